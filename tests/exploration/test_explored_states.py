@@ -226,6 +226,16 @@ def test_the_order_of_keys_and_of_members_of_a_set_is_no_difference():
 # What is random
 
 
+class Row:
+    def __init__(self, key, name):
+        self.key = key
+        self.name = name
+
+
+def _drawn_rows(names="abcde"):
+    return [(uuid.uuid4(), name) for name in names]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -241,10 +251,21 @@ def test_the_order_of_keys_and_of_members_of_a_set_is_no_difference():
         lambda: uuid.uuid4().int,
         lambda: [f"a/{uuid.uuid4()}", f"b/{uuid.uuid4()}"],
         lambda: {f"key-{uuid.uuid4()}": {"id": uuid.uuid4()}},
+        lambda: sorted(_drawn_rows()),
+        lambda: set(_drawn_rows()),
+        lambda: dict(sorted(_drawn_rows())),
+        lambda: [{"id": key, "name": name} for key, name in sorted(_drawn_rows())],
+        lambda: [(f"row {key}", name) for key, name in sorted(_drawn_rows())],
+        lambda: [Row(key, name) for key, name in sorted(_drawn_rows())],
     ],
 )
 def test_a_random_id_within_a_text_is_no_difference(text):
     check_stored(text)
+
+
+def test_rows_with_random_keys_are_a_difference_when_there_is_another_one():
+    with pytest.raises(DivergedState, match="'f'"):
+        check_stored(lambda: sorted(_drawn_rows()), lambda: sorted(_drawn_rows("abcdf")))
 
 
 def test_a_code_that_is_drawn_letter_by_letter_is_another_one_in_each_run():

@@ -42,6 +42,7 @@ _Former: TypeAlias = "Callable[[Any], Any]"
 
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 #: Values that are equal exactly if they are the same.
+_SCALARS: Final = (str, bytes, int, float, uuid.UUID, PurePath)
 _PLAIN: Final = (type(None), bool, complex, Fraction, timedelta, time)
 _NAMED: Final = (
     type,
@@ -105,6 +106,7 @@ class Renaming:
 
     def __init__(self, volatile: Volatile) -> None:
         self._volatile = volatile
+        self._drawn_in = volatile.drawn_in
         #: Whether something that cannot be compared is named by its type, rather than an error.
         self._lenient = False
         #: The values that are being formed, each within the one before it.
@@ -234,7 +236,7 @@ class Renaming:
         key = None
         self._begin(value)
         try:
-            for key, inner in items:
+            for key, inner in sorted(items, key=lambda item: self._drawn_in(item[0])):
                 pairs.append((self.of(key), self.of(inner)))
         except _Unfit as unfit:
             unfit.within(f"[{key!r}]")
@@ -245,19 +247,34 @@ class Renaming:
 
     def _sequence(self, value: Iterable[Any]) -> Any:
         forms: list[Any] = []
+        rows, is_table = self._as_table(value)
         self._begin(value)
         try:
-            for inner in value:
+            for inner in rows:
                 forms.append(self.of(inner))  # noqa: PERF401 - its length is the place of an error
         except _Unfit as unfit:
             unfit.within(f"[{len(forms)}]")
             raise
         finally:
             self._open.discard(identity(value))
-        return tuple(forms)
+        return Members(_ordered(forms)) if is_table else tuple(forms)
+
+    def _as_table(self, value: Iterable[Any]) -> tuple[Iterable[Any], bool]:
+        """Return a value, and whether it is rows with random values, which come in the order of drawing then.
+
+        Such a value may have decided their own order.
+        """
+        kinds = {type(row) for row in value} if isinstance(value, list | tuple) else set()
+        if len(kinds) != 1 or issubclass(kinds.pop(), _SCALARS):
+            return value, False
+        value = list(value)
+        drawn = [(self._drawn_in(row), place) for place, row in enumerate(value)]
+        if not any(numbers for numbers, _ in drawn):
+            return value, False
+        return [value[place] for _, place in sorted(drawn)], True
 
     def _set(self, value: AbstractSet[Any]) -> Any:
-        members = sorted(value, key=self._volatile.drawn_order) if len(value) > 1 else value
+        members = sorted(value, key=self._drawn_in) if len(value) > 1 else value
         return Members(_ordered(self._sequence(members)))
 
     def _rows(self, ordered: bool, rows: list[Any]) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator
+import uuid
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import date, datetime
+from pathlib import PurePath
 from typing import Any, Final, TypeVar
 
 from .chance import Chance
@@ -67,6 +69,7 @@ class Volatile:
         self._texts = texts
         self._names: dict[int, str] = {}
         self._numbers: dict[str, dict[int, str]] = {}
+        self._drawn: dict[str, tuple[int, ...]] = {}
 
     def number(self, value: float) -> Any:
         if value != value:  # noqa: PLR0124 - NaN, which is not equal to itself
@@ -107,11 +110,38 @@ class Volatile:
     def day(self, value: date) -> Timed:
         return self._times.of_date(value)
 
-    def drawn_order(self, value: object) -> int:
-        """Return when a random value was drawn, to visit the members of a set in an order that repeats."""
+    def drawn_in(self, value: Any, depth: int = 3) -> tuple[int, ...]:
+        """Return when each random value in a value was drawn.
+
+        Random keys decide in which order a table gives its rows, so these are visited in the order of drawing.
+
+        Args:
+            value: the value.
+            depth: how many values within one another are looked into.
+        """
+        if not self._chance.any_drawn:
+            return ()
         if isinstance(value, int | bytes):
-            return self._chance.number_of(value) or 0
-        return self._chance.number(str(value)) or 0
+            number = self._chance.number_of(value)
+            return () if number is None else (number,)
+        if isinstance(value, str | uuid.UUID | PurePath):
+            return self._drawn_in_text(str(value))
+        if isinstance(value, Mapping):
+            inner: Iterable[Any] = (*value.keys(), *value.values())
+        else:
+            is_group = isinstance(value, list | tuple | set | frozenset)
+            inner = value if is_group else getattr(value, "__dict__", {}).values()
+        if not depth:
+            return ()
+        return tuple(number for member in inner for number in self.drawn_in(member, depth - 1))
+
+    def _drawn_in_text(self, text: str) -> tuple[int, ...]:
+        if text not in self._drawn:
+            number = self._chance.number(text)
+            parts = self._texts.found_in(text, self._chance.parts, self._chance.forms)
+            found = [part[2] for part in parts] if number is None else [number]
+            self._drawn[text] = tuple(found)
+        return self._drawn[text]
 
     def _cut(self, text: str) -> str:
         """Return a text with names for its parts that are random, numbers of rows or times."""
