@@ -38,6 +38,13 @@ class Customer(models.Model):
         app_label = "explored_models"
 
 
+class Basket(models.Model):
+    customers = models.ManyToManyField(Customer)
+
+    class Meta:
+        app_label = "explored_models"
+
+
 class PaymentsToSee(models.Manager):
     def get_queryset(self):
         return super().get_queryset().exclude(status="hidden")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from sqlalchemy import ForeignKey, create_engine, func, select, text, update
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -71,6 +71,26 @@ def charge_then_mark(number):
         gateway.charge(number)
         payment.status = "done"
         session.commit()
+
+
+def deposit_by_savepoint(number):
+    with Session.begin() as session:
+        try:
+            with session.begin_nested():
+                session.add(Entry(id=number, payment_id=number))
+        except IntegrityError:
+            return
+        session.get_one(Account, 1).balance += 5
+
+
+async def deposit_by_savepoint_async(number):
+    async with AsyncSessions.begin() as session:
+        try:
+            async with session.begin_nested():
+                session.add(Entry(id=number, payment_id=number))
+        except IntegrityError:
+            return
+        (await session.get_one(Account, 1)).balance += 5
 
 
 def charge_by_key_then_mark(number):

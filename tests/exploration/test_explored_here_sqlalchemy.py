@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
 
 from sqlalchemy import ForeignKey, StaticPool, create_engine, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -55,6 +56,16 @@ def pay(number):
         if is_new(session, number):
             session.add(Line(order=number))
             session.commit()
+
+
+def pay_by_savepoint(number):
+    with Maker.begin() as session:
+        try:
+            with session.begin_nested():
+                session.add(Line(id=number, order=number))
+        except IntegrityError:
+            return
+        session.get_one(Order, number).paid = True
 
 
 def pay_in_two_steps(number):
@@ -146,6 +157,7 @@ def rows(bind):
 
 def test_each_history_has_a_copy_and_the_test_keeps_its_rows(prepared):
     explored = check_idempotent(pay, args=(1,), histories="all")
+    check_idempotent(pay_by_savepoint, args=(1,), histories=["crash"])
     with pytest.raises(NotIdempotent, match="lines"):
         check_idempotent(pay_in_two_steps, args=(1,))
 

@@ -33,7 +33,7 @@ def server(postgresql_url, databases):  # noqa: F811
     maker.create_test_db(verbosity=0)
     try:
         with connections["server"].schema_editor() as editor:
-            for model in (explored_models.Customer, Payment, Entry):
+            for model in (explored_models.Customer, explored_models.Basket, Payment, Entry):
                 editor.create_model(model)
         yield
     finally:
@@ -115,16 +115,23 @@ def add_one_that_refers_to_another(number):
             payments().create(status="made", customer=ann)
 
 
+def add_what_links_many_to_many(number):
+    basket = explored_models.Basket.objects.using("server").get(pk=1)
+    basket.customers.add(explored_models.Customer.objects.using("server").get(pk=1))
+
+
 def shop_with_customers():
-    models = [explored_models.Customer, Payment]
-    with django_world(models, using="server", rows=[Payment(pk=5)]) as database:
+    models = [explored_models.Customer, explored_models.Basket, Payment]
+    rows = [Payment(pk=5), explored_models.Customer(pk=1), explored_models.Basket(pk=1)]
+    with django_world(models, using="server", rows=rows) as database:
         yield database.snapshot
 
 
 @pytest.mark.usefixtures("server")
-def test_a_gap_that_a_rollback_leaves_in_a_sequence_is_no_difference():
+@pytest.mark.parametrize("add", [add_one_that_refers_to_another, add_what_links_many_to_many])
+def test_a_gap_that_a_rollback_leaves_in_a_sequence_is_no_difference(add):
     check_idempotent(
-        add_one_that_refers_to_another,
+        add,
         args=(1,),
         world=shop_with_customers,
         histories=["crash", "effect_fails"],

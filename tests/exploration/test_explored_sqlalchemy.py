@@ -63,6 +63,8 @@ def test_work_that_two_commits_tear_apart_is_found(job, where):
         (orm.charge_by_key_then_mark, shop),
         (orm.charge_by_core, shop),
         (orm.deposit_in_one_commit, shop),
+        (orm.deposit_by_savepoint, shop),
+        (orm.deposit_by_savepoint_async, async_shop),
         (orm.book_once, shop),
         (orm.mark_by_scoped_session, shop),
         (orm.mark_by_scoped_session, world((orm, "Scoped"))),

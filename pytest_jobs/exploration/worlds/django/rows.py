@@ -70,11 +70,16 @@ class Rows:
             else:
                 for row in _copies(rows):
                     row.save(using=self._using, force_insert=True)
-            self._keys.begin(with_referred(self._models))
+            self._keys.begin(self._numbered())
 
     def begin(self) -> None:
         """Take the rows that are there now for the first rows."""
-        self._keys.go_on(with_referred(self._models))
+        self._keys.go_on(self._numbered())
+
+    def _numbered(self) -> list[type[Any]]:
+        """Return the models whose tables may have sequences, with those that link many to many."""
+        linking = [model for model in self._models if model._meta.auto_created]
+        return [*with_referred(self._models), *linking]
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         """Return the rows of all models, by the name of the model."""

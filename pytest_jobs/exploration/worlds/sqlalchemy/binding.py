@@ -104,6 +104,9 @@ def _redirect_maker(patches: Patches, maker: Any, place: URL) -> None:
 def _redirect_engine(patches: Patches, engine: Engine, place: URL) -> None:
     """Let an engine connect to a database: by its own driver if that can, else by another dialect."""
     dialect = engine.dialect
+    if place.get_backend_name() == "sqlite":
+        event.listen(engine, "savepoint", _begin)
+        patches.undo_by(lambda: event.remove(engine, "savepoint", _begin))
     if not keeps_driver(dialect, place.get_backend_name()):
         other = _engine(place, asynchronous=dialect.is_async)
         other = getattr(other, "sync_engine", other)
@@ -137,6 +140,18 @@ def _redirect_engine(patches: Patches, engine: Engine, place: URL) -> None:
     # The connections in the old pool are open to the old database.
     _use_pool(patches, engine, engine.pool.recreate())
     patches.set(engine, "url", place.set(drivername=engine.url.drivername))
+
+
+def _begin(connection: Any, name: str) -> None:
+    """Begin a transaction before a savepoint: `sqlite3` does not, and its end would commit then.
+
+    Only there: as it is on a server, a transaction that has only read keeps nobody from writing.
+    """
+    raw = connection.connection.dbapi_connection
+    driver = getattr(raw, "driver_connection", raw)
+    # Without a level, the application begins its transactions itself, or wants none.
+    if raw.isolation_level is not None and not driver.in_transaction:
+        connection.exec_driver_sql("BEGIN")
 
 
 def keeps_driver(dialect: Any, backend: str) -> bool:
