@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from zipfile import ZipFile
+
 import pytest
 
 from pytest_jobs import check_idempotent, here, job
@@ -64,6 +69,30 @@ def test_the_files_of_the_test_are_there_in_each_history_and_afterwards(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "old.csv", "report.csv"]
     assert (tmp_path / "report.csv").read_text() == "head\n"
     assert (tmp_path / "old.csv").read_bytes() == b"\xff"
+
+
+def replace_whole(path):
+    unfinished = path / f"report.{os.getpid()}.tmp"
+    unfinished.write_text("line\n")
+    unfinished.replace(path / "report.csv")
+
+
+def replace_named_at_random(path):
+    with NamedTemporaryFile("w", dir=path, delete=False) as file:
+        file.write("line\n")
+    Path(file.name).replace(path / "report.csv")
+
+
+def pack(path):
+    with ZipFile(path / "report.zip", "w") as packed:
+        packed.writestr("report.csv", "line")
+
+
+@pytest.mark.parametrize("job", [replace_whole, replace_named_at_random, pack])
+def test_files_are_compared_like_those_that_no_world_shows(tmp_path, job):
+    (tmp_path / "report.csv").write_text("head\n")
+
+    check_idempotent(job, args=(tmp_path,), histories=["twice", "crash", "late"])
 
 
 def test_files_are_left_out_by_their_names(tmp_path):

@@ -80,7 +80,10 @@ JOBS = """
         order.save()
 
     def count_in_cache(number):
-        cache.set("hits", cache.get("hits", 0) + number)
+        cache.set("hits", cache.get("hits", 0) + number, timeout=None)
+
+    def count_per_minute(number):
+        cache.set("passing", cache.get("passing", 0) + number, timeout=60)
 
     def set_in_cache(number):
         cache.set("seen", number)
@@ -319,6 +322,8 @@ def test_a_value():
     check_idempotent(jobs.set_in_cache, args=(7,))
     with pytest.raises(NotIdempotent, match="cache"):
         check_idempotent(jobs.count_in_cache, args=(7,))
+    explored = check_idempotent(jobs.count_per_minute, args=(7,), histories=["twice", "late"])
+    assert "Not compared: key :1:passing (expires)" in str(explored)
 
 def test_a_value_ends_so_long_after_the_begin_of_each_history(db):
     Order.objects.create(pk=1)

@@ -66,6 +66,10 @@ def jobs_of(client):
             pipeline.incr("seen")
             pipeline.execute()
 
+    def in_a_minute():
+        with client.pipeline() as pipeline:
+            pipeline.incr("in a minute").expire("in a minute", 60).execute()
+
     def by_a_script():
         client.register_script("return redis.call('INCR', KEYS[1])")(keys=["seen"])
 
@@ -86,6 +90,7 @@ def jobs_of(client):
         ("count", "twice"),
         ("count_once", "crash"),
         ("mark", ""),
+        ("in_a_minute", ""),
         ("in_a_pipeline", "twice"),
         ("by_a_script", "twice"),
         ("under_a_lock", "crash"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from ...errors import ExplorationError
+from ..engine.sameness.renaming import Unordered
 from ..engine.sources import refuse_far
 from ..stores.account import accounts
 from .statements import all_names, shown, table_name, written_tables
@@ -59,7 +60,7 @@ class PostgresqlStore:
                 sql.SQL(",").join(map(sql.Identifier, columns)), sql.SQL(table)
             )
             rows = connection.execute(query).fetchall()
-        return tuple(sorted((renamed(row) for row in rows), key=repr))
+        return renamed(Unordered(rows))
 
 
 _COLUMNS: Final = """

@@ -280,7 +280,7 @@ class Reference:
 
     def _check_repeats(self, first: History, second: _SecondRun) -> None:
         """Raise if two clean runs begin or end differently."""
-        if second.initial != first.initial:
+        if differences(first.initial, second.initial):
             raise not_fresh(first.initial, second.initial)
         differing = differences(self.wanted, second.found)
         if differing:

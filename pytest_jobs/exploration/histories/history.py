@@ -101,7 +101,7 @@ class History(Deliveries):
         #: How long nothing was delivered since the last delivery began.
         self._waited_ns = 0
         #: What it does to stores.
-        self.account = Account(clean, options.ignore)
+        self.account = Account(clean, options.ignore, self._pattern)
         #: The line at which a delivery waited for a suspended one, so that this history shows nothing.
         self.inconclusive: str | None = None
 
@@ -482,7 +482,7 @@ class History(Deliveries):
         if self.refusal is not None:
             # Nothing is compared, and a store of the refused delivery may not be there.
             return shown
-        unshown = self.account.settle(renaming.of_call, self._pattern)
+        unshown = self.account.settle(renaming.of_call)
         found = {**shown, **unshown, **self._calls(renaming)}
         return self._derived.applied(found, self.initial)
 

@@ -162,7 +162,7 @@ class Session(Deliveries):
         #: The names of the jobs that were delivered.
         self._delivered: set[str] = set()
         #: What it does to stores.
-        self.account = Account(ignore=run.options.ignore)
+        self.account = Account(ignore=run.options.ignore, pattern=self._chance.pattern)
         #: How many lines, and how many points of effects, the longest complete deliveries had.
         self.most_lines = self.most_effects = 0
 
@@ -208,7 +208,7 @@ class Session(Deliveries):
         Raises:
             ExplorationError: when one did.
         """
-        self.account.look_through(self._chance.pattern)
+        self.account.look_through()
         self.account.check_bound()
 
     def state(self) -> Any:

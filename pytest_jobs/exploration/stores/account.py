@@ -155,16 +155,23 @@ class Ignore:
 class Account:
     """What one history did to stores."""
 
-    def __init__(self, clean: Account | None = None, ignore: Ignore | None = None) -> None:
+    def __init__(
+        self,
+        clean: Account | None = None,
+        ignore: Ignore | None = None,
+        pattern: Callable[[str], str] = str,
+    ) -> None:
         """Begin with nothing touched.
 
         Args:
             clean: the account of the clean run, with which this history is compared; None for the clean run.
             ignore: what is left out.
+            pattern: gives a name with random parts a form that is the same in each history.
         """
         #: Another one in each history.
         self.number = next(_numbers)
         self._clean = clean
+        self._pattern = pattern
         #: What the check leaves out.
         self.ignore = ignore or Ignore()
         self._phases: list[Phase] = ["world"]
@@ -311,18 +318,15 @@ class Account:
 
     # The end
 
-    def settle(
-        self, renamed: Callable[[Any], Any], pattern: Callable[[str], str]
-    ) -> dict[str, Any]:
+    def settle(self, renamed: Callable[[Any], Any]) -> dict[str, Any]:
         """Return what was written and is not shown, by names for a state. Later writes do not count.
 
         Args:
             renamed: gives a value a form that is the same in each history.
-            pattern: gives a name with random parts a form that is the same in each history.
         """
         contents: dict[Item, list[Any]] = {}
         with self.during("comparison"):
-            for item, key, name in self._unshown_work(pattern):
+            for item, key, name in self._unshown_work():
                 self.compared[item] = (key, name)
                 contents.setdefault(item, []).append(self._stores[key].content(name, renamed))
             for item, (key, name) in (self._clean.compared if self._clean else {}).items():
@@ -336,19 +340,13 @@ class Account:
             for item, content in contents.items()
         }
 
-    def look_through(self, pattern: Callable[[str], str]) -> None:
-        """Find what was written to unbound stores, without a comparison. Later writes do not count.
-
-        Args:
-            pattern: as for `settle`.
-        """
+    def look_through(self) -> None:
+        """Find what was written to unbound stores, without a comparison. Later writes do not count."""
         with self.during("comparison"):
-            for _ in self._unshown_work(pattern):
+            for _ in self._unshown_work():
                 pass
 
-    def _unshown_work(
-        self, pattern: Callable[[str], str]
-    ) -> Generator[tuple[Item, str, str], None, None]:
+    def _unshown_work(self) -> Generator[tuple[Item, str, str], None, None]:
         """Yield what was written, is not shown and can be compared: the item, its store and its name there."""
         self._settled = True
         for key in (_OPEN_FILES, _HANDLES):
@@ -356,10 +354,27 @@ class Account:
                 if not self._is_shown(_FILES, self.files.name_of(name)):
                     self._written.setdefault((key, name), ("write", {""}))
         for (key, name), (text, ways) in self._written.items():
-            store = self._stores[key]
-            item = Item(store.label, store.noun, pattern(name).removeprefix(OWN))
-            if not self._is_shown(key, name) and self._is_work(item, key, name, text, ways):
-                yield item, key, name
+            item = self._item(key, name)
+            if not self._is_shown(key, name):
+                if self._is_work(item, key, name, text, ways):
+                    yield item, key, name
+            elif key == _FILES and self._stores[key].left_out(name, ways) == "":
+                self.scratch.add(item)
+
+    def _item(self, key: str, name: str) -> Item:
+        store = self._stores[key]
+        return Item(store.label, store.noun, self._pattern(name).removeprefix(OWN))
+
+    def leaves_out(self, path: str) -> bool:
+        """Return whether a file that there is now is no result of the job, and note that."""
+        name = self.files.name_of(path)
+        item = self._item(_FILES, name)
+        if self._clean is not None and item in self._clean.scratch:
+            return True
+        reason = self.files.left_out(name, ())
+        if reason:
+            self.not_compared[f"{item} ({reason})"] = None
+        return reason is not None
 
     def _is_shown(self, key: str, name: str) -> bool:
         store = self._stores[key]

@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from ...errors import ExplorationError
+from ..engine.sameness.renaming import Unordered
 from .account import Account, accounts
 from .files import OWN
 
@@ -57,7 +58,7 @@ class SqliteStore:
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
         rows = self._rows(f"select * from {_quoted(name)}")  # noqa: S608 - the name of a table
-        return tuple(sorted((renamed(row) for row in rows), key=repr))
+        return renamed(Unordered(rows))
 
     def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         if isinstance(self._place, sqlite3.Connection):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any, Final, Protocol, TypeAlias
 
+from ...engine.sameness.renaming import Unordered
+
 #: A statement, and the values of its parameters.
 Question: TypeAlias = tuple[str, tuple[Any, ...]]
 
@@ -47,7 +49,7 @@ class MysqlStore:
         shown = ",".join(_quoted(column) for column, is_number in columns if not is_number) or "1"
         table = f"{_quoted(self._database)}.{_quoted(name)}"
         rows = self._ask(f"SELECT {shown} FROM {table}") if columns else ()  # noqa: S608 - quoted names
-        return tuple(sorted((renamed(tuple(row)) for row in rows), key=repr))
+        return renamed(Unordered(map(tuple, rows)))
 
     def _columns(self, name: str) -> list[tuple[str, int]]:
         return [(column, number) for column, number in self._ask(_COLUMNS, (self._database, name))]

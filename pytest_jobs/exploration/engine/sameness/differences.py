@@ -19,6 +19,9 @@ class _Missing(Enum):
 
 
 MISSING: Final = _Missing.MISSING
+#: The end of the name of a part of the state that passes by itself, such as keys that expire: whether it changes
+#: is looked at, and it is no result of a job.
+PASSING: Final = " that expire"
 
 
 def differences(
@@ -28,7 +31,7 @@ def differences(
     return [
         (name, wanted.get(name, MISSING), found.get(name, MISSING))
         for name in dict.fromkeys((*wanted, *found))
-        if wanted.get(name, MISSING) != found.get(name, MISSING)
+        if not name.endswith(PASSING) and wanted.get(name, MISSING) != found.get(name, MISSING)
     ]
 
 

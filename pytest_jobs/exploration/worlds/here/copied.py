@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 from ....errors import ExplorationError
 from ...engine.acts import watcher
+from ...engine.sameness.differences import PASSING
 from ...stores.account import accounts
 
 #: Returns whether a thing is left out of the state, by its names. Errors name it by the first.
@@ -77,6 +78,26 @@ def unwatched() -> Generator[None, None, None]:
             yield
     finally:
         watcher.reset(token)
+
+
+def without_passing(
+    name: str, noun: str, values: Mapping[str, Any], passing: Collection[str]
+) -> dict[str, Any]:
+    """Return a part of the state by its name, and beside it what expires by itself and is not compared.
+
+    Args:
+        name: the name of the part.
+        noun: what it consists of.
+        values: everything, by key.
+        passing: the keys of what expires.
+    """
+    account = accounts.current
+    if account is not None:
+        account.not_compared.update(dict.fromkeys(f"{noun} {key} (expires)" for key in passing))
+    found: dict[str, Any] = {name: {key: values[key] for key in values if key not in passing}}
+    if passing:
+        found[f"{name}{PASSING}"] = {key: values[key] for key in passing}
+    return found
 
 
 def counted(number: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import sys
 import time
@@ -13,7 +14,7 @@ from django.core import mail
 
 from ....harness.records.patches import Patches
 from ..django.surroundings import forget_rows, memory_of_caches
-from .copied import Building, IsIgnored, counted
+from .copied import Building, IsIgnored, counted, without_passing
 
 
 class Memory:
@@ -56,15 +57,18 @@ class Memory:
 
 def _state(is_ignored: IsIgnored) -> dict[str, Any]:
     """Return the values in each cache that is not empty, by their keys."""
-    return {
-        f"cache {name}".strip(): {
+    state: dict[str, Any] = {}
+    for name, store in _values().items():
+        ends = _ends()[name]
+        found = {
             key: pickle.loads(value)  # noqa: S301 - the cache of the test has made it
             for key, value in store.items()
-            if not is_ignored(_short(key), key)
+            if not is_ignored(_short(key), key) and (ends[key] or math.inf) > time.time()
         }
-        for name, store in _values().items()
-        if store
-    }
+        if found:
+            passing = [key for key in found if ends[key] is not None]
+            state |= without_passing(f"cache {name}".strip(), "key", found, passing)
+    return state
 
 
 def _short(key: str) -> str:

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ...stores.account import accounts
+from ...stores.files import Files
 from .copied import Building, IsIgnored, counted
 
 
-class Files:
+class Folder:
     """The files below a folder. Each history finds those of the test there, and the test finds them again."""
 
     def __init__(self, folder: Path) -> None:
@@ -30,12 +32,22 @@ class Files:
         return f"tmp_path: {counted(number, 'file')}" if number else ""
 
     def _state(self, is_ignored: IsIgnored) -> dict[str, Any]:
+        account = accounts.current
+        files = Files() if account is None else account.files
         found = {
-            name: _text(content)
-            for name, content in self._read().items()
-            if content is not None and not is_ignored(name, Path(name).name)
+            name: files.content(files.name_of(path), lambda value: value)
+            for name, path in self._files()
+            if not is_ignored(name, Path(name).name)
+            and (account is None or not account.leaves_out(path))
         }
         return {"files": found} if found else {}
+
+    def _files(self) -> list[tuple[str, str]]:
+        """Return the path of each file in the folder, and the whole path."""
+        found = [
+            path for path in self._folder.rglob("*") if not path.is_symlink() and path.is_file()
+        ]
+        return sorted((path.relative_to(self._folder).as_posix(), str(path)) for path in found)
 
     def _read(self) -> dict[str, bytes | None]:
         """Return the content of each file by its path in the folder, and None for each folder in it."""
@@ -61,10 +73,3 @@ class Files:
                 path.mkdir(exist_ok=True)
             elif now.get(name) != content or not path.exists():
                 path.write_bytes(content)
-
-
-def _text(content: bytes) -> str | bytes:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return content

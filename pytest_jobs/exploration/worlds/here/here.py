@@ -117,9 +117,9 @@ def copies_of_test() -> Generator[list[Copied], None, None]:
         copies: list[Copied] = []
         folder = current_audience().folder
         if folder is not None:
-            from .files import Files
+            from .files import Folder
 
-            copies.append(Files(folder))
+            copies.append(Folder(folder))
         if _has_django():
             from .django_databases import copied_databases
             from .django_memory import Memory

@@ -19,7 +19,7 @@ from ...engine.acts import is_explored, refuse_delivery
 from ...engine.sources import BesideMocks, is_near_name
 from ..redis.servers import Server, is_of_world, opened
 from ..redis.world import RedisWorld
-from .copied import Building, IsIgnored, counted, unwatched
+from .copied import Building, IsIgnored, counted, unwatched, without_passing
 
 #: The module of clients, the class of pools, and of pools that wait.
 _POOLS: Final = (
@@ -123,13 +123,16 @@ class Databases:
         return self._contents[place]
 
     def _state(self, history: _History, is_ignored: IsIgnored) -> dict[str, Any]:
-        state = {}
+        state: dict[str, Any] = {}
         for number, (place, content) in enumerate(self._contents.items(), 1):
             server = history.servers.get(place)
             keys = content.state if server is None else RedisWorld(server).dump()
             if place in self._shown or keys != content.state:
                 name = "redis" if number == 1 else f"redis {number}"
-                state[name] = {key: keys[key] for key in keys if not is_ignored(key)}
+                shown = {key: keys[key] for key in keys if not is_ignored(key)}
+                # The dump has what expires in a pair.
+                passing = [key for key in shown if isinstance(shown[key], tuple)]
+                state |= without_passing(name, "key", shown, passing)
         return state
 
 
