@@ -21,6 +21,7 @@ from sqlalchemy.orm import (
 
 from pytest_jobs import check_idempotent, here
 from pytest_jobs.errors import ExplorationError, NotIdempotent
+from pytest_jobs.exploration.worlds.here import sqlalchemy as source
 
 
 class Base(DeclarativeBase):
@@ -226,3 +227,20 @@ def test_an_engine_of_a_server_that_does_not_answer_is_refused():
         ExplorationError, match=r"could not be copied: connection.*sqlalchemy_world"
     ):
         check_idempotent(pay_with_engine, args=(1,))
+
+
+def test_a_table_that_nobody_writes_is_read_once(engine, monkeypatch):
+    read = []
+    genuine = source.rows_in
+    monkeypatch.setattr(
+        source, "rows_in", lambda own, name: read.append(name) or genuine(own, name)
+    )
+    with Session(engine) as session:
+        session.add(Order(id=1))
+        session.commit()
+
+    with pytest.raises(NotIdempotent, match="lines"):
+        check_idempotent(add_in_scope, args=(1,))
+
+    assert read.count("orders") == 1
+    assert read.count("lines") > 2

@@ -282,6 +282,17 @@ class Account:
             _, ways = self._written.setdefault((store, name), (text, set()))
             ways.add(way)
 
+    def looked_at(self, is_meant: Callable[[Any], bool]) -> set[str]:
+        """Note that a snapshot has looked at all of some stores; return the items that deliveries wrote there.
+
+        Args:
+            is_meant: returns whether a store is meant.
+        """
+        keys = [key for key, store in self._stores.items() if is_meant(store)]
+        for key in keys:
+            self.read(key, "*")
+        return {name for key, name in self._written if key in keys}
+
     def read(self, store: str, name: str) -> None:
         """Note that an item, or what a pattern stands for, was read. It counts in a snapshot only."""
         if self.phase == "snapshot":

@@ -42,14 +42,14 @@ class SqliteStore:
     ) -> None:
         self.label = label
         self.short = PurePath(label).name
-        self._place = place
+        self.place = place
         self._is_bound = is_bound
 
     def is_bound(self, name: str) -> bool:
         return self._is_bound()
 
     def shows(self, read: str, name: str) -> bool:
-        return False
+        return read == "*"
 
     def left_out(self, name: str, ways: Collection[str]) -> str | None:
         # A virtual table keeps its own data in shadow tables.
@@ -61,14 +61,14 @@ class SqliteStore:
         return renamed(Unordered(rows))
 
     def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
-        if isinstance(self._place, sqlite3.Connection):
-            return _rows_by(self._place, query, *values)
-        is_uri = self._place.startswith("file:")
-        if not is_uri and not Path(self._place).exists():
+        if isinstance(self.place, sqlite3.Connection):
+            return _rows_by(self.place, query, *values)
+        is_uri = self.place.startswith("file:")
+        if not is_uri and not Path(self.place).exists():
             return []
         # By the class, since the function of this name is patched.
         try:
-            with closing(sqlite3.Connection(self._place, uri=is_uri, timeout=0.0)) as connection:
+            with closing(sqlite3.Connection(self.place, uri=is_uri, timeout=0.0)) as connection:
                 return _rows_by(connection, query, *values)
         except sqlite3.OperationalError as error:
             if "no such" in str(error):
@@ -77,6 +77,29 @@ class SqliteStore:
                 f"What the job wrote to {self.label or 'the database'} cannot be read in the end: {error}. Let "
                 "the job, or the world, end its transaction."
             ) from error
+
+
+class Looks:
+    """Says what may have changed in a file since it was looked at last, by a connection that only reads."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._connection = connection
+        self._path = os.path.abspath(path)  # noqa: PTH100 - without `..`, and links as they are
+        self._version: object = None
+
+    def changed(self, tables: Collection[str]) -> Collection[str]:
+        """Return the tables that others have written since the last look, all the first time."""
+        account = accounts.current
+        written: set[str] = set()
+        if account is not None:
+            written = account.looked_at(lambda store: getattr(store, "place", "") == self._path)
+        before = self._version
+        # It changes whenever another connection has committed something.
+        self._version = _rows_by(self._connection, "pragma data_version")
+        if self._version == before:
+            return ()
+        # What no authorizer has reported, nobody knows.
+        return tables if before is None else written or tables
 
 
 def _rows_by(connection: sqlite3.Connection, query: str, *values: str) -> list[tuple[Any, ...]]:

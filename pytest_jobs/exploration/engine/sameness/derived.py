@@ -166,7 +166,7 @@ class _Finding:
             self._by_key(node, path, [dict(form) for form in forms])
         elif kinds == {Fields} and len({form[0] for form in forms}) == 1:
             self._by_key(node, path, [dict(form[1]) for form in forms])
-        elif kinds == {Members} or (kinds == {tuple} and all(map(_is_table, forms))):
+        elif kinds <= {Members, tuple} and (Members in kinds or all(map(_is_table, forms))):
             self._members(node, path, forms)
         elif kinds == {tuple}:
             self._by_position(node, path, forms)

@@ -87,6 +87,12 @@ class Keyed(tuple[tuple[Any, Any], ...]):
     __slots__ = ()
 
 
+class AsAtFirst(list[Any]):
+    """The rows of a table that nobody has changed, so that each history of a search has them in one form."""
+
+    form: Any = None
+
+
 class Fields(tuple[str, tuple[tuple[str, Any], ...]]):
     """The form of an object: the name of its class, and its fields."""
 
@@ -120,6 +126,7 @@ class Renaming:
             list: self._sequence,
             tuple: self._sequence,
             Unordered: lambda value: Members(_ordered(self._sequence(value))),
+            AsAtFirst: self._formed_once,
             datetime: volatile.instant,
             date: volatile.day,
             **dict.fromkeys(_PLAIN, _itself),
@@ -258,6 +265,11 @@ class Renaming:
         finally:
             self._open.discard(identity(value))
         return Members(_ordered(forms)) if is_table else tuple(forms)
+
+    def _formed_once(self, value: AsAtFirst) -> Any:
+        if value.form is None:
+            value.form = self._sequence(value)
+        return value.form
 
     def _as_table(self, value: Iterable[Any]) -> tuple[Iterable[Any], bool]:
         """Return a value, and whether it is rows with random values, which come in the order of drawing then.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -13,7 +13,9 @@ from django.db import transaction
 from django.db.models import AutoField, QuerySet
 from django.db.models.base import ModelState
 
-from ..postgresql.tables import fingerprints_of
+from ...engine.sameness.renaming import AsAtFirst
+from ...stores.sqlite import Looks
+from ..postgresql.tables import SnapshotLooks, fingerprints_of
 from .databases import (
     in_place,
     opened_connection,
@@ -49,6 +51,9 @@ class Rows:
         self._wrapper = wrapper
         self._known: Known = {} if known is None else known
         self._keys = Keys(wrapper, using)
+        #: The fingerprints of the tables at the last look.
+        self._seen: dict[str, Hashable] = {}
+        self._looks = looks_of(wrapper)
 
     @classmethod
     @contextmanager
@@ -81,6 +86,12 @@ class Rows:
         linking = [model for model in self._models if model._meta.auto_created]
         return [*with_referred(self._models), *linking]
 
+    def remember_first(self) -> None:
+        """Read all rows as those with which each history begins: they are formed only once."""
+        prints = self._prints(self._models)
+        for model in self._models:
+            self._known[self._key(model, prints)] = AsAtFirst(self._read_anew(model))
+
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         """Return the rows of all models, by the name of the model."""
         prints = self._prints(self._models)
@@ -94,17 +105,23 @@ class Rows:
             for model in self._models
         }
 
-    def tables(self) -> Generator[tuple[str, str, Callable[[], list[Any]]], None, None]:
+    def tables(
+        self, *, shared: bool
+    ) -> Generator[tuple[str, str, Callable[[], list[Any]]], None, None]:
         """Yield each table of the database: its name in a state, the table, and what reads its rows.
 
         The name is the name of the model, or the table if it has none.
+
+        Args:
+            shared: whether the rows are only looked at, so that no one needs a copy.
         """
         names = self.names()
         of_models = {model._meta.db_table for model in self._models}
         others = [table for table in table_names(self._wrapper) if table not in of_models]
         prints = self._prints(self._models)
         for name, model in names.items():
-            yield name, model._meta.db_table, partial(self._read, model, prints)
+            read = self._shared if shared else self._read
+            yield name, model._meta.db_table, partial(read, model, prints)
         for table in others:
             yield table, table, partial(self._raw, table)
 
@@ -120,25 +137,34 @@ class Rows:
     def _prints(self, models: Sequence[type[Any]]) -> dict[str, Hashable]:
         """Return the fingerprints of the tables on which the rows of models depend, as `_read` takes them."""
         depends = [named for model in models for named in (model, *self._keys.named_by(model))]
-        return fingerprints(
-            self._wrapper, list(dict.fromkeys(named._meta.db_table for named in depends))
-        )
+        tables = list(dict.fromkeys(named._meta.db_table for named in depends))
+        for table in self._looks(list(self._seen)):
+            self._seen.pop(table, None)
+        unseen = [table for table in tables if table not in self._seen]
+        self._seen.update(fingerprints(self._wrapper, unseen))
+        return self._seen
 
     def _read(self, model: type[Any], prints: Mapping[str, Hashable]) -> list[dict[str, Any]]:
         """Return the rows of a model: those that are known if its table is as it was then."""
-        if not prints:
-            return self._read_anew(model)
+        return [dict(row) for row in self._shared(model, prints)]
+
+    def _key(self, model: type[Any], prints: Mapping[str, Hashable]) -> Hashable:
         depends = (model, *self._keys.named_by(model))
-        key = (
+        return (
             model,
             *(prints[named._meta.db_table] for named in depends),
             *map(self._keys.last, depends),
         )
+
+    def _shared(self, model: type[Any], prints: Mapping[str, Hashable]) -> list[dict[str, Any]]:
+        if not prints:
+            return self._read_anew(model)
+        key = self._key(model, prints)
         if key not in self._known:
             if len(self._known) >= _KNOWN_AT_MOST:
                 self._known.clear()
             self._known[key] = self._read_anew(model)
-        return [dict(row) for row in self._known[key]]
+        return self._known[key]
 
     def _read_anew(self, model: type[Any]) -> list[dict[str, Any]]:
         fields = [field.attname for field in model._meta.concrete_fields]
@@ -147,6 +173,13 @@ class Rows:
             rows = list(QuerySet(model, using=self._using).order_by("pk").values(*fields))
             self._keys.renumber(model, rows)
             return rows
+
+
+def looks_of(wrapper: Any) -> Callable[[Collection[str]], Collection[str]]:
+    """Return what says which of some tables others have written since the last look."""
+    if wrapper.vendor == "sqlite":
+        return Looks(wrapper.connection, str(wrapper.settings_dict["NAME"])).changed
+    return SnapshotLooks(wrapper).changed if wrapper.vendor == "postgresql" else list
 
 
 def table_names(wrapper: Any) -> list[str]:

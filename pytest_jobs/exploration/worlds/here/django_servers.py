@@ -116,8 +116,10 @@ class PostgresqlCopy:
         self._put_back()
         rows = Rows(self._models, self._using, self._own, self._known)
         rows.begin()
+        if not self._known:
+            rows.remember_first()
         with behind_alias(self._using, self._settings):
-            yield lambda: state_of(rows, self._using, building.is_ignored)
+            yield lambda: state_of(rows, self._using, building)
 
     def described(self) -> str:
         return described(self._using, len(self._tables), self._count)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..django.databases import behind_alias, models_of, settings_of, sqlite_file
 from ..django.rows import Known, Rows, table_names
-from .copied import Building, IsIgnored, counted
+from .copied import Building, counted
 from .direct import refusing_direct_connections
 
 
@@ -35,19 +35,21 @@ class SqliteCopy:
             refusing_direct_connections([self._name], "Django"),
             Rows.opened(self._models, self._using, self._known) as rows,
         ):
-            yield lambda: state_of(rows, self._using, building.is_ignored)
+            if not self._known:
+                rows.remember_first()
+            yield lambda: state_of(rows, self._using, building)
 
     def described(self) -> str:
         return described(self._using, len(self._tables), self._count)
 
 
-def state_of(rows: Rows, using: str, is_ignored: IsIgnored) -> dict[str, Any]:
+def state_of(rows: Rows, using: str, building: Building) -> dict[str, Any]:
     """Return the rows of all tables, by the name of the model or of the table."""
     prefix = "" if using == "default" else f"{using}."
     return {
         f"{prefix}{name}": read()
-        for name, table, read in rows.tables()
-        if not is_ignored(name, f"{prefix}{name}", table)
+        for name, table, read in rows.tables(shared=building.is_whole)
+        if not building.is_ignored(name, f"{prefix}{name}", table)
     }
 
 

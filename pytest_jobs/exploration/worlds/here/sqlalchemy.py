@@ -7,9 +7,8 @@ import os
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 from weakref import WeakKeyDictionary, WeakSet
@@ -22,7 +21,9 @@ from ....harness.records.patches import Patches
 from ...effects.wrapping import surround
 from ...engine.acts import is_explored, refuse_delivery, watcher
 from ...engine.sameness.chance import numbering
+from ...engine.sameness.renaming import AsAtFirst
 from ...engine.sources import BesideMocks
+from ...stores.sqlite import Looks
 from ..sqlalchemy.binding import keeps_driver, redirect
 from .copied import Building, IsIgnored, counted, unwatched
 from .direct import refusing_direct_connections
@@ -102,12 +103,36 @@ class SqliteDatabase:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=place))
         file = Path(folder) / "copy.sqlite3"
         file.write_bytes(self._content)
-        _tables_of_file(file)
+        own = stack.enter_context(closing(sqlite3.connect(str(file), isolation_level=None)))
+        found = _FileTables(own, str(file), self.before)
         stack.enter_context(refusing_direct_connections([self._place], "SQLAlchemy"))
-        return URL.create("sqlite", database=str(file)), partial(_tables_of_file, file)
+        return URL.create("sqlite", database=str(file)), found.read
 
     def check(self, connection: Any) -> None:
         pass
+
+
+class _FileTables:
+    """The tables of a file, of which those are read again that were written since the last look."""
+
+    def __init__(self, own: sqlite3.Connection, file: str, before: Tables) -> None:
+        self._own = own
+        self._before = before
+        self._found = dict(before)
+        self._looks = Looks(own, file)
+        self._looks.changed(())
+
+    def read(self) -> Tables:
+        changed = self._looks.changed(_names_in(self._own))
+        for name in changed:
+            self._found.pop(name, None)
+        if changed:
+            there = set(_names_in(self._own))
+            self._found = {name: rows for name, rows in self._found.items() if name in there}
+            for name in sorted(there - self._found.keys()):
+                rows, before = rows_in(self._own, name), self._before.get(name)
+                self._found[name] = before if before == rows else rows
+        return self._found
 
 
 class Engines:
@@ -376,22 +401,16 @@ def _tables_in(content: bytes) -> Tables:
     with closing(sqlite3.Connection(":memory:")) as connection:
         if content:
             connection.deserialize(content)
-        return _tables(connection)
+        return {name: AsAtFirst(rows_in(connection, name)) for name in _names_in(connection)}
 
 
-def _tables_of_file(file: Path) -> Tables:
-    with closing(sqlite3.connect(str(file), isolation_level=None)) as connection:
-        return _tables(connection)
+def _names_in(connection: sqlite3.Connection) -> list[str]:
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+    return [name for (name,) in connection.execute(query)]
 
 
-def _tables(connection: sqlite3.Connection) -> Tables:
-    found = {}
-    names: Iterable[tuple[str]] = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
-    ).fetchall()
-    for (name,) in names:
-        quoted = name.replace('"', '""')
-        cursor = connection.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608 - a table that is there
-        columns = [column[0] for column in cursor.description]
-        found[name] = [dict(zip(columns, row, strict=True)) for row in cursor]
-    return found
+def rows_in(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
+    quoted = table.replace('"', '""')
+    cursor = connection.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608 - a table that is there
+    columns = [column[0] for column in cursor.description]
+    return [dict(zip(columns, row, strict=True)) for row in cursor]

@@ -16,8 +16,10 @@ from sqlalchemy.exc import DBAPIError
 
 from ....errors import ExplorationError
 from ...engine.acts import is_explored, looking, refuse_delivery
+from ...engine.sameness.renaming import AsAtFirst
 from ..postgresql.tables import (
     Refilled,
+    SnapshotLooks,
     asked,
     fingerprints_of,
     in_order,
@@ -158,7 +160,10 @@ class PostgresqlDatabase:
             text = str(getattr(error, "orig", error)).strip().splitlines()[0]
             raise ExplorationError(_REFUSED.format(engine=engine, error=text)) from error
         self._rows: dict[tuple[str, Hashable], list[dict[str, Any]]] = {}
+        self._looks = SnapshotLooks(self._own)
+        self._marks: dict[str, Hashable] = {}
         self.before = self.tables()
+        self._rows = {key: AsAtFirst(rows) for key, rows in self._rows.items()}
 
     def _copy(
         self,
@@ -241,8 +246,11 @@ class PostgresqlDatabase:
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
         """Return the rows of the copy by table."""
-        marks = fingerprints_of(self._own, self._tables)
-        return {self._names[table][1]: self._read(table, marks[table]) for table in self._names}
+        if self._looks.changed(self._tables):
+            self._marks = fingerprints_of(self._own, self._tables)
+        return {
+            self._names[table][1]: self._read(table, self._marks[table]) for table in self._names
+        }
 
     def _read(self, table: str, mark: Hashable) -> list[dict[str, Any]]:
         if mark is None:

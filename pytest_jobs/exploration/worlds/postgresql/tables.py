@@ -40,6 +40,20 @@ def fingerprints_of(wrapper: Any, names: Sequence[str]) -> dict[str, Hashable]:
     }
 
 
+class SnapshotLooks:
+    """Says what may have changed in a database since it was looked at last."""
+
+    def __init__(self, wrapper: Any) -> None:
+        self._wrapper = wrapper
+        self._snapshot: object = None
+
+    def changed(self, tables: Collection[str]) -> Collection[str]:
+        """Return all tables if a transaction that writes has begun or ended anywhere since the last look."""
+        before = self._snapshot
+        self._snapshot = asked(self._wrapper, "SELECT txid_current_snapshot()::text")
+        return () if self._snapshot == before else tables
+
+
 def set_sequences(states: Iterable[tuple[str, int, bool]]) -> str:
     """Return the statement that sets sequences: each with its last number, and whether that was given out."""
     calls = [f"setval('{name}', {last}, {str(given).lower()})" for name, last, given in states]
