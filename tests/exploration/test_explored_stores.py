@@ -444,6 +444,20 @@ class TestFilesThatWereOpenBefore:
         assert "  once: 'charge'\n  now:  2 x 'charge'" in str(error)
         assert (tmp_path / "ledger.txt").read_text() == "charge\n"
 
+    @pytest.mark.parametrize("flags", [os.O_WRONLY, os.O_WRONLY | os.O_APPEND, os.O_RDWR])
+    def test_so_is_what_is_written_by_the_number_of_a_file(self, tmp_path, flags):
+        (tmp_path / "ledger.txt").write_text("")
+        ledger = os.open(tmp_path / "ledger.txt", flags)
+
+        def charge(number):
+            os.write(ledger, b"charge\n")
+
+        error = failure(charge, folder)
+        os.close(ledger)
+
+        assert error.report.effect == f"open file {tmp_path}/ledger.txt (not shown)"
+        assert (tmp_path / "ledger.txt").read_text() == ""
+
     def test_a_lazy_object_of_the_program_is_not_built(self, tmp_path):
         class Lazy:
             @property

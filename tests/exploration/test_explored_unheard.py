@@ -556,6 +556,15 @@ def test_work_in_a_pool_of_threads_that_was_open_before_is_seen():
             check_idempotent(job, args=(1,), world=world)
 
 
+@pytest.mark.filterwarnings("ignore::pytest_jobs.errors.PartialExploration")
+def test_a_pool_of_threads_that_the_job_makes_has_its_pipes_for_itself():
+    def job(number):
+        with multiprocessing.pool.ThreadPool(1) as pool:
+            pool.map(lambda each: shop.mail(each, key=number), [number])
+
+    check_idempotent(job, args=(1,), world=world, histories=["twice", "crash"])
+
+
 @pytest.mark.parametrize(
     "make", [multiprocessing.Queue, multiprocessing.JoinableQueue, multiprocessing.SimpleQueue]
 )

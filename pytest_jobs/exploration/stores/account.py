@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 import itertools
 from collections.abc import Callable, Collection, Generator
-from contextlib import AbstractContextManager, ExitStack
-from pathlib import PurePath
+from contextlib import AbstractContextManager, ExitStack, suppress
+from pathlib import Path, PurePath
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from ...errors import CriterionError, ExplorationError
@@ -310,6 +310,13 @@ class Account:
         elif phase == "delivery" and watcher.get() is not None and not told.get():
             for name in self.files.writes(event, args):
                 self.wrote(_FILES, name, f"{event}({PurePath(name).name!r})")
+
+    def wrote_to(self, number: int) -> None:
+        """Note that a delivery writes to an open file by its number, of which Python reports nothing."""
+        if self.phase == "delivery" and not self._additions.wrote_to(number):
+            with suppress(OSError):
+                path = str(Path(f"/proc/self/fd/{number}").readlink())
+                self.note_event("open", (path, "a"))
 
     def unshown(self, renamed: Callable[[Any], Any]) -> list[Any]:
         """Return what was written and is not shown, as it is at a point of a delivery.

@@ -48,6 +48,8 @@ class OpenFiles:
     def __init__(self) -> None:
         self._known: tuple[tuple[int, int, int], ...] = ()
         self._files: list[_OpenFile] = []
+        #: Those to which no object of Python writes: a job may by their numbers.
+        self._plain: list[_OpenFile] = []
 
     def look(self) -> None:
         """Look for files that were opened since then. Only Linux lists them."""
@@ -57,10 +59,14 @@ class OpenFiles:
             self._known = known
             # To look at all objects of Python takes long, so that is done only where other files are open.
             self._files = _written_by_python(found, gc.get_objects() if found else ())
+            others = found.keys() - {file.number for file in self._files}
+            self._plain = [
+                _OpenFile(number, found[number], _name(number), []) for number in sorted(others)
+            ]
 
     def additions(self) -> Additions:
         """Return what will be written to them from now on."""
-        return Additions({file.name: file for file in self._files})
+        return Additions({file.name: file for file in self._files}, self._plain)
 
     def additions_of_world(self, name_of: Callable[[str], str]) -> Additions:
         """Return what will be written to files that were opened since the last look: a world has opened them.
@@ -89,10 +95,26 @@ class Additions:
     noun = "open file"
     short = ""
 
-    def __init__(self, files: Mapping[str, _OpenFile]) -> None:
+    def __init__(self, files: Mapping[str, _OpenFile], plain: Iterable[_OpenFile] = ()) -> None:
+        """Note the sizes of the files.
+
+        Args:
+            files: by their names.
+            plain: those that count once a job has written to them by `os.write`.
+        """
         self._sizes = {
             name: (file, size) for name, file in files.items() if (size := file.size()) is not None
         }
+        self._plain = {
+            file.number: (file, size) for file in plain if (size := file.size()) is not None
+        }
+
+    def wrote_to(self, number: int) -> bool:
+        """Let an open file count; return whether it is one of these, which no event names."""
+        file, size = self._plain.get(number, (None, 0))
+        if file is not None and file.size() is not None:
+            self._sizes.setdefault(file.name, (file, size))
+        return number in {file.number for file, _ in self._sizes.values()}
 
     def names(self) -> list[str]:
         """Return the names of the files that have something more by now."""

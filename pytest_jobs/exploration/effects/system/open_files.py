@@ -15,6 +15,7 @@ from weakref import WeakSet
 
 from ....harness.records.patches import Patches
 from ...engine.acts import ActWatcher, watcher
+from ...stores.account import accounts
 from .callers import is_installed, logs
 from .datagrams import is_datagram
 
@@ -143,6 +144,8 @@ def _writing(
                 if peer is not None:
                     _refuse(current, f"os.{name}", peer, sys._getframe(1))
             elif stat.S_ISREG(kind) and not logs():
+                if accounts.current is not None:
+                    accounts.current.wrote_to(number)
                 current.changing(f"os.{name}({name_of_open_file(number)!r})")
         return write(*args, **kwargs)
 

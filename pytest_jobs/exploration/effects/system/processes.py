@@ -10,10 +10,14 @@ import functools
 import sys
 from collections.abc import Callable
 from typing import Any, Final
+from weakref import WeakSet
 
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
 from .callers import logs
+
+#: The ends of pipes that deliveries have made. No other process has them: a job that starts one is refused.
+_own_pipes: Final[WeakSet[Any]] = WeakSet()
 
 
 class _Source:
@@ -43,7 +47,8 @@ def _refused(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     @functools.wraps(function)
     def called(owner: Any, *args: Any, **kwargs: Any) -> Any:
         current = watcher.get()
-        if current is not None and not logs():
+        pipe = getattr(owner, "_writer", owner)
+        if current is not None and pipe not in _own_pipes and not logs():
             current.outside(f"{name}({_named(owner, args)})")
         return function(owner, *args, **kwargs)
 
@@ -60,7 +65,26 @@ process: Final = _Source("multiprocessing.process", (("BaseProcess", "start"),))
 queues: Final = _Source(
     "multiprocessing.queues", (("Queue", "put"), ("JoinableQueue", "put"), ("SimpleQueue", "put"))
 )
-connection: Final = _Source(
+
+
+class _Connections(_Source):
+    """Notes the pipes that stay inside the process, such as that of a pool of threads."""
+
+    def install(self, patches: Patches) -> None:
+        super().install(patches)
+        kind: Any = vars(sys.modules[self.library])["_ConnectionBase"]
+        init = kind.__init__
+
+        @functools.wraps(init)
+        def made(connection: Any, *args: Any, **kwargs: Any) -> None:
+            init(connection, *args, **kwargs)
+            if watcher.get() is not None:
+                _own_pipes.add(connection)
+
+        patches.set(kind, "__init__", made)
+
+
+connection: Final = _Connections(
     "multiprocessing.connection", (("_ConnectionBase", "send"), ("_ConnectionBase", "send_bytes"))
 )
 executor: Final = _Source("concurrent.futures.process", (("ProcessPoolExecutor", "submit"),))
