@@ -94,6 +94,14 @@ def pay_with_session_of_test(number):
     shop.session.commit()
 
 
+def pay_in_two_steps_with_session_of_test(number):
+    if not shop.session.get_one(Order, number).paid:
+        shop.session.add(Line(order=number))
+        shop.session.commit()
+        shop.session.get_one(Order, number).paid = True
+        shop.session.commit()
+
+
 def pay_with_engine(number):
     with Session(shop.engine) as session:
         session.get_one(Order, number).paid = True
@@ -179,19 +187,21 @@ def test_each_delivery_has_a_scope_and_the_test_keeps_its_session():
     assert not order.paid
 
 
-def test_the_session_of_the_test_is_refused_and_still_works(committed):
-    with Session(committed) as shop.session:
+def test_the_session_of_the_test_is_one_of_its_own_in_each_delivery(prepared):
+    with Session(prepared) as shop.session:
         order = shop.session.get_one(Order, 1)
+        transaction = shop.session.get_transaction()
 
-        with pytest.raises(
-            ExplorationError, match=r"uses a Session that the test has made.*sessionmaker"
-        ):
-            check_idempotent(pay_with_session_of_test, args=(1,))
+        check_idempotent(pay_with_session_of_test, args=(1,), histories="all")
+        with pytest.raises(NotIdempotent, match=r"lines.*\[crash"):
+            check_idempotent(pay_in_two_steps_with_session_of_test, args=(1,), histories="all")
 
         assert shop.session.get_one(Order, 1) is order
+        assert shop.session.get_transaction() is transaction
+        assert rows(prepared) == ([(1, False)], [])
         order.paid = True
         shop.session.commit()
-    assert rows(committed) == ([(1, True)], [])
+    assert rows(prepared) == ([(1, True)], [])
 
 
 def test_what_was_not_flushed_is_refused(committed):

@@ -333,24 +333,25 @@ class _Sessions:
         from sqlalchemy.orm import Session
         from sqlalchemy.util import ScopedRegistry, ThreadLocalRegistry
 
-        owners: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        # By what SQLAlchemy calls a session: in a world, one object may be that of several deliveries.
+        owners: dict[int, Any] = {}
         asked: WeakKeyDictionary[Any, set[int]] = WeakKeyDictionary()
 
         def check(session: Any) -> None:
             current = watcher.get()
-            if owners.get(session, current) is not current:
+            if owners.get(session.hash_key, current) is not current:
                 refuse_delivery(_FOREIGN_SESSION)
 
         def end(session: Any) -> None:
             # While a session flushes it cannot be closed, and nobody else can use it.
             if not session._flushing:
                 session.close()
-                owners.pop(session, None)
+                owners.pop(session.hash_key, None)
 
         def began(session: Any, transaction: Any) -> None:
             if is_explored() and transaction.parent is None:
                 check(session)
-                owners[session] = watcher.get()
+                owners[session.hash_key] = watcher.get()
                 note_connection(functools.partial(end, session))
 
         def used(session: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:

@@ -8,8 +8,9 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Final, Protocol, TypeAlias
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -19,7 +20,7 @@ from sqlalchemy.engine import Engine
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ...effects.wrapping import surround
-from ...engine.acts import is_explored, refuse_delivery, watcher
+from ...engine.acts import is_explored, note_connection, refuse_delivery, watcher
 from ...engine.sameness.chance import numbering
 from ...engine.sameness.renaming import AsAtFirst
 from ...engine.sources import BesideMocks
@@ -30,11 +31,6 @@ from .direct import refusing_direct_connections
 
 #: A folder in memory, where the system has it.
 _FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
-_SESSION_OF_TEST: Final = (
-    "The job uses a Session that the test has made, and a worker has sessions of its own: let the job make it by "
-    "a sessionmaker, `with Session() as session:`, or keep it in a scoped_session, which makes one for each "
-    "worker."
-)
 _NOT_FLUSHED: Final = (
     "A session of the test has objects that it has not flushed, such as {example}, so that the job would not find "
     "them: flush or commit in the fixture, `session.flush()`."
@@ -53,10 +49,12 @@ _OTHER_DRIVER: Final = (
 Tables: TypeAlias = dict[str, list[dict[str, Any]]]
 
 _ORM: Final = "sqlalchemy.orm"
-#: Every use of a session begins with one of these.
-_USES: Final = (
-    *("add", "add_all", "begin", "commit", "connection", "delete", "execute", "flush", "get"),
-    *("merge", "query", "refresh", "scalar", "scalars"),
+#: What a session has for the work that it is in the middle of, rather than of those who made it.
+_OF_WORK: Final = frozenset(
+    (
+        *("identity_map", "_new", "_deleted", "_transaction", "_nested_transaction", "hash_key"),
+        *("_flushing", "_warn_on_events", "_close_state"),
+    )
 )
 
 
@@ -149,7 +147,7 @@ class Engines:
         #: The engines that were known before the clean run, whose tables are all shown.
         self._shown: list[Engine] = []
         self._histories = 0
-        self._of_test: WeakSet[Any] = WeakSet(_living_sessions())
+        self._sessions = _SessionsOfTest()
 
     @contextmanager
     def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
@@ -195,8 +193,12 @@ class Engines:
             return PostgresqlDatabase(engine, held, self._stack)
         raise ExplorationError(_NOT_COPIED.format(engine=engine))
 
-    def is_of_test(self, session: object) -> bool:
-        return session in self._of_test
+    def use(self, session: Any) -> None:
+        """Let a session be that of the delivery which is about to use it."""
+        self._sessions.use(session)
+
+    def give_back_sessions(self) -> None:
+        self._sessions.give_back()
 
     def name_of(self, engine: Engine) -> str:
         """Return the name of a database, as the description says it."""
@@ -205,10 +207,9 @@ class Engines:
         return Path(database or "").name if is_named else engine.dialect.name
 
     def _check_flushed(self, engine: Engine) -> None:
-        for session in list(self._of_test):
-            waiting = [*session.new, *session.dirty, *session.deleted]
-            if waiting and _engine_of(session.get_bind(type(waiting[0]))) is engine:
-                refuse_delivery(_NOT_FLUSHED.format(example=type(waiting[0]).__name__))
+        for session, waiting in self._sessions.waiting():
+            if _engine_of(session.get_bind(type(waiting))) is engine:
+                refuse_delivery(_NOT_FLUSHED.format(example=type(waiting).__name__))
 
     def _state(self, history: _History, is_ignored: IsIgnored) -> dict[str, Any]:
         state: dict[str, Any] = {}
@@ -222,6 +223,60 @@ class Engines:
                 if is_shown and not is_ignored(table, name):
                     state[name] = rows
         return state
+
+
+class _SessionsOfTest:
+    """The sessions that the test had before the check. In each delivery such an object is a session of its own."""
+
+    def __init__(self) -> None:
+        self._known: WeakSet[Any] = WeakSet(_living_sessions())
+        #: By session: whose work its attributes are now, and those of the others. The test is None.
+        self._owner: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        self._others: WeakKeyDictionary[Any, dict[Any, dict[str, Any]]] = WeakKeyDictionary()
+
+    def waiting(self) -> Iterator[tuple[Any, Any]]:
+        """Yield an object that the test has not flushed, of each session that has one."""
+        for session in list(self._known):
+            if self._owner.get(session) is None:
+                found = [*session.new, *session.dirty, *session.deleted]
+                yield from [(session, found[0])] if found else []
+
+    def use(self, session: Any) -> None:
+        """Let a session be that of this delivery, which begins with it as with a new one."""
+        current = watcher.get()
+        before = self._owner.get(session)
+        if session not in self._known or before is current:
+            return
+        others = self._others.setdefault(session, {})
+        if before is None:
+            for _, waiting in self.waiting():
+                refuse_delivery(_NOT_FLUSHED.format(example=type(waiting).__name__))
+        if current in others:
+            self._switch(session, current)
+            return
+        from sqlalchemy.orm import Session
+
+        of_test = others.get(None, vars(session))
+        options = {name: value for name, value in of_test.items() if name not in _OF_WORK}
+        self._switch(session, current)
+        Session.__init__(session)
+        vars(session).update(options)
+        note_connection(functools.partial(self._switch, session, before))
+
+    def give_back(self) -> None:
+        """Let all sessions be those of the test."""
+        for session in list(self._owner):
+            self._switch(session, None)
+        self._others.clear()
+
+    def _switch(self, session: Any, owner: Any) -> None:
+        others = self._others.setdefault(session, {})
+        others[self._owner.get(session)] = dict(vars(session))
+        found = others.get(owner)
+        if found is not None:
+            vars(session).clear()
+            vars(session).update(found)
+        self._owner[session] = owner
 
 
 class _History:
@@ -279,8 +334,10 @@ class _History:
         for kind in _with_subclasses(Session):
             if "get_bind" in vars(kind):
                 self._patches.set(kind, "get_bind", self._binding_to_engines(kind.get_bind))
-        for name in _USES:
-            surround(self._patches, Session, name, self._check_session)
+        for name, method in vars(Session).items():
+            if isinstance(method, FunctionType) and not name.startswith("_"):
+                surround(self._patches, Session, name, self._use_session)
+        self._stack.callback(self._engines.give_back_sessions)
         registries = _Registries()
         for registry in (ThreadLocalRegistry, ScopedRegistry):
             registries.install(self._patches, registry)
@@ -296,13 +353,10 @@ class _History:
 
         return bound
 
-    @contextmanager
-    def _check_session(
-        self, session: Any, *args: Any, **kwargs: Any
-    ) -> Generator[None, None, None]:
-        if is_explored() and self._engines.is_of_test(session):
-            refuse_delivery(_SESSION_OF_TEST)
-        yield
+    def _use_session(self, session: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+        if is_explored():
+            self._engines.use(session)
+        return nullcontext()
 
 
 class _Registries:
