@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from textwrap import dedent
 from zipfile import ZipFile
 
 import pytest
@@ -30,12 +31,27 @@ def test_nothing_to_copy_is_an_error_with_what_to_write():
     with pytest.raises(ExplorationError) as refused:
         check_idempotent(do_nothing)
 
-    assert str(refused.value) == (
+    assert str(refused.value).startswith(
         "One clean run of the job changes nothing that the check compares. There is no world=, so the check "
         "compares copies of what the test has: here (nothing was copied). Let the test prepare what the job needs "
-        "before the check, for example with the fixture `db` of pytest-django. Or write a world that builds the "
-        "rest, and name it: check_idempotent(job, world=shop)."
+        "before the check, for example with the fixture `db` of pytest-django. What a job changes in memory"
     )
+
+
+orders = {}
+
+
+def test_the_world_that_the_error_shows_is_right():
+    def pay(number):
+        orders[number] = orders.get(number, 0) + 1
+
+    with pytest.raises(ExplorationError) as refused:
+        check_idempotent(pay, args=(7,))
+    world = dedent(str(refused.value).partition("three lines:")[2].partition("check_idempotent")[0])
+    exec(world, names := {"orders": orders})
+
+    with pytest.raises(NotIdempotent, match="orders"):
+        check_idempotent(pay, args=(7,), world=names["shop"])
 
 
 def test_the_patterns_of_ignore_must_be_names():

@@ -15,6 +15,14 @@ from .copied import Building, Copied, Ignored
 
 #: The key under which a search keeps the copies.
 _COPIES: Final = "here"
+_IN_MEMORY: Final = """\
+What a job changes in memory, such as a dict or a repository of the test, is shown by a world of three lines:
+
+    def shop():
+        orders.clear()                           # what is there at first, in each history
+        yield lambda: {"orders": dict(orders)}   # what is compared
+
+    check_idempotent(job, world=shop)"""
 
 
 class Here:
@@ -102,12 +110,12 @@ def copied_text() -> str:
 
 def nothing_seen() -> str:
     """Return the error for a job whose clean run changes nothing that was copied, and does nothing else."""
-    return (
+    text = (
         "One clean run of the job changes nothing that the check compares. There is no world=, so the check "
         f"compares copies of what the test has: {copied_text()}. Let the test prepare what the job needs before "
-        "the check, for example with the fixture `db` of pytest-django. Or write a world that builds the rest, "
-        "and name it: check_idempotent(job, world=shop)."
+        "the check, for example with the fixture `db` of pytest-django. "
     )
+    return text + _IN_MEMORY
 
 
 @contextmanager
