@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_jobs import check_idempotent, fake
-from pytest_jobs.errors import DuplicateEffect
+from pytest_jobs.errors import DuplicateEffect, ExplorationError
+from pytest_jobs.exploration.effects.system import file_locks
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Locks of open files are of Linux")
 
@@ -97,3 +98,18 @@ def test_a_file_that_is_only_locked_is_no_state_that_the_world_has_to_show(tmp_p
 def test_a_dead_worker_holds_no_lock():
     with pytest.raises(DuplicateEffect, match=r"\[crash"):
         check_idempotent(without_waiting, args=(1,), world=world, histories=["crash"])
+
+
+def test_a_lock_that_something_else_holds_is_not_waited_for_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(file_locks, "_TRIES", 3)
+
+    def wait(number):
+        with (tmp_path / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            mail_once(number)
+
+    with (tmp_path / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        with pytest.raises(ExplorationError, match=r"waits for a lock on 'lock'.*Release the lock"):
+            check_idempotent(wait, args=(1,), world=world)

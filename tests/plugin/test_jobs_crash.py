@@ -786,6 +786,38 @@ def test_a_dead_job_holds_no_lock_and_those_of_others_stay_held(pytester):
 
 
 @needs_monitoring
+def test_a_file_that_a_dead_job_has_locked_is_unlocked(pytester):
+    pytester.makepyfile(
+        indexing="""
+            import fcntl, os, shop
+            from pytest_jobs import job
+
+            @job
+            def index():
+                file = os.open(shop.path + ".lock", os.O_CREAT | os.O_RDWR)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shop.mark.perform_now()
+                os.close(file)
+        """
+    )
+    result = run(
+        pytester,
+        """
+        import indexing, shop
+
+        def test_it(jobs):
+            indexing.index.perform_later()
+            jobs.drain()
+
+            assert shop.status() == "paid"
+        """,
+    )
+
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+
+
+@needs_monitoring
 def test_connections_wait_for_locks_as_they_do_without_it(pytester):
     result = run(
         pytester,

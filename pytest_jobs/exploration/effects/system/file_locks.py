@@ -7,13 +7,22 @@ import errno
 import fcntl
 import functools
 import os
+import select
 import struct
 import sys
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from ....harness.records.patches import Patches
-from ...engine.acts import is_explored, looking, note_connection, skippable, watcher
+from ...engine.acts import (
+    is_explored,
+    looking,
+    note_connection,
+    refuse_delivery,
+    skippable,
+    watcher,
+)
+from .open_files import name_of_open_file
 
 library: Final = "fcntl"
 
@@ -22,6 +31,14 @@ Lock: TypeAlias = Callable[..., None]
 
 #: The C structure that describes a lock: its type, where the part of the file begins, and how long it is.
 _DESCRIPTION: Final = "hhqqi"
+#: How often another process is asked for its lock, and how long after one another, in seconds.
+_TRIES: Final = 1_000
+_PAUSE: Final = 0.01
+_STAYS_HELD: Final = (
+    "The job waits for a lock on {name!r} that something outside of its deliveries holds, such as the test or "
+    "another process, and {seconds:.0f} s have passed. Release the lock before the check, or let the world make "
+    "a file of its own."
+)
 
 
 def install(patches: Patches) -> None:
@@ -34,26 +51,39 @@ def install(patches: Patches) -> None:
 def _watched(lock: Lock, lock_in_delivery: Lock) -> Lock:
     @functools.wraps(lock)
     def watched(file: Any, operation: int, /, *part: int) -> None:
-        if not is_explored():
-            lock(file, operation, *part)
-            return
-        if operation & fcntl.LOCK_UN:
-            lock_in_delivery(file, operation, *part)
-            return
         current = watcher.get()
+        # In a test that goes on (`--jobs-crash`), the test itself may share the locks of its process.
+        own = lock_in_delivery if is_explored() else lock
+        if current is None or operation & fcntl.LOCK_UN:
+            own(file, operation, *part)
+            return
         with skippable():
             try:
                 with looking(_is_held):
-                    lock_in_delivery(file, operation | fcntl.LOCK_NB, *part)
+                    own(file, operation | fcntl.LOCK_NB, *part)
             except OSError as error:
-                given_up = current is not None and current.dead
-                if given_up or operation & fcntl.LOCK_NB or not _is_held(error):
+                if current.dead or operation & fcntl.LOCK_NB or not _is_held(error):
                     raise
-                # The holder is another process.
-                lock_in_delivery(file, operation, *part)
-            note_connection(_releasing(file, lock_in_delivery))
+                _wait(own, file, operation, *part)
+            note_connection(_releasing(file, own))
 
     return watched
+
+
+def _wait(lock: Lock, file: Any, operation: int, *part: int) -> None:
+    """Wait until another process releases a lock: really, since the time of the test would not pass there."""
+    for _ in range(_TRIES):
+        select.select((), (), (), _PAUSE)
+        try:
+            lock(file, operation | fcntl.LOCK_NB, *part)
+        except OSError as error:
+            if not _is_held(error):
+                raise
+        else:
+            return
+    name = name_of_open_file(file if isinstance(file, int) else file.fileno())
+    refuse_delivery(_STAYS_HELD.format(name=name, seconds=_TRIES * _PAUSE))
+    lock(file, operation | fcntl.LOCK_NB, *part)
 
 
 def _lock_open_file(
