@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from unittest.mock import Mock
 
 import pytest
 
@@ -85,6 +86,61 @@ def failing(job, where, history, monkeypatch):
     monkeypatch.setattr(Explorer, "_try_all", try_all)
     check(job, where, [history], every_line=True)
     return points
+
+
+# A pool of a module
+
+
+@pytest.fixture(params=["waiting", "awaiting"])
+def pooled(request, postgresql_url):
+    """Return a job that uses a pool which is older than the check, and its world."""
+    psycopg_pool = pytest.importorskip("psycopg_pool")
+    is_awaited = request.param == "awaiting"
+    mark = "update pooled set paid = true where id = %s"
+    pool = psycopg_pool.ConnectionPool(postgresql_url, min_size=1, open=True)
+    awaited = psycopg_pool.AsyncConnectionPool(postgresql_url, min_size=1, open=False)
+
+    def pay(number, charge):
+        with pool.connection() as connection:
+            paid = connection.execute("select paid from pooled where id = %s", [number]).fetchone()
+        if not paid[0]:
+            charge(number)
+            with pool.connection() as connection:
+                connection.execute(mark, [number])
+
+    async def pay_awaited(number, charge):
+        if awaited.closed:
+            await awaited.open()
+        async with awaited.connection() as connection:
+            rows = await connection.execute("select paid from pooled where id = %s", [number])
+            (paid,) = await rows.fetchone()
+        if not paid:
+            charge(number)
+            async with awaited.connection() as connection:
+                await connection.execute(mark, [number])
+
+    def world():
+        with pool.connection() as connection:
+            connection.execute("drop table if exists pooled")
+            connection.execute("create table pooled (id int primary key, paid bool default false)")
+            connection.execute("insert into pooled values (1)")
+
+        def rows():
+            with pool.connection() as connection:
+                return connection.execute("select * from pooled").fetchall()
+
+        yield lambda: {"pooled": rows(), "charges": list(charges)}
+
+    charges = []
+    yield (pay_awaited if is_awaited else pay), world
+    pool.close()
+
+
+def test_each_delivery_has_its_own_connections_in_a_pool_of_a_module(pooled):
+    job, world = pooled
+    check_idempotent(job, args=(1, Mock(name="ask")), world=world, histories=["twice"])
+    with pytest.raises(DuplicateEffect, match="charge"):
+        check_idempotent(job, args=(1, Mock(name="charge")), world=world, histories=["crash"])
 
 
 # psycopg

@@ -14,6 +14,7 @@ from contextlib import (
     suppress,
 )
 from typing import Any, Final
+from weakref import WeakKeyDictionary, WeakSet
 
 from ...harness.records.patches import Patches
 from ..engine.acts import (
@@ -36,7 +37,7 @@ library: Final = "psycopg"
 _FOREIGN: Final = (
     "The job used a connection to PostgreSQL that was opened before it was delivered, or by an earlier delivery: "
     "each delivery is a process of its own, which cannot have it. Open the connection within the job, with "
-    "`with psycopg.connect(...)`, or take it out of the pool of an engine of SQLAlchemy."
+    "`with psycopg.connect(...)`, or take it out of a pool of psycopg_pool or of an engine of SQLAlchemy."
 )
 #: The attribute of a connection with the parameters that it was opened with.
 _PLACE: Final = "_pytest_jobs_place"
@@ -339,3 +340,89 @@ def _copy_async(genuine: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return copy
+
+
+class _Pools:
+    """The source for pools: each delivery has connections of its own in one, as a process has."""
+
+    library: Final = "psycopg_pool"
+
+    def __init__(self) -> None:
+        #: By delivery and pool: the connections that the delivery has given back.
+        self._free: WeakKeyDictionary[Any, WeakKeyDictionary[Any, list[Any]]] = WeakKeyDictionary()
+        #: All that deliveries have taken.
+        self._own: WeakSet[Any] = WeakSet()
+
+    def install(self, patches: Patches) -> None:
+        module: Any = sys.modules[self.library]
+        for kind, take, give in (
+            (module.ConnectionPool, self._taking, self._giving),
+            (module.AsyncConnectionPool, self._taking_async, self._giving_async),
+        ):
+            patches.set(kind, "getconn", take(kind.getconn))
+            patches.set(kind, "putconn", give(kind.putconn))
+
+    def _free_in(self, pool: Any) -> list[Any] | None:
+        """Return the free connections of this delivery; None if the pool is to give its own."""
+        if not is_explored() or pool.closed:
+            return None
+        return self._free.setdefault(watcher.get(), WeakKeyDictionary()).setdefault(pool, [])
+
+    def _taken(self, pool: Any, connection: Any) -> Any:
+        # So that `with connection:` does not close it.
+        connection._pool = pool
+        self._own.add(connection)
+        return connection
+
+    def _taking(self, getconn: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(getconn)
+        def taken(pool: Any, *args: Any, **kwargs: Any) -> Any:
+            free = self._free_in(pool)
+            if free is None:
+                return getconn(pool, *args, **kwargs)
+            return self._taken(pool, free.pop() if free else pool._connect())
+
+        return taken
+
+    def _taking_async(self, getconn: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(getconn)
+        async def taken(pool: Any, *args: Any, **kwargs: Any) -> Any:
+            free = self._free_in(pool)
+            if free is None:
+                return await getconn(pool, *args, **kwargs)
+            return self._taken(pool, free.pop() if free else await pool._connect())
+
+        return taken
+
+    def _giving(self, putconn: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(putconn)
+        def given(pool: Any, connection: Any) -> None:
+            if connection not in self._own:
+                putconn(pool, connection)
+            elif not connection.closed:
+                if _in_transaction(connection):
+                    connection.rollback()
+                self._keep(pool, connection)
+
+        return given
+
+    def _giving_async(self, putconn: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(putconn)
+        async def given(pool: Any, connection: Any) -> None:
+            if connection not in self._own:
+                await putconn(pool, connection)
+            elif not connection.closed:
+                if _in_transaction(connection):
+                    await connection.rollback()
+                self._keep(pool, connection)
+
+        return given
+
+    def _keep(self, pool: Any, connection: Any) -> None:
+        connection._pool = None
+        free = self._free_in(pool)
+        if free is not None:
+            free.append(connection)
+
+
+pools: Final = _Pools()

@@ -166,6 +166,7 @@ _OWN: Final = {
     "http.client": "http.http_client",
     "httpx": "http.httpx",
     "psycopg": "psycopg",
+    "psycopg_pool": "psycopg:pools",
     "pymysql": "mysql.pymysql:source",
     "requests": "http.requests",
     "os": "audit",
