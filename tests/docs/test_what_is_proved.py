@@ -1,4 +1,4 @@
-"""Each sentence about what a check proves has a test."""
+"""Each sentence about what a check proves, and about what it does with a store, has a test."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from pathlib import Path
 from tables import each_row
 
 _HERE = Path(__file__).parent
-_PAGE = _HERE.parent.parent / "docs" / "explanation" / "what-is-proved.md"
-_ROW = re.compile(r"^\| (?P<claim>.+) \| (?P<test>.+) \|$")
+_DOCS = _HERE.parent.parent / "docs"
+_PAGES = [_DOCS / "explanation" / "what-is-proved.md", _DOCS / "how-to" / "check-idempotency.md"]
 _TEST = re.compile(r"^`(?P<file>\w+\.py)::(?P<name>\w+)`$")
 
 
 def _rows():
-    for line in _PAGE.read_text().splitlines():
-        row = _ROW.match(line)
-        if row is not None and row["test"] not in ("test", "---"):
-            yield row["claim"], row["test"]
+    """Yield the first cell and the last one of each row of the tables whose last column is `test`."""
+    for page in _PAGES:
+        of_tests = False
+        for line in page.read_text().splitlines():
+            cells = line.strip("| ").split(" | ")
+            of_tests = line.startswith("|") and (of_tests or cells[-1] == "test")
+            if of_tests and cells[-1] != "test" and not line.startswith(("|---", "| ---")):
+                yield cells[0], cells[-1]
 
 
 @each_row(("claim", "named"), list(_rows()))
