@@ -3,7 +3,7 @@
 - `wrapping`: the tool of all sources, which puts each call of a method in a block.
 - `statements`: what a statement in SQL does, for the sources of databases; `postgresql`: the tables there.
 - `audit`: changes of files, and what leaves the process without a source.
-- The sources: `sqlite`, `aiosqlite`, `psycopg`, `asyncpg`, `sqlalchemy`, `django`, `asgiref`, `mail`,
+- The sources: `sqlite`, `aiosqlite`, `psycopg`, `asyncpg`, `peewee`, `sqlalchemy`, `django`, `asgiref`, `mail`,
   `subprocess`, and the rooms `http`, `mysql` and `redis`. Read `sqlite` or `http/requests` first, and
   `engine/acts` beside it.
 - `c_drivers`: refuses the drivers of databases that nobody sees.

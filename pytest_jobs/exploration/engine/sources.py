@@ -165,6 +165,7 @@ _OWN: Final = {
     "fcntl": "system.file_locks",
     "http.client": "http.http_client",
     "httpx": "http.httpx",
+    "peewee": "peewee",
     "psycopg": "psycopg",
     "psycopg_pool": "psycopg:pools",
     "pymysql": "mysql.pymysql:source",
