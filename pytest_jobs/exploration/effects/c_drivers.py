@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ...harness.records.patches import Patches
 from ..engine.acts import watcher
-from .postgresql import note_by_psycopg2
+from .postgresql.store import note_by_psycopg2
 
 
 class Driver:

@@ -25,7 +25,7 @@ from ..engine.acts import (
     watcher,
 )
 from .mysql.driver import end as end_of_mysql, lost as lost_of_mysql
-from .postgresql import note_by_psycopg2
+from .postgresql.store import note_by_psycopg2
 from .statements import changes, is_busy, shown, transaction_of
 from .wrapping import surround
 

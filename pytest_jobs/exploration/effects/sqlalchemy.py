@@ -265,7 +265,7 @@ def _act(dialect: Any, connection: Any, text: str, *, commits: bool) -> Act:
         if dialect.name == "sqlite":
             return error("disk I/O error")
         if dialect.driver == "psycopg":
-            from .psycopg import lost as lost_of_psycopg
+            from .postgresql.psycopg import lost as lost_of_psycopg
 
             return lost_of_psycopg(_driver(connection))
         if dialect.driver == "asyncpg":
@@ -290,7 +290,7 @@ def _act(dialect: Any, connection: Any, text: str, *, commits: bool) -> Act:
 
 def _lost_of_asyncpg(connection: Any) -> Exception:
     """Break a connection of asyncpg; return the error by which its adapter reports that."""
-    from .asyncpg import lost
+    from .postgresql.asyncpg import lost
 
     adapter = connection.dbapi_connection
     broken = lost(adapter.driver_connection)

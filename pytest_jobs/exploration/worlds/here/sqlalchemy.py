@@ -147,7 +147,7 @@ class Engines:
         #: The engines that were known before the clean run, whose tables are all shown.
         self._shown: list[Engine] = []
         self._histories = 0
-        self._sessions = _SessionsOfTest()
+        self._of_test = _SessionsOfTest()
 
     @contextmanager
     def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
@@ -195,10 +195,10 @@ class Engines:
 
     def use(self, session: Any) -> None:
         """Let a session be that of the delivery which is about to use it."""
-        self._sessions.use(session)
+        self._of_test.use(session)
 
     def give_back_sessions(self) -> None:
-        self._sessions.give_back()
+        self._of_test.give_back()
 
     def name_of(self, engine: Engine) -> str:
         """Return the name of a database, as the description says it."""
@@ -207,7 +207,7 @@ class Engines:
         return Path(database or "").name if is_named else engine.dialect.name
 
     def _check_flushed(self, engine: Engine) -> None:
-        for session, waiting in self._sessions.waiting():
+        for session, waiting in self._of_test.waiting():
             if _engine_of(session.get_bind(type(waiting))) is engine:
                 refuse_delivery(_NOT_FLUSHED.format(example=type(waiting).__name__))
 

@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
-from ...harness.records.patches import Patches
-from ..engine.acts import (
+from ....harness.records.patches import Patches
+from ...engine.acts import (
     Act,
     acting,
     holds_connection,
@@ -24,10 +24,10 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
-from ..stores.account import accounts
-from .postgresql import note_tables, refuse_far_server
-from .statements import changes, is_busy, lock_timeout, shown
-from .wrapping import surround
+from ...stores.account import accounts
+from ..statements import changes, is_busy, lock_timeout, shown
+from ..wrapping import surround
+from .store import note_tables, refuse_far_server
 
 library: Final = "asyncpg"
 

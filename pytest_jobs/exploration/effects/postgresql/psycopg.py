@@ -13,11 +13,12 @@ from contextlib import (
     nullcontext,
     suppress,
 )
+from operator import methodcaller
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
-from ...harness.records.patches import Patches
-from ..engine.acts import (
+from ....harness.records.patches import Patches
+from ...engine.acts import (
     Act,
     acting,
     holds_connection,
@@ -27,10 +28,10 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
-from ..stores.account import accounts
-from .postgresql import note_tables, refuse_far_server
-from .statements import changes, is_busy, set_lock_timeout, shown
-from .wrapping import surround, within
+from ...stores.account import accounts
+from ..statements import changes, is_busy, set_lock_timeout, shown
+from ..wrapping import surround, within
+from .store import note_tables, refuse_far_server
 
 library: Final = "psycopg"
 
@@ -342,6 +343,10 @@ def _copy_async(genuine: Callable[..., Any]) -> Callable[..., Any]:
     return copy
 
 
+#: Opens a connection as a pool does, with its settings.
+_CONNECT: Final = methodcaller("_connect")
+
+
 class _Pools:
     """The source for pools: each delivery has connections of its own in one, as a process has."""
 
@@ -380,7 +385,7 @@ class _Pools:
             free = self._free_in(pool)
             if free is None:
                 return getconn(pool, *args, **kwargs)
-            return self._taken(pool, free.pop() if free else pool._connect())
+            return self._taken(pool, free.pop() if free else _CONNECT(pool))
 
         return taken
 
@@ -390,7 +395,7 @@ class _Pools:
             free = self._free_in(pool)
             if free is None:
                 return await getconn(pool, *args, **kwargs)
-            return self._taken(pool, free.pop() if free else await pool._connect())
+            return self._taken(pool, free.pop() if free else await _CONNECT(pool))
 
         return taken
 
