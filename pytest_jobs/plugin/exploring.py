@@ -51,8 +51,12 @@ class Explorations:
         return [source for several in found for source in several]
 
     def pytest_collection_finish(self) -> None:
-        """Prepare copies of test databases if a module has imported `check_idempotent`."""
+        """Prepare copies of what tests have if a module has imported `check_idempotent`."""
         manager = self._config.pluginmanager
+        if _CHECK in sys.modules:
+            from ..exploration.worlds.here.files import temporary_folders
+
+            temporary_folders.follow()
         if _CHECK in sys.modules and manager.hasplugin("django"):
             from .cloning import Cloning
 

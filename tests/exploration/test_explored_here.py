@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from textwrap import dedent
@@ -109,6 +111,28 @@ def test_files_are_compared_like_those_that_no_world_shows(tmp_path, job):
     (tmp_path / "report.csv").write_text("head\n")
 
     check_idempotent(job, args=(tmp_path,), histories=["twice", "crash", "late"])
+
+
+@pytest.fixture
+def assets():
+    """A folder that the set-up of a project makes, as for the media of its tests."""
+    folder = tempfile.mkdtemp(prefix="assets")
+    yield Path(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("job", [append_line, replace_whole])
+def test_so_are_those_in_a_folder_that_a_fixture_has_made(assets, job):
+    (assets / "report.csv").write_text("head\n")
+
+    if job is append_line:
+        with pytest.raises(NotIdempotent, match="temporary files"):
+            check_idempotent(job, args=(assets,))
+    else:
+        assert "here (a temporary folder: 1 file)" in str(check_idempotent(job, args=(assets,)))
+
+    assert [path.name for path in assets.iterdir()] == ["report.csv"]
+    assert (assets / "report.csv").read_text() == "head\n"
 
 
 def test_files_are_left_out_by_their_names(tmp_path):

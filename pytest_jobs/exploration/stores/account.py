@@ -197,6 +197,7 @@ class Account:
         #: What was written in stores that are the same for all histories: the item, and the statement or call.
         self.unbound: list[tuple[Item, str, str]] = []
         self._endings: list[Callable[[], object]] = []
+        self._before_writing: list[Callable[[str], object]] = []
         #: The databases whose connection from before the check only its own thread may use.
         self._bound_to_thread: dict[str, None] = {}
 
@@ -224,6 +225,10 @@ class Account:
         """Look, when the world has been built, for files that it has opened for writing and left open."""
         if self.files.has_handles:
             self._stores[_HANDLES] = open_files.additions_of_world(self.files.name_of)
+
+    def before_writing(self, call: Callable[[str], object]) -> None:
+        """Have something called with the path of each file, before a delivery writes it."""
+        self._before_writing.append(call)
 
     # What effect sources report
 
@@ -309,6 +314,8 @@ class Account:
         # Other threads of this process write files as well: only those of the job have its watcher.
         elif phase == "delivery" and watcher.get() is not None and not told.get():
             for name in self.files.writes(event, args):
+                for call in self._before_writing:
+                    call(name)
                 self.wrote(_FILES, name, f"{event}({PurePath(name).name!r})")
 
     def wrote_to(self, number: int) -> None:

@@ -77,6 +77,10 @@ class Files:
         number = int(found[1])
         return self._made[number - 1] + name[found.end() :] if number <= len(self._made) else ""
 
+    def know(self, path: str) -> None:
+        """Note that the world has a file or a folder."""
+        self._known.add(path)
+
     # As a store
 
     def is_bound(self, name: str) -> bool:

@@ -1,46 +1,117 @@
-"""The files in the temporary folder of the test."""
+"""The files in the temporary folders of the test: `tmp_path`, and those that `tempfile` has made for it."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from ...engine.acts import audit_hook, watcher
 from ...stores.account import accounts
 from ...stores.files import Files
-from .copied import Building, IsIgnored, counted
+from .copied import Building, IsIgnored, counted, unwatched
+
+
+class TemporaryFolders:
+    """The folders that `tempfile.mkdtemp` has made outside of checks. The plugin of pytest lets it follow them."""
+
+    def __init__(self) -> None:
+        self._made: list[Path] = []
+
+    def follow(self) -> None:
+        audit_hook.call(self._note, ("tempfile.mkdtemp",), instead_of="temporary folders")
+
+    def _note(self, event: str, args: tuple[Any, ...]) -> None:
+        if watcher.get() is None and accounts.current is None:
+            self._made.append(Path(os.fsdecode(args[0])).absolute())
+
+    def of(self, path: Path) -> Path | None:
+        """Return the folder that has a file; None if it lies in none."""
+        return next((made for made in self._made if made in path.parents and made.is_dir()), None)
+
+
+temporary_folders: Final = TemporaryFolders()
+
+
+class WrittenFolders:
+    """The temporary folders to which a delivery has written, each copied just before."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, Folder] = {}
+        #: Those that were known before the clean run, whose files are all shown.
+        self._shown: list[Path] = []
+        self._histories = 0
+
+    @contextmanager
+    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
+        self._histories += 1
+        if self._histories > 1 and not self._shown:
+            self._shown = list(self._folders)
+        account = accounts.current
+        if account is not None:
+            account.before_writing(self._copy)
+            for path in self._folders:
+                account.files.know(str(path))
+        try:
+            yield lambda: self._state(building.is_ignored)
+        finally:
+            for folder in self._folders.values():
+                folder.put_back()
+
+    def described(self) -> str:
+        return "; ".join(filter(None, (one.described() for one in self._folders.values())))
+
+    def _copy(self, file: str) -> None:
+        path, account = temporary_folders.of(Path(file)), accounts.current
+        if path is not None and path not in self._folders and account is not None:
+            with unwatched():
+                self._folders[path] = Folder(path, "a temporary folder")
+            account.files.know(str(path))
+
+    def _state(self, is_ignored: IsIgnored) -> dict[str, Any]:
+        state = {}
+        for number, (path, folder) in enumerate(self._folders.items(), 1):
+            name = "temporary files" if number == 1 else f"temporary files {number}"
+            if path in self._shown or folder.has_changed():
+                state[name] = folder.shown(is_ignored)
+        return state
 
 
 class Folder:
     """The files below a folder. Each history finds those of the test there, and the test finds them again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "tmp_path") -> None:
         self._folder = folder
+        self._name = name
         self._before = self._read()
 
     @contextmanager
     def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         try:
-            yield lambda: self._state(building.is_ignored)
+            yield lambda: {"files": found} if (found := self.shown(building.is_ignored)) else {}
         finally:
-            self._put_back()
+            self.put_back()
 
     def described(self) -> str:
         number = sum(content is not None for content in self._before.values())
-        return f"tmp_path: {counted(number, 'file')}" if number else ""
+        return f"{self._name}: {counted(number, 'file')}" if number else ""
 
-    def _state(self, is_ignored: IsIgnored) -> dict[str, Any]:
+    def has_changed(self) -> bool:
+        return self._read() != self._before
+
+    def shown(self, is_ignored: IsIgnored) -> dict[str, Any]:
+        """Return what its files contain, by their paths in it."""
         account = accounts.current
         files = Files() if account is None else account.files
-        found = {
+        return {
             name: files.content(files.name_of(path), lambda value: value)
             for name, path in self._files()
             if not is_ignored(name, Path(name).name)
             and (account is None or not account.leaves_out(path))
         }
-        return {"files": found} if found else {}
 
     def _files(self) -> list[tuple[str, str]]:
         """Return the path of each file in the folder, and the whole path."""
@@ -58,7 +129,7 @@ class Folder:
                 found[name] = None if path.is_dir() else path.read_bytes()
         return found
 
-    def _put_back(self) -> None:
+    def put_back(self) -> None:
         now = self._read()
         for name, content in now.items():
             path = self._folder / name

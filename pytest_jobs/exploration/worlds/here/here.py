@@ -70,7 +70,8 @@ def here(*, ignore: str | Collection[str] = ()) -> Here:
 
     Copied are the databases of Django that the test may use, with what it has not committed, Django's caches
     in memory and its outbox, the databases of the engines of SQLAlchemy (sqlite, PostgreSQL) and of redis that
-    the job uses, and the files in the `tmp_path` of the test. What the test has stays as it is. Outside of
+    the job uses, and the files in the `tmp_path` of the test and in the folders that its fixtures have made by
+    `tempfile.mkdtemp`. What the test has stays as it is. Outside of
     `check_idempotent` the copies are made when the block is entered.
 
     Args:
@@ -122,12 +123,11 @@ def nothing_seen() -> str:
 def copies_of_test() -> Generator[list[Copied], None, None]:
     """Copy everything that the test has, for a block."""
     with ExitStack() as stack:
-        copies: list[Copied] = []
-        folder = current_audience().folder
-        if folder is not None:
-            from .files import Folder
+        from .files import Folder, WrittenFolders
 
-            copies.append(Folder(folder))
+        folder = current_audience().folder
+        copies: list[Copied] = [] if folder is None else [Folder(folder)]
+        copies.append(WrittenFolders())
         if _has_django():
             from .django_databases import copied_databases
             from .django_memory import Memory
