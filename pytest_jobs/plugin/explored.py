@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from ..exploration.histories.plans import HISTORIES
@@ -29,11 +29,19 @@ def summary(notes: Sequence[tuple[str, Note]], *, verbose: bool) -> Iterator[str
     for nodeid, note in notes:
         if note["left_out"]:
             yield f"{nodeid}: {note['job']}: left out {'; '.join(note['left_out'])}"
+    for library in dict.fromkeys(note["forgives"] for _, note in notes if note["forgives"]):
+        jobs = dict.fromkeys(note["job"] for _, note in notes if note["forgives"] == library)
+        yield f"passed only by redeliveries that {library} does not make: {_named(jobs, verbose)}"
     guesses = dict.fromkeys(guess for _, note in notes for guess in note["guesses"])
     if guesses:
-        named = [*guesses] if verbose else [*guesses][:_NAMED]
-        more = f" and {len(guesses) - len(named)} more (-v)" if len(guesses) > len(named) else ""
-        yield f"{GUESSED}: {', '.join(named)}{more}"
+        yield f"{GUESSED}: {_named(guesses, verbose)}"
+
+
+def _named(names: Collection[str], verbose: bool) -> str:
+    """Return the first few of some names, or all of them."""
+    shown = [*names] if verbose else [*names][:_NAMED]
+    more = f" and {len(names) - len(shown)} more (-v)" if len(names) > len(shown) else ""
+    return f"{', '.join(shown)}{more}"
 
 
 def _total(notes: Sequence[Note]) -> str:

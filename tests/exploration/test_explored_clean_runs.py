@@ -138,6 +138,26 @@ def test_a_pass_by_a_redelivery_that_the_library_does_not_make_is_said():
     assert "passed only" not in outcome(by_rule)
 
 
+def test_the_summary_names_what_passed_by_such_a_redelivery(pytester):
+    pytester.makepyfile("""
+        from unittest.mock import Mock
+
+        from pytest_jobs import check_idempotent, job
+
+        mail = Mock(spec=["send"])
+
+        @job
+        def thank(number):
+            mail.send(number, idempotency_key=number)
+
+        def test_thank():
+            check_idempotent(thank, args=(7,))
+    """)
+    pytester.runpytest().stdout.fnmatch_lines(
+        "passed only by redeliveries that core does not make: *.thank"
+    )
+
+
 def test_an_error_that_comes_about_while_another_one_is_handled_is_a_finding():
     with pytest.raises(LostEffect) as lost:
         check_idempotent(look_at_what_is_not_there, args=(7,), world=world)

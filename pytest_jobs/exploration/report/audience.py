@@ -38,6 +38,7 @@ class CheckNote:
         left_out: tuple[str, ...] = (),
         replay: Literal["", "passes", "other"] = "",
         guesses: tuple[str, ...] = (),
+        forgives: str = "",
     ) -> None:
         """Note a check.
 
@@ -48,6 +49,8 @@ class CheckNote:
             left_out: everything that was asked for and not explored, each in a few words.
             replay: for a replay: whether the history passes now, or the token names another check.
             guesses: the calls of doubles that do not count, or not when they are repeated, by their names.
+            forgives: the name of the library that would not have delivered the job again, where a history passed
+                only because the check did; "" if there is no such history.
         """
         self.job = job
         self.histories = histories
@@ -55,6 +58,7 @@ class CheckNote:
         self.left_out = left_out
         self.replay = replay
         self.guesses = guesses
+        self.forgives = forgives
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -92,6 +92,7 @@ def note_explored(explored: Explored, *, chosen: bool) -> PartialExploration | N
             (*left_out, *untraced),
             explored.replay,
             explored.guesses,
+            next((one.library for one in explored.explorations if one.only_by_redelivery), ""),
         )
         reader.notes.append(note)
     warned_of = left_out if chosen else (*left_out, *untraced)

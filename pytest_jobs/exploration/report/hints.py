@@ -36,7 +36,8 @@ class Habits:
     def of(cls, failure: Failure, reference: Run) -> Habits:
         """Return them as a history and the clean run show them."""
         what = failure.verdict.what
-        acts = [act for run in failure.runs for act in run.point_acts if act is not None]
+        runs = [*failure.runs, *(child.run for child in failure.children)]
+        acts = [act for run in runs for act in run.point_acts if act is not None]
         effects = [act for act in acts if what == act.kind or what.startswith(f"{act.kind}.")]
         keys = [_key_of(act) for act in effects]
         committing = [
