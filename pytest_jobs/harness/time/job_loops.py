@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 from ..records.patches import Patches
 from ..records.record import JobRecord, current_record
 from .clock import LoopClock
-from .loop import JumpingSelector, VirtualLoop, resolution
+from .loop import JumpingSelector, LoopThreads, VirtualLoop, resolution
 
 _BASE: Any = asyncio.base_events.BaseEventLoop
 _SELECTING: Any = asyncio.selector_events.BaseSelectorEventLoop
@@ -94,31 +94,31 @@ class _LoopTime:
 
     def __init__(self, loop: Any, clock: LoopClock) -> None:
         self._clock = clock
-        self._threads_busy = 0
+        self._threads = threads = LoopThreads()
         #: The time of the loop when the clock had not travelled. Timers that were set before stay as far away.
         self._begin = loop.time() - clock.travelled_ns / _SECOND_NS if loop._scheduled else 0.0
         genuine = loop.run_in_executor
         shutdown = loop.shutdown_default_executor
+        speak = loop.call_soon_threadsafe
 
         def run_in_executor(executor: Any, function: Callable[..., Any], *args: Any) -> Any:
-            future = genuine(executor, function, *args)
-            self._threads_busy += 1
-            future.add_done_callback(self._thread_ended)
-            return future
+            return threads.running(genuine(executor, threads.own(executor, function), *args))
+
+        def call_soon_threadsafe(*args: Any, **kwargs: Any) -> Any:
+            threads.note_speaker()
+            return speak(*args, **kwargs)
 
         async def shutdown_default_executor(timeout: float | None = None) -> None:  # noqa: ASYNC109 - that of asyncio has it
             # Without the timeout, which is a timer: the clock would jump to it while the threads end.
             await shutdown()
 
         loop.run_in_executor = run_in_executor
+        loop.call_soon_threadsafe = call_soon_threadsafe
         loop.shutdown_default_executor = shutdown_default_executor
 
     def withdraw_from(self, loop: Any) -> None:
         """Give the loop its own methods again."""
-        del loop.run_in_executor, loop.shutdown_default_executor
-
-    def _thread_ended(self, future: object) -> None:
-        self._threads_busy -= 1
+        del loop.run_in_executor, loop.shutdown_default_executor, loop.call_soon_threadsafe
 
     @contextmanager
     def in_force(self, loop: Any) -> Generator[None, None, None]:
@@ -130,7 +130,7 @@ class _LoopTime:
             return seconds
 
         before = loop._selector, loop._clock_resolution
-        loop._selector = JumpingSelector(self._clock, lambda: self._threads_busy > 0, before[0])
+        loop._selector = JumpingSelector(self._clock, self._threads, before[0])
         loop.time = time
         try:
             yield

@@ -1,7 +1,7 @@
 """The event loop that performs coroutine jobs for the synchronous verbs.
 
 Its time is the virtual clock: when nothing is ready, the clock jumps to the next timer. The loop
-waits in real time only for sockets and threads.
+waits in real time only for sockets and threads, since each of them may wake it before the timer.
 
 This module imports asyncio at its top, so it is imported only when a coroutine is run.
 """
@@ -15,13 +15,14 @@ import selectors
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
-from ...errors import RealSleepWarning
+from ...errors import JobsError, RealSleepWarning
 from ..records.instants import duration_ns
 from ..records.record import current_record
 from .clock import LoopClock
@@ -29,8 +30,10 @@ from .clock import LoopClock
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-#: How long an open connection without incoming data may delay a jump, in real seconds.
+#: How long an open connection without incoming data, or another thread, may delay a jump, in real seconds.
 _GRACE_SECONDS = 0.25
+#: How long tasks may take to end that were cancelled, in real seconds.
+_SETTLING_SECONDS = 10
 #: The loop's own wake-up pipe.
 _OWN_FILES = 1
 _NANOSECOND = 1e-9
@@ -41,6 +44,7 @@ class OwnLoop:
 
     def __init__(self, clock: LoopClock) -> None:
         self._runner = asyncio.Runner(loop_factory=lambda: VirtualLoop(clock))
+        self._is_stuck = False
 
     def run(self, awaitable: Awaitable[T]) -> T:
         """Run an awaitable to its end and return its result."""
@@ -58,20 +62,44 @@ class OwnLoop:
             raise
 
     def settle(self) -> None:
-        """Cancel the tasks that are left, and keep the loop for the next coroutine."""
+        """Cancel the tasks that are left, and keep the loop for the next coroutine.
+
+        Raises:
+            JobsError: when one of them goes on for ten seconds, such as one that waits for a thread.
+        """
         loop = self._runner.get_loop()
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
-        if tasks:
-            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        if not tasks:
+            return
+        given_up = loop.create_future()
+        timer = threading.Timer(_SETTLING_SECONDS, loop.call_soon_threadsafe, [given_up.cancel])
+        timer.daemon = True
+        timer.start()
+        ended = asyncio.gather(*tasks, return_exceptions=True)
+        first = asyncio.wait([ended, given_up], return_when=asyncio.FIRST_COMPLETED)
+        try:
+            loop.run_until_complete(first)
+        finally:
+            timer.cancel()
+        left = sorted(str(task.get_coro()) for task in tasks if not task.done())
+        self._is_stuck = bool(left)
+        if left:
+            raise JobsError(
+                f"A job has left {left[0]} behind, which goes on {_SETTLING_SECONDS} seconds after it was "
+                "cancelled: it catches the cancellation, or waits for a thread that does not answer. Await it in "
+                "the job, or let it end when it is cancelled."
+            )
 
     def close(self) -> None:
         """Cancel the tasks that are left, and close the loop."""
+        # The runner would wait without end for a task that cannot be cancelled.
+        close = self._runner.get_loop().close if self._is_stuck else self._runner.close
         if asyncio._get_running_loop() is None:
-            self._runner.close()
+            close()
         else:  # A loop does not run inside another one, only in another thread.
-            closer = threading.Thread(target=self._runner.close)
+            closer = threading.Thread(target=close)
             closer.start()
             closer.join()
 
@@ -90,8 +118,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, clock: LoopClock) -> None:
         self._virtual_clock = clock
-        self._threads_busy = 0
-        super().__init__(JumpingSelector(clock, lambda: self._threads_busy > 0))
+        self._threads = LoopThreads()
+        super().__init__(JumpingSelector(clock, self._threads))
 
     def time(self) -> float:
         seconds = self._virtual_clock.travelled_ns / 1_000_000_000
@@ -101,17 +129,84 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        def done(future: asyncio.Future[Any]) -> None:
-            self._threads_busy -= 1
+        return self._threads.running(
+            super().run_in_executor(executor, self._threads.own(executor, func), *args)
+        )
 
-        future = super().run_in_executor(executor, func, *args)
-        self._threads_busy += 1
-        future.add_done_callback(done)
-        return future
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
+        self._threads.note_speaker()
+        return super().call_soon_threadsafe(callback, *args, context=context)
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - its parent has it
         # Without the timeout, which is a timer: the clock would jump to it while the threads end.
         await super().shutdown_default_executor()
+
+
+class LoopThreads:
+    """The threads that may wake a loop: time may jump only when none of them can still speak.
+
+    Of a function in an executor the loop knows when it ends. Of other threads, such as that of a connection of
+    aiosqlite or of an SDK, it knows nothing. A new one has one grace in which to call into the loop. If it stays
+    silent, it is no longer waited for; one that has spoken is waited for each time.
+    """
+
+    def __init__(self) -> None:
+        """Take the threads that run now for silent ones."""
+        self._busy = 0
+        self._silent: weakref.WeakSet[threading.Thread] = weakref.WeakSet(threading.enumerate())
+        self._speakers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self._own: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+    @property
+    def any_busy(self) -> bool:
+        """Whether a function of the loop runs in an executor."""
+        return self._busy > 0
+
+    def own(
+        self, executor: Executor | None, function: Callable[[*Ts], T]
+    ) -> Callable[[Unpack[Ts]], T]:
+        """Return a function for an executor, whose thread belongs to the loop from then on."""
+        if executor is not None and not isinstance(executor, ThreadPoolExecutor):
+            return function
+
+        def run(*args: *Ts) -> T:
+            self._own.add(threading.current_thread())
+            return function(*args)
+
+        return run
+
+    def running(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
+        """Wait for a function in an executor until its future is done; return the future."""
+        self._busy += 1
+        future.add_done_callback(self._ended)
+        return future
+
+    def _ended(self, future: object) -> None:
+        self._busy -= 1
+
+    def note_speaker(self) -> None:
+        """Note that the current thread calls into the loop."""
+        thread = threading.current_thread()
+        if asyncio._get_running_loop() is None and thread not in self._own:
+            self._speakers.add(thread)
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether a thread that the loop has not started may wake it."""
+        return any(map(self._is_waited_for, threading.enumerate()))
+
+    def _is_waited_for(self, thread: threading.Thread) -> bool:
+        known = thread in self._silent or thread in self._own
+        return thread in self._speakers or not known
+
+    def end_grace(self) -> None:
+        """Wait no longer for the threads that have not spoken."""
+        self._silent.update(threading.enumerate())
 
 
 class JumpingSelector(selectors.BaseSelector):
@@ -120,11 +215,11 @@ class JumpingSelector(selectors.BaseSelector):
     def __init__(
         self,
         clock: LoopClock,
-        threads_busy: Callable[[], bool],
+        threads: LoopThreads,
         real: selectors.BaseSelector | None = None,
     ) -> None:
         self._clock = clock
-        self._threads_busy = threads_busy
+        self._threads = threads
         self._real = selectors.DefaultSelector() if real is None else real
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -143,14 +238,17 @@ class JumpingSelector(selectors.BaseSelector):
         self._real.close()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None and not self._threads_busy() and not self._has_files():
+        if timeout is None and not self._threads.any_busy and not self._has_files():
             return self._until_woken()
         if timeout is None or timeout <= 0:
             return self._real.select(timeout)
         wait = timeout
-        if not self._threads_busy() and not self._clock.suspended:
-            wait = min(timeout, _GRACE_SECONDS) if self._has_files() else 0
+        if not self._threads.any_busy and not self._clock.suspended:
+            is_alone = not self._has_files() and not self._threads.may_speak
+            wait = 0 if is_alone else min(timeout, _GRACE_SECONDS)
         ready = self._real.select(wait)
+        if not ready and wait:
+            self._threads.end_grace()
         if not ready and self._clock.suspended:
             self._clock.travelled_ns += duration_ns(timeout)
         elif not ready:
