@@ -94,14 +94,20 @@ class OwnLoop:
 
     def close(self) -> None:
         """Cancel the tasks that are left, and close the loop."""
-        # The runner would wait without end for a task that cannot be cancelled.
-        close = self._runner.get_loop().close if self._is_stuck else self._runner.close
         if asyncio._get_running_loop() is None:
-            close()
+            self._close()
         else:  # A loop does not run inside another one, only in another thread.
-            closer = threading.Thread(target=close)
+            closer = threading.Thread(target=self._close)
             closer.start()
             closer.join()
+
+    def _close(self) -> None:
+        try:
+            if not self._is_stuck:
+                self.settle()
+        finally:
+            # The runner would wait without end for a task that cannot be cancelled.
+            (self._runner.get_loop() if self._is_stuck else self._runner).close()
 
 
 def resolution(seconds: float) -> float:
