@@ -147,7 +147,10 @@ def test_of_one_parameter_off_takes_out_that_one(pytester, run_test):
     [
         (
             "'inline'",
-            " has positional arguments: write mode=, strict=, raise_at=, jitter=, queues=, idempotent= or crash=.",
+            (
+                " has positional arguments: write mode=, strict=, raise_at=, jitter=, queues=, repeatable=, "
+                "idempotent= or crash=."
+            ),
         ),
         ("mode='inlien'", ": mode is 'inlien'; valid are record, inline, off."),
         ("mode=None", ": mode is None; valid are record, inline, off."),
@@ -158,14 +161,14 @@ def test_of_one_parameter_off_takes_out_that_one(pytester, run_test):
             "inline=True",
             (
                 ": 'inline' is not a keyword of the marker. "
-                "It takes mode, raise_at, jitter, queues, strict, idempotent, crash."
+                "It takes mode, raise_at, jitter, queues, repeatable, strict, idempotent, crash."
             ),
         ),
         (
             "raises='enqueue'",
             (
                 ": 'raises' is not a keyword of the marker: did you mean 'raise_at'? "
-                "It takes mode, raise_at, jitter, queues, strict, idempotent, crash."
+                "It takes mode, raise_at, jitter, queues, repeatable, strict, idempotent, crash."
             ),
         ),
     ],
@@ -258,3 +261,38 @@ def test_mode_off_ends_with_its_test_also_when_it_fails(pytester, run_test):
             Pay.perform_later(7)
             assert len(current_jobs().pending) == 1
     """).assert_outcomes(passed=1, failed=1)
+
+
+NOTIFIES = """
+import pytest
+from unittest.mock import Mock
+
+from pytest_jobs import check_idempotent, job
+
+mail = Mock(spec=["send"])
+
+@job
+def thank(number):
+    mail.send(number)
+
+def test_plain():
+    check_idempotent(thank, args=(7,))
+
+@pytest.mark.jobs(repeatable=["*.mail.send", "never seen"])
+def test_marked():
+    check_idempotent(thank, args=(7,))
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "passed"),
+    [
+        ([], 1),
+        (["--jobs-repeatable", "enqueue shop.ship, test_*.mail.*"], 2),
+        (["-o", "jobs_repeatable=enqueue shop.ship\n  test_*.mail.send"], 2),
+    ],
+)
+def test_effects_may_happen_again_in_a_test_and_in_a_suite(pytester, options, passed):
+    pytester.makepyfile(NOTIFIES)
+
+    pytester.runpytest(*options).assert_outcomes(passed=passed, failed=2 - passed)
