@@ -72,10 +72,10 @@ def test_of_a_loop_the_first_rounds_and_the_last_are_tried_and_what_is_of_anothe
 @pytest.mark.parametrize(
     ("histories", "said"),
     [
-        (["crash"], " points (a crash at 2 stands for all)."),
-        (["late"], " points (a crash at 2 stands for all)."),
-        (["overlap"], " points."),
-        (["crash", "lease_expires"], " points (a crash at 2 and an overlap at 4 stand for all)."),
+        (["crash"], " points (a crash at 3 stands for all)."),
+        (["late"], " points (a crash at 3 stands for all)."),
+        (["overlap"], " points (an overlap at 4 stands for all)."),
+        (["crash", "lease_expires"], " points (a crash at 3 and an overlap at 4 stand for all)."),
         (["twice", "effect_fails"], " points."),
     ],
 )

@@ -8,7 +8,7 @@ import re
 import smtplib
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import SimpleNamespace
 from unittest.mock import Mock, patch
 
@@ -183,7 +183,7 @@ def test_a_stub_of_a_clock_or_of_a_value_has_no_effect(monkeypatch):
 @pytest.mark.parametrize("inner", ["a mock", "a row"])
 def test_a_stub_that_does_effects_itself_only_passes_calls_on(monkeypatch, tmp_path, inner):
     database = tmp_path / "shop.db"
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection:
         connection.execute("create table totals (number integer primary key)")
 
     def write(order):

@@ -966,15 +966,15 @@ def test_a_bound_cuts_the_points_and_says_so(pytester):
 @needs_monitoring
 def test_the_summary_fits_a_screen_and_names_everything_with_v(pytester):
     text = """
-        import socket
+        import atexit
         import shop
         import pytest
         from pytest_jobs import job
 
         @job
         def shout(number):
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as raw:
-                raw.sendto(b"hey" * 100 * number, ("127.0.0.1", 9))
+            atexit.register(print, b"hey" * 100 * number)
+            atexit.unregister(print)
 
         @pytest.mark.parametrize("number", range(9))
         def test_payment(jobs, number):
@@ -999,7 +999,7 @@ def test_the_summary_fits_a_screen_and_names_everything_with_v(pytester):
         [
             "9 tests had more points, 1 of up to * were tried: --jobs-crash-points=* tries all.",
             "Reached outside, where nothing was killed:",
-            "  socket.sendto()",
+            "  atexit.register()",
             "9 tests left alone (crash=False):",
             "  and 4 more",
         ]
@@ -1174,13 +1174,13 @@ def test_what_reaches_outside_is_told(pytester):
     result = run(
         pytester,
         """
-        import socket
+        import atexit
         from pytest_jobs import job
 
         @job
         def shout():
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as raw:
-                raw.sendto(b"hey", ("127.0.0.1", 9))
+            atexit.register(print)
+            atexit.unregister(print)
 
         def test_it(jobs):
             shout.perform_later()
@@ -1188,7 +1188,9 @@ def test_what_reaches_outside_is_told(pytester):
         """,
     )
 
-    result.stdout.fnmatch_lines(["Reached outside, where nothing was killed:", "  socket.sendto()"])
+    result.stdout.fnmatch_lines(
+        ["Reached outside, where nothing was killed:", "  atexit.register()"]
+    )
 
 
 @needs_monitoring

@@ -102,7 +102,7 @@ class _LoopTime:
         speak = loop.call_soon_threadsafe
 
         def run_in_executor(executor: Any, function: Callable[..., Any], *args: Any) -> Any:
-            return threads.running(genuine(executor, threads.own(executor, function), *args))
+            return threads.running(genuine(executor, function, *args))
 
         def call_soon_threadsafe(*args: Any, **kwargs: Any) -> Any:
             threads.note_speaker()

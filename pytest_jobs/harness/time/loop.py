@@ -17,7 +17,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, thread as executor_threads
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar, TypeVarTuple, Unpack
@@ -26,6 +26,9 @@ from ...errors import JobsError, RealSleepWarning
 from ..records.instants import duration_ns
 from ..records.record import current_record
 from .clock import LoopClock
+
+#: Runs what is submitted to an executor, one after the other.
+_WORKER = vars(executor_threads)["_worker"].__code__
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -135,9 +138,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        return self._threads.running(
-            super().run_in_executor(executor, self._threads.own(executor, func), *args)
-        )
+        return self._threads.running(super().run_in_executor(executor, func, *args))
 
     def call_soon_threadsafe(
         self,
@@ -166,25 +167,11 @@ class LoopThreads:
         self._busy = 0
         self._silent: weakref.WeakSet[threading.Thread] = weakref.WeakSet(threading.enumerate())
         self._speakers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
-        self._own: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
     @property
     def any_busy(self) -> bool:
         """Whether a function of the loop runs in an executor."""
         return self._busy > 0
-
-    def own(
-        self, executor: Executor | None, function: Callable[[*Ts], T]
-    ) -> Callable[[Unpack[Ts]], T]:
-        """Return a function for an executor, whose thread belongs to the loop from then on."""
-        if executor is not None and not isinstance(executor, ThreadPoolExecutor):
-            return function
-
-        def run(*args: *Ts) -> T:
-            self._own.add(threading.current_thread())
-            return function(*args)
-
-        return run
 
     def running(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
         """Wait for a function in an executor until its future is done; return the future."""
@@ -197,22 +184,27 @@ class LoopThreads:
 
     def note_speaker(self) -> None:
         """Note that the current thread calls into the loop."""
-        thread = threading.current_thread()
-        if asyncio._get_running_loop() is None and thread not in self._own:
-            self._speakers.add(thread)
+        if asyncio._get_running_loop() is None:
+            self._speakers.add(threading.current_thread())
 
     @property
     def may_speak(self) -> bool:
-        """Whether a thread that the loop has not started may wake it."""
-        return any(map(self._is_waited_for, threading.enumerate()))
-
-    def _is_waited_for(self, thread: threading.Thread) -> bool:
-        known = thread in self._silent or thread in self._own
-        return thread in self._speakers or not known
+        """Whether a thread may wake the loop that was silent so far, or that has spoken and is at work."""
+        frames = sys._current_frames()
+        return any(
+            (thread in self._speakers or thread not in self._silent)
+            and not _waits_for_work(frames.get(thread.ident or 0))
+            for thread in threading.enumerate()
+        )
 
     def end_grace(self) -> None:
         """Wait no longer for the threads that have not spoken."""
         self._silent.update(threading.enumerate())
+
+
+def _waits_for_work(frame: FrameType | None) -> bool:
+    """Return whether a function of a thread is that of an executor, which has nothing to do."""
+    return frame is not None and frame.f_code is _WORKER
 
 
 class JumpingSelector(selectors.BaseSelector):
