@@ -161,7 +161,9 @@ class _Followed:
 
 def _roll_back(connection: sqlite3.Connection) -> None:
     """End what a delivery has not committed, as it ends with its process."""
-    sqlite3.Connection.rollback(connection)
+    # One that is closed has nothing to end.
+    with suppress(sqlite3.ProgrammingError):
+        sqlite3.Connection.rollback(connection)
 
 
 def _is_bound_to_thread(connection: sqlite3.Connection) -> bool:
