@@ -522,16 +522,19 @@ class History(Deliveries):
         These are not withdrawn enqueues, enqueues of jobs that were performed and seen, calls repeated with a
         known key, and values that were replaced.
         """
-        known = set()
         # A job of which a clean run sees nothing may be lost, and nobody would see that either.
         unseen = unseen_of(self.children) if self._learns else self._known_children.unseen
         last: dict[object, Act] = {}
         runs = chain(self.runs, (child.run for child in self.children))
-        for act in (act for run in runs for act in run.acts):
-            if any(act is withdrawn for withdrawn in self._withdrawn):
-                continue
-            child = self._performed.get(id(act))
-            if child is not None and child not in unseen:
+        acts = [act for run in runs for act in run.acts]
+        performed = {
+            id(act) for act in acts if self._performed.get(id(act), "") not in {"", *unseen}
+        }
+        # The same job that is enqueued once more is dropped by its library.
+        known = {(act.kind, repr(act.key)) for act in acts if id(act) in performed and act.key}
+        for act in acts:
+            is_withdrawn = any(act is withdrawn for withdrawn in self._withdrawn)
+            if is_withdrawn or id(act) in performed:
                 continue
             identified_by = (act.kind, repr(act.key))
             if act.slot is not None:

@@ -269,7 +269,7 @@ def test_a_double_charge_is_found_and_its_twin_with_a_key_is_safe(jobs, schedule
 def test_a_job_with_an_id_of_its_own_is_added_once_by_two_runs(jobs, scheduler):
     def adds(number, **options):
         scheduler.add_job(
-            book_once, "date", run_date=NOON + timedelta(days=9999), args=(number,), **options
+            book, "date", run_date=NOON + timedelta(days=9999), args=(number,), **options
         )
 
     def adds_once(number):
@@ -280,5 +280,5 @@ def test_a_job_with_an_id_of_its_own_is_added_once_by_two_runs(jobs, scheduler):
         scheduler.add_job(function, args=(7,), next_run_time=None)
 
     check_idempotent(adds_once, args=(7,), world=books)
-    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book"):
         check_idempotent(adds, args=(7,), world=books)

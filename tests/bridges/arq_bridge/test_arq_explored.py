@@ -78,11 +78,6 @@ def test_a_job_is_found_by_its_name(jobs):
         check_idempotent("book", args=(7,), world=books)
 
 
-def test_what_a_job_enqueues_is_an_effect(jobs):
-    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
-        check_idempotent(book_and_mail, args=(7,), world=books)
-
-
 def test_an_id_of_its_own_makes_an_enqueue_safe(jobs):
     check_idempotent(book_and_mail_once, args=(7,), world=books)
 

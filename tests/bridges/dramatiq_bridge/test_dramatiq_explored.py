@@ -69,18 +69,6 @@ def test_a_coroutine_actor_is_explored(jobs, broker, actor):
     assert check_idempotent(book_once, args=(7,), world=books).histories > 3
 
 
-def test_what_an_actor_enqueues_is_an_effect(jobs, actor):
-    tell = actor(lambda number: None, actor_name="tell")
-
-    @actor
-    def book(number):
-        Shop.ledger.book(number, key=f"book-{number}")
-        tell.send(number)
-
-    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
-        check_idempotent(book, args=(7,), world=books)
-
-
 def test_a_killed_actor_is_delivered_again_as_configured(jobs, actor):
     """A message is acknowledged after the run, so nothing is lost."""
 

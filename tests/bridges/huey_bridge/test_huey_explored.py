@@ -45,20 +45,6 @@ def test_a_task_that_is_safe_and_retries_is_not(jobs, huey):
     assert explored.histories > 5
 
 
-def test_what_a_task_enqueues_is_an_effect(jobs, huey):
-    @huey.task()
-    def tell(number):
-        """Be enqueued."""
-
-    @huey.task()
-    def book(number):
-        Shop.ledger.book(number, key=f"book-{number}")
-        tell(number)
-
-    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
-        check_idempotent(book, args=(7,), world=books)
-
-
 def test_a_task_whose_process_is_killed_is_lost(jobs, huey):
     @huey.task()
     def book(number):

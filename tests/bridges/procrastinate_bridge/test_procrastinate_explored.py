@@ -66,18 +66,6 @@ def with_mail(app):
     return mail
 
 
-def test_what_a_task_defers_is_an_effect(app, jobs):
-    mail = with_mail(app)
-
-    @app.task(name="book")
-    def book(number):
-        Shop.ledger.book(number, key=f"book-{number}")
-        mail.defer(number=number)
-
-    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
-        check_idempotent(book, args=(7,), world=books)
-
-
 def test_a_queueing_lock_makes_a_defer_safe_while_the_job_waits(app, jobs):
     mail = with_mail(app)
 
