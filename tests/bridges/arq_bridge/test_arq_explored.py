@@ -40,11 +40,6 @@ async def book_once(ctx, number):
         raise Retry(defer=5) from error
 
 
-async def book_and_mail(ctx, number):
-    Shop.ledger.book(number, key=f"book-{number}")
-    await ctx["redis"].enqueue_job("mail", number)
-
-
 async def book_and_mail_once(ctx, number):
     Shop.ledger.book(number, key=f"book-{number}")
     await ctx["redis"].enqueue_job("mail", number, _job_id=f"mail-{number}")
@@ -56,7 +51,7 @@ async def mail(ctx, number):
 
 @pytest.fixture
 def jobs(open_over, settings):
-    with open_over(settings(book, book_once, book_and_mail, book_and_mail_once, mail)) as jobs:
+    with open_over(settings(book, book_once, book_and_mail_once, mail)) as jobs:
         yield jobs
 
 

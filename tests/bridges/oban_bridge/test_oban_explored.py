@@ -64,21 +64,6 @@ def test_a_function_is_explored(jobs, is_safe):
             check_idempotent(book, args=(7,), world=books)
 
 
-def test_what_a_job_enqueues_is_an_effect(jobs, oban):
-    @job()
-    def mail(number):
-        """Be enqueued."""
-
-    @worker()
-    class Book:
-        async def process(self, job):
-            Shop.ledger.book(7, key="book-7")
-            await oban.enqueue(mail.new(7))
-
-    with pytest.raises(DuplicateEffect, match="DUPLICATE enqueue"):
-        check_idempotent(Book, world=books)
-
-
 def test_as_configured_a_job_with_one_attempt_is_lost(jobs):
     @job(max_attempts=1)
     def book(number):
