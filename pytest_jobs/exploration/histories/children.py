@@ -33,6 +33,8 @@ class Children:
         #: The names of the jobs that did nothing that is seen. That one of them is enqueued is compared all the
         #: same, and how often it is enqueued is not.
         self.unseen: set[str] = set()
+        #: The names of all jobs that the clean runs have performed.
+        self._performed: set[str] = set()
 
     def is_performed(self, record: JobRecord) -> bool:
         """Return whether a job is performed; another service's job has no body here."""
@@ -56,6 +58,15 @@ class Children:
                 where = f" at {run.origin}" if run.origin is not None else ""
                 self.not_performed[record.name] = f"it ends with {run.error!r}{where}"
         self.unseen = unseen_of(children)
+        self._performed = {record.name for record, _ in children}
+
+    def unseen_in(self, children: Iterable[Child]) -> set[str]:
+        """Return the names of the jobs whose enqueues are compared in a history, since nobody sees what they do.
+
+        Args:
+            children: the deliveries of the history. A job that the clean runs do not know may be among them.
+        """
+        return self.unseen | (unseen_of(children) - self._performed)
 
 
 def unseen_of(children: Iterable[Child]) -> set[str]:

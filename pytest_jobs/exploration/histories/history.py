@@ -29,7 +29,7 @@ from ..engine.unwinding import clear_frames
 from ..engine.watching import AtPoint, AtSome, Run, Watch
 from ..stores.account import Account, accounts
 from .checked_job import CheckedJob
-from .children import MOST_CHILDREN, Child, Children, unseen_of
+from .children import MOST_CHILDREN, Child, Children
 from .stretches import Sight, seen_at
 
 T = TypeVar("T")
@@ -523,7 +523,8 @@ class History(Deliveries):
         known key, and values that were replaced.
         """
         # A job of which a clean run sees nothing may be lost, and nobody would see that either.
-        unseen = unseen_of(self.children) if self._learns else self._known_children.unseen
+        known_children = Children() if self._learns else self._known_children
+        unseen = known_children.unseen_in(self.children)
         last: dict[object, Act] = {}
         runs = chain(self.runs, (child.run for child in self.children))
         acts = [act for run in runs for act in run.acts]
