@@ -5,6 +5,7 @@
 - `applications`: the applications of a library, and which is asked first for a job by its name.
 - `libraries/`: the libraries that are known, and how a harness captures those that are imported.
 - `rows`: whether a test may read the rows in which libraries keep schedules.
+- `asking`: whether the body of a job asks for its retries itself.
 - `calls`: delivers the direct calls of bridged tasks as jobs.
 - `opening`: makes the bridges that `jobs_apps` names, and `open_jobs`.
 - `django/`, `celery/`, `taskiq/`, `rq/`, `huey/` and the like: one library each. Django's is the shortest to read.

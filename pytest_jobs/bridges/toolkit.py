@@ -25,6 +25,7 @@ from ..errors import (
 )
 from ..harness.records.bridge import (
     Around,
+    BodiesAsk,
     Bridge,
     Canvas,
     CountsAttempts,
@@ -45,6 +46,7 @@ from ..harness.records.patches import Patches
 from ..harness.records.probing import Probe
 from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin
 from ..harness.time.waiting import off_the_loop
+from .asking import word_asked_by
 from .libraries.redis_servers import RedisServers, check_fakeredis, is_stand_in
 from .seam import Seam
 
@@ -55,6 +57,7 @@ __all__ = [
     "Around",
     "Attempt",
     "Binder",
+    "BodiesAsk",
     "Bridge",
     "Canvas",
     "CountedAttempts",
@@ -365,6 +368,8 @@ class LibraryBridge(Generic[T, M, S]):
     attempt_class: ClassVar[type[Attempt[Any]]] = Attempt
     #: How the library writes arguments if that is not text, as in "pickles"; payloads cannot be recorded then.
     encoding: ClassVar[str] = ""
+    #: What a body has for asking for a retry itself: classes such as `Retry`, and methods such as `Task.retry`.
+    asks_by: ClassVar[tuple[Any, ...]] = ()
     #: What an error advises to make for a second harness.
     another: ClassVar[str] = "one"
     #: Where the library is intercepted. Each class that writes `patch` gets its own.
@@ -635,6 +640,15 @@ class LibraryBridge(Generic[T, M, S]):
     def resolve(self, job: object) -> Callable[..., Any]:
         """Return the function of a task."""
         return self.body_of(self.known(job))
+
+    def asks_for_retries(self, job: object) -> str:
+        """Return the name by which the body of a job asks for a retry itself; empty if it never does."""
+        task = self.find(job) if self.asks_by else None
+        return "" if task is None else word_asked_by(self.body_of(task), self.asks_by)
+
+    def is_asking(self, error: type[BaseException]) -> bool:
+        """Say whether an error of a class asks for a retry."""
+        return issubclass(error, tuple(each for each in self.asks_by if isinstance(each, type)))
 
     def delivery_semantics(self, job: object) -> DeliverySemantics:
         """Return what the library does with a task whose worker fails."""

@@ -666,7 +666,7 @@ class Jobs(OpenHarness):
                 lambda record: self.performer.deliver(ledger, record, simulation.body),
             )
             self._simulated(deliveries)
-            return RetryTimeline(short_name(first.name), deliveries)
+            return simulation.timeline(first, deliveries)
 
     @awaitable
     @in_our_words(CriterionError, by_position="raising")
@@ -693,7 +693,7 @@ class Jobs(OpenHarness):
                 lambda record: self.performer.adeliver(ledger, record, simulation.body),
             )
             self._simulated(deliveries)
-            return RetryTimeline(short_name(first.name), deliveries)
+            return simulation.timeline(first, deliveries)
 
 
 def current_jobs() -> Jobs:

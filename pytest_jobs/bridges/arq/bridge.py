@@ -23,7 +23,7 @@ from arq.constants import (
 from arq.jobs import Job, deserialize_job_raw, serialize_job
 from arq.utils import timestamp_ms, to_unix_ms
 from arq.version import VERSION
-from arq.worker import Retry
+from arq.worker import Retry, RetryJob
 
 from ...errors import (
     BridgeError,
@@ -190,6 +190,7 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
     capabilities = frozenset(("eta", "retry", "async", "serialise", "unique", "cron"))
     noun = "a job of arq"
     attempt_class = TaskAttempt
+    asks_by = (Retry, RetryJob)
     version = VERSION
 
     def __init__(self, settings: Sequence[Any] = ()) -> None:

@@ -18,10 +18,12 @@ from celery.app.task import Task
 from celery.app.utils import Settings
 from celery.backends.base import Backend
 from celery.canvas import Signature
+from celery.exceptions import Retry
 from celery.utils import time as celery_time
 from kombu.utils.functional import maybe_list
 
 from ...errors import AmbiguousJobError, DeclarationError, NotPerformedError, UnknownJobError
+from ..asking import word_asked_by
 from ..toolkit import (
     FIRST,
     RETRY,
@@ -111,6 +113,7 @@ class CeleryBridge(
     )
     noun = "a message of Celery"
     attempt_class = TaskAttempt
+    asks_by = (Task.retry, Retry)
 
     def __init__(self, applications: Sequence[Celery] = ()) -> None:
         """Prepare a bridge.
@@ -355,6 +358,11 @@ class CeleryBridge(
         body = self._tasks.body(task)
         function: Callable[..., Any] = getattr(body, "__func__", body)
         return function
+
+    def asks_for_retries(self, job: object) -> str:
+        task = self.find(job)
+        # Not by `body_of`: the object of the method is the task, whose `retry` the body calls.
+        return "" if task is None else word_asked_by(self._tasks.body(task), self.asks_by)
 
     def _declared(self, task: Task) -> Callable[..., Any]:
         """Return the function that the project wrote: `pydantic=True` wraps it anew for each application."""

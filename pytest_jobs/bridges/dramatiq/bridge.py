@@ -11,6 +11,7 @@ from dramatiq import Actor, Broker
 from dramatiq.broker import MessageProxy
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import current_millis, q_name
+from dramatiq.errors import Retry
 from dramatiq.message import Message as DramatiqMessage
 from dramatiq.middleware import AsyncIO, Retries, retries as retries_module
 from dramatiq.rate_limits import RateLimiterBackend
@@ -81,6 +82,7 @@ class DramatiqBridge(
     )
     noun = "a message of Dramatiq"
     attempt_class = ActorAttempt
+    asks_by = (Retry,)
 
     def __init__(self, brokers: Sequence[Broker] = ()) -> None:
         """Prepare a bridge.

@@ -16,6 +16,7 @@ import huey.api
 from huey.api import Huey, Result, ResultGroup, Task, TaskWrapper
 from huey.constants import EmptyData
 from huey.contrib import asyncio as huey_asyncio
+from huey.exceptions import RetryTask
 
 from ...errors import ApplicationError, CriterionError, NotPerformedError, UnknownJobError
 from ..applications import Applications
@@ -80,6 +81,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
     capabilities = frozenset(("eta", "priority", "retry", "discard", "serialise", "cron", "chains"))
     encoding = "pickles"
     attempt_class = HueyAttempt
+    asks_by = (RetryTask,)
 
     def __init__(self, hueys: Sequence[Any] = ()) -> None:
         """Prepare a bridge.

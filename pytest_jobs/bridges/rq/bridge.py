@@ -131,6 +131,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
     capabilities = frozenset(("eta", "headers", "retry", "async", "cron", "chains"))
     encoding = "pickles"
     attempt_class = RqAttempt
+    asks_by = (Retry,)
 
     def __init__(self, applications: Sequence[Any] = ()) -> None:
         """Prepare a bridge.

@@ -214,6 +214,19 @@ class FiresTasks(Protocol):
 
 
 @runtime_checkable
+class BodiesAsk(Protocol):
+    """Further methods of a bridge whose library retries what a body asks for: by `self.retry` or `raise Retry`."""
+
+    def asks_for_retries(self, job: object) -> str:
+        """Return the name by which the body of a job asks for a retry itself; empty if it never does."""
+        ...
+
+    def is_asking(self, error: type[BaseException]) -> bool:
+        """Say whether an error of a class asks for a retry."""
+        ...
+
+
+@runtime_checkable
 class CountsAttempts(Protocol):
     """Further method of a bridge whose jobs carry the number of their attempt."""
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from ...errors import CriterionError, UnusedFaultError
+from ..records.bridge import BodiesAsk
 from ..records.record import JobRecord
 from ..records.targets import Target
+from ..records.texts import short_name
 
 Raising = BaseException | type[BaseException]
+
+#: What to write where a body decides about its retries.
+RAISE_INSIDE: Final = "Let a fake of what the body calls raise the error, and drain."
 
 
 class Fault:
@@ -82,7 +87,18 @@ class Fault:
         return True
 
     def error(self) -> BaseException:
-        return fresh_error(self._raising)
+        """Return the error, with a note where the body that it replaces asks for its retries itself."""
+        error = fresh_error(self._raising)
+        word = "" if self.after else skipped_word(self._target, self._raising)
+        if word:
+            name = short_name(self._target.name)
+            note = (
+                f"jobs.fail({name}) raised this in place of the body, which asks for its retries itself by "
+                f"{word}: it did not run, so it asked for none. {RAISE_INSIDE}"
+            )
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
+        return error
 
     def stop(self) -> None:
         """Make no more deliveries fail.
@@ -150,6 +166,15 @@ def checked_error(raising: object, name: str) -> Raising:
             f"exception itself, as in {name}={cls}(...)."
         ) from None
     return raising
+
+
+def skipped_word(target: Target, raising: Raising) -> str:
+    """Return how the body of a job asks for a retry; empty if it never does, or if the error in its place does."""
+    bridge: object = target.bridge
+    kind = raising if isinstance(raising, type) else type(raising)
+    if not isinstance(bridge, BodiesAsk) or bridge.is_asking(kind):
+        return ""
+    return bridge.asks_for_retries(target.job)
 
 
 def fresh_error(raising: Raising) -> BaseException:

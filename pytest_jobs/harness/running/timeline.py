@@ -16,8 +16,8 @@ from ..ledger.selection import Selection
 from ..records.delivery import Delivery, Status
 from ..records.record import JobRecord
 from ..records.targets import Target, Targets
-from ..records.texts import duration, error_text, table
-from .faults import Raising, checked_error, fresh_error
+from ..records.texts import duration, error_text, short_name, table
+from .faults import RAISE_INSIDE, Raising, checked_error, fresh_error, skipped_word
 from .performer import Body, SimulatedBody
 from .verbs import Plan
 
@@ -50,10 +50,18 @@ class TimelineAttempt:
 class RetryTimeline:
     """The attempts of one job, from `jobs.simulate_retries`. `str()` draws them, `svg()` as a picture."""
 
-    __slots__ = ("_attempts", "_name")
+    __slots__ = ("_attempts", "_name", "_word")
 
-    def __init__(self, name: str, deliveries: Sequence[Delivery]) -> None:
+    def __init__(self, name: str, deliveries: Sequence[Delivery], word: str = "") -> None:
+        """Describe a simulation.
+
+        Args:
+            name: the name of the job.
+            deliveries: its attempts.
+            word: how the body asks for a retry itself, where it did not run; empty if the library decides alone.
+        """
         self._name = name
+        self._word = word
         start = deliveries[0].at
         self._attempts = tuple(
             TimelineAttempt(
@@ -101,8 +109,23 @@ class RetryTimeline:
         return self._attempts[-1].status
 
     @property
+    def undecided(self) -> str:
+        """Why it does not show what production does, and what to write instead; empty if it does.
+
+        A body that asks for its retries itself decides about them, and it did not run.
+        """
+        if not self._word:
+            return ""
+        return (
+            f"The body asks for its retries itself by {self._word}, and the error was raised in its place, so it "
+            f"asked for none. {RAISE_INSIDE}"
+        )
+
+    @property
     def headline(self) -> str:
         """The timeline in one line."""
+        if self._word:
+            return f"{self._name}: not decided, since its body asks for retries and did not run"
         count = len(self._attempts)
         attempts = "1 attempt" if count == 1 else f"{count} attempts"
         status = "still retried" if self.status == "retried" else self.status
@@ -126,7 +149,8 @@ class RetryTimeline:
                     bar = "#" * max(1, round(_BAR_WIDTH * share))
             starts = f"+{duration(attempt.offset)}"
             rows.append((str(attempt.number), starts, wait, bar, _end_text(attempt)))
-        return f"{self.headline}\n{table(('attempt', 'starts', 'waits', '', 'ends'), rows)}"
+        parts = [self.headline, self.undecided] if self.undecided else [self.headline]
+        return "\n".join((*parts, table(("attempt", "starts", "waits", "", "ends"), rows)))
 
     def __repr__(self) -> str:
         return f"<RetryTimeline {self.headline}>"
@@ -220,6 +244,12 @@ class Simulation:
                 break
             ledger.clock.reach_ns(due_ns)
         return deliveries
+
+    def timeline(self, first: JobRecord, deliveries: Sequence[Delivery]) -> RetryTimeline:
+        """Return the timeline of the deliveries."""
+        is_raised = any(delivery.record.attempt != self._succeed_on for delivery in deliveries)
+        word = skipped_word(self._target, self._raising) if is_raised else ""
+        return RetryTimeline(short_name(first.name), deliveries, word)
 
     def body(self, record: JobRecord) -> Body:
         error = None if record.attempt == self._succeed_on else fresh_error(self._raising)

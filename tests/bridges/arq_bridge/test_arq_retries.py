@@ -127,3 +127,26 @@ def test_simulated_retries_raise_what_the_job_would_raise(open_over, settings):
 
         assert timeline.wait_seconds == [60, 60]
         assert timeline.status == "exhausted"
+
+
+async def asks(ctx):
+    raise Retry(defer=10)
+
+
+def test_the_timeline_of_a_job_that_raises_retry_says_that_its_body_did_not_run(
+    open_over, settings
+):
+    with open_over(settings(asks)) as jobs:
+        timeline = jobs.simulate_retries(asks, raising=ValueError("down"))
+
+    assert timeline.headline == "asks: not decided, since its body asks for retries and did not run"
+    assert "asks for its retries itself by Retry" in timeline.undecided
+
+
+def test_an_error_that_asks_for_a_retry_decides_in_the_place_of_the_body(open_over, settings):
+    with open_over(settings(asks, max_tries=3)) as jobs:
+        timeline = jobs.simulate_retries(asks, raising=Retry(defer=10))
+
+    assert (timeline.status, timeline.wait_seconds) == ("exhausted", [10, 10])
+    assert timeline.headline.startswith("asks: exhausted after 3 attempts")
+    assert timeline.undecided == ""

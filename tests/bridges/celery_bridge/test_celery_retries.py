@@ -1,6 +1,7 @@
 """Retries of tasks, by declaration and by hand."""
 
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 
 import pytest
 from freezegun import freeze_time
@@ -290,3 +291,124 @@ def test_an_exhausted_task_that_is_redriven_has_all_its_retries_again(jobs, app)
     assert (again.job_id, again.attempt, again.args) == (jobs.enqueued[0].job_id, 1, (7,))
     assert jobs.drain(raise_errors=False) == {"retried": 2, "exhausted": 1}
     assert [letter.record.attempt for letter in jobs.dead] == [3]
+
+
+def by_method(app):
+    @app.task(bind=True, max_retries=5)
+    def charge(self, order):
+        try:
+            fetch_price(order)
+        except Busy as error:
+            raise self.retry(exc=error, countdown=60) from error
+
+    return charge
+
+
+def by_its_own_name(app):
+    @app.task
+    def charge(order):
+        charge.retry(countdown=60)
+
+    return charge
+
+
+def by_a_local_import(app):
+    @app.task
+    def charge(order):
+        from celery import exceptions
+
+        raise exceptions.Retry(when=60)
+
+    return charge
+
+
+def by_a_decorator(app):
+    def retrying(function):
+        @wraps(function)
+        def wrapped(self, *args):
+            try:
+                return function(*args)
+            except Busy as error:
+                raise self.retry(exc=error) from error
+
+        return wrapped
+
+    @app.task(bind=True)
+    @retrying
+    def charge(order):
+        """Charge."""
+
+    return charge
+
+
+def fetch_price(order):
+    raise Busy
+
+
+@pytest.mark.parametrize("declare", [by_method, by_its_own_name, by_a_local_import, by_a_decorator])
+def test_the_timeline_of_a_body_that_asks_for_its_retries_says_that_the_body_did_not_run(
+    jobs, app, declare
+):
+    timeline = jobs.simulate_retries(declare(app), args=[1], raising=Busy("down"))
+
+    word = "Retry" if declare is by_a_local_import else "Task.retry"
+    first, second, *_ = str(timeline).splitlines()
+    assert first == "charge: not decided, since its body asks for retries and did not run"
+    assert second == (
+        f"The body asks for its retries itself by {word}, and the error was raised in its place, so it asked for "
+        "none. Let a fake of what the body calls raise the error, and drain."
+    )
+    assert second == timeline.undecided
+    assert "failed after 1 attempt" not in timeline.svg()
+
+
+def test_a_fault_in_place_of_a_body_that_asks_for_its_retries_says_so(jobs, app):
+    task = by_method(app)
+    error = Busy("down")
+
+    with jobs.fail(task, raising=error, times=2):
+        for number in range(2):
+            task.delay(number)
+            with pytest.raises(Busy) as caught:
+                jobs.drain()
+            (note,) = caught.value.__notes__
+            assert note == (
+                "jobs.fail(charge) raised this in place of the body, which asks for its retries itself by "
+                "Task.retry: it did not run, so it asked for none. Let a fake of what the body calls raise the "
+                "error, and drain."
+            )
+
+
+def test_a_body_that_never_asks_has_a_timeline_and_a_fault_as_ever(jobs, app):
+    @app.task
+    def charge(client):
+        client.retry()
+
+    timeline = jobs.simulate_retries(charge, raising=Busy())
+    jobs.fail(charge, raising=Busy, times=1)
+    charge.delay(1)
+    with pytest.raises(Busy) as caught:
+        jobs.drain()
+
+    assert timeline.headline == "charge: failed after 1 attempt in 0s"
+    assert timeline.undecided == ""
+    assert not hasattr(caught.value, "__notes__")
+
+
+def test_a_success_in_place_of_a_body_that_asks_is_decided(jobs, app):
+    timeline = jobs.simulate_retries(by_method(app), args=[1], raising=Busy, succeed_on=1)
+
+    assert timeline.headline == "charge: performed after 1 attempt in 0s"
+
+
+def test_a_fault_after_a_body_that_asks_has_no_note(jobs, app):
+    @app.task(bind=True)
+    def charge(self):
+        return self.retry
+
+    jobs.fail(charge, raising=Busy, after=True)
+    charge.delay()
+    with pytest.raises(Busy) as caught:
+        jobs.drain()
+
+    assert not hasattr(caught.value, "__notes__")

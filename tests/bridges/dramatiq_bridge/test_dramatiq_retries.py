@@ -168,3 +168,16 @@ def test_a_retry_outside_of_a_delivery_draws_by_chance(actor):
 
     assert BACKOFF(0, factor=1_000, max_backoff=60_000)[0] == 1
     assert retries.compute_backoff is not BACKOFF
+
+
+def test_the_timeline_of_an_actor_that_raises_retry_says_that_its_body_did_not_run(jobs, actor):
+    @actor
+    def translate():
+        raise dramatiq.errors.Retry("busy", delay=90_000)
+
+    timeline = jobs.simulate_retries(translate, raising=ValueError("down"))
+
+    assert timeline.headline == (
+        "translate: not decided, since its body asks for retries and did not run"
+    )
+    assert jobs.simulate_retries(translate, raising=Retry("busy", delay=1)).undecided == ""

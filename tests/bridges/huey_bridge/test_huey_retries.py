@@ -161,3 +161,15 @@ def test_the_error_handler_is_a_child(jobs, huey):
 
     assert jobs.enqueued[1].parent == jobs.enqueued[0].sequence
     assert notes == ["not there"]
+
+
+def test_the_timeline_of_a_task_that_raises_retry_task_says_that_its_body_did_not_run(jobs, huey):
+    @huey.task()
+    def print_letter():
+        raise RetryTask(delay=300)
+
+    timeline = jobs.simulate_retries(print_letter, raising=ValueError("jam"))
+
+    assert timeline.headline == (
+        "print_letter: not decided, since its body asks for retries and did not run"
+    )

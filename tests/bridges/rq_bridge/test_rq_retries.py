@@ -123,3 +123,26 @@ def test_a_killed_job_comes_again_while_it_has_retries(jobs, bridge, function, a
     assert semantics.redelivered_on_outage is again
     assert semantics.acknowledged == ("after" if again else "before")
     assert not semantics.redelivered_on_raise
+
+
+def test_the_timeline_of_a_job_that_returns_retry_says_that_its_body_did_not_run(jobs):
+    timeline = jobs.simulate_retries(rq_tasks.asks_again, raising=ValueError("down"))
+
+    assert (
+        timeline.headline
+        == "asks_again: not decided, since its body asks for retries and did not run"
+    )
+    assert "asks for its retries itself by Retry" in str(timeline)
+    assert jobs.simulate_retries(fails, raising=ValueError("down")).undecided == ""
+
+
+def test_a_fault_in_place_of_a_job_that_returns_retry_says_so(jobs):
+    queue.enqueue(rq_tasks.asks_again)
+
+    with (
+        jobs.fail(rq_tasks.asks_again, raising=ValueError("down")),
+        pytest.raises(ValueError) as found,
+    ):
+        jobs.drain()
+
+    assert "which asks for its retries itself by Retry" in found.value.__notes__[0]
