@@ -11,7 +11,6 @@ from functools import partial
 from time import time_ns
 from typing import Any, Final
 from uuid import uuid4
-from weakref import WeakKeyDictionary
 
 from arq.connections import ArqRedis
 from arq.constants import (
@@ -32,6 +31,7 @@ from ...errors import (
     PayloadError,
     UnknownJobError,
 )
+from ..lives import Lives, Started
 from ..toolkit import (
     FIRST,
     REDELIVERY,
@@ -141,8 +141,7 @@ class Store:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        #: By the event loop and the settings.
-        self.workers: WeakKeyDictionary[Any, dict[int, HarnessWorker]] = WeakKeyDictionary()
+        self.workers: Started[HarnessWorker] = Started()
         #: The jobs that were not enqueued since there was one of their id.
         self.kept_out: list[tuple[JobRecord, str]] = []
         #: Ids of jobs that the server has and the harness is being told of. A check may kill the worker between
@@ -208,8 +207,7 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
         self._settings = AllSettings(settings)
         #: Names of functions that were enqueued, of other services' functions too.
         self._named: set[str] = set()
-        #: Ends a worker when its event loop closes.
-        self._lives: list[AsyncGenerator[None, None]] = []
+        self._lives = Lives()
 
     def __str__(self) -> str:
         return str(self._settings)
@@ -547,15 +545,11 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
     async def _worker(self, settings: WorkerSettings) -> HarnessWorker:
         """Return the worker with some settings on the running event loop, started."""
         store = self._kept()
-        workers = store.workers.setdefault(asyncio.get_running_loop(), {})
-        worker = workers.get(id(settings.given))
-        if worker is None:
-            worker = HarnessWorker.of(settings, WorkerClient(store.server, settings))
-            life = worker.life()
-            await anext(life)
-            self._lives.append(life)
-            workers[id(settings.given)] = worker
-        return worker
+
+        def life() -> AsyncGenerator[HarnessWorker, None]:
+            return HarnessWorker.of(settings, WorkerClient(store.server, settings)).life()
+
+        return await self._lives.started(store.workers, id(settings.given), life)
 
 
 def _next_run(cron_job: Any, timezone: Any, after: Any) -> Any:

@@ -30,12 +30,12 @@ class HarnessWorker(Worker):  # type: ignore[misc]
         worker.ctx["redis"] = pool
         return worker
 
-    async def life(self) -> AsyncGenerator[None, None]:
+    async def life(self) -> AsyncGenerator[HarnessWorker, None]:
         """Start the worker, and shut it down when the event loop closes, which ends all async generators."""
         if self.on_startup:
             await self.on_startup(self.ctx)
         try:
-            yield
+            yield self
         finally:
             if self.on_shutdown:
                 await self.on_shutdown(self.ctx)

@@ -32,6 +32,7 @@ from ...errors import (
 )
 from ...harness.time.waiting import off_the_loop
 from ..applications import Applications
+from ..lives import Lives
 from ..toolkit import (
     Binder,
     CountedAttempts,
@@ -67,6 +68,7 @@ _PROBE: Final = Probe(
     "saq:Queue.deserialize(_, _)",
     "saq:Worker.process(_)",
     "saq:Worker._after_process(_, _)",
+    "saq.worker:ensure_coroutine_function_many(_, _)",
     "saq.utils:exponential_backoff(attempts=, base_delay=, max_delay=, jitter=)",
     "saq.utils:random",
     tested=((0, 22), (0, 26)),
@@ -107,7 +109,7 @@ class SaqBridge(
         Args:
             queues: queues. Whatever queue a job is enqueued in, the job is recorded.
             settings: settings of workers, beside those at the top of modules.
-            context: what the `startup` of the workers would put into the context.
+            context: what jobs get as their context in place of what `startup` puts there, which does not run then.
 
         Raises:
             UnknownVersionError: when the installed SAQ lacks what the bridge relies on.
@@ -122,13 +124,14 @@ class SaqBridge(
                     f"{each!r} is not a queue of SAQ: name the queue, and import the settings of its worker."
                 )
         self._queues: Applications[Queue] = Applications(queues, lambda kinds: Queue in kinds)
-        self._workers = Workers(settings, context or {})
+        self._workers = Workers(settings, context)
         #: Names of functions that were enqueued, of other services' functions too.
         self._named: set[str] = set()
         #: With which options each function was enqueued last. SAQ knows them of a job alone.
         self._options: dict[str, dict[str, Any]] = {}
         #: The queues that have counted something since the bridge was installed.
         self._counting: list[Queue] = []
+        self._lives = Lives()
 
     def __str__(self) -> str:
         return str(self._queues) or "the workers of saq"
@@ -201,6 +204,7 @@ class SaqBridge(
     def uninstall(self) -> None:
         super().uninstall()
         self._counting.clear()
+        self._lives.clear()
 
     async def _retry(self, queue: Queue, job: Job, error: str | None) -> None:
         self._counts(queue)
@@ -469,7 +473,7 @@ class SaqBridge(
         Raises:
             UnknownJobError: when no worker has a function of this name.
             BridgeError: when the worker did nothing.
-            BaseException: an error of the job that does not derive from Exception.
+            BaseException: an error of the job that does not derive from Exception, or the error of `startup`.
         """
         message = attempt.message
         registered = self.task_of(message)
@@ -479,13 +483,15 @@ class SaqBridge(
                 "import the module that has the settings of the worker, or put the function into its `functions`."
                 f"{self.nearest(message.name)}"
             )
-        entry = self._kept().find(message.sender, message.job_id)
+        store, settled = self._kept(), registered.worker
+        worker = await self._lives.started(store.workers, id(settled), settled.life)
+        entry = store.find(message.sender, message.job_id)
         kept = None if entry is None else (entry.data, entry.status, entry.record)
         if entry is not None:
             entry.record, entry.is_reported = None, True
         token = _waiting.set(False)
         try:
-            await registered.worker.perform(attempt, message.read())
+            await worker.perform(attempt, message.read())
         except BaseException:
             # A dead worker leaves the job as it was.
             if entry is not None and kept is not None:

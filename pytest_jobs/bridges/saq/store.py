@@ -8,7 +8,9 @@ from typing import Any
 from saq import Job, Queue, Status
 from saq.job import TERMINAL_STATUSES
 
+from ..lives import Started
 from ..toolkit import JobRecord
+from .workers import HarnessWorker
 
 
 class Entry:
@@ -34,6 +36,8 @@ class Store:
 
     def __init__(self) -> None:
         self._entries: dict[tuple[str, str], Entry] = {}
+        #: The workers that have started.
+        self.workers: Started[HarnessWorker] = Started()
 
     def find(self, queue: Queue, key: str) -> Entry | None:
         return self._entries.get((queue.name, key))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import sys
 from asyncio import CancelledError
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from copy import copy
 from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from saq import Job, Queue, Status, Worker
+from saq.worker import ensure_coroutine_function_many
 
 from ..toolkit import Attempt, Delivery, ThisThread, duration_ns
 from .messages import SaqMessage
@@ -100,19 +102,37 @@ def _ending(error: BaseException) -> BaseException:
 class HarnessWorker(Worker):  # type: ignore[misc]  # pyright: ignore[reportMissingTypeArgument]
     """A worker that performs one job at a time, in the thread of the test."""
 
-    def __init__(self, settings: Mapping[str, Any], context: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], context: Mapping[str, Any] | None) -> None:
         """Prepare a worker.
 
         Args:
             settings: the arguments of the worker of the application.
-            context: what its `startup` would put into the context.
+            context: what jobs get in place of what `startup` puts into the context; None for `startup` itself.
         """
         super().__init__(**settings)
         self.functions: dict[str, Callable[..., Any]]
         self.pool = ThisThread()
-        self.context.update(context)
+        #: The functions that are called when the worker starts, and when it ends.
+        self.hooks = [
+            ensure_coroutine_function_many(found, self.pool) if found and context is None else ()
+            for found in (settings.get("startup"), settings.get("shutdown"))
+        ]
+        self.context.update(context or {})
         #: The functions of the application, by their names.
         self.registered = dict(self.functions)
+
+    async def life(self) -> AsyncGenerator[HarnessWorker, None]:
+        """Yield a worker that has started, and shut it down when the event loop closes."""
+        worker = copy(self)
+        worker.context = {**self.context, "worker": worker}
+        startup, shutdown = self.hooks
+        for hook in startup:
+            await hook(worker.context)
+        try:
+            yield worker
+        finally:
+            for hook in shutdown:
+                await hook(worker.context)
 
     async def perform(self, attempt: SaqAttempt, job: Job) -> None:
         """Perform one job as `process` does, with the function of this attempt.
@@ -141,12 +161,12 @@ class HarnessWorker(Worker):  # type: ignore[misc]  # pyright: ignore[reportMiss
 class Workers:
     """The workers of the process: those that a test names, and the settings at the top of modules."""
 
-    def __init__(self, named: Iterable[Any], context: Mapping[str, Any]) -> None:
+    def __init__(self, named: Iterable[Any], context: Mapping[str, Any] | None) -> None:
         """Begin with those that are named.
 
         Args:
             named: settings of workers, as the command `saq` takes them.
-            context: what `startup` would put into the context of each.
+            context: what jobs get in place of what `startup` puts there; None for `startup` itself.
         """
         self._named = list(named)
         self._context = context

@@ -345,3 +345,79 @@ def test_a_job_with_one_attempt_is_lost_with_its_worker(open_over, queue, run):
             check_idempotent(book, kwargs={"number": 7}, world=books, delivery="as configured")
         run(queue.enqueue("book", number=1, retries=2))
         check_idempotent(book, kwargs={"number": 7}, world=books, delivery="as configured")
+
+
+def test_the_worker_starts_once_on_a_loop_and_is_shut_down_with_it(open_over, queue, run):
+    called = []
+
+    async def look(ctx):
+        called.append(ctx["session"])
+
+    async def open_session(ctx):
+        ctx["session"] = "a session"
+        called.append("startup")
+
+    def note(ctx):
+        called.append(ctx["session"])
+
+    async def close_session(ctx):
+        called.append("shutdown")
+
+    with open_over(("look", look), startup=[open_session, note], shutdown=close_session) as jobs:
+        for _ in range(2):
+            run(queue.enqueue("look"))
+        jobs.drain()
+        run(queue.enqueue("look"))
+        jobs.drain()
+        assert called == ["startup", *["a session"] * 4]
+
+    assert called[5:] == ["shutdown"]
+
+
+def test_the_worker_starts_on_the_loop_of_an_asynchronous_test(open_over, queue, run):
+    loops = []
+
+    async def open_session(ctx):
+        loops.append(asyncio.get_running_loop())
+
+    async def look(ctx):
+        loops.append(asyncio.get_running_loop())
+
+    async def test(jobs):
+        await queue.enqueue("look")
+        await jobs.adrain()
+        return asyncio.get_running_loop()
+
+    with open_over(("look", look), startup=open_session) as jobs:
+        loop = run(test(jobs))
+
+    assert loops == [loop, loop]
+
+
+def test_an_error_of_the_startup_is_the_error_of_the_job(open_over, queue, run):
+    async def open_session(ctx):
+        raise ConnectionError("no database")
+
+    async def look(ctx):
+        """Look."""
+
+    with open_over(("look", look), startup=open_session) as jobs:
+        run(queue.enqueue("look"))
+        with pytest.raises(ConnectionError, match="no database"):
+            jobs.drain()
+
+
+def test_a_context_of_the_test_stands_in_for_the_startup(open_over, queue, run):
+    seen = []
+
+    async def open_session(ctx):
+        raise ConnectionError("no database")
+
+    async def look(ctx):
+        seen.append(ctx["session"])
+
+    with open_over(("look", look), startup=open_session, context={"session": "a fake"}) as jobs:
+        run(queue.enqueue("look"))
+        jobs.drain()
+
+    assert seen == ["a fake"]

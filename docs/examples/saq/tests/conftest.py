@@ -38,7 +38,7 @@ class FakeMail:
         self.mails[key] = f"{guest}: {text}"
 
 
-#: What the `startup` of the worker would put there.
+#: In place of what the `startup` of the worker puts into the context.
 outside = Outside(FakeBank(), FakeMail())
 
 
