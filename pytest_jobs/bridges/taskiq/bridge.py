@@ -29,6 +29,7 @@ from ...errors import (
     NotPerformedError,
     UnknownJobError,
 )
+from ..lives import Lives
 from ..toolkit import (
     Binder,
     CountedAttempts,
@@ -41,7 +42,15 @@ from ..toolkit import (
     WrittenMessages,
     current_attempt,
 )
-from .brokers import Brokers, Results, Store, acknowledges, without_dependencies
+from .brokers import (
+    Brokers,
+    Results,
+    Store,
+    acknowledges,
+    plays_the_worker,
+    without_dependencies,
+    worker_life,
+)
 from .messages import SentMessage, delay_ns
 from .receiver import HarnessReceiver, TaskAttempt, WorkerOptions
 from .retries import delivery_of, pin_waits, policy_of
@@ -104,6 +113,7 @@ class TaskiqBridge(
         ack_type: Literal["when_received", "when_executed", "when_saved", "manual"] = "when_saved",
         validate_params: bool = True,
         propagate_exceptions: bool = True,
+        run_startup: bool = True,
     ) -> None:
         """Prepare a bridge.
 
@@ -113,6 +123,8 @@ class TaskiqBridge(
             ack_type: the option `--ack-type` of the worker.
             validate_params: False when the worker runs with `--no-parse`.
             propagate_exceptions: False when the worker runs with `--no-propagate-errors`.
+            run_startup: False when the tests fill the state of the broker in place of the handlers of
+                `WORKER_STARTUP`, which do not run then.
 
         Raises:
             UnknownVersionError: when the installed Taskiq lacks what the bridge relies on.
@@ -126,6 +138,8 @@ class TaskiqBridge(
             AcknowledgeType(ack_type), validate_params, propagate_exceptions
         )
         self._receivers: dict[AsyncBroker, HarnessReceiver] = {}
+        self._run_startup = run_startup
+        self._lives = Lives()
         #: The stand-ins for result backends.
         self._results: dict[AsyncBroker, Results] = {}
         #: Names of tasks that were enqueued, of other services' tasks too.
@@ -142,6 +156,10 @@ class TaskiqBridge(
 
     def new_store(self) -> Store:
         return Store()
+
+    def uninstall(self) -> None:
+        super().uninstall()
+        self._lives.clear()
 
     # Instead of servers, result backends and schedule sources
 
@@ -497,7 +515,7 @@ class TaskiqBridge(
         Raises:
             UnknownJobError: when the broker has no task of this name.
             DeserializationError: when the message cannot be read.
-            BaseException: an error of the job that does not derive from Exception.
+            BaseException: an error of the job that does not derive from Exception, or the error of a handler.
         """
         message = attempt.message
         broker = message.broker
@@ -513,6 +531,9 @@ class TaskiqBridge(
             if fired is None:
                 return Delivery(attempt.record, attempt.now_ns, "cancelled")
             data = fired.message
+        if self._run_startup and not plays_the_worker(broker):
+            life = partial(worker_life, broker)
+            await self._lives.started(self._kept().workers, id(broker), life)
         await self._receiver(broker).receive(attempt, data)
         if attempt.run_message is None:
             # Nothing was run. Reading the message raises the reason.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Any
 
-from taskiq import AsyncBroker
+from taskiq import AsyncBroker, InMemoryBroker, TaskiqEvents
 from taskiq.abc.result_backend import AsyncResultBackend
 from taskiq.brokers.shared_broker import AsyncSharedBroker
 from taskiq.decor import AsyncTaskiqDecoratedTask
@@ -16,6 +16,7 @@ from taskiq_dependencies import DependencyGraph
 
 from ...errors import ApplicationError
 from ..applications import Applications
+from ..lives import Started
 from ..toolkit import JobRecord
 from .schedules import LabelSchedules
 
@@ -77,6 +78,27 @@ def acknowledges(broker: AsyncBroker) -> bool:
     return "AckableMessage" in (annotation if isinstance(annotation, str) else repr(annotation))
 
 
+def plays_the_worker(broker: AsyncBroker) -> bool:
+    """Say whether the `startup` of a broker runs the handlers of workers: then the application calls it."""
+    return isinstance(broker, InMemoryBroker) or bool(broker.is_worker_process)
+
+
+async def worker_life(broker: AsyncBroker) -> AsyncGenerator[AsyncBroker, None]:
+    """Call the handlers of the start of a worker, and those of its end when the event loop closes."""
+    await _call_handlers(broker, TaskiqEvents.WORKER_STARTUP)
+    try:
+        yield broker
+    finally:
+        await _call_handlers(broker, TaskiqEvents.WORKER_SHUTDOWN)
+
+
+async def _call_handlers(broker: AsyncBroker, event: TaskiqEvents) -> None:
+    for handler in broker.event_handlers[event]:
+        called = handler(broker.state)
+        if inspect.isawaitable(called):
+            await called
+
+
 def without_dependencies(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function with the signature that callers of a task see.
 
@@ -109,7 +131,7 @@ def without_dependencies(function: Callable[..., Any]) -> Callable[..., Any]:
 class Store:
     """What result backends and schedule sources would keep."""
 
-    __slots__ = ("labels", "progress", "results", "scheduled", "unsaved")
+    __slots__ = ("labels", "progress", "results", "scheduled", "unsaved", "workers")
 
     def __init__(self) -> None:
         #: By the id of the task.
@@ -121,6 +143,8 @@ class Store:
         #: By the id of the schedule.
         self.scheduled: dict[str, JobRecord] = {}
         self.labels = LabelSchedules()
+        #: The brokers whose handlers of `WORKER_STARTUP` have run.
+        self.workers: Started[AsyncBroker] = Started()
 
 
 class Results(AsyncResultBackend[Any]):  # type: ignore[misc]

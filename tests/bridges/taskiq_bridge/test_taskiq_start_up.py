@@ -2,13 +2,22 @@
 
 import asyncio
 import socket
+from typing import Annotated
 
 import pytest
 
 pytest.importorskip("taskiq.receiver")
 pytest.importorskip("taskiq_redis")
 
-from taskiq import AsyncBroker, InMemoryBroker, TaskiqEvents, TaskiqMiddleware, TaskiqScheduler
+from taskiq import (
+    AsyncBroker,
+    Context,
+    InMemoryBroker,
+    TaskiqDepends,
+    TaskiqEvents,
+    TaskiqMiddleware,
+    TaskiqScheduler,
+)
 from taskiq.api import run_receiver_task
 from taskiq_redis import (
     ListQueueBroker,
@@ -75,7 +84,77 @@ def test_a_client_starts_and_ends_without_its_server(make_broker, open_over, run
         run(use(broker, known))
         assert jobs.drain() == {"performed": 1}
 
-    assert calls == ["CLIENT_STARTUP", "middleware starts", "CLIENT_SHUTDOWN", "middleware ends"]
+    assert calls == [
+        *("CLIENT_STARTUP", "middleware starts", "CLIENT_SHUTDOWN", "middleware ends"),
+        *("WORKER_STARTUP", "WORKER_SHUTDOWN"),
+    ]
+
+
+def test_the_handlers_of_workers_run_once_on_a_loop_and_their_end_with_it(broker, open_over, run):
+    called = []
+
+    @broker.on_event(TaskiqEvents.WORKER_STARTUP)
+    async def open_session(state):
+        state.session = "a session"
+        called.append("startup")
+
+    @broker.on_event(TaskiqEvents.WORKER_SHUTDOWN)
+    def close_session(state):
+        called.append("shutdown")
+
+    @broker.task("look")
+    async def look(context: Annotated[Context, TaskiqDepends()]):
+        called.append(context.state.session)
+
+    with open_over(broker) as jobs:
+        for _ in range(2):
+            run(look.kiq())
+        jobs.drain()
+        run(look.kiq())
+        jobs.drain()
+        assert called == ["startup", *["a session"] * 3]
+
+    assert called[4:] == ["shutdown"]
+
+
+def test_an_error_of_a_handler_is_the_error_of_the_task(broker, open_over, run):
+    @broker.on_event(TaskiqEvents.WORKER_STARTUP)
+    def open_session(state):
+        raise ConnectionError("no database")
+
+    @broker.task("look")
+    async def look():
+        """Look."""
+
+    with open_over(broker) as jobs:
+        run(look.kiq())
+        with pytest.raises(ConnectionError, match="no database"):
+            jobs.drain()
+
+    with open_over(broker, run_startup=False) as jobs:
+        run(look.kiq())
+        assert jobs.drain() == {"performed": 1}
+
+
+@pytest.mark.parametrize("is_started", [True, False])
+def test_an_application_that_plays_the_worker_calls_the_handlers_itself(
+    broker, open_over, run, is_started
+):
+    calls = []
+    note_events(broker, calls)
+    broker.is_worker_process = True
+
+    @broker.task("known")
+    async def known():
+        """Be known."""
+
+    with open_over(broker) as jobs:
+        if is_started:
+            run(broker.startup())
+        run(known.kiq())
+        assert jobs.drain() == {"performed": 1}
+
+    assert calls == ["WORKER_STARTUP"] * is_started
 
 
 def test_a_broker_that_plays_the_worker_runs_the_handlers_of_workers(broker, open_over, run):
