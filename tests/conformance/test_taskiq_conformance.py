@@ -15,7 +15,15 @@ from taskiq_redis import ListQueueBroker
 from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge
 from pytest_jobs.conformance import BridgeConformance, DeclaredJobs, bodies
 
-broker = ListQueueBroker("redis://localhost:1").with_middlewares(
+
+class DelayingBroker(ListQueueBroker):
+    """A broker that obeys the label `delay`, as those over RabbitMQ and SQS do."""
+
+    async def kick(self, message):
+        raise AssertionError(f"sent in {message.labels.get('delay')} s")
+
+
+broker = DelayingBroker("redis://localhost:1").with_middlewares(
     SmartRetryMiddleware(default_delay=30, types_of_exceptions=(bodies.Flaky, AssertionError))
 )
 

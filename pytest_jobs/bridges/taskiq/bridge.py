@@ -47,6 +47,7 @@ from .brokers import (
     Results,
     Store,
     acknowledges,
+    obeys_delay,
     plays_the_worker,
     without_dependencies,
     worker_life,
@@ -194,7 +195,7 @@ class TaskiqBridge(
 
     async def _kicked(self, broker: AsyncBroker, message: BrokerMessage) -> None:
         now_ns = self.sink.now_ns()
-        wait_ns = delay_ns(message.labels)
+        wait_ns = delay_ns(message.labels) if obeys_delay(type(broker)) else None
         self._named.add(message.task_name)
         self._brokers.note(broker)
         self.report(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, Callable, Iterable
-from typing import Any
+from types import FunctionType
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from taskiq import AsyncBroker, InMemoryBroker, TaskiqEvents
 from taskiq.abc.result_backend import AsyncResultBackend
@@ -76,6 +78,27 @@ def acknowledges(broker: AsyncBroker) -> bool:
     listen = inspect.unwrap(type(broker).listen)
     annotation = inspect.get_annotations(listen).get("return", "")
     return "AckableMessage" in (annotation if isinstance(annotation, str) else repr(annotation))
+
+
+def obeys_delay(kind: type[AsyncBroker]) -> bool:
+    """Say whether a class of brokers reads the label `delay`. Taskiq leaves it to them, so others send at once."""
+    found = _obeying.get(kind)
+    if found is None:
+        own = kind.__mro__[: kind.__mro__.index(AsyncBroker)]
+        values = (inspect.unwrap(value) for each in own for value in vars(each).values())
+        found = _obeying[kind] = any(isinstance(f, FunctionType) and _says_delay(f) for f in values)
+    return found
+
+
+_obeying: Final[WeakKeyDictionary[type[AsyncBroker], bool]] = WeakKeyDictionary()
+
+
+def _says_delay(function: FunctionType) -> bool:
+    """Say whether a function, or a variable or function of its module that it names, has the name of the label."""
+    named = [function.__globals__.get(name) for name in function.__code__.co_names]
+    functions = [each.__code__ for each in (function, *named) if isinstance(each, FunctionType)]
+    is_variable = any(type(each) is str and each == "delay" for each in named)
+    return is_variable or any("delay" in code.co_consts for code in functions)
 
 
 def plays_the_worker(broker: AsyncBroker) -> bool:

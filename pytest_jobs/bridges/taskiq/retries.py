@@ -25,6 +25,7 @@ from ..toolkit import (
     current_attempt,
     to_datetime,
 )
+from .brokers import obeys_delay
 from .receiver import TaskAttempt
 
 #: How far jitter lengthens a wait of SmartRetryMiddleware at most.
@@ -75,14 +76,21 @@ def _retried(attempt: TaskAttempt, error: Exception, again: JobRecord) -> Delive
     wait_ns = (again.envelope.due_ns or again.envelope.enqueued_ns) - again.envelope.enqueued_ns
     is_requeued = isinstance(error, NoResultError) and again.attempt == attempt.record.attempt
     bounds_ns: tuple[int, int] | None = None
-    if attempt.drawn is not None:
+    sent = attempt.bridge.message_of(again)
+    # Where the broker ignores the label `delay`, jitter lengthens no wait.
+    is_at_once = sent.source is None and not obeys_delay(type(sent.broker))
+    if attempt.drawn is not None and not is_at_once:
         shortest_ns = wait_ns - round(attempt.drawn.value * _JITTER_NS)
         bounds_ns = shortest_ns, shortest_ns + _JITTER_NS
-    elif is_requeued or all(
-        # A derived middleware with a `make_delay` of its own may have drawn the wait from any range.
-        getattr(type(each), "make_delay", None) in (None, SmartRetryMiddleware.make_delay)
-        for each in attempt.message.broker.middlewares
-        if _retries(each)
+    elif (
+        is_at_once
+        or is_requeued
+        or all(
+            # A derived middleware with a `make_delay` of its own may have drawn the wait from any range.
+            getattr(type(each), "make_delay", None) in (None, SmartRetryMiddleware.make_delay)
+            for each in attempt.message.broker.middlewares
+            if _retries(each)
+        )
     ):
         bounds_ns = wait_ns, wait_ns
     status: Status = "snoozed" if is_requeued else "retried"
@@ -113,7 +121,11 @@ def policy_of(task: AsyncTaskiqDecoratedTask[Any, Any], broker: AsyncBroker) -> 
     if not _is_enabled(middleware, labels):
         return None
 
+    waits = getattr(middleware, "schedule_source", None) or obeys_delay(type(broker))
+
     def wait(attempt: int) -> timedelta:
+        if not waits:
+            return timedelta()
         return timedelta(seconds=_wait_seconds(middleware, labels, attempt))
 
     return RetryPolicy(max(1, _most_runs(middleware, labels)), wait)

@@ -11,9 +11,11 @@ import pytest
 pytest.importorskip("taskiq.receiver")
 pytest.importorskip("taskiq_redis")
 
+from delaying import DelayingBroker
 from pydantic import BaseModel
 from taskiq import TaskiqMiddleware
 from taskiq.exceptions import SendTaskError
+from taskiq_redis import ListQueueBroker, PubSubBroker, RedisStreamBroker
 
 
 class Order(BaseModel):
@@ -119,19 +121,62 @@ def test_middlewares_see_what_is_sent(make_broker, open_over, run):
     assert stamp.sent == ["plain"]
 
 
-@pytest.mark.parametrize(("delay", "wait"), [(90, 90), (1.5, 1.5), ("60", 60)])
-def test_a_delay_label_is_seconds_until_it_is_due(jobs, add, run, delay, wait):
-    run(add.kicker().with_labels(delay=delay).kiq(1))
+@pytest.fixture
+def delayed(make_broker, open_over, run):
+    """Return a function that sends a task with a label `delay`, and returns its record."""
 
-    assert jobs.enqueued[0].wait == timedelta(seconds=wait)
-    assert len(jobs.scheduled) == 1
+    def delayed(delay, kind=DelayingBroker):
+        broker = make_broker(kind=kind)
+
+        @broker.task("add")
+        async def add(a):
+            return a
+
+        with open_over(broker) as jobs:
+            run(add.kicker().with_labels(delay=delay).kiq(1))
+            return jobs.enqueued[0]
+
+    return delayed
+
+
+class Named(ListQueueBroker):
+    async def kick(self, message):
+        await asyncio.sleep(message.labels[LABEL])
+
+
+class Helped(ListQueueBroker):
+    async def kick(self, message):
+        await asyncio.sleep(seconds_of(message))
+
+
+class Derived(DelayingBroker):
+    async def kick(self, message):
+        await super().kick(message)
+
+
+LABEL = "delay"
+
+
+def seconds_of(message):
+    return message.labels.get("delay", 0)
+
+
+@pytest.mark.parametrize(("delay", "wait"), [(90, 90), (1.5, 1.5), ("60", 60)])
+@pytest.mark.parametrize("kind", [DelayingBroker, Named, Helped, Derived])
+def test_a_delay_label_is_seconds_until_it_is_due(delayed, kind, delay, wait):
+    assert delayed(delay, kind).wait == timedelta(seconds=wait)
 
 
 @pytest.mark.parametrize("delay", [0, -5, "soon", "nan", "inf"])
-def test_a_delay_that_is_none_is_due_at_once(jobs, add, run, delay):
-    run(add.kicker().with_labels(delay=delay).kiq(1))
+def test_a_delay_that_is_none_is_due_at_once(delayed, delay):
+    assert delayed(delay).wait is None
 
-    assert jobs.enqueued[0].wait is None
+
+@pytest.mark.parametrize("kind", [ListQueueBroker, PubSubBroker, RedisStreamBroker])
+def test_a_broker_whose_class_ignores_the_label_delay_sends_at_once(delayed, kind):
+    record = delayed(90, kind)
+
+    assert (record.wait, record.headers["delay"]) == (None, 90)
 
 
 def test_a_priority_that_is_no_number_is_only_a_header(jobs, add, run):

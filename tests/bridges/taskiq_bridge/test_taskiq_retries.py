@@ -9,9 +9,10 @@ import pytest
 pytest.importorskip("taskiq.receiver")
 pytest.importorskip("taskiq_redis")
 
-from taskiq import SimpleRetryMiddleware, SmartRetryMiddleware
+from delaying import DelayingBroker
+from taskiq import InMemoryBroker, SimpleRetryMiddleware, SmartRetryMiddleware
 from taskiq.middlewares import smart_retry_middleware
-from taskiq_redis import ListRedisScheduleSource
+from taskiq_redis import ListQueueBroker, ListRedisScheduleSource, RedisStreamBroker
 
 
 class Down(Exception):
@@ -39,8 +40,8 @@ def flaky_task(broker, **labels):
 def step(make_broker, open_over, run):
     """Return a function that sends a task that always fails, and returns what its deliveries came to."""
 
-    def step(middleware, *, jitter="zero", error=None, **labels):
-        broker = make_broker(middleware)
+    def step(middleware, *, jitter="zero", error=None, kind=DelayingBroker, **labels):
+        broker = make_broker(middleware, kind=kind)
         flaky = flaky_task(broker, **labels)
         with open_over(broker, jitter=jitter) as jobs:
             if error is not None:
@@ -119,7 +120,7 @@ def test_the_waits_are_those_of_the_middleware(step, middleware, labels, expecte
 def test_the_declared_schedule_is_the_one_that_is_kept(
     make_broker, open_over, step, middleware, labels, expected
 ):
-    broker = make_broker(middleware())
+    broker = make_broker(middleware(), kind=DelayingBroker)
     flaky = flaky_task(broker, retry_on_error=True, **labels)
     (bridge,) = open_over(broker).bridges
     policy = bridge.retry_policy(flaky)
@@ -267,7 +268,8 @@ def test_the_bounds_of_a_wait_that_another_computes_are_not_known(step):
 
 
 def test_a_retry_is_simulated_on_the_real_path(make_broker, open_over):
-    broker = make_broker(SmartRetryMiddleware(default_delay=3, use_delay_exponent=True))
+    middleware = SmartRetryMiddleware(default_delay=3, use_delay_exponent=True)
+    broker = make_broker(middleware, kind=DelayingBroker)
     flaky = flaky_task(broker, retry_on_error=True, max_retries=4)
     with open_over(broker) as jobs:
         timeline = jobs.simulate_retries(flaky, raising=Down("down"))
@@ -278,7 +280,7 @@ def test_a_retry_is_simulated_on_the_real_path(make_broker, open_over):
 
 
 def test_a_simulated_success_does_not_run_a_function_that_is_no_coroutine(make_broker, open_over):
-    broker = make_broker(SmartRetryMiddleware(default_retry_label=True))
+    broker = make_broker(SmartRetryMiddleware(default_retry_label=True), kind=DelayingBroker)
 
     @broker.task("sync")
     def sync(n: int):
@@ -301,3 +303,51 @@ def test_an_exhausted_task_that_is_redriven_has_all_its_attempts_again(make_brok
         assert (again.attempt, again.job_id) == (1, jobs.enqueued[0].job_id)
         assert jobs.drain(raise_errors=False) == {"retried": 2, "exhausted": 1}
         assert len(jobs.dead) == 1
+
+
+@pytest.mark.parametrize("kind", [ListQueueBroker, RedisStreamBroker])
+@pytest.mark.parametrize(
+    "make_middleware",
+    [
+        SimpleRetryMiddleware,
+        SmartRetryMiddleware,
+        lambda: SmartRetryMiddleware(use_jitter=True),
+        Lengthened,
+    ],
+)
+def test_a_broker_whose_class_ignores_the_label_delay_retries_at_once(step, kind, make_middleware):
+    deliveries = step(
+        make_middleware(), retry_on_error=True, delay=3600, jitter="seeded", kind=kind
+    )
+
+    assert [d.status for d in deliveries] == ["retried", "retried", "exhausted"]
+    assert waits(deliveries) == [0, 0]
+    assert {d.wait_bounds for d in deliveries[:-1]} == {(timedelta(), timedelta())}
+
+
+def test_a_schedule_source_waits_whatever_the_broker_ignores(step):
+    source = ListRedisScheduleSource("redis://localhost:1")
+    middleware = SmartRetryMiddleware(default_delay=3, schedule_source=source)
+
+    assert waits(step(middleware, retry_on_error=True, kind=ListQueueBroker)) == [3, 3]
+
+
+def test_the_declared_schedule_of_a_broker_that_ignores_the_label_has_no_waits(
+    make_broker, open_over
+):
+    broker = make_broker(SmartRetryMiddleware(default_delay=3))
+    flaky = flaky_task(broker, retry_on_error=True)
+    with open_over(broker) as jobs:
+        (bridge,) = [each for each in jobs.bridges if each.name == "taskiq"]
+        policy = bridge.retry_policy(flaky)
+
+    assert [policy.wait(attempt) for attempt in (1, 2)] == [timedelta()] * 2
+
+
+def test_the_broker_in_memory_ignores_the_label_too(open_over, run):
+    broker = InMemoryBroker()
+    flaky = flaky_task(broker, delay=3600)
+    with open_over(broker) as jobs:
+        run(flaky.kiq())
+
+        assert jobs.enqueued[0].wait is None
