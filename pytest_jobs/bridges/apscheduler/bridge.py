@@ -312,9 +312,8 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
             return
         self._functions[name_of(job.func)] = job.func
         for each in run_times:
-            is_late = to_ns(each, "run time") < now_ns
             run_id = f"{job_id} at {each.isoformat()}"
-            self.report(Run(scheduler, job, each, run_id, now_ns, is_late=is_late), FIRST)
+            self.report(Run(scheduler, job, each, run_id, now_ns), FIRST)
 
     # Functions and runs
 

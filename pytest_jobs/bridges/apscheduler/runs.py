@@ -27,6 +27,7 @@ from .schedulers import name_of
 
 #: The schedulers whose default executor awaits coroutine functions.
 _AWAITING: Final = frozenset(("AsyncIOScheduler", "TornadoScheduler"))
+_SECOND_NS: Final = 1_000_000_000
 #: The id of a job whose application chose none: a random UUID.
 _MADE_ID: Final = re.compile(r"[0-9a-f]{12}4[0-9a-f]{19}")
 
@@ -34,7 +35,7 @@ _MADE_ID: Final = re.compile(r"[0-9a-f]{12}4[0-9a-f]{19}")
 class Run(Message):
     """One run of a job."""
 
-    __slots__ = ("_arguments", "has_own_id", "is_late", "job", "run_time", "scheduler")
+    __slots__ = ("_arguments", "has_own_id", "job", "late_ns", "run_time", "scheduler")
 
     def __init__(
         self,
@@ -43,8 +44,6 @@ class Run(Message):
         run_time: datetime,
         job_id: str,
         now_ns: int,
-        *,
-        is_late: bool = False,
     ) -> None:
         """Describe a run.
 
@@ -54,7 +53,6 @@ class Run(Message):
             run_time: when it is to run.
             job_id: the id of the job, or for one that recurs the id of the run.
             now_ns: the time.
-            is_late: whether the scheduler could not run it in time.
         """
         due_ns = to_ns(run_time, "run_time")
         super().__init__(
@@ -68,8 +66,8 @@ class Run(Message):
         self.has_own_id = _MADE_ID.fullmatch(job_id) is None
         self.job = job
         self.run_time = run_time
-        #: Whether the scheduler was paused when it was to run.
-        self.is_late = is_late
+        #: How late it was already when it was enqueued: its date was past, or the scheduler was paused.
+        self.late_ns = max(0, now_ns - due_ns)
         self._arguments = _snapshot(tuple(job.args), dict(job.kwargs))
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -78,12 +76,14 @@ class Run(Message):
         return args, kwargs
 
     @property
-    def grace_seconds(self) -> int | None:
-        """How late a run may be."""
-        seconds: int | None
+    def exceeded_grace(self) -> int | None:
+        """The seconds of grace, when the run was later than that at its enqueue; None when it is to run.
+
+        How much later the test performs it is no delay of the scheduler.
+        """
         default = self.scheduler._job_defaults["misfire_grace_time"]
-        seconds = getattr(self.job, "misfire_grace_time", default)
-        return seconds
+        seconds: int | None = getattr(self.job, "misfire_grace_time", default)
+        return seconds if seconds is not None and self.late_ns > seconds * _SECOND_NS else None
 
     @property
     def is_coroutine(self) -> bool:
@@ -157,9 +157,7 @@ class RunAttempt(Attempt[Run]):
         message.scheduler._dispatch_event(
             JobSubmissionEvent(EVENT_JOB_SUBMITTED, job.id, alias, run_times)
         )
-        # The test performs a job when it likes, and that is no delay of the scheduler.
-        grace = message.grace_seconds if message.is_late else None
-        called = _Called(job, body, args, kwargs, grace)
+        called = _Called(job, body, args, kwargs, message.exceeded_grace)
         return called, alias, run_times, f"apscheduler.executors.{job.executor}"
 
     def _ended(self, events: list[Any]) -> Delivery:

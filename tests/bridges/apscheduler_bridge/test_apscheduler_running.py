@@ -18,6 +18,7 @@ from apscheduler.events import (
 )
 from apscheduler.jobstores.base import ConflictingIdError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 
@@ -105,6 +106,55 @@ def test_a_run_that_is_too_late_is_discarded(jobs, scheduler, tick, ran):
     assert jobs.run_for(timedelta(minutes=40)) == {"discarded": 2, "performed": 1}
     assert [event.scheduled_run_time.hour for event in missed] == [13, 14]
     assert hours(ran) == ["01 15:00"]
+
+
+@pytest.mark.parametrize("is_started", [False, True], ids=["stopped", "started"])
+@pytest.mark.parametrize(
+    ("late", "options", "status"),
+    [
+        (timedelta(minutes=30), {}, "discarded"),
+        (timedelta(seconds=2), {}, "discarded"),
+        (timedelta(seconds=1), {}, "performed"),
+        (timedelta(seconds=60), {"misfire_grace_time": 60}, "performed"),
+        (timedelta(seconds=61), {"misfire_grace_time": 60}, "discarded"),
+        (timedelta(days=365), {"misfire_grace_time": None}, "performed"),
+    ],
+)
+def test_a_date_that_is_past_when_the_job_is_added_has_the_grace_of_apscheduler(
+    jobs, scheduler, tick, late, options, status, is_started
+):
+    missed = []
+    scheduler.add_listener(missed.append, EVENT_JOB_MISSED)
+    if is_started:
+        scheduler.start()
+    scheduler.add_job(tick, "date", run_date=NOON - late, **options)
+
+    assert jobs.run_for(timedelta(hours=1)) == {status: 1}
+    assert [event.scheduled_run_time for event in missed] == [NOON - late] * (status == "discarded")
+
+
+def test_the_grace_of_the_scheduler_is_that_of_a_job_without_its_own(open_over, tick):
+    scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"misfire_grace_time": 3600})
+    with open_over(scheduler) as jobs:
+        scheduler.add_job(tick, run_date=datetime.now(UTC) - timedelta(minutes=59))
+        scheduler.add_job(tick, run_date=datetime.now(UTC) - timedelta(minutes=61))
+
+        assert jobs.drain() == {"performed": 1, "discarded": 1}
+
+
+def test_a_job_that_is_moved_to_a_date_that_is_past_is_discarded(jobs, scheduler, tick, ran):
+    scheduler.start()
+    job = scheduler.add_job(tick, run_date=NOON + timedelta(hours=1))
+    job.reschedule("date", run_date=NOON - timedelta(hours=1))
+
+    assert jobs.drain() == {"discarded": 1}
+
+
+def test_how_late_the_test_performs_a_job_does_not_count(jobs, scheduler, tick, ran):
+    scheduler.add_job(tick, run_date=NOON + timedelta(hours=1))
+    jobs.clock.move_to(NOON + timedelta(hours=5))
+
+    assert jobs.perform_due() == {"performed": 1}
 
 
 def test_a_run_that_would_overlap_is_skipped(jobs, scheduler, ran):
