@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import random
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 import apscheduler
 from apscheduler.events import (
+    EVENT_ALL_JOBS_REMOVED,
     EVENT_JOB_MAX_INSTANCES,
     EVENT_SCHEDULER_PAUSED,
     EVENT_SCHEDULER_RESUMED,
@@ -21,7 +21,7 @@ from apscheduler.events import (
     JobSubmissionEvent,
     SchedulerEvent,
 )
-from apscheduler.jobstores.base import BaseJobStore
+from apscheduler.jobstores.base import BaseJobStore, ConflictingIdError
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from apscheduler.schedulers.base import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED, BaseScheduler
 from apscheduler.triggers import base as triggers, interval
@@ -40,7 +40,8 @@ from ..toolkit import (
     to_ns,
 )
 from .runs import Run, RunAttempt
-from .schedulers import Kept, Schedulers, name_of
+from .schedulers import Kept, Reporting, Schedulers, name_of
+from .stores import Change, Pending
 
 _PROBE: Final = Probe(
     "apscheduler",
@@ -52,7 +53,6 @@ _PROBE: Final = Probe(
     "apscheduler.schedulers.base:BaseScheduler.configure(_)",
     "apscheduler.schedulers.base:BaseScheduler.modify_job(_, _)",
     "apscheduler.schedulers.base:BaseScheduler.remove_all_jobs(_)",
-    "apscheduler.schedulers.base:BaseScheduler.remove_job(_, _)",
     "apscheduler.schedulers.base:BaseScheduler._dispatch_event(_, _)",
     "apscheduler.schedulers.base:BaseScheduler._real_add_job(_, _, _, _)",
     "apscheduler.triggers.base:random",
@@ -124,7 +124,7 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
     # Instead of threads and databases
 
     def patch(self, seam: Seam) -> None:
-        for attribute in ("state", "_jobstores", "_pending_jobs"):
+        for attribute in ("state", "_jobstores", "_jobstores_lock", "_pending_jobs"):
             seam.overlay(BaseScheduler, attribute, _overlaying(attribute))
         for name in ("start", "shutdown", "wakeup"):
             method = getattr(APSchedulerBridge, f"_{name}")
@@ -132,8 +132,9 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
             seam.replace_below(BaseScheduler, name, method)
         for name in ("pause", "resume"):
             seam.replace(BaseScheduler, name, getattr(APSchedulerBridge, f"_{name}"))
-        for name in ("configure", "add_job", "modify_job", "remove_job", "remove_all_jobs"):
-            seam.wrap(BaseScheduler, name, getattr(APSchedulerBridge, f"_{name}"))
+        for name in ("configure", "modify_job", "remove_all_jobs", "import_jobs"):
+            if hasattr(BaseScheduler, name):
+                seam.wrap(BaseScheduler, name, getattr(APSchedulerBridge, f"_{name}"))
         seam.replace_below(BaseJobStore, "start", APSchedulerBridge._store_starts)
         for module in (triggers, interval):
             if hasattr(module, "random"):
@@ -151,6 +152,7 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
         return {
             "state": kept.state,
             "_jobstores": kept.stores,
+            "_jobstores_lock": Reporting(kept, partial(self._changed, scheduler)),
             "_pending_jobs": kept.pending,
         }[attribute]
 
@@ -176,20 +178,20 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
         self._schedulers.note(scheduler)
         kept.stores.setdefault("default")
         kept.state = STATE_PAUSED if paused else STATE_RUNNING
-        pending, kept.pending = kept.pending, []
-        for job, alias, replace in pending:
-            scheduler._real_add_job(job, alias, replace)
+        with scheduler._jobstores_lock:
+            pending, kept.pending = kept.pending, Pending(kept.stores)
+            for job, alias, replace in pending:
+                with kept.changes.known(job):
+                    scheduler._real_add_job(job, alias, replace)
         scheduler._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
 
     def _shutdown(self, scheduler: BaseScheduler, wait: bool = True) -> None:
         """Stop: jobs that are in memory are gone, as in production."""
         self._change(scheduler, STATE_STOPPED, EVENT_SCHEDULER_SHUTDOWN)
-        kept = self._kept(scheduler)
-        for alias, store in kept.stores.items():
-            if alias not in kept.stores.writing:
-                for job in store.get_all_jobs():
-                    self._withdraw(scheduler, job.id)
-                store.remove_all_jobs()
+        with scheduler._jobstores_lock:
+            for store in self._kept(scheduler).stores.values():
+                if not store.is_writing:
+                    store.remove_all_jobs()
 
     def _pause(self, scheduler: BaseScheduler) -> None:
         self._change(scheduler, STATE_PAUSED, EVENT_SCHEDULER_PAUSED)
@@ -211,59 +213,61 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
     def _store_starts(self, store: BaseJobStore, *args: Any) -> None:
         """Do not connect."""
 
-    def _add_job(self, original: Any, scheduler: BaseScheduler, *args: Any, **kwargs: Any) -> Any:
-        self._schedulers.note(scheduler)
-        job = original(*args, **kwargs)
-        kept = self._kept(scheduler)
-        alias = job._jobstore_alias or kwargs.get("jobstore", "default")
-        if alias in kept.stores.writing:
-            try:
-                _write(job)
-            except Exception:
-                with suppress(Exception):
-                    scheduler.remove_job(job.id, alias)
-                raise
-        self._functions[name_of(job.func)] = job.func
-        self._record(scheduler, job)
-        return job
-
     def _modify_job(
         self, original: Any, scheduler: BaseScheduler, *args: Any, **changes: Any
     ) -> Any:
-        job = original(*args, **changes)
-        self._record(scheduler, job)
+        with scheduler._jobstores_lock:
+            job = original(*args, **changes)
+            kept = self._kept(scheduler)
+            if kept.state == STATE_STOPPED:
+                # No store is told.
+                kept.changes.note(job.id, job)
         return job
 
-    def _remove_job(
-        self, original: Any, scheduler: BaseScheduler, job_id: str, *args: Any, **kwargs: Any
-    ) -> None:
-        original(job_id, *args, **kwargs)
-        self._withdraw(scheduler, job_id)
-
     def _remove_all_jobs(
+        self, original: Any, scheduler: BaseScheduler, jobstore: str | None = None
+    ) -> None:
+        kept = self._kept(scheduler)
+        if kept.state != STATE_STOPPED:
+            original(jobstore)
+            return
+        # The original would give the scheduler another list, and keep it after the harness.
+        with scheduler._jobstores_lock:
+            for place in reversed(range(len(kept.pending))):
+                if not jobstore or kept.pending[place][1] == jobstore:
+                    del kept.pending[place]
+        scheduler._dispatch_event(SchedulerEvent(EVENT_ALL_JOBS_REMOVED, jobstore))
+
+    def _import_jobs(
         self, original: Any, scheduler: BaseScheduler, *args: Any, **kwargs: Any
     ) -> None:
-        before = [job.id for job in self._kept(scheduler).jobs()]
-        original(*args, **kwargs)
-        after = {job.id for job in self._kept(scheduler).jobs()}
-        for job_id in before:
-            if job_id not in after:
-                self._withdraw(scheduler, job_id)
+        # The original takes no lock.
+        with scheduler._jobstores_lock:
+            original(*args, **kwargs)
 
-    def _record(self, scheduler: BaseScheduler, job: Any) -> None:
-        """Report a job that runs once. One that recurs comes when it fires."""
-        self._withdraw(scheduler, job.id)
+    def _changed(self, scheduler: BaseScheduler, change: Change) -> None:
+        """Report a job that was added, changed or removed, and runs once. One that recurs comes when it fires."""
+        job = change.job
+        self._withdraw(scheduler, change.job_id)
+        if job is None:
+            return
+        self._schedulers.note(scheduler)
+        self._functions[name_of(job.func)] = job.func
         if not isinstance(job.trigger, DateTrigger):
             return
         run_time = getattr(job, "next_run_time", job.trigger.run_date)
-        if run_time is not None:
-            run = Run(scheduler, job, run_time, job.id, self.sink.now_ns())
-            record = self.store.records[scheduler, job.id] = self.new_record(run, FIRST)
-            self.sink.added(record)
+        if run_time is None:
+            return
+        run = Run(scheduler, job, run_time, job.id, self.sink.now_ns())
+        record = change.record = self.store.records[scheduler, job.id] = self.new_record(run, FIRST)
+        self.sink.added(record)
+        if change.is_overtaken and record.state == "pending":
+            self.sink.removed(record)
+            raise ConflictingIdError(job.id)
 
     def _withdraw(self, scheduler: BaseScheduler, job_id: str) -> None:
         record = self.store.records.pop((scheduler, job_id), None)
-        if record is not None and record.state == "pending":
+        if record is not None and record.state == "pending" and record.sequence >= 0:
             self.sink.removed(record)
 
     # What recurs
@@ -426,17 +430,6 @@ class _DrawnJitter:
         bridge: APSchedulerBridge | None = self._seam.bridge_of(None)
         drawn = random.random() if bridge is None else bridge.draw()  # noqa: S311 - the jitter of a schedule
         return a + drawn * (b - a)
-
-
-def _write(job: Any) -> None:
-    """Write a job as a store does that keeps jobs in a database.
-
-    Raises:
-        Exception: when that cannot be done.
-    """
-    if not job.func_ref:
-        job.__getstate__()
-    pickle.dumps((job.trigger, job.args, job.kwargs))
 
 
 def _overlaying(attribute: str) -> Callable[..., Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from apscheduler.events import EVENT_JOB_REMOVED, JobEvent
 from apscheduler.job import Job
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.base import STATE_STOPPED, BaseScheduler
@@ -13,6 +15,7 @@ from apscheduler.util import get_callable_name, obj_to_ref
 
 from ...errors import ApplicationError
 from ..applications import Applications
+from .stores import Change, Changes, Pending, Stores
 
 
 class Schedulers(Applications[BaseScheduler]):
@@ -55,18 +58,26 @@ class Kept:
             original: returns an attribute of the scheduler as it really is.
         """
         self.state: int = original("state")
-        self.stores = Stores()
-        self.pending: list[tuple[Any, str, bool]] = [
-            (_copied(job), alias, replace) for job, alias, replace in original("_pending_jobs")
-        ]
+        self.changes = Changes()
+        self.lock: Any = original("_jobstores_lock")
+        #: How often the thread that has the lock has taken it.
+        self.depth = 0
+        self.stores = Stores(self.changes)
+        self.pending = Pending(self.stores)
+        with self.unreported():
+            self._copy(original)
+        self._scheduler = scheduler
+
+    def _copy(self, original: Callable[[str], Any]) -> None:
         for alias, store in original("_jobstores").items():
             self.stores[alias] = store
             # The jobs of a database stay there: reading them would connect.
             for job in store.get_all_jobs() if isinstance(store, MemoryJobStore) else ():
                 self.stores[alias].add_job(_copied(job))
+        for job, alias, replace in original("_pending_jobs"):
+            self.pending.put(_copied(job), alias, replace)
         if self.state != STATE_STOPPED or self.pending:
             self.stores.setdefault("default", None)
-        self._scheduler = scheduler
 
     def jobs(self) -> Iterator[Any]:
         """Yield all jobs; each has the attribute `next_run_time`, which is None for one that is paused."""
@@ -89,35 +100,75 @@ class Kept:
     def advance(self, job: Any, after: datetime) -> None:
         """Set when a job runs next, or remove it when it has run for the last time."""
         following = job.trigger.get_next_fire_time(after, after)
-        store = next((each for each in self.stores.values() if each.lookup_job(job.id)), None)
-        if following is not None:
+        if following is None:
+            alias = self.forget(job.id)
+            self._scheduler._dispatch_event(JobEvent(EVENT_JOB_REMOVED, job.id, alias))
+            return
+        with self.unreported():
             job.next_run_time = following
-            if store is not None:
-                store.update_job(job)
-        elif store is not None:
-            store.remove_job(job.id)
-        else:
-            places = (place for place, each in enumerate(self.pending) if each[0] is job)
-            del self.pending[next(places)]
+            for store in self.stores.values():
+                if store.lookup_job(job.id) is not None:
+                    store.update_job(job)
+                    return
+
+    def forget(self, job_id: str) -> str | None:
+        """Remove a job without a word to anyone, and return the alias of its store."""
+        with self.unreported():
+            for alias, store in self.stores.items():
+                if store.lookup_job(job_id) is not None:
+                    store.remove_job(job_id)
+                    return alias
+            for place, (job, alias, _) in enumerate(self.pending):
+                if job.id == job_id:
+                    del self.pending[place]
+                    return alias
+        return None
+
+    @contextmanager
+    def unreported(self) -> Generator[None, None, None]:
+        """Change jobs without reporting it."""
+        with self.lock:
+            before = len(self.changes)
+            try:
+                yield
+            finally:
+                for change in self.changes.take(before):
+                    self.changes.end(change)
+
+    def end(self, change: Change) -> None:
+        """End a change after its report, and undo it if a fault, or the death of the worker, came before."""
+        self.changes.end(change)
+        if change.is_new and not change.is_known and self.job(change.job_id) is change.job:
+            self.forget(change.job_id)
 
 
-class Stores(dict[str, Any]):
-    """The job stores of a scheduler by their aliases: each is in memory, whatever the application adds."""
+class Reporting:
+    """Stands in for the lock under which a scheduler changes its jobs: they are reported when it is released.
 
-    def __init__(self) -> None:
-        super().__init__()
-        #: The aliases of the stores that write jobs down.
-        self.writing: set[str] = set()
+    Whatever method has changed them, and however the application came by the method. A report may perform a job,
+    in another thread too, so it does not come earlier.
+    """
 
-    def __setitem__(self, alias: str, store: object) -> None:
-        if not isinstance(store, MemoryJobStore):
-            self.writing.add(alias)
-        super().__setitem__(alias, MemoryJobStore())
+    def __init__(self, kept: Kept, report: Callable[[Change], None]) -> None:
+        self._kept = kept
+        self._report = report
 
-    def setdefault(self, alias: str, store: Any = None) -> Any:
-        if alias not in self:
-            super().__setitem__(alias, MemoryJobStore())
-        return self[alias]
+    def __enter__(self) -> None:
+        self._kept.lock.acquire()
+        self._kept.depth += 1
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        self._kept.depth -= 1
+        changes = [] if self._kept.depth else self._kept.changes.take()
+        try:
+            self._kept.lock.release()
+            if kind is None or issubclass(kind, Exception):
+                for change in changes:
+                    self._report(change)
+                    change.is_told = True
+        finally:
+            for change in changes:
+                self._kept.end(change)
 
 
 def _copied(job: Any) -> Any:

@@ -316,11 +316,11 @@ def test_a_double_charge_is_found_and_its_twin_with_a_key_is_safe(jobs, schedule
     assert check_idempotent(book_once, args=(7,), world=books).histories > 5
 
 
-def test_a_job_with_an_id_of_its_own_is_added_once_by_two_runs(jobs, scheduler):
+@pytest.mark.parametrize("is_started", [False, True], ids=["stopped", "started"])
+def test_a_job_with_an_id_of_its_own_is_added_once_by_two_runs(jobs, scheduler, is_started):
     def adds(number, **options):
-        scheduler.add_job(
-            book, "date", run_date=NOON + timedelta(days=9999), args=(number,), **options
-        )
+        later = NOON + timedelta(days=9999)
+        scheduler.add_job(book, "date", run_date=later, args=(number,), **options)
 
     def adds_once(number):
         with suppress(ConflictingIdError):
@@ -328,6 +328,8 @@ def test_a_job_with_an_id_of_its_own_is_added_once_by_two_runs(jobs, scheduler):
 
     for function in (adds, adds_once):
         scheduler.add_job(function, args=(7,), next_run_time=None)
+    if is_started:
+        scheduler.start()
 
     check_idempotent(adds_once, args=(7,), world=books)
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book"):
