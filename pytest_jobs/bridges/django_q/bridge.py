@@ -8,6 +8,8 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
+from inspect import iscoroutine
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final
 
 from django_q import tasks
@@ -178,7 +180,20 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
             task["func"] = partial(_run, attempt, named)
             worker(_Queue((task, "STOP")), results, _Timer(), -1)
             (done,) = results.items
-            result, done["func"] = done["result"], named
+            done["func"] = named
+            try:
+                done = ForkingPickler.loads(ForkingPickler.dumps(done))
+            except Exception as error:
+                # The monitor never gets it: no result is saved, no hook is called, and a chain ends.
+                if iscoroutine(done["result"]):
+                    # Now, not in a later test, Python warns that it was never awaited.
+                    done["result"].close()
+                    error.add_note(
+                        f"{message.name} is a coroutine function, and a worker of Django-Q2 never awaits it: "
+                        "enqueue a plain function that calls asyncio.run."
+                    )
+                return attempt.failed(attempt.error or error)
+            result = done["result"]
             monitor(_Queue((done, "STOP")), message.broker)
         if attempt.error is not None:
             return attempt.failed(attempt.error)
@@ -225,7 +240,7 @@ def _keeping_connections() -> Generator[tuple[Callable[..., Any], Callable[..., 
 
 
 class _Queue:
-    """Stands in for a queue between the processes of a cluster."""
+    """Stands in for a queue between the processes of a cluster, without the pickling."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         self.items = list(items)

@@ -1,5 +1,6 @@
 """Functions that tests enqueue with Django-Q2: a worker imports them by their path."""
 
+from threading import Lock
 from time import sleep
 
 
@@ -14,6 +15,28 @@ def fails(*args):
 def waits(seconds):
     sleep(seconds)
     return seconds
+
+
+async def greets_later(name):
+    return f"Hello, {name}!"
+
+
+def returns_a_lock():
+    return Lock()
+
+
+class Unreadable:
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def returns_what_cannot_be_read():
+    return Unreadable()
+
+
+def spoils(names):
+    names.append(Lock())
+    return len(names)
 
 
 def hooked(task):

@@ -132,6 +132,44 @@ def test_a_timeout_does_not_end_a_task_that_sleeps_in_virtual_time(jobs):
     assert jobs.performed[0].result == 3600
 
 
+@pytest.mark.filterwarnings("ignore:coroutine 'greets_later' was never awaited")
+@pytest.mark.parametrize(
+    ("function", "args", "error"),
+    [
+        (q_tasks.greets_later, ("Ann",), "cannot pickle 'coroutine' object"),
+        (q_tasks.returns_a_lock, (), r"cannot pickle '_thread\.lock' object"),
+        (q_tasks.returns_what_cannot_be_read, (), "invalid literal for int"),
+        (q_tasks.spoils, ([],), r"cannot pickle '_thread\.lock' object"),
+    ],
+)
+def test_what_cannot_be_pickled_never_comes_to_the_monitor(jobs, tables, function, args, error):
+    from django_q.models import Task
+    from django_q.tasks import async_chain
+
+    async_chain([(function, args), (greet, ("Ann",))])
+
+    with pytest.raises((TypeError, ValueError), match=error):
+        jobs.drain()
+
+    assert [delivery.status for delivery in jobs.deliveries] == ["failed"]
+    assert len(jobs.enqueued) == 1
+    assert not Task.objects.filter(id=jobs.enqueued[0].job_id).exists()
+
+
+@pytest.mark.filterwarnings("ignore:coroutine 'greets_later' was never awaited")
+def test_a_coroutine_function_fails_and_the_error_says_what_to_enqueue(jobs):
+    async_task(q_tasks.greets_later, "Ann")
+
+    with pytest.raises(TypeError) as caught:
+        jobs.drain()
+
+    (note,) = caught.value.__notes__
+    assert note == (
+        "q_tasks.greets_later is a coroutine function, and a worker of Django-Q2 never awaits it: enqueue a plain "
+        "function that calls asyncio.run."
+    )
+
+
 def test_a_function_that_no_worker_finds_fails(jobs):
     async_task("nowhere.at_all")
 

@@ -38,6 +38,8 @@ def work(name):
         file.write("run\\n")
     if name == "raises":
         raise ValueError(name)
+    if name == "returns a function":
+        return lambda: name
     if name == "is killed" and len(runs.read_text().split()) == 1:
         time.sleep(600)
     return name
@@ -117,3 +119,15 @@ def test_a_task_is_delivered_again_as_the_bridge_says(tmp_path, request, monkeyp
     assert (service.runs("is killed") > 1) is expected.redelivered_on_outage
     assert (service.runs("raises") > 1) is expected.redelivered_on_raise
     assert service.outcomes().items() >= {"returns": 1, "raises": 0}.items()
+
+
+@pytest.mark.slow
+def test_a_result_that_cannot_be_pickled_leaves_no_outcome_and_the_task_comes_again(tmp_path):
+    service = Service(tmp_path, {"orm": "default"})
+    service.do("migrate", "returns a function", "returns")
+
+    with service.cluster():
+        service.wait_for_runs("returns a function", 2)
+        wait_until(service.outcomes, "an outcome")
+
+    assert service.outcomes() == {"returns": 1}
