@@ -48,17 +48,14 @@ class Changes(list[Change]):
     def __init__(self) -> None:
         super().__init__()
         self._moving: Any = None
-        #: The newest job of each id that the harness is to be told of.
+        #: The newest job of each id that the harness is being told of.
         self._added: dict[str, Change] = {}
 
     def note(self, job_id: str, job: Any, *, is_new: bool = False) -> None:
         """Note a change, which is to be reported."""
         if job is not None and job is self._moving:
             return
-        change = Change(job_id, job, is_new=is_new)
-        self.append(change)
-        if is_new:
-            self._added[job_id] = change
+        self.append(Change(job_id, job, is_new=is_new))
 
     @contextmanager
     def known(self, job: Any) -> Generator[None, None, None]:
@@ -70,9 +67,10 @@ class Changes(list[Change]):
             self._moving = None
 
     def take(self, begin: int = 0) -> list[Change]:
-        """Return the changes from the one with this number on, which are here no longer."""
+        """Return the changes from the one with this number on, which are here no longer, to report them."""
         taken = self[begin:]
         del self[begin:]
+        self._added.update((change.job_id, change) for change in taken if change.is_new)
         return taken
 
     def end(self, change: Change) -> None:
