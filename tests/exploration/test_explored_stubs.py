@@ -304,3 +304,68 @@ def test_a_double_of_the_own_code_of_the_project_may_hide_a_guard_and_the_hint_s
     assert "mocked_shop.total is of the project, and the test has put a double in its place" in (
         found.value.report.hint
     )
+
+
+def test_what_the_project_has_of_its_tests_is_a_stub_whoever_put_it_there(pytester):
+    """A fixture may assign by itself: no helper knows the place."""
+    pytester.makepyfile(
+        shop="""
+        class Gateway:
+            def charge(self, order):
+                raise NotImplementedError
+
+        class Service:
+            def __init__(self):
+                self.client = Gateway()
+
+        def total(order):
+            return order * 100
+
+        gateway, service = Gateway(), Service()
+
+        def pay(order):
+            total(order)
+            for gone in gateway, service.client, Gateway():
+                try:
+                    gone.charge(order)
+                except NotImplementedError:
+                    pass
+        """,
+        test_it="""
+        import pytest, shop
+        from pytest_jobs import check_idempotent
+        from pytest_jobs.errors import DuplicateEffect
+
+        class FakeGateway:
+            def charge(self, order):
+                pass
+
+        def no_charge(*args):
+            pass
+
+        def world():
+            yield dict
+
+        @pytest.mark.parametrize(
+            ("owner", "name", "stub", "place"),
+            [
+                (shop, "gateway", FakeGateway(), "shop.gateway.charge"),
+                (shop, "total", no_charge, "shop.total"),
+                (shop, "Gateway", FakeGateway, "shop.Gateway.charge"),
+                (shop.Gateway, "charge", no_charge, "shop.Gateway.charge"),
+                (shop.service, "client", FakeGateway(), "shop.service.client.charge"),
+            ],
+        )
+        def test_it(owner, name, stub, place):
+            before = vars(owner)[name]
+            setattr(owner, name, stub)
+            try:
+                with pytest.raises(DuplicateEffect, match=f"DUPLICATE {place} .(twice|crash)"):
+                    check_idempotent(shop.pay, args=(7,), world=world)
+                assert vars(owner)[name] is stub
+            finally:
+                setattr(owner, name, before)
+        """,
+    )
+
+    pytester.runpytest().assert_outcomes(passed=5)

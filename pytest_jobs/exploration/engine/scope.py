@@ -153,6 +153,10 @@ class Scope:
                 if not _real_path(filename):
                     self._homes.add(filename)
 
+    def is_of_tests(self, file: str) -> bool:
+        """Return whether a file is a test, a conftest file, or lies in a folder of tests."""
+        return _is_test(file) or self._is_in_test_folder(file)
+
     def leave_out(self, fake: object) -> None:
         """Do not trace a function, a generator, or the methods of an object or a class."""
         own = getattr(getattr(fake, "__func__", fake), "__code__", None)

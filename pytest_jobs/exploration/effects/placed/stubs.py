@@ -17,10 +17,12 @@ from functools import partial
 from types import CellType, CodeType, GeneratorType
 from typing import Any, Final, Protocol
 
-from ....harness.records.attributes import attributes_of, is_one_of
+from ....harness.records.attributes import attributes_of, identity, is_one_of
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, ActWatcher, SourceState, parts, watcher
+from ...engine.ending.synchronisers import Namespace
 from ...engine.lines import call_traced
+from ...engine.scope import file_of
 from ...engine.sources import is_mock
 from ..doubles.arguments import ONCE_FOR_KEY, likely_key
 from ..doubles.clients import is_client, is_function
@@ -51,6 +53,8 @@ _OUTWARD: Final = frozenset(
         *("urllib", "xmlrpc"),
     )
 )
+#: What has a function inside.
+_WRAPPING: Final = (types.MethodType, classmethod, staticmethod)
 #: What a stub may keep its calls in.
 _KEEPS: Final = (list, dict, set, bytearray, deque)
 
@@ -65,6 +69,10 @@ class Code(Protocol):
     def wants(self, code: CodeType) -> bool: ...
 
     def leave_out(self, fake: object) -> None: ...
+
+    def is_of_tests(self, file: str) -> bool: ...
+
+    def loaded_modules(self) -> list[Namespace]: ...
 
 
 class Stubs:
@@ -82,6 +90,8 @@ class Stubs:
         #: Returns the state of the innermost world. It may fail where the delivery holds a lock.
         self.observed: Callable[[], object] = dict
         self._seams = of_search.of(Seams, lambda: Seams(patches))
+        #: The places of the project that had something of the tests in the first world.
+        self._assigned: list[Placed] | None = None
         of_search.of(LEAVE_OUT, lambda: self._leave_out)
 
     def stand_in(self, world: ExitStack, observed: Callable[[], object]) -> None:
@@ -93,7 +103,11 @@ class Stubs:
         """
         world.callback(setattr, self, "observed", self.observed)
         self.observed = observed
-        for placed in list(self._seams.placed()):
+        known = list(self._seams.placed())
+        if self._assigned is None:
+            self._assigned = list(self._find_assigned(known))
+        known += [one for one in self._assigned if self._is_of_tests(one.value)]
+        for placed in known:
             value = placed.value
             if is_one_of((classmethod, staticmethod), value):
                 value = getattr(placed.owner, placed.name)
@@ -101,6 +115,38 @@ class Stubs:
                 self._leave_out(value)
                 world.callback(_memory_kept_in(value))
                 world.callback(placed.put(self._called_as_effects(placed, value)))
+
+    def _find_assigned(self, known: list[Placed]) -> Iterator[Placed]:
+        """Yield the places to which a test has assigned something of its own without a helper that knows them.
+
+        A project does not import its tests, so what it has of them was put there: `shop.gateway = FakeGateway()`.
+        Looked at are the variables of its modules, and the attributes of the classes and objects that these have.
+        """
+        places = {(identity(one.owner), one.name) for one in known}
+        for module in self._code.loaded_modules():
+            if self._code.is_of_tests(file_of(module)):
+                continue
+            held = [one for one in vars(module).values() if self._is_of_project(one)]
+            for owner in (module, *held):
+                for name, value in list(attributes_of(owner).items()):
+                    place = identity(owner), name
+                    if place not in places and self._is_of_tests(value):
+                        places.add(place)
+                        yield Placed(owner, name)
+
+    def _is_of_project(self, value: Any) -> bool:
+        kind = value if is_one_of((type,), value) else type(value)
+        return self._code.owns(kind) and not self._is_of_tests(value)
+
+    def _is_of_tests(self, value: Any) -> bool:
+        """Return whether a function, a class or the class of an object stands in a file of tests."""
+        plain = value.func if is_one_of((partial,), value) else value
+        plain = plain.__func__ if is_one_of(_WRAPPING, plain) else plain
+        if is_one_of((types.FunctionType,), plain):
+            return self._code.is_of_tests(plain.__code__.co_filename)
+        kind = plain if is_one_of((type,), plain) else type(plain)
+        module = sys.modules.get(kind.__module__)
+        return module is not None and self._code.is_of_tests(file_of(module))
 
     def _is_double(self, placed: Placed, value: Any) -> bool:
         """Return whether what was put in a place stands for something that a job calls."""
