@@ -120,7 +120,7 @@ class SentJob(Message):
             due_ns=int(score) * _MS if is_later else None,
         )
 
-    def retried(self, attempt: int, score: float, defer_ms: int | None, now_ns: int) -> SentJob:
+    def retried(self, attempt: int, score: float, defer_ms: int, now_ns: int) -> SentJob:
         """Return the job as it waits for another attempt."""
         other = copy(self)
         other.attempt, other.score = attempt, score
@@ -536,10 +536,13 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
             return attempt.failed(error, "exhausted")
         server = self._kept().server
         score = server.do("ZSCORE", message.queue, message.job_id)
-        defer_ms = error.defer_score if isinstance(error, Retry) else None
-        again = message.retried(message.attempt + 1, score, defer_ms, self.sink.now_ns())
+        asked_ms = (error.defer_score if isinstance(error, Retry) else None) or 0
+        # No worker takes a job while the server knows it as one that is in progress.
+        wait_ms = max(asked_ms, attempt.kept_ms)
+        due_ms = score + wait_ms - asked_ms
+        again = message.retried(message.attempt + 1, due_ms, wait_ms, self.sink.now_ns())
         self.report(again)
-        wait_ns = (defer_ms or 0) * _MS
+        wait_ns = wait_ms * _MS
         return attempt.retried(error, bounds_ns=(wait_ns, wait_ns))
 
     async def _worker(self, settings: WorkerSettings) -> HarnessWorker:

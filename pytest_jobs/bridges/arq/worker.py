@@ -55,6 +55,9 @@ class HarnessWorker(Worker):  # type: ignore[misc]
 
     async def finish_job(self, job_id: str, finish: bool, *rest: Any) -> None:
         self._attempt.is_finished = finish
+        # The last argument: for how many seconds the job stays in progress. A cron job does for a minute, whatever
+        # it asks for, so that no second worker takes it at the same time.
+        self._attempt.kept_ms = round((rest[-1] or 0) * 1000)
         await super().finish_job(job_id, finish, *rest)
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
@@ -81,6 +84,8 @@ class TaskAttempt(Attempt[Any]):
         self.refusal: BaseException | None = None
         #: Whether the worker has taken the job out of the queue.
         self.is_finished = False
+        #: For how many milliseconds the server still knows the job as one that is in progress.
+        self.kept_ms = 0
 
     def noting(self, body: Any) -> Any:
         """Return a coroutine function that calls another by `around`, and notes what comes of it."""

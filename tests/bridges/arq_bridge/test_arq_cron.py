@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("arq")
 
-from arq import cron
+from arq import Retry, cron
 
 
 async def report(ctx):
@@ -44,6 +44,26 @@ def test_a_cron_job_is_asserted_by_its_function(jobs):
 
     assert jobs.performed[0].record.name == "cron:report"
     assert len([each for each in jobs.performed if each.record.job is report]) == 1
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(1, 60), (None, 60), (90, 90)])
+def test_a_cron_job_that_asks_for_a_retry_waits_for_a_minute_at_least(
+    open_over, settings, asked, waits
+):
+    """arq knows the job as one in progress for a minute, and no worker takes it before."""
+
+    async def nightly(ctx):
+        if ctx["job_try"] == 1:
+            raise Retry(defer=asked)
+
+    job = cron(nightly, hour=3, minute=0, max_tries=2)
+    with open_over(settings(cron_jobs=[job], timezone=UTC)) as jobs:
+        jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
+        jobs.run_for(timedelta(hours=4))
+
+    first, second = jobs.deliveries
+    assert (first.status, first.wait) == ("retried", timedelta(seconds=waits))
+    assert round((second.at - first.at).total_seconds()) == waits
 
 
 def test_the_cron_job_of_the_application_stays_as_it_is(open_over, settings):
