@@ -113,6 +113,21 @@ def test_the_error_names_three_ways_out(db, place):
     )
 
 
+def test_what_a_job_writes_to_a_connection_and_then_closes_is_refused():
+    opened = [sqlite3.connect(":memory:") for _ in range(60)]
+    for connection in opened:
+        connection.execute("create table sent (number)")
+
+    def write_and_close(number):
+        app.db = opened.pop()
+        by_connection(number)
+        app.db.close()
+
+    assert "table sent of :memory:" in refusal(mail_and(write_and_close), mails)
+    for connection in opened:
+        connection.close()
+
+
 def test_a_connection_in_an_object_and_one_that_a_partial_holds_are_refused(db):
     add = Repository(db).add
 

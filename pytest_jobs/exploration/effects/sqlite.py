@@ -179,7 +179,12 @@ class _WatchedConnection(Reporting):
         if self._open_again is not None and is_explored() and current not in self._of_deliveries:
             self._commit_of_world()
             self._of_deliveries[current] = self
-            note_connection(super().rollback)
+            note_connection(self._forget_uncommitted)
+
+    def _forget_uncommitted(self) -> None:
+        # One that is closed has nothing to forget.
+        with suppress(sqlite3.ProgrammingError):
+            super().rollback()
 
     def here(self) -> _WatchedConnection:
         """Return the connection of the current delivery; this one outside of deliveries."""

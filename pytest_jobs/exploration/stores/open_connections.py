@@ -16,7 +16,7 @@ from weakref import WeakSet, ref
 from ...harness.records.attributes import identity
 from ..engine.acts import audit_hook, may_wait_for_locks, note_connection, note_look, watcher
 from .account import accounts
-from .sqlite import Authorizer, Reporting, databases_of
+from .sqlite import Authorizer, Reporting, databases_of, is_open
 
 _OPENED: Final = "sqlite3.connect/handle"
 #: A connection keeps its statements in such a cache of itself as a function.
@@ -50,7 +50,7 @@ class OpenConnections:
             for one in gc.get_referrers(*kinds)
             if issubclass(type(one), sqlite3.Connection)
             and not issubclass(type(one), Reporting)
-            and _is_open(one)
+            and is_open(one)
         ]
         keys = {identity(one) for one in found}
         caches = [
@@ -66,13 +66,6 @@ class OpenConnections:
         # Deliveries and worlds only open connections that report by themselves.
         if accounts.current is None:
             self._statements = None
-
-
-def _is_open(connection: sqlite3.Connection) -> bool:
-    try:
-        return connection.total_changes >= 0
-    except sqlite3.ProgrammingError:
-        return False
 
 
 open_connections = OpenConnections()

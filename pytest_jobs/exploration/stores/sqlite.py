@@ -62,7 +62,8 @@ class SqliteStore:
 
     def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         if isinstance(self.place, sqlite3.Connection):
-            return _rows_by(self.place, query, *values)
+            # A database in memory ends with its connection, which a job or a test may have closed.
+            return _rows_by(self.place, query, *values) if is_open(self.place) else []
         is_uri = self.place.startswith("file:")
         if not is_uri and not Path(self.place).exists():
             return []
@@ -113,6 +114,15 @@ def _rows_by(connection: sqlite3.Connection, query: str, *values: str) -> list[t
 
 def _quoted(name: str) -> str:
     return '"{}"'.format(name.replace('"', '""'))
+
+
+def is_open(connection: sqlite3.Connection) -> bool:
+    try:
+        # By the class, since a connection of a delivery answers for another one.
+        sqlite3.Connection.total_changes.__get__(connection)
+    except sqlite3.ProgrammingError:
+        return False
+    return True
 
 
 def databases_of(connection: sqlite3.Connection) -> dict[str, str]:
