@@ -180,6 +180,28 @@ def test_a_library_without_a_bridge_is_named_in_the_header(pytester):
     result.stdout.fnmatch_lines(["jobs: WakaQ is refused: pytest-jobs has no bridge to WakaQ"])
 
 
+def test_a_version_below_the_floor_is_refused_with_both_versions(pytester):
+    """Not with the import that failed. The extras of pytest-jobs say what it needs."""
+    pytester.mkpydir("rq").joinpath("queue.py").write_text(
+        "class Queue:\n    def enqueue_call(self, *args): ...\n", "utf-8"
+    )
+    about = pytester.mkdir("rq-1.16.1.dist-info")
+    about.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: rq\nVersion: 1.16.1\n")
+    pytester.makepyfile("""
+        import rq.queue
+
+        def test_it(jobs):
+            rq.queue.Queue().enqueue_call(print)
+    """)
+
+    result = pytester.run(sys.executable, "-m", "pytest")
+
+    why = "pytest-jobs needs rq>=2.12, and 1.16.1 is installed"
+    result.stdout.fnmatch_lines(
+        [f"jobs: RQ is refused: {why}", f"*Queue.enqueue_call(print) was refused: *{why}. Replace*"]
+    )
+
+
 def test_a_library_that_is_not_as_its_bridge_expects_is_refused_when_it_enqueues(project):
     project.makeconftest("""
         from celery.app.amqp import AMQP

@@ -398,7 +398,7 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
         return self.report(message, REDELIVERY)
 
     def retried(self, message: SentJob, attempt: int) -> SentJob:
-        return message.retried(attempt, message.score, None, message.enqueued_ns)
+        return message.retried(attempt, message.score, 0, message.enqueued_ns)
 
     def fields(self, message: SentJob) -> Mapping[str, Any]:
         if message.client.job_serializer is None:

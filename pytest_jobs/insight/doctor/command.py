@@ -105,6 +105,8 @@ def _text(facts: Facts, said: Sequence[Advice], start: Start) -> Iterator[str]:
     for library in facts.libraries:
         version = f" {library.version}" if library.version else ""
         bridge = "captured by pytest-jobs" if library.is_bridged else "no bridge yet"
+        if library.needed:
+            bridge = f"too old: pytest-jobs needs {library.needed}"
         yield f"{library.title}{version} ({bridge}){_places(library.evidence)}"
     for title, found in _found(facts).items():
         for name, places in found.items():

@@ -40,6 +40,24 @@ def test_what_cannot_be_read_is_said(tmp_path):
     assert said.endswith(". Mend it first.\n")
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("rq==1.16.1", "RQ ==1.16.1 (too old: pytest-jobs needs rq>=2.12)"),
+        ("rq==3.0.0", "RQ ==3.0.0 (captured by pytest-jobs)"),
+        # pip may take a newer one.
+        ("rq>=1.16", "RQ >=1.16 (captured by pytest-jobs)"),
+        ("rq==2.*", "RQ ==2.* (captured by pytest-jobs)"),
+    ],
+)
+def test_a_version_below_the_floor_is_not_said_to_be_captured(written, said, tmp_path, capsys):
+    (tmp_path / "requirements.txt").write_text(written, "utf-8")
+
+    assert main(["doctor", str(tmp_path)]) == 0
+
+    assert capsys.readouterr().out.startswith(f"{said}  requirements.txt:1\n")
+
+
 def test_json_has_each_fact_with_its_places(tmp_path):
     found = json.loads(said_about("django_celery", tmp_path, "--json"))
 

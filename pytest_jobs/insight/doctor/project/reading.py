@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from ....bridges.libraries.floors import floors_of, is_below
 from ....bridges.libraries.known import LIBRARIES
 from ....integrations.recurring.yaml import read_documents
 from ....integrations.requirements import Requirement, holds_requirements, requirements_in
@@ -151,7 +152,10 @@ def _libraries(found: Requirements, project: Project, facts: Facts) -> None:
         pinned = [version for version in written if version.startswith("==")]
         version = (locked or pinned or written or [""])[0]
         is_bridged = name == "core" or (name in LIBRARIES and LIBRARIES[name].is_bridged)
-        facts.libraries.append(UsedLibrary(name, title, version, is_bridged, places))
+        floor = floors_of(name).get(distributions[0], "") if is_bridged else ""
+        is_old = bool(locked or pinned) and is_below(floor, version.strip("="))
+        needed = f"{distributions[0]}{floor}" if is_old else ""
+        facts.libraries.append(UsedLibrary(name, title, version, is_bridged, places, needed))
 
 
 def _is_of_jobs(node: ast.Import | ast.ImportFrom) -> bool:
