@@ -49,7 +49,7 @@ class Bug:
 
 
 #: A second delivery does harm, whenever it comes.
-AGAIN: Final = "twice restart overlap late lease_expires"
+AGAIN: Final = "twice restart crash overlap late lease_expires"
 #: A second delivery does harm when the first has come half the way.
 MIDWAY: Final = "crash overlap late lease_expires"
 #: The same, unless the first goes on.
@@ -70,7 +70,7 @@ BUGS: Final = [
         payments.charge_without_a_guard,
         DuplicateEffect,
         "gateway.charge",
-        f"{AGAIN} crash reply_lost",
+        f"{AGAIN} reply_lost",
     ),
     Bug(
         "B03", payments.mark_before_charging, LostEffect, "gateway.charge", f"{MIDWAY} effect_fails"
@@ -88,7 +88,7 @@ BUGS: Final = [
         payments.charge_with_a_random_key,
         DuplicateEffect,
         "gateway.charge",
-        f"{AGAIN} crash reply_lost",
+        f"{AGAIN} reply_lost",
     ),
     Bug(
         "B07",
@@ -104,7 +104,7 @@ BUGS: Final = [
         counters.count_view,
         DivergedState,
         "redis",
-        f"{AGAIN} crash reply_lost",
+        f"{AGAIN} reply_lost",
         world=shop_with_redis,
     ),
     Bug(
@@ -206,7 +206,7 @@ BUGS: Final = [
         counters.push_to_feed,
         DuplicateEffect,
         "redis",
-        f"{AGAIN} crash reply_lost",
+        f"{AGAIN} reply_lost",
         world=shop_with_redis,
     ),
     Bug(
@@ -224,9 +224,9 @@ BUGS: Final = [
         messages.open_ticket,
         DuplicateEffect,
         "desk.open_ticket",
-        f"{AGAIN} crash reply_lost",
+        f"{AGAIN} reply_lost",
     ),
-    Bug("B28", ledgers.book_and_fail_when_booked, PoisonJob, "IntegrityError", f"{AGAIN} crash"),
+    Bug("B28", ledgers.book_and_fail_when_booked, PoisonJob, "IntegrityError", AGAIN),
     Bug(
         "B29",
         ledgers.archive_by_deleting_first,
@@ -235,7 +235,7 @@ BUGS: Final = [
         f"{CRASH} effect_fails",
         world=shop_with_redis,
     ),
-    Bug("B30", ledgers.toggle_status, StuckJob, "payments", f"{AGAIN} crash"),
+    Bug("B30", ledgers.toggle_status, StuckJob, "payments", AGAIN),
     Bug(
         "B31",
         payments.look_up_and_charge,
@@ -284,7 +284,7 @@ BUGS: Final = [
         f"{MIDWAY} effect_fails reply_lost",
         args=(0,),
     ),
-    Bug("B38", ledgers.count_progress, DivergedState, "accounts", f"{AGAIN} crash"),
+    Bug("B38", ledgers.count_progress, DivergedState, "accounts", AGAIN),
     Bug(
         "B39",
         counters.move_the_cursor_first,
@@ -324,7 +324,7 @@ BUGS: Final = [
         ledgers.use_up_the_quota,
         DivergedState,
         "payments",
-        f"{AGAIN} crash {FAILING}",
+        f"{AGAIN} {FAILING}",
         world=shop_with_redis,
     ),
     Bug("B45", counters.sell, LostEffect, "redis", f"{MIDWAY} {FAILING}", world=shop_with_redis),
@@ -356,7 +356,7 @@ BUGS: Final = [
         messages.mail_whether_new_or_not,
         DuplicateEffect,
         "mailer.send",
-        f"{AGAIN} crash reply_lost",
+        f"{AGAIN} reply_lost",
     ),
     Bug(
         "B50",
