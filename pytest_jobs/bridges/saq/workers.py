@@ -111,10 +111,12 @@ class HarnessWorker(Worker):  # type: ignore[misc]  # pyright: ignore[reportMiss
         """
         super().__init__(**settings)
         self.functions: dict[str, Callable[..., Any]]
-        self.pool = ThisThread()
+        # SAQ names a pool of threads, and calls nothing of it but what each executor has.
+        pool: Any = ThisThread()
+        self.pool = pool
         #: The functions that are called when the worker starts, and when it ends.
         self.hooks = [
-            ensure_coroutine_function_many(found, self.pool) if found and context is None else ()
+            ensure_coroutine_function_many(found, pool) if found and context is None else ()
             for found in (settings.get("startup"), settings.get("shutdown"))
         ]
         self.context.update(context or {})

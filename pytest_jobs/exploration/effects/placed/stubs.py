@@ -364,7 +364,12 @@ def _memory_kept_in(stub: Any) -> Callable[[], None]:
     beside = [one for one in variables if isinstance(one, type) and one.__module__ == home]
     owners = [stub, type(stub), getattr(stub, "__self__", None), *beside]
     named = [attributes_of(one) for one in owners if not isinstance(one, types.ModuleType)]
-    held = [*owners, *variables, *named, *(value for names in named for value in names.values())]
+    held: list[Any] = [
+        *owners,
+        *variables,
+        *named,
+        *(value for names in named for value in names.values()),
+    ]
     kept = [(one, copy(one)) for one in held if type(one) in _KEEPS]
 
     def put_back() -> None:

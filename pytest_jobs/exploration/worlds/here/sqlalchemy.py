@@ -129,7 +129,7 @@ class _FileTables:
             self._found = {name: rows for name, rows in self._found.items() if name in there}
             for name in sorted(there - self._found.keys()):
                 rows, before = rows_in(self._own, name), self._before.get(name)
-                self._found[name] = before if before == rows else rows
+                self._found[name] = rows if before is None or before != rows else before
         return self._found
 
 
@@ -256,7 +256,7 @@ class _SessionsOfTest:
             return
         from sqlalchemy.orm import Session
 
-        of_test = others.get(None, vars(session))
+        of_test = others.get(None) or vars(session)
         options = {name: value for name, value in of_test.items() if name not in _OF_WORK}
         self._switch(session, current)
         Session.__init__(session)
