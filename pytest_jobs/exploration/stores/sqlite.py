@@ -94,6 +94,9 @@ class Looks:
         written: set[str] = set()
         if account is not None:
             written = account.looked_at(lambda store: getattr(store, "place", "") == self._path)
+        if not is_open(self._connection):
+            # A job, or the end of its worker, may have closed it. Nobody knows what has changed since.
+            return tables
         before = self._version
         # It changes whenever another connection has committed something.
         self._version = _rows_by(self._connection, "pragma data_version")
