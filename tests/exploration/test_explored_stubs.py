@@ -164,6 +164,21 @@ def test_mocks_says_what_the_calls_of_a_stub_are(monkeypatch):
     check(shop.add_up_once, mocks={"mocked_shop.total": "nothing"})
 
 
+def test_a_stub_that_makes_a_connection_has_no_effect(monkeypatch, tmp_path):
+    def connect():
+        return sqlite3.connect(tmp_path / "shop.db")
+
+    monkeypatch.setattr(shop, "connect", connect, raising=False)
+    with closing(connect()) as connection:
+        connection.execute("create table totals (number integer primary key)")
+
+    def job():
+        with closing(shop.connect()) as connection, connection:
+            connection.execute("insert or ignore into totals values (7)")
+
+    assert "mocked_shop.connect (nothing)" in check_idempotent(job).guesses
+
+
 def test_a_stub_of_a_clock_or_of_a_value_has_no_effect(monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     monkeypatch.setattr(shop.uuid, "uuid4", lambda: "u")

@@ -62,7 +62,7 @@ _ABSOLUTE: Final = re.compile(r"_*(set|upsert|replace|overwrite|index)(_|$|[A-Z]
 _AMOUNT: Final = re.compile(r"amount|quantity|qty|delta|by|credits?|points|count", re.IGNORECASE)
 #: A call that makes one of these has no effect; the calls of what it returns may have one.
 _CLIENT: Final = re.compile(
-    r"_*((new|open|db|database|http|api|async)_)?(session|client|connection|conn|cursor|transaction|atomic)"
+    r"_*((new|open|db|database|http|api|async)_)?(session|client|connect|connection|conn|cursor|transaction|atomic)"
 )
 #: What is put here twice is there twice.
 _QUEUE: Final = re.compile(r"queue|stream|topic|channel|bus|broker|producer", re.IGNORECASE)
