@@ -98,6 +98,8 @@ class Scope:
                 f"{own}{'' if own.endswith('.') else '.<locals>.'}",
             )
         self._root = root
+        #: Whether files are of tests, of those that were asked about.
+        self._of_tests: dict[str, bool] = {}
         self._fakes: set[CodeType] = set()
         self._left_out: set[object] = set()
         # By identity, since hashing a code object is slow.
@@ -155,7 +157,11 @@ class Scope:
 
     def is_of_tests(self, file: str) -> bool:
         """Return whether a file is a test, a conftest file, or lies in a folder of tests."""
-        return _is_test(file) or self._is_in_test_folder(file)
+        known = self._of_tests.get(file)
+        if known is None:
+            known = _is_test(_real_path(file)) or self._is_in_test_folder(file)
+            self._of_tests[file] = known
+        return known
 
     def leave_out(self, fake: object) -> None:
         """Do not trace a function, a generator, or the methods of an object or a class."""
@@ -314,8 +320,7 @@ class Scope:
         if _outermost(code) == self._world:
             return False
         if not is_at_home:
-            filename = _real_path(code.co_filename)
-            return not _is_test(filename) and not self._is_in_test_folder(code.co_filename)
+            return not self.is_of_tests(code.co_filename)
         is_test_code = code.co_name == "<module>" or code.co_name.startswith("test_")
         return not (is_test_code and _is_test(code.co_filename))
 

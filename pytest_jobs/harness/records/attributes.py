@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
+from contextlib import suppress
+from types import CodeType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any, Final
 
 #: What makes the `__dict__` of a usual class; a proxy has a property or a descriptor of its own.
@@ -36,6 +37,26 @@ def attributes_of(owner: object) -> dict[Any, Any]:
             found: dict[Any, Any] = names.__get__(owner) if is_one_of(_GENUINE, names) else {}
             return found
     return {}
+
+
+def derived_from(base: type) -> list[type]:
+    """Return the classes that derive from a class, each once."""
+    found = [base]
+    for kind in found:
+        # By `type`, since a class may be a metaclass itself.
+        found.extend(type.__subclasses__(kind))
+    return list(dict.fromkeys(found))[1:]
+
+
+def enclosing_variables(function: object) -> dict[str, Any]:
+    """Return the variables of enclosing functions that a function uses, without those that have no value yet."""
+    code = getattr(function, "__code__", None)
+    names = code.co_freevars if type(code) is CodeType else ()
+    found: dict[str, Any] = {}
+    for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=False):
+        with suppress(ValueError):
+            found[name] = cell.cell_contents
+    return found
 
 
 def variables_of_modules(

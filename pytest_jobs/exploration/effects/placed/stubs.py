@@ -14,10 +14,10 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import partial
-from types import CellType, CodeType, GeneratorType
+from types import CodeType, GeneratorType
 from typing import Any, Final, Protocol
 
-from ....harness.records.attributes import attributes_of, identity, is_one_of
+from ....harness.records.attributes import attributes_of, enclosing_variables, identity, is_one_of
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, ActWatcher, SourceState, parts, watcher
 from ...engine.ending.synchronisers import Namespace
@@ -123,29 +123,36 @@ class Stubs:
         Looked at are the variables of its modules, and the attributes of the classes and objects that these have.
         """
         places = {(identity(one.owner), one.name) for one in known}
+        for owner in self._owners():
+            for name, value in list(attributes_of(owner).items()):
+                if self._is_of_tests(value) and (identity(owner), name) not in places:
+                    yield Placed(owner, name)
+
+    def _owners(self) -> Iterator[Any]:
+        """Yield the modules of the project, and the classes and objects that these have, each once."""
+        known: set[int] = set()
         for module in self._code.loaded_modules():
             if self._code.is_of_tests(file_of(module)):
                 continue
-            held = [one for one in vars(module).values() if self._is_of_project(one)]
-            for owner in (module, *held):
-                for name, value in list(attributes_of(owner).items()):
-                    place = identity(owner), name
-                    if place not in places and self._is_of_tests(value):
-                        places.add(place)
-                        yield Placed(owner, name)
-
-    def _is_of_project(self, value: Any) -> bool:
-        kind = value if is_one_of((type,), value) else type(value)
-        return self._code.owns(kind) and not self._is_of_tests(value)
+            yield module
+            for value in list(vars(module).values()):
+                if identity(value) not in known:
+                    known.add(identity(value))
+                    kind = value if is_one_of((type,), value) else type(value)
+                    if self._code.owns(kind) and not self._is_of_tests(value):
+                        yield value
 
     def _is_of_tests(self, value: Any) -> bool:
         """Return whether a function, a class or the class of an object stands in a file of tests."""
-        plain = value.func if is_one_of((partial,), value) else value
-        plain = plain.__func__ if is_one_of(_WRAPPING, plain) else plain
-        if is_one_of((types.FunctionType,), plain):
-            return self._code.is_of_tests(plain.__code__.co_filename)
-        kind = plain if is_one_of((type,), plain) else type(plain)
-        module = sys.modules.get(kind.__module__)
+        kind = type(value)
+        # Most of the values of a project are plain functions, and it may have a hundred thousand.
+        if kind is types.FunctionType:
+            return self._code.is_of_tests(value.__code__.co_filename)
+        if issubclass(kind, partial):
+            return self._is_of_tests(value.func)
+        if issubclass(kind, _WRAPPING):
+            return self._is_of_tests(value.__func__)
+        module = sys.modules.get((value if issubclass(kind, type) else kind).__module__)
         return module is not None and self._code.is_of_tests(file_of(module))
 
     def _is_double(self, placed: Placed, value: Any) -> bool:
@@ -386,16 +393,4 @@ def _variables_of(function: Any) -> Iterator[Any]:
     names = getattr(getattr(function, "__code__", None), "co_names", ())
     outside = getattr(function, "__globals__", {})
     yield from (outside[name] for name in names if name in outside)
-    yield from (
-        cell.cell_contents
-        for cell in getattr(function, "__closure__", None) or ()
-        if _is_full(cell)
-    )
-
-
-def _is_full(cell: CellType) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018 - a variable without a value raises
-    except ValueError:
-        return False
-    return True
+    yield from enclosing_variables(function).values()
