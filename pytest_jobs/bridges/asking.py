@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
+
+from ..harness.records.attributes import enclosing_variables
 
 
 def word_asked_by(body: Callable[..., Any], words: Iterable[Any]) -> str:
@@ -46,7 +47,7 @@ def _says(code: CodeType, function: FunctionType, owner: object, word: Any) -> b
         owner: the object that the function is a bound method of; None for a plain function.
         word: a class, or a method of one.
     """
-    known = _variables(function)
+    known = {**function.__globals__, **enclosing_variables(function)}
     #: What the names so far stand for: a name after them may be their attribute.
     before = [owner]
     for name in (*code.co_freevars, *code.co_names):
@@ -59,16 +60,6 @@ def _says(code: CodeType, function: FunctionType, owner: object, word: Any) -> b
             return True
         before += [each for each in found if each is not None]
     return False
-
-
-def _variables(function: FunctionType) -> dict[str, Any]:
-    """Return the variables of its module, and of the functions around it."""
-    known = dict(function.__globals__)
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        # A variable that has no value yet has an empty cell.
-        with suppress(ValueError):
-            known[name] = cell.cell_contents
-    return known
 
 
 def _is_kind(found: Any, word: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial, update_wrapper
 from inspect import CO_COROUTINE, unwrap
@@ -12,6 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from weakref import WeakSet
 
 from ..errors import BridgeError
+from ..harness.records.attributes import derived_from, enclosing_variables
 from ..harness.records.patches import Patches
 
 _ABSENT: Final = object()
@@ -379,7 +379,7 @@ class _Tree:
 
     def __init__(self, base: type, patches: Patches) -> None:
         self._base: Any = base
-        self._existing = _derived_from(base)
+        self._existing = derived_from(base)
         #: Weak, since a class of a test may be gone long before the patches are.
         self._later: WeakSet[type] = WeakSet()
         self._methods: list[_Method] = []
@@ -588,14 +588,6 @@ def _bound(own: Any, itself: Any) -> Any:
     return own if get is None else get(own, itself, type(itself))
 
 
-def _derived_from(base: type) -> list[type]:
-    found = [base]
-    for cls in found:
-        # By `type`, since a class may be a metaclass itself.
-        found.extend(type.__subclasses__(cls))
-    return list(dict.fromkeys(found))[1:]
-
-
 def _code_of(function: Any) -> CodeType | None:
     code = getattr(unwrap(function), "__code__", None)
     return code if type(code) is CodeType else None
@@ -624,8 +616,6 @@ def _reachable(function: Any, names: frozenset[str], itself: Any) -> Iterator[An
     function = unwrap(function)
     variables = getattr(function, "__globals__", {})
     yield from (variables[name] for name in names if name in variables)
-    code, cells = _code_of(function), getattr(function, "__closure__", None) or ()
-    for name, cell in zip(code.co_freevars if code else (), cells, strict=False):
-        if name != "__class__":  # of `super()`
-            with suppress(ValueError):  # not assigned yet
-                yield cell.cell_contents
+    enclosing = enclosing_variables(function)
+    enclosing.pop("__class__", None)  # of `super()`
+    yield from enclosing.values()

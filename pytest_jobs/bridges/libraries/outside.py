@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...harness.open_harness import open_harnesses
+from ...harness.records.attributes import derived_from
 from ...harness.records.patches import Patches
 from .known import LIBRARIES
 
@@ -37,17 +38,10 @@ def _places() -> Iterator[tuple[Any, str]]:
                 continue
             for part in within:
                 owner = getattr(owner, part, None)
-            for each in _with_derived(owner):
-                if name in vars(each):
+            derived = derived_from(owner) if isinstance(owner, type) else []
+            for each in (owner, *derived):
+                if each is not None and name in vars(each):
                     yield each, name
-
-
-def _with_derived(owner: Any) -> Iterator[Any]:
-    if owner is not None:
-        yield owner
-    derived: list[type] = owner.__subclasses__() if isinstance(owner, type) else []
-    for each in derived:
-        yield from _with_derived(each)
 
 
 def _noticed(enqueue: Callable[..., Any], notice: Callable[[], object]) -> Callable[..., Any]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextvars
 import functools
 import gc
-import itertools
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakSet, ref
 
-from ...harness.records.attributes import identity
+from ...harness.records.attributes import derived_from, identity
 from ..engine.acts import audit_hook, may_wait_for_locks, note_connection, note_look, watcher
 from .account import accounts
 from .sqlite import Authorizer, Reporting, databases_of, is_open
@@ -43,7 +42,7 @@ class OpenConnections:
             return [
                 cache.__wrapped__ for known in self._statements if (cache := known()) is not None
             ]
-        kinds = tuple(_with_subclasses(sqlite3.Connection))
+        kinds = (sqlite3.Connection, *derived_from(sqlite3.Connection))
         # Each object refers to its class. To look at all objects from Python takes many times as long.
         found = [
             one
@@ -182,7 +181,3 @@ def _replaced(connection: sqlite3.Connection, setter: str, callback: Callable[..
     getattr(sqlite3.Connection, setter)(connection, callback)
     after = {id(one) for one in gc.get_referents(connection)}
     return next((one for one in before if id(one) not in after and callable(one)), None)
-
-
-def _with_subclasses(kind: type[Any]) -> Iterator[type[Any]]:
-    return itertools.chain((kind,), *map(_with_subclasses, kind.__subclasses__()))

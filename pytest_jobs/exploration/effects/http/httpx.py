@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import CodeType
 from typing import Any, Final
 
 import httpx
 
+from ....harness.records.attributes import derived_from
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
 from ...messages.http import HttpRequest
@@ -43,7 +44,7 @@ def _watch_all(patches: Patches, base: Any, name: str, watched: Callable[[Any], 
         if handle is not None and (transport in _NETWORK or not _passes_on(handle)):
             patches.set(transport, name, watched(handle))
 
-    for transport in _subclasses(base):
+    for transport in derived_from(base):
         watch(transport)
 
     def init_subclass(cls: Any, /, **kwargs: Any) -> None:
@@ -51,12 +52,6 @@ def _watch_all(patches: Patches, base: Any, name: str, watched: Callable[[Any], 
         watch(cls)
 
     patches.set(base, "__init_subclass__", classmethod(init_subclass))
-
-
-def _subclasses(base: Any) -> Iterator[type]:
-    for kind in base.__subclasses__():
-        yield kind
-        yield from _subclasses(kind)
 
 
 def _passes_on(handle: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -105,7 +106,9 @@ class Derived:
         first, *others = runs
         for name in first:
             if all(name in other for other in others):
-                finding.compare(_node(self._places, name), (name,), [run[name] for run in runs])
+                finding.compare(
+                    self._places.setdefault(name, _Node()), (name,), [run[name] for run in runs]
+                )
         alone = [[name for name in run if any(name not in other for other in runs)] for run in runs]
         for names in _aligned(alone):
             cut = _cut_of(names, source)
@@ -140,10 +143,6 @@ class Derived:
         }
         names: dict[tuple[Source, object], str] = {}
         return {name: _filled(value, names) for name, value in holed.items()}
-
-
-def _node(places: dict[str, _Node], name: str) -> _Node:
-    return places.setdefault(name, _Node())
 
 
 class _Finding:
@@ -253,7 +252,8 @@ def _common(texts: Sequence[str]) -> str:
     )
 
 
-_WORD: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#: What a word or a number consists of.
+_WORD: Final = string.ascii_letters + string.digits
 
 
 def _aligned(groups: Sequence[Sequence[Any]]) -> Iterator[Sequence[Any]]:

@@ -18,6 +18,7 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.engine import Engine
 
 from ....errors import ExplorationError
+from ....harness.records.attributes import derived_from
 from ....harness.records.patches import Patches
 from ...effects.wrapping import surround
 from ...engine.acts import is_explored, note_connection, refuse_delivery, watcher
@@ -331,7 +332,7 @@ class _History:
         from sqlalchemy.orm import Session
         from sqlalchemy.util import ScopedRegistry, ThreadLocalRegistry
 
-        for kind in _with_subclasses(Session):
+        for kind in (Session, *derived_from(Session)):
             if "get_bind" in vars(kind):
                 self._patches.set(kind, "get_bind", self._binding_to_engines(kind.get_bind))
         for name, method in vars(Session).items():
@@ -411,12 +412,6 @@ def _living_sessions() -> list[Any]:
 
     # SQLAlchemy keeps them all, each as long as it is in use.
     return list(session._sessions.values())
-
-
-def _with_subclasses(kind: type[Any]) -> Iterator[type[Any]]:
-    yield kind
-    for inner in kind.__subclasses__():
-        yield from _with_subclasses(inner)
 
 
 def _engine_of(bind: Any) -> Any:
