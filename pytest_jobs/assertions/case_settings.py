@@ -14,31 +14,12 @@ from ..errors import DeclarationError
 from ..harness.ledger.queues import Queues
 from ..harness.open_harness import Jitter, Mode
 from ..harness.running.inline import RaiseAt
+from ..integrations.ini_options import OPTIONS, ini_name
 
 T = TypeVar("T")
 
-#: Every option of the ini file. Those that are not read here belong to pytest's ways of running tests.
-OPTIONS: Final = (
-    "jobs_mode",
-    "jobs_strict",
-    "jobs_raise",
-    "jobs_apps",
-    "jobs_ignore",
-    "jobs_jitter",
-    "jobs_queues",
-    "jobs_recurring",
-    "jobs_lint",
-    "jobs_cov",
-    "jobs_cov_report",
-    "jobs_cov_fail_under",
-    "jobs_report",
-    "jobs_annotations",
-    "jobs_twice",
-    "jobs_crash",
-    "jobs_crash_points",
-    "jobs_attack_calls",
-    "jobs_crash_atomic",
-)
+#: Those that are not read here belong to pytest's ways of running tests.
+_OPTIONS: Final = tuple(ini_name(option.name) for option in OPTIONS)
 _TRUE: Final = ("1", "true", "t", "yes", "y", "on")
 _FALSE: Final = ("0", "false", "f", "no", "n", "off")
 
@@ -128,14 +109,14 @@ class _Options:
 
     def check_names(self) -> None:
         """Refuse a name that is nearly one of ours. Others may belong to a plugin that is not asked here."""
-        known = {name.removeprefix("jobs_"): name for name in OPTIONS}
+        known = {name.removeprefix("jobs_"): name for name in _OPTIONS}
         for name in self._values:
             word = name.removeprefix("jobs_")
-            alike = [] if name in OPTIONS or word == name else get_close_matches(word, known, n=1)
+            alike = [] if name in _OPTIONS or word == name else get_close_matches(word, known, n=1)
             if alike:
                 raise DeclarationError(
                     f"{self._path.name}: {name} is not an option of pytest-jobs: did you mean {known[alike[0]]}? "
-                    f"The options are {', '.join(OPTIONS)}."
+                    f"The options are {', '.join(_OPTIONS)}."
                 )
 
     def _choice(self, name: str, valid: tuple[str, ...], default: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from pytest_jobs.exploration.engine.acts import Act
 from pytest_jobs.exploration.engine.points import Point
 from pytest_jobs.exploration.live.worth import CrashPoint, by_worth
-from pytest_jobs.plugin.settings.declared import CRASH_POINTS
+from pytest_jobs.integrations.ini_options import CRASH_POINTS
 
 
 class LongJob:

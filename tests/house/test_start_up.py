@@ -34,11 +34,14 @@ def test_it(jobs):
              and type(module.__spec__.loader).__name__ == "AssertionRewritingHook"]
     print("rewritten:", json.dumps(found))
 """
-#: To whom explorations tell what they found: a page, which imports nothing else.
-AUDIENCE = {
+#: To whom explorations tell what they found, and the options that a JobsTestCase reads without pytest: two pages,
+#: which import nothing else.
+PAGES = {
     "pytest_jobs.exploration",
     "pytest_jobs.exploration.report",
     "pytest_jobs.exploration.report.audience",
+    "pytest_jobs.integrations",
+    "pytest_jobs.integrations.ini_options",
 }
 PLUGIN = ("-p", "pytest_jobs.plugin")
 
@@ -94,7 +97,7 @@ def test_the_plugin_imports_itself_alone(modules_of):
     rooms = {
         name.split(".")[1]
         for name in modules_of(NOTHING, *PLUGIN)
-        if name.startswith("pytest_jobs.") and name not in AUDIENCE
+        if name.startswith("pytest_jobs.") and name not in PAGES
     }
 
     assert rooms == {"plugin"}

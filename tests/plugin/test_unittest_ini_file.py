@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pytest_jobs.plugin.settings.declared import OPTIONS, ini_name
+from pytest_jobs.integrations.ini_options import OPTIONS, ini_name
 
 pytestmark = pytest.mark.usefixtures("shop")
 

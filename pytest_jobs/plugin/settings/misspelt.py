@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from .declared import OPTIONS, ini_name
+from ...integrations.ini_options import OPTIONS, ini_name
 
 _OURS: Final = tuple(ini_name(option.name) for option in OPTIONS)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, ca
 
 import pytest
 
-from .declared import CRASH_POINTS, ini_name, is_jobs_case
+from ...integrations.ini_options import CRASH_POINTS, ini_name
+from .declared import is_jobs_case
 from .misspelt import check_names_in_files
 
 if TYPE_CHECKING:

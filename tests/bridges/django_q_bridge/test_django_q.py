@@ -132,7 +132,6 @@ def test_a_timeout_does_not_end_a_task_that_sleeps_in_virtual_time(jobs):
     assert jobs.performed[0].result == 3600
 
 
-@pytest.mark.filterwarnings("ignore:coroutine 'greets_later' was never awaited")
 @pytest.mark.parametrize(
     ("function", "args", "error"),
     [
@@ -156,7 +155,6 @@ def test_what_cannot_be_pickled_never_comes_to_the_monitor(jobs, tables, functio
     assert not Task.objects.filter(id=jobs.enqueued[0].job_id).exists()
 
 
-@pytest.mark.filterwarnings("ignore:coroutine 'greets_later' was never awaited")
 def test_a_coroutine_function_fails_and_the_error_says_what_to_enqueue(jobs):
     async_task(q_tasks.greets_later, "Ann")
 
