@@ -162,7 +162,7 @@ def test_kills_break_the_tests_of_those_jobs_of_an_example_project_that_are_not_
     name, tmp_path
 ):
     # The shop has as many tests as all others together.
-    points = ["--jobs-crash-points=8"] if name == "shop" else []
+    points = ["--jobs-crash-points=4"] if name == "shop" else []
     project = ROOT / name / "pyproject.toml"
     run = _run(project, tmp_path, "--jobs-crash", "-p", "no:randomly", *points)
 

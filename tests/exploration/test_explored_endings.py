@@ -57,10 +57,10 @@ def test_a_check_leaves_the_process_as_it_was(job, histories):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("soon")
-def test_five_hundred_checks_in_any_order_leave_the_process_as_it_was():
+def test_many_checks_in_any_order_leave_the_process_as_it_was():
     chance = random.Random(14)
     before = fingerprint()
-    for _ in range(500):
+    for _ in range(120):
         check(chance.choice(explored_endings.JOBS), [chance.choice(QUICK)])
 
     assert left_behind(before, fingerprint()) == []

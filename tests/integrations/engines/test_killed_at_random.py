@@ -1,4 +1,4 @@
-"""2,000 keyed jobs on workers that are killed at random: nothing is lost, and nothing is done twice.
+"""Keyed jobs on workers that are killed at random: nothing is lost, and nothing is done twice.
 
 Slow: it starts and kills real workers again and again.
 """
@@ -20,11 +20,11 @@ from servers import wait_until
 
 from pytest_jobs.core.foundation.settings import settings
 
-JOBS = 2_000
+JOBS = 600
 #: How many jobs wait in the middle until their process is killed.
-DOOMED = 20
+DOOMED = 10
 #: How many processes are killed whatever they are at, and how many workers.
-PROCESSES, WORKERS = 20, 6
+PROCESSES, WORKERS = 10, 4
 SEED = 20_261_125
 
 
