@@ -45,6 +45,10 @@ def jobs_in_this_test(jobs: Jobs) -> str:
         ("failed", "", failed, "jobs.failed"),
         ("dropped", "", dropped, "jobs.discarded, jobs.kept_out and jobs.dropped_by_rollback"),
     ]
+    left_out = [
+        f"{path}, due {f'{count} times' if count > 1 else 'once'}"
+        for path, count in jobs.firings_left_out.items()
+    ]
     verbose = jobs.reader is not None and jobs.reader.verbose
     blocks = [
         _block(title, step, lines, view, len(lines) if verbose else _SHOWN)
@@ -63,6 +67,12 @@ def jobs_in_this_test(jobs: Jobs) -> str:
             "Next: jobs.clock.move_to(...) as the first line of the test makes every run alike."
         )
         blocks.append(_listing(head, fired, "jobs.deliveries", len(fired) if verbose else _SHOWN))
+    if left_out:
+        head = (
+            "recurring, not fired: nothing in the modules of this test leads to their applications. "
+            "Next: import them in the test, or name them in jobs_apps."
+        )
+        blocks.append(_listing(head, left_out, "jobs.firings_left_out", len(left_out)))
     return shown_to(jobs.reader, "\n".join(blocks))
 
 

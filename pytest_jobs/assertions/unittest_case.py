@@ -6,9 +6,10 @@ import sys
 import unittest
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, Generic, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast, get_args
 
 from ..bridges.opening import open_jobs
+from ..core.foundation.libraries import settings_module
 from ..errors import DeclarationError
 from ..harness.jobs import Jobs, current_jobs
 from ..harness.ledger.queues import Queues
@@ -27,6 +28,9 @@ from .asserts import (
 from .case_settings import CaseSettings, libraries_of, queues_of, settings_of_ini_file
 from .failure import Assertion
 from .strict import check_nothing_left
+
+if TYPE_CHECKING:
+    from ..harness.records.home import Home
 
 #: unittest leaves frames of modules with this name out of tracebacks.
 __unittest = True
@@ -170,7 +174,16 @@ class JobsTestCase(unittest.TestCase):
             ignore=settings.ignore,
         )
         jobs.serve(settings.queues)
+        jobs.find_home = cls._home
         return jobs
+
+    @classmethod
+    def _home(cls) -> Home:
+        """Return what belongs to the tests of the class."""
+        from ..harness.records.home import Home
+
+        modules = (sys.modules[cls.__module__], settings_module())
+        return Home(module for module in modules if module is not None)
 
     @classmethod
     def _settings(cls) -> CaseSettings:

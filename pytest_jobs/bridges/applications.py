@@ -54,6 +54,14 @@ class Applications(Generic[A]):
             self._in_modules = len(sys.modules), tuple(each for each, _ in found.values())
         yield self._in_modules[1]
 
+    def far(self, application: A) -> list[A]:
+        """Return an application in a list if nobody has named or used it in this harness; else nothing.
+
+        It is the end of a firing: see `FiresTasks`.
+        """
+        near = any(application is each for each in (*self.named, *self._senders))
+        return [] if near else [application]
+
     def every(self) -> list[A]:
         """Return all applications, each once."""
         found = {id(each): each for applications in self.ranked() for each in applications}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Final, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias
 
 from ..core.enqueueing.context import CurrentValues, current_values
 from ..core.foundation.settings import settings
@@ -28,6 +28,9 @@ from .running.promises import Promises
 from .running.recurring import Recurring
 from .time.clock import RealTime, VirtualClock
 from .time.sleeps import SleepPatch
+
+if TYPE_CHECKING:
+    from .records.home import Home
 
 Mode: TypeAlias = Literal["record", "inline"]
 #: Where in its range of jitter a wait lies: `zero` for the shortest wait always, `seeded` for the same
@@ -174,6 +177,8 @@ class OpenHarness:
         self._holdings: list[Holding] = []
         self._early_enqueues = EarlyEnqueues(self._transactions) if transactions else None
         self._inline = self._make_inline() if mode == "inline" else None
+        #: Returns what belongs to the test, or None if everything does: set by plugins before time passes.
+        self.find_home: Callable[[], Home | None] = lambda: None
         #: Who reads why an assertion failed: set by plugins. None when nobody can ask for more.
         self.reader: Reader | None = None
         self._ambient: CurrentValues | None = None
@@ -196,7 +201,7 @@ class OpenHarness:
 
     @cached_property
     def _recurring(self) -> Recurring:
-        return Recurring(self.bridges, self._clock, self.ledger)
+        return Recurring(self.bridges, self._clock, self.ledger, self.find_home)
 
     # Opening and closing
 
@@ -323,6 +328,11 @@ class OpenHarness:
     def firings(self) -> Sequence[tuple[str, int, Sequence[int]]]:
         """The recurring tasks that were due: key, "" for one of a job library, time, sequences of its records."""
         return self._recurring.firings
+
+    @property
+    def firings_left_out(self) -> Mapping[str, int]:
+        """How often something was due of applications that do not belong to the test, by their paths."""
+        return self._recurring.left_out
 
     @property
     def firings_began_ns(self) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +37,13 @@ def jobs_apps(request: pytest.FixtureRequest) -> Sequence[object]:
 @pytest.fixture
 def job_harness(request: pytest.FixtureRequest, jobs_apps: Sequence[object]) -> Iterator[Jobs]:
     """What the test enqueues, recorded; performed when told to, on a virtual clock."""
-    from .opening import open_harness
+    from .opening import home_of, open_harness
     from .settings.options import applications_of_case, hand_over, item_options
 
     item: pytest.Item = request.node
     applications = applications_of_case(item, jobs_apps)
     harness = open_harness(request.config, item_options(item), item.nodeid, applications)
+    harness.find_home = partial(home_of, item)
     item.stash[JOBS] = harness
     hand_over(item, harness)
     item.stash[ANSWERED] = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,7 @@ from .settings.options import JobOptions, session_options
 
 if TYPE_CHECKING:
     from ..bridges.libraries.capture import HeldSeams
+    from ..harness.records.home import Home
     from ..integrations.recurring.schedule import Schedule
 
 #: What keeps the libraries patched until the session ends.
@@ -79,6 +82,32 @@ def open_harness(
         jobs.close()
         raise
     return jobs
+
+
+def home_of(item: pytest.Item) -> Home | None:
+    """Return what belongs to a test: its module, its conftest files, plugins of the project, and its settings.
+
+    None for a test that has no module, such as one in a text file: everything belongs to it.
+    """
+    from ..core.foundation.libraries import settings_module
+    from ..harness.records.home import Home, is_installed
+
+    module = item.getparent(pytest.Module)
+    if module is None:
+        return None
+    plugins = [
+        plugin
+        for plugin in item.config.pluginmanager.get_plugins()
+        if isinstance(plugin, ModuleType) and not is_installed(plugin)
+    ]
+    above = [
+        plugin
+        for plugin in plugins
+        if plugin.__name__.rpartition(".")[2] != "conftest"
+        or item.path.is_relative_to(Path(plugin.__file__ or "").parent)
+    ]
+    settings = settings_module()
+    return Home([module.obj, *above, *([settings] if settings else [])])
 
 
 def _held_seams(config: pytest.Config) -> HeldSeams:

@@ -274,7 +274,7 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
 
     def firings_between(
         self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object]]]:
+    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
         """Yield when the schedulers run the jobs that recur, and those that were added before the harness."""
         for scheduler in self._schedulers.running():
             kept = self._kept(scheduler)
@@ -284,7 +284,8 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
                 run_time = job.next_run_time
                 while run_time is not None and (at_ns := to_ns(run_time, "run time")) <= until_ns:
                     # A run that was missed comes at once.
-                    yield max(at_ns, after_ns + 1), partial(self._fire, scheduler, job.id, run_time)
+                    fire = partial(self._fire, scheduler, job.id, run_time)
+                    yield max(at_ns, after_ns + 1), fire, *self._schedulers.far(scheduler)
                     run_time = job.trigger.get_next_fire_time(run_time, run_time)
 
     def _fire(self, scheduler: BaseScheduler, job_id: str, run_time: datetime) -> None:

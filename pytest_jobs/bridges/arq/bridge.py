@@ -457,17 +457,18 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
 
     def firings_between(
         self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object]]]:
+    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
         """Yield the cron jobs that workers enqueue in a span. A worker starts when time first passes."""
         begun = self._kept().begun
         for settings in self._settings.every():
+            far = [] if settings in self._settings.named else [settings.given]
             for cron_job in settings.cron_jobs:
                 if cron_job.run_at_startup and after_ns < until_ns and id(cron_job) not in begun:
                     begun[id(cron_job)] = cron_job
-                    yield after_ns + 1, partial(self._fire, settings, cron_job, after_ns)
+                    yield after_ns + 1, partial(self._fire, settings, cron_job, after_ns), *far
                 following = partial(_next_run, cron_job, settings.options.get("timezone"))
                 for at_ns in times_between(following, after_ns, until_ns):
-                    yield at_ns, partial(self._fire, settings, cron_job, at_ns)
+                    yield at_ns, partial(self._fire, settings, cron_job, at_ns), *far
 
     def _fire(self, settings: WorkerSettings, cron_job: Any, at_ns: int) -> None:
         """Enqueue a cron job as `Worker.run_cron` does."""

@@ -108,6 +108,10 @@ class Applications:
                     found.append(app)
         return found
 
+    def far(self, app: Celery) -> list[Celery]:
+        """Return an application in a list if nobody has named or used it in this harness; else nothing."""
+        return [] if _is_among(app, [*self._named, *self._sent]) else [app]
+
     def _at_top(self) -> list[Celery]:
         """Return the applications at the top of modules; looking takes some 10 ms, so only for new modules."""
         modules, found = self._found

@@ -25,8 +25,8 @@ class Beat:
 
     def firings_between(
         self, apps: Iterable[Celery], after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object]]]:
-        """Yield the time of each entry that is due in a span, and what sends its task."""
+    ) -> Iterator[tuple[int, Callable[[], object], Celery]]:
+        """Yield the time of each entry that is due in a span, what sends its task, and the application."""
         for app in apps:
             declared = app.conf.beat_schedule
             if not declared:
@@ -42,4 +42,4 @@ class Beat:
                 after = partial(following, app, entry.schedule)
                 for at_ns in times_between(after, begun_ns, until_ns):
                     if at_ns > after_ns:
-                        yield at_ns, fire
+                        yield at_ns, fire, app

@@ -479,9 +479,11 @@ class CeleryBridge(
 
     def firings_between(
         self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object]]]:
+    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
         """Yield what celery beat sends in a span."""
-        yield from self._beat.firings_between(self._apps.with_schedules(), after_ns, until_ns)
+        apps = self._apps.with_schedules()
+        for at_ns, fire, app in self._beat.firings_between(apps, after_ns, until_ns):
+            yield at_ns, fire, *self._apps.far(app)
         yield from row_firings_between(self._apps.sending, after_ns, until_ns)
 
     def deliver(self, attempt: TaskAttempt) -> Delivery:

@@ -333,9 +333,11 @@ class DramatiqBridge(
 
     def firings_between(
         self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object]]]:
+    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
         """Yield what Periodiq sends, where the program has it: Dramatiq has no scheduler of its own."""
-        yield from firings(self._brokers.used(), after_ns, until_ns)
+        for at_ns, fire, actor in firings(self._brokers.used(), after_ns, until_ns):
+            far = self._brokers.far(actor.broker)
+            yield at_ns, fire, *far, *(far and [actor.fn])
 
     # Enqueueing and performing
 

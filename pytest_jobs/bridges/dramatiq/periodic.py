@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final
 
-from dramatiq import Broker
+from dramatiq import Actor, Broker
 
 from ..toolkit import minutes_between
 
@@ -16,8 +16,8 @@ _SECOND_NS: Final = 1_000_000_000
 
 def firings(
     brokers: Iterable[Broker], after_ns: int, until_ns: int
-) -> Iterator[tuple[int, Callable[[], object]]]:
-    """Yield when Periodiq sends which actor in a span, and what sends it.
+) -> Iterator[tuple[int, Callable[[], object], Actor[..., Any]]]:
+    """Yield when Periodiq sends which actor in a span, what sends it, and the actor.
 
     Args:
         brokers: the brokers that the program uses.
@@ -41,4 +41,4 @@ def firings(
         for actor in actors:
             if actor.options["periodic"].validate(now):
                 scheduler = periodiq.Scheduler([actor])
-                yield at_ns, partial(scheduler.send_actors, [actor], now)
+                yield at_ns, partial(scheduler.send_actors, [actor], now), actor

@@ -389,7 +389,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
 
     def firings_between(
         self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object]]]:
+    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
         """Yield the periodic tasks that the scheduler of the consumer enqueues, which looks once a minute."""
         periodic = [
             (each, task) for each in self._hueys.every() for task in each._registry._periodic_tasks
@@ -398,7 +398,11 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
             for application, task_class in periodic:
                 task = task_class()
                 if task.validate_datetime(naive(minute_ns, utc=application.utc)):
-                    yield minute_ns, partial(application.enqueue, task)
+                    yield (
+                        minute_ns,
+                        partial(application.enqueue, task),
+                        *self._hueys.far(application),
+                    )
 
     # Performing
 

@@ -426,7 +426,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
 
     def firings_between(
         self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object]]]:
+    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
         """Yield what the scheduler of Oban enqueues in a span."""
         entries = [
             (each, self._scheduler_of(each.worker_cls)) for each in _scheduler.scheduled_entries()
@@ -435,7 +435,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
             minute = to_datetime(at_ns)
             for entry, scheduler in entries:
                 if scheduler._is_now(entry, minute):
-                    yield at_ns, partial(self._fire, scheduler, entry, minute)
+                    yield at_ns, partial(self._fire, scheduler, entry, minute), entry.worker_cls
 
     def _scheduler_of(self, task: type) -> Any:
         """Return the scheduler of the instance that a worker names, or one with the default timezone."""

@@ -336,13 +336,13 @@ class ProcrastinateBridge(
 
     def firings_between(
         self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object]]]:
+    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
         """Yield the periodic tasks that workers defer in a span."""
         for app in self._apps.every():
             for periodic in app.periodic_registry.periodic_tasks.values():
                 following = partial(_next_time, periodic.cron)
                 for at_ns in times_between(following, after_ns, until_ns):
-                    yield at_ns, partial(_fire, app, periodic, at_ns)
+                    yield at_ns, partial(_fire, app, periodic, at_ns), *self._apps.far(app)
 
     # Deferring and performing
 

@@ -394,7 +394,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
 
     def firings_between(
         self, after_ns: int, until_ns: int
-    ) -> Iterable[tuple[int, Callable[[], object]]]:
+    ) -> Iterable[tuple[int, Callable[[], object], *tuple[object, ...]]]:
         """Yield what RQ's cron scheduler and rq-scheduler enqueue in a span."""
         yield from self._cron.firings_between(after_ns, until_ns)
         yield from self._scheduler.firings_between(after_ns, until_ns)

@@ -18,7 +18,7 @@ from ..toolkit import times_between, to_datetime
 
 _SECOND_NS: Final = 1_000_000_000
 
-Firing: TypeAlias = "tuple[int, Callable[[], object]]"
+Firing: TypeAlias = "tuple[int, Callable[[], object], *tuple[object, ...]]"
 
 
 class CronSchedulers:
@@ -38,7 +38,7 @@ class CronSchedulers:
             for job in scheduler.get_jobs():
                 fire = partial(job.enqueue, scheduler.connection)
                 for at_ns in self._times(job, after_ns, until_ns):
-                    yield at_ns, fire
+                    yield at_ns, fire, *self._known.far(scheduler)
 
     def _times(self, job: CronJob, after_ns: int, until_ns: int) -> Iterator[int]:
         if job.cron:

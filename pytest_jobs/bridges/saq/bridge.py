@@ -444,7 +444,7 @@ class SaqBridge(
 
     def firings_between(
         self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object]]]:
+    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
         """Yield the cron jobs of the workers at their times. The worker enqueues each some time before."""
         for worker in self._workers.every():
             for cron in worker.cron_jobs:
@@ -453,7 +453,8 @@ class SaqBridge(
                     return croniter(cron.cron, after.astimezone(zone)).get_next(type(after))
 
                 for at_ns in times_between(following, after_ns, until_ns):
-                    yield at_ns, partial(self._fire, worker.queue, cron, at_ns // 1_000_000_000)
+                    fire = partial(self._fire, worker.queue, cron, at_ns // 1_000_000_000)
+                    yield at_ns, fire, *self._workers.far(worker)
 
     def _fire(self, queue: Queue, cron: Any, scheduled: int) -> None:
         options = {**vars(cron)}

@@ -185,6 +185,12 @@ class Workers:
                 self._made[id(settings)] = settings, HarnessWorker(settings, self._context)
             yield self._made[id(settings)][1]
 
+    def far(self, worker: HarnessWorker) -> list[Any]:
+        """Return the settings of a worker in a list if no test has named them; else nothing."""
+        named = {id(settings) for settings in self._named}
+        made = self._made.values()
+        return [given for given, each in made if each is worker and id(given) not in named]
+
     def named(self, name: str, queue: Queue | None = None) -> Registered | None:
         """Return the function of a name, from a worker of a queue if there is one."""
         found = [each for each in self.every() if name in each.registered]

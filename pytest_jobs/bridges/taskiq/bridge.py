@@ -306,12 +306,13 @@ class TaskiqBridge(
 
     def firings_between(
         self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object]]]:
+    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
         """Yield when the scheduler sends what labels say, and again what sources keep."""
         brokers = self._brokers.named or self._brokers.every()
         labels = self._kept().labels.firings_between(brokers, after_ns, until_ns)
         for at_ns, broker, source, scheduled in labels:
-            yield at_ns, partial(self._fire, broker, source, scheduled)
+            fire = partial(self._fire, broker, source, scheduled)
+            yield at_ns, fire, *self._brokers.far(broker)
         for schedule_id, record in list(self.store.scheduled.items()):
             sent = self.message_of(record)
             if sent.source is not None:

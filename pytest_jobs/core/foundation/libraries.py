@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 
@@ -15,6 +16,14 @@ def django_is_set_up() -> bool:
         return False
     configured = sys.modules["django.conf"].settings.configured
     return bool(configured) or bool(os.environ.get("DJANGO_SETTINGS_MODULE"))
+
+
+def settings_module() -> ModuleType | None:
+    """Return the module with the settings of Django; None where it is not set up, or was given them by a call."""
+    if not django_is_set_up():
+        return None
+    settings: Any = sys.modules["django.conf"].settings
+    return sys.modules.get(str(getattr(settings, "SETTINGS_MODULE", "")))
 
 
 def integrations_in_use(*, django: str, sqlalchemy: str) -> Iterator[Any]:

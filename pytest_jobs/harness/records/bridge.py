@@ -202,13 +202,15 @@ class FiresTasks(Protocol):
 
     def firings_between(
         self, after_ns: int, until_ns: int
-    ) -> Iterable[tuple[int, Callable[[], object]]]:
+    ) -> Iterable[tuple[int, Callable[[], object], *tuple[object, ...]]]:
         """Yield what the scheduler of the library enqueues after an instant and up to another, in any order.
 
         `run_for` asks when it begins.
 
         Returns:
-            Pairs of a time and a function. Called at that time, it enqueues the job as the scheduler does.
+            Pairs of a time and a function. Called at that time, it enqueues the job as the scheduler does. Where
+            nobody has named or used the application in this harness, it is the third item, and what else is known
+            of the task follows, such as its function: it fires only in a test to which one of these belongs.
         """
         ...
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextvars
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ...errors import CriterionError
 from ..ledger.ledger import Ledger
@@ -16,6 +17,9 @@ from ..records.instants import to_datetime
 from ..records.targets import Targets
 from ..records.texts import instant
 from ..time.clock import VirtualClock
+
+if TYPE_CHECKING:
+    from ..records.home import Home
 
 
 class Task(Protocol):
@@ -204,15 +208,25 @@ class Recurring:
     __slots__ = (
         "_bridges",
         "_clock",
+        "_home",
         "_ledger",
         "_recorded",
         "_schedulers",
         "firings",
+        "left_out",
         "origin_ns",
     )
 
-    def __init__(self, bridges: Bridges, clock: VirtualClock, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        bridges: Bridges,
+        clock: VirtualClock,
+        ledger: Ledger,
+        find_home: Callable[[], Home | None],
+    ) -> None:
         self._bridges = bridges
+        # Finding it takes longer than opening a harness, and most tests let no time pass.
+        self._home = cache(find_home)
         self._clock = clock
         self._ledger = ledger
         self._schedulers: list[Scheduler] = []
@@ -220,6 +234,8 @@ class Recurring:
         self._recorded: set[tuple[str, int]] = set()
         #: Of each task that was due: its key ("" for one of a job library), the time, and what it enqueued.
         self.firings: list[tuple[str, int, list[int]]] = []
+        #: How often something was due of an application that does not belong to the test, by its path.
+        self.left_out: Counter[str] = Counter()
         #: The time of the system from which the first round counted on, if the test had not chosen the time:
         #: what fires then depends on when the test runs. None otherwise, and without schedules.
         self.origin_ns: int | None = None
@@ -272,10 +288,12 @@ class Recurring:
             ]
         for bridge in self._bridges:
             if isinstance(bridge, FiresTasks):
-                coming += [
-                    (ns, partial(self._noted, "", ns, fire))
-                    for ns, fire in bridge.firings_between(now_ns, until_ns)
-                ]
+                for ns, fire, *application in bridge.firings_between(now_ns, until_ns):
+                    home = self._home() if application else None
+                    if home is None or any(map(home.has, application)):
+                        coming.append((ns, partial(self._noted, "", ns, fire)))
+                    else:
+                        self.left_out[f"{bridge.name}:{home.path_of(application[0])}"] += 1
         if (coming or self._schedulers) and self.origin_ns is None:
             self.origin_ns = self._clock.origin_ns
         coming.sort(key=lambda each: each[0])

@@ -1,0 +1,134 @@
+"""The modules that belong to a test: its own, and whatever these name or import.
+
+A process has the modules of all tests, and the applications in them. A test is to go as if it were run alone, so
+what only another test has imported does nothing in it.
+"""
+
+from __future__ import annotations
+
+import dis
+import fnmatch
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, Final
+
+from .attributes import attributes_of, identity, is_one_of, variables_of_modules
+
+_IMPORTING: Final = dis.opmap["IMPORT_NAME"]
+_INSTALLED: Final = tuple(
+    sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+_TESTS: Final = ("test_*.py", "*_test.py", "tests.py", "conftest.py")
+
+
+class Home:
+    """The modules that belong to one test. They are looked for when somebody first asks."""
+
+    def __init__(self, roots: Iterable[ModuleType]) -> None:
+        """Begin with the modules of the test.
+
+        Args:
+            roots: that of the test, those of its fixtures, and the settings of the project.
+        """
+        self._roots = tuple(roots)
+        #: How many modules there were, and those of them that belong to the test, by identity.
+        self._modules: tuple[int, dict[int, ModuleType]] = (0, {})
+
+    def has(self, thing: object) -> bool:
+        """Say whether an object is a variable in a module of the test, or a class or function defined there."""
+        modules = self._reached()
+        is_defined = is_one_of((type, FunctionType), thing)
+        if (
+            is_defined
+            and identity(sys.modules.get(str(getattr(thing, "__module__", "")))) in modules
+        ):
+            return True
+        return any(
+            value is thing
+            for each in modules.values()
+            for value in list(attributes_of(each).values())
+        )
+
+    def path_of(self, application: object) -> str:
+        """Return the variable of a module that has an application, as `jobs_apps` would name it; else its text."""
+        if isinstance(application, type):
+            return f"{application.__module__}:{application.__qualname__}"
+        kind = type(application)
+        found = (
+            f"{module}:{name}"
+            for module, _, name, value in variables_of_modules(lambda each: each is kind)
+            if value is application
+        )
+        return next(found, repr(application))
+
+    def _reached(self) -> dict[int, ModuleType]:
+        # The test, or a job of it, may import more.
+        if self._modules[0] != len(sys.modules):
+            self._modules = len(sys.modules), dict(self._walk())
+        return self._modules[1]
+
+    def _walk(self) -> Iterator[tuple[int, ModuleType]]:
+        waiting, seen = list(self._roots), set[int]()
+        while waiting:
+            module = waiting.pop()
+            if identity(module) in seen:
+                continue
+            seen.add(identity(module))
+            yield identity(module), module
+            # What a library imports is its own business.
+            if not is_installed(module):
+                waiting += _named_in(module)
+
+
+def is_installed(module: ModuleType) -> bool:
+    """Say whether a module is of the standard library or of an installed package, or has no file."""
+    file = attributes_of(module).get("__file__") or ""
+    return not file or file.startswith(_INSTALLED)
+
+
+def _named_in(module: ModuleType) -> Iterator[ModuleType]:
+    """Yield the modules that a module names, that have defined what it names, and that its functions import."""
+    own, variables = module.__name__, attributes_of(module)
+    names = {own.rpartition(".")[0]}
+    for value in list(variables.values()):
+        if is_one_of((ModuleType,), value):
+            # Python puts each module of a package into it: the other tests of a folder are not meant by that.
+            if not (value.__name__.startswith(f"{own}.") and _is_of_tests(value)):
+                yield value
+            continue
+        kind = value if is_one_of((type, FunctionType), value) else type(value)
+        names.add(str(attributes_of(kind).get("__module__") or getattr(kind, "__module__", "")))
+        names.update(*_imported_by(value, own, str(variables.get("__package__") or "")))
+    yield from (
+        sys.modules[name] for name in names if is_one_of((ModuleType,), sys.modules.get(name))
+    )
+
+
+def _is_of_tests(module: ModuleType) -> bool:
+    name = Path(attributes_of(module).get("__file__") or "").name
+    return any(fnmatch.fnmatch(name, pattern) for pattern in _TESTS)
+
+
+def _imported_by(value: Any, own: str, package: str) -> Iterator[set[str]]:
+    """Yield the names that a function, or the methods of a class, may import when they run."""
+    functions = attributes_of(value).values() if is_one_of((type,), value) else (value,)
+    codes = [
+        code
+        for each in functions
+        if type(code := getattr(each, "__code__", None)) is CodeType
+        and getattr(each, "__module__", "") == own
+    ]
+    parts = package.split(".") if package else []
+    packages = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    while codes:
+        code = codes.pop()
+        codes += [const for const in code.co_consts if type(const) is CodeType]
+        # Each operation has two bytes.
+        if _IMPORTING in code.co_code[::2]:
+            yield {
+                *code.co_names,
+                *(f"{each}.{name}" for each in packages for name in code.co_names),
+            }
