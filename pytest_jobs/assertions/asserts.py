@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any, Generic, Never, TypeVar, Unpack, overload
 
 from ..errors import CriterionError
+from ..harness.commits.callables import calling_place, line_text
 from ..harness.jobs import Jobs
 from ..harness.records.delivery import Delivery
 from ..harness.records.mocks import mock_text, mocked_methods, raises
 from ..harness.records.record import JobRecord
-from ..harness.records.texts import listed, short_repr
+from ..harness.records.targets import Target
+from ..harness.records.texts import listed, short_name, short_repr
 from .failure import Assertion, hide_ours, missing, unexpected
 from .question import (
     AwaitedEnqueuedCriteria,
@@ -96,7 +99,30 @@ class _Assertion(Assertion, Generic[T]):
             )
         if search.matches:
             raise AssertionError(unexpected(search))
-        self._find_jobs().ledger.check_nothing_refused(f"{self._name} found no job")
+        jobs = self._find_jobs()
+        jobs.ledger.check_nothing_refused(f"{self._name} found no job")
+        waiting = {callback.key for callback in jobs.may_come(target)}
+        if waiting:
+            call = f"{self._name}({'' if target is None else short_name(target.name)})"
+            doubt = partial(
+                _doubt, jobs, target, waiting, f"{call} at {line_text(*calling_place())}"
+            )
+            jobs.doubts.append(doubt)
+
+
+def _doubt(
+    jobs: Jobs, target: Target | None, waiting: Collection[tuple[str, str, str]], call: str
+) -> str:
+    """Say at the end of the test that what an assertion did not find was still to come; empty if it was not."""
+    left = [callback for callback in jobs.may_come(target) if callback.key in waiting]
+    if not left:
+        return ""
+    them = "\n".join(f"  {one.text}, registered at {one.registered_at}" for one in left)
+    return (
+        f"{call} would pass whatever the application does: what may enqueue the job waited for a commit, and none "
+        f"came.\n{them}\nNext: jobs.commit() before the assertion, or look at jobs.waiting_for_commit if the test "
+        "is about what happens without a commit."
+    )
 
 
 class AssertEnqueued(_Assertion[JobRecord]):

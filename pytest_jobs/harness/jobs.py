@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from .records.delivery import ENDED_IN_FAILURE, Delivery, Tally, own_traceback
 from .records.instants import delta_ns, to_ns
 from .records.progress import Work
 from .records.record import FIRST, JobRecord
+from .records.targets import Target
 from .records.texts import short_name
 from .running import verbs
 from .running.faults import Fault, Raising
@@ -279,18 +280,40 @@ class Jobs(OpenHarness):
 
     def left_waiting(self) -> list[CommitCallback]:
         """Return the jobs that waited for a commit to the end of the test without being seen: for plugins."""
-        ended = (
-            replace(callback, state="waiting", dropped="")
-            for callback in self._transactions.callbacks("dropped")
-            if callback.dropped == WITH_TEST_CASE
-        )
-        return [
-            callback
-            for callback in (*self._transactions.callbacks("waiting"), *ended)
-            if callback.key not in self._callbacks_seen
-            and callback.owner is not None
-            and self.targets.find(callback.owner) is not None
-        ]
+        return [callback for callback in self._unseen() if self._job_of(callback) is not None]
+
+    def may_come(self, target: Target | None) -> list[CommitCallback]:
+        """Return what waits for a commit, was not seen, and may enqueue a job.
+
+        A method of a job enqueues that job. A function may enqueue any, and so may a method of the project.
+
+        Args:
+            target: the job; None for every job.
+        """
+        # Late, since few tests come here.
+        from .records.home import is_of_library
+
+        found = []
+        for callback in self._unseen():
+            job = self._job_of(callback)
+            if job is None:
+                may_come = callback.owner is None or not is_of_library(callback.owner)
+            else:
+                may_come = target is None or (job.bridge, job.name) == (target.bridge, target.name)
+            if may_come:
+                found.append(callback)
+        return found
+
+    def _unseen(self) -> Iterator[CommitCallback]:
+        for callback in self._transactions.callbacks("waiting"):
+            if callback.key not in self._callbacks_seen:
+                yield callback
+        for callback in self._transactions.callbacks("dropped"):
+            if callback.dropped == WITH_TEST_CASE and callback.key not in self._callbacks_seen:
+                yield replace(callback, state="waiting", dropped="")
+
+    def _job_of(self, callback: CommitCallback) -> Target | None:
+        return None if callback.owner is None else self.targets.find(callback.owner)
 
     # Verbs. They never recurse, and mean the same for every library.
 

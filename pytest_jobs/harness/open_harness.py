@@ -184,6 +184,8 @@ class OpenHarness:
         self._ambient: CurrentValues | None = None
         #: The calls of the test that do nothing until they are awaited or entered.
         self.promises = Promises()
+        #: Of assertions that nothing happened: each returns, at the end, why it showed nothing; empty if it did.
+        self.doubts: list[Callable[[], str]] = []
         #: The drains that had nothing to perform, with their lines.
         self.idle_drains: list[str] = []
         self._clock.when_let_through = self.promises.real_time
@@ -252,11 +254,14 @@ class OpenHarness:
         Raises:
             BaseException: the error of a job that was performed inline.
             ForgottenCallError: when a call was never awaited, or a block never entered.
+            CriterionError: when an assertion that nothing happened would have held whatever the application does.
             UnusedFaultError: when a fault never met a delivery.
         """
         if self._inline is not None:
             self._inline.raise_errors()
         self.promises.check()
+        for text in filter(None, (doubt() for doubt in self.doubts)):
+            raise CriterionError(text)
         faults, self.performer.faults = self.performer.faults, []
         for fault in faults:
             if fault.active:

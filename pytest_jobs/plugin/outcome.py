@@ -23,9 +23,9 @@ def check_jobs(harness: Jobs, *, strict: bool) -> None:
     try:
         harness.check()
     except Exception as error:
-        from ..errors import ForgottenCallError, UnusedFaultError
+        from ..errors import CriterionError, ForgottenCallError, UnusedFaultError
 
-        if not isinstance(error, ForgottenCallError | UnusedFaultError):
+        if not isinstance(error, CriterionError | ForgottenCallError | UnusedFaultError):
             raise
         # Raised after the test, whose lines are not in its traceback: the traceback has frames of pytest alone.
         name = f"{type(error).__module__}.{type(error).__qualname__}"

@@ -89,6 +89,12 @@ def is_installed(module: ModuleType) -> bool:
     return not file or file.startswith(_INSTALLED)
 
 
+def is_of_library(thing: object) -> bool:
+    """Say whether the class of an object is of the standard library or of an installed package."""
+    module = sys.modules.get(type(thing).__module__)
+    return module is None or is_installed(module)
+
+
 def _named_in(module: ModuleType) -> Iterator[ModuleType]:
     """Yield the modules that a module names, that have defined what it names, and that its functions import."""
     own, variables = module.__name__, attributes_of(module)

@@ -58,7 +58,7 @@ CASES = """
 
         def test_what_set_up_test_data_enqueued(self):
             self.assertEqual([record.args for record in self.class_jobs.enqueued], [(self.ann.pk,)])
-            self.assert_not_enqueued()
+            self.assertEqual(list(self.jobs.enqueued), [])
 
         def test_subtests(self):
             for name in ("cid", "dan"):
