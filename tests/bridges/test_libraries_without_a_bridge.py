@@ -61,6 +61,43 @@ def wakaq():
     queue.task(work).delay(7)
 
 
+def tasktiger():
+    tasktiger, redis = pytest.importorskip("tasktiger"), pytest.importorskip("redis")
+    connection = redis.Redis(port=1, decode_responses=True)
+    tasktiger.TaskTiger(connection=connection, setup_structlog=False).delay(work, args=(7,))
+
+
+def dbos():
+    # Of no database.
+    client = pytest.importorskip("dbos").DBOSClient
+    client.__new__(client).enqueue({"workflow_name": "work", "queue_name": "mail"}, 7)
+
+
+def hatchet():
+    admin = pytest.importorskip("hatchet_sdk.clients.admin").AdminClient
+    admin.__new__(admin).run_workflow("work", {})
+
+
+def inngest():
+    inngest = pytest.importorskip("inngest")
+    inngest.Inngest(app_id="mail", is_production=False).send_sync(inngest.Event(name="work"))
+
+
+def repid():
+    app = pytest.importorskip("repid").Repid()
+    asyncio.run(app.send_message(channel="mail", payload=b"7"))
+
+
+def rearq():
+    app = pytest.importorskip("rearq").ReArq()
+
+    @app.task()
+    async def send(number):
+        """Do nothing."""
+
+    asyncio.run(send.delay(7))
+
+
 def configure_django():
     settings = pytest.importorskip("django.conf").settings
     if not settings.configured:
@@ -94,6 +131,12 @@ ENQUEUES = {
     chancy: "chancy",
     spinach: "spinach",
     wakaq: "wakaq",
+    tasktiger: "tasktiger",
+    dbos: "dbos",
+    hatchet: "hatchet_sdk",
+    inngest: "inngest",
+    repid: "repid",
+    rearq: "rearq",
     django_background_tasks: "background_task",
 }
 
@@ -119,6 +162,18 @@ def test_every_library_without_a_bridge_is_refused_in_a_test():
     without = {name for name, library in LIBRARIES.items() if not library.is_bridged}
 
     assert set(ENQUEUES.values()) == without
+
+
+def test_the_fourth_apscheduler_is_refused_by_its_version():
+    """Another library by the same name; its first versions are out."""
+    apscheduler = pytest.importorskip("apscheduler")
+    if not hasattr(apscheduler, "AsyncScheduler"):
+        pytest.skip("of APScheduler 4")
+
+    with open_jobs(), pytest.raises(RefusedEnqueueError) as refused:
+        asyncio.run(apscheduler.AsyncScheduler().add_job(work, args=(7,)))
+
+    assert " pytest-jobs needs apscheduler<4,>=3.10, and 4." in str(refused.value)
 
 
 def test_nothing_can_be_claimed_after_an_enqueue_was_refused():

@@ -156,8 +156,13 @@ LIBRARIES: Final[Mapping[str, Library]] = {
         Library(
             "apscheduler",
             "APScheduler",
-            ("apscheduler.schedulers.base",),
-            ("apscheduler.schedulers.base:BaseScheduler.add_job",),
+            # The second is of APScheduler 4, another library by the same name.
+            ("apscheduler.schedulers.base", "apscheduler._schedulers.async_"),
+            (
+                "apscheduler.schedulers.base:BaseScheduler.add_job",
+                "apscheduler:AsyncScheduler.add_job",
+                "apscheduler:AsyncScheduler.add_schedule",
+            ),
             is_bridged=True,
             application="scheduler",
         ),
@@ -190,6 +195,47 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ("spinach",),
             ("spinach.engine:Engine.schedule_at", "spinach.engine:Engine.schedule_batch"),
         ),
+        Library(
+            "tasktiger",
+            "TaskTiger",
+            ("tasktiger",),
+            ("tasktiger.task:Task.delay",),
+        ),
+        Library(
+            "dbos",
+            "DBOS",
+            ("dbos",),
+            (
+                "dbos:Queue.enqueue",
+                "dbos:Queue.enqueue_async",
+                "dbos:DBOSClient.enqueue",
+                "dbos:DBOSClient.enqueue_async",
+                "dbos:DBOSClient.enqueue_in_transaction",
+            ),
+        ),
+        Library(
+            "hatchet_sdk",
+            "Hatchet",
+            ("hatchet_sdk",),
+            tuple(
+                f"hatchet_sdk.clients.admin:AdminClient.{prefix}{verb}"
+                for verb in ("run_workflow", "run_workflows", "schedule_workflow")
+                for prefix in ("", "aio_")
+            ),
+        ),
+        Library(
+            "inngest",
+            "Inngest",
+            ("inngest",),
+            ("inngest:Inngest.send", "inngest:Inngest.send_sync"),
+        ),
+        Library(
+            "repid",
+            "Repid",
+            ("repid",),
+            ("repid:Repid.send_message", "repid:Repid.send_message_json"),
+        ),
+        Library("rearq", "ReArq", ("rearq",), ("rearq.task:Task.delay",)),
         Library(
             "wakaq",
             "WakaQ",
