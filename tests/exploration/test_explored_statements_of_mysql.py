@@ -3,7 +3,7 @@
 import pytest
 from tables import each_row
 
-from pytest_jobs.exploration.effects.mysql.statements import Statement, Table, lock_of
+from pytest_jobs.exploration.effects.sql.basis.mysql_statements import Statement, Table, lock_of
 
 
 @each_row(

@@ -24,9 +24,9 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
-from .mysql.driver import end as end_of_mysql, lost as lost_of_mysql
-from .postgresql.store import note_by_psycopg2
-from .statements import changes, is_busy, shown, transaction_of
+from .sql.basis.mysql import end as end_of_mysql, lost as lost_of_mysql
+from .sql.basis.postgresql import note_by_psycopg2
+from .sql.basis.statements import changes, is_busy, shown, transaction_of
 from .wrapping import surround
 
 library: Final = "django.db.backends.utils"
@@ -225,7 +225,7 @@ def _end(wrapper: Any, raw: Any) -> None:
     if wrapper.vendor == "mysql":
         end_of_mysql(raw)
     else:
-        # `die` is that of `effects/sqlite.py`.
+        # `die` is that of `sql/sqlite3.py`.
         getattr(raw, "die", raw.close)()
 
 

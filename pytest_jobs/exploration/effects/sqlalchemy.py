@@ -27,8 +27,8 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
-from .sqlite import is_locked
-from .statements import changes, is_busy, set_lock_timeout, shown, transaction_of
+from .sql.basis.statements import changes, is_busy, set_lock_timeout, shown, transaction_of
+from .sql.sqlite3 import is_locked
 from .wrapping import surround
 
 library: Final = "sqlalchemy"
@@ -214,7 +214,7 @@ def _statement_listener(name: str, pools: _Pools) -> Callable[..., bool]:
 def _commits(dialect: Any, connection: Any, statement: str) -> bool:
     """Return whether a statement that changes something commits that by itself."""
     if dialect.name in _MYSQL:
-        from .mysql.driver import commits
+        from .sql.basis.mysql import commits
 
         return commits(_driver(connection), statement)
     if dialect.driver == "asyncpg":
@@ -265,13 +265,13 @@ def _act(dialect: Any, connection: Any, text: str, *, commits: bool) -> Act:
         if dialect.name == "sqlite":
             return error("disk I/O error")
         if dialect.driver == "psycopg":
-            from .postgresql.psycopg import lost as lost_of_psycopg
+            from .sql.psycopg import lost as lost_of_psycopg
 
             return lost_of_psycopg(_driver(connection))
         if dialect.driver == "asyncpg":
             return _lost_of_asyncpg(connection)
         if dialect.name in _MYSQL:
-            from .mysql.driver import lost as lost_of_mysql
+            from .sql.basis.mysql import lost as lost_of_mysql
 
             return lost_of_mysql(_driver(connection)) or error("Lost connection to MySQL server")
         _end(connection.dbapi_connection)
@@ -290,7 +290,7 @@ def _act(dialect: Any, connection: Any, text: str, *, commits: bool) -> Act:
 
 def _lost_of_asyncpg(connection: Any) -> Exception:
     """Break a connection of asyncpg; return the error by which its adapter reports that."""
-    from .postgresql.asyncpg import lost
+    from .sql.asyncpg import lost
 
     adapter = connection.dbapi_connection
     broken = lost(adapter.driver_connection)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from ..engine.acts import Transaction, may_wait_for_locks
+from ....engine.acts import Transaction, may_wait_for_locks
 
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _FIRST_WORD: Final = re.compile(r"[\s(;]*([a-z]+)", re.IGNORECASE)

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from ....errors import ExplorationError
-from ...engine.sameness.renaming import Unordered
-from ...engine.sources import refuse_far
-from ...stores.account import accounts
-from ..statements import all_names, shown, table_name, written_tables
+from .....errors import ExplorationError
+from ....engine.sameness.renaming import Unordered
+from ....engine.sources import refuse_far
+from ....stores.account import accounts
+from .statements import all_names, shown, table_name, written_tables
 
 _SEARCH_PATH: Final = re.compile(r"-csearch_path=(\S+)")
 

@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Any, Final, Literal, cast
 from weakref import WeakKeyDictionary, WeakSet
 
-from ...harness.records.attributes import identity
-from ...harness.records.patches import Patches
-from ..engine.acts import (
+from ....harness.records.attributes import identity
+from ....harness.records.patches import Patches
+from ...engine.acts import (
     Act,
     Transaction,
     acting,
@@ -27,9 +27,9 @@ from ..engine.acts import (
     note_connection,
     watcher,
 )
-from ..stores.account import accounts
-from ..stores.sqlite import Authorizer, Reporting
-from .statements import changes, shown, transaction_of
+from ...stores.account import accounts
+from ...stores.sqlite import Authorizer, Reporting
+from .basis.statements import changes, shown, transaction_of
 
 library: Final = "sqlite3"
 

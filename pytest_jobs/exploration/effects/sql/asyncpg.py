@@ -25,9 +25,9 @@ from ...engine.acts import (
     watcher,
 )
 from ...stores.account import accounts
-from ..statements import changes, is_busy, lock_timeout, shown
 from ..wrapping import surround
-from .store import note_tables, refuse_far_server
+from .basis.postgresql import note_tables, refuse_far_server
+from .basis.statements import changes, is_busy, lock_timeout, shown
 
 library: Final = "asyncpg"
 

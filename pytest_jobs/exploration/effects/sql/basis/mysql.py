@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from contextvars import ContextVar
 from typing import Any, Final, TypeAlias, TypeVar
 
-from ....errors import ExplorationError
-from ....harness.records.patches import Patches
-from ...engine.acts import (
+from .....errors import ExplorationError
+from .....harness.records.patches import Patches
+from ....engine.acts import (
     Act,
     acting,
     holds_connection,
@@ -23,11 +23,11 @@ from ...engine.acts import (
     refuse_delivery,
     watcher,
 )
-from ...engine.sources import refuse_far
-from ...stores.account import Account, accounts
-from ..statements import is_busy, shown
-from .statements import Statement, lock_of
-from .store import Ask, MysqlStore
+from ....engine.sources import refuse_far
+from ....stores.account import Account, accounts
+from .mysql_statements import Statement, lock_of
+from .mysql_store import Ask, MysqlStore
+from .statements import is_busy, shown
 
 T = TypeVar("T")
 #: Yields statements that a source sends for itself, and is sent the rows of each.

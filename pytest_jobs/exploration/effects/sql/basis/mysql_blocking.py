@@ -7,12 +7,12 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from typing import Any
 
-from ....harness.records.patches import Patches
-from ...engine.acts import looking
-from ..statements import is_busy
-from ..wrapping import surround
-from .driver import RELEASES, Driver, Questions, options_again, sent, unwatched
-from .store import Ask, Question
+from .....harness.records.patches import Patches
+from ....engine.acts import looking
+from ...wrapping import surround
+from .mysql import RELEASES, Driver, Questions, options_again, sent, unwatched
+from .mysql_store import Ask, Question
+from .statements import is_busy
 
 
 class BlockingDriver(Driver):

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from ...harness.records.patches import Patches
-from ..engine.acts import watcher
-from .postgresql.store import note_by_psycopg2
+from ....harness.records.patches import Patches
+from ...engine.acts import watcher
+from .basis.postgresql import note_by_psycopg2
 
 
 class Driver:

@@ -12,13 +12,13 @@ from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from importlib import import_module
 from typing import Any, Final, TypeVar, cast
 
-from ....harness.records.patches import Patches
-from ....harness.time.waiting import off_the_loop
-from ...engine.acts import is_explored, looking, note_look, skippable
-from ..statements import is_busy
-from ..wrapping import surround, surround_awaited
-from .driver import RELEASES, Driver, Questions, is_part, options_again, sent, unwatched
-from .store import Ask, Question
+from .....harness.records.patches import Patches
+from .....harness.time.waiting import off_the_loop
+from ....engine.acts import is_explored, looking, note_look, skippable
+from ...wrapping import surround, surround_awaited
+from .mysql import RELEASES, Driver, Questions, is_part, options_again, sent, unwatched
+from .mysql_store import Ask, Question
+from .statements import is_busy
 
 T = TypeVar("T")
 

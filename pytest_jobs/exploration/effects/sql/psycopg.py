@@ -29,9 +29,9 @@ from ...engine.acts import (
     watcher,
 )
 from ...stores.account import accounts
-from ..statements import changes, is_busy, set_lock_timeout, shown
 from ..wrapping import surround, within
-from .store import note_tables, refuse_far_server
+from .basis.postgresql import note_tables, refuse_far_server
+from .basis.statements import changes, is_busy, set_lock_timeout, shown
 
 library: Final = "psycopg"
 

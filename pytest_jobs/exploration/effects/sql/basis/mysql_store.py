@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any, Final, Protocol, TypeAlias
 
-from ...engine.sameness.renaming import Unordered
+from ....engine.sameness.renaming import Unordered
 
 #: A statement, and the values of its parameters.
 Question: TypeAlias = tuple[str, tuple[Any, ...]]

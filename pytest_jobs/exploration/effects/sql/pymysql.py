@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ..wrapping import surround
-from .blocking import BlockingDriver, another
+from .basis.mysql_blocking import BlockingDriver, another
 
 #: The attribute of a connection with what opens another one like it.
 _AGAIN: Final = "_pytest_jobs_again"

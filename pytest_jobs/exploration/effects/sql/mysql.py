@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ..wrapping import surround
-from .blocking import BlockingDriver, another
+from .basis.mysql_blocking import BlockingDriver, another
 
 
 class _Connector(BlockingDriver):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-from ..statements import changes
+from .statements import changes
 
 _NAME: Final = r"(?:`[^`]+`|\w+)"
 _PLACE: Final = rf"{_NAME}(?:\s*\.\s*{_NAME})*"

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from ...harness.records.patches import Patches
-from ..engine.acts import (
+from ....harness.records.patches import Patches
+from ...engine.acts import (
     acting,
     holds_connection,
     looking,
@@ -17,9 +17,9 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
-from .sqlite import act_of, is_locked, without_patience
-from .statements import changes, shown
-from .wrapping import surround
+from ..wrapping import surround
+from .basis.statements import changes, shown
+from .sqlite3 import act_of, is_locked, without_patience
 
 library: Final = "aiosqlite"
 
