@@ -11,99 +11,96 @@ from typing import Any, Final
 from ....harness.records.patches import Patches
 from ...engine.acts import (
     acting,
-    holds_connection,
     looking,
     note_connection,
-    refuse_delivery,
     watcher,
 )
 from ..wrapping import surround
+from .basis.driver import check_own
 from .basis.statements import changes, shown
-from .sqlite3 import act_of, is_locked, without_patience
-
-library: Final = "aiosqlite"
+from .sqlite3 import Sqlite, act_of, is_locked, without_patience
 
 _STATEMENTS: Final = frozenset(
     ("execute", "executemany", "executescript", "_execute_insert", "_execute_fetchall")
 )
-_FOREIGN: Final = (
-    "The job used a connection of aiosqlite that was opened before it was delivered, or by an earlier delivery: "
-    "each delivery is a process of its own, which cannot have it. Open the connection within the job, with "
-    "`async with aiosqlite.connect(...)`."
-)
+_ADVICE: Final = "Open the connection within the job, with `async with aiosqlite.connect(...)`."
 #: In seconds of real time: how long the thread of a connection may take to end.
 _THREAD_END: Final = 60.0
 
 
-def install(patches: Patches) -> None:
-    """Watch the statements of every connection that a delivery opens.
+class _Aiosqlite(Sqlite):
+    library = "aiosqlite"
 
-    A connection runs sqlite3 in a thread of its own, and `_execute` sends every call there: it is the one
-    place through which all statements and commits go. Every use of the connection of sqlite3 goes through
-    the property `_conn`.
-    """
-    from aiosqlite import Connection
+    def install(self, patches: Patches) -> None:
+        """Watch the statements of every connection that a delivery opens.
 
-    connect, execute = Connection._connect, Connection._execute
-    raw: Any = Connection._conn.fget
+        A connection runs sqlite3 in a thread of its own, and `_execute` sends every call there: it is the one
+        place through which all statements and commits go. Every use of the connection of sqlite3 goes through
+        the property `_conn`.
+        """
+        from aiosqlite import Connection
 
-    @functools.wraps(connect)
-    async def connect_watched(connection: Any) -> Any:
-        if watcher.get() is None or connection._connection is not None:
-            return await connect(connection)
-        open_in_thread = connection._connector
+        connect, execute = Connection._connect, Connection._execute
+        raw: Any = Connection._conn.fget
 
-        def open_unwatched() -> Any:
-            # The thread inherited the watcher, but its calls of sqlite3 are parts of the acts below.
-            watcher.set(None)
-            return open_in_thread()
+        @functools.wraps(connect)
+        async def connect_watched(connection: Any) -> Any:
+            if watcher.get() is None or connection._connection is not None:
+                return await connect(connection)
+            open_in_thread = connection._connector
 
-        connection._connector = open_unwatched
-        note_connection(functools.partial(_die, connection), shared=connection)
-        with looking(is_locked):
-            return await connect(connection)
+            def open_unwatched() -> Any:
+                # The thread inherited the watcher, but its calls of sqlite3 are parts of the acts below.
+                watcher.set(None)
+                return open_in_thread()
 
-    @functools.wraps(execute)
-    async def execute_watched(connection: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
-        if watcher.get() is None:
-            return await execute(connection, function, *args, **kwargs)
-        name = getattr(function, "__name__", "")
-        text = "commit" if name == "commit" and connection.in_transaction else None
-        if name in _STATEMENTS:
-            args = (without_patience(args[0]), *args[1:])
-            parts = args[0].split(";") if name == "executescript" else [args[0]]
-            text = shown(args[0]) if any(map(changes, parts)) else None
-        with looking(is_locked) if text is None else acting(act_of(text)):
-            return await execute(connection, function, *args, **kwargs)
+            connection._connector = open_unwatched
+            note_connection(functools.partial(self.die, connection), shared=connection)
+            with looking(is_locked):
+                return await connect(connection)
 
-    def own_connection(connection: Any) -> Any:
-        if not holds_connection(connection):
-            refuse_delivery(_FOREIGN)
-        return raw(connection)
+        @functools.wraps(execute)
+        async def execute_watched(connection: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
+            if watcher.get() is None:
+                return await execute(connection, function, *args, **kwargs)
+            name = getattr(function, "__name__", "")
+            text = "commit" if name == "commit" and connection.in_transaction else None
+            if name in _STATEMENTS:
+                args = (without_patience(args[0]), *args[1:])
+                parts = args[0].split(";") if name == "executescript" else [args[0]]
+                text = shown(args[0]) if any(map(changes, parts)) else None
+            with looking(is_locked) if text is None else acting(act_of(text)):
+                return await execute(connection, function, *args, **kwargs)
 
-    patches.set(Connection, "_connect", connect_watched)
-    patches.set(Connection, "_execute", execute_watched)
-    patches.set(Connection, "_conn", property(own_connection))
-    surround(patches, Connection, "close", lambda connection: looking())
+        def own_connection(connection: Any) -> Any:
+            check_own(connection, "of aiosqlite", _ADVICE)
+            return raw(connection)
+
+        patches.set(Connection, "_connect", connect_watched)
+        patches.set(Connection, "_execute", execute_watched)
+        patches.set(Connection, "_conn", property(own_connection))
+        surround(patches, Connection, "close", lambda connection: looking())
+
+    def die(self, connection: Any) -> None:
+        """Let the thread of a connection roll back, close it and end, as with the process."""
+        if not connection._running:
+            # It was closed, and its thread takes no more calls.
+            return
+        from aiosqlite import core
+
+        raw, connection._connection = connection._connection, None
+        connection._running = False
+
+        def die() -> Any:
+            if raw is not None:
+                with suppress(Exception):
+                    raw.die() if hasattr(raw, "die") else raw.close()
+            return core._STOP_RUNNING_SENTINEL
+
+        _in_thread_of(connection, die)
 
 
-def _die(connection: Any) -> None:
-    """Let the thread of a connection roll back, close it and end, as with the process."""
-    if not connection._running:
-        # It was closed, and its thread takes no more calls.
-        return
-    from aiosqlite import core
-
-    raw, connection._connection = connection._connection, None
-    connection._running = False
-
-    def die() -> Any:
-        if raw is not None:
-            with suppress(Exception):
-                raw.die() if hasattr(raw, "die") else raw.close()
-        return core._STOP_RUNNING_SENTINEL
-
-    _in_thread_of(connection, die)
+source: Final = _Aiosqlite()
 
 
 def content_by(connection: Any) -> bytes:

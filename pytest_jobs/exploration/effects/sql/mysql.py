@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ..wrapping import surround
-from .basis.mysql_blocking import BlockingDriver, another
+from .basis.mysql_blocking import BlockingDriver
 
 
 class _Connector(BlockingDriver):
@@ -47,9 +47,12 @@ class _Connector(BlockingDriver):
         return error
 
     def _connecting(self, connection: Any, **kwargs: Any) -> AbstractContextManager[None]:
-        again = another(type(connection), (), kwargs) if kwargs else None
-        host = None if kwargs.get("unix_socket") else kwargs.get("host")
-        return self.opened(connection, host, again)
+        if kwargs:
+            # Without any, it connects again as it did before.
+            self.note_again(connection, (), kwargs)
+        return self.connecting(
+            connection, None if kwargs.get("unix_socket") else kwargs.get("host")
+        )
 
 
 source: Final = _Connector()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ..wrapping import surround
-from .basis.mysql_blocking import BlockingDriver, another
+from .basis.mysql_blocking import BlockingDriver
 
 
 class _MysqlClient(BlockingDriver):
@@ -33,8 +33,8 @@ class _MysqlClient(BlockingDriver):
         self, connection: Any, *args: Any, **kwargs: Any
     ) -> AbstractContextManager[None]:
         host = kwargs.get("host") or next(iter(args), None)
-        host = None if kwargs.get("unix_socket") else host
-        return self.opened(connection, host, another(type(connection), args, kwargs))
+        self.note_again(connection, args, kwargs)
+        return self.connecting(connection, None if kwargs.get("unix_socket") else host)
 
 
 source: Final = _MysqlClient()

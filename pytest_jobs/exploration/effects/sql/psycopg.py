@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import (
     AbstractContextManager,
     asynccontextmanager,
@@ -18,329 +18,226 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
 from ....harness.records.patches import Patches
-from ...engine.acts import (
-    Act,
-    acting,
-    holds_connection,
-    is_explored,
-    looking,
-    note_connection,
-    refuse_delivery,
-    watcher,
-)
+from ...engine.acts import is_explored, watcher
 from ...stores.account import accounts
 from ..wrapping import surround, within
-from .basis.postgresql import note_tables, refuse_far_server
-from .basis.statements import changes, is_busy, set_lock_timeout, shown
-
-library: Final = "psycopg"
-
-_FOREIGN: Final = (
-    "The job used a connection to PostgreSQL that was opened before it was delivered, or by an earlier delivery: "
-    "each delivery is a process of its own, which cannot have it. Open the connection within the job, with "
-    "`with psycopg.connect(...)`, or take it out of a pool of psycopg_pool or of an engine of SQLAlchemy."
-)
-#: The attribute of a connection with the parameters that it was opened with.
-_PLACE: Final = "_pytest_jobs_place"
-#: The attribute of a connection that has changed something since its last commit.
-_CHANGED: Final = "_pytest_jobs_changed"
+from .basis.driver import is_part
+from .basis.postgresql import Postgresql
+from .basis.statements import Statement, set_lock_timeout
 
 
-def install(patches: Patches) -> None:
-    """Watch the statements of every connection that a delivery opens.
-
-    Connections are noted where they are made, cursors are patched class by class: the server-side
-    cursors override `execute` of the others.
-    """
-    import psycopg
-
-    init = psycopg.BaseConnection.__init__
-
-    @functools.wraps(init)
-    def opened(connection: Any, pgconn: Any) -> None:
-        init(connection, pgconn)
-        if is_explored():
-            pgconn.exec_(set_lock_timeout().encode())
-        note_connection(functools.partial(die, connection), shared=connection)
-
-    patches.set(psycopg.BaseConnection, "__init__", opened)
-    blocking = vars(psycopg.Connection)["connect"].__func__
-    patches.set(psycopg.Connection, "connect", classmethod(within(_reaching, blocking)))
-    patches.set(psycopg, "connect", psycopg.Connection.connect)
-    # What an awaited connection does is one step: how often it waits for its socket depends on time.
-    connect = vars(psycopg.AsyncConnection)["connect"].__func__
-    connect = within(_reaching, within(_one_step, connect))
-    patches.set(psycopg.AsyncConnection, "connect", classmethod(connect))
-    surround(patches, psycopg.AsyncConnection, "wait", _one_step)
-    for cursor, statement_block, stream, copy in (
-        (psycopg.Cursor, _statement, _stream, _copy),
-        (psycopg.ServerCursor, _statement, _stream, _copy),
-        (psycopg.AsyncCursor, _awaited_statement, _stream_async, _copy_async),
-        (psycopg.AsyncServerCursor, _awaited_statement, _stream_async, _copy_async),
-    ):
-        own = vars(cursor)
-        for name in ("execute", "executemany"):
-            if name in own:
-                surround(patches, cursor, name, statement_block)
-        if "stream" in own:
-            patches.set(cursor, "stream", stream(own["stream"]))
-        if "copy" in own:
-            patches.set(cursor, "copy", copy(own["copy"]))
-    for connection, transaction, leave in (
-        (psycopg.Connection, psycopg.Transaction, "__exit__"),
-        (psycopg.AsyncConnection, psycopg.AsyncTransaction, "__aexit__"),
-    ):
-        surround(patches, connection, "cursor", _use)
-        surround(patches, connection, "transaction", _use)
-        surround(patches, connection, "commit", lambda connection: acting(_commit(connection)))
-        surround(patches, transaction, leave, _end_of_transaction)
-
-
-def die(connection: Any) -> None:
-    """End a connection as the server ends it when its client is gone, and return when that is done.
-
-    Args:
-        connection: a connection of psycopg, blocking or awaited.
-    """
-    from psycopg.conninfo import make_conninfo
-    from psycopg.pq import ConnStatus, PGconn, PipelineStatus, TransactionStatus
-
-    pgconn = connection.pgconn
-    if pgconn.status != ConnStatus.OK:
-        return
-    if pgconn.pipeline_status == PipelineStatus.OFF:
-        if pgconn.transaction_status != TransactionStatus.IDLE:
-            pgconn.exec_(b"ROLLBACK")
-        pgconn.exec_(b"SELECT pg_advisory_unlock_all()")
-        pgconn.finish()
-        return
-    # In a pipeline it takes no ROLLBACK. The server ends it soon after `finish`, so wait for that.
-    options = {
-        option.keyword.decode(): option.val.decode()
-        for option in pgconn.info
-        if option.val is not None
-    }
-    other = PGconn.connect(make_conninfo(**options).encode())
-    query = b"SELECT pg_sleep(0.001) FROM pg_stat_activity WHERE pid = %d" % pgconn.backend_pid
-    pgconn.finish()
-    while other.exec_(query).ntuples:
-        pass
-    other.finish()
-
-
-def lost(connection: Any) -> Exception:
-    """Break a connection, which rolls back what was not committed, and return the error of that."""
-    from psycopg import OperationalError
-
-    die(connection)
-    error: Exception = OperationalError("server closed the connection unexpectedly")
-    return error
-
-
-def _use(connection: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-    """Refuse the connection of another delivery."""
-    if not holds_connection(connection):
-        refuse_delivery(_FOREIGN)
-    return nullcontext()
-
-
-def _reaching(
-    cls: Any, conninfo: str = "", *args: Any, **kwargs: Any
-) -> AbstractContextManager[None]:
-    """Refuse a server on another machine that the world does not use, before its name is looked up."""
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-
-    if accounts.current is None or watcher.get() is None:
-        return nullcontext()
-    own = {name: kwargs[name] for name in ("host", "hostaddr") if kwargs.get(name) is not None}
-    with suppress(ProgrammingError):
-        given = conninfo_to_dict(conninfo, **own)
-        hosts = given.get("hostaddr") or given.get("host") or os.environ.get("PGHOST") or ""
-        for host in str(hosts).split(","):
-            refuse_far_server(host, library)
-    return nullcontext()
-
-
-def _one_step(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-    return looking(is_busy) if is_explored() else nullcontext()
-
-
-def _statement(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-    act = _act_of(cursor, query)
-    return looking(is_busy) if act is None else acting(act)
-
-
-def _awaited_statement(
-    cursor: Any, query: Any, *args: Any, **kwargs: Any
-) -> AbstractContextManager[None]:
-    # A statement that only reads waits in `wait`, which is one step already.
-    return acting(_act_of(cursor, query))
-
-
-def _act_of(cursor: Any, query: Any) -> Act | None:
-    """Return what a statement does; None when it only reads, or nobody watches."""
-    if watcher.get() is None and accounts.current is None:
-        return None
-    connection = cursor.connection
-    text = _text_of(query)
-    _note_tables(connection, text)
-    if watcher.get() is None:
-        return None
-    _use(connection)
-    if not changes(text):
-        return None
-    setattr(connection, _CHANGED, True)
-    commits = connection.autocommit and not _in_transaction(connection)
-    return _act(connection, shown(text), commits=commits)
-
-
-def _text_of(query: Any) -> str:
-    if isinstance(query, bytes):
-        return query.decode("utf-8", "replace")
-    if isinstance(query, str):
-        return query
-    if hasattr(query, "as_string"):
-        return str(query.as_string(None))
-    # A template string of Python 3.14.
-    return "".join(query.strings)
-
-
-def _note_tables(connection: Any, text: str) -> None:
-    """Report the tables of a statement to the account of the history that is open."""
-    if accounts.current is None:
-        return
-    place = getattr(connection, _PLACE, None)
-    if place is None:
-        place = {
-            option.keyword.decode(): option.val.decode()
-            for option in connection.pgconn.info
-            if option.val is not None
-        }
-        setattr(connection, _PLACE, place)
-    note_tables(place, text)
-
-
-def _commit(connection: Any) -> Act | None:
-    """Return the act of a commit; None when there is nothing to commit, or nobody watches."""
-    if watcher.get() is None or not _in_transaction(connection):
-        return None
-    if not getattr(connection, _CHANGED, False):
-        return None
-    setattr(connection, _CHANGED, False)
-    return _act(connection, "commit", commits=True)
-
-
-def _end_of_transaction(
-    transaction: Any, kind: type[BaseException] | None, *args: Any
-) -> AbstractContextManager[None]:
-    """Return the block in which a `with connection.transaction()` is left: it commits if it is the outermost."""
-    outermost = getattr(transaction, "_outer_transaction", True)
-    commits = kind is None and not transaction.force_rollback and outermost
-    return acting(_commit(transaction.connection) if commits else None)
-
-
-def _act(connection: Any, text: str, *, commits: bool) -> Act:
-    """Return an act; only one that commits can have happened although its answer is lost."""
-    end = functools.partial(lost, connection)
-    return Act(
-        "psycopg",
-        text,
-        counts=False,
-        refused=end,
-        answer_lost=end if commits else None,
-        busy=is_busy,
+class _Psycopg(Postgresql):
+    library = name = "psycopg"
+    advice = (
+        "Open the connection within the job, with `with psycopg.connect(...)`, or take it out of a pool of "
+        "psycopg_pool or of an engine of SQLAlchemy."
     )
 
+    def install(self, patches: Patches) -> None:
+        """Watch the statements of every connection that a delivery opens.
 
-def _in_transaction(connection: Any) -> bool:
+        Connections are noted where they are made, cursors are patched class by class: the server-side
+        cursors override `execute` of the others.
+        """
+        import psycopg
+
+        init = psycopg.BaseConnection.__init__
+
+        @functools.wraps(init)
+        def made(connection: Any, pgconn: Any) -> None:
+            init(connection, pgconn)
+            if is_explored():
+                pgconn.exec_(set_lock_timeout().encode())
+            self.opened(connection)
+
+        patches.set(psycopg.BaseConnection, "__init__", made)
+        blocking = vars(psycopg.Connection)["connect"].__func__
+        patches.set(psycopg.Connection, "connect", classmethod(within(self._reaching, blocking)))
+        patches.set(psycopg, "connect", psycopg.Connection.connect)
+        awaited = within(self._one_step, vars(psycopg.AsyncConnection)["connect"].__func__)
+        awaited = within(self._reaching, awaited)
+        patches.set(psycopg.AsyncConnection, "connect", classmethod(awaited))
+        surround(patches, psycopg.AsyncConnection, "wait", self._one_step)
+        for cursor, stream, copy in (
+            (psycopg.Cursor, self._stream, self._copy),
+            (psycopg.ServerCursor, self._stream, self._copy),
+            (psycopg.AsyncCursor, self._stream_async, self._copy_async),
+            (psycopg.AsyncServerCursor, self._stream_async, self._copy_async),
+        ):
+            own = vars(cursor)
+            for name in ("execute", "executemany"):
+                if name in own:
+                    surround(patches, cursor, name, self._statement)
+            for name, method in (("stream", stream), ("copy", copy)):
+                if name in own:
+                    patches.set(cursor, name, method(own[name]))
+        for connection, transaction, leave in (
+            (psycopg.Connection, psycopg.Transaction, "__exit__"),
+            (psycopg.AsyncConnection, psycopg.AsyncTransaction, "__aexit__"),
+        ):
+            surround(patches, connection, "cursor", self.use)
+            surround(patches, connection, "transaction", self.use)
+            surround(patches, connection, "commit", self.commit)
+            surround(patches, transaction, leave, self._end_of_transaction)
+
+    def statement_of(self, sql: Any) -> Statement:
+        if hasattr(sql, "as_string"):
+            return Statement(sql.as_string(None))
+        # A template string of Python 3.14.
+        return Statement("".join(sql.strings) if hasattr(sql, "strings") else sql)
+
+    def commits(self, connection: Any, statement: Statement) -> bool:
+        return connection.autocommit and not is_in_transaction(connection)
+
+    def has_changed(self, connection: Any) -> bool:
+        # A rollback is not noted.
+        return super().has_changed(connection) and is_in_transaction(connection)
+
+    def place_of(self, connection: Any) -> Mapping[str, Any]:
+        return _options(connection.pgconn)
+
+    def die(self, connection: Any) -> None:
+        from psycopg.conninfo import make_conninfo
+        from psycopg.pq import ConnStatus, PGconn, PipelineStatus
+
+        pgconn = connection.pgconn
+        if pgconn.status != ConnStatus.OK:
+            return
+        if pgconn.pipeline_status == PipelineStatus.OFF:
+            if is_in_transaction(connection):
+                pgconn.exec_(b"ROLLBACK")
+            pgconn.exec_(b"SELECT pg_advisory_unlock_all()")
+            pgconn.finish()
+            return
+        # In a pipeline it takes no ROLLBACK. The server ends it soon after `finish`, so wait for that.
+        other = PGconn.connect(make_conninfo(**_options(pgconn)).encode())
+        query = b"SELECT pg_sleep(0.001) FROM pg_stat_activity WHERE pid = %d" % pgconn.backend_pid
+        pgconn.finish()
+        while other.exec_(query).ntuples:
+            pass
+        other.finish()
+
+    # Blocks for calls
+
+    def _reaching(
+        self, cls: Any, conninfo: str = "", *args: Any, **kwargs: Any
+    ) -> AbstractContextManager[None]:
+        """Refuse a server on another machine that the world does not use, before its name is looked up."""
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+
+        if accounts.current is None or watcher.get() is None:
+            return nullcontext()
+        own = {name: kwargs[name] for name in ("host", "hostaddr") if kwargs.get(name) is not None}
+        with suppress(ProgrammingError):
+            given = conninfo_to_dict(conninfo, **own)
+            hosts = given.get("hostaddr") or given.get("host") or os.environ.get("PGHOST") or ""
+            for host in str(hosts).split(","):
+                self.check_reach(host)
+        return nullcontext()
+
+    def _one_step(self, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+        return self.no_effect() if is_explored() else nullcontext()
+
+    def _statement(
+        self, cursor: Any, query: Any, *args: Any, **kwargs: Any
+    ) -> AbstractContextManager[None]:
+        return self.statement(cursor.connection, query)
+
+    def _end_of_transaction(
+        self, transaction: Any, kind: type[BaseException] | None, *args: Any
+    ) -> AbstractContextManager[None]:
+        """Return the block in which a transaction is left: it commits if it is the outermost."""
+        outermost = getattr(transaction, "_outer_transaction", True)
+        if kind is None and not transaction.force_rollback and outermost:
+            return self.commit(transaction.connection)
+        return nullcontext()
+
+    # `stream` gives rows one by one. In a check all are fetched within the statement, which may change something.
+
+    def _stream(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(genuine)
+        def stream(
+            cursor: Any, query: Any, *args: Any, **kwargs: Any
+        ) -> Generator[Any, None, None]:
+            rows = genuine(cursor, query, *args, **kwargs)
+            if not is_part():
+                with self.statement(cursor.connection, query):
+                    rows = list(rows)
+            yield from rows
+
+        return stream
+
+    def _stream_async(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(genuine)
+        async def stream(
+            cursor: Any, query: Any, *args: Any, **kwargs: Any
+        ) -> AsyncGenerator[Any, None]:
+            with self.statement(cursor.connection, query):
+                rows = [row async for row in genuine(cursor, query, *args, **kwargs)]
+            for row in rows:
+                yield row
+
+        return stream
+
+    # `copy` is a block of the job, and what it changes happens at its end. It is left in any case, since it holds
+    # a lock of the connection.
+
+    def _copy(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        @contextmanager
+        def copy(
+            cursor: Any, statement: Any, *args: Any, **kwargs: Any
+        ) -> Generator[Any, None, None]:
+            block, left = genuine(cursor, statement, *args, **kwargs), False
+            end = self.statement(cursor.connection, statement)
+            with self.no_effect():
+                opened = block.__enter__()
+            try:
+                yield opened
+                with end:
+                    left = True
+                    block.__exit__(None, None, None)
+            except BaseException:
+                if not left:
+                    with suppress(Exception):
+                        block.__exit__(*sys.exc_info())
+                raise
+
+        return copy
+
+    def _copy_async(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        @asynccontextmanager
+        async def copy(
+            cursor: Any, statement: Any, *args: Any, **kwargs: Any
+        ) -> AsyncGenerator[Any, None]:
+            block, left = genuine(cursor, statement, *args, **kwargs), False
+            end = self.statement(cursor.connection, statement)
+            with self.no_effect():
+                opened = await block.__aenter__()
+            try:
+                yield opened
+                with end:
+                    left = True
+                    await block.__aexit__(None, None, None)
+            except BaseException:
+                if not left:
+                    with suppress(Exception):
+                        await block.__aexit__(*sys.exc_info())
+                raise
+
+        return copy
+
+
+def is_in_transaction(connection: Any) -> bool:
     from psycopg.pq import TransactionStatus
 
     return connection.pgconn.transaction_status != TransactionStatus.IDLE  # type: ignore[no-any-return]
 
 
-# `stream` gives rows one by one: where it changes something, all rows are fetched within the act.
-
-
-def _stream(genuine: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(genuine)
-    def stream(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
-        rows = genuine(cursor, query, *args, **kwargs)
-        act = _act_of(cursor, query)
-        if act is not None:
-            with acting(act):
-                rows = list(rows)
-        yield from rows
-
-    return stream
-
-
-def _stream_async(genuine: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(genuine)
-    async def stream(
-        cursor: Any, query: Any, *args: Any, **kwargs: Any
-    ) -> AsyncGenerator[Any, None]:
-        rows = genuine(cursor, query, *args, **kwargs)
-        act = _act_of(cursor, query)
-        if act is None:
-            async for row in rows:
-                yield row
-            return
-        with acting(act):
-            found = [row async for row in rows]
-        for row in found:
-            yield row
-
-    return stream
-
-
-# `copy` is a block of the job, and what it changes happens at its end. It is left in any case, since it holds
-# a lock of the connection.
-
-
-def _copy(genuine: Callable[..., Any]) -> Callable[..., Any]:
-    @contextmanager
-    def copy(cursor: Any, statement: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
-        block = genuine(cursor, statement, *args, **kwargs)
-        act = _act_of(cursor, statement)
-        with looking(is_busy):
-            opened = block.__enter__()
-        left = False
-        try:
-            yield opened
-            with acting(act):
-                left = True
-                block.__exit__(None, None, None)
-        except BaseException:
-            if not left:
-                with suppress(Exception):
-                    block.__exit__(*sys.exc_info())
-            raise
-
-    return copy
-
-
-def _copy_async(genuine: Callable[..., Any]) -> Callable[..., Any]:
-    @asynccontextmanager
-    async def copy(
-        cursor: Any, statement: Any, *args: Any, **kwargs: Any
-    ) -> AsyncGenerator[Any, None]:
-        block = genuine(cursor, statement, *args, **kwargs)
-        act = _act_of(cursor, statement)
-        opened = await block.__aenter__()
-        left = False
-        try:
-            yield opened
-            with acting(act):
-                left = True
-                await block.__aexit__(None, None, None)
-        except BaseException:
-            if not left:
-                with suppress(Exception):
-                    await block.__aexit__(*sys.exc_info())
-            raise
-
-    return copy
+def _options(pgconn: Any) -> dict[str, str]:
+    """Return the parameters of a connection."""
+    given = ((option.keyword, option.val) for option in pgconn.info)
+    return {name.decode(): value.decode() for name, value in given if value is not None}
 
 
 #: Opens a connection as a pool does, with its settings.
@@ -405,7 +302,7 @@ class _Pools:
             if connection not in self._own:
                 putconn(pool, connection)
             elif not connection.closed:
-                if _in_transaction(connection):
+                if is_in_transaction(connection):
                     connection.rollback()
                 self._keep(pool, connection)
 
@@ -417,7 +314,7 @@ class _Pools:
             if connection not in self._own:
                 await putconn(pool, connection)
             elif not connection.closed:
-                if _in_transaction(connection):
+                if is_in_transaction(connection):
                     await connection.rollback()
                 self._keep(pool, connection)
 
@@ -430,4 +327,5 @@ class _Pools:
             free.append(connection)
 
 
+source: Final = _Psycopg()
 pools: Final = _Pools()

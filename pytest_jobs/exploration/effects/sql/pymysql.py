@@ -9,10 +9,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ..wrapping import surround
-from .basis.mysql_blocking import BlockingDriver, another
-
-#: The attribute of a connection with what opens another one like it.
-_AGAIN: Final = "_pytest_jobs_again"
+from .basis.mysql_blocking import BlockingDriver
 
 
 class _PyMySQL(BlockingDriver):
@@ -25,7 +22,7 @@ class _PyMySQL(BlockingDriver):
 
         @functools.wraps(init)
         def made(connection: Any, *args: Any, **kwargs: Any) -> None:
-            setattr(connection, _AGAIN, another(type(connection), args, kwargs))
+            self.note_again(connection, args, kwargs)
             init(connection, *args, **kwargs)
 
         patches.set(connected, "__init__", made)
@@ -40,8 +37,7 @@ class _PyMySQL(BlockingDriver):
     def _connecting(
         self, connection: Any, *args: Any, **kwargs: Any
     ) -> AbstractContextManager[None]:
-        host = None if connection.unix_socket else connection.host
-        return self.opened(connection, host, getattr(connection, _AGAIN, None))
+        return self.connecting(connection, None if connection.unix_socket else connection.host)
 
 
 source: Final = _PyMySQL()

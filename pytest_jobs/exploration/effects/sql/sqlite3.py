@@ -29,9 +29,8 @@ from ...engine.acts import (
 )
 from ...stores.account import accounts
 from ...stores.sqlite import Authorizer, Reporting
-from .basis.statements import changes, shown, transaction_of
-
-library: Final = "sqlite3"
+from .basis.driver import Driver
+from .basis.statements import Statement, changes, shown, transaction_of
 
 _BUSY_TIMEOUT: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)
 #: How many arguments of `connect` come before the one that binds a connection to its thread.
@@ -48,15 +47,37 @@ _CLOCK: Final = {
 }
 
 
-def install(patches: Patches) -> None:
-    """Watch the statements of every connection that is opened from now on.
+class Sqlite(Driver):
+    """Its connections watch themselves. No answer is lost, since there is no server."""
 
-    No such connection waits for a lock, since the delivery that holds it is suspended. Both modules are
-    patched: SQLAlchemy and Django open their connections by `sqlite3.dbapi2`.
-    """
-    connect = functools.partial(_connect, sqlite3.connect)
-    patches.set(sqlite3, "connect", connect)
-    patches.set(dbapi2, "connect", connect)
+    library = "sqlite3"
+    has_server = False
+
+    def __init__(self) -> None:
+        super().__init__(self.library)
+
+    def install(self, patches: Patches) -> None:
+        """Watch the statements of every connection that is opened from now on.
+
+        No such connection waits for a lock, since the delivery that holds it is suspended. Both modules are
+        patched: SQLAlchemy and Django open their connections by `sqlite3.dbapi2`.
+        """
+        connect = functools.partial(_connect, sqlite3.connect)
+        patches.set(sqlite3, "connect", connect)
+        patches.set(dbapi2, "connect", connect)
+
+    def commits(self, connection: Any, statement: Statement) -> bool:
+        return False
+
+    def die(self, connection: Any) -> None:
+        # One that was opened before the check is of another class.
+        getattr(connection, "die", connection.close)()
+
+    def lost(self, connection: Any) -> Exception:
+        return failed()
+
+
+source: Final = Sqlite()
 
 
 def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

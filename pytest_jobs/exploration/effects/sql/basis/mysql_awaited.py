@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextvars
 import functools
-import os
-import socket
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from typing import Any, Final, TypeVar, cast
 
@@ -16,22 +13,18 @@ from .....harness.records.patches import Patches
 from .....harness.time.waiting import off_the_loop
 from ....engine.acts import is_explored, looking, note_look, skippable
 from ...wrapping import surround, surround_awaited
-from .mysql import RELEASES, Driver, Questions, is_part, options_again, sent, unwatched
-from .mysql_store import Ask, Question
+from .driver import end_session, is_part, sent, unwatched
+from .mysql import RELEASES, Ask, Mysql, Question, Questions, options_again
 from .statements import is_busy
 
 T = TypeVar("T")
 
-#: The attribute of a connection with what asks another one like it.
-_AGAIN: Final = "_pytest_jobs_again"
 #: The numbers of two commands of the protocol.
 _QUIT: Final = 1
 _QUERY: Final = 3
-#: In seconds: how long a server may take to end a session.
-_PATIENCE: Final = 5.0
 
 
-class AwaitedDriver(Driver):
+class AwaitedDriver(Mysql):
     """The effect source for a driver whose calls are awaited. Its waits for the socket make no points."""
 
     @property
@@ -57,7 +50,7 @@ class AwaitedDriver(Driver):
 
         @functools.wraps(init)
         def made(connection: Any, *args: Any, **kwargs: Any) -> None:
-            setattr(connection, _AGAIN, self._another(kwargs))
+            self.opening(connection).again = self._another(kwargs)
             init(connection, *args, **kwargs)
 
         @functools.wraps(opens)
@@ -81,7 +74,7 @@ class AwaitedDriver(Driver):
         for name, block in (
             ("commit", self.commit),
             ("rollback", self.rollback),
-            ("select_db", self.use),
+            ("select_db", self.use_database),
             ("ping", self.no_effect),
             ("set_charset", self.no_effect),
             ("show_warnings", self.no_effect),
@@ -169,8 +162,7 @@ class AwaitedDriver(Driver):
         self.check_reach(self.host(connection))
         with skippable(), sent(looking(is_busy)):
             opened = await connect()
-            again = getattr(connection, _AGAIN, None)
-            await _answer(connection, self.note_opened(connection, again))
+            await _answer(connection, self.note_opened(connection))
             return opened
         return cast(T, None)
 
@@ -213,7 +205,10 @@ class AwaitedDriver(Driver):
 
     def _end_session(self, connection: Any) -> None:
         with suppress(Exception):
-            contextvars.Context().run(_end_session, self.transport(connection))
+            transport = self.transport(connection)
+            # Without the keys of the encryption, all that a server understands is the end.
+            is_plain = transport.get_extra_info("ssl_object") is None
+            end_session(transport, *(_LAST_WORDS if is_plain else ()))
 
     def _another(self, kwargs: dict[str, Any]) -> Ask:
         """Return what asks another connection to the same database, on a loop of its own."""
@@ -254,22 +249,13 @@ def _run_apart(coroutine: Any) -> list[Any]:
             loop.close()
 
 
-def _end_session(transport: Any) -> None:
-    """Let a server end a session, past the event loop, which does not run any more."""
-    with closing(socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))) as wire:
-        wire.settimeout(_PATIENCE)
-        if transport.get_extra_info("ssl_object") is None:
-            for sql in ("ROLLBACK", *RELEASES):
-                wire.sendall(_packet(_QUERY, sql.encode()))
-            wire.sendall(_packet(_QUIT))
-        else:
-            # Without the keys of the encryption, all that it understands is the end.
-            wire.shutdown(socket.SHUT_WR)
-        # It closes its end when it has released the locks.
-        while wire.recv(65_536):
-            pass
-
-
 def _packet(command: int, text: bytes = b"") -> bytes:
     """Return a message of the protocol: its length, its number, and a command."""
     return (len(text) + 1).to_bytes(3, "little") + bytes((0, command)) + text
+
+
+#: What a client says at last. The server itself needs a moment to find out that it is gone.
+_LAST_WORDS: Final = (
+    *(_packet(_QUERY, sql.encode()) for sql in ("ROLLBACK", *RELEASES)),
+    _packet(_QUIT),
+)

@@ -10,12 +10,12 @@ from typing import Any
 from .....harness.records.patches import Patches
 from ....engine.acts import looking
 from ...wrapping import surround
-from .mysql import RELEASES, Driver, Questions, options_again, sent, unwatched
-from .mysql_store import Ask, Question
+from .driver import sent, unwatched
+from .mysql import RELEASES, Ask, Mysql, Question, Questions, options_again
 from .statements import is_busy
 
 
-class BlockingDriver(Driver):
+class BlockingDriver(Mysql):
     """The effect source for a driver whose calls return when the server has answered."""
 
     @property
@@ -45,8 +45,8 @@ class BlockingDriver(Driver):
         for name, block in (
             ("begin", self._begin),
             ("autocommit", self._commit_each),
-            ("select_db", self.use),
-            ("cmd_init_db", self.use),
+            ("select_db", self.use_database),
+            ("cmd_init_db", self.use_database),
             ("ping", self.no_effect),
             ("close", self.no_effect),
         ):
@@ -64,20 +64,30 @@ class BlockingDriver(Driver):
             surround(patches, cursor, "callproc", self._procedure)
 
     @contextmanager
-    def opened(
-        self, connection: Any, host: str | None, again: Ask | None
-    ) -> Generator[None, None, None]:
+    def connecting(self, connection: Any, host: str | None) -> Generator[None, None, None]:
         """Surround the opening of a connection.
 
         Args:
             connection: what is opened.
             host: the machine of the server; None for a socket in the file system, or this machine.
-            again: asks another one like it; None for one that was opened before, and connects again.
         """
         self.check_reach(host)
         with sent(looking(is_busy)):
             yield
-        _answer(connection, self.note_opened(connection, again))
+        _answer(connection, self.note_opened(connection))
+
+    def note_again(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Note how another connection to the same database is opened: with the arguments of this one."""
+        kind, options = type(connection), options_again(kwargs)
+
+        def ask(*questions: Question) -> list[Any]:
+            with closing(kind(*args, **options)) as other, closing(other.cursor()) as cursor:
+                for sql, values in questions:
+                    cursor.execute(sql, values)
+                return list(cursor.fetchall())
+
+        again: Ask = lambda *questions: unwatched(functools.partial(ask, *questions))  # noqa: E731
+        self.opening(connection).again = again
 
     def die(self, connection: Any) -> None:
         self._end(connection, connection.close)
@@ -140,22 +150,3 @@ def _run(connection: Any, sql: str) -> list[Any]:
         rows = list(cursor.fetchall()) if cursor.description else []
     # Those of a cursor that gives dictionaries.
     return [tuple(row.values()) if isinstance(row, dict) else row for row in rows]
-
-
-def another(kind: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ask:
-    """Return what asks another connection to the same database.
-
-    Args:
-        kind: the class of the connection.
-        args: the arguments with which it was opened.
-        kwargs: likewise.
-    """
-    options = options_again(kwargs)
-
-    def ask(*questions: Question) -> list[Any]:
-        with closing(kind(*args, **options)) as connection, closing(connection.cursor()) as cursor:
-            for sql, values in questions:
-                cursor.execute(sql, values)
-            return list(cursor.fetchall())
-
-    return lambda *questions: unwatched(functools.partial(ask, *questions))

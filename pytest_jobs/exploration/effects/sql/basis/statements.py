@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from ....engine.acts import Transaction, may_wait_for_locks
 
@@ -34,11 +34,47 @@ _LONGEST: Final = 80
 _BUSY: Final = frozenset(("55P03", "40P01", "40001", "57014"))
 #: Numbers of MySQL: lock not available, deadlock, a row that has changed since it was read, and NOWAIT.
 _BUSY_IN_MYSQL: Final = frozenset((1205, 1213, 1020, 3572))
-_DRIVERS_OF_MYSQL: Final = frozenset(("pymysql", "MySQLdb", "mysql", "asyncmy"))
+_COMMIT: Final = re.compile(r"\s*(?:commit|end)\b", re.IGNORECASE)
+_ROLLBACK: Final = re.compile(r"\s*(?:rollback|abort)\b(?!.*\bto\b)", re.IGNORECASE)
 #: In milliseconds. A suspended delivery never releases its lock, so waiting for it is useless.
 _SUSPENDED_HOLDER: Final = 5
 #: In milliseconds. The server needs a moment to release the locks of a killed process.
 _DYING_HOLDER: Final = 5_000
+
+
+class Statement:
+    """One statement, as far as the text of standard SQL shows what it does."""
+
+    def __init__(self, sql: Any) -> None:
+        text = sql.decode("utf-8", "replace") if isinstance(sql, bytes | bytearray) else str(sql)
+        self._ends = _COMMIT.match(text) is not None
+        #: As the job has it. One commit reads like another, whether a driver or the job has written it.
+        self.text = "commit" if self._ends else text
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something that another connection may see, now or after a commit."""
+        return not self._ends and changes(self.text)
+
+    @property
+    def commits(self) -> bool:
+        """Whether it commits: by itself, as statements that define tables do in MySQL."""
+        return False
+
+    @property
+    def commits_what_is_open(self) -> bool:
+        """Whether it commits what an open transaction has changed."""
+        return self._ends
+
+    @property
+    def begins(self) -> bool:
+        """Whether it begins a transaction, where the driver itself does not say so."""
+        return False
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether it rolls a transaction back."""
+        return _ROLLBACK.match(self.text) is not None
 
 
 def lock_timeout() -> int:
@@ -102,7 +138,10 @@ def shown(sql: str) -> str:
 
 def is_busy(error: BaseException) -> bool:
     """Return whether a server reports, by its code, that another transaction is in the way."""
-    if type(error).__module__.partition(".")[0] in _DRIVERS_OF_MYSQL:
-        return getattr(error, "errno", next(iter(error.args), None)) in _BUSY_IN_MYSQL
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-    return state in _BUSY
+    if state in _BUSY:
+        return True
+    # MySQL has numbers, which other errors than those of a database may have as well.
+    is_of_database = any(kind.__name__ == "DatabaseError" for kind in type(error).__mro__)
+    number = getattr(error, "errno", next(iter(error.args), None))
+    return is_of_database and isinstance(number, int) and number in _BUSY_IN_MYSQL
