@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.utils import DatabaseError, OperationalError
+from django.db.utils import OperationalError
 
 from ...harness.records.patches import Patches
 from ..engine.acts import (
@@ -24,7 +24,7 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
-from .sql.basis.statements import changes, is_busy, shown, transaction_of
+from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
 from .sql.rows import driver_of
 from .wrapping import surround
 
@@ -84,7 +84,7 @@ def _connecting(connect: Callable[[Any], None]) -> Callable[[Any], None]:
         if current is None or is_explored():
             connect(wrapper)
             return
-        with looking(_is_busy):
+        with looking(is_busy):
             connect(wrapper)
         if not _is_in_memory(wrapper):
             note_connection(functools.partial(_die, wrapper, wrapper.connection))
@@ -139,7 +139,7 @@ class _Connections:
     def _open(self, wrapper: Any) -> None:
         self._opening.add(id(wrapper))
         try:
-            with looking(_is_busy):
+            with looking(is_busy):
                 self._ensure_connection(wrapper)
         finally:
             self._opening.discard(id(wrapper))
@@ -163,7 +163,7 @@ def _statement(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> AbstractCont
         # A dead delivery may do this as well: its savepoint may lie in the transaction of a test.
         return nullcontext()
     if not changes(text):
-        return looking(_is_busy, transaction_of(wrapper.connection))
+        return looking(is_busy, transaction_of(wrapper.connection))
     return acting(_act(wrapper, shown(text.replace('"', "")), commits=not wrapper.in_atomic_block))
 
 
@@ -179,7 +179,6 @@ def _commit(wrapper: Any) -> AbstractContextManager[None]:
 
 
 def _act(wrapper: Any, text: str, *, commits: bool = False) -> Act:
-    """Return an act; on a server one that commits can have happened although its answer is lost."""
     driver = driver_of(wrapper.connection)
 
     def failed() -> Exception:
@@ -189,24 +188,9 @@ def _act(wrapper: Any, text: str, *, commits: bool = False) -> Act:
         error: Exception = OperationalError(*broken.args)
         return error
 
-    return Act(
-        "django",
-        text,
-        counts=False,
-        refused=failed,
-        answer_lost=failed if commits and driver.has_server else None,
-        busy=_is_busy,
-        transaction=transaction_of(wrapper.connection),
-    )
-
-
-def _is_busy(error: BaseException) -> bool:
-    if not isinstance(error, DatabaseError):
-        return False
-    cause = error.__cause__
-    return (cause is not None and is_busy(cause)) or (
-        isinstance(error, OperationalError) and "locked" in str(error)
-    )
+    commits = commits and driver.has_server
+    transaction = transaction_of(wrapper.connection)
+    return act_of("django", text, failed, commits=commits, transaction=transaction)
 
 
 def _die(wrapper: Any, raw: Any) -> None:

@@ -27,9 +27,8 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
-from .sql.basis.statements import changes, is_busy, shown, transaction_of
+from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
 from .sql.rows import driver_named, driver_of, own_connection
-from .sql.sqlite3 import is_locked
 from .wrapping import surround
 
 library: Final = "sqlalchemy"
@@ -55,8 +54,8 @@ _AWAITED_DRIVER: Final = (
     "the worker is killed. In the world, use postgresql+psycopg://, mysql+aiomysql:// or sqlite+aiosqlite://."
 )
 _DRIVER: Final = (
-    "The job used the driver {driver} of SQLAlchemy, which a check does not know: neither how its connections wait "
-    "for a lock, nor what a killed worker leaves of them. In the world, use postgresql+psycopg://, "
+    "The job used the driver {driver} of SQLAlchemy, which a check does not know: neither how its connections "
+    "wait for a lock, nor what a killed worker leaves of them. In the world, use postgresql+psycopg://, "
     "mysql+pymysql:// or sqlite://."
 )
 #: In the `info` of a connection: it has changed something since its last commit.
@@ -78,10 +77,10 @@ def install(patches: Patches) -> None:
     @functools.wraps(raw_connection)
     def connected(engine: Any) -> Any:
         if not is_explored():
-            with looking(_is_busy):
+            with looking(is_busy):
                 return raw_connection(engine)
         _check_driver(engine.dialect)
-        with looking(_is_busy):
+        with looking(is_busy):
             return pools.of(engine).connect()
 
     patches.set(Engine, "raw_connection", connected)
@@ -208,7 +207,7 @@ def _statement_listener(name: str, pools: _Pools) -> Callable[..., bool]:
             commits = driver.commits(connection.dbapi_connection, driver.statement_of(statement))
             block = acting(_act(connection, shown(statement), commits=commits))
         else:
-            block = looking(_is_busy, transaction_of(own_connection(connection)))
+            block = looking(is_busy, transaction_of(own_connection(connection)))
         with block:
             getattr(context.dialect, name)(cursor, statement, *rest)
         return True
@@ -219,12 +218,12 @@ def _statement_listener(name: str, pools: _Pools) -> Callable[..., bool]:
 def _commit(dialect: Any, connection: Any) -> AbstractContextManager[None]:
     if watcher.get() is not None and connection.info.pop(_CHANGED, False):
         return acting(_act(connection, "commit", commits=driver_of(connection).has_server))
-    return looking(_is_busy)
+    return looking(is_busy)
 
 
 def _no_effect(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
     # One step, however often an awaited driver waits for something in it.
-    return looking(_is_busy) if is_explored() else nullcontext()
+    return looking(is_busy) if is_explored() else nullcontext()
 
 
 def _keeping_connections() -> Callable[[Any], None]:
@@ -251,8 +250,6 @@ def _listen(patches: Patches, target: Any, name: str, listener: Callable[..., ob
 
 
 def _act(connection: Any, text: str, *, commits: bool) -> Act:
-    """Return an act; only one that commits can have happened although its answer is lost."""
-
     def lost() -> Exception:
         """Return the error of a database that fails: a server takes the connection with it."""
         broken = driver_of(connection).lost(own_connection(connection))
@@ -265,19 +262,8 @@ def _act(connection: Any, text: str, *, commits: bool) -> Act:
             return error
         return broken
 
-    return Act(
-        "sqlalchemy",
-        text,
-        counts=False,
-        refused=lost,
-        answer_lost=lost if commits else None,
-        busy=_is_busy,
-        transaction=transaction_of(own_connection(connection)),
-    )
-
-
-def _is_busy(error: BaseException) -> bool:
-    return is_locked(error) or is_busy(error)
+    transaction = transaction_of(own_connection(connection))
+    return act_of("sqlalchemy", text, lost, commits=commits, transaction=transaction)
 
 
 class _Sessions:

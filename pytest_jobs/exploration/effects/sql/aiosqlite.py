@@ -17,8 +17,8 @@ from ...engine.acts import (
 )
 from ..wrapping import surround
 from .basis.driver import check_own
-from .basis.statements import changes, shown
-from .sqlite3 import Sqlite, act_of, is_locked, without_patience
+from .basis.statements import changes, is_busy, shown
+from .sqlite3 import Sqlite, sqlite_act, without_patience
 
 _STATEMENTS: Final = frozenset(
     ("execute", "executemany", "executescript", "_execute_insert", "_execute_fetchall")
@@ -56,7 +56,7 @@ class _Aiosqlite(Sqlite):
 
             connection._connector = open_unwatched
             note_connection(functools.partial(self.die, connection), shared=connection)
-            with looking(is_locked):
+            with looking(is_busy):
                 return await connect(connection)
 
         @functools.wraps(execute)
@@ -69,7 +69,7 @@ class _Aiosqlite(Sqlite):
                 args = (without_patience(args[0]), *args[1:])
                 parts = args[0].split(";") if name == "executescript" else [args[0]]
                 text = shown(args[0]) if any(map(changes, parts)) else None
-            with looking(is_locked) if text is None else acting(act_of(text)):
+            with looking(is_busy) if text is None else acting(sqlite_act(text)):
                 return await execute(connection, function, *args, **kwargs)
 
         def own_connection(connection: Any) -> Any:

@@ -30,7 +30,7 @@ from ...engine.acts import (
 from ...stores.account import accounts
 from ...stores.sqlite import Authorizer, Reporting
 from .basis.driver import Driver
-from .basis.statements import Statement, changes, shown, transaction_of
+from .basis.statements import Statement, act_of, changes, is_busy, shown, transaction_of
 
 _BUSY_TIMEOUT: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)
 #: How many arguments of `connect` come before the one that binds a connection to its thread.
@@ -327,7 +327,7 @@ class _WatchedConnection(Reporting):
         if here is not self:
             here.commit()
         elif super().in_transaction:
-            with acting(act_of("commit")):
+            with acting(sqlite_act("commit")):
                 super().commit()
                 self.ended += 1
 
@@ -416,21 +416,13 @@ class _WatchedCursor(sqlite3.Cursor):
 
 def _block_of(sql: str, transaction: Transaction | None = None) -> AbstractContextManager[None]:
     if any(map(changes, sql.split(";"))):
-        return acting(act_of(shown(sql), transaction))
-    return looking(is_locked, transaction)
+        return acting(sqlite_act(shown(sql), transaction))
+    return looking(is_busy, transaction)
 
 
-def act_of(text: str, transaction: Transaction | None = None) -> Act:
+def sqlite_act(text: str, transaction: Transaction | None = None) -> Act:
     """Return the act of a statement or commit: its answer cannot be lost, since sqlite has no server."""
-    return Act(
-        "sqlite",
-        text,
-        counts=False,
-        refused=failed,
-        answer_lost=None,
-        busy=is_locked,
-        transaction=transaction,
-    )
+    return act_of("sqlite", text, failed, commits=False, transaction=transaction)
 
 
 def without_patience(sql: str) -> str:
@@ -439,11 +431,6 @@ def without_patience(sql: str) -> str:
     The delivery that holds the lock is suspended, and never releases it.
     """
     return "pragma busy_timeout = 0" if is_explored() and _BUSY_TIMEOUT.match(sql) else sql
-
-
-def is_locked(error: BaseException) -> bool:
-    """Say whether an error says that another connection holds a lock."""
-    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
 def failed() -> Exception:

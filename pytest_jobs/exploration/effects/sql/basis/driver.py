@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import inspect
 import os
 import socket
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
@@ -24,9 +25,10 @@ from ....engine.acts import (
     refuse_delivery,
     watcher,
 )
+from ....engine.lines import untraced
 from ....engine.sources import refuse_far
 from ....stores.account import accounts
-from .statements import Statement, is_busy, shown
+from .statements import Statement, act_of, is_busy, shown
 
 T = TypeVar("T")
 
@@ -231,16 +233,7 @@ class WatchedDriver(Driver):
         return nullcontext() if _sending.get() else sent(looking(is_busy))
 
     def _act(self, connection: Any, text: str, *, commits: bool) -> Act:
-        """Return an act; only one that commits can have happened although its answer is lost."""
-        end = functools.partial(self.lost, connection)
-        return Act(
-            self.name,
-            text,
-            counts=False,
-            refused=end,
-            answer_lost=end if commits else None,
-            busy=is_busy,
-        )
+        return act_of(self.name, text, functools.partial(self.lost, connection), commits=commits)
 
 
 def check_own(connection: Any, noun: str, advice: str) -> None:
@@ -258,6 +251,29 @@ def check_own(connection: Any, noun: str, advice: str) -> None:
 def is_part() -> bool:
     """Return whether a statement belongs to one that has been reported, or nobody watches it."""
     return _sending.get() or (watcher.get() is None and accounts.current is None)
+
+
+def at_once(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
+    """Return a function that does what a coroutine function does, if that waits for nothing.
+
+    So the blocking and the awaited drivers of a dialect have the same lines: what they differ in is `ready`.
+    """
+
+    @functools.wraps(function)
+    @untraced
+    def call(*args: Any, **kwargs: Any) -> T:
+        try:
+            function(*args, **kwargs).send(None)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        raise RuntimeError(f"{function.__name__} waits for something")
+
+    return call
+
+
+async def ready(value: Any) -> Any:
+    """Return a value, or what an awaited driver gives in its place when that has been awaited."""
+    return await value if inspect.isawaitable(value) else value
 
 
 @contextmanager

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol, TypeAlias
 
 from .....errors import ExplorationError
-from ....engine.acts import is_explored, may_wait_for_locks
+from .....harness.records.patches import Patches
+from ....engine.acts import is_explored, looking, may_wait_for_locks, skippable
+from ....engine.lines import call_traced
 from ....engine.sameness.renaming import Unordered
 from ....stores.account import Account, accounts
-from .driver import Opening, WatchedDriver, is_part
+from ...wrapping import BlockOf, surround, surround_awaited
+from .driver import Opening, WatchedDriver, at_once, is_part, ready, sent
 from .mysql_statements import MysqlStatement, lock_of
-from .statements import Statement, shown
+from .statements import Statement, is_busy, shown
 
 #: A statement, and the values of its parameters.
 Question: TypeAlias = tuple[str, tuple[Any, ...]]
 
-#: Yields statements that a source sends for itself, and is sent the rows of each.
-Questions: TypeAlias = Generator[str, list[Any], None]
+#: Returns the text of a statement from the arguments of a method.
+TextOf: TypeAlias = Callable[..., Any]
 
 _OLD_VIEW: Final = (
     "The snapshot reads MySQL by a connection that was opened before the check and does not commit each "
@@ -97,10 +101,19 @@ def _quoted(name: str) -> str:
 
 
 class Mysql(WatchedDriver):
-    """The effect source for a driver of MySQL: `BlockingDriver` and `AwaitedDriver` are the two kinds."""
+    """The effect source for a driver of MySQL: `BlockingDriver` and `AwaitedDriver` are the two kinds.
+
+    It asks the server by the connection of the job: which server that is, and whether a lock is taken.
+    """
 
     dialect = "mysql"
     noun = "to MySQL"
+    #: Whether the calls of the driver are awaited.
+    is_awaited: bool
+    #: Whether the method that opens a connection has its arguments, rather than `__init__`.
+    opens_by_arguments = False
+
+    # What a driver differs in
 
     @abstractmethod
     def is_open(self, connection: Any) -> bool: ...
@@ -108,6 +121,16 @@ class Mysql(WatchedDriver):
     @abstractmethod
     def error(self, number: int, text: str) -> Exception:
         """Return an operational error of the driver."""
+
+    @abstractmethod
+    def host(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+        """Return the machine to which a connection leads; None for a socket in the file system.
+
+        Args:
+            connection: the connection, which is about to be opened.
+            args: the arguments of what opens it.
+            kwargs: likewise.
+        """
 
     def autocommits(self, connection: Any) -> bool:
         """Return whether the connection commits each statement that is in no transaction."""
@@ -117,72 +140,206 @@ class Mysql(WatchedDriver):
         """Return the connection of a cursor; None if the cursor is closed."""
         return cursor.connection
 
-    def statement_of(self, sql: Any) -> MysqlStatement:
-        return MysqlStatement(sql)
+    # What a kind of drivers differs in
 
-    def commits(self, connection: Any, statement: Statement) -> bool:
-        own = getattr(connection, "driver_connection", connection)
-        return statement.commits or (not self.opening(own).has_begun and self.autocommits(own))
+    @abstractmethod
+    def ask(self, connection: Any, sql: str) -> Any:
+        """Send a statement that is not of the job by its connection, and return the rows."""
+
+    @abstractmethod
+    def another(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ask:
+        """Return what asks another connection to the same database.
+
+        Args:
+            connection: the connection.
+            args: the arguments with which it was opened.
+            kwargs: likewise.
+        """
 
     @abstractmethod
     def lost(self, connection: Any) -> Exception:
         return self.error(2013, "Lost connection to MySQL server during query")
 
-    # What a source asks the server
+    # What is watched
 
-    def note_opened(self, connection: Any) -> Questions:
-        """Note that a connection has been opened, and yield what is to be sent through it at first."""
+    def watch_connections(
+        self, patches: Patches, kind: type[Any], connect: str, query: str
+    ) -> None:
+        """Watch what opens, uses and closes connections.
+
+        Args:
+            patches: puts everything back.
+            kind: the class of the connections.
+            connect: the method that opens one, maybe once more.
+            query: the method that sends the text of a statement.
+        """
+        init, sends = kind.__init__, getattr(kind, query)
+
+        @functools.wraps(init)
+        def made(connection: Any, *args: Any, **kwargs: Any) -> None:
+            self.opening(connection).again = self.another(connection, args, kwargs)
+            init(connection, *args, **kwargs)
+
+        patches.set(kind, "__init__", made)
+        opens = getattr(kind, connect)
+
+        @functools.wraps(opens)
+        async def opened(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            do = functools.partial(call_traced, opens, connection, *args, **kwargs)
+            if self.is_awaited and self.is_open(connection):
+                return await do()
+            if self.opens_by_arguments and kwargs:
+                self.opening(connection).again = self.another(connection, args, kwargs)
+            self.check_reach(self.host(connection, args, kwargs))
+            with skippable(), sent(looking(is_busy)):
+                done = await ready(do())
+                await self._note_opened(connection)
+                return done
+
+        @functools.wraps(sends)
+        async def queried(connection: Any, sql: Any, *args: Any, **kwargs: Any) -> Any:
+            async def do() -> Any:
+                await self._check_lock(connection, sql)
+                return await ready(call_traced(sends, connection, sql, *args, **kwargs))
+
+            return await self.send(connection, sql, do)
+
+        patches.set(kind, connect, self._of_kind(opened))
+        patches.set(kind, query, self._of_kind(queried))
+        around = surround_awaited if self.is_awaited else surround
+        blocks: dict[str, BlockOf] = {
+            "commit": self.commit,
+            "rollback": self.rollback,
+            **dict.fromkeys(("select_db", "cmd_init_db"), self.use_database),
+            **dict.fromkeys(("ping", "set_charset", "show_warnings"), self.no_effect),
+        }
+        for name, block in blocks.items():
+            if hasattr(kind, name):
+                around(patches, kind, name, block)
+        for name, text_of in (
+            ("begin", lambda connection: "BEGIN"),
+            ("autocommit", lambda connection, value: f"SET autocommit = {int(bool(value))}"),
+            ("kill", lambda connection, thread_id: "KILL"),
+        ):
+            # `autocommit` is a property of some, which sends a statement.
+            if callable(getattr(kind, name, None)):
+                method = self.sending(getattr(kind, name), lambda connection: connection, text_of)
+                patches.set(kind, name, method)
+
+    def watch_cursor(self, patches: Patches, cursor: type[Any]) -> None:
+        """Watch what the cursors of a class send."""
+        for name, method in self.methods_of(cursor).items():
+            if name in vars(cursor):
+                patches.set(cursor, name, method)
+
+    def methods_of(self, cursor: type[Any]) -> dict[str, Any]:
+        """Return the methods of cursors that send statements, as they are when they are watched."""
+        return {
+            name: self.sending(getattr(cursor, name), self.connection_of, text_of)
+            for name, text_of in (
+                ("execute", lambda cursor, sql, *args, **kwargs: sql),
+                ("executemany", lambda cursor, sql, *args, **kwargs: sql),
+                ("callproc", lambda cursor, procname, *args, **kwargs: f"CALL {procname}"),
+            )
+        }
+
+    def sending(
+        self, method: Callable[..., Any], connection_of: Callable[[Any], Any], text_of: TextOf
+    ) -> Callable[..., Any]:
+        """Return a method that is a statement.
+
+        Args:
+            method: the method.
+            connection_of: returns the connection of an object that has the method; None if it is closed.
+            text_of: returns the text of the statement from the arguments of the method.
+        """
+
+        @functools.wraps(method)
+        async def call(user: Any, *args: Any, **kwargs: Any) -> Any:
+            do = functools.partial(call_traced, method, user, *args, **kwargs)
+            connection = connection_of(user)
+            if connection is None:
+                return await ready(do())
+            return await self.send(connection, text_of(user, *args, **kwargs), do)
+
+        return self._of_kind(call)
+
+    async def send(self, connection: Any, sql: Any, do: Callable[[], Any]) -> Any:
+        """Send a statement.
+
+        Args:
+            connection: the connection.
+            sql: the text of the statement.
+            do: sends it.
+        """
+        if not is_part():
+            self.check_own(connection)
+            await self._find_server(connection)
+            await self._see_the_newest(connection)
+        with skippable(), self.statement(connection, sql):
+            return await ready(do())
+
+    def _of_kind(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return function if self.is_awaited else at_once(function)
+
+    async def _ask(self, connection: Any, sql: str) -> list[Any]:
+        rows: list[Any] = await ready(self.ask(connection, sql))
+        return rows
+
+    async def _note_opened(self, connection: Any) -> None:
         again = self.opening(connection).again
         self.opened(connection).again = again
         if is_explored():
             seconds = _DYING_HOLDER if may_wait_for_locks() else _SUSPENDED_HOLDER
-            yield f"SET innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
-        yield from self._find_server(connection)
+            limits = f"innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
+            await self._ask(connection, f"SET {limits}")
+        await self._find_server(connection)
 
-    def before_statement(self, connection: Any) -> Questions:
-        """Yield what is to be sent before a statement, so that its tables are known and a snapshot is new."""
-        if is_part():
-            return
-        self.check_own(connection)
-        yield from self._find_server(connection)
-        if accounts.current is not None and accounts.current.phase == "snapshot":
-            yield from self._see_the_newest(accounts.current, connection)
-
-    def _find_server(self, connection: Any) -> Questions:
+    async def _find_server(self, connection: Any) -> None:
         account, opening = accounts.current, self.opening(connection)
         if account is not None and account.phase != "comparison" and not opening.place:
-            [[*server, database]] = yield _SERVER
+            [[*server, database]] = await self._ask(connection, _SERVER)
             opening.place = tuple(server)
             opening.database = opening.database or database or ""
 
-    def _see_the_newest(self, account: Account, connection: Any) -> Questions:
+    async def _see_the_newest(self, connection: Any) -> None:
         """Let a snapshot see what deliveries have committed: a transaction of MySQL sees what was there at first.
 
         Raises:
             ExplorationError: when that cannot be.
         """
-        opening = self.opening(connection)
-        if opening.turn is account.turn or self.autocommits(connection):
+        account, opening = accounts.current, self.opening(connection)
+        if account is None or account.phase != "snapshot" or opening.turn is account.turn:
+            return
+        if self.autocommits(connection):
             return
         if opening.again is None:
             raise ExplorationError(_OLD_VIEW)
         if opening.changed is not None:
             raise ExplorationError(_UNCOMMITTED.format(text=opening.changed))
-        yield "ROLLBACK"
+        await self._ask(connection, "ROLLBACK")
         opening.turn = account.turn
 
-    def check_lock(self, sql: Any) -> Questions:
+    async def _check_lock(self, connection: Any, sql: Any) -> None:
         """Raise what a lock of a row raises, if a statement asks for a lock with a name that is taken.
 
         The server would say so when the time of the job is up, and not by an error.
         """
         lock = lock_of(sql) if is_explored() and not may_wait_for_locks() else None
         if lock is not None:
-            [[is_taken]] = yield f"SELECT IS_USED_LOCK({lock}) <> CONNECTION_ID()"
+            taken = f"SELECT IS_USED_LOCK({lock}) <> CONNECTION_ID()"
+            [[is_taken]] = await self._ask(connection, taken)
             if is_taken:
                 raise self.error(1205, "Lock wait timeout exceeded")
 
     # What statements do
+
+    def statement_of(self, sql: Any) -> MysqlStatement:
+        return MysqlStatement(sql)
+
+    def commits(self, connection: Any, statement: Statement) -> bool:
+        own = getattr(connection, "driver_connection", connection)
+        return statement.commits or (not self.opening(own).has_begun and self.autocommits(own))
 
     def report(self, connection: Any, statement: MysqlStatement) -> None:
         opening = self.opening(connection)

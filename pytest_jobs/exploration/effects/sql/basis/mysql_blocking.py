@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from typing import Any
 
 from .....harness.records.patches import Patches
-from ....engine.acts import looking
 from ...wrapping import surround
-from .driver import sent, unwatched
-from .mysql import RELEASES, Ask, Mysql, Question, Questions, options_again
-from .statements import is_busy
+from .driver import unwatched
+from .mysql import RELEASES, Ask, Mysql, Question, options_again
 
 
 class BlockingDriver(Mysql):
     """The effect source for a driver whose calls return when the server has answered."""
+
+    is_awaited = False
 
     @property
     def advice(self) -> str:
@@ -25,69 +25,28 @@ class BlockingDriver(Mysql):
             "an engine of SQLAlchemy."
         )
 
+    def watch_connections(
+        self, patches: Patches, kind: type[Any], connect: str, query: str
+    ) -> None:
+        super().watch_connections(patches, kind, connect, query)
+        surround(patches, kind, "close", self.no_effect)
+
     def is_open(self, connection: Any) -> bool:
         return bool(connection.open)
 
-    def surround_statements(
-        self, patches: Patches, connection: type[Any], cursor: type[Any], query: str
-    ) -> None:
-        """Surround what a connection and its cursors send.
+    def ask(self, connection: Any, sql: str) -> list[Any]:
+        return unwatched(functools.partial(_run, connection, sql))
 
-        Args:
-            patches: puts everything back.
-            connection: the class of the connections.
-            cursor: the class of the cursors.
-            query: the method of a connection that sends the text of a statement.
-        """
-        surround(patches, connection, query, self._statement_of_connection)
-        surround(patches, connection, "commit", self.commit)
-        surround(patches, connection, "rollback", self.rollback)
-        for name, block in (
-            ("begin", self._begin),
-            ("autocommit", self._commit_each),
-            ("select_db", self.use_database),
-            ("cmd_init_db", self.use_database),
-            ("ping", self.no_effect),
-            ("close", self.no_effect),
-        ):
-            # `autocommit` is a property of some, which sends a statement.
-            if callable(getattr(connection, name, None)):
-                surround(patches, connection, name, block)
-        self.surround_cursor(patches, cursor)
-
-    def surround_cursor(self, patches: Patches, cursor: type[Any]) -> None:
-        """Surround what the cursors of a class send."""
-        for name in ("execute", "executemany"):
-            if name in vars(cursor):
-                surround(patches, cursor, name, self._statement_of_cursor)
-        if "callproc" in vars(cursor):
-            surround(patches, cursor, "callproc", self._procedure)
-
-    @contextmanager
-    def connecting(self, connection: Any, host: str | None) -> Generator[None, None, None]:
-        """Surround the opening of a connection.
-
-        Args:
-            connection: what is opened.
-            host: the machine of the server; None for a socket in the file system, or this machine.
-        """
-        self.check_reach(host)
-        with sent(looking(is_busy)):
-            yield
-        _answer(connection, self.note_opened(connection))
-
-    def note_again(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Note how another connection to the same database is opened: with the arguments of this one."""
+    def another(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ask:
         kind, options = type(connection), options_again(kwargs)
 
-        def ask(*questions: Question) -> list[Any]:
+        def ask(questions: tuple[Question, ...]) -> list[Any]:
             with closing(kind(*args, **options)) as other, closing(other.cursor()) as cursor:
                 for sql, values in questions:
                     cursor.execute(sql, values)
                 return list(cursor.fetchall())
 
-        again: Ask = lambda *questions: unwatched(functools.partial(ask, *questions))  # noqa: E731
-        self.opening(connection).again = again
+        return lambda *questions: unwatched(functools.partial(ask, questions))
 
     def die(self, connection: Any) -> None:
         self._end(connection, connection.close)
@@ -104,44 +63,6 @@ class BlockingDriver(Mysql):
         for end in (connection.rollback, *releases, last):
             with suppress(Exception):
                 unwatched(end)
-
-    def statement(self, connection: Any, sql: Any) -> AbstractContextManager[None]:
-        _answer(connection, self.before_statement(connection))
-        return super().statement(connection, sql)
-
-    def _statement_of_cursor(
-        self, cursor: Any, sql: Any, *args: Any, **kwargs: Any
-    ) -> AbstractContextManager[None]:
-        connection = self.connection_of(cursor)
-        return nullcontext() if connection is None else self.statement(connection, sql)
-
-    @contextmanager
-    def _statement_of_connection(
-        self, connection: Any, sql: Any, *args: Any, **kwargs: Any
-    ) -> Generator[None, None, None]:
-        with self.statement(connection, sql):
-            _answer(connection, self.check_lock(sql))
-            yield
-
-    def _procedure(
-        self, cursor: Any, procname: str, *args: Any, **kwargs: Any
-    ) -> AbstractContextManager[None]:
-        return self._statement_of_cursor(cursor, f"CALL {procname}")
-
-    def _begin(self, connection: Any) -> AbstractContextManager[None]:
-        return self.statement(connection, "BEGIN")
-
-    def _commit_each(self, connection: Any, value: object) -> AbstractContextManager[None]:
-        return self.statement(connection, f"SET autocommit = {int(bool(value))}")
-
-
-def _answer(connection: Any, questions: Questions) -> None:
-    """Send what a source asks by the connection of the job."""
-    rows: Any = None
-    with suppress(StopIteration):
-        while True:
-            sql = questions.send(rows)
-            rows = unwatched(functools.partial(_run, connection, sql))
 
 
 def _run(connection: Any, sql: str) -> list[Any]:
