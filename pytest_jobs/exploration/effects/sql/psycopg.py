@@ -6,13 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import (
-    AbstractContextManager,
-    asynccontextmanager,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
+from contextlib import AbstractContextManager, nullcontext, suppress
 from operator import methodcaller
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
@@ -21,7 +15,7 @@ from ....harness.records.patches import Patches
 from ...engine.acts import is_explored, watcher
 from ...stores.account import accounts
 from ..wrapping import surround, within
-from .basis.driver import is_part
+from .basis.driver import at_once, is_part, ready
 from .basis.postgresql import Postgresql
 from .basis.statements import Statement, set_lock_timeout
 
@@ -58,17 +52,17 @@ class _Psycopg(Postgresql):
         awaited = within(self._reaching, awaited)
         patches.set(psycopg.AsyncConnection, "connect", classmethod(awaited))
         surround(patches, psycopg.AsyncConnection, "wait", self._one_step)
-        for cursor, stream, copy in (
-            (psycopg.Cursor, self._stream, self._copy),
-            (psycopg.ServerCursor, self._stream, self._copy),
-            (psycopg.AsyncCursor, self._stream_async, self._copy_async),
-            (psycopg.AsyncServerCursor, self._stream_async, self._copy_async),
+        for cursor, stream in (
+            (psycopg.Cursor, self._stream),
+            (psycopg.ServerCursor, self._stream),
+            (psycopg.AsyncCursor, self._stream_async),
+            (psycopg.AsyncServerCursor, self._stream_async),
         ):
             own = vars(cursor)
             for name in ("execute", "executemany"):
                 if name in own:
                     surround(patches, cursor, name, self._statement)
-            for name, method in (("stream", stream), ("copy", copy)):
+            for name, method in (("stream", stream), ("copy", self._copy)):
                 if name in own:
                     patches.set(cursor, name, method(own[name]))
         for connection, transaction, leave in (
@@ -180,52 +174,52 @@ class _Psycopg(Postgresql):
 
         return stream
 
-    # `copy` is a block of the job, and what it changes happens at its end. It is left in any case, since it holds
-    # a lock of the connection.
-
     def _copy(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
-        @contextmanager
-        def copy(
-            cursor: Any, statement: Any, *args: Any, **kwargs: Any
-        ) -> Generator[Any, None, None]:
-            block, left = genuine(cursor, statement, *args, **kwargs), False
-            end = self.statement(cursor.connection, statement)
-            with self.no_effect():
-                opened = block.__enter__()
-            try:
-                yield opened
-                with end:
-                    left = True
-                    block.__exit__(None, None, None)
-            except BaseException:
-                if not left:
-                    with suppress(Exception):
-                        block.__exit__(*sys.exc_info())
-                raise
+        @functools.wraps(genuine)
+        def copy(cursor: Any, statement: Any, *args: Any, **kwargs: Any) -> _Copy:
+            block = genuine(cursor, statement, *args, **kwargs)
+            return _Copy(block, self.no_effect(), self.statement(cursor.connection, statement))
 
         return copy
 
-    def _copy_async(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
-        @asynccontextmanager
-        async def copy(
-            cursor: Any, statement: Any, *args: Any, **kwargs: Any
-        ) -> AsyncGenerator[Any, None]:
-            block, left = genuine(cursor, statement, *args, **kwargs), False
-            end = self.statement(cursor.connection, statement)
-            with self.no_effect():
-                opened = await block.__aenter__()
-            try:
-                yield opened
-                with end:
-                    left = True
-                    await block.__aexit__(None, None, None)
-            except BaseException:
-                if not left:
-                    with suppress(Exception):
-                        await block.__aexit__(*sys.exc_info())
-                raise
 
-        return copy
+class _Copy:
+    """A `copy`, which is a block of the job: what it changes happens at its end."""
+
+    def __init__(
+        self, block: Any, begin: AbstractContextManager[None], end: AbstractContextManager[None]
+    ) -> None:
+        """Begin nothing yet.
+
+        Args:
+            block: that of psycopg, blocking or awaited.
+            begin: the block in which it is entered.
+            end: the block in which it is left.
+        """
+        self._begin, self._end = begin, end
+        is_awaited = hasattr(block, "__aenter__")
+        self._enter = block.__aenter__ if is_awaited else block.__enter__
+        self._leave = block.__aexit__ if is_awaited else block.__exit__
+
+    async def __aenter__(self) -> Any:
+        with self._begin:
+            return await ready(self._enter())
+
+    async def __aexit__(self, *raised: object) -> None:
+        # It is left in any case, and once, since it holds a lock of the connection.
+        left = False
+        try:
+            if raised[0] is None:
+                with self._end:
+                    left = True
+                    await ready(self._leave(*raised))
+        finally:
+            if not left:
+                with suppress(Exception):
+                    await ready(self._leave(*(raised if raised[0] else sys.exc_info())))
+
+    __enter__ = at_once(__aenter__)
+    __exit__ = at_once(__aexit__)
 
 
 def is_in_transaction(connection: Any) -> bool:
@@ -257,12 +251,12 @@ class _Pools:
 
     def install(self, patches: Patches) -> None:
         module: Any = sys.modules[self.library]
-        for kind, take, give in (
-            (module.ConnectionPool, self._taking, self._giving),
-            (module.AsyncConnectionPool, self._taking_async, self._giving_async),
+        for kind, of_kind in (
+            (module.ConnectionPool, at_once),
+            (module.AsyncConnectionPool, lambda function: function),
         ):
-            patches.set(kind, "getconn", take(kind.getconn))
-            patches.set(kind, "putconn", give(kind.putconn))
+            patches.set(kind, "getconn", of_kind(self._taking(kind.getconn)))
+            patches.set(kind, "putconn", of_kind(self._giving(kind.putconn)))
 
     def _free_in(self, pool: Any) -> list[Any] | None:
         """Return the free connections of this delivery; None if the pool is to give its own."""
@@ -270,52 +264,28 @@ class _Pools:
             return None
         return self._free.setdefault(watcher.get(), WeakKeyDictionary()).setdefault(pool, [])
 
-    def _taken(self, pool: Any, connection: Any) -> Any:
-        # So that `with connection:` does not close it.
-        connection._pool = pool
-        self._own.add(connection)
-        return connection
-
     def _taking(self, getconn: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(getconn)
-        def taken(pool: Any, *args: Any, **kwargs: Any) -> Any:
-            free = self._free_in(pool)
-            if free is None:
-                return getconn(pool, *args, **kwargs)
-            return self._taken(pool, free.pop() if free else _CONNECT(pool))
-
-        return taken
-
-    def _taking_async(self, getconn: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(getconn)
         async def taken(pool: Any, *args: Any, **kwargs: Any) -> Any:
             free = self._free_in(pool)
             if free is None:
-                return await getconn(pool, *args, **kwargs)
-            return self._taken(pool, free.pop() if free else await _CONNECT(pool))
+                return await ready(getconn(pool, *args, **kwargs))
+            connection = free.pop() if free else await ready(_CONNECT(pool))
+            # So that `with connection:` does not close it.
+            connection._pool = pool
+            self._own.add(connection)
+            return connection
 
         return taken
 
     def _giving(self, putconn: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(putconn)
-        def given(pool: Any, connection: Any) -> None:
-            if connection not in self._own:
-                putconn(pool, connection)
-            elif not connection.closed:
-                if is_in_transaction(connection):
-                    connection.rollback()
-                self._keep(pool, connection)
-
-        return given
-
-    def _giving_async(self, putconn: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(putconn)
         async def given(pool: Any, connection: Any) -> None:
             if connection not in self._own:
-                await putconn(pool, connection)
+                await ready(putconn(pool, connection))
             elif not connection.closed:
                 if is_in_transaction(connection):
-                    await connection.rollback()
+                    await ready(connection.rollback())
                 self._keep(pool, connection)
 
         return given
