@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from ....harness.records.patches import Patches
 from ...engine.acts import is_explored, watcher
 from ...stores.account import accounts
+from ..rollback.connections import OpenConnections
 from ..wrapping import surround, within
 from .basis.driver import at_once, is_part, ready
 from .basis.postgresql import Postgresql
@@ -225,13 +226,31 @@ class _Copy:
 def is_in_transaction(connection: Any) -> bool:
     from psycopg.pq import TransactionStatus
 
-    return connection.pgconn.transaction_status != TransactionStatus.IDLE  # type: ignore[no-any-return]
+    status: Any = connection.pgconn.transaction_status
+    return status not in (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)
 
 
 def _options(pgconn: Any) -> dict[str, str]:
     """Return the parameters of a connection."""
     given = ((option.keyword, option.val) for option in pgconn.info)
     return {name.decode(): value.decode() for name, value in given if value is not None}
+
+
+class Connections(OpenConnections):
+    """Blocking connections, also those in pools, which outlive a killed delivery."""
+
+    def __init__(self, patches: Patches) -> None:
+        from psycopg import Connection
+
+        super().__init__(is_in_transaction)
+        begin = Connection.__init__
+
+        @functools.wraps(begin)
+        def made(connection: Any, *args: Any, **kwargs: Any) -> None:
+            begin(connection, *args, **kwargs)
+            self.known.add(connection)
+
+        patches.set(Connection, "__init__", made)
 
 
 #: Opens a connection as a pool does, with its settings.

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from operator import attrgetter
 from sqlite3 import dbapi2
 from types import TracebackType
 from typing import Any, Final, Literal, cast
@@ -29,6 +30,7 @@ from ...engine.acts import (
 )
 from ...stores.account import accounts
 from ...stores.sqlite import Authorizer, Reporting
+from ..rollback.connections import OpenConnections
 from .basis.driver import Driver
 from .basis.statements import Statement, act_of, changes, is_busy, shown, transaction_of
 
@@ -436,3 +438,21 @@ def without_patience(sql: str) -> str:
 def failed() -> Exception:
     """Return the error of a statement that did not happen."""
     return sqlite3.OperationalError("disk I/O error")
+
+
+class Connections(OpenConnections):
+    """The connections of a test, which outlive a killed delivery."""
+
+    def __init__(self, patches: Patches) -> None:
+        super().__init__(attrgetter("in_transaction"))
+        connect = functools.partial(self._connect, sqlite3.connect)
+        patches.set(sqlite3, "connect", connect)
+        patches.set(dbapi2, "connect", connect)
+
+    def _connect(self, connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        connection = connect(*args, **kwargs)
+        self.known.add(connection)
+        # In a check nobody waits for a lock. Here deliveries run one after the other, and wait as usual.
+        seconds = args[1] if len(args) > 1 else kwargs.get("timeout", 5.0)
+        sqlite3.Cursor(connection).execute(f"pragma busy_timeout = {int(seconds * 1000)}").close()
+        return connection
