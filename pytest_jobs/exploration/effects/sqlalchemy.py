@@ -27,8 +27,9 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
+from .sql.basis.driver import own_connection
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
-from .sql.rows import driver_named, driver_of, own_connection
+from .sql.rows import driver_named, driver_of
 from .wrapping import surround
 
 library: Final = "sqlalchemy"

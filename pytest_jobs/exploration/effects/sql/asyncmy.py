@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ..wrapping import surround_awaited
-from .basis.mysql_awaited import AwaitedDriver
+from .basis.mysql_kinds import AwaitedDriver
 
 #: The attribute of a prepared statement with its text.
 _TEXT: Final = "_pytest_jobs_text"
@@ -16,6 +16,7 @@ _TEXT: Final = "_pytest_jobs_text"
 
 class _Asyncmy(AwaitedDriver):
     library = name = "asyncmy"
+    errors = "asyncmy.errors"
 
     def install(self, patches: Patches) -> None:
         """Watch connections, let them make cursors of ours, and watch the statements that they prepare."""
@@ -23,7 +24,7 @@ class _Asyncmy(AwaitedDriver):
         connection, prepared = connections.Connection, connections.PreparedStatement
         self.watch_connections(patches, connection, "connect")
         # Cursors without a buffer read each row when it is asked for.
-        surround_awaited(patches, connection, "_fill_buffer", self.one_step)
+        surround_awaited(patches, connection, "_fill_buffer", self.no_effect)
         self._watch_cursors(patches, connection)
         self._watch_prepared(patches, connection, prepared)
         pool = import_module("asyncmy.pool").Pool
@@ -37,10 +38,6 @@ class _Asyncmy(AwaitedDriver):
 
     def transport(self, connection: Any) -> Any:
         return getattr(connection, "_transport", None)
-
-    def error(self, number: int, text: str) -> Exception:
-        error: Exception = import_module("asyncmy.errors").OperationalError(number, text)
-        return error
 
     def _watch_cursors(self, patches: Patches, connection: type[Any]) -> None:
         make = connection.cursor

@@ -35,17 +35,18 @@ class _Asyncpg(Postgresql):
         prepared = import_module("asyncpg.prepared_stmt").PreparedStatement
         cursor = import_module("asyncpg.cursor")
         pool = import_module("asyncpg.pool").Pool
+        # A dead delivery skips these, so that it does not wait for connections that nobody gives back.
         for name in ("_initialize", "_acquire", "release", "close"):
             surround(patches, pool, name, lambda *args, **kwargs: looking(is_busy))
         self._watch_opening(patches, connection)
+        for name in ("prepare", "close", "reload_schema_state"):
+            surround(patches, connection, name, self._step)
         for name in ("execute", "executemany", "fetch", "fetchval", "fetchrow", "fetchmany"):
             surround(patches, connection, name, self._statement)
             surround(patches, prepared, name, self._prepared)
         for name in ("_copy_in", "_copy_out"):
             surround(patches, connection, name, self._statement)
         surround(patches, connection, "copy_records_to_table", self._copy_of_records)
-        for name in ("prepare", "close", "reload_schema_state"):
-            surround(patches, connection, name, self._step)
         surround(patches, cursor.CursorIterator, "__anext__", self._cursor)
         for name in ("_init", "fetch", "fetchrow", "forward"):
             surround(patches, cursor.Cursor, name, self._cursor)

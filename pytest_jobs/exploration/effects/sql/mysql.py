@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from .basis.mysql_blocking import BlockingDriver
+from .basis.mysql_kinds import BlockingDriver
 
 
 class _Connector(BlockingDriver):

@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from .basis.mysql_blocking import BlockingDriver
+from .basis.mysql_kinds import BlockingDriver
 
 
 class _MysqlClient(BlockingDriver):
     library = "MySQLdb.connections"
-    name = "MySQLdb"
+    name = errors = "MySQLdb"
 
     def install(self, patches: Patches) -> None:
         """Watch the connections where they are made: that is where they connect."""
@@ -25,10 +25,6 @@ class _MysqlClient(BlockingDriver):
     def host(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         host: str | None = kwargs.get("host") or next(iter(args), None)
         return None if kwargs.get("unix_socket") else host
-
-    def error(self, number: int, text: str) -> Exception:
-        error: Exception = import_module("MySQLdb").OperationalError(number, text)
-        return error
 
 
 source: Final = _MysqlClient()

@@ -16,7 +16,7 @@ from ...engine.acts import is_explored, watcher
 from ...stores.account import accounts
 from ..rollback.connections import OpenConnections
 from ..wrapping import surround, within
-from .basis.driver import at_once, is_part, ready
+from .basis.driver import at_once, is_part, own_connection, ready
 from .basis.postgresql import Postgresql
 from .basis.statements import Statement, set_lock_timeout
 
@@ -82,7 +82,8 @@ class _Psycopg(Postgresql):
         return Statement("".join(sql.strings) if hasattr(sql, "strings") else sql)
 
     def commits(self, connection: Any, statement: Statement) -> bool:
-        return connection.autocommit and not is_in_transaction(connection)
+        own = own_connection(connection)
+        return own.autocommit and not is_in_transaction(own)
 
     def has_changed(self, connection: Any) -> bool:
         # A rollback is not noted.

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 from ....harness.records.patches import Patches
-from .basis.mysql_blocking import BlockingDriver
+from .basis.mysql_kinds import BlockingDriver
 
 
 class _PyMySQL(BlockingDriver):
     library = name = "pymysql"
+    errors = "pymysql.err"
 
     def install(self, patches: Patches) -> None:
         """Watch connections where they connect, which may be later than they are made, and again and again."""
         connection = import_module("pymysql.connections").Connection
         self.watch_connections(patches, connection, "connect", "query")
         self.watch_cursor(patches, import_module("pymysql.cursors").Cursor)
-
-    def host(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
-        return None if connection.unix_socket else connection.host
-
-    def error(self, number: int, text: str) -> Exception:
-        error: Exception = import_module("pymysql.err").OperationalError(number, text)
-        return error
 
 
 source: Final = _PyMySQL()

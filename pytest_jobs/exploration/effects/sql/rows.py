@@ -7,9 +7,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from .basis.driver import Driver
+from .basis.driver import Driver, own_connection
 
 
+@functools.cache
 def driver_named(package: str) -> Driver | None:
     """Return the row of a package: the one in the file that is named as it is; None if there is none."""
     own = f"{__package__}.{package.lower()}"
@@ -27,11 +28,6 @@ def driver_of(connection: Any) -> Driver:
         connection: the connection of a driver, or the adapter that SQLAlchemy puts around one.
     """
     return _driver_of(own_connection(connection).__class__)
-
-
-def own_connection(connection: Any) -> Any:
-    """Return the connection of the driver, without the adapter of SQLAlchemy."""
-    return getattr(connection, "driver_connection", connection)
 
 
 @functools.cache

@@ -3,6 +3,6 @@
 - `driver`: what a check does about every driver, and what each says of itself. Read it first.
 - `statements`: what a statement does, as far as its text shows it.
 - `postgresql`: what the drivers of PostgreSQL do alike, and a database whose tables are compared.
-- `mysql`: the same of MySQL and MariaDB. `mysql_statements` is their SQL, `mysql_store` a database, and
-  `mysql_blocking` and `mysql_awaited` are their two kinds of drivers.
+- `mysql`: the same of MySQL and MariaDB. `mysql_statements` is their SQL, `mysql_kinds` has what blocking drivers
+  and awaited ones do differently.
 """

@@ -8,7 +8,7 @@ import inspect
 import os
 import socket
 import sys
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
@@ -123,7 +123,7 @@ class Opening:
         self.changed, self.has_begun = None, False
 
 
-class WatchedDriver(Driver):
+class WatchedDriver(Driver, ABC):
     """The effect source for one driver: `Postgresql` and `Mysql` are the two dialects."""
 
     #: The module in which everything is patched.
@@ -234,6 +234,11 @@ class WatchedDriver(Driver):
 
     def _act(self, connection: Any, text: str, *, commits: bool) -> Act:
         return act_of(self.name, text, functools.partial(self.lost, connection), commits=commits)
+
+
+def own_connection(connection: Any) -> Any:
+    """Return the connection of the driver, without the adapter of SQLAlchemy."""
+    return getattr(connection, "driver_connection", connection)
 
 
 def check_own(connection: Any, noun: str, advice: str) -> None:

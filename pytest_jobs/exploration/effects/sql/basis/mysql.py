@@ -6,6 +6,7 @@ import functools
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
+from importlib import import_module
 from typing import Any, Final, Protocol, TypeAlias
 
 from .....errors import ExplorationError
@@ -15,7 +16,7 @@ from ....engine.lines import call_traced
 from ....engine.sameness.renaming import Unordered
 from ....stores.account import Account, accounts
 from ...wrapping import BlockOf, surround, surround_awaited
-from .driver import Opening, WatchedDriver, at_once, is_part, ready, sent
+from .driver import Opening, WatchedDriver, at_once, is_part, own_connection, ready, sent
 from .mysql_statements import MysqlStatement, lock_of
 from .statements import Statement, is_busy, shown
 
@@ -108,6 +109,8 @@ class Mysql(WatchedDriver):
 
     dialect = "mysql"
     noun = "to MySQL"
+    #: The module of its errors.
+    errors: str
     #: Whether the calls of the driver are awaited.
     is_awaited: bool
     #: Whether the method that opens a connection has its arguments, rather than `__init__`.
@@ -118,11 +121,11 @@ class Mysql(WatchedDriver):
     @abstractmethod
     def is_open(self, connection: Any) -> bool: ...
 
-    @abstractmethod
     def error(self, number: int, text: str) -> Exception:
         """Return an operational error of the driver."""
+        error: Exception = import_module(self.errors).OperationalError(number, text)
+        return error
 
-    @abstractmethod
     def host(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         """Return the machine to which a connection leads; None for a socket in the file system.
 
@@ -131,6 +134,8 @@ class Mysql(WatchedDriver):
             args: the arguments of what opens it.
             kwargs: likewise.
         """
+        host: str | None = None if connection.unix_socket else connection.host
+        return host
 
     def autocommits(self, connection: Any) -> bool:
         """Return whether the connection commits each statement that is in no transaction."""
@@ -338,7 +343,7 @@ class Mysql(WatchedDriver):
         return MysqlStatement(sql)
 
     def commits(self, connection: Any, statement: Statement) -> bool:
-        own = getattr(connection, "driver_connection", connection)
+        own = own_connection(connection)
         return statement.commits or (not self.opening(own).has_begun and self.autocommits(own))
 
     def report(self, connection: Any, statement: MysqlStatement) -> None:
