@@ -13,7 +13,7 @@ from ...engine.acts import watcher
 from ...stores.account import accounts
 from .basis.driver import Driver
 from .basis.postgresql import note_tables
-from .basis.statements import set_lock_timeout
+from .basis.statements import set_lock_timeout, text_of
 
 
 class DriverInC(Driver):
@@ -67,7 +67,7 @@ class _Psycopg2(DriverInC):
             return
         text = sql.as_string(connection) if hasattr(sql, "as_string") else sql
         place = {**connection.get_dsn_parameters(), "password": connection.info.password or ""}
-        note_tables(place, text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
+        note_tables(place, text_of(text))
 
     def _refusing(self, name: str, genuine: Callable[..., Any]) -> Callable[..., Any]:
         connect = super()._refusing(name, genuine)

@@ -16,7 +16,7 @@ from ...engine.acts import is_explored, watcher
 from ...stores.account import accounts
 from ..rollback.connections import OpenConnections
 from ..wrapping import surround, within
-from .basis.driver import at_once, is_part, own_connection, ready
+from .basis.driver import answer_of, at_once, is_part, own_connection
 from .basis.postgresql import Postgresql
 from .basis.statements import Statement, set_lock_timeout
 
@@ -205,7 +205,7 @@ class _Copy:
 
     async def __aenter__(self) -> Any:
         with self._begin:
-            return await ready(self._enter())
+            return await answer_of(self._enter)
 
     async def __aexit__(self, *raised: object) -> None:
         # It is left in any case, and once, since it holds a lock of the connection.
@@ -214,11 +214,11 @@ class _Copy:
             if raised[0] is None:
                 with self._end:
                     left = True
-                    await ready(self._leave(*raised))
+                    await answer_of(self._leave, *raised)
         finally:
             if not left:
                 with suppress(Exception):
-                    await ready(self._leave(*(raised if raised[0] else sys.exc_info())))
+                    await answer_of(self._leave, *(raised if raised[0] else sys.exc_info()))
 
     __enter__ = at_once(__aenter__)
     __exit__ = at_once(__aexit__)
@@ -289,8 +289,8 @@ class _Pools:
         async def taken(pool: Any, *args: Any, **kwargs: Any) -> Any:
             free = self._free_in(pool)
             if free is None:
-                return await ready(getconn(pool, *args, **kwargs))
-            connection = free.pop() if free else await ready(_CONNECT(pool))
+                return await answer_of(getconn, pool, *args, **kwargs)
+            connection = free.pop() if free else await answer_of(_CONNECT, pool)
             # So that `with connection:` does not close it.
             connection._pool = pool
             self._own.add(connection)
@@ -302,10 +302,10 @@ class _Pools:
         @functools.wraps(putconn)
         async def given(pool: Any, connection: Any) -> None:
             if connection not in self._own:
-                await ready(putconn(pool, connection))
+                await answer_of(putconn, pool, connection)
             elif not connection.closed:
                 if is_in_transaction(connection):
-                    await ready(connection.rollback())
+                    await answer_of(connection.rollback)
                 self._keep(pool, connection)
 
         return given

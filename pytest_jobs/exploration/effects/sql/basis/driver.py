@@ -25,7 +25,7 @@ from ....engine.acts import (
     refuse_delivery,
     watcher,
 )
-from ....engine.lines import untraced
+from ....engine.lines import call_traced, untraced
 from ....engine.sources import refuse_far
 from ....stores.account import accounts
 from .statements import Statement, act_of, is_busy, shown
@@ -261,7 +261,7 @@ def is_part() -> bool:
 def at_once(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
     """Return a function that does what a coroutine function does, if that waits for nothing.
 
-    So the blocking and the awaited drivers of a dialect have the same lines: what they differ in is `ready`.
+    So the blocking and the awaited drivers of a dialect have the same lines: what they differ in is `answer_of`.
     """
 
     @functools.wraps(function)
@@ -276,8 +276,10 @@ def at_once(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]
     return call
 
 
-async def ready(value: Any) -> Any:
-    """Return a value, or what an awaited driver gives in its place when that has been awaited."""
+async def answer_of(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function of a driver, wait for it if the driver is awaited, and return what it returns."""
+    # It may call the project, as a pool does that configures a connection.
+    value = call_traced(function, *args, **kwargs)
     return await value if inspect.isawaitable(value) else value
 
 

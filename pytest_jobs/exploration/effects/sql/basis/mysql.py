@@ -12,11 +12,10 @@ from typing import Any, Final, Protocol, TypeAlias
 from .....errors import ExplorationError
 from .....harness.records.patches import Patches
 from ....engine.acts import is_explored, looking, may_wait_for_locks, skippable
-from ....engine.lines import call_traced
 from ....engine.sameness.renaming import Unordered
 from ....stores.account import Account, accounts
 from ...wrapping import BlockOf, surround, surround_awaited
-from .driver import Opening, WatchedDriver, at_once, is_part, own_connection, ready, sent
+from .driver import Opening, WatchedDriver, answer_of, at_once, is_part, own_connection, sent
 from .mysql_statements import MysqlStatement, lock_of
 from .statements import Statement, is_busy, shown
 
@@ -190,14 +189,14 @@ class Mysql(WatchedDriver):
 
         @functools.wraps(opens)
         async def opened(connection: Any, *args: Any, **kwargs: Any) -> Any:
-            do = functools.partial(call_traced, opens, connection, *args, **kwargs)
+            do = functools.partial(opens, connection, *args, **kwargs)
             if self.is_awaited and self.is_open(connection):
-                return await do()
+                return await answer_of(do)
             if self.opens_by_arguments and kwargs:
                 self.opening(connection).again = self.another(connection, args, kwargs)
             self.check_reach(self.host(connection, args, kwargs))
             with skippable(), sent(looking(is_busy)):
-                done = await ready(do())
+                done = await answer_of(do)
                 await self._note_opened(connection)
                 return done
 
@@ -205,7 +204,7 @@ class Mysql(WatchedDriver):
         async def queried(connection: Any, sql: Any, *args: Any, **kwargs: Any) -> Any:
             async def do() -> Any:
                 await self._check_lock(connection, sql)
-                return await ready(call_traced(sends, connection, sql, *args, **kwargs))
+                return await answer_of(sends, connection, sql, *args, **kwargs)
 
             return await self.send(connection, sql, do)
 
@@ -261,10 +260,10 @@ class Mysql(WatchedDriver):
 
         @functools.wraps(method)
         async def call(user: Any, *args: Any, **kwargs: Any) -> Any:
-            do = functools.partial(call_traced, method, user, *args, **kwargs)
+            do = functools.partial(method, user, *args, **kwargs)
             connection = connection_of(user)
             if connection is None:
-                return await ready(do())
+                return await answer_of(do)
             return await self.send(connection, text_of(user, *args, **kwargs), do)
 
         return self._of_kind(call)
@@ -282,13 +281,13 @@ class Mysql(WatchedDriver):
             await self._find_server(connection)
             await self._see_the_newest(connection)
         with skippable(), self.statement(connection, sql):
-            return await ready(do())
+            return await answer_of(do)
 
     def _of_kind(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return function if self.is_awaited else at_once(function)
 
     async def _ask(self, connection: Any, sql: str) -> list[Any]:
-        rows: list[Any] = await ready(self.ask(connection, sql))
+        rows: list[Any] = await answer_of(self.ask, connection, sql)
         return rows
 
     async def _note_opened(self, connection: Any) -> None:

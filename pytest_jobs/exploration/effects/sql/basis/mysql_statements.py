@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-from .statements import Statement, changes
+from .statements import Statement, changes, text_of
 
 _NAME: Final = r"(?:`[^`]+`|\w+)"
 _PLACE: Final = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
@@ -65,7 +65,7 @@ class MysqlStatement(Statement):
     """One statement of MySQL, or several in one text."""
 
     def __init__(self, sql: Any) -> None:
-        self.text = _text_of(sql)
+        self.text = text_of(sql)
         bare = _LITERALS.sub(_without_literal, _QUOTED_NAME.sub(r"\1 `\2`", self.text))
         self._parts = [" ".join(part.split()) for part in bare.split(";") if part.strip()]
 
@@ -114,12 +114,8 @@ class MysqlStatement(Statement):
 
 def lock_of(sql: Any) -> str | None:
     """Return the expression for the name of the lock that a statement asks for; None if it asks for none."""
-    found = _GET_LOCK.search(_text_of(sql))
+    found = _GET_LOCK.search(text_of(sql))
     return None if found is None else found[1].strip()
-
-
-def _text_of(sql: Any) -> str:
-    return sql.decode("utf-8", "replace") if isinstance(sql, bytes | bytearray) else str(sql)
 
 
 def _without_literal(found: re.Match[str]) -> str:

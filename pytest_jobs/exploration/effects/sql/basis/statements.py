@@ -45,11 +45,15 @@ _SUSPENDED_HOLDER: Final = 5
 _DYING_HOLDER: Final = 5_000
 
 
+def text_of(sql: Any) -> str:
+    return sql.decode("utf-8", "replace") if isinstance(sql, bytes | bytearray) else str(sql)
+
+
 class Statement:
     """One statement, as far as the text of standard SQL shows what it does."""
 
     def __init__(self, sql: Any) -> None:
-        text = sql.decode("utf-8", "replace") if isinstance(sql, bytes | bytearray) else str(sql)
+        text = text_of(sql)
         self._ends = _COMMIT.match(text) is not None
         #: As the job has it. One commit reads like another, whether a driver or the job has written it.
         self.text = "commit" if self._ends else text
