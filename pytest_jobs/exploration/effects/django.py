@@ -133,8 +133,7 @@ class _Connections:
             return
         used.append(raw)
         note_connection(functools.partial(_die, wrapper, raw), shared=raw)
-        with looking():
-            driver_of(raw).limit(raw)
+        driver_of(raw).limit(raw)
 
     def _open(self, wrapper: Any) -> None:
         self._opening.add(id(wrapper))

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import watcher
+from ...engine.acts import looking, watcher
 from ...stores.account import accounts
 from .basis.driver import Driver
 from .basis.postgresql import note_tables
@@ -57,7 +57,7 @@ class _Psycopg2(DriverInC):
     """Its connections also report which tables they read and write, for a world that has some by SQLAlchemy."""
 
     def limit(self, connection: Any) -> None:
-        with closing(connection.cursor()) as cursor:
+        with looking(), closing(connection.cursor()) as cursor:
             cursor.execute(set_lock_timeout())
         # Without a commit, a rollback of the job would take it back.
         connection.commit()

@@ -154,7 +154,7 @@ class _WatchedConnection(Reporting):
         self._told: list[Callable[[_WatchedConnection], object]] = []
         #: The delivery that has opened it, and ends it.
         self._opened_in: weakref.ref[Any] | None = None
-        #: How many of its transactions have ended by a call of its own.
+        #: How many of its transactions have ended by a call of its own; closing it ends the last one.
         self.ended = 0
         self._of_deliveries: WeakKeyDictionary[Any, _WatchedConnection] = WeakKeyDictionary()
         super().__init__(*args, **kwargs)
@@ -256,7 +256,7 @@ class _WatchedConnection(Reporting):
     def close(self) -> None:
         here = self.here()
         if here is self:
-            super().close()
+            self.end()
         else:
             here.close()
 
@@ -289,6 +289,8 @@ class _WatchedConnection(Reporting):
     def end(self) -> None:
         """Close it, whoever has used it."""
         super().close()
+        # Whoever asks whether its transaction is open would get an error of sqlite.
+        self.ended += 1
 
     def die(self) -> None:
         """End as with the process.
