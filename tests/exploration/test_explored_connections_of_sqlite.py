@@ -379,3 +379,23 @@ def test_the_connection_of_a_delivery_may_be_closed_and_counts_its_own_changes()
         app.db.close()
 
     check_idempotent(count, args=(7,), world=world, histories=["twice"])
+
+
+def test_a_connection_that_is_closed_has_no_open_transaction():
+    bank = SimpleNamespace(charge=None)
+
+    def charge_beside_a_closed_connection(number):
+        connection = database.connect()
+        connection.execute("insert into postings values (7)")
+        connection.close()
+        bank.charge(number, key=number)
+
+    def shop():
+        with (
+            sqlite_world(SCHEMA, bind=(database, "connect")) as rows,
+            fake(bank, "charge", lambda number, key: None, key="key") as charges,
+        ):
+            yield lambda: {"postings": rows("postings"), "charges": charges.calls}
+
+    database.connect = sqlite3.connect
+    check_idempotent(charge_beside_a_closed_connection, args=(7,), world=shop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from types import ModuleType
 from unittest.mock import Mock
 
 import pytest
@@ -16,7 +17,19 @@ import explored_orm as orm
 import explored_sql as plain
 import psycopg
 from explored_orm_worlds import Gateway, world
-from sqlalchemy import Column, Integer, MetaData, Sequence, Table, create_engine, event
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Integer,
+    MetaData,
+    NullPool,
+    Sequence,
+    Table,
+    create_engine,
+    event,
+    select,
+    text,
+)
 
 from pytest_jobs import check_idempotent, fake, sqlalchemy_world
 from pytest_jobs.errors import (
@@ -292,6 +305,76 @@ def test_awaiting_jobs_of_the_orm(async_shop):
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway\.charge\b.*\[crash"):
         check(orm.charge_then_mark_async, async_shop)
     check(orm.deposit_by_core_async, async_shop)
+
+
+@pytest.mark.parametrize("is_bound", [True, False], ids=["of a world", "of the project"])
+def test_the_older_driver_reads_and_writes_as_itself(postgresql_url, is_bound):
+    pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
+    engine = create_engine(
+        postgresql_url.replace("postgresql:", "postgresql+psycopg2:"), poolclass=NullPool
+    )
+    metadata = MetaData()
+    orders = Table(
+        "orders",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("paid", Boolean, default=False),
+    )
+    bank = Gateway()
+
+    def pay(number, key=None):
+        with engine.connect() as connection:
+            paid = connection.scalar(select(orders.c.paid).where(orders.c.id == number))
+        if not paid:
+            bank.charge(number, key=key)
+            with engine.begin() as connection:
+                connection.execute(orders.update().values(paid=True))
+
+    def bound():
+        row = orders.insert().values(id=1)
+        with sqlalchemy_world(metadata, bind=engine, url=postgresql_url, rows=[row]) as database:
+            yield database.snapshot
+
+    def of_project():
+        metadata.drop_all(engine)
+        metadata.create_all(engine)
+        with engine.begin() as connection:
+            connection.execute(orders.insert().values(id=1))
+
+        def rows():
+            with engine.connect() as connection:
+                return connection.execute(select(orders)).fetchall()
+
+        yield lambda: {"orders": rows()}
+        metadata.drop_all(engine)
+
+    @contextlib.contextmanager
+    def shop():
+        with (
+            contextlib.contextmanager(bound if is_bound else of_project)() as snapshot,
+            fake(bank, "charge", lambda number, key: None, key="key") as charges,
+        ):
+            yield lambda: {**snapshot(), "charges": charges.calls}
+
+    with pytest.raises(DuplicateEffect, match=r"charge\b.*\[crash"):
+        check_idempotent(pay, args=(1,), world=shop, histories=["crash"])
+    check_idempotent(pay, args=(1,), kwargs={"key": "1"}, world=shop)
+
+
+def test_a_driver_without_a_row_is_refused_by_name():
+    driver = ModuleType("pg8000")
+    driver.paramstyle, driver.__version__ = "format", "1.31"
+    engine = create_engine("postgresql+pg8000://nowhere", module=driver)
+
+    def pay(number):
+        with engine.begin() as connection:
+            connection.execute(text("update orders set paid = true"))
+
+    def world():
+        yield lambda: {"answer": 42}
+
+    with pytest.raises(ExplorationError, match=r"used the driver pg8000 of SQLAlchemy"):
+        check_idempotent(pay, args=(1,), world=world)
 
 
 def test_a_row_that_was_rolled_back_leaves_a_gap_which_is_no_difference(orm_shop):

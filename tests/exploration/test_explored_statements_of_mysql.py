@@ -3,7 +3,11 @@
 import pytest
 from tables import each_row
 
-from pytest_jobs.exploration.effects.mysql.statements import Statement, Table, lock_of
+from pytest_jobs.exploration.effects.sql.basis.mysql_statements import (
+    MysqlStatement,
+    Table,
+    lock_of,
+)
 
 
 @each_row(
@@ -34,13 +38,13 @@ from pytest_jobs.exploration.effects.mysql.statements import Statement, Table, l
     ],
 )
 def test_the_tables_that_a_statement_may_write(sql, tables):
-    found = [".".join(filter(None, table)) for table in Statement(sql).written()]
+    found = [".".join(filter(None, table)) for table in MysqlStatement(sql).written()]
 
     assert found == tables
 
 
 def test_the_names_in_a_statement():
-    named = Statement("SELECT * FROM Shop.a JOIN `b c` USING (id)").named()
+    named = MysqlStatement("SELECT * FROM Shop.a JOIN `b c` USING (id)").named()
 
     assert {Table("Shop", "a"), Table(None, "b c")} <= named
 
@@ -50,14 +54,14 @@ def test_the_names_in_a_statement():
     ["commit", "create table a (id int)", "drop table a", "ALTER TABLE a ADD b INT", "truncate a"],
 )
 def test_statements_that_commit(sql):
-    assert Statement(sql).commits
+    assert MysqlStatement(sql).commits
 
 
 @pytest.mark.parametrize(
     "sql", ["create temporary table a (id int)", "drop temporary table a", "update a set n = 1"]
 )
 def test_statements_that_do_not_commit(sql):
-    assert not Statement(sql).commits
+    assert not MysqlStatement(sql).commits
 
 
 @each_row(
@@ -72,12 +76,12 @@ def test_statements_that_do_not_commit(sql):
     ],
 )
 def test_statements_that_commit_what_is_open(sql):
-    assert Statement(sql).commits_what_is_open
+    assert MysqlStatement(sql).commits_what_is_open
 
 
 def test_a_rollback_to_a_savepoint_does_not_end_the_transaction():
-    assert Statement("rollback").rolls_back
-    assert not Statement("rollback to savepoint a").rolls_back
+    assert MysqlStatement("rollback").rolls_back
+    assert not MysqlStatement("rollback to savepoint a").rolls_back
 
 
 @pytest.mark.parametrize(
@@ -98,4 +102,4 @@ def test_the_lock_that_a_statement_asks_for(sql, lock):
     ("sql", "database"), [("use shop", "shop"), ("USE `a b`", "a b"), ("select 1", None)]
 )
 def test_the_database_that_a_statement_puts_in_use(sql, database):
-    assert Statement(sql).database() == database
+    assert MysqlStatement(sql).database() == database

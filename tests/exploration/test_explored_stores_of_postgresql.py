@@ -8,7 +8,7 @@ from tables import each_row
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
-from pytest_jobs.exploration.effects.statements import all_names, written_tables
+from pytest_jobs.exploration.effects.sql.basis.statements import all_names, written_tables
 
 psycopg = pytest.importorskip("psycopg")
 

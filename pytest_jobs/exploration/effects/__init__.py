@@ -1,12 +1,9 @@
 """What jobs do outside of themselves: one effect source a library. Public as `pytest_jobs.effects`.
 
 - `wrapping`: the tool of all sources, which puts each call of a method in a block.
-- `statements`: what a statement in SQL does, for the sources of databases.
 - `audit`: changes of files, and what leaves the process without a source.
-- The sources: `sqlite`, `aiosqlite`, `peewee`, `sqlalchemy`, `django`, `asgiref`, `mail`, `subprocess`,
-  and the rooms `http`, `postgresql`, `mysql` and `redis`. Read `sqlite` or `http/requests` first, and
-  `engine/acts` beside it.
-- `c_drivers`: refuses the drivers of databases that nobody sees.
+- The sources: `peewee`, `sqlalchemy`, `django`, `asgiref`, `mail`, `subprocess`, and the rooms `sql` (drivers of
+  databases), `http` and `redis`. Read `http/requests` first, and `engine/acts` beside it.
 - `doubles`: `wrap`, which tests put around a service, and the table of names for every double; `placed`: the mocks
   and stubs that tests put in place.
 - `rollback`: what databases do for a dead worker whose test goes on.

@@ -150,7 +150,7 @@ def _changes_nothing(event: str, args: tuple[Any, ...]) -> bool:
 
 
 def _opened_database(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
-    from .sqlite import is_opening
+    from .sql.sqlite3 import is_opening
 
     # Before it is opened: of one that is left open Python warns.
     if not is_opening():

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.utils import DatabaseError, OperationalError
+from django.db.utils import OperationalError
 
 from ...harness.records.patches import Patches
 from ..engine.acts import (
@@ -24,15 +24,12 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
-from .mysql.driver import end as end_of_mysql, lost as lost_of_mysql
-from .postgresql.store import note_by_psycopg2
-from .statements import changes, is_busy, shown, transaction_of
+from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
+from .sql.rows import driver_of
 from .wrapping import surround
 
 library: Final = "django.db.backends.utils"
 
-#: For PostgreSQL: a suspended delivery never releases its lock. A connection to sqlite does not wait anyway.
-_NO_WAITING: Final = "SET lock_timeout = '10ms'"
 _IN_MEMORY: Final = (
     "The job uses the database {alias!r}, which is in memory: it ends with its connection, so no worker can be "
     "killed there and no second one can have a connection of its own. Build a database in the world, in a file "
@@ -87,7 +84,7 @@ def _connecting(connect: Callable[[Any], None]) -> Callable[[Any], None]:
         if current is None or is_explored():
             connect(wrapper)
             return
-        with looking(_is_busy):
+        with looking(is_busy):
             connect(wrapper)
         if not _is_in_memory(wrapper):
             note_connection(functools.partial(_die, wrapper, wrapper.connection))
@@ -136,14 +133,12 @@ class _Connections:
             return
         used.append(raw)
         note_connection(functools.partial(_die, wrapper, raw), shared=raw)
-        if wrapper.vendor == "postgresql":
-            with looking(), closing(raw.cursor()) as cursor:
-                cursor.execute(_NO_WAITING)
+        driver_of(raw).limit(raw)
 
     def _open(self, wrapper: Any) -> None:
         self._opening.add(id(wrapper))
         try:
-            with looking(_is_busy):
+            with looking(is_busy):
                 self._ensure_connection(wrapper)
         finally:
             self._opening.discard(id(wrapper))
@@ -158,17 +153,16 @@ def _is_in_memory(wrapper: Any) -> bool:
 
 
 def _statement(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-    # The sources of other drivers do this for connections that were open before, too.
-    note_by_psycopg2(cursor.db.connection, sql)
+    wrapper = cursor.db
+    driver_of(wrapper.connection).note_tables(wrapper.connection, sql)
     if watcher.get() is None:
         return nullcontext()
     text = str(sql)
     if text.lower().startswith("rollback"):
         # A dead delivery may do this as well: its savepoint may lie in the transaction of a test.
         return nullcontext()
-    wrapper = cursor.db
     if not changes(text):
-        return looking(_is_busy, transaction_of(wrapper.connection))
+        return looking(is_busy, transaction_of(wrapper.connection))
     return acting(_act(wrapper, shown(text.replace('"', "")), commits=not wrapper.in_atomic_block))
 
 
@@ -184,55 +178,24 @@ def _commit(wrapper: Any) -> AbstractContextManager[None]:
 
 
 def _act(wrapper: Any, text: str, *, commits: bool = False) -> Act:
-    """Return an act; on a server one that commits can have happened although its answer is lost."""
-    is_file = wrapper.vendor == "sqlite"
+    driver = driver_of(wrapper.connection)
 
     def failed() -> Exception:
-        error: Callable[..., Exception] = OperationalError
-        if is_file:
-            return error("disk I/O error")
-        # A server that fails takes the connection with it, and rolls back what was not committed.
-        with suppress(Exception):
-            lose = lost_of_mysql if wrapper.vendor == "mysql" else functools.partial(_end, wrapper)
-            lose(wrapper.connection)
-        wrapper.errors_occurred = True
-        if wrapper.vendor == "mysql":
-            return error(2013, "Lost connection to MySQL server during query")
-        return error("server closed the connection unexpectedly")
+        """Return the error of a database that fails: a server takes the connection with it."""
+        broken = driver.lost(wrapper.connection)
+        wrapper.errors_occurred = wrapper.errors_occurred or driver.has_server
+        error: Exception = OperationalError(*broken.args)
+        return error
 
-    return Act(
-        "django",
-        text,
-        counts=False,
-        refused=failed,
-        answer_lost=failed if commits and not is_file else None,
-        busy=_is_busy,
-        transaction=transaction_of(wrapper.connection),
-    )
-
-
-def _is_busy(error: BaseException) -> bool:
-    if not isinstance(error, DatabaseError):
-        return False
-    cause = error.__cause__
-    return (cause is not None and is_busy(cause)) or (
-        isinstance(error, OperationalError) and "locked" in str(error)
-    )
-
-
-def _end(wrapper: Any, raw: Any) -> None:
-    """End a connection as the kernel does."""
-    if wrapper.vendor == "mysql":
-        end_of_mysql(raw)
-    else:
-        # `die` is that of `effects/sqlite.py`.
-        getattr(raw, "die", raw.close)()
+    commits = commits and driver.has_server
+    transaction = transaction_of(wrapper.connection)
+    return act_of("django", text, failed, commits=commits, transaction=transaction)
 
 
 def _die(wrapper: Any, raw: Any) -> None:
     """End a connection, and reset what Django keeps of it, as in a new process."""
     try:
-        _end(wrapper, raw)
+        driver_of(raw).die(raw)
         pool = getattr(raw, "_pool", None)
         if pool is not None:
             pool.putconn(raw)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -27,8 +27,9 @@ from ..engine.acts import (
     refuse_delivery,
     watcher,
 )
-from .sqlite import is_locked
-from .statements import changes, is_busy, set_lock_timeout, shown, transaction_of
+from .sql.basis.driver import own_connection
+from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
+from .sql.rows import driver_named, driver_of
 from .wrapping import surround
 
 library: Final = "sqlalchemy"
@@ -49,16 +50,15 @@ _IN_MEMORY: Final = (
     "closed. Let the world put a database in a file in its place: `sqlalchemy_world(Base.metadata, "
     'bind=(module, "engine"))`.'
 )
-_DRIVER: Final = (
+_AWAITED_DRIVER: Final = (
     "The job used the asynchronous driver {driver} of SQLAlchemy, whose connections cannot be ended at once when "
     "the worker is killed. In the world, use postgresql+psycopg://, mysql+aiomysql:// or sqlite+aiosqlite://."
 )
-#: Asynchronous drivers with an effect source of their own, which ends their connections.
-_ASYNCHRONOUS: Final = ("aiomysql", "aiosqlite", "asyncmy", "asyncpg", "psycopg")
-#: Drivers of PostgreSQL whose effect sources limit how long a connection waits for a lock.
-_LIMITED: Final = ("asyncpg", "psycopg")
-#: The names of the dialects whose drivers have effect sources in `mysql`.
-_MYSQL: Final = ("mysql", "mariadb")
+_DRIVER: Final = (
+    "The job used the driver {driver} of SQLAlchemy, which a check does not know: neither how its connections "
+    "wait for a lock, nor what a killed worker leaves of them. In the world, use postgresql+psycopg://, "
+    "mysql+pymysql:// or sqlite://."
+)
 #: In the `info` of a connection: it has changed something since its last commit.
 _CHANGED: Final = "pytest_jobs_changed"
 #: In the same place: the pools of the source that has opened it.
@@ -78,11 +78,10 @@ def install(patches: Patches) -> None:
     @functools.wraps(raw_connection)
     def connected(engine: Any) -> Any:
         if not is_explored():
-            with looking(_is_busy):
+            with looking(is_busy):
                 return raw_connection(engine)
-        if engine.dialect.is_async and engine.dialect.driver not in _ASYNCHRONOUS:
-            refuse_delivery(_DRIVER.format(driver=engine.dialect.driver))
-        with looking(_is_busy):
+        _check_driver(engine.dialect)
+        with looking(is_busy):
             return pools.of(engine).connect()
 
     patches.set(Engine, "raw_connection", connected)
@@ -94,6 +93,16 @@ def install(patches: Patches) -> None:
     for name in ("do_execute", "do_executemany", "do_execute_no_params"):
         _listen(patches, Dialect, name, _statement_listener(name, pools))
     _listen(patches, Dialect, "handle_error", _keeping_connections())
+
+
+def _check_driver(dialect: Any) -> None:
+    """Refuse a driver that has no row."""
+    if dialect.is_async:
+        package, why = dialect.driver, _AWAITED_DRIVER
+    else:
+        package, why = dialect.loaded_dbapi.__name__.partition(".")[0], _DRIVER
+    if driver_named(package) is None:
+        refuse_delivery(why.format(driver=dialect.driver))
 
 
 class _Pools:
@@ -124,7 +133,6 @@ class _OwnPool:
         self._pools = pools
         #: The pool that it stands in for. It must not be freed as long as its id is in use.
         self._stands_for = engine.pool
-        self._dialect = engine.dialect
         self._connections: list[Any] = []
         self._given: WeakSet[Any] = WeakSet()
         self._pool = engine.pool.recreate()
@@ -145,7 +153,7 @@ class _OwnPool:
     def end(self) -> None:
         """End its connections without a commit, and make them useless to the code that still has them."""
         for connection in self._connections:
-            _end(connection)
+            driver_of(connection).die(own_connection(connection))
         self._connections.clear()
         # Invalidating would close them a second time.
         self._pool._close_connection = lambda *args, **kwargs: None
@@ -156,14 +164,10 @@ class _OwnPool:
     def _on_connect(self, connection: Any, record: Any) -> None:
         self._connections.append(connection)
         record.info[_OPENED_BY] = self._pools
-        if self._dialect.name == "sqlite":
+        driver = driver_of(connection)
+        driver.limit(connection)
+        if not driver.has_server:
             self._check_shareable(connection)
-        elif self._dialect.name == "postgresql" and self._dialect.driver not in _LIMITED:
-            # The sources of the others do this for their own connections.
-            cursor = connection.cursor()
-            cursor.execute(set_lock_timeout())
-            cursor.close()
-            connection.commit()
 
     def _check_shareable(self, connection: Any) -> None:
         """Refuse a database that no other worker would see."""
@@ -200,10 +204,11 @@ def _statement_listener(name: str, pools: _Pools) -> Callable[..., bool]:
             refuse_delivery(_FOREIGN_CONNECTION)
         if changes(statement):
             connection.info[_CHANGED] = True
-            commits = _commits(context.dialect, connection, statement)
-            block = acting(_act(context.dialect, connection, shown(statement), commits=commits))
+            driver = driver_of(connection)
+            commits = driver.commits(connection.dbapi_connection, driver.statement_of(statement))
+            block = acting(_act(connection, shown(statement), commits=commits))
         else:
-            block = looking(_is_busy, transaction_of(_driver(connection)))
+            block = looking(is_busy, transaction_of(own_connection(connection)))
         with block:
             getattr(context.dialect, name)(cursor, statement, *rest)
         return True
@@ -211,26 +216,15 @@ def _statement_listener(name: str, pools: _Pools) -> Callable[..., bool]:
     return execute
 
 
-def _commits(dialect: Any, connection: Any, statement: str) -> bool:
-    """Return whether a statement that changes something commits that by itself."""
-    if dialect.name in _MYSQL:
-        from .mysql.driver import commits
-
-        return commits(_driver(connection), statement)
-    if dialect.driver == "asyncpg":
-        return bool(connection.dbapi_connection.autocommit)
-    return getattr(_driver(connection), "autocommit", False) is True
-
-
 def _commit(dialect: Any, connection: Any) -> AbstractContextManager[None]:
     if watcher.get() is not None and connection.info.pop(_CHANGED, False):
-        return acting(_act(dialect, connection, "commit", commits=dialect.name != "sqlite"))
-    return looking(_is_busy)
+        return acting(_act(connection, "commit", commits=driver_of(connection).has_server))
+    return looking(is_busy)
 
 
 def _no_effect(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
     # One step, however often an awaited driver waits for something in it.
-    return looking(_is_busy) if is_explored() else nullcontext()
+    return looking(is_busy) if is_explored() else nullcontext()
 
 
 def _keeping_connections() -> Callable[[Any], None]:
@@ -256,66 +250,21 @@ def _listen(patches: Patches, target: Any, name: str, listener: Callable[..., ob
     patches.undo_by(lambda: event.remove(target, name, listener))
 
 
-def _act(dialect: Any, connection: Any, text: str, *, commits: bool) -> Act:
-    """Return an act; only one that commits can have happened although its answer is lost."""
-
+def _act(connection: Any, text: str, *, commits: bool) -> Act:
     def lost() -> Exception:
         """Return the error of a database that fails: a server takes the connection with it."""
-        error: Callable[[str], Exception] = dialect.loaded_dbapi.OperationalError
-        if dialect.name == "sqlite":
-            return error("disk I/O error")
-        if dialect.driver == "psycopg":
-            from .postgresql.psycopg import lost as lost_of_psycopg
+        broken = driver_of(connection).lost(own_connection(connection))
+        # The adapter of an awaited driver may report it by an error of its own.
+        report = getattr(connection.dbapi_connection, "_handle_exception", None)
+        try:
+            if report is not None:
+                report(broken)
+        except Exception as error:
+            return error
+        return broken
 
-            return lost_of_psycopg(_driver(connection))
-        if dialect.driver == "asyncpg":
-            return _lost_of_asyncpg(connection)
-        if dialect.name in _MYSQL:
-            from .mysql.driver import lost as lost_of_mysql
-
-            return lost_of_mysql(_driver(connection)) or error("Lost connection to MySQL server")
-        _end(connection.dbapi_connection)
-        return error("server closed the connection unexpectedly")
-
-    return Act(
-        "sqlalchemy",
-        text,
-        counts=False,
-        refused=lost,
-        answer_lost=lost if commits else None,
-        busy=_is_busy,
-        transaction=transaction_of(_driver(connection)),
-    )
-
-
-def _lost_of_asyncpg(connection: Any) -> Exception:
-    """Break a connection of asyncpg; return the error by which its adapter reports that."""
-    from .postgresql.asyncpg import lost
-
-    adapter = connection.dbapi_connection
-    broken = lost(adapter.driver_connection)
-    try:
-        adapter._handle_exception(broken)
-    except Exception as error:
-        return error
-    return broken
-
-
-def _end(connection: Any) -> None:
-    """End a connection of a blocking driver; the sources of the awaited drivers end theirs."""
-    if hasattr(connection, "driver_connection"):
-        return
-    for name in ("rollback", "close"):
-        with suppress(Exception):
-            getattr(connection, name)()
-
-
-def _driver(connection: Any) -> Any:
-    return getattr(connection, "driver_connection", None)
-
-
-def _is_busy(error: BaseException) -> bool:
-    return is_locked(error) or is_busy(error)
+    transaction = transaction_of(own_connection(connection))
+    return act_of("sqlalchemy", text, lost, commits=commits, transaction=transaction)
 
 
 class _Sessions:

@@ -23,10 +23,10 @@ class Databases:
         self._patches = patches
         #: The module of a library, and what watches it.
         self._waiting = {
-            "sqlite3": "sqlite:Sqlite",
-            "psycopg": "psycopg:Psycopg",
-            "sqlalchemy.orm": "sqlalchemy:Sessions",
-            "django.db.transaction": "django:Blocks",
+            "sqlite3": "sql.sqlite3:Connections",
+            "psycopg": "sql.psycopg:Connections",
+            "sqlalchemy.orm": "rollback.sqlalchemy:Sessions",
+            "django.db.transaction": "rollback.django:Blocks",
         }
         self._watched: list[Library] = []
 
@@ -34,7 +34,7 @@ class Databases:
         """Watch the libraries that are imported by now."""
         for imported in [name for name in self._waiting if name in sys.modules]:
             module, _, name = self._waiting.pop(imported).partition(":")
-            library = getattr(import_module(f"..effects.rollback.{module}", __package__), name)
+            library = getattr(import_module(f"..effects.{module}", __package__), name)
             self._watched.append(library(self._patches))
 
     @contextmanager

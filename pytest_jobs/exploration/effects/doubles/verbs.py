@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
-from ..statements import changes
+from ..sql.basis.statements import changes
 from .operators import SYMBOLS, is_repeatable
 
 #: What a call is: an effect; a `put`, which has no further effect when it is repeated; a look-up; or nothing that

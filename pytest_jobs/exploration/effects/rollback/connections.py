@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -34,31 +34,34 @@ class Library(Protocol):
         ...
 
 
-class Connections:
+class OpenConnections:
     """The connections of a driver, and which of them are in a transaction."""
 
-    def __init__(self, patches: Patches) -> None:
+    def __init__(self, is_in_transaction: Callable[[Any], bool]) -> None:
+        """Know none yet.
+
+        Args:
+            is_in_transaction: returns whether a connection is in a transaction.
+        """
         self.known: WeakSet[Any] = WeakSet()
+        self._is_in_transaction = is_in_transaction
 
     def begin(self) -> Delivery:
         return _Transactions(self)
-
-    def in_transaction(self, connection: Any) -> bool:
-        raise NotImplementedError
 
     def open(self) -> Iterator[Any]:
         """Yield the connections that are in a transaction."""
         for connection in list(self.known):
             # A closed connection may raise.
             with contextlib.suppress(Exception):
-                if self.in_transaction(connection):
+                if self._is_in_transaction(connection):
                     yield connection
 
 
 class _Transactions:
     """The transactions of a driver that one delivery begins."""
 
-    def __init__(self, driver: Connections) -> None:
+    def __init__(self, driver: OpenConnections) -> None:
         self._driver = driver
         self._before = WeakSet(driver.open())
 

@@ -431,7 +431,7 @@ def _content(engine: Engine, held: Connection | None) -> bytes:
 
 def _awaited_content(engine: Engine, held: Connection | None) -> bytes:
     """Return the content of a database of aiosqlite, for which nobody has to wait on a loop."""
-    from ...effects.aiosqlite import content_by
+    from ...effects.sql.aiosqlite import content_by
 
     pool: Any = engine.pool
     if held is not None:

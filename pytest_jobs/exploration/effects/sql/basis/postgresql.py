@@ -1,16 +1,17 @@
-"""A database of PostgreSQL, whose tables statements name: what the sources of its drivers share."""
+"""What the effect sources of the drivers of PostgreSQL do alike, and a database whose tables are compared."""
 
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from ....errors import ExplorationError
-from ...engine.sameness.renaming import Unordered
-from ...engine.sources import refuse_far
-from ...stores.account import accounts
-from ..statements import all_names, shown, table_name, written_tables
+from .....errors import ExplorationError
+from ....engine.sameness.renaming import Unordered
+from ....stores.account import accounts
+from .driver import WatchedDriver
+from .statements import Statement, all_names, shown, table_name, written_tables
 
 _SEARCH_PATH: Final = re.compile(r"-csearch_path=(\S+)")
 
@@ -70,22 +71,24 @@ AND coalesce(pg_get_expr(adbin, adrelid), '') NOT LIKE 'nextval(%%' ORDER BY att
 """
 
 
-def refuse_far_server(host: str, library: str) -> None:
-    """Refuse a server on another machine that the world does not use.
+class Postgresql(WatchedDriver):
+    """The effect source for a driver of PostgreSQL."""
 
-    Args:
-        host: the machine, as the job names it, or a place in the file system.
-        library: the driver that connects to it.
-    """
-    account = accounts.current
-    is_socket = host.startswith(("/", "@"))
-    if account is not None and host and not is_socket and not account.is_known(_host_key(host)):
-        stand_in = "`sqlalchemy_world` and `django_world` stand"
-        refuse_far(host, f"a connection of {library}", stand_in)
+    dialect = "postgresql"
+    noun = "to PostgreSQL"
 
+    @abstractmethod
+    def place_of(self, connection: Any) -> Mapping[str, Any]:
+        """Return the parameters of a connection, as psycopg takes them; those that are None do not count."""
 
-def _host_key(host: str) -> str:
-    return f"postgresql on {host}"
+    def report(self, connection: Any, statement: Statement) -> None:
+        if accounts.current is None:
+            return
+        opening = self.opening(connection)
+        if opening.place is None:
+            place = self.place_of(connection)
+            opening.place = {name: str(place[name]) for name in place if place[name] is not None}
+        note_tables(opening.place, statement.text)
 
 
 def note_tables(place: Mapping[str, str], text: str) -> None:
@@ -98,12 +101,13 @@ def note_tables(place: Mapping[str, str], text: str) -> None:
     account = accounts.current
     if account is None or account.phase == "comparison":
         return
-    name = f"{place.get('host', '')}:{place.get('port', '')}/{place.get('dbname', '')}"
+    host = place.get("host", "")
+    name = f"{host}:{place.get('port', '')}/{place.get('dbname', '')}"
     # With another schema in front, the same names are other tables.
     path = _SEARCH_PATH.search(place.get("options", ""))
     database = name, path[1] if path else ""
     if account.phase in ("world", "snapshot"):
-        account.know(_host_key(place.get("host", "")))
+        account.know(f"{Postgresql.dialect} on {host}")
     label = account.label("postgresql", database, name)
     key = account.store(f"postgresql {label}", lambda: PostgresqlStore(label, place))
     if account.phase == "snapshot":
@@ -115,12 +119,3 @@ def note_tables(place: Mapping[str, str], text: str) -> None:
             store.place = place
             store.named.setdefault(table_name(written), written)
             account.wrote(key, table_name(written), shown(text))
-
-
-def note_by_psycopg2(connection: Any, query: Any) -> None:
-    """Report the tables of a statement of psycopg2; nothing for a connection of another driver."""
-    if accounts.current is None or not hasattr(connection, "get_dsn_parameters"):
-        return
-    text = query.as_string(connection) if hasattr(query, "as_string") else query
-    place = {**connection.get_dsn_parameters(), "password": connection.info.password or ""}
-    note_tables(place, text.decode("utf-8", "replace") if isinstance(text, bytes) else text)

@@ -8,45 +8,28 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ..wrapping import surround_awaited
-from .awaited import AwaitedDriver
+from .basis.mysql_kinds import AwaitedDriver
 
 
 class _AioMySQL(AwaitedDriver):
     library = name = "aiomysql"
+    errors = "pymysql.err"
 
     def install(self, patches: Patches) -> None:
         connection = import_module("aiomysql.connection").Connection
         cursor = import_module("aiomysql.cursors").Cursor
         self.watch_connections(patches, connection, "_connect")
         # Cursors without a buffer read each row when it is asked for.
-        surround_awaited(patches, connection, "_read_packet", self.one_step)
-        of_cursor = attrgetter("connection")
-        for name in ("execute", "executemany"):
-            self.watch_statement(patches, cursor, name, of_cursor, _text)
-        self.watch_statement(patches, cursor, "callproc", of_cursor, _call)
+        surround_awaited(patches, connection, "_read_packet", self.no_effect)
+        self.watch_cursor(patches, cursor)
         pool = import_module("aiomysql.pool").Pool
         self.watch_pool(patches, pool, ("_acquire", "_fill_free_pool", "wait_closed", "clear"))
 
     def is_open(self, connection: Any) -> bool:
         return not connection.closed
 
-    def host(self, connection: Any) -> str | None:
-        return None if connection.unix_socket else connection.host
-
     def transport(self, connection: Any) -> Any:
         return attrgetter("_writer.transport")(connection)
-
-    def error(self, number: int, text: str) -> Exception:
-        error: Exception = import_module("pymysql.err").OperationalError(number, text)
-        return error
-
-
-def _text(query: Any, *args: Any, **kwargs: Any) -> Any:
-    return query
-
-
-def _call(procname: str, *args: Any, **kwargs: Any) -> str:
-    return f"CALL {procname}"
 
 
 source: Final = _AioMySQL()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-from ..statements import changes
+from .statements import Statement, changes, text_of
 
 _NAME: Final = r"(?:`[^`]+`|\w+)"
 _PLACE: Final = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
@@ -61,38 +61,32 @@ class Table(NamedTuple):
     name: str
 
 
-class Statement:
-    """One statement, or several in one text."""
+class MysqlStatement(Statement):
+    """One statement of MySQL, or several in one text."""
 
     def __init__(self, sql: Any) -> None:
-        #: As the job has it.
-        self.text = text = _text_of(sql)
-        bare = _LITERALS.sub(_without_literal, _QUOTED_NAME.sub(r"\1 `\2`", text))
+        self.text = text_of(sql)
+        bare = _LITERALS.sub(_without_literal, _QUOTED_NAME.sub(r"\1 `\2`", self.text))
         self._parts = [" ".join(part.split()) for part in bare.split(";") if part.strip()]
 
     @property
     def changes(self) -> bool:
-        """Whether it changes something that another connection may see, now or after a commit."""
         return any(map(changes, self._parts))
 
     @property
     def commits(self) -> bool:
-        """Whether it commits: by itself, as statements that define tables do."""
         return self._has(_COMMITTING)
 
     @property
     def commits_what_is_open(self) -> bool:
-        """Whether it commits what an open transaction has changed."""
         return self._has(_ENDING)
 
     @property
     def begins(self) -> bool:
-        """Whether it begins a transaction."""
         return self._has(_BEGINNING)
 
     @property
     def rolls_back(self) -> bool:
-        """Whether it rolls a transaction back."""
         return self._has(_ROLLBACK)
 
     def database(self) -> str | None:
@@ -120,12 +114,8 @@ class Statement:
 
 def lock_of(sql: Any) -> str | None:
     """Return the expression for the name of the lock that a statement asks for; None if it asks for none."""
-    found = _GET_LOCK.search(_text_of(sql))
+    found = _GET_LOCK.search(text_of(sql))
     return None if found is None else found[1].strip()
-
-
-def _text_of(sql: Any) -> str:
-    return sql.decode("utf-8", "replace") if isinstance(sql, bytes | bytearray) else str(sql)
 
 
 def _without_literal(found: re.Match[str]) -> str:

@@ -11,14 +11,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from operator import attrgetter
 from sqlite3 import dbapi2
 from types import TracebackType
 from typing import Any, Final, Literal, cast
 from weakref import WeakKeyDictionary, WeakSet
 
-from ...harness.records.attributes import identity
-from ...harness.records.patches import Patches
-from ..engine.acts import (
+from ....harness.records.attributes import identity
+from ....harness.records.patches import Patches
+from ...engine.acts import (
     Act,
     Transaction,
     acting,
@@ -27,11 +28,11 @@ from ..engine.acts import (
     note_connection,
     watcher,
 )
-from ..stores.account import accounts
-from ..stores.sqlite import Authorizer, Reporting
-from .statements import changes, shown, transaction_of
-
-library: Final = "sqlite3"
+from ...stores.account import accounts
+from ...stores.sqlite import Authorizer, Reporting
+from ..rollback.connections import OpenConnections
+from .basis.driver import Driver
+from .basis.statements import Statement, act_of, changes, is_busy, shown, transaction_of
 
 _BUSY_TIMEOUT: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)
 #: How many arguments of `connect` come before the one that binds a connection to its thread.
@@ -48,15 +49,37 @@ _CLOCK: Final = {
 }
 
 
-def install(patches: Patches) -> None:
-    """Watch the statements of every connection that is opened from now on.
+class Sqlite(Driver):
+    """Its connections watch themselves. No answer is lost, since there is no server."""
 
-    No such connection waits for a lock, since the delivery that holds it is suspended. Both modules are
-    patched: SQLAlchemy and Django open their connections by `sqlite3.dbapi2`.
-    """
-    connect = functools.partial(_connect, sqlite3.connect)
-    patches.set(sqlite3, "connect", connect)
-    patches.set(dbapi2, "connect", connect)
+    library = "sqlite3"
+    has_server = False
+
+    def __init__(self) -> None:
+        super().__init__(self.library)
+
+    def install(self, patches: Patches) -> None:
+        """Watch the statements of every connection that is opened from now on.
+
+        No such connection waits for a lock, since the delivery that holds it is suspended. Both modules are
+        patched: SQLAlchemy and Django open their connections by `sqlite3.dbapi2`.
+        """
+        connect = functools.partial(_connect, sqlite3.connect)
+        patches.set(sqlite3, "connect", connect)
+        patches.set(dbapi2, "connect", connect)
+
+    def commits(self, connection: Any, statement: Statement) -> bool:
+        return False
+
+    def die(self, connection: Any) -> None:
+        # One that was opened before the check is of another class.
+        getattr(connection, "die", connection.close)()
+
+    def lost(self, connection: Any) -> Exception:
+        return failed()
+
+
+source: Final = Sqlite()
 
 
 def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -131,7 +154,7 @@ class _WatchedConnection(Reporting):
         self._told: list[Callable[[_WatchedConnection], object]] = []
         #: The delivery that has opened it, and ends it.
         self._opened_in: weakref.ref[Any] | None = None
-        #: How many of its transactions have ended by a call of its own.
+        #: How many of its transactions have ended by a call of its own; closing it ends the last one.
         self.ended = 0
         self._of_deliveries: WeakKeyDictionary[Any, _WatchedConnection] = WeakKeyDictionary()
         super().__init__(*args, **kwargs)
@@ -233,7 +256,7 @@ class _WatchedConnection(Reporting):
     def close(self) -> None:
         here = self.here()
         if here is self:
-            super().close()
+            self.end()
         else:
             here.close()
 
@@ -266,6 +289,8 @@ class _WatchedConnection(Reporting):
     def end(self) -> None:
         """Close it, whoever has used it."""
         super().close()
+        # Whoever asks whether its transaction is open would get an error of sqlite.
+        self.ended += 1
 
     def die(self) -> None:
         """End as with the process.
@@ -306,7 +331,7 @@ class _WatchedConnection(Reporting):
         if here is not self:
             here.commit()
         elif super().in_transaction:
-            with acting(act_of("commit")):
+            with acting(sqlite_act("commit")):
                 super().commit()
                 self.ended += 1
 
@@ -395,21 +420,13 @@ class _WatchedCursor(sqlite3.Cursor):
 
 def _block_of(sql: str, transaction: Transaction | None = None) -> AbstractContextManager[None]:
     if any(map(changes, sql.split(";"))):
-        return acting(act_of(shown(sql), transaction))
-    return looking(is_locked, transaction)
+        return acting(sqlite_act(shown(sql), transaction))
+    return looking(is_busy, transaction)
 
 
-def act_of(text: str, transaction: Transaction | None = None) -> Act:
+def sqlite_act(text: str, transaction: Transaction | None = None) -> Act:
     """Return the act of a statement or commit: its answer cannot be lost, since sqlite has no server."""
-    return Act(
-        "sqlite",
-        text,
-        counts=False,
-        refused=failed,
-        answer_lost=None,
-        busy=is_locked,
-        transaction=transaction,
-    )
+    return act_of("sqlite", text, failed, commits=False, transaction=transaction)
 
 
 def without_patience(sql: str) -> str:
@@ -420,11 +437,24 @@ def without_patience(sql: str) -> str:
     return "pragma busy_timeout = 0" if is_explored() and _BUSY_TIMEOUT.match(sql) else sql
 
 
-def is_locked(error: BaseException) -> bool:
-    """Say whether an error says that another connection holds a lock."""
-    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-
-
 def failed() -> Exception:
     """Return the error of a statement that did not happen."""
     return sqlite3.OperationalError("disk I/O error")
+
+
+class Connections(OpenConnections):
+    """The connections of a test, which outlive a killed delivery."""
+
+    def __init__(self, patches: Patches) -> None:
+        super().__init__(attrgetter("in_transaction"))
+        connect = functools.partial(self._connect, sqlite3.connect)
+        patches.set(sqlite3, "connect", connect)
+        patches.set(dbapi2, "connect", connect)
+
+    def _connect(self, connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        connection = connect(*args, **kwargs)
+        self.known.add(connection)
+        # In a check nobody waits for a lock. Here deliveries run one after the other, and wait as usual.
+        seconds = args[1] if len(args) > 1 else kwargs.get("timeout", 5.0)
+        sqlite3.Cursor(connection).execute(f"pragma busy_timeout = {int(seconds * 1000)}").close()
+        return connection

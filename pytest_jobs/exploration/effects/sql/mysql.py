@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ..wrapping import surround
-from .blocking import BlockingDriver, another
+from .basis.mysql_kinds import BlockingDriver
 
 
 class _Connector(BlockingDriver):
     library = name = "mysql.connector"
+    opens_by_arguments = True
 
     def install(self, patches: Patches) -> None:
         """Watch `connect`, which makes a connection and renews it, and the statements of both kinds."""
-        abstract = import_module("mysql.connector.abstracts").MySQLConnectionAbstract
-        surround(patches, abstract, "connect", self._connecting)
         for suffix, prefix in (("", ""), ("_cext", "C")):
             # The extension is not there on each system.
             connections = sys.modules.get(f"mysql.connector.connection{suffix}")
             cursors = sys.modules.get(f"mysql.connector.cursor{suffix}")
             if connections is not None and cursors is not None:
                 kind = getattr(connections, f"{prefix}MySQLConnection")
-                cursor = getattr(cursors, f"{prefix}MySQLCursor")
-                self.surround_statements(patches, kind, cursor, "cmd_query")
-                self.surround_cursor(patches, getattr(cursors, f"{prefix}MySQLCursorPrepared"))
+                self.watch_connections(patches, kind, "connect", "cmd_query")
+                for name in ("MySQLCursor", "MySQLCursorPrepared"):
+                    self.watch_cursor(patches, getattr(cursors, f"{prefix}{name}"))
 
     def connection_of(self, cursor: Any) -> Any:
         # The cursor has a weak proxy of it.
@@ -46,10 +43,8 @@ class _Connector(BlockingDriver):
         error: Exception = import_module("mysql.connector.errors").OperationalError(text, number)
         return error
 
-    def _connecting(self, connection: Any, **kwargs: Any) -> AbstractContextManager[None]:
-        again = another(type(connection), (), kwargs) if kwargs else None
-        host = None if kwargs.get("unix_socket") else kwargs.get("host")
-        return self.opened(connection, host, again)
+    def host(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+        return None if kwargs.get("unix_socket") else kwargs.get("host")
 
 
 source: Final = _Connector()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from ..engine.acts import Transaction, may_wait_for_locks
+from ....engine.acts import Act, Transaction, may_wait_for_locks
 
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _FIRST_WORD: Final = re.compile(r"[\s(;]*([a-z]+)", re.IGNORECASE)
@@ -34,11 +34,54 @@ _LONGEST: Final = 80
 _BUSY: Final = frozenset(("55P03", "40P01", "40001", "57014"))
 #: Numbers of MySQL: lock not available, deadlock, a row that has changed since it was read, and NOWAIT.
 _BUSY_IN_MYSQL: Final = frozenset((1205, 1213, 1020, 3572))
-_DRIVERS_OF_MYSQL: Final = frozenset(("pymysql", "MySQLdb", "mysql", "asyncmy"))
+#: Codes of sqlite, whose lowest byte is the kind: another connection holds a lock, or one with the same cache.
+_BUSY_IN_SQLITE: Final = frozenset((5, 6))
+_PRIMARY: Final = 0xFF
+_COMMIT: Final = re.compile(r"\s*(?:commit|end)\b", re.IGNORECASE)
+_ROLLBACK: Final = re.compile(r"\s*(?:rollback|abort)\b(?!.*\bto\b)", re.IGNORECASE)
 #: In milliseconds. A suspended delivery never releases its lock, so waiting for it is useless.
 _SUSPENDED_HOLDER: Final = 5
 #: In milliseconds. The server needs a moment to release the locks of a killed process.
 _DYING_HOLDER: Final = 5_000
+
+
+def text_of(sql: Any) -> str:
+    return sql.decode("utf-8", "replace") if isinstance(sql, bytes | bytearray) else str(sql)
+
+
+class Statement:
+    """One statement, as far as the text of standard SQL shows what it does."""
+
+    def __init__(self, sql: Any) -> None:
+        text = text_of(sql)
+        self._ends = _COMMIT.match(text) is not None
+        #: As the job has it. One commit reads like another, whether a driver or the job has written it.
+        self.text = "commit" if self._ends else text
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something that another connection may see, now or after a commit."""
+        return not self._ends and changes(self.text)
+
+    @property
+    def commits(self) -> bool:
+        """Whether it commits: by itself, as statements that define tables do in MySQL."""
+        return False
+
+    @property
+    def commits_what_is_open(self) -> bool:
+        """Whether it commits what an open transaction has changed."""
+        return self._ends
+
+    @property
+    def begins(self) -> bool:
+        """Whether it begins a transaction, where the driver itself does not say so."""
+        return False
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether it rolls a transaction back."""
+        return _ROLLBACK.match(self.text) is not None
 
 
 def lock_timeout() -> int:
@@ -101,8 +144,43 @@ def shown(sql: str) -> str:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Return whether a server reports, by its code, that another transaction is in the way."""
-    if type(error).__module__.partition(".")[0] in _DRIVERS_OF_MYSQL:
-        return getattr(error, "errno", next(iter(error.args), None)) in _BUSY_IN_MYSQL
+    """Return whether a database reports, by its code, that another transaction is in the way."""
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-    return state in _BUSY
+    if state in _BUSY or getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _BUSY_IN_SQLITE:
+        return True
+    if not any(kind.__name__ == "DatabaseError" for kind in type(error).__mro__):
+        return False
+    # The numbers of MySQL are no text, and other errors than those of a database have numbers, too.
+    number = getattr(error, "errno", next(iter(error.args), None))
+    if isinstance(number, int) and number in _BUSY_IN_MYSQL:
+        return True
+    # Django reports each error of a driver by one of its own.
+    return error.__cause__ is not None and is_busy(error.__cause__)
+
+
+def act_of(
+    kind: str,
+    text: str,
+    lost: Callable[[], Exception],
+    *,
+    commits: bool,
+    transaction: Transaction | None = None,
+) -> Act:
+    """Return the act of a statement or a commit.
+
+    Args:
+        kind: the library.
+        text: the statement.
+        lost: makes the error of a database that fails.
+        commits: whether it commits on a server: only then it can have happened although its answer is lost.
+        transaction: the transaction, if nothing is left of it without a commit.
+    """
+    return Act(
+        kind,
+        text,
+        counts=False,
+        refused=lost,
+        answer_lost=lost if commits else None,
+        busy=is_busy,
+        transaction=transaction,
+    )

@@ -1,0 +1,389 @@
+"""What the effect sources of the drivers of MySQL do alike, and a database whose tables are compared."""
+
+from __future__ import annotations
+
+import functools
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from importlib import import_module
+from typing import Any, Final, Protocol, TypeAlias
+
+from .....errors import ExplorationError
+from .....harness.records.patches import Patches
+from ....engine.acts import is_explored, looking, may_wait_for_locks, skippable
+from ....engine.sameness.renaming import Unordered
+from ....stores.account import Account, accounts
+from ...wrapping import BlockOf, surround, surround_awaited
+from .driver import Opening, WatchedDriver, answer_of, at_once, is_part, own_connection, sent
+from .mysql_statements import MysqlStatement, lock_of
+from .statements import Statement, is_busy, shown
+
+#: A statement, and the values of its parameters.
+Question: TypeAlias = tuple[str, tuple[Any, ...]]
+
+#: Returns the text of a statement from the arguments of a method.
+TextOf: TypeAlias = Callable[..., Any]
+
+_OLD_VIEW: Final = (
+    "The snapshot reads MySQL by a connection that was opened before the check and does not commit each "
+    "statement: its transaction sees the same rows for ever. Connect with autocommit=True, or open the connection "
+    "in the world."
+)
+_UNCOMMITTED: Final = (
+    "The world has not committed what it wrote to MySQL ({text}), so that no delivery sees it. Call `commit()` of "
+    "the connection, or connect with autocommit=True."
+)
+#: In seconds. A suspended delivery never releases its lock, so waiting for it is useless. MySQL makes one of zero.
+_SUSPENDED_HOLDER: Final = 0
+#: In seconds. The server needs a moment to release the locks of a killed process.
+_DYING_HOLDER: Final = 5
+#: The options of a connection that change its rows, or when it is opened.
+_NOT_AGAIN: Final = frozenset(
+    (
+        *("autocommit", "buffered", "cursor_class", "cursor_cls", "cursorclass", "defer_connect"),
+        *("loop", "raw"),
+    )
+)
+#: What ends with the session. The server itself needs a moment to find out that a client is gone.
+RELEASES: Final = ("UNLOCK TABLES", "DO RELEASE_ALL_LOCKS()")
+_SERVER: Final = "SELECT @@hostname, @@port, @@datadir, DATABASE()"
+#: The columns of a table, and whether each numbers its rows.
+_COLUMNS: Final = """
+SELECT column_name, extra LIKE '%%auto_increment%%' FROM information_schema.columns
+WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position
+"""
+
+
+class Ask(Protocol):
+    def __call__(self, *questions: Question) -> list[Any]:
+        """Send statements by a connection of their own, and return the rows of the last one."""
+        ...
+
+
+class MysqlStore:
+    noun = "table"
+
+    def __init__(self, label: str, database: str) -> None:
+        self.label = self.short = label
+        self._database = database
+        #: Asks a connection to the database that is like the last one that a delivery used.
+        self.ask: Ask | None = None
+
+    def is_bound(self, name: str) -> bool:
+        return False
+
+    def shows(self, read: str, name: str) -> bool:
+        # Whether names in capitals are others depends on the file system of the server.
+        return read.lower() == name.lower()
+
+    def left_out(self, name: str, ways: Collection[str]) -> str | None:
+        # One that is not there was temporary, or the job made and dropped it, or it is the alias of another.
+        return None if self._columns(name) else ""
+
+    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
+        columns = self._columns(name)
+        # What the server has numbered has gaps after a rollback, which are no difference.
+        shown = ",".join(_quoted(column) for column, is_number in columns if not is_number) or "1"
+        table = f"{_quoted(self._database)}.{_quoted(name)}"
+        rows = self._ask(f"SELECT {shown} FROM {table}") if columns else ()  # noqa: S608 - quoted names
+        return renamed(Unordered(map(tuple, rows)))
+
+    def _columns(self, name: str) -> list[tuple[str, int]]:
+        return [(column, number) for column, number in self._ask(_COLUMNS, (self._database, name))]
+
+    def _ask(self, sql: str, args: tuple[Any, ...] = ()) -> list[Any]:
+        return [] if self.ask is None else self.ask(("SET lock_wait_timeout = 1", ()), (sql, args))
+
+
+def _quoted(name: str) -> str:
+    return f"`{name.replace('`', '``')}`"
+
+
+class Mysql(WatchedDriver):
+    """The effect source for a driver of MySQL: `BlockingDriver` and `AwaitedDriver` are the two kinds.
+
+    It asks the server by the connection of the job: which server that is, and whether a lock is taken.
+    """
+
+    dialect = "mysql"
+    noun = "to MySQL"
+    #: The module of its errors.
+    errors: str
+    #: Whether the calls of the driver are awaited.
+    is_awaited: bool
+    #: Whether the method that opens a connection has its arguments, rather than `__init__`.
+    opens_by_arguments = False
+
+    # What a driver differs in
+
+    @abstractmethod
+    def is_open(self, connection: Any) -> bool: ...
+
+    def error(self, number: int, text: str) -> Exception:
+        """Return an operational error of the driver."""
+        error: Exception = import_module(self.errors).OperationalError(number, text)
+        return error
+
+    def host(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+        """Return the machine to which a connection leads; None for a socket in the file system.
+
+        Args:
+            connection: the connection, which is about to be opened.
+            args: the arguments of what opens it.
+            kwargs: likewise.
+        """
+        host: str | None = None if connection.unix_socket else connection.host
+        return host
+
+    def autocommits(self, connection: Any) -> bool:
+        """Return whether the connection commits each statement that is in no transaction."""
+        return bool(connection.get_autocommit())
+
+    def connection_of(self, cursor: Any) -> Any:
+        """Return the connection of a cursor; None if the cursor is closed."""
+        return cursor.connection
+
+    # What a kind of drivers differs in
+
+    @abstractmethod
+    def ask(self, connection: Any, sql: str) -> Any:
+        """Send a statement that is not of the job by its connection, and return the rows."""
+
+    @abstractmethod
+    def another(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ask:
+        """Return what asks another connection to the same database.
+
+        Args:
+            connection: the connection.
+            args: the arguments with which it was opened.
+            kwargs: likewise.
+        """
+
+    @abstractmethod
+    def lost(self, connection: Any) -> Exception:
+        return self.error(2013, "Lost connection to MySQL server during query")
+
+    # What is watched
+
+    def watch_connections(
+        self, patches: Patches, kind: type[Any], connect: str, query: str
+    ) -> None:
+        """Watch what opens, uses and closes connections.
+
+        Args:
+            patches: puts everything back.
+            kind: the class of the connections.
+            connect: the method that opens one, maybe once more.
+            query: the method that sends the text of a statement.
+        """
+        init, sends = kind.__init__, getattr(kind, query)
+
+        @functools.wraps(init)
+        def made(connection: Any, *args: Any, **kwargs: Any) -> None:
+            self.opening(connection).again = self.another(connection, args, kwargs)
+            init(connection, *args, **kwargs)
+
+        patches.set(kind, "__init__", made)
+        opens = getattr(kind, connect)
+
+        @functools.wraps(opens)
+        async def opened(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            do = functools.partial(opens, connection, *args, **kwargs)
+            if self.is_awaited and self.is_open(connection):
+                return await answer_of(do)
+            if self.opens_by_arguments and kwargs:
+                self.opening(connection).again = self.another(connection, args, kwargs)
+            self.check_reach(self.host(connection, args, kwargs))
+            with skippable(), sent(looking(is_busy)):
+                done = await answer_of(do)
+                await self._note_opened(connection)
+                return done
+
+        @functools.wraps(sends)
+        async def queried(connection: Any, sql: Any, *args: Any, **kwargs: Any) -> Any:
+            async def do() -> Any:
+                await self._check_lock(connection, sql)
+                return await answer_of(sends, connection, sql, *args, **kwargs)
+
+            return await self.send(connection, sql, do)
+
+        patches.set(kind, connect, self._of_kind(opened))
+        patches.set(kind, query, self._of_kind(queried))
+        around = surround_awaited if self.is_awaited else surround
+        blocks: dict[str, BlockOf] = {
+            "commit": self.commit,
+            "rollback": self.rollback,
+            **dict.fromkeys(("select_db", "cmd_init_db"), self.use_database),
+            **dict.fromkeys(("ping", "set_charset", "show_warnings"), self.no_effect),
+        }
+        for name, block in blocks.items():
+            if hasattr(kind, name):
+                around(patches, kind, name, block)
+        for name, text_of in (
+            ("begin", lambda connection: "BEGIN"),
+            ("autocommit", lambda connection, value: f"SET autocommit = {int(bool(value))}"),
+            ("kill", lambda connection, thread_id: "KILL"),
+        ):
+            # `autocommit` is a property of some, which sends a statement.
+            if callable(getattr(kind, name, None)):
+                method = self.sending(getattr(kind, name), lambda connection: connection, text_of)
+                patches.set(kind, name, method)
+
+    def watch_cursor(self, patches: Patches, cursor: type[Any]) -> None:
+        """Watch what the cursors of a class send."""
+        for name, method in self.methods_of(cursor).items():
+            if name in vars(cursor):
+                patches.set(cursor, name, method)
+
+    def methods_of(self, cursor: type[Any]) -> dict[str, Any]:
+        """Return the methods of cursors that send statements, as they are when they are watched."""
+        return {
+            name: self.sending(getattr(cursor, name), self.connection_of, text_of)
+            for name, text_of in (
+                ("execute", lambda cursor, sql, *args, **kwargs: sql),
+                ("executemany", lambda cursor, sql, *args, **kwargs: sql),
+                ("callproc", lambda cursor, procname, *args, **kwargs: f"CALL {procname}"),
+            )
+        }
+
+    def sending(
+        self, method: Callable[..., Any], connection_of: Callable[[Any], Any], text_of: TextOf
+    ) -> Callable[..., Any]:
+        """Return a method that is a statement.
+
+        Args:
+            method: the method.
+            connection_of: returns the connection of an object that has the method; None if it is closed.
+            text_of: returns the text of the statement from the arguments of the method.
+        """
+
+        @functools.wraps(method)
+        async def call(user: Any, *args: Any, **kwargs: Any) -> Any:
+            do = functools.partial(method, user, *args, **kwargs)
+            connection = connection_of(user)
+            if connection is None:
+                return await answer_of(do)
+            return await self.send(connection, text_of(user, *args, **kwargs), do)
+
+        return self._of_kind(call)
+
+    async def send(self, connection: Any, sql: Any, do: Callable[[], Any]) -> Any:
+        """Send a statement.
+
+        Args:
+            connection: the connection.
+            sql: the text of the statement.
+            do: sends it.
+        """
+        if not is_part():
+            self.check_own(connection)
+            await self._find_server(connection)
+            await self._see_the_newest(connection)
+        with skippable(), self.statement(connection, sql):
+            return await answer_of(do)
+
+    def _of_kind(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return function if self.is_awaited else at_once(function)
+
+    async def _ask(self, connection: Any, sql: str) -> list[Any]:
+        rows: list[Any] = await answer_of(self.ask, connection, sql)
+        return rows
+
+    async def _note_opened(self, connection: Any) -> None:
+        again = self.opening(connection).again
+        self.opened(connection).again = again
+        if is_explored():
+            seconds = _DYING_HOLDER if may_wait_for_locks() else _SUSPENDED_HOLDER
+            limits = f"innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
+            await self._ask(connection, f"SET {limits}")
+        await self._find_server(connection)
+
+    async def _find_server(self, connection: Any) -> None:
+        account, opening = accounts.current, self.opening(connection)
+        if account is not None and account.phase != "comparison" and not opening.place:
+            [[*server, database]] = await self._ask(connection, _SERVER)
+            opening.place = tuple(server)
+            opening.database = opening.database or database or ""
+
+    async def _see_the_newest(self, connection: Any) -> None:
+        """Let a snapshot see what deliveries have committed: a transaction of MySQL sees what was there at first.
+
+        Raises:
+            ExplorationError: when that cannot be.
+        """
+        account, opening = accounts.current, self.opening(connection)
+        if account is None or account.phase != "snapshot" or opening.turn is account.turn:
+            return
+        if self.autocommits(connection):
+            return
+        if opening.again is None:
+            raise ExplorationError(_OLD_VIEW)
+        if opening.changed is not None:
+            raise ExplorationError(_UNCOMMITTED.format(text=opening.changed))
+        await self._ask(connection, "ROLLBACK")
+        opening.turn = account.turn
+
+    async def _check_lock(self, connection: Any, sql: Any) -> None:
+        """Raise what a lock of a row raises, if a statement asks for a lock with a name that is taken.
+
+        The server would say so when the time of the job is up, and not by an error.
+        """
+        lock = lock_of(sql) if is_explored() and not may_wait_for_locks() else None
+        if lock is not None:
+            taken = f"SELECT IS_USED_LOCK({lock}) <> CONNECTION_ID()"
+            [[is_taken]] = await self._ask(connection, taken)
+            if is_taken:
+                raise self.error(1205, "Lock wait timeout exceeded")
+
+    # What statements do
+
+    def statement_of(self, sql: Any) -> MysqlStatement:
+        return MysqlStatement(sql)
+
+    def commits(self, connection: Any, statement: Statement) -> bool:
+        own = own_connection(connection)
+        return statement.commits or (not self.opening(own).has_begun and self.autocommits(own))
+
+    def report(self, connection: Any, statement: MysqlStatement) -> None:
+        opening = self.opening(connection)
+        if accounts.current is not None and accounts.current.phase != "comparison":
+            _note_tables(accounts.current, opening, statement)
+        opening.database = statement.database() or opening.database
+
+    def use_database(self, connection: Any, database: str) -> AbstractContextManager[None]:
+        """Return the block in which a connection turns to another database."""
+        self.opening(connection).database = database
+        return self.no_effect()
+
+
+def _note_tables(account: Account, opening: Opening, statement: MysqlStatement) -> None:
+    if account.phase == "snapshot":
+        for named in statement.named():
+            account.read(_store(account, opening, named.database), named.name)
+    else:
+        _store(account, opening, None)
+    if account.phase == "delivery":
+        for written in statement.written():
+            key = _store(account, opening, written.database)
+            account.store_of(key).ask = opening.again
+            account.wrote(key, written.name, shown(statement.text))
+
+
+def _store(account: Account, opening: Opening, named: str | None) -> str:
+    """Return the key of the store for a database: the one that is named, or the one that is in use."""
+    database = named or opening.database
+    host, port, *_ = opening.place
+    place = f"{host}:{port}/{database}" if port else f"{host}/{database}"
+    label = account.label("mysql", (opening.place, database), place)
+    return account.store(f"mysql {label}", lambda: MysqlStore(label, database))
+
+
+def options_again(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of another connection to the same database, which commits each statement.
+
+    Args:
+        kwargs: those with which a connection was opened.
+    """
+    options = {name: value for name, value in kwargs.items() if name not in _NOT_AGAIN}
+    return {**options, "autocommit": True}
