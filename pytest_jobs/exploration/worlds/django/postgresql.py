@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.db import DatabaseError
 
-from ..postgresql.tables import asked, replace_rows, set_sequences
+from ..base.postgresql import asked, replace_rows, set_sequences
 
 #: Tables, and all tables with a foreign key to one of them.
 _REFERRING: Final = """

@@ -15,7 +15,7 @@ from django.db.models.base import ModelState
 
 from ...engine.sameness.renaming import AsAtFirst
 from ...stores.sqlite import Looks
-from ..postgresql.tables import SnapshotLooks, fingerprints_of
+from ..base.postgresql import SnapshotLooks, fingerprints_of
 from .databases import (
     in_place,
     opened_connection,

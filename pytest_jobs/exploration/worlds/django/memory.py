@@ -13,8 +13,8 @@ from typing import Any
 from django.core import mail
 
 from ....harness.records.patches import Patches
-from ..django.surroundings import forget_rows, memory_of_caches
-from .copied import Building, IsIgnored, counted, without_passing
+from ..base.store import Building, IsIgnored, counted, without_passing
+from .surroundings import forget_rows, memory_of_caches
 
 
 class Memory:

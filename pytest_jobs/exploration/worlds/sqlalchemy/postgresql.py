@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from ....errors import ExplorationError
 from ...engine.acts import is_explored, looking, refuse_delivery
 from ...engine.sameness.renaming import AsAtFirst
-from ..postgresql.tables import (
+from ..base.postgresql import (
     Refilled,
     SnapshotLooks,
     asked,
@@ -27,8 +27,8 @@ from ..postgresql.tables import (
     rows_of,
     set_sequences,
 )
-from ..sqlalchemy.binding import server_driver
-from ..sqlalchemy.stores import numbered_sequences
+from .binding import server_driver
+from .stores import numbered_sequences
 
 #: Takes the numbers of a sequence and its name, so that they are compared by their order.
 Announce: TypeAlias = Callable[[range, str], None]

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from ...engine.acts import audit_hook, watcher
-from ...stores.account import accounts
-from ...stores.files import Files
-from .copied import Building, IsIgnored, counted, unwatched
+from ..engine.acts import audit_hook, watcher
+from ..stores.account import accounts
+from ..stores.files import Files
+from .base.store import Building, IsIgnored, counted, unwatched
 
 
 class TemporaryFolders:

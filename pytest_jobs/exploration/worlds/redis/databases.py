@@ -17,9 +17,9 @@ from ...effects.redis.keys import client_like, fake_servers
 from ...effects.wrapping import surround
 from ...engine.acts import is_explored, refuse_delivery
 from ...engine.sources import BesideMocks, is_near_name
-from ..redis.servers import Server, is_of_world, opened
-from ..redis.world import RedisWorld
-from .copied import Building, IsIgnored, counted, unwatched, without_passing
+from ..base.store import Building, IsIgnored, counted, unwatched, without_passing
+from .servers import Server, is_of_world, opened
+from .world import RedisWorld
 
 #: The module of clients, the class of pools, and of pools that wait.
 _POOLS: Final = (

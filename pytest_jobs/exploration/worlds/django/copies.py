@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from ..django.databases import behind_alias, models_of, settings_of, sqlite_file
-from ..django.rows import Known, Rows, table_names
-from .copied import Building, counted
-from .direct import refusing_direct_connections
+from ..base.sqlite import refusing_direct_connections
+from ..base.store import Building, counted
+from .databases import behind_alias, models_of, settings_of, sqlite_file
+from .rows import Known, Rows, table_names
 
 
 class SqliteCopy:

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from types import TracebackType
 from typing import Any, Final
 
-from ....harness.time.waiting import in_running_loop, off_the_loop
-from ...engine.world import Snapshot, kept_for_search, world_resources
-from ...report.audience import current_audience
-from .copied import Building, Copied, Ignored
+from ...harness.time.waiting import in_running_loop, off_the_loop
+from ..engine.world import Snapshot, kept_for_search, world_resources
+from ..report.audience import current_audience
+from .base.store import Building, Copied, Ignored
 
 #: The key under which a search keeps the copies.
 _COPIES: Final = "here"
@@ -129,17 +129,17 @@ def copies_of_test() -> Generator[list[Copied], None, None]:
         copies: list[Copied] = [] if folder is None else [Folder(folder)]
         copies.append(WrittenFolders())
         if _has_django():
-            from .django_databases import copied_databases
-            from .django_memory import Memory
+            from .django.memory import Memory
+            from .django.of_test import copied_databases
 
             copies += stack.enter_context(copied_databases())
             copies.append(Memory())
         if "sqlalchemy" in sys.modules:
-            from .sqlalchemy import Engines
+            from .sqlalchemy.engines import Engines
 
             copies.append(Engines(stack))
         if "redis" in sys.modules:
-            from .redis import Databases
+            from .redis.databases import Databases
 
             copies.append(Databases())
         yield copies

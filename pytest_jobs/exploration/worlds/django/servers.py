@@ -11,9 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ...engine.acts import is_explored, refuse_delivery
-from ..django.databases import behind_alias, models_of, opened_connection, settings_of
-from ..django.rows import Known, Rows
-from ..postgresql.tables import (
+from ..base.postgresql import (
     Refilled,
     asked,
     fingerprints_of,
@@ -21,9 +19,11 @@ from ..postgresql.tables import (
     rows_of,
     set_sequences,
 )
-from .copied import Building
-from .django_clones import Clones
-from .django_sqlite import described, state_of
+from ..base.store import Building
+from .clones import Clones
+from .copies import described, state_of
+from .databases import behind_alias, models_of, opened_connection, settings_of
+from .rows import Known, Rows
 
 _NOT_COPIED: Final = (
     "The job uses the database {using!r}, of which there is no copy, so that it would change the rows of the "

@@ -26,9 +26,9 @@ from ...engine.sameness.chance import numbering
 from ...engine.sameness.renaming import AsAtFirst
 from ...engine.sources import BesideMocks
 from ...stores.sqlite import Looks
-from ..sqlalchemy.binding import keeps_driver, redirect
-from .copied import Building, IsIgnored, counted, unwatched
-from .direct import refusing_direct_connections
+from ..base.sqlite import refusing_direct_connections
+from ..base.store import Building, IsIgnored, counted, unwatched
+from .binding import keeps_driver, redirect
 
 #: A folder in memory, where the system has it.
 _FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
@@ -189,7 +189,7 @@ class Engines:
         if engine.dialect.name == "sqlite":
             return SqliteDatabase(engine, held)
         if engine.dialect.name == "postgresql":
-            from .sqlalchemy_postgresql import PostgresqlDatabase
+            from .postgresql import PostgresqlDatabase
 
             return PostgresqlDatabase(engine, held, self._stack)
         raise ExplorationError(_NOT_COPIED.format(engine=engine))

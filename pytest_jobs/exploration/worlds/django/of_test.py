@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import connections
 
-from .copied import Copied
-from .django_clones import clones
-from .django_sqlite import SqliteCopy
+from ..base.store import Copied
+from .clones import clones
+from .copies import SqliteCopy
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def copied_databases() -> Generator[list[Copied], None, None]:
             if wrapper.vendor == "sqlite":
                 copies.append(SqliteCopy(using, wrapper))
             else:
-                from .django_servers import copy_of_server
+                from .servers import copy_of_server
 
                 copies.append(copy_of_server(using, wrapper, clones.get(), stack))
         yield copies
