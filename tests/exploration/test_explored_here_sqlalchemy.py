@@ -21,7 +21,7 @@ from sqlalchemy.orm import (
 
 from pytest_jobs import check_idempotent, here
 from pytest_jobs.errors import ExplorationError, NotIdempotent
-from pytest_jobs.exploration.worlds.sqlalchemy import engines as source
+from pytest_jobs.exploration.worlds.sqlalchemy import stores as source
 
 
 class Base(DeclarativeBase):

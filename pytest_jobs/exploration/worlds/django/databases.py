@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any, Final
 
 import django
@@ -19,10 +16,9 @@ from django.db.utils import load_backend
 
 from ....errors import ExplorationError
 from ...engine.world import kept_for_search
-from .postgresql import Emptying
+from ..base.postgresql import Tables, asked, set_sequences
+from ..base.sqlite import file_with
 
-#: A folder in memory, where the system has it.
-_FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
 _BLOCKED: Final = (
     "The test may not use the database {using!r} ({error}). With pytest-django mark it "
     "`@pytest.mark.django_db{databases}` or let it ask for the fixture `db`; with unittest derive from "
@@ -37,6 +33,21 @@ _NO_TEST_DATABASE: Final = (
     "The database {using!r} is {name!r}, which no test runner made, and the world would delete its rows. Let "
     "pytest-django or Django's test runner make a test database: ask for the fixture `transactional_db`."
 )
+
+#: Tables, and all tables with a foreign key to one of them.
+_REFERRING: Final = """
+WITH RECURSIVE found AS (
+    SELECT unnest(%s::text[])::regclass::oid AS oid
+    UNION SELECT conrelid FROM pg_constraint JOIN found ON confrelid = found.oid WHERE contype = 'f'
+) SELECT oid::regclass::text FROM found
+"""
+#: The sequences that number rows of tables, and where these begin.
+_SEQUENCES: Final = """
+SELECT DISTINCT q.seqrelid::regclass::text, q.seqstart
+FROM pg_sequence q JOIN pg_depend d ON d.objid = q.seqrelid
+WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+    AND d.refobjid = ANY(%s::text[]::regclass[]::oid[])
+"""
 
 
 @contextmanager
@@ -196,10 +207,7 @@ def sqlite_file(
         own = options.get("init_command", "")
         fast = f"PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; {own}"
         options = {**options, "init_command": fast}
-    place = _FAST if os.access(_FAST, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=place) as folder:
-        path = Path(folder) / f"{using}.sqlite3"
-        path.write_bytes(content)
+    with file_with(content, f"{using}.sqlite3") as path:
         yield {**settings, "NAME": str(path), "OPTIONS": options}
 
 
@@ -254,14 +262,27 @@ def _empty(wrapper: Any, using: str, models: Sequence[type[Any]]) -> None:
         for field in model._meta.local_many_to_many
     ]
     if wrapper.vendor == "postgresql":
-        key = ("emptying", using, *tables)
-        with kept_for_search(key, lambda: nullcontext(Emptying(wrapper, tables))) as emptying:
-            emptying.empty()
+        key = ("empty", using, *tables)
+        with kept_for_search(key, lambda: nullcontext(_empty_tables(wrapper, tables))) as empty:
+            empty.put_back(wrapper)
         return
     statements = wrapper.ops.sql_flush(
         no_style(), list(dict.fromkeys(tables)), reset_sequences=True, allow_cascade=True
     )
     wrapper.ops.execute_sql_flush(statements)
+
+
+def _empty_tables(wrapper: Any, tables: Iterable[str]) -> Tables:
+    """Return tables, and those that refer to them, without rows.
+
+    Args:
+        wrapper: a connection that no transaction uses.
+        tables: their names, as models have them.
+    """
+    quoted = [wrapper.ops.quote_name(table) for table in tables]
+    names = [name for (name,) in asked(wrapper, _REFERRING, [quoted])]
+    begins = ((name, start, False) for name, start in asked(wrapper, _SEQUENCES, [names]))
+    return Tables(wrapper, names, dict.fromkeys(names), {}, set_sequences(begins))
 
 
 class _Templates:

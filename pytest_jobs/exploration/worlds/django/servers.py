@@ -12,10 +12,9 @@ from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ...engine.acts import is_explored, refuse_delivery
 from ..base.postgresql import (
-    Refilled,
+    Tables,
     asked,
     fingerprints_of,
-    in_order,
     rows_of,
     set_sequences,
 )
@@ -50,11 +49,6 @@ SELECT c.oid::regclass::text, c.relname FROM pg_class c JOIN pg_namespace n ON n
 WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
     AND c.relname <> 'django_migrations'
 ORDER BY 1
-"""
-#: Each foreign key: the table, that to which it refers, and whether it may be broken within a transaction.
-_KEYS: Final = """
-SELECT conrelid::regclass::text, confrelid::regclass::text, condeferrable AND confdeltype = 'a'
-FROM pg_constraint WHERE contype = 'f'
 """
 _SEQUENCES: Final = """
 SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename), coalesce(last_value, start_value),
@@ -92,12 +86,12 @@ class PostgresqlCopy:
         self._using = using
         self._settings = {**settings_of(using), "NAME": name}
         found = dict(asked(wrapper, _TABLES))
-        self._tables = in_order(list(found), asked(wrapper, _KEYS))
-        marks = fingerprints_of(wrapper, self._tables)
-        filled = [table for table in self._tables if marks[table] is not None]
-        contents = {table: rows_of(wrapper.connection, table) for table in filled}
+        marks = fingerprints_of(wrapper, list(found))
+        contents = {
+            table: rows_of(wrapper.connection, table) for table in found if marks[table] is not None
+        }
         self._count = sum(content.count(b"\n") for content in contents.values())
-        self._sequences = set_sequences(asked(wrapper, _SEQUENCES))
+        sequences = set_sequences(asked(wrapper, _SEQUENCES))
         self._models = [
             model for model in models_of(None, using) if model._meta.db_table in found.values()
         ]
@@ -108,12 +102,13 @@ class PostgresqlCopy:
         for table in found:
             if table not in there:
                 raise ExplorationError(_TABLE_OF_TEST.format(table=table, using=using))
-        keys = asked(self._own, _KEYS)
-        self._refilled = Refilled(self._own, self._tables, keys, marks, contents)
+        self._tables = Tables(self._own, list(found), marks, contents, sequences)
 
     @contextmanager
     def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
-        self._put_back()
+        failed = self._tables.put_back(self._own)
+        if failed:
+            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(failed)))
         rows = Rows(self._models, self._using, self._own, self._known)
         rows.begin()
         if not self._known:
@@ -122,14 +117,7 @@ class PostgresqlCopy:
             yield lambda: state_of(rows, self._using, building)
 
     def described(self) -> str:
-        return described(self._using, len(self._tables), self._count)
-
-    def _put_back(self) -> None:
-        """Give the tables that a history has changed the rows of the test again."""
-        failed = self._refilled.put_back()
-        if failed:
-            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(failed)))
-        asked(self._own, self._sequences)
+        return described(self._using, len(self._tables.names), self._count)
 
 
 class NotCopied:
