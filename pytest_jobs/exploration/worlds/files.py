@@ -46,7 +46,7 @@ class WrittenFolders:
         self._histories = 0
 
     @contextmanager
-    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         self._histories += 1
         if self._histories > 1 and not self._shown:
             self._shown = list(self._folders)
@@ -89,7 +89,7 @@ class Folder:
         self._before = self._read()
 
     @contextmanager
-    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         try:
             yield lambda: {"files": found} if (found := self.shown(building.is_ignored)) else {}
         finally:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ...harness.time.waiting import in_running_loop, off_the_loop
 from ..engine.world import Snapshot, kept_for_search, world_resources
 from ..report.audience import current_audience
-from .base.store import Building, Copied, Ignored
+from .base.store import Building, Ignored, Store
 
 #: The key under which a search keeps the copies.
 _COPIES: Final = "here"
@@ -52,9 +52,9 @@ class Here:
 
     @contextmanager
     def _opened(self, *, is_whole: bool) -> Generator[Snapshot, None, None]:
-        with kept_for_search(_COPIES, copies_of_test) as copies, ExitStack() as stack:
+        with kept_for_search(_COPIES, copies_of_test) as stores, ExitStack() as stack:
             building = Building(self._ignored.in_force(), is_whole)
-            shown = [stack.enter_context(copy.opened(building)) for copy in copies]
+            shown = [stack.enter_context(store.fresh(building)) for store in stores]
             yield lambda: _merged(shown)
 
 
@@ -102,7 +102,7 @@ def copy_test() -> None:
 def copied_text() -> str:
     """Return what was copied for the running search, in a few words; "" if no world of it is `here`."""
     search = world_resources.get()
-    copies: list[Copied] | None = None if search is None else search.find(_COPIES)
+    copies: list[Store] | None = None if search is None else search.find(_COPIES)
     if copies is None:
         return ""
     parts = [text for text in (copy.described() for copy in copies) if text]
@@ -120,20 +120,19 @@ def nothing_seen() -> str:
 
 
 @contextmanager
-def copies_of_test() -> Generator[list[Copied], None, None]:
+def copies_of_test() -> Generator[list[Store], None, None]:
     """Copy everything that the test has, for a block."""
     with ExitStack() as stack:
         from .files import Folder, WrittenFolders
 
         folder = current_audience().folder
-        copies: list[Copied] = [] if folder is None else [Folder(folder)]
+        copies: list[Store] = [] if folder is None else [Folder(folder)]
         copies.append(WrittenFolders())
         if _has_django():
             from .django.memory import Memory
-            from .django.of_test import copied_databases
+            from .django.stores import taken_databases
 
-            copies += stack.enter_context(copied_databases())
-            copies.append(Memory())
+            copies += [*taken_databases(), Memory()]
         if "sqlalchemy" in sys.modules:
             from .sqlalchemy.engines import Engines
 

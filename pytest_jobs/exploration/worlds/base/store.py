@@ -1,4 +1,4 @@
-"""What all kinds of copies have in common."""
+"""A store of the test, of which each history has its own, and what is left out of it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Building(NamedTuple):
     is_whole: bool
 
 
-class Copied(Protocol):
-    """Something of the test that was copied once, and of which each history gets a copy of its own."""
+class Store(Protocol):
+    """Something of the test that was taken once, and that each history finds as it was then."""
 
-    def opened(self, building: Building) -> AbstractContextManager[Callable[[], dict[str, Any]]]:
-        """Return a block in which deliveries find the copy, and which yields what returns its state by name.
+    def fresh(self, building: Building) -> AbstractContextManager[Callable[[], dict[str, Any]]]:
+        """Return a block in which deliveries find it, and which yields what reads its state by name.
 
         Args:
             building: says what is left out of the state.
@@ -36,7 +36,7 @@ class Copied(Protocol):
         ...
 
     def described(self) -> str:
-        """Return in a few words what was copied; "" for nothing."""
+        """Return in a few words what was taken; "" for nothing."""
         ...
 
 

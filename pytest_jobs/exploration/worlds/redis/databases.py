@@ -101,7 +101,7 @@ class Databases:
         self._histories = 0
 
     @contextmanager
-    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         self._histories += 1
         if self._histories > 1 and not self._shown:
             self._shown = list(self._contents)
