@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..engine.acts import audit_hook, watcher
 from ..stores.account import accounts
 from ..stores.files import Files
-from .base.store import Building, IsIgnored, counted, unwatched
+from .base.store import Building, IsIgnored, UsedStores, counted, unwatched
 
 
 class TemporaryFolders:
@@ -40,16 +40,11 @@ class WrittenFolders:
     """The temporary folders to which a delivery has written, each copied just before."""
 
     def __init__(self) -> None:
-        self._folders: dict[Path, Folder] = {}
-        #: Those that were known before the clean run, whose files are all shown.
-        self._shown: list[Path] = []
-        self._histories = 0
+        self._folders: UsedStores[Path, Folder] = UsedStores()
 
     @contextmanager
     def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
-        self._histories += 1
-        if self._histories > 1 and not self._shown:
-            self._shown = list(self._folders)
+        self._folders.begin_history()
         account = accounts.current
         if account is not None:
             account.before_writing(self._copy)
@@ -75,7 +70,7 @@ class WrittenFolders:
         state = {}
         for number, (path, folder) in enumerate(self._folders.items(), 1):
             name = "temporary files" if number == 1 else f"temporary files {number}"
-            if path in self._shown or folder.has_changed():
+            if self._folders.is_shown(path) or folder.has_changed():
                 state[name] = folder.shown(is_ignored)
         return state
 

@@ -123,26 +123,37 @@ class Tables:
         self,
         own: Any,
         names: Collection[str],
-        marks: Mapping[str, Hashable],
-        contents: Mapping[str, bytes],
-        sequences: str,
+        states: Iterable[tuple[str, int, bool]],
+        source: Any = None,
     ) -> None:
-        """Put nothing back yet.
+        """Read the first rows.
 
         Args:
             own: a connection to the tables that no transaction uses.
             names: the quoted names of the tables.
-            marks: the fingerprints that they have at first; None for an empty one.
-            contents: their first rows, in the format of COPY.
-            sequences: the statement that sets the sequences.
+            states: the sequences, each with its last number and whether that was given out.
+            source: the connection that sees the first rows; None if there are none.
         """
         self._keys = asked(own, _KEYS)
         #: Those that are referred to come first, where that is possible.
         self.names = in_order(names, self._keys)
-        self._marks = marks
-        self._contents = contents
-        self._sequences = sequences
+        #: The fingerprint of each table; None for an empty one.
+        self._marks: dict[str, Hashable] = dict.fromkeys(names)
+        if source is not None:
+            self._marks = fingerprints_of(source, self.names)
+        #: The rows of the others, in the format of COPY.
+        self._contents = {
+            name: rows_of(source.connection, name)
+            for name, mark in self._marks.items()
+            if mark is not None
+        }
+        self._sequences = set_sequences(states)
         self._truncates = False
+
+    @property
+    def count(self) -> int:
+        """The number of the first rows."""
+        return sum(content.count(b"\n") for content in self._contents.values())
 
     def put_back(self, own: Any) -> list[str]:
         """Give the tables their first rows again; return those for which that failed."""

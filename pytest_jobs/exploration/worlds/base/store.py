@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ....errors import ExplorationError
 from ...engine.acts import watcher
 from ...engine.sameness.differences import PASSING
-from ...stores.account import accounts
+from ...stores.account import Ignore, accounts
 
+K = TypeVar("K")
+V = TypeVar("V")
 #: Returns whether a thing is left out of the state, by its names. Errors name it by the first.
 IsIgnored = Callable[..., bool]
 
@@ -40,6 +41,24 @@ class Store(Protocol):
         ...
 
 
+class UsedStores(dict[K, V]):
+    """Stores that are taken when a delivery first uses them, by where the test has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._histories = 0
+        self._shown: list[K] = []
+
+    def begin_history(self) -> None:
+        self._histories += 1
+        if self._histories > 1 and not self._shown:
+            self._shown = list(self)
+
+    def is_shown(self, place: K) -> bool:
+        """Return whether all of a store is shown, since it was known before the clean run."""
+        return place in self._shown
+
+
 class Ignored:
     """The names of tables, keys and files that are left out of the state."""
 
@@ -61,12 +80,7 @@ class Ignored:
         if account is not None:
             account.ignore.add(self._patterns)
             return account.ignore.takes_copy
-        return self._has
-
-    def _has(self, *names: str) -> bool:
-        return any(
-            fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self._patterns
-        )
+        return Ignore(self._patterns).takes_copy
 
 
 @contextmanager

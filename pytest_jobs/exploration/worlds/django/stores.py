@@ -17,7 +17,7 @@ from django.db.utils import load_backend
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ...engine.acts import is_explored, refuse_delivery
-from ..base.postgresql import Tables, asked, fingerprints_of, rows_of, set_sequences
+from ..base.postgresql import Tables, asked
 from ..base.sqlite import file_with, refusing_direct_connections
 from ..base.store import Building, Store, counted
 from .clones import clones
@@ -188,17 +188,13 @@ class ClonedDatabase(Database):
         found = dict(asked(wrapper, _TABLES))
         super().__init__(using, _models_in(using, found.values()))
         self._settings = {**settings_of(using), "NAME": name}
-        marks = fingerprints_of(wrapper, list(found))
-        filled = [table for table in found if marks[table] is not None]
-        contents = {table: rows_of(wrapper.connection, table) for table in filled}
-        sequences = set_sequences(asked(wrapper, _STATES))
-        self.counts = len(found), sum(content.count(b"\n") for content in contents.values())
         with behind_alias(using, self._settings), server_connection(using) as own:
             there = dict(asked(own, _TABLES))
             for table in found:
                 if table not in there:
                     raise ExplorationError(_TABLE_OF_TEST.format(table=table, using=using))
-            self._tables = Tables(own, list(found), marks, contents, sequences)
+            self._tables = Tables(own, list(found), asked(wrapper, _STATES), wrapper)
+        self.counts = len(found), self._tables.count
 
     def place(self) -> AbstractContextManager[dict[str, Any]]:
         return nullcontext(self._settings)
@@ -368,7 +364,7 @@ def _empty_tables(wrapper: Any, tables: Iterable[str]) -> Tables:
     quoted = [wrapper.ops.quote_name(table) for table in tables]
     names = [name for (name,) in asked(wrapper, _REFERRING, [quoted])]
     begins = ((name, start, False) for name, start in asked(wrapper, _BEGINS, [names]))
-    return Tables(wrapper, names, dict.fromkeys(names), {}, set_sequences(begins))
+    return Tables(wrapper, names, begins)
 
 
 class _Templates:

@@ -17,7 +17,7 @@ from ...effects.redis.keys import client_like, fake_servers
 from ...effects.wrapping import surround
 from ...engine.acts import is_explored, refuse_delivery
 from ...engine.sources import BesideMocks, is_near_name
-from ..base.store import Building, IsIgnored, counted, unwatched, without_passing
+from ..base.store import Building, IsIgnored, UsedStores, counted, unwatched, without_passing
 from .servers import Server, is_of_world, opened
 from .world import RedisWorld
 
@@ -95,16 +95,11 @@ class Databases:
     def __init__(self) -> None:
         #: A search begins some hours later if a day ends soon, when keys of the test would have expired.
         self._made_at = datetime.now(UTC)
-        self._contents: dict[_Place, _Content] = {}
-        #: Those that were known before the clean run, whose keys are all shown.
-        self._shown: list[_Place] = []
-        self._histories = 0
+        self._contents: UsedStores[_Place, _Content] = UsedStores()
 
     @contextmanager
     def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
-        self._histories += 1
-        if self._histories > 1 and not self._shown:
-            self._shown = list(self._contents)
+        self._contents.begin_history()
         history = _History(self._content_of, alone=building.is_whole)
         try:
             history.install()
@@ -127,7 +122,7 @@ class Databases:
         for number, (place, content) in enumerate(self._contents.items(), 1):
             server = history.servers.get(place)
             keys = content.state if server is None else RedisWorld(server).dump()
-            if place in self._shown or keys != content.state:
+            if self._contents.is_shown(place) or keys != content.state:
                 name = "redis" if number == 1 else f"redis {number}"
                 shown = {key: keys[key] for key in keys if not is_ignored(key)}
                 # The dump has what expires in a pair.

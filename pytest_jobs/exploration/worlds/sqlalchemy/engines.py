@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FunctionType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import Connection
@@ -22,10 +22,10 @@ from ...engine.acts import is_explored, note_connection, refuse_delivery, watche
 from ...engine.sameness.chance import numbering
 from ...engine.sources import BesideMocks
 from ..base.sqlite import refusing_direct_connections
-from ..base.store import Building, IsIgnored, counted, unwatched
+from ..base.store import Building, IsIgnored, UsedStores, counted, unwatched
 from .binding import keeps_driver, redirect
 from .postgresql import TakenSchema
-from .server import Fresh, Rows, Store
+from .server import Rows
 from .stores import SqliteStore
 
 _NOT_FLUSHED: Final = (
@@ -52,23 +52,6 @@ _OF_WORK: Final = frozenset(
 )
 
 
-class Taken(Store, Protocol):
-    """A database of the test, of which each history gets a copy."""
-
-    @property
-    def before(self) -> Rows:
-        """The rows that it has in the test, by table."""
-        ...
-
-    def reading(self, fresh: Fresh) -> Callable[[], Rows]:
-        """Return what returns the rows that a history has by now, by table."""
-        ...
-
-    def check(self, connection: Any) -> None:
-        """Refuse a connection of a delivery that does not lead to the copy."""
-        ...
-
-
 class Engines:
     """The engines that the job has used in any history, and their databases in the test."""
 
@@ -79,17 +62,12 @@ class Engines:
             stack: ends with the search.
         """
         self._stack = stack
-        self._databases: dict[Engine, Taken] = {}
-        #: The engines that were known before the clean run, whose tables are all shown.
-        self._shown: list[Engine] = []
-        self._histories = 0
-        self._of_test = _SessionsOfTest()
+        self._databases: UsedStores[Engine, SqliteStore | TakenSchema] = UsedStores()
+        self.sessions_of_test = _SessionsOfTest()
 
     @contextmanager
     def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
-        self._histories += 1
-        if self._histories > 1 and not self._shown:
-            self._shown = list(self._databases)
+        self._databases.begin_history()
         patches = BesideMocks()
         with ExitStack() as stack:
             stack.callback(patches.restore)
@@ -104,7 +82,7 @@ class Engines:
             for engine, database in self._databases.items()
         )
 
-    def database_of(self, engine: Engine, held: Connection | None) -> Taken:
+    def database_of(self, engine: Engine, held: Connection | None) -> SqliteStore | TakenSchema:
         """Return the database to which an engine leads. It is copied the first time.
 
         Args:
@@ -117,7 +95,7 @@ class Engines:
                 self._databases[engine] = self._copied(engine, held)
         return self._databases[engine]
 
-    def _copied(self, engine: Engine, held: Connection | None) -> Taken:
+    def _copied(self, engine: Engine, held: Connection | None) -> SqliteStore | TakenSchema:
         dialect = engine.dialect
         if dialect.name in ("sqlite", "postgresql") and not keeps_driver(dialect, dialect.name):
             raise ExplorationError(_OTHER_DRIVER.format(engine=engine, driver=dialect.driver))
@@ -127,13 +105,6 @@ class Engines:
             return TakenSchema(engine, held, self._stack)
         raise ExplorationError(_NOT_COPIED.format(engine=engine))
 
-    def use(self, session: Any) -> None:
-        """Let a session be that of the delivery which is about to use it."""
-        self._of_test.use(session)
-
-    def give_back_sessions(self) -> None:
-        self._of_test.give_back()
-
     def name_of(self, engine: Engine) -> str:
         """Return the name of a database, as the description says it."""
         database = engine.url.database
@@ -141,7 +112,7 @@ class Engines:
         return Path(database or "").name if is_named else engine.dialect.name
 
     def _check_flushed(self, engine: Engine) -> None:
-        for session, waiting in self._of_test.waiting():
+        for session, waiting in self.sessions_of_test.waiting():
             if _engine_of(session.get_bind(type(waiting))) is engine:
                 refuse_delivery(_NOT_FLUSHED.format(example=type(waiting).__name__))
 
@@ -153,7 +124,7 @@ class Engines:
             found = before if now is None else now
             for table, rows in found.items():
                 name = table if place == 0 else f"{self.name_of(engine)} {table}"
-                is_shown = engine in self._shown or rows != before.get(table)
+                is_shown = self._databases.is_shown(engine) or rows != before.get(table)
                 if is_shown and not is_ignored(table, name):
                     state[name] = rows
         return state
@@ -220,7 +191,7 @@ class _History:
         self._engines = engines
         self._patches = patches
         self._stack = stack
-        self._copies: dict[Engine, tuple[Taken, Callable[[], Rows]]] = {}
+        self._copies: dict[Engine, tuple[SqliteStore | TakenSchema, Callable[[], Rows]]] = {}
         #: In a delivery another one would be in force.
         self._announce = numbering.get()
         #: The connection of the test to which a session is bound.
@@ -235,7 +206,8 @@ class _History:
                 return raw_connection(engine)
             database = self._redirected(engine)
             connection = raw_connection(engine)
-            database.check(connection)
+            if isinstance(database, TakenSchema):
+                database.check(connection)
             return connection
 
         self._patches.set(Engine, "raw_connection", connected)
@@ -246,18 +218,19 @@ class _History:
         """Return the rows of a copy by table; None if no delivery has used it."""
         return self._copies[engine][1]() if engine in self._copies else None
 
-    def _redirected(self, engine: Engine) -> Taken:
+    def _redirected(self, engine: Engine) -> SqliteStore | TakenSchema:
         """Return the database of an engine, which leads to the copy from now on."""
         if engine not in self._copies:
             try:
                 database = self._engines.database_of(engine, self._held.get(engine))
                 with unwatched():
                     fresh = database.fresh(self._stack, self._announce)
-                    if engine.dialect.name == "sqlite":
+                    if isinstance(database, TakenSchema):
+                        database.check_statements(self._stack)
+                    else:
                         place = engine.url.database or ":memory:"
-                        self._stack.enter_context(
-                            refusing_direct_connections([place], "SQLAlchemy")
-                        )
+                        refusing = refusing_direct_connections([place], "SQLAlchemy")
+                        self._stack.enter_context(refusing)
                     redirect(self._patches, engine, fresh.place)
                     self._copies[engine] = database, database.reading(fresh)
             except ExplorationError as error:
@@ -276,7 +249,7 @@ class _History:
         for name, method in vars(Session).items():
             if isinstance(method, FunctionType) and not name.startswith("_"):
                 surround(self._patches, Session, name, self._use_session)
-        self._stack.callback(self._engines.give_back_sessions)
+        self._stack.callback(self._engines.sessions_of_test.give_back)
         registries = _Registries()
         for registry in (ThreadLocalRegistry, ScopedRegistry):
             registries.install(self._patches, registry)
@@ -294,7 +267,7 @@ class _History:
 
     def _use_session(self, session: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
         if is_explored():
-            self._engines.use(session)
+            self._engines.sessions_of_test.use(session)
         return nullcontext()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, MetaData, create_engine, insert, select
 from sqlalchemy.exc import CompileError, DBAPIError
 
 from ....errors import ExplorationError
-from .server import ServerStore, ranges_of_numbers
+from .server import ServerStore, new_name, ranges_of_numbers
 
 #: The columns that number the rows of a table, and can have high numbers.
 _NUMBERED: Final = """
@@ -64,8 +64,9 @@ class DatabaseStore(ServerStore):
     """A database, which is dropped in the end."""
 
     def __init__(self, url: URL) -> None:
+        name = new_name()
         self._server = url.set(drivername=blocking_driver(url))
-        super().__init__(lambda name: (url.set(database=name), self._server.set(database=name)))
+        super().__init__(name, url.set(database=name), self._server.set(database=name))
         self._tables: list[str] = []
         #: The rows that making the tables puts in, by events of the metadata.
         self._seeds: list[tuple[Any, list[dict[str, Any]]]] = []
@@ -82,13 +83,13 @@ class DatabaseStore(ServerStore):
         try:
             with server.connect() as connection:
                 self.drop(connection)
-                connection.exec_driver_sql(f"CREATE DATABASE {self.name}")
+                connection.exec_driver_sql(f"CREATE DATABASE {self._name}")
             with self._engine.connect() as connection:
                 metadata.create_all(connection)
                 self._note(connection, metadata)
         except (CompileError, DBAPIError) as error:
             raise ExplorationError(
-                f"The tables cannot be made in {self.place!r}: {str(error).splitlines()[0]}."
+                f"The tables cannot be made in {self._place!r}: {str(error).splitlines()[0]}."
             ) from error
         finally:
             server.dispose()
@@ -126,4 +127,4 @@ class DatabaseStore(ServerStore):
             connection.exec_driver_sql(f"ALTER TABLE {table} AUTO_INCREMENT = {numbers.start}")
 
     def drop(self, connection: Connection) -> None:
-        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {self.name}")
+        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {self._name}")

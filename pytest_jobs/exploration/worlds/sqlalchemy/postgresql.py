@@ -28,12 +28,10 @@ from .binding import server_driver
 from .server import (
     LAST,
     OF_WORLDS,
-    Announce,
-    Fill,
     Fresh,
     Rows,
     ServerStore,
-    nothing,
+    new_name,
     ranges_of_numbers,
 )
 
@@ -122,8 +120,6 @@ _PATH: Final = "SELECT quote_ident(name) FROM unnest(current_schemas(false)) AS 
 _OWN_TABLES: Final = """
 SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
 """
-#: A lock that the transaction of a test or of a delivery has may never be released.
-_PATIENCE: Final = "-clock_timeout=5000"
 #: How far each sequence has come, with its schema.
 _STATES: Final = """
 SELECT quote_ident(schemaname), quote_ident(sequencename), coalesce(last_value, start_value),
@@ -155,42 +151,30 @@ class SchemaStore(ServerStore):
             url: that of the database.
             path: the schemas that are looked into as well, each after a comma.
         """
-
-        def make(name: str) -> tuple[URL, URL]:
-            place = _with_options(
-                url.set(drivername=server_driver(url)), f"-csearch_path={name}{path}"
-            )
-            return place, _with_options(place, _PATIENCE)
-
-        super().__init__(make)
+        name = new_name()
+        place = _with_options(url.set(drivername=server_driver(url)), f"-csearch_path={name}{path}")
+        # A lock that the transaction of a test or of a delivery has may never be released.
+        super().__init__(name, place, _with_options(place, "-clock_timeout=5000"))
 
     def _note(
-        self,
-        own: _Own,
-        names: Collection[str],
-        marks: Mapping[str, Hashable],
-        contents: Mapping[str, bytes],
-        states: Mapping[str, tuple[int, bool]],
+        self, own: _Own, names: Collection[str], states: Mapping[str, tuple[int, bool]]
     ) -> None:
         """Note what each history finds.
 
         Args:
             own: a connection to the schema, with all its tables.
             names: the quoted names of the tables.
-            marks: their fingerprints.
-            contents: their rows, in the format of COPY.
             states: the last number of sequences by name, and whether it was given out.
         """
         self._numbered = ranges_of_numbers(
             (sequence, name) for sequence, last, name in asked(own, _NUMBERED) if last >= LAST
         )
-        begins = {
-            f"{schema}.{name}": states.get(name, (last, given))
+        begins = [
+            (f"{schema}.{name}", *states.get(name, (last, given)))
             for schema, name, last, given in asked(own, _STATES)
-            if schema == self.name
-        }
-        begin = set_sequences((name, *state) for name, state in begins.items())
-        self._tables = Tables(own, names, marks, contents, begin)
+            if schema == self._name
+        ]
+        self._tables = Tables(own, names, begins, own)
 
     def put_back(self, connection: Connection) -> None:
         failed = self._tables.put_back(_Own(connection))
@@ -202,7 +186,7 @@ class SchemaStore(ServerStore):
         asked(_Own(connection), set_sequences(starts))
 
     def drop(self, connection: Connection) -> None:
-        connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {self.name} CASCADE")
+        connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {self._name} CASCADE")
 
 
 class MadeSchema(SchemaStore):
@@ -219,19 +203,15 @@ class MadeSchema(SchemaStore):
         with self._engine.connect() as connection:
             try:
                 self.drop(connection)
-                connection.exec_driver_sql(f"CREATE SCHEMA {self.name}")
+                connection.exec_driver_sql(f"CREATE SCHEMA {self._name}")
                 metadata.create_all(connection)
             except DBAPIError as error:
                 raise ExplorationError(
-                    f"The tables cannot be made in {self.place!r}: {str(error).splitlines()[0]}."
+                    f"The tables cannot be made in {self._place!r}: {str(error).splitlines()[0]}."
                 ) from error
             own = _Own(connection)
             names = [name for (name,) in asked(own, _OWN_TABLES)]
-            marks = fingerprints_of(own, names)
-            contents = {
-                name: rows_of(own.connection, name) for name in names if marks[name] is not None
-            }
-            self._note(own, names, marks, contents, {})
+            self._note(own, names, {})
 
 
 class TakenSchema(SchemaStore):
@@ -264,7 +244,7 @@ class TakenSchema(SchemaStore):
                 with self._engine.connect() as connection:
                     self._make(_Own(connection), test, source)
                     self._rows: dict[tuple[str, Hashable], list[dict[str, Any]]] = {}
-                    self.before = self.reading(Fresh(self.place, connection))()
+                    self.before = self.reading(Fresh(self._place, connection))()
         except (DBAPIError, dbapi.Error) as error:
             text = str(getattr(error, "orig", error)).strip().splitlines()[0]
             raise ExplorationError(_REFUSED.format(engine=engine, error=text)) from error
@@ -274,7 +254,7 @@ class TakenSchema(SchemaStore):
 
     def _make(self, own: _Own, test: _Questions, source: _Questions) -> None:
         """Make the tables, with their rows, and then what would change or check these."""
-        asked(own, f"CREATE SCHEMA {self.name}")
+        asked(own, f"CREATE SCHEMA {self._name}")
         likes = [
             f"CREATE TABLE {table} (LIKE {schema}.{table} INCLUDING ALL)"
             for table, (schema, _) in self._names.items()
@@ -283,7 +263,6 @@ class TakenSchema(SchemaStore):
             asked(own, statement)
         contents = {table: source.rows_of(table) for table in self._names}
         replace_rows(own, list(self._names), contents)
-        marks = fingerprints_of(own, list(self._names))
         for statements in (_CONSTRAINTS, _VIEWS, _TRIGGERS):
             for statement in test.statements(statements):
                 asked(own, statement)
@@ -293,19 +272,18 @@ class TakenSchema(SchemaStore):
             # The schemas of worlds have sequences of the same names.
             if not schema.startswith(OF_WORLDS):
                 states.setdefault(name, (int(last or 1), given == "t"))
-        self._note(own, list(self._names), marks, contents, states)
+        self._note(own, list(self._names), states)
 
-    def fresh(self, stack: ExitStack, announce: Announce | None, fill: Fill = nothing) -> Fresh:
-        event.listen(self._of_application, "before_cursor_execute", self._check_statement)
-        stack.callback(
-            event.remove, self._of_application, "before_cursor_execute", self._check_statement
-        )
-        return super().fresh(stack, announce, fill)
+    def check_statements(self, stack: ExitStack) -> None:
+        """Refuse statements that name the schemas of the test, until the stack ends."""
+        arguments = self._of_application, "before_cursor_execute", self._check_statement
+        event.listen(*arguments)
+        stack.callback(event.remove, *arguments)
 
     def check(self, connection: Any) -> None:
         """Refuse a connection that the application leads to the tables of the test."""
         path = _search_path(connection)
-        if self.name not in path:
+        if self._name not in path:
             refuse_delivery(_OTHER_PATH.format(path=path))
 
     def _check_statement(self, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:

@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import URL, Connection, create_engine
 
@@ -38,10 +38,11 @@ class Fresh(NamedTuple):
     connection: Connection
 
 
-class Store(Protocol):
+class Store(ABC):
     """A database of which each history gets its own. It was taken from the test, or has new tables."""
 
-    def fresh(self, stack: ExitStack, announce: Announce | None, fill: Fill = ...) -> Fresh:
+    @abstractmethod
+    def fresh(self, stack: ExitStack, announce: Announce | None, fill: Fill | None = None) -> Fresh:
         """Let a history find the database as it was when it was taken or made.
 
         Args:
@@ -49,43 +50,40 @@ class Store(Protocol):
             announce: takes the numbers of a sequence and its name.
             fill: puts more rows in.
         """
-        ...
 
+    @abstractmethod
     def close(self) -> None:
         """Remove what the store has made."""
-        ...
 
 
-def nothing(connection: Connection) -> None:
-    """Put no rows in."""
-
-
-class ServerStore(ABC):
+class ServerStore(Store):
     """Tables of a server in a database or a schema of their own, which all histories have one after another."""
 
-    def __init__(self, make: Callable[[str], tuple[URL, URL]]) -> None:
+    def __init__(self, name: str, place: URL, own: URL) -> None:
         """Connect to nothing yet.
 
         Args:
-            make: takes the name of the database or schema; returns the URL for the application, and that by which
-                the world connects itself.
+            name: the name of the database or the schema.
+            place: where the application finds it.
+            own: by which URL the world connects itself.
         """
-        self.name = f"{OF_WORLDS}{os.getpid()}_{next(_numbers)}"
-        self.place, own = make(self.name)
+        self._name = name
+        self._place = place
         self._engine = create_engine(own, isolation_level="AUTOCOMMIT", pool_size=1)
         #: What gives numbers to rows, its numbers, and the column or the sequence.
         self._numbered: list[tuple[str, range, str]] = []
 
-    def fresh(self, stack: ExitStack, announce: Announce | None, fill: Fill = nothing) -> Fresh:
+    def fresh(self, stack: ExitStack, announce: Announce | None, fill: Fill | None = None) -> Fresh:
         connection = stack.enter_context(self._engine.connect())
         self.put_back(connection)
-        fill(connection)
+        if fill is not None:
+            fill(connection)
         # After the first rows, so that only what the job adds has such numbers.
         self.number(connection)
         for _, numbers, name in self._numbered:
             if announce is not None:
                 announce(numbers, name)
-        return Fresh(self.place, connection)
+        return Fresh(self._place, connection)
 
     def close(self) -> None:
         # The server may be gone by now.
@@ -104,6 +102,11 @@ class ServerStore(ABC):
     @abstractmethod
     def drop(self, connection: Connection) -> None:
         """Remove the database or the schema."""
+
+
+def new_name() -> str:
+    """Return a name for a database or a schema that nobody else has."""
+    return f"{OF_WORLDS}{os.getpid()}_{next(_numbers)}"
 
 
 def ranges_of_numbers(found: Iterable[tuple[str, str]]) -> list[tuple[str, range, str]]:

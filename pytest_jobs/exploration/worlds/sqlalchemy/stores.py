@@ -28,10 +28,10 @@ from ...stores.sqlite import Looks
 from ..base.sqlite import file_with
 from .mysql import DatabaseStore
 from .postgresql import MadeSchema
-from .server import Announce, Fill, Fresh, Rows, Store, nothing
+from .server import Announce, Fill, Fresh, Rows, Store
 
 
-class SqliteStore:
+class SqliteStore(Store):
     """The content of a database of sqlite, of which each history gets a file of its own."""
 
     def __init__(self, content: bytes) -> None:
@@ -64,11 +64,12 @@ class SqliteStore:
         finally:
             engine.dispose()
 
-    def fresh(self, stack: ExitStack, announce: Announce | None, fill: Fill = nothing) -> Fresh:
+    def fresh(self, stack: ExitStack, announce: Announce | None, fill: Fill | None = None) -> Fresh:
         file = stack.enter_context(file_with(self._content, "world.db"))
         self._file = str(file)
         connection = stack.enter_context(self._engine.connect())
-        fill(connection)
+        if fill is not None:
+            fill(connection)
         return Fresh(URL.create("sqlite", database=str(file)), connection)
 
     def close(self) -> None:
@@ -94,9 +95,6 @@ class SqliteStore:
             if self._content:
                 connection.deserialize(self._content)
             return {name: AsAtFirst(rows_in(connection, name)) for name in _names_in(connection)}
-
-    def check(self, connection: Any) -> None:
-        """Let each connection pass: it leads to the file."""
 
     def reading(self, fresh: Fresh) -> Callable[[], Rows]:
         """Return what returns the rows that a history has by now, by table.
