@@ -6,7 +6,7 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
@@ -66,15 +66,17 @@ class _Content:
                 if left >= 0:
                     self._left[key] = left / 1000
         self.count = len({command[1] for command in self._commands})
-        self.state = self._state_of_copy()
+        with ExitStack() as stack:
+            self.state = RedisWorld(self.fresh(stack, time.time())).dump()
 
-    def fill(self, server: Server, begin: float) -> None:
-        """Put it into an empty server.
+    def fresh(self, stack: ExitStack, begin: float) -> Server:
+        """Return a server that has it, until the stack ends.
 
         Args:
-            server: the server.
+            stack: ends with the history.
             begin: when the history began: what expires is left as long as it is in the test.
         """
+        server = stack.enter_context(opened(None))
         with server.raw.pipeline(transaction=False) as pipeline:
             run: Any = pipeline.execute_command
             for command in self._commands:
@@ -82,11 +84,7 @@ class _Content:
             for key, left in self._left.items():
                 pipeline.pexpireat(key, int((begin + left) * 1000))
             pipeline.execute()
-
-    def _state_of_copy(self) -> dict[str, Any]:
-        with opened(None) as server:
-            self.fill(server, time.time())
-            return RedisWorld(server).dump()
+        return server
 
 
 class Databases:
@@ -100,12 +98,10 @@ class Databases:
     @contextmanager
     def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         self._contents.begin_history()
-        history = _History(self._content_of, alone=building.is_whole)
-        try:
+        with ExitStack() as stack:
+            history = _History(self._content_of, stack, alone=building.is_whole)
             history.install()
             yield lambda: self._state(history, building.is_ignored)
-        finally:
-            history.end()
 
     def described(self) -> str:
         count = sum(content.count for content in self._contents.values())
@@ -134,13 +130,16 @@ class Databases:
 class _History:
     """The pools of one history, which lead to copies from their first use on."""
 
-    def __init__(self, content_of: Callable[..., _Content], *, alone: bool) -> None:
+    def __init__(
+        self, content_of: Callable[..., _Content], stack: ExitStack, *, alone: bool
+    ) -> None:
         self._content_of = content_of
+        self._stack = stack
         self._alone = alone
         self._begin = time.time()
         self._patches = BesideMocks()
+        stack.callback(self._patches.restore)
         self.servers: dict[_Place, Server] = {}
-        self._opened: list[AbstractContextManager[Server]] = []
         #: The pools that stand in for others, and the connections taken from each.
         self._instead: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._taken: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -167,11 +166,6 @@ class _History:
         fakeredis = sys.modules.get("fakeredis")
         if not self._alone and fakeredis is not None:
             self._note_servers(fakeredis)
-
-    def end(self) -> None:
-        self._patches.restore()
-        while self._opened:
-            self._opened.pop().__exit__(None, None, None)
 
     def _note_servers(self, fakeredis: Any) -> None:
         init = fakeredis.FakeServer.__init__
@@ -255,11 +249,7 @@ class _History:
             if content.refusal:
                 refuse_delivery(content.refusal)
             with unwatched():
-                block = opened(None)
-                server = block.__enter__()
-                self._opened.append(block)
-                self.servers[place] = server
-                content.fill(server, self._begin)
+                self.servers[place] = content.fresh(self._stack, self._begin)
         return self.servers[place]
 
 

@@ -96,7 +96,8 @@ class Server:
             name: pool.connection_kwargs[name] for name in _KEPT if name in pool.connection_kwargs
         }
         if isinstance(pool, redis.asyncio.ConnectionPool):
-            return PoolOfEachLoop(lambda: self._async_pool(kept), kept, self.raw.connection_pool)
+            same_server = self.raw.connection_pool
+            return PoolOfEachLoop(lambda: self._make(True, kept), kept, same_server)
         return self._pool(kept)
 
     def close(self) -> None:
@@ -105,13 +106,7 @@ class Server:
 
     def _pool(self, kept: dict[str, Any]) -> redis.ConnectionPool:
         pool: redis.ConnectionPool = self._make(False, kept)
-        setattr(pool, _OF_WORLD, True)
         self._pools.append(pool)
-        return pool
-
-    def _async_pool(self, kept: dict[str, Any]) -> redis.asyncio.ConnectionPool:
-        pool: redis.asyncio.ConnectionPool = self._make(True, kept)
-        setattr(pool, _OF_WORLD, True)
         return pool
 
 
@@ -161,7 +156,9 @@ def _fakes() -> MakePool:
     def make(is_awaited: bool, kept: dict[str, Any]) -> Any:
         like = example(is_awaited)
         options = {**like.connection_kwargs, **kept}
-        return type(like)(connection_class=like.connection_class, **options)
+        pool = type(like)(connection_class=like.connection_class, **options)
+        setattr(pool, _OF_WORLD, True)
+        return pool
 
     return make
 
@@ -173,6 +170,7 @@ def _real(url: str, clock: ServerClock) -> MakePool:
         kind: Any = redis.asyncio.ConnectionPool if is_awaited else redis.ConnectionPool
         pool = kind.from_url(url, **kept)
         pool.connection_class = clock.connection_class(pool.connection_class)
+        setattr(pool, _OF_WORLD, True)
         return pool
 
     return make
