@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Collection, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 from ...harness.time.waiting import in_running_loop, off_the_loop
 from ..engine.world import Snapshot, kept_for_search, world_resources
@@ -55,14 +55,7 @@ class Here:
         with kept_for_search(_COPIES, copies_of_test) as stores, ExitStack() as stack:
             building = Building(self._ignored.in_force(), is_whole)
             shown = [stack.enter_context(store.fresh(building)) for store in stores]
-            yield lambda: _merged(shown)
-
-
-def _merged(shown: list[Callable[[], dict[str, Any]]]) -> dict[str, Any]:
-    state: dict[str, Any] = {}
-    for show in shown:
-        state.update(show())
-    return state
+            yield lambda: {name: value for show in shown for name, value in show().items()}
 
 
 def here(*, ignore: str | Collection[str] = ()) -> Here:

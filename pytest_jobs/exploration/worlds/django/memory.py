@@ -110,17 +110,13 @@ def _state(is_ignored: IsIgnored) -> dict[str, Any]:
         found = {
             key: pickle.loads(value)  # noqa: S301 - the cache of the test has made it
             for key, value in store.items()
-            if not is_ignored(_short(key), key) and (ends[key] or math.inf) > time.time()
+            # Also as the application writes it, without the prefix and the version of the cache.
+            if not is_ignored(key.split(":", 2)[-1], key) and (ends[key] or math.inf) > time.time()
         }
         if found:
             passing = [key for key in found if ends[key] is not None]
             state |= without_passing(f"cache {name}".strip(), "key", found, passing)
     return state
-
-
-def _short(key: str) -> str:
-    """Return a key as the application writes it, without the prefix and the version of the cache."""
-    return key.split(":", 2)[-1]
 
 
 def _values() -> dict[str, dict[str, Any]]:

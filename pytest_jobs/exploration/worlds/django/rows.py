@@ -54,7 +54,12 @@ class Rows:
         self._keys = Keys(wrapper, using)
         #: The fingerprints of the tables at the last look.
         self._seen: dict[str, Hashable] = {}
-        self._looks = looks_of(wrapper)
+        #: Returns which of some tables others may have written since the last look.
+        self._looks: Callable[[Collection[str]], Collection[str]] = list
+        if wrapper.vendor == "sqlite":
+            self._looks = Looks(wrapper.connection, str(wrapper.settings_dict["NAME"])).changed
+        elif wrapper.vendor == "postgresql":
+            self._looks = SnapshotLooks(wrapper).changed
 
     @classmethod
     @contextmanager
@@ -174,13 +179,6 @@ class Rows:
             rows = list(QuerySet(model, using=self._using).order_by("pk").values(*fields))
             self._keys.renumber(model, rows)
             return rows
-
-
-def looks_of(wrapper: Any) -> Callable[[Collection[str]], Collection[str]]:
-    """Return what says which of some tables others have written since the last look."""
-    if wrapper.vendor == "sqlite":
-        return Looks(wrapper.connection, str(wrapper.settings_dict["NAME"])).changed
-    return SnapshotLooks(wrapper).changed if wrapper.vendor == "postgresql" else list
 
 
 def table_names(wrapper: Any) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import Any, Final
 
@@ -147,24 +147,34 @@ class SqliteDatabase(Database):
 class EmptiedDatabase(Database):
     """The test database of a server, whose tables are emptied."""
 
+    def __init__(self, using: str, models: Sequence[type[Any]]) -> None:
+        super().__init__(using, models)
+        #: Those in PostgreSQL, with those that refer to them, once they are known.
+        self._tables: Tables | None = None
+
     def place(self) -> AbstractContextManager[dict[str, Any]]:
+        open_ones = connections.all(initialized_only=True)
+        if any(one.in_atomic_block for one in open_ones if one.alias == self.using):
+            raise ExplorationError(_HELD.format(using=self.using))
         settings = settings_of(self.using)
-        _check_emptying(self.using, settings)
+        name = str(settings["NAME"])
+        if not name.startswith("test_") and name != settings["TEST"]["NAME"]:
+            raise ExplorationError(_NO_TEST_DATABASE.format(using=self.using, name=name))
         return nullcontext(settings)
 
     def put_back(self, wrapper: Any) -> None:
-        if wrapper.vendor == "postgresql":
-            if self._tables is None:
-                self._tables = _empty_tables(wrapper, self._names())
-            self._tables.put_back(wrapper)
+        if wrapper.vendor != "postgresql":
+            statements = wrapper.ops.sql_flush(
+                no_style(), self._names(), reset_sequences=True, allow_cascade=True
+            )
+            wrapper.ops.execute_sql_flush(statements)
             return
-        statements = wrapper.ops.sql_flush(
-            no_style(), self._names(), reset_sequences=True, allow_cascade=True
-        )
-        wrapper.ops.execute_sql_flush(statements)
-
-    #: Those in PostgreSQL, once they are known.
-    _tables: Tables | None = None
+        if self._tables is None:
+            quoted = [wrapper.ops.quote_name(name) for name in self._names()]
+            tables = [table for (table,) in asked(wrapper, _REFERRING, [quoted])]
+            begins = ((name, start, False) for name, start in asked(wrapper, _BEGINS, [tables]))
+            self._tables = Tables(wrapper, tables, begins)
+        self._tables.put_back(wrapper)
 
     def _names(self) -> list[str]:
         models = with_referred(self._models)
@@ -290,20 +300,18 @@ def taken_databases() -> list[Store]:
     return [
         _taken(using, connections[using])
         for using in connections
-        if _is_allowed(connections[using])
+        if _is_allowed(using, connections[using])
     ]
 
 
-def _is_allowed(wrapper: Any) -> bool:
+def _is_allowed(using: str, wrapper: Any) -> bool:
     """Return whether the test may use a database; it is opened then."""
     try:
-        # pytest-django refuses the first, and Django's test cases the second.
-        wrapper.ensure_connection()
-        wrapper.cursor().close()
-    except (RuntimeError, AssertionError) as error:
-        if "atabase" in str(error):
-            return False
-        raise
+        allowed(using, wrapper.ensure_connection)
+        # Django's test cases refuse only this.
+        allowed(using, lambda: wrapper.cursor().close())
+    except ExplorationError:
+        return False
     return True
 
 
@@ -335,36 +343,6 @@ def _count(wrapper: Any, table: str) -> int:
         cursor.execute(f"SELECT count(*) FROM {wrapper.ops.quote_name(table)}")  # noqa: S608 - a table that is there
         (number,) = cursor.fetchone()
     return int(number)
-
-
-def _check_emptying(using: str, settings: Mapping[str, Any]) -> None:
-    """Check that a world may empty the tables of a database.
-
-    Raises:
-        ExplorationError: when the test holds a transaction on it, or it is not a test database.
-    """
-    if any(
-        found.in_atomic_block
-        for found in connections.all(initialized_only=True)
-        if found.alias == using
-    ):
-        raise ExplorationError(_HELD.format(using=using))
-    name = str(settings["NAME"])
-    if not name.startswith("test_") and name != settings["TEST"]["NAME"]:
-        raise ExplorationError(_NO_TEST_DATABASE.format(using=using, name=name))
-
-
-def _empty_tables(wrapper: Any, tables: Iterable[str]) -> Tables:
-    """Return tables, and those that refer to them, without rows.
-
-    Args:
-        wrapper: a connection that no transaction uses.
-        tables: their names, as models have them.
-    """
-    quoted = [wrapper.ops.quote_name(table) for table in tables]
-    names = [name for (name,) in asked(wrapper, _REFERRING, [quoted])]
-    begins = ((name, start, False) for name, start in asked(wrapper, _BEGINS, [names]))
-    return Tables(wrapper, names, begins)
 
 
 class _Templates:

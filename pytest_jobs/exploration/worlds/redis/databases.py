@@ -58,7 +58,11 @@ class _Content:
         self.refusal = ""
         with client_like(pool) as client:
             for key in sorted(client.keys("*")):
-                commands = _same(client, key) if server is None else _dumped(client, key)
+                commands = (
+                    [("RESTORE", key, 0, client.dump(key))]
+                    if server is not None
+                    else _same(client, key)
+                )
                 if not commands:
                     self.refusal = _NOT_COPIED.format(key=key.decode(errors="replace"))
                 self._commands += commands
@@ -251,11 +255,6 @@ class _History:
             with unwatched():
                 self.servers[place] = content.fresh(self._stack, self._begin)
         return self.servers[place]
-
-
-def _dumped(client: Any, key: bytes) -> list[tuple[Any, ...]]:
-    """Return what makes a key of fakeredis in another one."""
-    return [("RESTORE", key, 0, client.dump(key))]
 
 
 def _same(client: Any, key: bytes) -> list[tuple[Any, ...]]:

@@ -113,18 +113,19 @@ class Engines:
 
     def _check_flushed(self, engine: Engine) -> None:
         for session, waiting in self.sessions_of_test.waiting():
-            if _engine_of(session.get_bind(type(waiting))) is engine:
+            bind = session.get_bind(type(waiting))
+            if getattr(bind, "engine", bind) is engine:
                 refuse_delivery(_NOT_FLUSHED.format(example=type(waiting).__name__))
 
     def _state(self, history: _History, is_ignored: IsIgnored) -> dict[str, Any]:
         state: dict[str, Any] = {}
         for place, (engine, database) in enumerate(self._databases.items()):
-            before = database.before
-            now = history.tables_of(engine)
-            found = before if now is None else now
+            read = history.read.get(engine)
+            found = database.before if read is None else read()
             for table, rows in found.items():
                 name = table if place == 0 else f"{self.name_of(engine)} {table}"
-                is_shown = self._databases.is_shown(engine) or rows != before.get(table)
+                is_changed = rows != database.before.get(table)
+                is_shown = self._databases.is_shown(engine) or is_changed
                 if is_shown and not is_ignored(table, name):
                     state[name] = rows
         return state
@@ -191,7 +192,8 @@ class _History:
         self._engines = engines
         self._patches = patches
         self._stack = stack
-        self._copies: dict[Engine, tuple[SqliteStore | TakenSchema, Callable[[], Rows]]] = {}
+        #: What returns the rows of each engine that a delivery has used.
+        self.read: dict[Engine, Callable[[], Rows]] = {}
         #: In a delivery another one would be in force.
         self._announce = numbering.get()
         #: The connection of the test to which a session is bound.
@@ -204,8 +206,10 @@ class _History:
         def connected(engine: Engine) -> Any:
             if not is_explored():
                 return raw_connection(engine)
-            database = self._redirected(engine)
+            if engine not in self.read:
+                self._redirect(engine)
             connection = raw_connection(engine)
+            database = self._engines.database_of(engine, None)
             if isinstance(database, TakenSchema):
                 database.check(connection)
             return connection
@@ -214,29 +218,23 @@ class _History:
         if _ORM in sys.modules:
             self._install_sessions()
 
-    def tables_of(self, engine: Engine) -> Rows | None:
-        """Return the rows of a copy by table; None if no delivery has used it."""
-        return self._copies[engine][1]() if engine in self._copies else None
-
-    def _redirected(self, engine: Engine) -> SqliteStore | TakenSchema:
-        """Return the database of an engine, which leads to the copy from now on."""
-        if engine not in self._copies:
-            try:
-                database = self._engines.database_of(engine, self._held.get(engine))
-                with unwatched():
-                    fresh = database.fresh(self._stack, self._announce)
-                    if isinstance(database, TakenSchema):
-                        database.check_statements(self._stack)
-                    else:
-                        place = engine.url.database or ":memory:"
-                        refusing = refusing_direct_connections([place], "SQLAlchemy")
-                        self._stack.enter_context(refusing)
-                    redirect(self._patches, engine, fresh.place)
-                    self._copies[engine] = database, database.reading(fresh)
-            except ExplorationError as error:
-                # The job could catch it.
-                refuse_delivery(str(error))
-        return self._copies[engine][0]
+    def _redirect(self, engine: Engine) -> None:
+        """Let an engine lead to the copy of its database from now on."""
+        try:
+            database = self._engines.database_of(engine, self._held.get(engine))
+            with unwatched():
+                fresh = database.fresh(self._stack, self._announce)
+                if isinstance(database, TakenSchema):
+                    database.check_statements(self._stack)
+                else:
+                    place = engine.url.database or ":memory:"
+                    refusing = refusing_direct_connections([place], "SQLAlchemy")
+                    self._stack.enter_context(refusing)
+                redirect(self._patches, engine, fresh.place)
+                self.read[engine] = database.reading(fresh)
+        except ExplorationError as error:
+            # The job could catch it.
+            refuse_delivery(str(error))
 
     def _install_sessions(self) -> None:
         """Give each delivery sessions of its own, whose engines are those of the sessions of the test."""
@@ -323,7 +321,3 @@ def _living_sessions() -> list[Any]:
 
     # SQLAlchemy keeps them all, each as long as it is in use.
     return list(session._sessions.values())
-
-
-def _engine_of(bind: Any) -> Any:
-    return getattr(bind, "engine", bind)

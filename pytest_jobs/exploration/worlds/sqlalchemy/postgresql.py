@@ -176,11 +176,6 @@ class SchemaStore(ServerStore):
         ]
         self._tables = Tables(own, names, begins, own)
 
-    def put_back(self, connection: Connection) -> None:
-        failed = self._tables.put_back(_Own(connection))
-        if failed:
-            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(failed)))
-
     def number(self, connection: Connection) -> None:
         starts = ((sequence, numbers.start, False) for sequence, numbers, _ in self._numbered)
         asked(_Own(connection), set_sequences(starts))
@@ -212,6 +207,10 @@ class MadeSchema(SchemaStore):
             own = _Own(connection)
             names = [name for (name,) in asked(own, _OWN_TABLES)]
             self._note(own, names, {})
+
+    def put_back(self, connection: Connection) -> None:
+        # What a trigger makes of the rows then, it makes of them in each history.
+        self._tables.put_back(_Own(connection))
 
 
 class TakenSchema(SchemaStore):
@@ -273,6 +272,11 @@ class TakenSchema(SchemaStore):
             if not schema.startswith(OF_WORLDS):
                 states.setdefault(name, (int(last or 1), given == "t"))
         self._note(own, list(self._names), states)
+
+    def put_back(self, connection: Connection) -> None:
+        failed = self._tables.put_back(_Own(connection))
+        if failed:
+            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(failed)))
 
     def check_statements(self, stack: ExitStack) -> None:
         """Refuse statements that name the schemas of the test, until the stack ends."""
