@@ -13,7 +13,7 @@ from typing import Any, Final
 
 #: One row of a table, under a name that no column has.
 _ROW: Final = "pytest_jobs_row"
-#: A trigger or a cascade may change tables that were put back. In the last round no trigger of a row runs.
+#: A trigger or a cascade may change tables that were put back. In the last round, no trigger of a deletion runs.
 _ROUNDS: Final = 4
 #: Each foreign key: the table, that to which it refers, and whether it may be broken within a transaction.
 _KEYS: Final = """
