@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from .exploration.worlds.batches import batch_world as batch_world
     from .exploration.worlds.django.world import django_world as django_world
     from .exploration.worlds.fakes import fake as fake
-    from .exploration.worlds.here.here import here as here
+    from .exploration.worlds.here import here as here
     from .exploration.worlds.http.fake_http import fake_http as fake_http
     from .exploration.worlds.mail import fake_mail as fake_mail
     from .exploration.worlds.redis.world import redis_world as redis_world
@@ -173,7 +173,7 @@ _HOMES = {
     "exploration.worlds.batches": ("batch_world",),
     "exploration.worlds.django.world": ("django_world",),
     "exploration.worlds.fakes": ("fake",),
-    "exploration.worlds.here.here": ("here",),
+    "exploration.worlds.here": ("here",),
     "exploration.worlds.http.fake_http": ("fake_http",),
     "exploration.worlds.mail": ("fake_mail",),
     "exploration.worlds.redis.world": ("redis_world",),

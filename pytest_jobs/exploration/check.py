@@ -40,7 +40,7 @@ from .report.explored import Explored, note_explored
 from .report.report import report_on
 from .stores.account import Ignore, follow_files
 from .stores.open_connections import follow_connections
-from .worlds.here.here import Here, copied_text, copy_test, here, nothing_seen
+from .worlds.here import Here, copied_text, copy_test, here, nothing_seen
 
 
 def checked_names(

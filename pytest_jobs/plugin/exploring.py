@@ -54,7 +54,7 @@ class Explorations:
         """Prepare copies of what tests have if a module has imported `check_idempotent`."""
         manager = self._config.pluginmanager
         if _CHECK in sys.modules:
-            from ..exploration.worlds.here.files import temporary_folders
+            from ..exploration.worlds.files import temporary_folders
 
             temporary_folders.follow()
         if _CHECK in sys.modules and manager.hasplugin("django"):

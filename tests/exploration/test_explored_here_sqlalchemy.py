@@ -21,7 +21,7 @@ from sqlalchemy.orm import (
 
 from pytest_jobs import check_idempotent, here
 from pytest_jobs.errors import ExplorationError, NotIdempotent
-from pytest_jobs.exploration.worlds.here import sqlalchemy as source
+from pytest_jobs.exploration.worlds.sqlalchemy import stores as source
 
 
 class Base(DeclarativeBase):

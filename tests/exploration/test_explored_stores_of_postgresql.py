@@ -9,6 +9,7 @@ from tables import each_row
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
 from pytest_jobs.exploration.effects.sql.basis.statements import all_names, written_tables
+from pytest_jobs.exploration.worlds.base.postgresql import Tables
 
 psycopg = pytest.importorskip("psycopg")
 
@@ -157,3 +158,36 @@ def test_the_tables_that_a_statement_writes(sql, tables):
 
 def test_the_names_in_a_statement():
     assert {"a", "b c"} <= all_names('SELECT * FROM A JOIN "b c" USING (id)')
+
+
+def test_tables_come_to_their_first_rows_whatever_keeps_these_from_being_deleted(postgresql_url):
+    """Such as keys in a circle that are checked at once, and a trigger."""
+    schema = """
+    create schema circle;
+    set search_path = circle;
+    create table house (id serial primary key, owner integer);
+    create table person (id integer primary key, house integer references house);
+    alter table house add foreign key (owner) references person;
+    create table kept (id integer);
+    create function refuse() returns trigger language plpgsql as $$
+    begin raise exception 'kept for ever'; end $$;
+    create trigger refusing before delete on kept for each row execute function refuse();
+    insert into kept values (7);
+    """
+    with psycopg.connect(
+        postgresql_url.replace("postgresql+psycopg", "postgresql"), autocommit=True
+    ) as db:
+        db.execute(schema)
+        own = SimpleNamespace(cursor=db.cursor, connection=db)
+        tables = Tables(own, ["house", "person", "kept"], [("house_id_seq", 1, False)], own)
+        for _ in range(2):
+            db.execute("insert into house default values; insert into person values (2, 1)")
+            db.execute("update house set owner = 2; insert into kept values (8)")
+
+            assert tables.put_back(own) == []
+            found = [
+                db.execute(f"select * from {name}").fetchall()
+                for name in ("house", "person", "kept")
+            ]
+            assert found == [[], [], [(7,)]]
+        db.execute("drop schema circle cascade")

@@ -1,11 +1,12 @@
-"""`django_world`: a database behind one of Django's aliases that is new for each history.
+"""Databases of Django, and what it keeps in memory: what the test has of them, or new ones.
 
 Read in this order:
 
-- `world`: what a test calls and gets. It imports Django, and the files below, only when it is called.
-- `databases`: the database itself: a sqlite file with tables that are made once, or the test database of a server
-  with its tables emptied.
-- `postgresql`: how a PostgreSQL database is emptied quickly, and which of its tables have changed.
+- `world`: `django_world`. It imports Django, and the files below, only when it is called.
+- `stores`: a database of which each history gets its own: a sqlite file, the test database of a server, or a
+  second one beside it; and the databases that `here` takes.
+- `clones`: the second databases on a server, made before the first test.
 - `rows`: writing the first rows, and reading all of them for a snapshot.
-- `surroundings`: what Django keeps in memory beside the database: outbox, caches, rows of its own applications.
+- `databases`: the connections behind Django's aliases, and the tables of models.
+- `memory`: what Django keeps in memory beside the database: outbox, caches, rows of its own applications.
 """

@@ -2,60 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from pathlib import Path
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, Final
 
-import django
 from django.apps import apps
-from django.core.management import call_command
-from django.core.management.color import no_style
 from django.db import connections, router
 from django.db.models import Model
 from django.db.utils import load_backend
 
 from ....errors import ExplorationError
 from ...engine.world import kept_for_search
-from .postgresql import Emptying
 
-#: A folder in memory, where the system has it.
-_FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
 _BLOCKED: Final = (
     "The test may not use the database {using!r} ({error}). With pytest-django mark it "
     "`@pytest.mark.django_db{databases}` or let it ask for the fixture `db`; with unittest derive from "
     "django.test.TestCase and name the database in `databases`. The world has a database of its own all the same."
 )
-_HELD: Final = (
-    "The test holds a transaction on the database {using!r}, and no worker would see what is in it, or get past "
-    "its locks. On a server the world uses the database of the test: ask for the fixture `transactional_db`, mark "
-    "the test `@pytest.mark.django_db(transaction=True)`, or derive from django.test.TransactionTestCase."
-)
-_NO_TEST_DATABASE: Final = (
-    "The database {using!r} is {name!r}, which no test runner made, and the world would delete its rows. Let "
-    "pytest-django or Django's test runner make a test database: ask for the fixture `transactional_db`."
-)
-
-
-@contextmanager
-def new_database(
-    models: Iterable[type[Any]] | None, using: str, *, migrate: bool
-) -> Generator[Sequence[type[Any]], None, None]:
-    """Put a database with empty tables behind an alias for a block, and return the models whose rows count.
-
-    Raises:
-        ExplorationError: when there is no such database, when the test may not use it, or when it is
-            that of a server and no test database.
-    """
-    before = settings_of(using)
-    shown = models_of(models, using)
-    with (
-        _database(shown, using, before, migrate) as settings,
-        behind_alias(using, settings),
-    ):
-        yield shown
 
 
 def settings_of(using: str) -> dict[str, Any]:
@@ -166,43 +129,6 @@ def _has_table(model: type[Any]) -> bool:
     return bool(options.managed) and not (options.proxy or options.swapped or options.abstract)
 
 
-@contextmanager
-def _database(
-    models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
-) -> Generator[dict[str, Any], None, None]:
-    """Make a database with empty tables for a block, and return the settings of a connection to it."""
-    vendor = vendor_of(settings)
-    if vendor != "sqlite":
-        _check_emptying(using, settings)
-        with server_connection(using) as wrapper:
-            _empty(wrapper, using, models)
-        yield settings
-        return
-    content = allowed(using, lambda: _templates.content(models, using, settings, migrate))
-    with sqlite_file(content, using, settings) as new:
-        yield new
-
-
-@contextmanager
-def sqlite_file(
-    content: bytes, using: str, settings: dict[str, Any]
-) -> Generator[dict[str, Any], None, None]:
-    """Have a sqlite file for a block, and return the settings of a connection to it."""
-    options: dict[str, Any] = settings["OPTIONS"]
-    version: Any = django.VERSION
-    if version >= (5, 1):
-        # The file is thrown away, so nothing has to survive a crash of the machine. Before Django 5.1 there
-        # are not statements with which a connection begins.
-        own = options.get("init_command", "")
-        fast = f"PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; {own}"
-        options = {**options, "init_command": fast}
-    place = _FAST if os.access(_FAST, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=place) as folder:
-        path = Path(folder) / f"{using}.sqlite3"
-        path.write_bytes(content)
-        yield {**settings, "NAME": str(path), "OPTIONS": options}
-
-
 def vendor_of(settings: Mapping[str, Any]) -> str:
     """Return the kind of a database, such as `sqlite` or `postgresql`."""
     vendor: str = load_backend(settings["ENGINE"]).DatabaseWrapper.vendor
@@ -226,79 +152,3 @@ def server_connection(using: str) -> AbstractContextManager[Any]:
     settings = settings_of(using)
     place = tuple(str(settings[name]) for name in ("NAME", "HOST", "PORT"))
     return kept_for_search(("django", using, *place), lambda: opened_connection(using))
-
-
-def _check_emptying(using: str, settings: Mapping[str, Any]) -> None:
-    """Check that a world may empty the tables of a database.
-
-    Raises:
-        ExplorationError: when the test holds a transaction on it, or it is not a test database.
-    """
-    if any(
-        found.in_atomic_block
-        for found in connections.all(initialized_only=True)
-        if found.alias == using
-    ):
-        raise ExplorationError(_HELD.format(using=using))
-    name = str(settings["NAME"])
-    if not name.startswith("test_") and name != settings["TEST"]["NAME"]:
-        raise ExplorationError(_NO_TEST_DATABASE.format(using=using, name=name))
-
-
-def _empty(wrapper: Any, using: str, models: Sequence[type[Any]]) -> None:
-    """Empty the tables of the test database of a server, and let its sequences begin again."""
-    tables = [model._meta.db_table for model in with_referred(models)]
-    tables += [
-        field.m2m_db_table()
-        for model in with_referred(models)
-        for field in model._meta.local_many_to_many
-    ]
-    if wrapper.vendor == "postgresql":
-        key = ("emptying", using, *tables)
-        with kept_for_search(key, lambda: nullcontext(Emptying(wrapper, tables))) as emptying:
-            emptying.empty()
-        return
-    statements = wrapper.ops.sql_flush(
-        no_style(), list(dict.fromkeys(tables)), reset_sequences=True, allow_cascade=True
-    )
-    wrapper.ops.execute_sql_flush(statements)
-
-
-class _Templates:
-    """The content of sqlite files with tables and without rows, each made once in a process."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[Any, ...], bytes] = {}
-
-    def content(
-        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
-    ) -> bytes:
-        key = (using, tuple(models), migrate)
-        if key not in self._made:
-            self._made[key] = self._make(models, using, settings, migrate)
-        return self._made[key]
-
-    def _make(
-        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
-    ) -> bytes:
-        wrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(
-            {**settings, "NAME": ":memory:"}, using
-        )
-        try:
-            with in_place(using, wrapper):
-                wrapper.ensure_connection()
-                if migrate:
-                    call_command("migrate", database=using, verbosity=0, run_syncdb=True)
-                else:
-                    with wrapper.schema_editor() as editor:
-                        for model in with_referred(models):
-                            editor.create_model(model)
-            content: bytes = wrapper.connection.serialize()
-        finally:
-            # Django's own `close` leaves a connection to a database in memory open.
-            if wrapper.connection is not None:
-                wrapper.connection.close()
-        return content
-
-
-_templates = _Templates()

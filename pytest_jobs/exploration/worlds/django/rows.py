@@ -15,7 +15,7 @@ from django.db.models.base import ModelState
 
 from ...engine.sameness.renaming import AsAtFirst
 from ...stores.sqlite import Looks
-from ..postgresql.tables import SnapshotLooks, fingerprints_of
+from ..base.postgresql import SnapshotLooks, fingerprints_of
 from .databases import (
     in_place,
     opened_connection,
@@ -48,12 +48,18 @@ class Rows:
         """
         self._models = models
         self._using = using
-        self._wrapper = wrapper
+        #: A connection that no transaction of a delivery uses.
+        self.wrapper = wrapper
         self._known: Known = {} if known is None else known
         self._keys = Keys(wrapper, using)
         #: The fingerprints of the tables at the last look.
         self._seen: dict[str, Hashable] = {}
-        self._looks = looks_of(wrapper)
+        #: Returns which of some tables others may have written since the last look.
+        self._looks: Callable[[Collection[str]], Collection[str]] = list
+        if wrapper.vendor == "sqlite":
+            self._looks = Looks(wrapper.connection, str(wrapper.settings_dict["NAME"])).changed
+        elif wrapper.vendor == "postgresql":
+            self._looks = SnapshotLooks(wrapper).changed
 
     @classmethod
     @contextmanager
@@ -69,7 +75,7 @@ class Rows:
     def save(self, rows: Iterable[Any] | Callable[[], object]) -> None:
         """Save the first rows."""
         atomic: Any = transaction.atomic(using=self._using)
-        with in_place(self._using, self._wrapper), atomic:
+        with in_place(self._using, self.wrapper), atomic:
             if callable(rows):
                 rows()
             else:
@@ -117,7 +123,7 @@ class Rows:
         """
         names = self.names()
         of_models = {model._meta.db_table for model in self._models}
-        others = [table for table in table_names(self._wrapper) if table not in of_models]
+        others = [table for table in table_names(self.wrapper) if table not in of_models]
         prints = self._prints(self._models)
         for name, model in names.items():
             read = self._shared if shared else self._read
@@ -126,8 +132,8 @@ class Rows:
             yield table, table, partial(self._raw, table)
 
     def _raw(self, table: str) -> list[tuple[Any, ...]]:
-        with closing(self._wrapper.cursor()) as cursor:
-            cursor.execute(f"SELECT * FROM {self._wrapper.ops.quote_name(table)}")  # noqa: S608 - a table that is there
+        with closing(self.wrapper.cursor()) as cursor:
+            cursor.execute(f"SELECT * FROM {self.wrapper.ops.quote_name(table)}")  # noqa: S608 - a table that is there
             return sorted(cursor.fetchall(), key=repr)
 
     def rows(self, model: type[Any]) -> list[dict[str, Any]]:
@@ -141,7 +147,7 @@ class Rows:
         for table in self._looks(list(self._seen)):
             self._seen.pop(table, None)
         unseen = [table for table in tables if table not in self._seen]
-        self._seen.update(fingerprints(self._wrapper, unseen))
+        self._seen.update(fingerprints(self.wrapper, unseen))
         return self._seen
 
     def _read(self, model: type[Any], prints: Mapping[str, Hashable]) -> list[dict[str, Any]]:
@@ -168,18 +174,11 @@ class Rows:
 
     def _read_anew(self, model: type[Any]) -> list[dict[str, Any]]:
         fields = [field.attname for field in model._meta.concrete_fields]
-        with in_place(self._using, self._wrapper):
+        with in_place(self._using, self.wrapper):
             # A query set of its own, since the managers of a model may hide rows.
             rows = list(QuerySet(model, using=self._using).order_by("pk").values(*fields))
             self._keys.renumber(model, rows)
             return rows
-
-
-def looks_of(wrapper: Any) -> Callable[[Collection[str]], Collection[str]]:
-    """Return what says which of some tables others have written since the last look."""
-    if wrapper.vendor == "sqlite":
-        return Looks(wrapper.connection, str(wrapper.settings_dict["NAME"])).changed
-    return SnapshotLooks(wrapper).changed if wrapper.vendor == "postgresql" else list
 
 
 def table_names(wrapper: Any) -> list[str]:

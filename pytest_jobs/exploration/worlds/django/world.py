@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ....errors import ExplorationError
@@ -63,19 +63,21 @@ def django_world(
             that of a server and no test database.
     """
     try:
-        from .databases import new_database
-        from .rows import Known, Rows
-        from .surroundings import fresh_surroundings
+        from .databases import models_of
+        from .memory import empty_memory
+        from .stores import made_database
     except ImportError as error:
         raise ExplorationError(
             f"django_world needs Django ({error}): pip install 'pytest-jobs[django]'."
         ) from error
-    with ExitStack() as stack:
-        stack.enter_context(fresh_surroundings())
-        shown = stack.enter_context(new_database(models, using, migrate=migrate))
-        known = stack.enter_context(
-            kept_for_search(("rows", using, tuple(shown)), lambda: nullcontext(Known()))
-        )
-        world = stack.enter_context(Rows.opened(shown, using, known))
-        world.save(rows)
-        yield world
+    with empty_memory():
+        shown = models_of(models, using)
+        key = ("made", using, shown, migrate)
+        with (
+            kept_for_search(
+                key, lambda: nullcontext(made_database(shown, using, migrate=migrate))
+            ) as database,
+            database.fresh() as world,
+        ):
+            world.save(rows)
+            yield world

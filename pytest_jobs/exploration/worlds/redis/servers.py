@@ -7,7 +7,7 @@ import functools
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -16,6 +16,9 @@ import redis.asyncio
 
 from ....errors import ExplorationError
 from ...engine.acts import watcher
+
+#: Makes a pool for blocking or for awaited clients, by how it reads and writes values.
+MakePool: TypeAlias = Callable[[bool, dict[str, Any]], Any]
 
 _NS_PER_MS: Final = 1_000_000
 #: The options that a pool keeps when it is redirected to another server: how it reads and writes values.
@@ -30,7 +33,7 @@ def opened(url: str | None) -> Generator[Server, None, None]:
         url: the URL of a real server, with the number of a database; None for fakeredis.
     """
     if url is None:
-        yield Server(_Fakes(), None)
+        yield Server(_fakes(), None)
         return
     parts = urlsplit(url)
     if not parts.path.strip("/").isdigit() and "db=" not in parts.query:
@@ -42,7 +45,7 @@ def opened(url: str | None) -> Generator[Server, None, None]:
     try:
         keeper.flushdb()
         clock = ServerClock(keeper, time.time_ns)
-        server = Server(_Real(url, clock), clock)
+        server = Server(_real(url, clock), clock)
         try:
             yield server
         finally:
@@ -64,8 +67,8 @@ def is_of_world(pool: Any) -> bool:
 class Server:
     """The redis of a world, and the pools of connections to it."""
 
-    def __init__(self, connections: Connections, clock: ServerClock | None) -> None:
-        self._connections = connections
+    def __init__(self, make: MakePool, clock: ServerClock | None) -> None:
+        self._make = make
         self._clock = clock
         self._pools: list[redis.ConnectionPool] = []
         #: A client that returns bytes.
@@ -93,7 +96,8 @@ class Server:
             name: pool.connection_kwargs[name] for name in _KEPT if name in pool.connection_kwargs
         }
         if isinstance(pool, redis.asyncio.ConnectionPool):
-            return PoolOfEachLoop(lambda: self._async_pool(kept), kept, self.raw.connection_pool)
+            same_server = self.raw.connection_pool
+            return PoolOfEachLoop(lambda: self._make(True, kept), kept, same_server)
         return self._pool(kept)
 
     def close(self) -> None:
@@ -101,14 +105,8 @@ class Server:
             pool.disconnect()
 
     def _pool(self, kept: dict[str, Any]) -> redis.ConnectionPool:
-        pool = self._connections.pool(kept)
-        setattr(pool, _OF_WORLD, True)
+        pool: redis.ConnectionPool = self._make(False, kept)
         self._pools.append(pool)
-        return pool
-
-    def _async_pool(self, kept: dict[str, Any]) -> redis.asyncio.ConnectionPool:
-        pool = self._connections.async_pool(kept)
-        setattr(pool, _OF_WORLD, True)
         return pool
 
 
@@ -143,66 +141,39 @@ class PoolOfEachLoop(redis.asyncio.ConnectionPool):
         return self._by_loop[loop]
 
 
-class Connections(Protocol):
-    """Makes pools of connections to a server."""
+def _fakes() -> MakePool:
+    """Return what makes pools of connections to a server of fakeredis of its own."""
+    import fakeredis
 
-    def pool(self, kept: dict[str, Any]) -> redis.ConnectionPool:
-        """Return a pool for blocking clients."""
-        ...
+    server = fakeredis.FakeServer()
 
-    def async_pool(self, kept: dict[str, Any]) -> redis.asyncio.ConnectionPool:
-        """Return a pool for awaited clients."""
-        ...
+    @functools.cache
+    def example(is_awaited: bool) -> Any:
+        # Only one client is made of each class: that takes longer than all the rest of a world.
+        client_class: Any = fakeredis.FakeAsyncRedis if is_awaited else fakeredis.FakeRedis
+        return client_class(server=server, host="localhost").connection_pool
 
-
-class _Fakes:
-    """Connections to a server of fakeredis of its own."""
-
-    def __init__(self) -> None:
-        import fakeredis
-
-        self._fakeredis = fakeredis
-        self._server = fakeredis.FakeServer()
-        self._examples: dict[type, Any] = {}
-
-    def pool(self, kept: dict[str, Any]) -> redis.ConnectionPool:
-        pool: redis.ConnectionPool = self._like(self._fakeredis.FakeRedis, kept)
+    def make(is_awaited: bool, kept: dict[str, Any]) -> Any:
+        like = example(is_awaited)
+        options = {**like.connection_kwargs, **kept}
+        pool = type(like)(connection_class=like.connection_class, **options)
+        setattr(pool, _OF_WORLD, True)
         return pool
 
-    def async_pool(self, kept: dict[str, Any]) -> redis.asyncio.ConnectionPool:
-        pool: redis.asyncio.ConnectionPool = self._like(self._fakeredis.FakeAsyncRedis, kept)
+    return make
+
+
+def _real(url: str, clock: ServerClock) -> MakePool:
+    """Return what makes pools of connections to a database of a real server that follow a clock."""
+
+    def make(is_awaited: bool, kept: dict[str, Any]) -> Any:
+        kind: Any = redis.asyncio.ConnectionPool if is_awaited else redis.ConnectionPool
+        pool = kind.from_url(url, **kept)
+        pool.connection_class = clock.connection_class(pool.connection_class)
+        setattr(pool, _OF_WORLD, True)
         return pool
 
-    def _like(self, client_class: Any, kept: dict[str, Any]) -> Any:
-        """Return a pool like that of a client of this class.
-
-        Only one client is made of each class: that takes longer than all the rest of a world.
-        """
-        if client_class not in self._examples:
-            client = client_class(server=self._server, host="localhost")
-            self._examples[client_class] = client.connection_pool
-        example = self._examples[client_class]
-        return type(example)(
-            connection_class=example.connection_class, **{**example.connection_kwargs, **kept}
-        )
-
-
-class _Real:
-    """Connections to a database of a real server, whose leases follow the virtual clock."""
-
-    def __init__(self, url: str, clock: ServerClock) -> None:
-        self._url = url
-        self._clock = clock
-
-    def pool(self, kept: dict[str, Any]) -> redis.ConnectionPool:
-        pool = redis.ConnectionPool.from_url(self._url, **kept)
-        pool.connection_class = self._clock.connection_class(pool.connection_class)
-        return pool
-
-    def async_pool(self, kept: dict[str, Any]) -> redis.asyncio.ConnectionPool:
-        pool = redis.asyncio.ConnectionPool.from_url(self._url, **kept)
-        pool.connection_class = self._clock.connection_class(pool.connection_class)
-        return pool
+    return make
 
 
 #: Shortens what is left of every lease. What has no time left is removed.

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, Final
 
-from sqlalchemy import URL, MetaData, create_engine, insert, select
+from sqlalchemy import URL, Connection, MetaData, create_engine, insert, select
 from sqlalchemy.exc import CompileError, DBAPIError
 
 from ....errors import ExplorationError
-from ...engine.sameness.chance import numbering
-from .numbers import ranges_of_numbers
+from .server import ServerStore, new_name, ranges_of_numbers
 
-_NUMBERS: Final = itertools.count(1)
 #: The columns that number the rows of a table, and can have high numbers.
 _NUMBERED: Final = """
 SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE()
@@ -65,49 +60,19 @@ def blocking_driver(url: URL) -> str:
     return f"{url.get_backend_name()}+pymysql"
 
 
-class DatabaseStore:
-    """Makes a database, and drops it in the end."""
+class DatabaseStore(ServerStore):
+    """A database, which is dropped in the end."""
 
     def __init__(self, url: URL) -> None:
-        self._name = f"pytest_jobs_{os.getpid()}_{next(_NUMBERS)}"
+        name = new_name()
         self._server = url.set(drivername=blocking_driver(url))
-        self._place = url.set(database=self._name)
-        own = self._server.set(database=self._name)
-        self._engine = create_engine(own, isolation_level="AUTOCOMMIT", pool_size=1)
-        self._is_made = False
+        super().__init__(name, url.set(database=name), self._server.set(database=name))
         self._tables: list[str] = []
-        #: Each table whose rows are numbered, its numbers, and the column.
-        self._numbered: list[tuple[str, range, str]] = []
         #: The rows that making the tables puts in, by events of the metadata.
         self._seeds: list[tuple[Any, list[dict[str, Any]]]] = []
 
-    @contextmanager
-    def fresh(
-        self, metadata: MetaData, fill: Callable[[Any], None]
-    ) -> Generator[tuple[Any, URL], None, None]:
-        if not self._is_made:
-            self._make(metadata)
-        with self._engine.connect() as connection:
-            self._empty(connection)
-            for table, rows in self._seeds:
-                connection.execute(insert(table), rows)
-            fill(connection)
-            # After the first rows, so that only what the job adds has such numbers.
-            for table, numbers, _ in self._numbered:
-                connection.exec_driver_sql(f"ALTER TABLE {table} AUTO_INCREMENT = {numbers.start}")
-            announce = numbering.get()
-            if announce is not None:
-                for _, numbers, name in self._numbered:
-                    announce(numbers, name)
-            yield connection, self._place
-
-    def close(self) -> None:
-        # The server may be gone by now.
-        with suppress(Exception), self._engine.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {self._name}")
-        self._engine.dispose()
-
-    def _make(self, metadata: MetaData) -> None:
+    def make(self, metadata: MetaData) -> None:
+        """Make the tables."""
         elsewhere = [table.fullname for table in metadata.sorted_tables if table.schema]
         if elsewhere:
             raise ExplorationError(
@@ -117,7 +82,7 @@ class DatabaseStore:
         server = create_engine(self._server, isolation_level="AUTOCOMMIT")
         try:
             with server.connect() as connection:
-                connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {self._name}")
+                self.drop(connection)
                 connection.exec_driver_sql(f"CREATE DATABASE {self._name}")
             with self._engine.connect() as connection:
                 metadata.create_all(connection)
@@ -128,9 +93,8 @@ class DatabaseStore:
             ) from error
         finally:
             server.dispose()
-        self._is_made = True
 
-    def _note(self, connection: Any, metadata: MetaData) -> None:
+    def _note(self, connection: Connection, metadata: MetaData) -> None:
         """Note what has been made: tables, the columns that number their rows, and rows."""
         for table in metadata.sorted_tables:
             rows = [dict(row._mapping) for row in connection.execute(select(table))]
@@ -138,14 +102,12 @@ class DatabaseStore:
                 self._seeds.append((table, rows))
         quoted = connection.dialect.identifier_preparer.quote_identifier
         self._tables = [quoted(table.name) for table in reversed(metadata.sorted_tables)]
-        found = connection.exec_driver_sql(_NUMBERED).all()
-        self._numbered = [
-            (quoted(table), numbers, f"{table}.{column}")
-            for (table, column), numbers in zip(found, ranges_of_numbers(len(found)), strict=True)
-        ]
+        self._numbered = ranges_of_numbers(
+            (quoted(table), f"{table}.{column}")
+            for table, column in connection.exec_driver_sql(_NUMBERED)
+        )
 
-    def _empty(self, connection: Any) -> None:
-        """Empty the tables, and let them number their rows from one again."""
+    def put_back(self, connection: Connection) -> None:
         connection.exec_driver_sql("SET foreign_key_checks = 0")
         for table in self._tables:
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - a table that is there
@@ -157,3 +119,12 @@ class DatabaseStore:
         for table, counter in connection.exec_driver_sql(_COUNTERS).all():
             if counter != 1:
                 connection.exec_driver_sql(f"ALTER TABLE {quoted(table)} AUTO_INCREMENT = 1")
+        for table, rows in self._seeds:
+            connection.execute(insert(table), rows)
+
+    def number(self, connection: Connection) -> None:
+        for table, numbers, _ in self._numbered:
+            connection.exec_driver_sql(f"ALTER TABLE {table} AUTO_INCREMENT = {numbers.start}")
+
+    def drop(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {self._name}")

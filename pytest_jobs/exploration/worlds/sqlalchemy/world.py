@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
+from ...engine.sameness.chance import numbering
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -110,14 +111,14 @@ def sqlalchemy_world(
     from .stores import store_of
 
     metadata = getattr(metadata, "metadata", metadata)
-    store = store_of(metadata, url)
     patches = Patches()
-    with store.fresh(metadata, lambda connection: _fill(connection, rows)) as (connection, place):
-        try:
-            redirect(patches, bind, place)
-            yield SqlalchemyWorld(connection, metadata.sorted_tables)
-        finally:
-            patches.restore()
+    with ExitStack() as stack:
+        fresh = store_of(metadata, url).fresh(
+            stack, numbering.get(), lambda connection: _fill(connection, rows)
+        )
+        stack.callback(patches.restore)
+        redirect(patches, bind, fresh.place)
+        yield SqlalchemyWorld(fresh.connection, metadata.sorted_tables)
 
 
 def _fill(connection: Connection, rows: Iterable[Any]) -> None:

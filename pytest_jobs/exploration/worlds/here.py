@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Collection, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
-from ....harness.time.waiting import in_running_loop, off_the_loop
-from ...engine.world import Snapshot, kept_for_search, world_resources
-from ...report.audience import current_audience
-from .copied import Building, Copied, Ignored
+from ...harness.time.waiting import in_running_loop, off_the_loop
+from ..engine.world import Snapshot, kept_for_search, world_resources
+from ..report.audience import current_audience
+from .base.store import Building, Ignored, Store
 
 #: The key under which a search keeps the copies.
 _COPIES: Final = "here"
@@ -52,17 +52,10 @@ class Here:
 
     @contextmanager
     def _opened(self, *, is_whole: bool) -> Generator[Snapshot, None, None]:
-        with kept_for_search(_COPIES, copies_of_test) as copies, ExitStack() as stack:
+        with kept_for_search(_COPIES, copies_of_test) as stores, ExitStack() as stack:
             building = Building(self._ignored.in_force(), is_whole)
-            shown = [stack.enter_context(copy.opened(building)) for copy in copies]
-            yield lambda: _merged(shown)
-
-
-def _merged(shown: list[Callable[[], dict[str, Any]]]) -> dict[str, Any]:
-    state: dict[str, Any] = {}
-    for show in shown:
-        state.update(show())
-    return state
+            shown = [stack.enter_context(store.fresh(building)) for store in stores]
+            yield lambda: {name: value for show in shown for name, value in show().items()}
 
 
 def here(*, ignore: str | Collection[str] = ()) -> Here:
@@ -102,7 +95,7 @@ def copy_test() -> None:
 def copied_text() -> str:
     """Return what was copied for the running search, in a few words; "" if no world of it is `here`."""
     search = world_resources.get()
-    copies: list[Copied] | None = None if search is None else search.find(_COPIES)
+    copies: list[Store] | None = None if search is None else search.find(_COPIES)
     if copies is None:
         return ""
     parts = [text for text in (copy.described() for copy in copies) if text]
@@ -120,26 +113,25 @@ def nothing_seen() -> str:
 
 
 @contextmanager
-def copies_of_test() -> Generator[list[Copied], None, None]:
+def copies_of_test() -> Generator[list[Store], None, None]:
     """Copy everything that the test has, for a block."""
     with ExitStack() as stack:
         from .files import Folder, WrittenFolders
 
         folder = current_audience().folder
-        copies: list[Copied] = [] if folder is None else [Folder(folder)]
+        copies: list[Store] = [] if folder is None else [Folder(folder)]
         copies.append(WrittenFolders())
         if _has_django():
-            from .django_databases import copied_databases
-            from .django_memory import Memory
+            from .django.memory import Memory
+            from .django.stores import taken_databases
 
-            copies += stack.enter_context(copied_databases())
-            copies.append(Memory())
+            copies += [*taken_databases(), Memory()]
         if "sqlalchemy" in sys.modules:
-            from .sqlalchemy import Engines
+            from .sqlalchemy.engines import Engines
 
             copies.append(Engines(stack))
         if "redis" in sys.modules:
-            from .redis import Databases
+            from .redis.databases import Databases
 
             copies.append(Databases())
         yield copies

@@ -1,39 +1,39 @@
-"""A copy of the tables of an engine of SQLAlchemy in PostgreSQL: a schema of its own in the same database."""
+"""Tables of SQLAlchemy in PostgreSQL: a schema of their own, which is put back before each history."""
 
 from __future__ import annotations
 
-import itertools
-import os
 import re
-from collections.abc import Callable, Hashable
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Collection, Hashable, Mapping
+from contextlib import ExitStack, closing
 from importlib.util import find_spec
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from sqlalchemy import URL, Connection, NullPool, create_engine, event
+from sqlalchemy import URL, Connection, MetaData, create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from ....errors import ExplorationError
 from ...engine.acts import is_explored, looking, refuse_delivery
 from ...engine.sameness.renaming import AsAtFirst
-from ..postgresql.tables import (
-    Refilled,
+from ..base.postgresql import (
     SnapshotLooks,
+    Tables,
     asked,
     fingerprints_of,
-    in_order,
     replace_rows,
     rows_of,
     set_sequences,
 )
-from ..sqlalchemy.binding import server_driver
-from ..sqlalchemy.stores import numbered_sequences
-
-#: Takes the numbers of a sequence and its name, so that they are compared by their order.
-Announce: TypeAlias = Callable[[range, str], None]
-#: Returns rows by table.
-Show: TypeAlias = Callable[[], dict[str, list[dict[str, Any]]]]
+from .binding import server_driver
+from .server import (
+    LAST,
+    OF_WORLDS,
+    Fresh,
+    Rows,
+    ServerStore,
+    new_name,
+    ranges_of_numbers,
+)
 
 _IN_WORLD: Final = (
     "Build the database in a world, and name it: `with sqlalchemy_world(Base.metadata, bind=(module, 'engine'), "
@@ -70,7 +70,6 @@ _QUALIFIED: Final = (
     "A statement of the job names the schema {schema}, so that it would use the tables of the test rather than "
     f"those of the copy. Leave it out, and let the search_path of the connection name it. {_IN_WORLD}"
 )
-_numbers: Final = itertools.count(1)
 #: Every table that is not the system's, an extension's or a world's, with its schema, and why it is not usual.
 _TABLES: Final = r"""
 SELECT quote_ident(n.nspname), quote_ident(c.relname), c.relname, CASE
@@ -112,33 +111,110 @@ _TRIGGERS: Final = """
 SELECT pg_get_triggerdef(t.oid, true) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
 WHERE NOT tgisinternal AND pg_table_is_visible(c.oid)
 """
-_KEYS: Final = """
-SELECT conrelid::regclass::text, confrelid::regclass::text, condeferrable AND confdeltype = 'a'
-FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace
-"""
 _PRIMARY: Final = """
 SELECT conrelid::regclass::text, string_agg(quote_ident(attname), ', ' ORDER BY array_position(conkey, attnum))
 FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY (conkey)
 WHERE contype = 'p' AND connamespace = current_schema()::regnamespace GROUP BY conrelid
 """
-
-
 _PATH: Final = "SELECT quote_ident(name) FROM unnest(current_schemas(false)) AS name"
-_OWN_SEQUENCES: Final = """
-SELECT quote_ident(nspname) || '.' || quote_ident(relname)
-FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-WHERE relkind = 'S' AND nspname = current_schema()
+_OWN_TABLES: Final = """
+SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
 """
-#: A lock that the transaction of the test has is never released.
-_PATIENCE: Final = "-clock_timeout=5000"
-#: How far each sequence has come.
+#: How far each sequence has come, with its schema.
 _STATES: Final = """
-SELECT quote_ident(sequencename), coalesce(last_value, start_value), last_value IS NOT NULL FROM pg_sequences
+SELECT quote_ident(schemaname), quote_ident(sequencename), coalesce(last_value, start_value),
+    last_value IS NOT NULL
+FROM pg_sequences
+"""
+#: Each sequence of a schema, its greatest number, and the column or the sequence itself.
+_NUMBERED: Final = """
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), s.seqmax,
+    coalesce(o.relname || '.' || a.attname, c.relname)
+FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+    AND d.refclassid = 'pg_class'::regclass
+LEFT JOIN pg_class o ON o.oid = d.refobjid
+LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE n.nspname = current_schema() ORDER BY 1
 """
 
 
-class PostgresqlDatabase:
-    """The tables of one engine. All histories have one schema, put back to the rows of the test."""
+class SchemaStore(ServerStore):
+    """A schema of its own in a PostgreSQL database."""
+
+    _tables: Tables
+
+    def __init__(self, url: URL, path: str = "") -> None:
+        """Connect to nothing yet.
+
+        Args:
+            url: that of the database.
+            path: the schemas that are looked into as well, each after a comma.
+        """
+        name = new_name()
+        place = _with_options(url.set(drivername=server_driver(url)), f"-csearch_path={name}{path}")
+        # A lock that the transaction of a test or of a delivery has may never be released.
+        super().__init__(name, place, _with_options(place, "-clock_timeout=5000"))
+
+    def _note(
+        self, own: _Own, names: Collection[str], states: Mapping[str, tuple[int, bool]]
+    ) -> None:
+        """Note what each history finds.
+
+        Args:
+            own: a connection to the schema, with all its tables.
+            names: the quoted names of the tables.
+            states: the last number of sequences by name, and whether it was given out.
+        """
+        self._numbered = ranges_of_numbers(
+            (sequence, name) for sequence, last, name in asked(own, _NUMBERED) if last >= LAST
+        )
+        begins = [
+            (f"{schema}.{name}", *states.get(name, (last, given)))
+            for schema, name, last, given in asked(own, _STATES)
+            if schema == self._name
+        ]
+        self._tables = Tables(own, names, begins, own)
+
+    def number(self, connection: Connection) -> None:
+        starts = ((sequence, numbers.start, False) for sequence, numbers, _ in self._numbered)
+        asked(_Own(connection), set_sequences(starts))
+
+    def drop(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {self._name} CASCADE")
+
+
+class MadeSchema(SchemaStore):
+    """A schema with new tables of a metadata, and the rows that making them puts in by events."""
+
+    def make(self, metadata: MetaData) -> None:
+        """Make the tables."""
+        elsewhere = [table.fullname for table in metadata.sorted_tables if table.schema]
+        if elsewhere:
+            raise ExplorationError(
+                f"{elsewhere[0]} names the schema that it is in, so it cannot be made in one of the world's own: "
+                "leave the schema out of the table, and let the search_path of the application name it."
+            )
+        with self._engine.connect() as connection:
+            try:
+                self.drop(connection)
+                connection.exec_driver_sql(f"CREATE SCHEMA {self._name}")
+                metadata.create_all(connection)
+            except DBAPIError as error:
+                raise ExplorationError(
+                    f"The tables cannot be made in {self._place!r}: {str(error).splitlines()[0]}."
+                ) from error
+            own = _Own(connection)
+            names = [name for (name,) in asked(own, _OWN_TABLES)]
+            self._note(own, names, {})
+
+    def put_back(self, connection: Connection) -> None:
+        # What a trigger makes of the rows then, it makes of them in each history.
+        self._tables.put_back(_Own(connection))
+
+
+class TakenSchema(SchemaStore):
+    """A schema with what the test has in the tables of an engine."""
 
     def __init__(self, engine: Engine, held: Connection | None, stack: ExitStack) -> None:
         """Copy the tables.
@@ -148,95 +224,70 @@ class PostgresqlDatabase:
             held: the connection on which the test has a transaction; None if no session has one.
             stack: removes the copy.
         """
-        place = engine.url.set(drivername=server_driver(engine.url))
-        if find_spec(place.get_driver_name()) is None:
+        url = engine.url.set(drivername=server_driver(engine.url))
+        if find_spec(url.get_driver_name()) is None:
             raise ExplorationError(_NO_DRIVER.format(engine=engine))
-        self._engine = engine
-        self._schema = f"pytest_jobs_{os.getpid()}_here_{next(_numbers)}"
-        dialect = create_engine(place).dialect
+        self._of_application = engine
+        dialect = create_engine(url).dialect
+        args, options = dialect.create_connect_args(url)
+        dbapi = dialect.loaded_dbapi
         try:
-            self._copy(engine, held, stack, place, dialect)
-        except (DBAPIError, dialect.loaded_dbapi.Error) as error:
+            # Not by an engine, whose own questions would make the tables of the test those of the world.
+            with closing(dbapi.connect(*args, **options)) as plain:
+                test = _Questions(plain, engine)
+                source = test if held is None else _Questions(_driver_connection(held), engine)
+                schemas = test.statements(_PATH)
+                super().__init__(url, "".join(f",{schema}" for schema in schemas))
+                stack.callback(self.close)
+                self._names = _tables(engine, test, source)
+                with self._engine.connect() as connection:
+                    self._make(_Own(connection), test, source)
+                    self._rows: dict[tuple[str, Hashable], list[dict[str, Any]]] = {}
+                    self.before = self.reading(Fresh(self._place, connection))()
+        except (DBAPIError, dbapi.Error) as error:
             text = str(getattr(error, "orig", error)).strip().splitlines()[0]
             raise ExplorationError(_REFUSED.format(engine=engine, error=text)) from error
-        self._rows: dict[tuple[str, Hashable], list[dict[str, Any]]] = {}
-        self._looks = SnapshotLooks(self._own)
-        self._marks: dict[str, Hashable] = {}
-        self.before = self.tables()
         self._rows = {key: AsAtFirst(rows) for key, rows in self._rows.items()}
+        names = "|".join(re.escape(schema.strip('"')) for schema in schemas)
+        self._qualified = re.compile(rf'(?<![\w.])"?({names})"?\s*\.\s*["\w]', re.IGNORECASE)
 
-    def _copy(
-        self,
-        engine: Engine,
-        held: Connection | None,
-        stack: ExitStack,
-        url: URL,
-        dialect: Any,
-    ) -> None:
-        args, options = dialect.create_connect_args(url)
-        # Not by an engine, whose own questions would make the tables of the test those of the world.
-        with closing(dialect.loaded_dbapi.connect(*args, **options)) as plain:
-            test = _Questions(plain, engine)
-            source = test if held is None else _Questions(_driver_connection(held), engine)
-            self._names = _tables(engine, test, source)
-            schemas = test.statements(_PATH)
-            path = ",".join([self._schema, *schemas])
-            names = "|".join(re.escape(schema.strip('"')) for schema in schemas)
-            self._qualified = re.compile(rf'(?<![\w.])"?({names})"?\s*\.\s*["\w]', re.IGNORECASE)
-            self._place = _with_options(url, f"-csearch_path={path}")
-            own = create_engine(
-                _with_options(self._place, _PATIENCE),
-                poolclass=NullPool,
-                isolation_level="AUTOCOMMIT",
-            )
-            self._connection = stack.enter_context(own.connect())
-            self._own = _Own(self._connection)
-            stack.callback(self._drop)
-            self._make(test, source)
-
-    def _make(self, test: _Questions, source: _Questions) -> None:
+    def _make(self, own: _Own, test: _Questions, source: _Questions) -> None:
         """Make the tables, with their rows, and then what would change or check these."""
-        asked(self._own, f"CREATE SCHEMA {self._schema}")
+        asked(own, f"CREATE SCHEMA {self._name}")
         likes = [
             f"CREATE TABLE {table} (LIKE {schema}.{table} INCLUDING ALL)"
             for table, (schema, _) in self._names.items()
         ]
         for statement in (*test.statements(_SEQUENCES), *likes, *test.statements(_DEFAULTS)):
-            asked(self._own, statement)
+            asked(own, statement)
         contents = {table: source.rows_of(table) for table in self._names}
-        replace_rows(self._own, list(self._names), contents)
-        marks = fingerprints_of(self._own, list(self._names))
+        replace_rows(own, list(self._names), contents)
         for statements in (_CONSTRAINTS, _VIEWS, _TRIGGERS):
             for statement in test.statements(statements):
-                asked(self._own, statement)
-        keys = asked(self._own, _KEYS)
-        self._tables = in_order(list(self._names), keys)
-        self._refilled = Refilled(self._own, self._tables, keys, marks, contents)
-        self._order = dict(asked(self._own, _PRIMARY))
-        self._numbered = numbered_sequences(self._connection, self._schema)
-        begins = {name: (numbers.start, False) for name, numbers, _ in self._numbered}
-        for name, last, given in test.ask(_STATES):
-            begins.setdefault(f"{self._schema}.{name}", (int(last or 1), given == "t"))
-        there = [name for (name,) in asked(self._own, _OWN_SEQUENCES)]
-        self._begin = set_sequences((name, *begins.get(name, (1, False))) for name in there)
+                asked(own, statement)
+        self._order = dict(asked(own, _PRIMARY))
+        states: dict[str, tuple[int, bool]] = {}
+        for schema, name, last, given in test.ask(_STATES):
+            # The schemas of worlds have sequences of the same names.
+            if not schema.startswith(OF_WORLDS):
+                states.setdefault(name, (int(last or 1), given == "t"))
+        self._note(own, list(self._names), states)
 
-    def fresh(self, stack: ExitStack, announce: Announce | None) -> tuple[URL, Show]:
-        """Put the rows back; return where the copy is, and what returns its rows by table."""
-        failed = self._refilled.put_back()
+    def put_back(self, connection: Connection) -> None:
+        failed = self._tables.put_back(_Own(connection))
         if failed:
             raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(failed)))
-        asked(self._own, self._begin)
-        event.listen(self._engine, "before_cursor_execute", self._check_statement)
-        stack.callback(event.remove, self._engine, "before_cursor_execute", self._check_statement)
-        for _, numbers, name in self._numbered:
-            if announce is not None:
-                announce(numbers, name)
-        return self._place, self.tables
+
+    def check_statements(self, stack: ExitStack) -> None:
+        """Refuse statements that name the schemas of the test, until the stack ends."""
+        arguments = self._of_application, "before_cursor_execute", self._check_statement
+        event.listen(*arguments)
+        stack.callback(event.remove, *arguments)
 
     def check(self, connection: Any) -> None:
         """Refuse a connection that the application leads to the tables of the test."""
         path = _search_path(connection)
-        if self._schema not in path:
+        if self._name not in path:
             refuse_delivery(_OTHER_PATH.format(path=path))
 
     def _check_statement(self, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
@@ -244,30 +295,32 @@ class PostgresqlDatabase:
         if found is not None:
             refuse_delivery(_QUALIFIED.format(schema=found[1]))
 
-    def tables(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the rows of the copy by table."""
-        if self._looks.changed(self._tables):
-            self._marks = fingerprints_of(self._own, self._tables)
-        return {
-            self._names[table][1]: self._read(table, self._marks[table]) for table in self._names
-        }
+    def reading(self, fresh: Fresh) -> Callable[[], Rows]:
+        """Return what returns the rows that a history has by now, by table."""
+        own = _Own(fresh.connection)
+        looks, names = SnapshotLooks(own), self._tables.names
+        marks: dict[str, Hashable] = {}
 
-    def _read(self, table: str, mark: Hashable) -> list[dict[str, Any]]:
+        def read() -> Rows:
+            if looks.changed(names):
+                marks.update(fingerprints_of(own, names))
+            return {
+                self._names[table][1]: self._read(own, table, marks[table]) for table in self._names
+            }
+
+        return read
+
+    def _read(self, own: _Own, table: str, mark: Hashable) -> list[dict[str, Any]]:
         if mark is None:
             return []
         if (table, mark) not in self._rows:
             order = self._order.get(table, "one_row::text")
-            with closing(self._own.cursor()) as cursor:
+            with closing(own.cursor()) as cursor:
                 cursor.execute(f"SELECT * FROM {table} one_row ORDER BY {order}")  # noqa: S608 - a table that is there
                 columns = [column[0] for column in cursor.description]
                 rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
             self._rows[table, mark] = rows
         return self._rows[table, mark]
-
-    def _drop(self) -> None:
-        # The server may be gone by now.
-        with suppress(Exception):
-            asked(self._own, f"DROP SCHEMA IF EXISTS {self._schema} CASCADE")
 
 
 class _Questions:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import DatabaseError, connections
 from django.db.utils import load_backend
 
-from ..postgresql.tables import asked
+from ..base.postgresql import asked
 
 
 class Clones:

@@ -1,17 +1,18 @@
-"""What all kinds of copies have in common."""
+"""A store of the test, of which each history has its own, and what is left out of it."""
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ....errors import ExplorationError
 from ...engine.acts import watcher
 from ...engine.sameness.differences import PASSING
-from ...stores.account import accounts
+from ...stores.account import Ignore, accounts
 
+K = TypeVar("K")
+V = TypeVar("V")
 #: Returns whether a thing is left out of the state, by its names. Errors name it by the first.
 IsIgnored = Callable[..., bool]
 
@@ -24,11 +25,11 @@ class Building(NamedTuple):
     is_whole: bool
 
 
-class Copied(Protocol):
-    """Something of the test that was copied once, and of which each history gets a copy of its own."""
+class Store(Protocol):
+    """Something of the test that was taken once, and that each history finds as it was then."""
 
-    def opened(self, building: Building) -> AbstractContextManager[Callable[[], dict[str, Any]]]:
-        """Return a block in which deliveries find the copy, and which yields what returns its state by name.
+    def fresh(self, building: Building) -> AbstractContextManager[Callable[[], dict[str, Any]]]:
+        """Return a block in which deliveries find it, and which yields what reads its state by name.
 
         Args:
             building: says what is left out of the state.
@@ -36,8 +37,26 @@ class Copied(Protocol):
         ...
 
     def described(self) -> str:
-        """Return in a few words what was copied; "" for nothing."""
+        """Return in a few words what was taken; "" for nothing."""
         ...
+
+
+class UsedStores(dict[K, V]):
+    """Stores that are taken when a delivery first uses them, by where the test has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._histories = 0
+        self._shown: list[K] = []
+
+    def begin_history(self) -> None:
+        self._histories += 1
+        if self._histories > 1 and not self._shown:
+            self._shown = list(self)
+
+    def is_shown(self, place: K) -> bool:
+        """Return whether all of a store is shown, since it was known before the clean run."""
+        return place in self._shown
 
 
 class Ignored:
@@ -61,12 +80,7 @@ class Ignored:
         if account is not None:
             account.ignore.add(self._patterns)
             return account.ignore.takes_copy
-        return self._has
-
-    def _has(self, *names: str) -> bool:
-        return any(
-            fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self._patterns
-        )
+        return Ignore(self._patterns).takes_copy
 
 
 @contextmanager

@@ -13,8 +13,13 @@ from typing import Any, Final
 
 #: One row of a table, under a name that no column has.
 _ROW: Final = "pytest_jobs_row"
-#: A trigger or a cascade may change tables that were put back.
-_ROUNDS: Final = 3
+#: A trigger or a cascade may change tables that were put back. In the last round, no trigger of a deletion runs.
+_ROUNDS: Final = 4
+#: Each foreign key: the table, that to which it refers, and whether it may be broken within a transaction.
+_KEYS: Final = """
+SELECT conrelid::regclass::text, confrelid::regclass::text, condeferrable AND confdeltype = 'a'
+FROM pg_constraint WHERE contype = 'f'
+"""
 
 
 def asked(wrapper: Any, sql: str, params: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
@@ -60,7 +65,9 @@ def set_sequences(states: Iterable[tuple[str, int, bool]]) -> str:
     return f"SELECT {', '.join(calls)}" if calls else ""
 
 
-def replace_rows(wrapper: Any, names: Collection[str], contents: Mapping[str, bytes]) -> None:
+def replace_rows(
+    wrapper: Any, names: Collection[str], contents: Mapping[str, bytes], *, truncates: bool = False
+) -> None:
     """Delete all rows of tables in one transaction, and put others in, in this order.
 
     Foreign keys are checked at the end where they can be.
@@ -69,8 +76,11 @@ def replace_rows(wrapper: Any, names: Collection[str], contents: Mapping[str, by
         wrapper: a connection that no transaction uses.
         names: the quoted names of the tables; those that are referred to first.
         contents: the new rows of tables, in the format of COPY.
+        truncates: whether the tables are truncated: that is slower where little is in them.
     """
     deletions = "; ".join(f"DELETE FROM ONLY {name}" for name in reversed(list(names)))  # noqa: S608 - names of tables
+    if truncates:
+        deletions = f"TRUNCATE {', '.join(names)} CASCADE"
     try:
         asked(wrapper, f"BEGIN; SET CONSTRAINTS ALL DEFERRED; {deletions}")
         for name in names:
@@ -102,53 +112,86 @@ def _put_in(connection: Any, table: str, content: bytes) -> None:
             rows.write(content)
 
 
-class Refilled:
-    """Tables of a copy that get the rows of the test again before each history."""
+class Tables:
+    """Tables that each history finds with the same rows, and with sequences that go on from the same numbers.
+
+    Only tables that a history has changed are put back. Their rows are deleted, which is faster than TRUNCATE
+    where little is in them, and put in again by COPY.
+    """
 
     def __init__(
         self,
         own: Any,
-        tables: Collection[str],
-        keys: Collection[tuple[Any, ...]],
-        marks: Mapping[str, Hashable],
-        contents: Mapping[str, bytes],
+        names: Collection[str],
+        states: Iterable[tuple[str, int, bool]],
+        source: Any = None,
     ) -> None:
-        """Put nothing back yet.
+        """Read the first rows.
 
         Args:
-            own: a connection to the copy that no transaction uses.
-            tables: the quoted names of the tables; those that are referred to first, where that is possible.
-            keys: each foreign key: the table, that to which it refers, and whether it may be broken for a while.
-            marks: the fingerprints that the tables have in the test.
-            contents: the rows that they have there, in the format of COPY.
+            own: a connection to the tables that no transaction uses.
+            names: the quoted names of the tables.
+            states: the sequences, each with its last number and whether that was given out.
+            source: the connection that sees the first rows; None if there are none.
         """
-        self._own = own
-        self._tables = list(tables)
-        self._keys = keys
-        self._marks = marks
-        self._contents = contents
+        self._keys = asked(own, _KEYS)
+        #: Those that are referred to come first, where that is possible.
+        self.names = in_order(names, self._keys)
+        #: The fingerprint of each table; None for an empty one.
+        self._marks: dict[str, Hashable] = dict.fromkeys(names)
+        if source is not None:
+            self._marks = fingerprints_of(source, self.names)
+        #: The rows of the others, in the format of COPY.
+        self._contents = {
+            name: rows_of(source.connection, name)
+            for name, mark in self._marks.items()
+            if mark is not None
+        }
+        self._sequences = set_sequences(states)
+        self._truncates = False
 
-    def put_back(self) -> list[str]:
-        """Give the tables that a history has changed their rows again; return those for which that failed."""
-        changed = self._changed()
-        for _ in range(_ROUNDS):
+    @property
+    def count(self) -> int:
+        """The number of the first rows."""
+        return sum(content.count(b"\n") for content in self._contents.values())
+
+    def put_back(self, own: Any) -> list[str]:
+        """Give the tables their first rows again; return those for which that failed."""
+        changed = self._changed(own)
+        for number in range(1, _ROUNDS + 1):
             if not changed:
                 break
-            replace_rows(self._own, self._with_referring(changed), self._contents)
-            changed = self._changed()
+            self._replace(own, changed, is_last=number == _ROUNDS)
+            changed = self._changed(own)
+        asked(own, self._sequences)
         return changed
 
-    def _changed(self) -> list[str]:
-        marks = fingerprints_of(self._own, self._tables)
-        return [table for table in self._tables if marks[table] != self._marks[table]]
+    def _replace(self, own: Any, changed: Collection[str], *, is_last: bool) -> None:
+        if not self._truncates and not is_last:
+            waiting = [(table, to) for table, to, may_wait in self._keys if not may_wait]
+            try:
+                replace_rows(own, self._with_referring(changed, waiting), self._contents)
+                return
+            except Exception:
+                # Such as tables that refer to one another by keys that are checked at once.
+                self._truncates = True
+        keys = [(table, to) for table, to, _ in self._keys]
+        names = self._with_referring(changed, keys)
+        replace_rows(own, names, self._contents, truncates=True)
 
-    def _with_referring(self, tables: Collection[str]) -> list[str]:
+    def _changed(self, own: Any) -> list[str]:
+        marks = fingerprints_of(own, self.names)
+        return [table for table in self.names if marks[table] != self._marks[table]]
+
+    def _with_referring(
+        self, tables: Collection[str], keys: Collection[tuple[str, str]]
+    ) -> list[str]:
         """Return tables, and those whose rows would keep theirs from being deleted, or go with them."""
         found = set(tables)
         while True:
-            more = {table for table, to, may_wait in self._keys if to in found and not may_wait}
+            more = {table for table, to in keys if to in found}
             if more <= found:
-                return [table for table in self._tables if table in found]
+                return [table for table in self.names if table in found]
             found |= more
 
 

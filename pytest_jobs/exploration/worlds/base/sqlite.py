@@ -1,9 +1,11 @@
-"""Connections that go past the copies, to the database of the test itself."""
+"""Databases of sqlite with some content, and connections that go past them to the one of the test itself."""
 
 from __future__ import annotations
 
 import functools
+import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +15,23 @@ from typing import Any, Final
 from ....harness.records.patches import Patches
 from ...engine.acts import refuse_delivery
 
+#: A folder in memory, where the system has it.
+_FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
 _DIRECT: Final = (
     "The job opens the test's own database {name!r} with sqlite3.connect, and the check can give only the "
     "connections of {library} a copy of it. Open the connection in a function of the application, and bind that "
     'in a world: `with sqlite_world(schema, bind=(module, "connect")) as rows:`.'
 )
+
+
+@contextmanager
+def file_with(content: bytes, name: str) -> Generator[Path, None, None]:
+    """Have a file of this name with the content of a database for a block."""
+    place = _FAST if os.access(_FAST, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=place) as folder:
+        path = Path(folder, name)
+        path.write_bytes(content)
+        yield path
 
 
 @contextmanager

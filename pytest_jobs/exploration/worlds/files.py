@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from ...engine.acts import audit_hook, watcher
-from ...stores.account import accounts
-from ...stores.files import Files
-from .copied import Building, IsIgnored, counted, unwatched
+from ..engine.acts import audit_hook, watcher
+from ..stores.account import accounts
+from ..stores.files import Files
+from .base.store import Building, IsIgnored, UsedStores, counted, unwatched
 
 
 class TemporaryFolders:
@@ -40,16 +40,11 @@ class WrittenFolders:
     """The temporary folders to which a delivery has written, each copied just before."""
 
     def __init__(self) -> None:
-        self._folders: dict[Path, Folder] = {}
-        #: Those that were known before the clean run, whose files are all shown.
-        self._shown: list[Path] = []
-        self._histories = 0
+        self._folders: UsedStores[Path, Folder] = UsedStores()
 
     @contextmanager
-    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
-        self._histories += 1
-        if self._histories > 1 and not self._shown:
-            self._shown = list(self._folders)
+    def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
+        self._folders.begin_history()
         account = accounts.current
         if account is not None:
             account.before_writing(self._copy)
@@ -75,7 +70,7 @@ class WrittenFolders:
         state = {}
         for number, (path, folder) in enumerate(self._folders.items(), 1):
             name = "temporary files" if number == 1 else f"temporary files {number}"
-            if path in self._shown or folder.has_changed():
+            if self._folders.is_shown(path) or folder.has_changed():
                 state[name] = folder.shown(is_ignored)
         return state
 
@@ -89,7 +84,7 @@ class Folder:
         self._before = self._read()
 
     @contextmanager
-    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
+    def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         try:
             yield lambda: {"files": found} if (found := self.shown(building.is_ignored)) else {}
         finally:

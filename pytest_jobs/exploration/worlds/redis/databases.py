@@ -6,7 +6,7 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
@@ -17,9 +17,9 @@ from ...effects.redis.keys import client_like, fake_servers
 from ...effects.wrapping import surround
 from ...engine.acts import is_explored, refuse_delivery
 from ...engine.sources import BesideMocks, is_near_name
-from ..redis.servers import Server, is_of_world, opened
-from ..redis.world import RedisWorld
-from .copied import Building, IsIgnored, counted, unwatched, without_passing
+from ..base.store import Building, IsIgnored, UsedStores, counted, unwatched, without_passing
+from .servers import Server, is_of_world, opened
+from .world import RedisWorld
 
 #: The module of clients, the class of pools, and of pools that wait.
 _POOLS: Final = (
@@ -58,7 +58,11 @@ class _Content:
         self.refusal = ""
         with client_like(pool) as client:
             for key in sorted(client.keys("*")):
-                commands = _same(client, key) if server is None else _dumped(client, key)
+                commands = (
+                    [("RESTORE", key, 0, client.dump(key))]
+                    if server is not None
+                    else _same(client, key)
+                )
                 if not commands:
                     self.refusal = _NOT_COPIED.format(key=key.decode(errors="replace"))
                 self._commands += commands
@@ -66,15 +70,17 @@ class _Content:
                 if left >= 0:
                     self._left[key] = left / 1000
         self.count = len({command[1] for command in self._commands})
-        self.state = self._state_of_copy()
+        with ExitStack() as stack:
+            self.state = RedisWorld(self.fresh(stack, time.time())).dump()
 
-    def fill(self, server: Server, begin: float) -> None:
-        """Put it into an empty server.
+    def fresh(self, stack: ExitStack, begin: float) -> Server:
+        """Return a server that has it, until the stack ends.
 
         Args:
-            server: the server.
+            stack: ends with the history.
             begin: when the history began: what expires is left as long as it is in the test.
         """
+        server = stack.enter_context(opened(None))
         with server.raw.pipeline(transaction=False) as pipeline:
             run: Any = pipeline.execute_command
             for command in self._commands:
@@ -82,11 +88,7 @@ class _Content:
             for key, left in self._left.items():
                 pipeline.pexpireat(key, int((begin + left) * 1000))
             pipeline.execute()
-
-    def _state_of_copy(self) -> dict[str, Any]:
-        with opened(None) as server:
-            self.fill(server, time.time())
-            return RedisWorld(server).dump()
+        return server
 
 
 class Databases:
@@ -95,22 +97,15 @@ class Databases:
     def __init__(self) -> None:
         #: A search begins some hours later if a day ends soon, when keys of the test would have expired.
         self._made_at = datetime.now(UTC)
-        self._contents: dict[_Place, _Content] = {}
-        #: Those that were known before the clean run, whose keys are all shown.
-        self._shown: list[_Place] = []
-        self._histories = 0
+        self._contents: UsedStores[_Place, _Content] = UsedStores()
 
     @contextmanager
-    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
-        self._histories += 1
-        if self._histories > 1 and not self._shown:
-            self._shown = list(self._contents)
-        history = _History(self._content_of, alone=building.is_whole)
-        try:
+    def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
+        self._contents.begin_history()
+        with ExitStack() as stack:
+            history = _History(self._content_of, stack, alone=building.is_whole)
             history.install()
             yield lambda: self._state(history, building.is_ignored)
-        finally:
-            history.end()
 
     def described(self) -> str:
         count = sum(content.count for content in self._contents.values())
@@ -127,7 +122,7 @@ class Databases:
         for number, (place, content) in enumerate(self._contents.items(), 1):
             server = history.servers.get(place)
             keys = content.state if server is None else RedisWorld(server).dump()
-            if place in self._shown or keys != content.state:
+            if self._contents.is_shown(place) or keys != content.state:
                 name = "redis" if number == 1 else f"redis {number}"
                 shown = {key: keys[key] for key in keys if not is_ignored(key)}
                 # The dump has what expires in a pair.
@@ -139,13 +134,16 @@ class Databases:
 class _History:
     """The pools of one history, which lead to copies from their first use on."""
 
-    def __init__(self, content_of: Callable[..., _Content], *, alone: bool) -> None:
+    def __init__(
+        self, content_of: Callable[..., _Content], stack: ExitStack, *, alone: bool
+    ) -> None:
         self._content_of = content_of
+        self._stack = stack
         self._alone = alone
         self._begin = time.time()
         self._patches = BesideMocks()
+        stack.callback(self._patches.restore)
         self.servers: dict[_Place, Server] = {}
-        self._opened: list[AbstractContextManager[Server]] = []
         #: The pools that stand in for others, and the connections taken from each.
         self._instead: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._taken: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -172,11 +170,6 @@ class _History:
         fakeredis = sys.modules.get("fakeredis")
         if not self._alone and fakeredis is not None:
             self._note_servers(fakeredis)
-
-    def end(self) -> None:
-        self._patches.restore()
-        while self._opened:
-            self._opened.pop().__exit__(None, None, None)
 
     def _note_servers(self, fakeredis: Any) -> None:
         init = fakeredis.FakeServer.__init__
@@ -260,17 +253,8 @@ class _History:
             if content.refusal:
                 refuse_delivery(content.refusal)
             with unwatched():
-                block = opened(None)
-                server = block.__enter__()
-                self._opened.append(block)
-                self.servers[place] = server
-                content.fill(server, self._begin)
+                self.servers[place] = content.fresh(self._stack, self._begin)
         return self.servers[place]
-
-
-def _dumped(client: Any, key: bytes) -> list[tuple[Any, ...]]:
-    """Return what makes a key of fakeredis in another one."""
-    return [("RESTORE", key, 0, client.dump(key))]
 
 
 def _same(client: Any, key: bytes) -> list[tuple[Any, ...]]:

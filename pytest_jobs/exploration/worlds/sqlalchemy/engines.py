@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import functools
-import os
-import sqlite3
 import sys
-import tempfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FunctionType
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import Connection
 from sqlalchemy.engine import Engine
 
 from ....errors import ExplorationError
@@ -23,15 +20,14 @@ from ....harness.records.patches import Patches
 from ...effects.wrapping import surround
 from ...engine.acts import is_explored, note_connection, refuse_delivery, watcher
 from ...engine.sameness.chance import numbering
-from ...engine.sameness.renaming import AsAtFirst
 from ...engine.sources import BesideMocks
-from ...stores.sqlite import Looks
-from ..sqlalchemy.binding import keeps_driver, redirect
-from .copied import Building, IsIgnored, counted, unwatched
-from .direct import refusing_direct_connections
+from ..base.sqlite import refusing_direct_connections
+from ..base.store import Building, IsIgnored, UsedStores, counted, unwatched
+from .binding import keeps_driver, redirect
+from .postgresql import TakenSchema
+from .server import Rows
+from .stores import SqliteStore
 
-#: A folder in memory, where the system has it.
-_FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
 _NOT_FLUSHED: Final = (
     "A session of the test has objects that it has not flushed, such as {example}, so that the job would not find "
     "them: flush or commit in the fixture, `session.flush()`."
@@ -46,9 +42,6 @@ _OTHER_DRIVER: Final = (
     "test make the engine with postgresql+psycopg://, postgresql+psycopg2://, postgresql+asyncpg://, sqlite:// or "
     "sqlite+aiosqlite://."
 )
-#: Rows by table.
-Tables: TypeAlias = dict[str, list[dict[str, Any]]]
-
 _ORM: Final = "sqlalchemy.orm"
 #: What a session has for the work that it is in the middle of, rather than of those who made it.
 _OF_WORK: Final = frozenset(
@@ -57,81 +50,6 @@ _OF_WORK: Final = frozenset(
         *("_flushing", "_warn_on_events", "_close_state"),
     )
 )
-
-
-class Database(Protocol):
-    """A database of the test, of which each history gets a copy."""
-
-    #: The rows that it has in the test, by table.
-    before: Tables
-
-    def fresh(
-        self, stack: ExitStack, announce: Callable[[range, str], None] | None
-    ) -> tuple[URL, Callable[[], Tables]]:
-        """Make the copy of a history; return where it is, and what returns its rows.
-
-        Args:
-            stack: ends with the history.
-            announce: takes the numbers of a sequence and its name.
-        """
-        ...
-
-    def check(self, connection: Any) -> None:
-        """Refuse a connection of a delivery that does not lead to the copy."""
-        ...
-
-
-class SqliteDatabase:
-    """A database in a file or in memory; each history has a file of its own."""
-
-    def __init__(self, engine: Engine, held: Connection | None) -> None:
-        """Copy the content as the test sees it.
-
-        Args:
-            engine: leads to it.
-            held: the connection on which the test has a transaction; None if no session has one.
-        """
-        self._place = engine.url.database or ":memory:"
-        self._content = _content(engine, held)
-        self.before = _tables_in(self._content)
-
-    def fresh(
-        self, stack: ExitStack, announce: Callable[[range, str], None] | None
-    ) -> tuple[URL, Callable[[], Tables]]:
-        place = _FAST if os.access(_FAST, os.W_OK) else None
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=place))
-        file = Path(folder) / "copy.sqlite3"
-        file.write_bytes(self._content)
-        own = stack.enter_context(closing(sqlite3.connect(str(file), isolation_level=None)))
-        found = _FileTables(own, str(file), self.before)
-        stack.enter_context(refusing_direct_connections([self._place], "SQLAlchemy"))
-        return URL.create("sqlite", database=str(file)), found.read
-
-    def check(self, connection: Any) -> None:
-        pass
-
-
-class _FileTables:
-    """The tables of a file, of which those are read again that were written since the last look."""
-
-    def __init__(self, own: sqlite3.Connection, file: str, before: Tables) -> None:
-        self._own = own
-        self._before = before
-        self._found = dict(before)
-        self._looks = Looks(own, file)
-        self._looks.changed(())
-
-    def read(self) -> Tables:
-        changed = self._looks.changed(_names_in(self._own))
-        for name in changed:
-            self._found.pop(name, None)
-        if changed:
-            there = set(_names_in(self._own))
-            self._found = {name: rows for name, rows in self._found.items() if name in there}
-            for name in sorted(there - self._found.keys()):
-                rows, before = rows_in(self._own, name), self._before.get(name)
-                self._found[name] = rows if before is None or before != rows else before
-        return self._found
 
 
 class Engines:
@@ -144,17 +62,12 @@ class Engines:
             stack: ends with the search.
         """
         self._stack = stack
-        self._databases: dict[Engine, Database] = {}
-        #: The engines that were known before the clean run, whose tables are all shown.
-        self._shown: list[Engine] = []
-        self._histories = 0
-        self._of_test = _SessionsOfTest()
+        self._databases: UsedStores[Engine, SqliteStore | TakenSchema] = UsedStores()
+        self.sessions_of_test = _SessionsOfTest()
 
     @contextmanager
-    def opened(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
-        self._histories += 1
-        if self._histories > 1 and not self._shown:
-            self._shown = list(self._databases)
+    def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
+        self._databases.begin_history()
         patches = BesideMocks()
         with ExitStack() as stack:
             stack.callback(patches.restore)
@@ -169,7 +82,7 @@ class Engines:
             for engine, database in self._databases.items()
         )
 
-    def database_of(self, engine: Engine, held: Connection | None) -> Database:
+    def database_of(self, engine: Engine, held: Connection | None) -> SqliteStore | TakenSchema:
         """Return the database to which an engine leads. It is copied the first time.
 
         Args:
@@ -182,24 +95,15 @@ class Engines:
                 self._databases[engine] = self._copied(engine, held)
         return self._databases[engine]
 
-    def _copied(self, engine: Engine, held: Connection | None) -> Database:
+    def _copied(self, engine: Engine, held: Connection | None) -> SqliteStore | TakenSchema:
         dialect = engine.dialect
         if dialect.name in ("sqlite", "postgresql") and not keeps_driver(dialect, dialect.name):
             raise ExplorationError(_OTHER_DRIVER.format(engine=engine, driver=dialect.driver))
         if engine.dialect.name == "sqlite":
-            return SqliteDatabase(engine, held)
+            return SqliteStore.taken(engine, held)
         if engine.dialect.name == "postgresql":
-            from .sqlalchemy_postgresql import PostgresqlDatabase
-
-            return PostgresqlDatabase(engine, held, self._stack)
+            return TakenSchema(engine, held, self._stack)
         raise ExplorationError(_NOT_COPIED.format(engine=engine))
-
-    def use(self, session: Any) -> None:
-        """Let a session be that of the delivery which is about to use it."""
-        self._of_test.use(session)
-
-    def give_back_sessions(self) -> None:
-        self._of_test.give_back()
 
     def name_of(self, engine: Engine) -> str:
         """Return the name of a database, as the description says it."""
@@ -208,19 +112,20 @@ class Engines:
         return Path(database or "").name if is_named else engine.dialect.name
 
     def _check_flushed(self, engine: Engine) -> None:
-        for session, waiting in self._of_test.waiting():
-            if _engine_of(session.get_bind(type(waiting))) is engine:
+        for session, waiting in self.sessions_of_test.waiting():
+            bind = session.get_bind(type(waiting))
+            if getattr(bind, "engine", bind) is engine:
                 refuse_delivery(_NOT_FLUSHED.format(example=type(waiting).__name__))
 
     def _state(self, history: _History, is_ignored: IsIgnored) -> dict[str, Any]:
         state: dict[str, Any] = {}
         for place, (engine, database) in enumerate(self._databases.items()):
-            before = database.before
-            now = history.tables_of(engine)
-            found = before if now is None else now
+            read = history.read.get(engine)
+            found = database.before if read is None else read()
             for table, rows in found.items():
                 name = table if place == 0 else f"{self.name_of(engine)} {table}"
-                is_shown = engine in self._shown or rows != before.get(table)
+                is_changed = rows != database.before.get(table)
+                is_shown = self._databases.is_shown(engine) or is_changed
                 if is_shown and not is_ignored(table, name):
                     state[name] = rows
         return state
@@ -287,7 +192,8 @@ class _History:
         self._engines = engines
         self._patches = patches
         self._stack = stack
-        self._copies: dict[Engine, tuple[Database, Callable[[], Tables]]] = {}
+        #: What returns the rows of each engine that a delivery has used.
+        self.read: dict[Engine, Callable[[], Rows]] = {}
         #: In a delivery another one would be in force.
         self._announce = numbering.get()
         #: The connection of the test to which a session is bound.
@@ -300,32 +206,35 @@ class _History:
         def connected(engine: Engine) -> Any:
             if not is_explored():
                 return raw_connection(engine)
-            database = self._redirected(engine)
+            if engine not in self.read:
+                self._redirect(engine)
             connection = raw_connection(engine)
-            database.check(connection)
+            database = self._engines.database_of(engine, None)
+            if isinstance(database, TakenSchema):
+                database.check(connection)
             return connection
 
         self._patches.set(Engine, "raw_connection", connected)
         if _ORM in sys.modules:
             self._install_sessions()
 
-    def tables_of(self, engine: Engine) -> Tables | None:
-        """Return the rows of a copy by table; None if no delivery has used it."""
-        return self._copies[engine][1]() if engine in self._copies else None
-
-    def _redirected(self, engine: Engine) -> Database:
-        """Return the database of an engine, which leads to the copy from now on."""
-        if engine not in self._copies:
-            try:
-                database = self._engines.database_of(engine, self._held.get(engine))
-                with unwatched():
-                    place, show = database.fresh(self._stack, self._announce)
-                    redirect(self._patches, engine, place)
-                    self._copies[engine] = database, show
-            except ExplorationError as error:
-                # The job could catch it.
-                refuse_delivery(str(error))
-        return self._copies[engine][0]
+    def _redirect(self, engine: Engine) -> None:
+        """Let an engine lead to the copy of its database from now on."""
+        try:
+            database = self._engines.database_of(engine, self._held.get(engine))
+            with unwatched():
+                fresh = database.fresh(self._stack, self._announce)
+                if isinstance(database, TakenSchema):
+                    database.check_statements(self._stack)
+                else:
+                    place = engine.url.database or ":memory:"
+                    refusing = refusing_direct_connections([place], "SQLAlchemy")
+                    self._stack.enter_context(refusing)
+                redirect(self._patches, engine, fresh.place)
+                self.read[engine] = database.reading(fresh)
+        except ExplorationError as error:
+            # The job could catch it.
+            refuse_delivery(str(error))
 
     def _install_sessions(self) -> None:
         """Give each delivery sessions of its own, whose engines are those of the sessions of the test."""
@@ -338,7 +247,7 @@ class _History:
         for name, method in vars(Session).items():
             if isinstance(method, FunctionType) and not name.startswith("_"):
                 surround(self._patches, Session, name, self._use_session)
-        self._stack.callback(self._engines.give_back_sessions)
+        self._stack.callback(self._engines.sessions_of_test.give_back)
         registries = _Registries()
         for registry in (ThreadLocalRegistry, ScopedRegistry):
             registries.install(self._patches, registry)
@@ -356,7 +265,7 @@ class _History:
 
     def _use_session(self, session: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
         if is_explored():
-            self._engines.use(session)
+            self._engines.sessions_of_test.use(session)
         return nullcontext()
 
 
@@ -412,54 +321,3 @@ def _living_sessions() -> list[Any]:
 
     # SQLAlchemy keeps them all, each as long as it is in use.
     return list(session._sessions.values())
-
-
-def _engine_of(bind: Any) -> Any:
-    return getattr(bind, "engine", bind)
-
-
-def _content(engine: Engine, held: Connection | None) -> bytes:
-    if engine.dialect.is_async:
-        return _awaited_content(engine, held)
-    if held is not None:
-        raw: Any = held.connection.driver_connection
-        return bytes(raw.serialize())
-    with closing(engine.raw_connection()) as pooled:
-        raw = pooled.driver_connection
-        return bytes(raw.serialize())
-
-
-def _awaited_content(engine: Engine, held: Connection | None) -> bytes:
-    """Return the content of a database of aiosqlite, for which nobody has to wait on a loop."""
-    from ...effects.sql.aiosqlite import content_by
-
-    pool: Any = engine.pool
-    if held is not None:
-        return content_by(held.connection.driver_connection)
-    # The pool of a database in memory keeps its only connection there, once it has one.
-    if "connection" in vars(pool):
-        return content_by(pool.connection.driver_connection)
-    database = engine.url.database or ":memory:"
-    if database == ":memory:":
-        return b""
-    with closing(sqlite3.Connection(database)) as own:
-        return bytes(own.serialize())
-
-
-def _tables_in(content: bytes) -> Tables:
-    with closing(sqlite3.Connection(":memory:")) as connection:
-        if content:
-            connection.deserialize(content)
-        return {name: AsAtFirst(rows_in(connection, name)) for name in _names_in(connection)}
-
-
-def _names_in(connection: sqlite3.Connection) -> list[str]:
-    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
-    return [name for (name,) in connection.execute(query)]
-
-
-def rows_in(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
-    quoted = table.replace('"', '""')
-    cursor = connection.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608 - a table that is there
-    columns = [column[0] for column in cursor.description]
-    return [dict(zip(columns, row, strict=True)) for row in cursor]

@@ -1,0 +1,385 @@
+"""The databases of Django of which each history gets its own: with new tables, or with what the test has."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from typing import Any, Final
+
+import django
+from django.core.management import call_command
+from django.core.management.color import no_style
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import load_backend
+
+from ....errors import ExplorationError
+from ....harness.records.patches import Patches
+from ...engine.acts import is_explored, refuse_delivery
+from ..base.postgresql import Tables, asked
+from ..base.sqlite import file_with, refusing_direct_connections
+from ..base.store import Building, Store, counted
+from .clones import clones
+from .databases import (
+    allowed,
+    behind_alias,
+    in_place,
+    models_of,
+    server_connection,
+    settings_of,
+    vendor_of,
+    with_referred,
+)
+from .rows import Known, Rows, table_names
+
+_HELD: Final = (
+    "The test holds a transaction on the database {using!r}, and no worker would see what is in it, or get past "
+    "its locks. On a server the world uses the database of the test: ask for the fixture `transactional_db`, mark "
+    "the test `@pytest.mark.django_db(transaction=True)`, or derive from django.test.TransactionTestCase."
+)
+_NO_TEST_DATABASE: Final = (
+    "The database {using!r} is {name!r}, which no test runner made, and the world would delete its rows. Let "
+    "pytest-django or Django's test runner make a test database: ask for the fixture `transactional_db`."
+)
+_NOT_COPIED: Final = (
+    "The job uses the database {using!r}, of which there is no copy, so that it would change the rows of the "
+    "test: {why}. Build the database in a world, with the fixture `transactional_db`: `with django_world("
+    "models=[...], using={using!r}) as database:`, and name the world: check_idempotent(job, world=shop)."
+)
+_OTHER_SERVER: Final = "databases of {vendor} are not copied"
+_NO_PLUGIN: Final = (
+    "a copy on the server is made once, before the first test, by the plugin of pytest-jobs with pytest-django, "
+    "where a test module imports check_idempotent at its top"
+)
+_REFUSED: Final = "the server refused to copy it ({error})"
+_TABLE_OF_TEST: Final = (
+    "The table {table} of the database {using!r} was made after the test database, so there is no copy of it on "
+    "the server: make it in a migration, or in a fixture that overrides `django_db_setup`. Or build it in a "
+    "world: `with django_world(models=[...]) as database:`."
+)
+_NOT_PUT_BACK: Final = (
+    "The rows of {tables} could not be put back to what they are in the test: something in the database, such as "
+    "a trigger, changes them. Build these tables in a world: `with django_world(models=[...]) as database:`."
+)
+#: Tables, and all tables with a foreign key to one of them.
+_REFERRING: Final = """
+WITH RECURSIVE found AS (
+    SELECT unnest(%s::text[])::regclass::oid AS oid
+    UNION SELECT conrelid FROM pg_constraint JOIN found ON confrelid = found.oid WHERE contype = 'f'
+) SELECT oid::regclass::text FROM found
+"""
+#: The sequences that number rows of tables, and where these begin.
+_BEGINS: Final = """
+SELECT DISTINCT q.seqrelid::regclass::text, q.seqstart
+FROM pg_sequence q JOIN pg_depend d ON d.objid = q.seqrelid
+WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+    AND d.refobjid = ANY(%s::text[]::regclass[]::oid[])
+"""
+#: All tables, and how far each sequence has come.
+_TABLES: Final = """
+SELECT c.oid::regclass::text, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
+    AND c.relname <> 'django_migrations'
+ORDER BY 1
+"""
+_STATES: Final = """
+SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename), coalesce(last_value, start_value),
+    last_value IS NOT NULL
+FROM pg_sequences
+"""
+
+
+class Database(ABC):
+    """A database behind an alias, which each history finds with the same rows."""
+
+    def __init__(self, using: str, models: Sequence[type[Any]]) -> None:
+        self.using = using
+        self._models = models
+        #: The rows that histories have read.
+        self.known: Known = {}
+
+    @contextmanager
+    def fresh(self) -> Generator[Rows, None, None]:
+        """Let a history find the database for a block, and return its rows."""
+        with (
+            self.place() as settings,
+            behind_alias(self.using, settings),
+            Rows.opened(self._models, self.using, self.known) as rows,
+        ):
+            self.put_back(rows.wrapper)
+            yield rows
+
+    @abstractmethod
+    def place(self) -> AbstractContextManager[dict[str, Any]]:
+        """Return a block that has the settings of a connection to it."""
+
+    @abstractmethod
+    def put_back(self, wrapper: Any) -> None:
+        """Give it the rows that it had at first, by a connection that no transaction uses."""
+
+
+class SqliteDatabase(Database):
+    """A database of sqlite with some content. Each history gets a file of its own."""
+
+    def __init__(self, using: str, models: Sequence[type[Any]], content: bytes) -> None:
+        super().__init__(using, models)
+        self._content = content
+
+    @contextmanager
+    def place(self) -> Generator[dict[str, Any], None, None]:
+        settings = settings_of(self.using)
+        options: dict[str, Any] = settings["OPTIONS"]
+        version: Any = django.VERSION
+        if version >= (5, 1):
+            # The file is thrown away, so nothing has to survive a crash of the machine. Before Django 5.1 there
+            # are not statements with which a connection begins.
+            own = options.get("init_command", "")
+            fast = f"PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; {own}"
+            options = {**options, "init_command": fast}
+        with file_with(self._content, f"{self.using}.sqlite3") as path:
+            yield {**settings, "NAME": str(path), "OPTIONS": options}
+
+    def put_back(self, wrapper: Any) -> None:
+        pass
+
+
+class EmptiedDatabase(Database):
+    """The test database of a server, whose tables are emptied."""
+
+    def __init__(self, using: str, models: Sequence[type[Any]]) -> None:
+        super().__init__(using, models)
+        #: Those in PostgreSQL, with those that refer to them, once they are known.
+        self._tables: Tables | None = None
+
+    def place(self) -> AbstractContextManager[dict[str, Any]]:
+        open_ones = connections.all(initialized_only=True)
+        if any(one.in_atomic_block for one in open_ones if one.alias == self.using):
+            raise ExplorationError(_HELD.format(using=self.using))
+        settings = settings_of(self.using)
+        name = str(settings["NAME"])
+        if not name.startswith("test_") and name != settings["TEST"]["NAME"]:
+            raise ExplorationError(_NO_TEST_DATABASE.format(using=self.using, name=name))
+        return nullcontext(settings)
+
+    def put_back(self, wrapper: Any) -> None:
+        if wrapper.vendor != "postgresql":
+            statements = wrapper.ops.sql_flush(
+                no_style(), self._names(), reset_sequences=True, allow_cascade=True
+            )
+            wrapper.ops.execute_sql_flush(statements)
+            return
+        if self._tables is None:
+            quoted = [wrapper.ops.quote_name(name) for name in self._names()]
+            tables = [table for (table,) in asked(wrapper, _REFERRING, [quoted])]
+            begins = ((name, start, False) for name, start in asked(wrapper, _BEGINS, [tables]))
+            self._tables = Tables(wrapper, tables, begins)
+        self._tables.put_back(wrapper)
+
+    def _names(self) -> list[str]:
+        models = with_referred(self._models)
+        linking = [
+            field.m2m_db_table() for model in models for field in model._meta.local_many_to_many
+        ]
+        return list(dict.fromkeys([*(model._meta.db_table for model in models), *linking]))
+
+
+class ClonedDatabase(Database):
+    """A second database of PostgreSQL beside the one of the test, with the rows of the test."""
+
+    def __init__(self, using: str, wrapper: Any, name: str) -> None:
+        """Read the rows of the test.
+
+        Args:
+            using: the alias.
+            wrapper: the connection of the test: it sees what the test has not committed.
+            name: the name of the second database.
+        """
+        found = dict(asked(wrapper, _TABLES))
+        super().__init__(using, _models_in(using, found.values()))
+        self._settings = {**settings_of(using), "NAME": name}
+        with behind_alias(using, self._settings), server_connection(using) as own:
+            there = dict(asked(own, _TABLES))
+            for table in found:
+                if table not in there:
+                    raise ExplorationError(_TABLE_OF_TEST.format(table=table, using=using))
+            self._tables = Tables(own, list(found), asked(wrapper, _STATES), wrapper)
+        self.counts = len(found), self._tables.count
+
+    def place(self) -> AbstractContextManager[dict[str, Any]]:
+        return nullcontext(self._settings)
+
+    def put_back(self, wrapper: Any) -> None:
+        failed = self._tables.put_back(wrapper)
+        if failed:
+            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(failed)))
+
+
+def made_database(
+    models: Sequence[type[Any]], using: str, *, migrate: bool
+) -> SqliteDatabase | EmptiedDatabase:
+    """Return a database with empty tables.
+
+    Raises:
+        ExplorationError: when the test may not use it.
+    """
+    settings = settings_of(using)
+    if vendor_of(settings) != "sqlite":
+        return EmptiedDatabase(using, models)
+    content = allowed(using, lambda: _templates.content(models, using, settings, migrate))
+    return SqliteDatabase(using, models, content)
+
+
+class Taken:
+    """A database with what the test has in it, as a store of `here`."""
+
+    def __init__(self, database: Database, counts: tuple[int, int], file: str = "") -> None:
+        """Take it.
+
+        Args:
+            database: with the rows of the test.
+            counts: the numbers of its tables and of its rows.
+            file: the name of the database of the test in sqlite.
+        """
+        self._database = database
+        self._counts = counts
+        self._file = file
+
+    @contextmanager
+    def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
+        using = self._database.using
+        prefix = "" if using == "default" else f"{using}."
+        direct = (
+            refusing_direct_connections([self._file], "Django") if self._file else nullcontext()
+        )
+        with direct, self._database.fresh() as rows:
+            rows.begin()
+            if not self._database.known:
+                rows.remember_first()
+            yield lambda: {
+                f"{prefix}{name}": read()
+                for name, table, read in rows.tables(shared=building.is_whole)
+                if not building.is_ignored(name, f"{prefix}{name}", table)
+            }
+
+    def described(self) -> str:
+        tables, rows = self._counts
+        text = f"{self._database.using}: {counted(tables, 'table')}, {counted(rows, 'row')}"
+        return text if tables else ""
+
+
+class NotCopied:
+    """A database that the test may use and that cannot be copied: deliveries that use it are refused."""
+
+    def __init__(self, using: str, why: str) -> None:
+        self._using = using
+        self._why = why
+
+    @contextmanager
+    def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
+        patches = Patches()
+        ensure = BaseDatabaseWrapper.ensure_connection
+
+        def refuse(wrapper: Any) -> None:
+            if is_explored() and wrapper.alias == self._using:
+                refuse_delivery(_NOT_COPIED.format(using=self._using, why=self._why))
+            ensure(wrapper)
+
+        patches.set(BaseDatabaseWrapper, "ensure_connection", refuse)
+        try:
+            yield dict
+        finally:
+            patches.restore()
+
+    def described(self) -> str:
+        return ""
+
+
+def taken_databases() -> list[Store]:
+    """Take each database that the test may use, as the connections of the test see it."""
+    return [
+        _taken(using, connections[using])
+        for using in connections
+        if _is_allowed(using, connections[using])
+    ]
+
+
+def _is_allowed(using: str, wrapper: Any) -> bool:
+    """Return whether the test may use a database; it is opened then."""
+    try:
+        allowed(using, wrapper.ensure_connection)
+        # Django's test cases refuse only this.
+        allowed(using, lambda: wrapper.cursor().close())
+    except ExplorationError:
+        return False
+    return True
+
+
+def _taken(using: str, wrapper: Any) -> Store:
+    """Take a database, or return what refuses deliveries that use it."""
+    settings, known = wrapper.settings_dict, clones.get()
+    if wrapper.vendor == "sqlite":
+        # With what the test has not committed. `backup` would wait for the end of its transaction.
+        content, tables = bytes(wrapper.connection.serialize()), table_names(wrapper)
+        database = SqliteDatabase(using, _models_in(using, tables), content)
+        counts = len(tables), sum(_count(wrapper, table) for table in tables)
+        return Taken(database, counts, str(settings["NAME"]))
+    if wrapper.vendor != "postgresql":
+        return NotCopied(using, _OTHER_SERVER.format(vendor=wrapper.display_name))
+    name = "" if known is None else known.name_of(settings)
+    if not name:
+        refused = "" if known is None else known.refusal_of(settings)
+        return NotCopied(using, _REFUSED.format(error=refused) if refused else _NO_PLUGIN)
+    clone = ClonedDatabase(using, wrapper, name)
+    return Taken(clone, clone.counts)
+
+
+def _models_in(using: str, tables: Collection[str]) -> list[type[Any]]:
+    return [model for model in models_of(None, using) if model._meta.db_table in tables]
+
+
+def _count(wrapper: Any, table: str) -> int:
+    with closing(wrapper.cursor()) as cursor:
+        cursor.execute(f"SELECT count(*) FROM {wrapper.ops.quote_name(table)}")  # noqa: S608 - a table that is there
+        (number,) = cursor.fetchone()
+    return int(number)
+
+
+class _Templates:
+    """The content of sqlite files with tables and without rows, each made once in a process."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, ...], bytes] = {}
+
+    def content(
+        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
+    ) -> bytes:
+        key = (using, tuple(models), migrate)
+        if key not in self._made:
+            self._made[key] = self._make(models, using, settings, migrate)
+        return self._made[key]
+
+    def _make(
+        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
+    ) -> bytes:
+        wrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(
+            {**settings, "NAME": ":memory:"}, using
+        )
+        try:
+            with in_place(using, wrapper):
+                wrapper.ensure_connection()
+                if migrate:
+                    call_command("migrate", database=using, verbosity=0, run_syncdb=True)
+                else:
+                    with wrapper.schema_editor() as editor:
+                        for model in with_referred(models):
+                            editor.create_model(model)
+            content: bytes = wrapper.connection.serialize()
+        finally:
+            # Django's own `close` leaves a connection to a database in memory open.
+            if wrapper.connection is not None:
+                wrapper.connection.close()
+        return content
+
+
+_templates = _Templates()
