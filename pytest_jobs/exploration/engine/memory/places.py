@@ -7,9 +7,9 @@ import functools
 import threading
 import types
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from operator import is_
+from operator import attrgetter, is_
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from ....harness.records.attributes import attributes_of, identity, is_one_of
@@ -41,6 +41,7 @@ _KEEPING: Final = (
     "weakref.Weak",
     "_weakrefset.WeakSet",
 )
+_ATTRIBUTES: Final = attrgetter("__dict__")
 #: Looking at more takes longer than a check should.
 _MOST: Final = 20_000
 
@@ -63,6 +64,8 @@ class Held(NamedTuple):
 GONE: Final = Held(object())
 #: What a place keeps, by names.
 Taken: TypeAlias = dict[Any, Held]
+#: By what a place is known: the identity of what it is.
+Key: TypeAlias = Hashable
 
 
 def held(value: Any) -> Held:
@@ -81,13 +84,23 @@ def held(value: Any) -> Held:
 
 def is_same(one: Held, two: Held) -> bool:
     """Return whether two values are the very same, and so is what is in them, in the same order."""
-    if one.value is not two.value or type(one.content) is not type(two.content):
-        return False
-    if isinstance(one.content, dict):
-        return _has(one.content, two.content)
-    if isinstance(one.content, list):
-        return len(one.content) == len(two.content) and all(map(is_, one.content, two.content))
-    return bool(one.content == two.content)
+    return one.value is two.value and _is_alike(one.content, two.content)
+
+
+def _is_alike(now: Any, content: Any) -> bool:
+    if isinstance(content, dict):
+        return _has(now, content)
+    if isinstance(content, list):
+        return len(now) == len(content) and all(map(is_, now, content))
+    return bool(now == content)
+
+
+def _is_unchanged(was: Held) -> bool:
+    """Return whether a value has the very same in it as it had, without a copy: each history asks that often."""
+    if isinstance(was.content, int):
+        return bool(was.value.cache_info().currsize == was.content)
+    is_local = is_one_of((threading.local,), was.value)
+    return _is_alike(vars(was.value) if is_local else was.value, was.content)
 
 
 def fill(container: Any, content: Any) -> None:
@@ -117,22 +130,28 @@ def _has(names: Mapping[Any, Any], taken: Mapping[Any, Any]) -> bool:
     )
 
 
-class Place(Protocol):
+class Place:
     """Something in which values are kept by names."""
 
-    def taken(self) -> Taken: ...
+    def taken(self) -> Taken:
+        """Return what is there now."""
+        raise NotImplementedError
 
-    def is_as(self, taken: Taken) -> bool:
-        """Return whether `taken` would return the same. Every history asks each place twice."""
-        ...
+    def look(self, before: Taken) -> Taken:
+        """Return what is there now: `before` itself if that is the same. Each history asks each place twice."""
+        now = self.taken()
+        is_as_before = now.keys() == before.keys() and all(
+            is_same(now[name], before[name]) for name in now
+        )
+        return before if is_as_before else now
 
-    def put(self, name: Any, value: Held) -> None: ...
+    def put(self, name: Any, value: Held) -> None:
+        """Put a value back; `GONE` if there was none."""
+        raise NotImplementedError
 
 
-class Names:
+class Names(Place):
     """The names of a module, of a class, or of an object or a function, in its dictionary and in slots."""
-
-    __slots__ = ("_all", "_is_state", "_last", "_names", "_with_content", "owner", "slots")
 
     def __init__(
         self,
@@ -168,19 +187,18 @@ class Names:
         self._with_content = [value for value in self._last.values() if value.content is not None]
         return self._last
 
-    def is_as(self, taken: Taken) -> bool:
+    def look(self, before: Taken) -> Taken:
         # A class may have a hundred methods, and is as it was nearly always.
         if (
-            taken is self._last
+            before is self._last
             and _has(self.values() if self.slots else self._names, self._all)
-            and all(is_same(value, held(value.value)) for value in self._with_content)
+            and all(map(_is_unchanged, self._with_content))
         ):
-            return True
-        now = self.taken()
-        if now.keys() == taken.keys() and all(map(is_same, now.values(), taken.values())):
-            self._last = taken
-            return True
-        return False
+            return before
+        now = super().look(before)
+        if now is before:
+            self._last = before
+        return now
 
     def put(self, name: Any, value: Held) -> None:
         if type(name) is types.MemberDescriptorType:
@@ -209,62 +227,87 @@ class Names:
         return values
 
 
-class Inner(NamedTuple):
-    """A container inside of another value, or a cache that has no name, such as one in a closure."""
+class Functions(Place):
+    """The attributes of the functions of one module, of which hardly any has one."""
 
-    value: Any
+    def __init__(self) -> None:
+        self.functions: list[types.FunctionType] = []
 
     def taken(self) -> Taken:
-        return {None: held(self.value)}
+        return {
+            (function, name): held(value)
+            for function in filter(_ATTRIBUTES, self.functions)
+            for name, value in function.__dict__.items()
+            if name != "__wrapped__"
+        }
 
-    def is_as(self, taken: Taken) -> bool:
-        return is_same(taken[None], held(self.value))
+    def look(self, before: Taken) -> Taken:
+        return super().look(before) if before or any(map(_ATTRIBUTES, self.functions)) else before
+
+    def put(self, name: Any, value: Held) -> None:
+        function, attribute = name
+        if value is GONE:
+            function.__dict__.pop(attribute, None)
+        else:
+            function.__dict__[attribute] = value.value
+            _restore(value)
+
+
+class Inner(Place):
+    """A container inside of another value, or a cache that has no name, such as one in a closure."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def taken(self) -> Taken:
+        return {None: held(self._value)}
+
+    def look(self, before: Taken) -> Taken:
+        return before if _is_unchanged(before[None]) else self.taken()
 
     def put(self, name: Any, value: Held) -> None:
         _restore(value)
 
 
-class Variable(NamedTuple):
+class Variable(Place):
     """A variable of a function that an inner function sees."""
 
-    cell: types.CellType
+    def __init__(self, cell: types.CellType) -> None:
+        self._cell = cell
 
     def taken(self) -> Taken:
         try:
-            return {None: Held(self.cell.cell_contents)}
+            return {None: Held(self._cell.cell_contents)}
         except ValueError:
             return {}
 
-    def is_as(self, taken: Taken) -> bool:
-        return taken.get(None, GONE).value is self.taken().get(None, GONE).value
-
     def put(self, name: Any, value: Held) -> None:
         if value is GONE:
-            del self.cell.cell_contents
+            del self._cell.cell_contents
         else:
-            self.cell.cell_contents = value.value
+            self._cell.cell_contents = value.value
 
 
-class Keeper(NamedTuple):
+class Keeper(Place):
     """An object of a library that keeps what a project puts into it, such as a queue, with all its attributes."""
 
-    value: Any
-    #: Those of its class.
-    slots: tuple[types.MemberDescriptorType, ...]
+    def __init__(self, value: Any) -> None:
+        self._value = value
+        self._names = Names(value, is_of_object, slots_of(type(value)))
 
     def taken(self) -> Taken:
-        names = Names(self.value, is_of_object, self.slots)
-        return {None: Held(self.value, names.taken())}
+        return {None: Held(self._value, self._names.taken())}
 
-    def is_as(self, taken: Taken) -> bool:
-        return Names(self.value, is_of_object, self.slots).is_as(taken[None].content)
+    def look(self, before: Taken) -> Taken:
+        content = before[None].content
+        now = self._names.look(content)
+        return before if now is content else {None: Held(self._value, now)}
 
     def put(self, name: Any, value: Held) -> None:
-        names = Names(self.value, is_of_object, self.slots)
-        for gone in names.taken().keys() - value.content.keys():
-            names.put(gone, GONE)
+        for gone in self._names.taken().keys() - value.content.keys():
+            self._names.put(gone, GONE)
         for each, inner in value.content.items():
-            names.put(each, inner)
+            self._names.put(each, inner)
 
 
 def is_of_module(name: str, value: Any) -> bool:
@@ -297,6 +340,16 @@ def slots_of(kind: type) -> tuple[types.MemberDescriptorType, ...]:
     )
 
 
+def holds_nothing(function: types.FunctionType) -> bool:
+    """Return whether nothing can be kept in a function, as in most."""
+    return not (
+        function.__closure__
+        or function.__defaults__
+        or function.__kwdefaults__
+        or function.__dict__
+    )
+
+
 def within(value: Any) -> Iterator[Any]:
     """Yield what something holds that does not change itself: a function, a tuple, or what wraps a function."""
     if type(value) is types.FunctionType:
@@ -323,7 +376,7 @@ def found_below(
     modules: Iterable[Namespace],
     left_out: Callable[[type], bool],
     project: Iterable[Namespace] | None = None,
-) -> dict[int, Place]:
+) -> dict[Key, Place]:
     """Return the places below some modules, by the identity of what they are.
 
     Args:
@@ -353,7 +406,7 @@ class _Walk:
         self._named: set[int] = set()
         self._ways: dict[type, Callable[[Any], Iterable[Any]] | None] = {}
         self._slots: dict[type, tuple[types.MemberDescriptorType, ...]] = {}
-        self.places: dict[int, Place] = {}
+        self.places: dict[Key, Any] = {}
 
     def go(self, modules: Iterable[Namespace]) -> None:
         waiting: list[Any] = []
@@ -413,11 +466,13 @@ class _Walk:
         return within(value)
 
     def _in_function(self, function: types.FunctionType) -> Iterable[Any]:
-        is_of_test = function.__qualname__.startswith("test_")
-        if is_of_test or identity(function.__globals__) not in self._globals:
+        module = identity(function.__globals__)
+        if module not in self._globals or function.__qualname__.startswith("test_"):
+            # Of a library, or of a test and put in place by it.
             return ()
-        # Attributes may come later.
-        self.places[identity(function)] = Names(function, is_of_object)
+        self.places.setdefault(("functions", module), Functions()).functions.append(function)
+        if holds_nothing(function):
+            return ()
         for cell in function.__closure__ or ():
             self.places[identity(cell)] = Variable(cell)
         return [*within(function), *self._behind(function.__dict__)]

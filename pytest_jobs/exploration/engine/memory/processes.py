@@ -17,14 +17,15 @@ from .places import (
     LOCKS,
     Held,
     Keeper,
+    Key,
     Names,
     Namespace,
     Place,
     Taken,
     found_below,
+    is_keeper,
     is_of_module,
     is_same,
-    slots_of,
 )
 
 #: Of more places than these, each history looks only at those in which the clean runs have left something. What an
@@ -33,7 +34,9 @@ from .places import (
 _MOST_EACH_TIME: Final = 1_000
 
 #: A place, and the name of a value in it.
-Spot: TypeAlias = tuple[int, Any]
+Spot: TypeAlias = tuple[Key, Any]
+#: What has changed: where, what was there at first, and what is there now.
+Changes: TypeAlias = "list[tuple[Spot, Held, Held]]"
 
 
 class Memory(NamedTuple):
@@ -59,8 +62,8 @@ class ProcessMemory:
            |          |
            |  restart, leave_dead, switch_to
            |          |  a new process: what has changed and belongs to processes gets its first value. A process
-           |          |  that is left gives a `Memory`, and has it again when it goes on. Meanwhile nobody holds its
-           |          |  locks.
+           |          |  that is left gives a `Memory`, and has it again when it goes on. Meanwhile nobody holds
+           |          |  its locks.
            |          |
          end  --------+  names of modules, caches and queues get their first values; the rest waits to be judged
            |
@@ -106,10 +109,10 @@ class ProcessMemory:
         self._any_synchroniser = False
         #: Where to look. What only a job inside of a test can reach belongs to the test.
         self._project: tuple[Namespace, ...] = ()
-        self._all: dict[int, Place] = {}
-        self._places: dict[int, Place] = {}
+        self._all: dict[Key, Place] = {}
+        self._places: dict[Key, Place] = {}
         #: The names of modules before the first world.
-        self._before: dict[int, Taken] = {}
+        self._before: dict[Key, Taken] = {}
         #: What belongs to processes.
         self._own: set[Spot] = set()
         #: What worlds have made anew.
@@ -119,20 +122,22 @@ class ProcessMemory:
         #: Names of what was guessed to belong to processes before the last world has made it anew.
         self.guessed_wrongly: list[str] = []
         # Of one world.
-        self._first: dict[int, Taken] = {}
+        self._first: dict[Key, Taken] = {}
         self._first_state = ProcessState.taken()
+        #: The places, with queues and the like, which this world may have made.
+        self._here: dict[Key, Place] = {}
+        #: Locks and keepers, and the locks that are held from the beginning.
+        self._found: list[Any] = []
         self._first_locks: set[int] = set()
         self._observe: Callable[[], object] = object
         self._used: Callable[[], Iterable[Namespace]] | None = None
         self._kept: set[Spot] = set()
         #: What most likely belongs to processes, and what was there: the state of this world does not show it.
         self._guessed: dict[Spot, Held] = {}
-        #: Queues and the like, which a world may have made: by their identity.
-        self._keepers: dict[int, Keeper] = {}
         #: What was there when the last step of a machine ended.
-        self._seen: dict[int, Taken] = {}
+        self._seen: dict[Key, Taken] = {}
         #: The modules that the jobs of a machine use, and what they reach.
-        self._reached: tuple[list[Namespace], AbstractSet[int]] = ([], frozenset())
+        self._reached: tuple[list[Namespace], AbstractSet[Key]] = ([], frozenset())
 
     # Between two worlds
 
@@ -144,7 +149,7 @@ class ProcessMemory:
         self._before = _taken({key: self._all[key] for key in map(_key_of, modules)}, {})
         self._any_synchroniser = any(True for _ in self._synchronisers.found(modules))
 
-    def _add(self, modules: Iterable[Namespace]) -> dict[int, Place]:
+    def _add(self, modules: Iterable[Namespace]) -> dict[Key, Place]:
         """Find the places below modules that are new, and return the new ones."""
         new = [module for module in modules if _key_of(module) not in self._all]
         self._project = (*self._project, *new)
@@ -158,13 +163,17 @@ class ProcessMemory:
         reached = found_below(modules, self._left_out)
         self._places = {key: place for key, place in self._all.items() if key in reached}
         self._left = {spot: value for spot, value in self._left.items() if spot[0] in reached}
+        self._any_synchroniser = any(True for _ in self._synchronisers.found(modules))
         self._first = {key: first for key, first in self._before.items() if key in reached}
-        for (key, name), was, _ in list(self._changed()):
+        self._here = self._all
+        for (key, name), was, _ in self._changed():
             self._put(key, name, was)
 
     def note_import(self, module: Namespace) -> None:
         """Look at what a module keeps that a delivery has just imported."""
-        first = _taken(self._add((module,)), {})
+        added = self._add((module,))
+        first = _taken(added, {})
+        self._here |= added
         self._first |= first
         if _key_of(module) in first:
             self._before[_key_of(module)] = first[_key_of(module)]
@@ -206,8 +215,11 @@ class ProcessMemory:
                 key: place for key, place in places.items() if key in keys or _is_of_module(place)
             }
         for module in self._modules():
-            if (key := _key_of(module)) not in places:
-                places[key] = self._all[key] = self._all.get(key) or Names(module, is_of_module)
+            place = _key_of(module)
+            if place not in places:
+                places[place] = self._all[place] = self._all.get(place) or Names(
+                    module, is_of_module
+                )
         now = _taken(places, self._first)
         self.guessed_wrongly = []
         for (key, name), (left, first) in self._left.items():
@@ -221,23 +233,26 @@ class ProcessMemory:
         if self._left:
             self._left = {}
             now = _taken(places, self._first)
-        self._keepers, self._first_locks = {}, set()
-        for each in self._found_synchronisers():
-            if is_one_of(LOCKS, each):
-                if is_held(each):
-                    self._first_locks.add(identity(each))
-            elif identity(each) not in self._keepers:
-                self._keepers[identity(each)] = keeper = Keeper(each, slots_of(type(each)))
-                now[identity(each)] = keeper.taken()
-        self._first, self._guessed, self._seen = now, {}, {}
+        # Most projects have none.
+        waits = self._any_synchroniser or self._may_wait()
+        self._found = list(self._synchronisers.found(self._modules())) if waits else []
+        self._first_locks = {
+            identity(each) for each in self._found if is_one_of(LOCKS, each) and is_held(each)
+        }
+        keepers: dict[Key, Place] = {
+            identity(each): Keeper(each) for each in self._found if not is_one_of(LOCKS, each)
+        }
+        self._here = {**places, **keepers}
+        self._first = {**now, **_taken(keepers, {})}
+        self._guessed, self._seen = {}, {}
         self._first_state = ProcessState.taken()
 
     def end(self) -> None:
         """End the last process of a world: nothing of the deliveries stays in force."""
         self._left = {}
-        self._end_process()
+        changed = self._changed()
+        self._end_process(changed)
         self._kept = set()
-        changed = list(self._changed())
         by_state = self._by_state(changed)
         for (key, name), was, left in changed:
             if (key, name) in self._own or (key, name) in by_state:
@@ -254,7 +269,7 @@ class ProcessMemory:
 
     def of_world(self) -> frozenset[Spot]:
         """Return what has changed, about which the state decides, and what belongs to the world."""
-        self._decide()
+        self._decide(self._changed())
         return frozenset(self._kept)
 
     @contextmanager
@@ -264,10 +279,9 @@ class ProcessMemory:
         The test changes what changes between two blocks, such as the model of a rule: each process has that.
         """
         for key, seen in self._seen.items():
-            place = self._place(key)
-            if place.is_as(seen):
+            here, first = self._here[key].look(seen), dict(self._first[key])
+            if here is seen:
                 continue
-            here, first = place.taken(), dict(self._first[key])
             for name in {**seen, **here}:
                 now = here.get(name, GONE)
                 # The state may be shown by a function with a cache.
@@ -284,20 +298,21 @@ class ProcessMemory:
 
     def note_step(self) -> None:
         """Note what is there when deliveries end. In a large project only what its jobs reach is looked at."""
-        keys: Iterable[int] = self._first
+        keys: Iterable[Key] = self._first
         if len(self._first) > _MOST_EACH_TIME:
             modules = self._modules()
             if self._reached[0] is not modules:
                 self._reached = modules, found_below(modules, self._left_out).keys()
             keys = self._reached[1] & self._first.keys()
-        self._seen = _taken({key: self._place(key) for key in keys}, self._seen)
+        self._seen = _taken({key: self._here[key] for key in keys}, self._seen)
 
     # Processes
 
     def restart(self) -> None:
         """Start a new process, when the one before it is dead."""
-        self._end_process()
-        for key, name in self._decide():
+        changed = self._changed()
+        self._end_process(changed)
+        for key, name in self._decide(changed):
             self._put(key, name, self._first_of((key, name)))
         self._first_state.put_back(recursion_limit=False)
         self._renew(False)
@@ -308,8 +323,9 @@ class ProcessMemory:
         Args:
             frames: its functions that may hold locks, inside of blocks.
         """
-        spots = self._own | self._guessed.keys() | self._by_state(self._changed())
-        return Memory(self._values(spots), self._release(frames), ProcessState.taken())
+        changed = self._changed()
+        spots = self._own | self._guessed.keys() | self._by_state(changed)
+        return Memory(self._values(spots), self._release(frames, changed), ProcessState.taken())
 
     def switch_to(self, there: Memory | None, frames: Iterable[FrameType] = ()) -> Memory:
         """Switch to another process; return the memory of the one that is left, which stays alive.
@@ -318,8 +334,9 @@ class ProcessMemory:
             there: its memory; None for a new process.
             frames: the functions of the process that is left which may hold locks, inside of blocks.
         """
-        locks = self._release(frames)
-        spots = self._decide()
+        changed = self._changed()
+        locks = self._release(frames, changed)
+        spots = self._decide(changed)
         here = Memory(self._values(spots), locks, ProcessState.taken())
         if there is None:
             self._put_anew(spots)
@@ -343,44 +360,47 @@ class ProcessMemory:
         Args:
             frames: those that stand inside of a block.
         """
-        locks = self._release(frames)
+        locks = self._release(frames, self._changed())
         try:
             yield
         finally:
             for lock in locks:
                 lock.take()
 
-    def _end_process(self) -> None:
-        for each in self._found_synchronisers():
+    def _end_process(self, changed: Changes) -> None:
+        for each in self._synchronisers_with(changed):
             close_tasks(each)
-        self._release(())
+        self._release((), changed)
 
     def free_locks(self) -> None:
-        self._release(())
+        self._release((), self._changed())
 
     def any_lock_held(self) -> bool:
         """Return whether a delivery holds a lock that has a name in a module."""
         values = (value for module in self._modules() for value in list(vars(module).values()))
         return any(is_one_of(LOCKS, value) and is_held(value) for value in values)
 
-    def _release(self, frames: Iterable[FrameType]) -> list[HeldLock]:
+    def _release(self, frames: Iterable[FrameType], changed: Changes) -> list[HeldLock]:
         """Release the locks that deliveries hold, and return those."""
         found = {identity(lock): lock for lock in locks_of(frames)}
-        for each in self._found_synchronisers():
+        for each in self._synchronisers_with(changed):
             if is_one_of(LOCKS, each) and identity(each) not in self._first_locks:
                 found[identity(each)] = each
         return [lock for lock in map(HeldLock, found.values()) if lock.release()]
 
-    def _found_synchronisers(self) -> Iterator[Any]:
-        # Most projects have none.
-        if self._any_synchroniser or self._may_wait():
-            yield from self._synchronisers.found(self._modules())
+    def _synchronisers_with(self, changed: Changes) -> Iterator[Any]:
+        """Yield the locks and keepers of the world, and those that deliveries have made."""
+        yield from self._found
+        for _, _, now in changed:
+            content = now.content.values() if isinstance(now.content, dict) else ()
+            for each in (now.value, *content):
+                if is_one_of(LOCKS, each) or is_keeper(type(each)):
+                    yield each
 
     # What belongs to whom
 
-    def _decide(self) -> set[Spot]:
+    def _decide(self, changed: Changes) -> set[Spot]:
         """Return what belongs to the process, and has its first value in a new one."""
-        changed = list(self._changed())
         by_state = self._by_state(changed)
         guesses: dict[Spot, Held] = {}
         if self._used is not None:
@@ -395,37 +415,35 @@ class ProcessMemory:
         self._guessed |= {spot: now for spot, now in guesses.items() if spot not in shown}
         return self._own | self._guessed.keys() | (by_state - shown)
 
-    def _by_state(self, changed: Iterable[tuple[Spot, Held, Held]]) -> set[Spot]:
+    def _by_state(self, changed: Changes) -> set[Spot]:
         """Return about which of some changes the state decides, without what belongs to the world for certain."""
         spots = {spot for spot, was, _ in changed if self._state_decides(spot, was)} - self._kept
         if self._used is not None:
             # What a delivery cannot have changed.
             used = set(map(_key_of, self._used()))
-            spots = {s for s in spots if s[0] in used or not _is_of_module(self._place(s[0]))}
+            spots = {s for s in spots if s[0] in used or not _is_of_module(self._here[s[0]])}
         return spots
 
     def _state_decides(self, spot: Spot, was: Held) -> bool:
-        place = self._place(spot[0])
+        place = self._here[spot[0]]
         return type(was.value) is CACHE or isinstance(place, Keeper) or _is_of_module(place)
 
-    def _changed(self) -> Iterator[tuple[Spot, Held, Held]]:
-        """Yield what is not as it was at first, with its first value and the one that it has now."""
+    def _changed(self) -> Changes:
+        """Return what is not as it was at first."""
+        found = []
         for key, first in self._first.items():
-            place = self._place(key)
-            if place.is_as(first):
+            here = self._here[key].look(first)
+            if here is first:
                 continue
-            here = place.taken()
             for name in {**first, **here}:
                 was, now = first.get(name, GONE), here.get(name, GONE)
                 if not is_same(was, now):
-                    yield (key, name), was, now
+                    found.append(((key, name), was, now))
+        return found
 
-    def _place(self, key: int) -> Place:
-        return self._keepers.get(key) or self._all[key]
-
-    def _name_of(self, key: int, name: Any) -> str:
+    def _name_of(self, key: Key, name: Any) -> str:
         """Return how a message names a spot: by the class or the function that keeps it."""
-        place = self._place(key)
+        place = self._here[key]
         if not isinstance(place, Names):
             return f"a {type(place.taken()[name].value).__name__}"
         owner = place.owner
@@ -446,7 +464,7 @@ class ProcessMemory:
                 self._put(key, name, value)
 
     def _values(self, spots: Iterable[Spot]) -> dict[Spot, Held]:
-        taken = {key: self._place(key).taken() for key in {key for key, _ in spots}}
+        taken = {key: self._here[key].taken() for key in {key for key, _ in spots}}
         return {(key, name): taken[key].get(name, GONE) for key, name in spots}
 
     def _put_anew(self, spots: Iterable[Spot]) -> None:
@@ -460,8 +478,8 @@ class ProcessMemory:
                 first = Held(function, 0)
             self._put(key, name, first)
 
-    def _put(self, key: int, name: Any, value: Held) -> None:
-        self._place(key).put(name, value)
+    def _put(self, key: Key, name: Any, value: Held) -> None:
+        self._here[key].put(name, value)
 
     def _first_of(self, spot: Spot) -> Held:
         return self._first[spot[0]].get(spot[1], GONE)
@@ -502,11 +520,9 @@ def _state(observe: Callable[[], object]) -> object:
         return None
 
 
-def _taken(places: Mapping[int, Place], before: Mapping[int, Taken]) -> dict[int, Taken]:
+def _taken(places: Mapping[Key, Place], before: Mapping[Key, Taken]) -> dict[Key, Taken]:
     return {
-        key: found
-        if (found := before.get(key)) is not None and place.is_as(found)
-        else place.taken()
+        key: place.look(before[key]) if key in before else place.taken()
         for key, place in places.items()
     }
 

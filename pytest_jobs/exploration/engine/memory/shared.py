@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator
-from types import FunctionType, MethodType
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from types import FunctionType, MemberDescriptorType, MethodType
 from typing import Any, Final, TypeAlias
 
 from ....harness.records.attributes import attributes_of, identity
 from .locks import is_held
-from .places import CONSTANTS, CONTAINERS, LOCKS, Namespace, slots_of, within
+from .places import CONSTANTS, CONTAINERS, LOCKS, Namespace, holds_nothing, slots_of, within
 from .processes import Spot
 
 _CONTAINERS: Final = (*CONTAINERS, tuple, frozenset)
@@ -65,6 +65,7 @@ class SharedMemory:
         self._is_own = is_own
         self._served = served
         self._own: dict[type, bool] = {}
+        self._slots: dict[type, Sequence[MemberDescriptorType]] = {}
 
     def content(self) -> Content | None:
         """Return what is there now; None if it is more than can be looked at again and again."""
@@ -77,9 +78,7 @@ class SharedMemory:
                 if name.startswith("__"):
                     continue
                 kind = type(value)
-                if kind is FunctionType and not (
-                    value.__dict__ or any(True for _ in within(value))
-                ):
+                if kind is FunctionType and holds_nothing(value):
                     found.append(identity(value))
                 elif (key, name) in self._kept:
                     waiting.append(value)
@@ -99,6 +98,8 @@ class SharedMemory:
                 continue
             seen.add(identity(value))
             found.append(identity(value))
+            if kind is FunctionType and holds_nothing(value):
+                continue
             inner = list(self._within(value, kind))
             found.append(len(inner))
             waiting += inner
@@ -124,7 +125,9 @@ class SharedMemory:
                 yield value.locked()
         elif self._belongs(kind):
             yield from list(getattr(value, "__dict__", {}).values())
-            yield from (getattr(value, slot.__name__, None) for slot in slots_of(kind))
+            if kind not in self._slots:
+                self._slots[kind] = slots_of(kind)
+            yield from (getattr(value, slot.__name__, None) for slot in self._slots[kind])
 
     def _belongs(self, kind: type) -> bool:
         known = self._own.get(kind)
