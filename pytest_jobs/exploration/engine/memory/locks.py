@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -58,34 +58,25 @@ class Synchronisers:
 
     def found(self, modules: Iterable[Namespace]) -> Iterator[Any]:
         """Yield the locks, and the objects of libraries that keep what is put into them."""
-        sorts = self._sorts
         for module in modules:
-            for name, value in list(vars(module).items()):
-                sort = sorts.get(type(value)) or self._sort(type(value))
-                if sort == "nothing" or name.startswith("__"):
-                    continue
-                yield from self._with_parts(value, sort)
-                if sort in {"lock", "keeper"} or (
-                    sort == "class" and value.__module__ != module.__name__
-                ):
-                    continue
-                for inner in list(
-                    (value if sort == "dictionary" else attributes_of(value)).values()
-                ):
-                    sort_within = sorts.get(type(inner)) or self._sort(type(inner))
-                    if sort_within == "dictionary" and sort != "dictionary":
-                        for each in list(inner.values()):
-                            yield from self._with_parts(each, self._sort(type(each)))
-                    else:
-                        yield from self._with_parts(inner, sort_within)
+            yield from self._below(vars(module), module.__name__, 2)
 
-    def _with_parts(self, value: Any, sort: str) -> Iterator[Any]:
-        """Yield a lock or a keeper, and those of which it is made: a queue has a lock and three conditions."""
-        if sort in {"lock", "keeper"}:
-            yield value
-        if sort == "keeper":
-            for part in list(attributes_of(value).values()):
-                yield from self._with_parts(part, self._sort(type(part)))
+    def _below(self, names: Mapping[Any, Any], module: str, depth: int) -> Iterator[Any]:
+        sorts = self._sorts
+        for name, value in list(names.items()):
+            sort = sorts.get(type(value)) or self._sort(type(value))
+            if sort == "nothing" or (depth == 2 and name.startswith("__")):
+                continue
+            if sort == "lock":
+                yield value
+            elif sort == "keeper":
+                yield value
+                # A queue has a lock and three conditions.
+                yield from self._below(attributes_of(value), module, 0)
+            elif sort == "dictionary" and depth:
+                yield from self._below(value, module, depth - 1)
+            elif depth == 2 and (sort != "class" or value.__module__ == module):
+                yield from self._below(attributes_of(value), module, 1)
 
     def _sort(self, kind: type) -> str:
         found = self._sorts.get(kind)

@@ -19,7 +19,7 @@ CONTAINERS: Final = (dict, list, set, deque, bytearray)
 LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
 #: Values of these types are not state: code, and other modules.
 NO_STATE: Final = (types.ModuleType, types.FunctionType, type)
-CONSTANTS: Final = (type(None), bool, int, float, complex, str, bytes)
+CONSTANTS: Final = frozenset((type(None), bool, int, float, complex, str, bytes))
 _METHODS: Final = (staticmethod, classmethod, types.MethodType)
 #: These do not change, but what is in them may.
 _WRAPPING: Final = (tuple, frozenset, CACHE, functools.partial, *_METHODS)
@@ -70,13 +70,14 @@ Key: TypeAlias = Hashable
 
 def held(value: Any) -> Held:
     """Return a value with a copy of what is in it. A lock has nothing in it: see `locks`."""
-    if is_one_of((dict,), value):
-        return Held(value, dict(value))
-    if is_one_of(CONTAINERS, value):
-        return Held(value, list(value))
-    if type(value) is CACHE:
+    kind = type(value)
+    if kind in CONSTANTS:
+        return Held(value)
+    if issubclass(kind, CONTAINERS):
+        return Held(value, (dict if issubclass(kind, dict) else list)(value))
+    if kind is CACHE:
         return Held(value, value.cache_info().currsize)
-    if is_one_of((threading.local,), value):
+    if issubclass(kind, threading.local):
         # Those of this thread.
         return Held(value, dict(vars(value)))
     return Held(value)
@@ -192,7 +193,7 @@ class Names(Place):
         if (
             before is self._last
             and _has(self.values() if self.slots else self._names, self._all)
-            and all(map(_is_unchanged, self._with_content))
+            and (not self._with_content or all(map(_is_unchanged, self._with_content)))
         ):
             return before
         now = super().look(before)
@@ -311,7 +312,7 @@ class Keeper(Place):
 
 
 def is_of_module(name: str, value: Any) -> bool:
-    return not (is_one_of(NO_STATE, value) or name.startswith("__"))
+    return not (name.startswith("__") or is_one_of(NO_STATE, value))
 
 
 def is_of_class(name: str, value: Any) -> bool:
@@ -445,7 +446,7 @@ class _Walk:
         """Return what lies behind some names. The place of the names has what is in a container already."""
         found: list[Any] = []
         for name, value in list(names.items()):
-            if type(name) is str and name.startswith("__"):
+            if type(value) in CONSTANTS or (type(name) is str and name.startswith("__")):
                 continue
             if is_one_of(CONTAINERS, value):
                 self._named.add(identity(value))
