@@ -410,10 +410,25 @@ class ProcessMemory:
                 for spot, was, now in changed
                 if spot not in known and not self._state_decides(spot, was)
             }
-        shown = shown_by(self._observe, by_state | guesses.keys(), self._without)
+        shown = self._shown(by_state | guesses.keys())
         self._kept |= shown & by_state
         self._guessed |= {spot: now for spot, now in guesses.items() if spot not in shown}
         return self._own | self._guessed.keys() | (by_state - shown)
+
+    def _shown(self, candidates: AbstractSet[Spot]) -> set[Spot]:
+        """Return what belongs to the world: without it, the state is another one."""
+        if not candidates:
+            return set()
+        before = _state(self._observe)
+        with self._without(candidates):
+            if _state(self._observe) == before:
+                return set()
+        shown = set()
+        for candidate in candidates:
+            with self._without({candidate}):
+                if _state(self._observe) != before:
+                    shown.add(candidate)
+        return shown
 
     def _by_state(self, changed: Changes) -> set[Spot]:
         """Return about which of some changes the state decides, without what belongs to the world for certain."""
@@ -485,35 +500,8 @@ class ProcessMemory:
         return self._first[spot[0]].get(spot[1], GONE)
 
 
-def shown_by(
-    observe: Callable[[], object],
-    candidates: AbstractSet[Spot],
-    without: Callable[[AbstractSet[Spot]], Any],
-) -> frozenset[Spot]:
-    """Return what belongs to the world: without it, the state is another one.
-
-    Args:
-        observe: returns the state. It may fail if the world needs what was reset, or if a suspended delivery holds
-            a lock.
-        candidates: what is tried.
-        without: gives some candidates their first values for a block.
-    """
-    if not candidates:
-        return frozenset()
-    before = _state(observe)
-    with without(candidates):
-        if _state(observe) == before:
-            return frozenset()
-    belonging = set()
-    for candidate in candidates:
-        with without({candidate}):
-            if _state(observe) != before:
-                belonging.add(candidate)
-    return frozenset(belonging)
-
-
 def _state(observe: Callable[[], object]) -> object:
-    """Return the state; None if it cannot be observed."""
+    """Return the state; None if the world needs what was reset, or if a suspended delivery holds a lock."""
     try:
         return observe()
     except Exception:
