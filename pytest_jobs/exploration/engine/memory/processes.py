@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Set as AbstractSet
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -47,6 +48,23 @@ class Memory(NamedTuple):
     locks: list[HeldLock]
     #: What belongs to the whole process, such as its working directory.
     state: ProcessState
+
+
+@dataclass
+class _World:
+    """What is remembered of one world."""
+
+    observe: Callable[[], object] = object
+    used: Callable[[], Iterable[Namespace]] | None = None
+    #: What belongs to it for certain.
+    kept: set[Spot] = field(default_factory=set)
+    #: The places, with queues and the like, which it may have made, and the first values there.
+    here: dict[Key, Place] = field(default_factory=dict)
+    first: dict[Key, Taken] = field(default_factory=dict)
+    #: Locks, queues and the like, and which of the locks are held from the beginning.
+    found: list[Any] = field(default_factory=list)
+    held: set[int] = field(default_factory=set)
+    state: ProcessState = field(default_factory=ProcessState.taken)
 
 
 class ProcessMemory:
@@ -121,17 +139,10 @@ class ProcessMemory:
         self._left: dict[Spot, tuple[Held, Held]] = {}
         #: Names of what was guessed to belong to processes before the last world has made it anew.
         self.guessed_wrongly: list[str] = []
-        # Of one world.
-        self._first: dict[Key, Taken] = {}
-        self._first_state = ProcessState.taken()
-        #: The places, with queues and the like, which this world may have made.
-        self._here: dict[Key, Place] = {}
-        #: Locks and keepers, and the locks that are held from the beginning.
-        self._found: list[Any] = []
-        self._first_locks: set[int] = set()
-        self._observe: Callable[[], object] = object
-        self._used: Callable[[], Iterable[Namespace]] | None = None
-        self._kept: set[Spot] = set()
+        self._world = _World()
+        #: Those that are not torn down yet: the end of an interrupted history may have to be compared with that of
+        #: another clean run.
+        self._open: list[_World] = []
         #: What most likely belongs to processes, and what was there: the state of this world does not show it.
         self._guessed: dict[Spot, Held] = {}
         #: What was there when the last step of a machine ended.
@@ -164,8 +175,8 @@ class ProcessMemory:
         self._places = {key: place for key, place in self._all.items() if key in reached}
         self._left = {spot: value for spot, value in self._left.items() if spot[0] in reached}
         self._any_synchroniser = any(True for _ in self._synchronisers.found(modules))
-        self._first = {key: first for key, first in self._before.items() if key in reached}
-        self._here = self._all
+        self._world.first = {key: first for key, first in self._before.items() if key in reached}
+        self._world.here = self._all
         for (key, name), was, _ in self._changed():
             self._put(key, name, was)
 
@@ -173,15 +184,16 @@ class ProcessMemory:
         """Look at what a module keeps that a delivery has just imported."""
         added = self._add((module,))
         first = _taken(added, {})
-        self._here |= added
-        self._first |= first
+        for world in self._open:
+            world.here |= added
+            world.first |= first
         if _key_of(module) in first:
             self._before[_key_of(module)] = first[_key_of(module)]
 
     def put_back(self) -> None:
         """Put back what the next world was to decide: there is none."""
         for (key, name), (_, first) in self._left.items():
-            self._put(key, name, first)
+            self._all[key].put(name, first)
         self._left = {}
 
     def any_guess(self) -> bool:
@@ -207,7 +219,6 @@ class ProcessMemory:
                 and where no clean run has shown what processes keep: in a machine. None otherwise.
             learns: whether to look at every place, however many there are.
         """
-        self._observe, self._used, self._kept = observe, used, set(kept)
         places = self._places
         if not learns and len(places) > _MOST_EACH_TIME:
             keys = {key for key, _ in (*self._own, *self._left)}
@@ -220,39 +231,45 @@ class ProcessMemory:
                 places[place] = self._all[place] = self._all.get(place) or Names(
                     module, is_of_module
                 )
-        now = _taken(places, self._first)
+        now = _taken(places, self._world.first)
         self.guessed_wrongly = []
         for (key, name), (left, first) in self._left.items():
             if is_same(now[key].get(name, GONE), left):
                 self._own.add((key, name))
-                self._put(key, name, first)
+                self._all[key].put(name, first)
                 continue
             self._of_worlds.add((key, name))
             if (key, name) in self._guessed:
                 self.guessed_wrongly.append(self._name_of(key, name))
         if self._left:
             self._left = {}
-            now = _taken(places, self._first)
+            now = _taken(places, self._world.first)
         # Most projects have none.
         waits = self._any_synchroniser or self._may_wait()
-        self._found = list(self._synchronisers.found(self._modules())) if waits else []
-        self._first_locks = {
-            identity(each) for each in self._found if is_one_of(LOCKS, each) and is_held(each)
-        }
+        found = list(self._synchronisers.found(self._modules())) if waits else []
+        locks = [each for each in found if is_one_of(LOCKS, each)]
         keepers: dict[Key, Place] = {
-            identity(each): Keeper(each) for each in self._found if not is_one_of(LOCKS, each)
+            identity(each): Keeper(each) for each in found if not is_one_of(LOCKS, each)
         }
-        self._here = {**places, **keepers}
-        self._first = {**now, **_taken(keepers, {})}
+        self._world = _World(
+            observe,
+            used,
+            set(kept),
+            {**places, **keepers},
+            {**now, **_taken(keepers, {})},
+            found,
+            {identity(lock) for lock in locks if is_held(lock)},
+            ProcessState.taken(),
+        )
+        self._open.append(self._world)
         self._guessed, self._seen = {}, {}
-        self._first_state = ProcessState.taken()
 
     def end(self) -> None:
         """End the last process of a world: nothing of the deliveries stays in force."""
         self._left = {}
         changed = self._changed()
         self._end_process(changed)
-        self._kept = set()
+        self._world.kept = set()
         by_state = self._by_state(changed)
         for (key, name), was, left in changed:
             if (key, name) in self._own or (key, name) in by_state:
@@ -264,13 +281,16 @@ class ProcessMemory:
             if (key, name) not in self._left:
                 self._put(key, name, left)
                 self._left[key, name] = left, self._first_of((key, name))
-        self._first_state.put_back(recursion_limit=False)
+        self._world.state.put_back(recursion_limit=False)
         self._renew(True)
+        self._open.pop()
+        if self._open:
+            self._world = self._open[-1]
 
     def of_world(self) -> frozenset[Spot]:
         """Return what has changed, about which the state decides, and what belongs to the world."""
         self._decide(self._changed())
-        return frozenset(self._kept)
+        return frozenset(self._world.kept)
 
     @contextmanager
     def step(self) -> Generator[None, None, None]:
@@ -279,7 +299,7 @@ class ProcessMemory:
         The test changes what changes between two blocks, such as the model of a rule: each process has that.
         """
         for key, seen in self._seen.items():
-            here, first = self._here[key].look(seen), dict(self._first[key])
+            here, first = self._world.here[key].look(seen), dict(self._world.first[key])
             if here is seen:
                 continue
             for name in {**seen, **here}:
@@ -290,7 +310,7 @@ class ProcessMemory:
                 first[name] = now
                 if now is GONE:
                     del first[name]
-            self._first[key] = first
+            self._world.first[key] = first
         try:
             yield
         finally:
@@ -298,13 +318,13 @@ class ProcessMemory:
 
     def note_step(self) -> None:
         """Note what is there when deliveries end. In a large project only what its jobs reach is looked at."""
-        keys: Iterable[Key] = self._first
-        if len(self._first) > _MOST_EACH_TIME:
+        keys: Iterable[Key] = self._world.first
+        if len(self._world.first) > _MOST_EACH_TIME:
             modules = self._modules()
             if self._reached[0] is not modules:
                 self._reached = modules, found_below(modules, self._left_out).keys()
-            keys = self._reached[1] & self._first.keys()
-        self._seen = _taken({key: self._here[key] for key in keys}, self._seen)
+            keys = self._reached[1] & self._world.first.keys()
+        self._seen = _taken({key: self._world.here[key] for key in keys}, self._seen)
 
     # Processes
 
@@ -314,7 +334,7 @@ class ProcessMemory:
         self._end_process(changed)
         for key, name in self._decide(changed):
             self._put(key, name, self._first_of((key, name)))
-        self._first_state.put_back(recursion_limit=False)
+        self._world.state.put_back(recursion_limit=False)
         self._renew(False)
 
     def leave_dead(self, frames: Iterable[FrameType] = ()) -> Memory:
@@ -340,13 +360,13 @@ class ProcessMemory:
         here = Memory(self._values(spots), locks, ProcessState.taken())
         if there is None:
             self._put_anew(spots)
-            self._first_state.put_back(recursion_limit=False)
+            self._world.state.put_back(recursion_limit=False)
             return here
         # Only the process that is left has changed these.
         for key, name in spots - there.values.keys():
             self._put(key, name, self._first_of((key, name)))
         for (key, name), value in there.values.items():
-            if (key, name) not in self._kept:
+            if (key, name) not in self._world.kept:
                 self._put(key, name, value)
         for lock in there.locks:
             lock.take()
@@ -384,13 +404,13 @@ class ProcessMemory:
         """Release the locks that deliveries hold, and return those."""
         found = {identity(lock): lock for lock in locks_of(frames)}
         for each in self._synchronisers_with(changed):
-            if is_one_of(LOCKS, each) and identity(each) not in self._first_locks:
+            if is_one_of(LOCKS, each) and identity(each) not in self._world.held:
                 found[identity(each)] = each
         return [lock for lock in map(HeldLock, found.values()) if lock.release()]
 
     def _synchronisers_with(self, changed: Changes) -> Iterator[Any]:
         """Yield the locks and keepers of the world, and those that deliveries have made."""
-        yield from self._found
+        yield from self._world.found
         for _, _, now in changed:
             content = now.content.values() if isinstance(now.content, dict) else ()
             for each in (now.value, *content):
@@ -403,7 +423,7 @@ class ProcessMemory:
         """Return what belongs to the process, and has its first value in a new one."""
         by_state = self._by_state(changed)
         guesses: dict[Spot, Held] = {}
-        if self._used is not None:
+        if self._world.used is not None:
             known = self._own | self._of_worlds | self._guessed.keys()
             guesses = {
                 spot: now
@@ -411,7 +431,7 @@ class ProcessMemory:
                 if spot not in known and not self._state_decides(spot, was)
             }
         shown = self._shown(by_state | guesses.keys())
-        self._kept |= shown & by_state
+        self._world.kept |= shown & by_state
         self._guessed |= {spot: now for spot, now in guesses.items() if spot not in shown}
         return self._own | self._guessed.keys() | (by_state - shown)
 
@@ -419,35 +439,37 @@ class ProcessMemory:
         """Return what belongs to the world: without it, the state is another one."""
         if not candidates:
             return set()
-        before = _state(self._observe)
+        before = _state(self._world.observe)
         with self._without(candidates):
-            if _state(self._observe) == before:
+            if _state(self._world.observe) == before:
                 return set()
         shown = set()
         for candidate in candidates:
             with self._without({candidate}):
-                if _state(self._observe) != before:
+                if _state(self._world.observe) != before:
                     shown.add(candidate)
         return shown
 
     def _by_state(self, changed: Changes) -> set[Spot]:
         """Return about which of some changes the state decides, without what belongs to the world for certain."""
-        spots = {spot for spot, was, _ in changed if self._state_decides(spot, was)} - self._kept
-        if self._used is not None:
+        spots = {
+            spot for spot, was, _ in changed if self._state_decides(spot, was)
+        } - self._world.kept
+        if self._world.used is not None:
             # What a delivery cannot have changed.
-            used = set(map(_key_of, self._used()))
-            spots = {s for s in spots if s[0] in used or not _is_of_module(self._here[s[0]])}
+            used = set(map(_key_of, self._world.used()))
+            spots = {s for s in spots if s[0] in used or not _is_of_module(self._world.here[s[0]])}
         return spots
 
     def _state_decides(self, spot: Spot, was: Held) -> bool:
-        place = self._here[spot[0]]
+        place = self._world.here[spot[0]]
         return type(was.value) is CACHE or isinstance(place, Keeper) or _is_of_module(place)
 
     def _changed(self) -> Changes:
         """Return what is not as it was at first."""
         found = []
-        for key, first in self._first.items():
-            here = self._here[key].look(first)
+        for key, first in self._world.first.items():
+            here = self._world.here[key].look(first)
             if here is first:
                 continue
             for name in {**first, **here}:
@@ -458,7 +480,7 @@ class ProcessMemory:
 
     def _name_of(self, key: Key, name: Any) -> str:
         """Return how a message names a spot: by the class or the function that keeps it."""
-        place = self._here[key]
+        place = self._all[key]
         if not isinstance(place, Names):
             return f"a {type(place.taken()[name].value).__name__}"
         owner = place.owner
@@ -479,7 +501,7 @@ class ProcessMemory:
                 self._put(key, name, value)
 
     def _values(self, spots: Iterable[Spot]) -> dict[Spot, Held]:
-        taken = {key: self._here[key].taken() for key in {key for key, _ in spots}}
+        taken = {key: self._world.here[key].taken() for key in {key for key, _ in spots}}
         return {(key, name): taken[key].get(name, GONE) for key, name in spots}
 
     def _put_anew(self, spots: Iterable[Spot]) -> None:
@@ -494,10 +516,10 @@ class ProcessMemory:
             self._put(key, name, first)
 
     def _put(self, key: Key, name: Any, value: Held) -> None:
-        self._here[key].put(name, value)
+        self._world.here[key].put(name, value)
 
     def _first_of(self, spot: Spot) -> Held:
-        return self._first[spot[0]].get(spot[1], GONE)
+        return self._world.first[spot[0]].get(spot[1], GONE)
 
 
 def _state(observe: Callable[[], object]) -> object:
