@@ -152,7 +152,7 @@ class Place:
 
 
 class Names(Place):
-    """The names of a module, of a class, or of an object or a function, in its dictionary and in slots."""
+    """The names of a module, of a class, or of an object, in its dictionary and in slots."""
 
     def __init__(
         self,

@@ -99,8 +99,8 @@ class ProcessMemory:
       whether that was right;
     - a lock always belongs to a process, by whatever name.
 
-    Other places, such as variables of closures, are not looked at: of two clean runs that are alike the second
-    does something else then, and the check is refused.
+    Other places, such as an object of a library or a generator that waits, are not looked at: of two clean runs
+    that are alike the second does something else then, and the check is refused.
     """
 
     def __init__(
@@ -140,8 +140,7 @@ class ProcessMemory:
         #: Names of what was guessed to belong to processes before the last world has made it anew.
         self.guessed_wrongly: list[str] = []
         self._world = _World()
-        #: Those that are not torn down yet: the end of an interrupted history may have to be compared with that of
-        #: another clean run.
+        #: Those that are not torn down yet: the end of a history may have to be compared with that of another run.
         self._open: list[_World] = []
         #: What most likely belongs to processes, and what was there: the state of this world does not show it.
         self._guessed: dict[Spot, Held] = {}
