@@ -476,3 +476,27 @@ def test_a_lock_is_the_same_under_all_names():
     check_idempotent(sends_under_the_lock, args=(1,), world=mails)
 
     assert context.lock is before is lock
+
+
+current = None
+
+
+def test_what_a_world_binds_is_there_until_it_ends_although_another_one_was_built_meanwhile():
+    """The end of `out_of_order` is compared with that of another clean run, in a world of its own."""
+
+    def world():
+        global current  # noqa: PLW0603 - a name of a module is what is tested
+        before, mine = current, object()
+        current = mine
+        yield from mails()
+        assert current is mine
+        current = before
+
+    def sends(number):
+        app.mailer.send(number, key=number)
+
+    check_idempotent(
+        sends, args=(1,), world=world, histories=["out_of_order"], others=[lambda: None]
+    )
+
+    assert current is None

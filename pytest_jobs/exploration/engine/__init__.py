@@ -7,8 +7,8 @@ Read in this order:
 - `watching`: one watched delivery, which is stopped at a point;
 - `delivering`, `engine`: deliveries in a world, and the set-up that is the same for all of them;
 - `world`, `sameness`: building a world, and comparing its states;
-- `processes`, `threads`, `unwinding`: the memory of each process, deliveries side by side, the end of a dead one;
-- `memory`: the objects that two deliveries would share all the same;
+- `memory`: what each process keeps, and which objects two deliveries would share all the same;
+- `threads`, `unwinding`: deliveries side by side, the end of a dead one;
 - `functions`: the bridge of plain functions.
 
 `histories` (check_idempotent), `machine` (JobMachine) and `live` (--jobs-crash) stand on it. `effects`

@@ -22,10 +22,10 @@ from ...harness.running.performer import Performer
 from ...harness.time.waiting import in_running_loop
 from .acts import Act, SourceState, Unwound, skippable, watcher
 from .ending.death import holds
+from .ending.process_state import ProcessIds
 from .ending.signs import stack_of
 from .engine import Engine
 from .points import trace_of
-from .processes import ProcessIds
 from .sameness.chance import Chance, numbering
 from .sameness.renaming import Renaming
 from .sameness.times import Times

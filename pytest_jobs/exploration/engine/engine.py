@@ -20,12 +20,11 @@ from ...harness.running.calls import direct_calls
 from .acts import SourceState, Unwound, watcher
 from .ending.imports import follow_imports
 from .ending.patchers import Patchers
-from .ending.process_memory import ProcessMemory
 from .ending.process_state import ProcessState, SignalHandlers
-from .ending.synchronisers import Namespace, Slot, Synchronisers
 from .ending.watchdog import Watchdog
 from .functions import FunctionBridge
 from .lines import line_tracer
+from .memory.processes import ProcessMemory
 from .sameness.chance import Chance
 from .scope import Scope
 from .sources import EffectSource, Sources
@@ -44,9 +43,6 @@ class Engine:
     A call of `check_idempotent`, a search by a `JobMachine` and a script each open one. It uses the
     harness of the test, or opens one.
     """
-
-    #: The state of the process before the search, or when the world of a history has been built.
-    first_state: ProcessState
 
     def __init__(
         self,
@@ -75,11 +71,11 @@ class Engine:
         #: world is torn down.
         self.when_built: list[Callable[[ExitStack, Callable[[], object]], object]] = []
         self.watchdog = Watchdog(time_limit, Unwound)
-        self._synchronisers: Synchronisers | None = None
         self._patchers = Patchers(self.patches, _is_in_delivery)
-        self._on_import: list[Callable[[Namespace], object]] = []
-        #: What processes keep inside of the objects of the project.
-        self.process_memory = ProcessMemory((), scope.leaves_out)
+        #: What processes keep.
+        self.memory = ProcessMemory(
+            scope.modules, scope.may_wait, scope.leaves_out, self._renew_process
+        )
 
     @classmethod
     @contextmanager
@@ -140,77 +136,20 @@ class Engine:
         """Return what the servers of the job libraries would keep now: locks, batches, results."""
         return [getattr(bridge, "served", None) for bridge in self.harness.bridges]
 
-    def remember_process(self, modules: Iterable[Namespace]) -> None:
-        """Remember what some modules keep before the first delivery."""
-        if not self.process_memory:
-            self.process_memory = ProcessMemory(modules, self.scope.leaves_out)
-
-    def remember_locks(self, modules: Iterable[Namespace]) -> None:
-        """Remember which locks of some modules are free before the first delivery."""
-        if self._synchronisers is None:
-            self._synchronisers = Synchronisers(modules)
-
-    def remember_new_locks(self) -> None:
-        """Remember the locks and queues that a world has made, as it has left them."""
-        if self._synchronisers is not None and self._watches_synchronisers():
-            self._synchronisers.remember(self.scope.modules())
-
-    def begin_processes(self, stack: ExitStack) -> None:
-        """Let the processes of a history begin as its world has left this process: with its environment, say.
-
-        Args:
-            stack: ends it, before the world is torn down.
-        """
-        stack.callback(setattr, self, "first_state", self.first_state)
-        self.first_state = ProcessState.taken()
-
-    def renew_process(self, observe: Callable[[], object] | None = None) -> None:
-        """Let a new process begin: nothing of the deliveries before it is in force.
-
-        Args:
-            observe: returns the state of the world; None if there is no world any more.
-        """
-        self.first_state.put_back(recursion_limit=False)
-        self._signal_handlers.renew()
-        self._patchers.catch_up()
-        self.renew_locks(observe)
-
-    def renew_locks(self, observe: Callable[[], object] | None = None) -> None:
-        """Let locks, queues and the like be those of a new process.
-
-        Args:
-            observe: returns the state of the world; None if there is no world any more.
-        """
-        if self._watches_synchronisers() and self._synchronisers is not None:
-            self._synchronisers.renew(self.scope.modules(), observe)
-
-    def synchronisers(self) -> list[Slot]:
-        """Return the locks, queues and the like of this process."""
-        if self._synchronisers is None or not self._watches_synchronisers():
-            return []
-        return self._synchronisers.taken(self.scope.modules())
-
-    def _watches_synchronisers(self) -> bool:
-        return bool(self._synchronisers) or self.scope.may_wait()
-
-    @contextmanager
-    def noting_imports(self, note: Callable[[Namespace], object]) -> Generator[None, None, None]:
-        """Call a function, in a block, with each module of the project that a delivery is the first to import."""
-        self._on_import.append(note)
-        try:
-            yield
-        finally:
-            self._on_import.remove(note)
-
     def _note_import(self, module: ModuleType) -> None:
         if _is_in_delivery() and self.scope.may_use(module):
-            for note in self._on_import:
-                note(module)
+            self.memory.note_import(module)
 
-    def leave_nothing(self) -> None:
-        """Take back what is still in force of the deliveries."""
-        self.renew_process()
-        self._patchers.renew()
+    def _renew_process(self, is_end: bool) -> None:
+        """Let a new process begin, or the last one end: nothing of the deliveries before is in force."""
+        self._signal_handlers.renew()
+        self._patchers.catch_up()
+        if is_end:
+            self._patchers.renew()
+
+    def _leave_nothing(self, before: ProcessState) -> None:
+        before.put_back(recursion_limit=False)
+        self._renew_process(True)
 
     def start(self) -> None:
         """Patch the libraries, stop the clock, and trace lines, until the block ends."""
@@ -218,9 +157,9 @@ class Engine:
         stack.callback(self.of_search.end)
         stack.callback(self.patches.restore)
         stack.callback(random.setstate, random.getstate())
-        self.first_state = ProcessState.taken()
+        before = ProcessState.taken()
         self._signal_handlers = SignalHandlers(self.patches, _is_in_delivery)
-        stack.callback(self.leave_nothing)
+        stack.callback(self._leave_nothing, before)
         self._pin_chance()
         follow_imports(self.patches, self._note_import)
         self.sources.catch_up()

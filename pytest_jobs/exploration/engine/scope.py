@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from ...errors import ExplorationError
 from ...harness.records.attributes import identity
-from .ending.synchronisers import Namespace
+from .memory.places import Namespace
 
 #: The operations that begin a `with` block.
 _ENTERING: Final = frozenset(

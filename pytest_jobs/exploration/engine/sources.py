@@ -16,7 +16,7 @@ from ...errors import ExplorationError
 from ...harness.records.attributes import attributes_of, identity, is_one_of
 from ...harness.records.patches import Patches
 from .acts import watcher
-from .ending.synchronisers import Namespace
+from .memory.places import Namespace
 
 #: What is being sent to a real server that is not allowed; None if nothing is.
 _forbidden: ContextVar[str | None] = ContextVar("pytest_jobs_forbidden_server", default=None)

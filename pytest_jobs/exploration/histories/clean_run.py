@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from ...errors import ExplorationError
 from ..engine.delivering import check_finished
-from ..engine.memory import SharedMemory
-from ..engine.processes import GlobalName, ModuleGlobals
+from ..engine.memory.processes import Spot
+from ..engine.memory.shared import SharedMemory
 from ..engine.sameness.derived import Derived, Source
 from ..engine.sameness.differences import differences, not_fresh
 from ..engine.watching import AtSome, Run
@@ -69,7 +69,7 @@ class Reference:
         self._checked = checked
         self._args = args
         self._kwargs = kwargs
-        self._kept: frozenset[GlobalName] = frozenset()
+        self._kept: frozenset[Spot] = frozenset()
         self._known = False
         self._is_imported = False
         #: How much was known of the services then: with other arguments, a job may show more of them.
@@ -133,7 +133,7 @@ class Reference:
             history.account.check_bound()
             _check_succeeded(history)
             check_finished(run)
-            self._kept = history.memories.of_world()
+            self._kept = history.memory.of_world()
             again = _Seen(history.initial, history.trail(), self.wanted)
         self.run = history.runs[0]
         if not self.run.points:
@@ -333,21 +333,13 @@ class Reference:
         # The modules of the traced code are known only after the run, which has changed their globals.
         engine = self._checked.engine
         scope = engine.scope
-        modules = scope.loaded_modules()
-        globals_before = ModuleGlobals(modules)
-        engine.remember_locks(modules)
-        engine.remember_process(modules)
+        engine.memory.look_at(scope.loaded_modules())
         history = self.history(learns=True)
-        with engine.noting_imports(globals_before.add):
-            found, initial = self._clean(history)
+        found, initial = self._clean(history)
         _check_ran(history.runs[0])
         if history.hangs:
             check_not_refused(history)
-        globals_before.keep_only(scope.modules())
-        globals_before.restart()
-        engine.process_memory.keep_only(scope.modules())
-        # The globals are those from before, and a lock among them belongs to the loop of that run.
-        engine.renew_process()
+        engine.memory.keep_only(scope.modules())
         if engine.sources.catch_up():
             return None
         # Before another run meets what the refused one has left, such as a lock file.

@@ -20,8 +20,8 @@ from ..engine.acts import Act, Unwound, later_acts, watcher
 from ..engine.delivering import Deliveries
 from ..engine.ending.process_state import put_recursion_limit
 from ..engine.ending.signs import blocking_call
-from ..engine.memory import SharedMemory
-from ..engine.processes import GlobalName, Memories, Memory
+from ..engine.memory.processes import Memory, Spot
+from ..engine.memory.shared import SharedMemory
 from ..engine.sameness.derived import Derived
 from ..engine.sameness.renaming import Renaming
 from ..engine.threads import OwnThread, SameThread, Worker, while_alive
@@ -53,7 +53,7 @@ class History(Deliveries):
         *,
         seed: int = 1,
         delay: timedelta = timedelta(0),
-        kept: frozenset[GlobalName] = frozenset(),
+        kept: frozenset[Spot] = frozenset(),
         threads: bool = True,
         clean: Account | None = None,
         learns: bool = False,
@@ -69,7 +69,7 @@ class History(Deliveries):
             kwargs: its keyword arguments.
             seed: the seed of random values.
             delay: how much later than others it begins.
-            kept: globals that are known to belong to the world.
+            kept: what is known to belong to the world.
             threads: whether overlapping deliveries get threads of their own.
             clean: the stores as the clean run used them; None for the clean run itself.
             learns: whether it shows what a process keeps, which other histories then begin without.
@@ -84,6 +84,7 @@ class History(Deliveries):
         self._args = args
         self._kwargs = kwargs
         self._kept = kept
+        self.memory = checked.engine.memory
         self._threads = threads
         self._delay = delay
         self._learns = learns
@@ -115,15 +116,10 @@ class History(Deliveries):
             accounts.open(self.account, stack)
             self._enter_world(stack, self._delay)
             self.account.note_built()
-            self.engine.remember_new_locks()
-            self.engine.begin_processes(stack)
-            self.memories = Memories(
-                self.engine, self.engine.scope.modules(), self.observed, kept=self._kept
-            )
-            stack.callback(self.memories.end)
             # Two clean runs have begun alike, and a look may take as long as the job.
             self.initial = self.observed() if self._initial is None else self._initial
-            self.memories.begin(stack, learns=self._learns)
+            self.memory.begin(self.observed, kept=self._kept, learns=self._learns)
+            stack.callback(self.memory.end)
             target, before = self._checked.target, len(self.ledger.records)
             enqueueing = target.bridge.enqueue(target.job, self._args, self._kwargs)
             if enqueueing is not None:
@@ -343,11 +339,11 @@ class History(Deliveries):
     def restart(self) -> None:
         """Let the following deliveries run in a new process, with fresh globals except those of the world."""
         if self._options.same_process:
-            self.memories.globals.free_locks()
+            self.memory.free_locks()
             return
         self.end_processes()
         self.end_loops()
-        self.memories.restart()
+        self.memory.restart()
 
     def begin_process(self) -> int | None:
         """Return the id of a new process; None if all deliveries run in one."""
@@ -361,7 +357,7 @@ class History(Deliveries):
         """
         frames = self._standing_in_blocks()
         self.kill_current()
-        memory = self.memories.leave_dead(frames)
+        memory = self.memory.leave_dead(frames)
         self.restart()
         return memory
 
@@ -374,7 +370,7 @@ class History(Deliveries):
             memory: the result of `kill`.
         """
         self.settled = True
-        self.memories.switch_to(memory)
+        self.memory.switch_to(memory)
 
     def is_in_block(self) -> bool:
         """Return whether the delivery that is being made is inside a block that it has to leave."""
@@ -391,14 +387,14 @@ class History(Deliveries):
         """
         if self._options.same_process:
             return None
-        return self.memories.switch_to(there, self._standing_in_blocks())
+        return self.memory.switch_to(there, self._standing_in_blocks())
 
     def _standing_in_blocks(self) -> list[FrameType]:
         return self._watches[-1].standing_in_blocks(sys._getframe(1)) if self._watches else []
 
     def would_wait(self) -> bool:
         """Return whether the suspended delivery holds a lock for which another one of its process waits."""
-        return self._options.same_process and self.memories.globals.any_lock_held()
+        return self._options.same_process and self.memory.any_lock_held()
 
     def add_waiting_delivery(self) -> Run:
         """Return a delivery that waited for the suspended one, and so has done nothing."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Final
 
-from ..engine.memory import Content
+from ..engine.memory.shared import Content
 from ..engine.watching import Run
 
 #: A line or an effect that comes by more often than this does so in a loop.

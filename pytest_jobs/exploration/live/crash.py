@@ -24,9 +24,9 @@ from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
 from ..engine.acts import Act, ActWatcher, Transaction, Unwound, skippable, watcher
 from ..engine.ending.death import holds
+from ..engine.ending.process_state import ProcessIds
 from ..engine.ending.watchdog import Watchdog
 from ..engine.lines import line_tracer
-from ..engine.processes import ProcessIds
 from ..engine.scope import Scope
 from ..engine.sources import Sources
 from ..engine.unwinding import InContext, clear_frames, isolated, silence_loop, silenced

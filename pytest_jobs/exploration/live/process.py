@@ -9,7 +9,7 @@ from ...harness.records.patches import Patches
 from ..engine.acts import watcher
 from ..engine.ending.patchers import Patchers
 from ..engine.ending.process_state import ProcessState, SignalHandlers
-from ..engine.ending.synchronisers import Synchronisers
+from ..engine.memory.locks import Borrowed
 from ..engine.scope import Scope
 from ..engine.watching import Watch
 
@@ -41,7 +41,7 @@ class LiveProcess:
         """
         self._patchers.catch_up()
         self._watch = watch
-        state, synchronisers = ProcessState.taken(), Synchronisers(scope.loaded_modules())
+        state, borrowed = ProcessState.taken(), Borrowed(scope.loaded_modules())
         try:
             yield
         finally:
@@ -50,7 +50,7 @@ class LiveProcess:
                 state.put_back()
                 self._handlers.renew()
                 self._patchers.renew()
-                synchronisers.give_back(scope.loaded_modules())
+                borrowed.give_back(scope.loaded_modules())
             else:
                 self._handlers.forget()
                 self._patchers.forget()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from ...harness.time.waiting import comes_about
-from ..engine.processes import Memories
+from ..engine.memory.processes import ProcessMemory
 from ..engine.threads import OwnThread, State
 
 #: Seconds in which a hanging thread may still end, once the killed ones have released everything.
@@ -90,14 +90,14 @@ class Process:
 class Processes:
     """Gives each process a thread and a memory of its own, and keeps the killed ones as they died."""
 
-    def __init__(self, memories: Memories, time_limit: float) -> None:
+    def __init__(self, memory: ProcessMemory, time_limit: float) -> None:
         """Begin with one process.
 
         Args:
-            memories: the memories of the processes.
+            memory: what each process keeps.
             time_limit: seconds of real time that one delivery may take.
         """
-        self._memories = memories
+        self._memory = memory
         self._time_limit = time_limit
         self._dead: list[Process] = []
         #: The process that makes the next delivery.
@@ -107,7 +107,7 @@ class Processes:
     def beside(self) -> Generator[None, None, None]:
         """Let another process work for a block, beside the one that has paused."""
         paused, self.working = self.working, Process(self._time_limit)
-        here = self._memories.switch_to(None)
+        here = self._memory.switch_to(None)
         try:
             yield
         finally:
@@ -115,7 +115,7 @@ class Processes:
             try:
                 other.end()
             finally:
-                self._memories.switch_to(here)
+                self._memory.switch_to(here)
 
     def restart(self) -> None:
         """Replace the working process by a new one."""
@@ -124,7 +124,7 @@ class Processes:
             self._dead.append(working)
         else:
             working.end()
-        self._memories.restart()
+        self._memory.restart()
 
     def end(self) -> None:
         """End all processes, the last one first, and their memory."""
@@ -134,7 +134,7 @@ class Processes:
         try:
             _end_all(last)
         finally:
-            self._memories.end()
+            self._memory.end()
 
 
 def _end_all(processes: list[Process]) -> None:

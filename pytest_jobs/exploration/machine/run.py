@@ -22,8 +22,8 @@ from ...harness.records.texts import short_name
 from ..effects.doubles.kinds import KINDS_OF_CALLS, CallKinds, kinds_of
 from ..effects.doubles.verbs import CallKind
 from ..effects.placed.stubs import Stubs
-from ..engine.ending.synchronisers import Namespace
 from ..engine.engine import Engine
+from ..engine.memory.places import Namespace
 from ..engine.sameness.differences import not_fresh
 from ..engine.scope import Scope
 from ..engine.world import World
@@ -113,7 +113,7 @@ class MachineRun:
             engine.start()
             engine.of_search.of(KINDS_OF_CALLS, lambda: CallKinds(self.options.mocks))
             engine.when_built.append(Stubs(engine.scope, engine.patches, engine.of_search).stand_in)
-            engine.remember_locks(self.modules())
+            self.modules()
             follow_files()
             follow_connections(engine.of_search.undo_by)
             _let_threads_share_connections(engine.patches)
@@ -123,7 +123,7 @@ class MachineRun:
         try:
             self.end()
         finally:
-            self.engine.process_memory.put_back()
+            self.engine.memory.put_back()
             self._stack.close()
 
     def begin(self, make: Callable[[MachineRun], E]) -> E:
@@ -160,7 +160,7 @@ class MachineRun:
             UnsatisfiedAssumption: when it was, in a search, which goes on and knows better now.
             ExplorationError: when it was, in a script.
         """
-        memory = self.engine.process_memory
+        memory = self.engine.memory
         if self._make is None or not memory.any_guess():
             return
         self._make(self).open().close()
@@ -227,7 +227,7 @@ class MachineRun:
         if len(sys.modules) != self._modules_of:
             self._modules = self.engine.scope.loaded_modules()
             self._modules_of = len(sys.modules)
-            self.engine.process_memory.look_at(self._modules)
+            self.engine.memory.look_at(self._modules)
         return self._modules
 
     def add_job(self, body: Callable[..., Any]) -> None:

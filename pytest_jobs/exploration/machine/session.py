@@ -16,9 +16,7 @@ from ...errors import ExplorationError, PoisonJob
 from ...harness.records.record import REDELIVERY, REMOVED, JobRecord, Source
 from ...harness.records.texts import short_repr
 from ..engine.delivering import Deliveries, check_finished
-from ..engine.ending.held_locks import released
-from ..engine.processes import Memories
-from ..engine.scope import file_of
+from ..engine.memory.places import Namespace
 from ..engine.watching import Run
 from ..stores.account import Account, accounts
 from .interruptions import Interruption
@@ -159,6 +157,7 @@ class Session(Deliveries):
         self._run = run
         self._queue = Queue(run.short_name)
         self._stack = ExitStack()
+        self._memory = run.engine.memory
         #: The names of the jobs that were delivered.
         self._delivered: set[str] = set()
         #: What it does to stores.
@@ -174,22 +173,20 @@ class Session(Deliveries):
         """
         run = self._run
         self.engine.sources.catch_up()
-        modules = run.modules()
+        run.modules()
         with ExitStack() as stack:
             accounts.open(self.account, stack)
             self._enter_world(stack)
             self.account.note_built()
-            self.engine.remember_new_locks()
             self.ledger.listen(self._added)
-            self.engine.begin_processes(stack)
-            self._memories = Memories(self.engine, modules, self.observed, ran=self._files)
-            self._processes = Processes(self._memories, run.options.time_limit)
+            self._context = contextvars.copy_context()
+            self._initial = self.observed()
+            self._memory.begin(self.observed, used=self._used)
+            self._memory.note_step()
+            self._processes = Processes(self._memory, run.options.time_limit)
             stack.callback(self._processes.end)
             # Before the killed deliveries go on to their end: what they enqueue is lost.
             stack.callback(self.ledger.die)
-            self._context = contextvars.copy_context()
-            self._initial = self.observed()
-            self._memories.begin(stack, learns=True)
             run.check_fresh(self._initial)
             self._stack = stack.pop_all()
         return self
@@ -259,7 +256,7 @@ class Session(Deliveries):
         """Kill the process that makes a delivery: called at one of its points."""
         frames = self._watches[-1].standing_in_blocks(sys._getframe())
         self.kill_current()
-        with released(frames):
+        with self._memory.released(frames):
             self._processes.working.kill()
 
     def pause(self) -> bool:
@@ -269,13 +266,13 @@ class Session(Deliveries):
             Whether it is still alive afterwards.
         """
         watch = self._watches[-1]
-        with released(watch.standing_in_blocks(sys._getframe())):
+        with self._memory.released(watch.standing_in_blocks(sys._getframe())):
             self._processes.working.pause()
         return not watch.dead
 
     def restart(self) -> None:
         """Let the following deliveries run in a new process."""
-        with self._memories.step():
+        with self._memory.step():
             self._restart()
 
     def _restart(self) -> None:
@@ -327,7 +324,7 @@ class Session(Deliveries):
         self, item: Pending, interruption: Interruption | None
     ) -> tuple[Run, Pending | None]:
         """Make a delivery; return it, and the delivery of the same payload that has to follow, if any."""
-        with self._memories.step():
+        with self._memory.step():
             return self._made(item, interruption)
 
     def _made(self, item: Pending, interruption: Interruption | None) -> tuple[Run, Pending | None]:
@@ -416,10 +413,10 @@ class Session(Deliveries):
             act.tells_itself for act in run.point_acts if act is not None
         )
 
-    def _files(self) -> set[str]:
-        """Return the files of the modules that the jobs have used."""
+    def _used(self) -> list[Namespace]:
+        """Return the modules that the jobs have used."""
         ran = {point.filename for run in self.runs for point in run.points}
-        return {file_of(module) for module in self.engine.scope.used_by(ran)}
+        return self.engine.scope.used_by(ran)
 
     def _added(self, record: JobRecord) -> None:
         if record.origin is REDELIVERY:

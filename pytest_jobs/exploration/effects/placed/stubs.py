@@ -20,8 +20,8 @@ from typing import Any, Final, Protocol
 from ....harness.records.attributes import attributes_of, enclosing_variables, identity, is_one_of
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, ActWatcher, SourceState, parts, watcher
-from ...engine.ending.synchronisers import Namespace
 from ...engine.lines import call_traced
+from ...engine.memory.places import Namespace
 from ...engine.scope import file_of
 from ...engine.sources import is_mock
 from ..doubles.arguments import ONCE_FOR_KEY, likely_key

@@ -3,9 +3,7 @@
 - `leaving`: where such a delivery may be left without skipping an `__exit__` or a `finally`;
 - `death`: how its end arrives, in a group of errors for example;
 - `watchdog`, `signs`: interrupting a delivery that would never end, and where it stands;
-- `synchronisers`: locks and queues that a dead delivery would keep;
-- `held_locks`: locks that its functions hold in objects of libraries;
-- `process_memory`, `process_state`: what it has left in classes, functions and objects, and in its whole process;
+- `process_state`: what it has left in its whole process, beside what the room `memory` puts back;
 - `imports`: the modules that it was the first to import;
 - `patchers`: `unittest.mock.patch` in jobs;
 - `log`: what it has logged.

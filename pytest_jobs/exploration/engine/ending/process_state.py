@@ -1,4 +1,4 @@
-"""What belongs to a whole process: its working directory, environment, settings and signal handlers."""
+"""What belongs to a whole process: its id, working directory, environment, settings and signal handlers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,44 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from ....harness.records.patches import Patches
+
+
+class ProcessIds:
+    """The ids of the worker processes of one history: each delivery has its own.
+
+    They are above the highest id that an operating system gives, so that a dead one never belongs to a real
+    process, and a signal that is sent to one never arrives anywhere.
+    """
+
+    _FIRST: Final = 738_204_001
+
+    def __init__(self, note: Callable[[int], object]) -> None:
+        """Begin without processes.
+
+        Args:
+            note: called with each id, which is a different one in each delivery.
+        """
+        self._note = note
+        self._next = self._FIRST
+        self._alive: set[int] = set()
+
+    def begin(self) -> int:
+        """Return the id of a new process."""
+        number, self._next = self._next, self._next + 1
+        self._alive.add(number)
+        self._note(number)
+        return number
+
+    def end_all_but(self, alive: Iterable[int | None]) -> None:
+        self._alive.intersection_update(alive)
+
+    def is_alive(self, number: int) -> bool | None:
+        """Return whether a process is alive; None if its id is not one of these."""
+        return number in self._alive if self._FIRST <= number < self._next else None
 
 
 class ProcessState(NamedTuple):

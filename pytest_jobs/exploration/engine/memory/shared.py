@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import types
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import partial
+import functools
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from types import FunctionType, MemberDescriptorType, MethodType
 from typing import Any, Final, TypeAlias
 
-from ...harness.records.attributes import identity
-from .ending.synchronisers import Namespace
-from .processes import LOCKS, GlobalName, is_held
+from ....harness.records.attributes import attributes_of, identity
+from .locks import is_held
+from .places import CONSTANTS, CONTAINERS, LOCKS, Namespace, holds_nothing, slots_of, within
+from .processes import Spot
 
-_SCALARS: Final = (type(None), bool, int, float, complex, str, bytes)
-_CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque, bytearray)
+_CONTAINERS: Final = (*CONTAINERS, tuple, frozenset)
 _FUNCTIONS: Final = (
-    types.FunctionType,
-    types.MethodType,
-    partial,
+    FunctionType,
+    MethodType,
+    functools.partial,
     staticmethod,
     classmethod,
     property,
@@ -44,7 +43,7 @@ class SharedMemory:
     def __init__(
         self,
         modules: Iterable[Namespace],
-        kept: Collection[GlobalName],
+        kept: Collection[Spot],
         body: Callable[..., object],
         is_own: Callable[[type], bool],
         served: Callable[[], Iterable[object]] = tuple,
@@ -53,7 +52,7 @@ class SharedMemory:
 
         Args:
             modules: the modules of the traced code.
-            kept: their globals that belong to the world. Others are fresh in each process, but not the objects
+            kept: their names that belong to the world. Others are fresh in each process, but not the objects
                 in them.
             body: the function of the job.
             is_own: returns whether a class belongs to the project.
@@ -66,6 +65,7 @@ class SharedMemory:
         self._is_own = is_own
         self._served = served
         self._own: dict[type, bool] = {}
+        self._slots: dict[type, Sequence[MemberDescriptorType]] = {}
 
     def content(self) -> Content | None:
         """Return what is there now; None if it is more than can be looked at again and again."""
@@ -73,30 +73,33 @@ class SharedMemory:
         seen: set[int] = set()
         waiting: list[Any] = [self._body, *self._served()]
         for module in self._modules:
+            key = identity(vars(module))
             for name, value in list(vars(module).items()):
                 if name.startswith("__"):
                     continue
                 kind = type(value)
-                if kind is types.FunctionType and _holds_nothing(value):
+                if kind is FunctionType and holds_nothing(value):
                     found.append(identity(value))
-                elif (module.__name__, name) in self._kept:
+                elif (key, name) in self._kept:
                     waiting.append(value)
                 elif kind not in _CONTAINERS:
-                    waiting += () if kind in _SCALARS else (value,)
+                    waiting += () if kind in CONSTANTS else (value,)
                 else:
                     # A new process has another one of these, with the same objects in it.
                     seen.add(identity(value))
-                    waiting.extend(one for one in _members(value) if type(one) not in _SCALARS)
+                    waiting.extend(one for one in _members(value) if type(one) not in CONSTANTS)
         while waiting:
             value = waiting.pop()
             kind = type(value)
-            if kind in _SCALARS:
+            if kind in CONSTANTS:
                 found.append(value)
                 continue
             if identity(value) in seen:
                 continue
             seen.add(identity(value))
             found.append(identity(value))
+            if kind is FunctionType and holds_nothing(value):
+                continue
             inner = list(self._within(value, kind))
             found.append(len(inner))
             waiting += inner
@@ -109,7 +112,8 @@ class SharedMemory:
         if issubclass(kind, _CONTAINERS):
             yield from _members(value)
         if issubclass(kind, _FUNCTIONS):
-            yield from _within_function(value)
+            yield from within(value)
+            yield from attributes_of(value).values() if kind is FunctionType else ()
         # By its type: a lazy object of Django would build what it stands for to say its class.
         elif issubclass(kind, type):
             if self._belongs(value):
@@ -121,10 +125,9 @@ class SharedMemory:
                 yield value.locked()
         elif self._belongs(kind):
             yield from list(getattr(value, "__dict__", {}).values())
-            for base in kind.__mro__:
-                slots = vars(base).get("__slots__", ())
-                for slot in (slots,) if isinstance(slots, str) else slots:
-                    yield getattr(value, slot, None)
+            if kind not in self._slots:
+                self._slots[kind] = slots_of(kind)
+            yield from (getattr(value, slot.__name__, None) for slot in self._slots[kind])
 
     def _belongs(self, kind: type) -> bool:
         known = self._own.get(kind)
@@ -135,44 +138,8 @@ class SharedMemory:
 
 
 def _members(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [one for pair in list(value.items()) for one in pair]
-    if isinstance(value, set | frozenset):
-        return sorted(value, key=_order)
-    return list(value)
-
-
-def _order(member: object) -> tuple[str, str]:
-    """Return by what the members of a set are put into an order that repeats within one process."""
-    return type(member).__name__, repr(member) if type(member) in _SCALARS else str(
-        identity(member)
+    return (
+        [one for pair in list(value.items()) for one in pair]
+        if isinstance(value, dict)
+        else list(value)
     )
-
-
-def _holds_nothing(function: types.FunctionType) -> bool:
-    """Return whether nothing can be kept in a function, as in most."""
-    return not (
-        function.__closure__
-        or function.__defaults__
-        or function.__kwdefaults__
-        or function.__dict__
-    )
-
-
-def _within_function(value: Any) -> Iterator[Any]:
-    if isinstance(value, types.FunctionType):
-        for cell in value.__closure__ or ():
-            try:
-                yield cell.cell_contents
-            except ValueError:
-                continue
-        yield from value.__defaults__ or ()
-        yield from (value.__kwdefaults__ or {}).values()
-        yield from vars(value).values()
-    elif isinstance(value, partial):
-        yield from (value.func, *value.args, *value.keywords.values())
-    elif isinstance(value, property):
-        yield value.fget
-    else:
-        yield value.__func__
-        yield getattr(value, "__self__", None)

@@ -1,0 +1,182 @@
+"""Locks and queues: a process that is dead or suspended keeps nobody out, and each object stays the same."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+from ....harness.records.attributes import attributes_of, identity, is_one_of
+from .places import LOCKS, NO_STATE, Namespace, is_keeper
+
+
+class HeldLock:
+    """A lock that a delivery holds, and how often. Its thread releases it, and takes it again.
+
+    There may be many names of a lock, such as that of a condition, so nothing takes its place.
+    """
+
+    def __init__(self, lock: Any) -> None:
+        self.lock = lock
+        self._count = 0
+
+    def release(self) -> bool:
+        """Release the lock; return whether it was held."""
+        if is_one_of(LOCKS[1:], self.lock):
+            while self.lock._is_owned():
+                self.lock.release()
+                self._count += 1
+        elif self.lock.locked():
+            self.lock.release()
+            self._count = 1
+        return bool(self._count)
+
+    def take(self) -> None:
+        """Take the lock again, as often as it was held."""
+        if is_one_of(LOCKS, self.lock):
+            for _ in range(self._count):
+                self.lock.acquire(blocking=False)
+        else:
+            attributes_of(self.lock)["_locked"] = True
+
+
+def is_held(lock: Any) -> bool:
+    locked = getattr(lock, "locked", None)
+    return bool(locked() if locked is not None else lock._is_owned())
+
+
+class Synchronisers:
+    """Finds the locks, queues and the like of modules: under a name, in a class, an object or a dictionary there.
+
+    A project has thousands of values, and they have a few types.
+    """
+
+    def __init__(self) -> None:
+        self._sorts: dict[type, str] = {}
+
+    def found(self, modules: Iterable[Namespace]) -> Iterator[Any]:
+        """Yield the locks, and the objects of libraries that keep what is put into them."""
+        for module in modules:
+            yield from self._below(vars(module), module.__name__, 2)
+
+    def _below(self, names: Mapping[Any, Any], module: str, depth: int) -> Iterator[Any]:
+        sorts = self._sorts
+        for name, value in list(names.items()):
+            sort = sorts.get(type(value)) or self._sort(type(value))
+            if sort == "nothing" or (depth == 2 and name.startswith("__")):
+                continue
+            if sort == "lock":
+                yield value
+            elif sort == "keeper":
+                yield value
+                # A queue has a lock and three conditions.
+                yield from self._below(attributes_of(value), module, 0)
+            elif sort == "dictionary" and depth:
+                yield from self._below(value, module, depth - 1)
+            elif depth == 2 and (sort != "class" or value.__module__ == module):
+                yield from self._below(attributes_of(value), module, 1)
+
+    def _sort(self, kind: type) -> str:
+        found = self._sorts.get(kind)
+        if found is None:
+            sorts = {
+                "lock": LOCKS,
+                "class": (type,),
+                "dictionary": (dict,),
+                "nothing": (*NO_STATE, str, int),
+            }
+            named = (sort for sort, kinds in sorts.items() if issubclass(kind, kinds))
+            found = self._sorts[kind] = next(named, "keeper" if is_keeper(kind) else "object")
+        return found
+
+
+class Borrowed:
+    """Gives back what a dead delivery has taken in a process that lives on, and whose threads may use it."""
+
+    def __init__(self, modules: Iterable[Namespace]) -> None:
+        self._synchronisers = Synchronisers()
+        #: By its identity: what is there now in a keeper, and the locks that are held.
+        self._first = {
+            identity(each): (each, _left(each)) for each in self._synchronisers.found(modules)
+        }
+
+    def give_back(self, modules: Iterable[Namespace]) -> None:
+        """Release and refill what has less in it than at first.
+
+        Args:
+            modules: where to look. A lock that is new there must be free.
+        """
+        for each in list(self._synchronisers.found(modules)):
+            _, first = self._first.get(identity(each), (each, None))
+            if is_one_of(LOCKS, each):
+                if not first:
+                    HeldLock(each).release()
+            elif isinstance(first, list):
+                here = list(map(id, _left(each)))
+                for item in first if len(here) < len(first) else ():
+                    if id(item) not in here:
+                        each.put_nowait(item)
+            elif type(first) is int:
+                while _left(each) < first:
+                    each.release()
+            elif callable(getattr(each, "locked", None)) and each.locked() and not first:
+                each.release()
+
+
+def _left(synchroniser: Any) -> Any:
+    """Return the items of a queue, how often a semaphore can be taken, or whether something is held."""
+    names = attributes_of(synchroniser)
+    for name in ("queue", "_queue"):
+        if name in names:
+            return list(names[name])
+    return (
+        names["_value"]
+        if "_value" in names
+        else names.get("_locked") or (is_one_of(LOCKS, synchroniser) and is_held(synchroniser))
+    )
+
+
+def close_tasks(runner: Any) -> None:
+    """Close what a dead process has left in the loop of a runner of asyncio, as long as it holds its locks.
+
+    Otherwise these coroutines release the locks when they are collected, and complain that they do not hold them.
+    """
+    is_runner = _is_named(runner, "asyncio.runners", "Runner")
+    loop = attributes_of(runner).get("_loop") if is_runner else None
+    # A delivery that was killed just now still stands in its loop.
+    if loop is not None and not loop.is_running():
+        for task in sys.modules["asyncio"].all_tasks(loop):
+            with suppress(BaseException):
+                task.get_coro().close()
+
+
+def locks_of(frames: Iterable[FrameType]) -> Iterator[Any]:
+    """Yield the locks that functions may hold, wherever they lie: also in objects of libraries.
+
+    Args:
+        frames: functions that stand inside of a block. A function that has a lock has released it by then, or
+            releases it at the end of the block.
+    """
+    for frame in frames:
+        names = frame.f_code.co_names
+        values = [*frame.f_locals.values()]
+        values += [frame.f_globals[name] for name in names if name in frame.f_globals]
+        # Such as `self.pool.lock`.
+        values += [
+            inner[name]
+            for inner in map(attributes_of, frame.f_locals.values())
+            for name in names
+            if name in inner
+        ]
+        for value in values:
+            for found in (value, *attributes_of(value).values()):
+                if is_one_of(LOCKS, found) or _is_named(found, "asyncio.locks", "Lock"):
+                    yield found
+                elif _is_named(found, "threading", "Condition"):
+                    yield attributes_of(found)["_lock"]
+
+
+def _is_named(value: object, module: str, name: str) -> bool:
+    return any(kind.__module__ == module and kind.__name__ == name for kind in type(value).__mro__)
