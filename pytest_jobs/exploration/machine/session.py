@@ -18,8 +18,8 @@ from ...harness.records.texts import short_repr
 from ..engine.delivering import Deliveries, check_finished
 from ..engine.ending.held_locks import released
 from ..engine.processes import Memories
+from ..engine.run import Run
 from ..engine.scope import file_of
-from ..engine.watching import Run
 from ..stores.account import Account, accounts
 from .interruptions import Interruption
 from .processes import Hanging, Processes
@@ -362,7 +362,7 @@ class Session(Deliveries):
                 finally:
                     self.end_loops()
         except BaseException:
-            first.dead = True
+            first.die()
             raise
         finally:
             with self.account.during("delivery"):
@@ -398,7 +398,7 @@ class Session(Deliveries):
         try:
             work()
         except Hanging as hang:
-            self._watches[-1].dead = True
+            self._watches[-1].die()
             if self._run.searching:
                 raise
             raise ExplorationError(str(hang)) from None
