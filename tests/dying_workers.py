@@ -21,7 +21,7 @@ import pytest
 
 from pytest_jobs.errors import ExplorationError
 from pytest_jobs.exploration import check
-from pytest_jobs.exploration.engine.watching import Run
+from pytest_jobs.exploration.engine.run import Run
 from pytest_jobs.exploration.histories.exploration import Failure
 from pytest_jobs.exploration.histories.explorer import Explorer
 from pytest_jobs.exploration.histories.verdicts import judge

@@ -26,13 +26,14 @@ from .ending.process_state import ProcessIds
 from .ending.signs import stack_of
 from .engine import Engine
 from .points import trace_of
+from .run import Run
 from .sameness.chance import Chance, numbering
 from .sameness.renaming import Renaming
 from .sameness.times import Times
 from .sameness.volatile import LongTexts, Volatile
 from .scope import leaving_out
 from .unwinding import clear_frames, is_cancellation, isolated
-from .watching import AtPoint, AtSome, Run, Watch, WatchedBody
+from .watching import AtPoint, AtSome, Watch, WatchedBody
 from .world import World, open_world, without_garbage_collection
 
 if TYPE_CHECKING:

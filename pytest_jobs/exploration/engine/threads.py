@@ -15,7 +15,7 @@ from ...harness.records.patches import Patches
 from ...harness.time.waiting import comes_about
 from .acts import watcher
 from .ending import signs
-from .watching import Watch
+from .watching import Life, Watch
 
 T = TypeVar("T")
 State: TypeAlias = Literal["ended", "paused", "blocked"]
@@ -257,7 +257,7 @@ def _until_dead(run: Callable[[], None]) -> None:
         run()
     except BaseException:
         current = watcher.get()
-        if not (isinstance(current, Watch) and (current.dead or current.killed)):
+        if not (isinstance(current, Watch) and current.life is not Life.ALIVE):
             raise
 
 

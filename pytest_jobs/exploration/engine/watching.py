@@ -12,144 +12,23 @@ import types
 from collections.abc import Callable, Generator, Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum, auto
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
 from ...harness.records.attributes import identity
-from ...harness.records.delivery import Delivery
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
 from .acts import Act, Skipped, SourceState, Transaction, Unwound, parts, told, watcher
 from .ending.death import holds
 from .ending.leaving import frames_of_delivery, outwards, waiting_frames
 from .lines import LineTracer, TracedCode
-from .points import Origin, Point, PointKind, Trail
+from .points import PointKind
+from .run import Run
 from .unwinding import isolated, let_tasks_end, silence_loop
-
-
-@dataclass(eq=False)
-class Run:
-    """One delivery of a history, as it went."""
-
-    number: int
-    #: When it began, in nanoseconds of the virtual clock.
-    at_ns: int = 0
-    points: Trail = field(default_factory=Trail)
-    #: For each point, the effect that it comes before or after; None at lines and awaits.
-    point_acts: list[Act | None] = field(default_factory=list)
-    #: The effects that count and have happened.
-    acts: list[Act] = field(default_factory=list)
-    #: The points after calls that had no effect, such as one with a known idempotency key, by their index.
-    without_effect: set[int] = field(default_factory=set)
-    #: How often it has done something outside of its memory, and how often it may have looked at something there.
-    acted: int = 0
-    looked: int = 0
-    #: How often it has done so in a transaction that excluded all others before.
-    excluded: int = 0
-    #: The transactions that may be open, each with how often it has done something in it.
-    pending: dict[Transaction, int] = field(default_factory=dict)
-    #: The index of the point at which it was killed; None if it came to its end.
-    stopped: int | None = None
-    delivery: Delivery | None = None
-    error: BaseException | None = None
-    #: The lines of the project through which the error went, the innermost last.
-    trace: tuple[Origin, ...] = ()
-    acknowledged: bool = False
-    #: Whether it ended with an error with which a delivery may end.
-    accepted: bool = False
-    #: Whether it was given up, since it waited without end.
-    spinning: bool = False
-    #: Whether the library, as configured, would never deliver the job again.
-    dropped: bool = False
-    #: Whether it failed with another error than that of the effect that failed, by accident.
-    failed_otherwise: bool = False
-    #: Whether it changed files after its death, while it ended what it had begun.
-    changed_files_at_its_end: bool = False
-    #: What it did in threads that it started.
-    elsewhere: list[str] = field(default_factory=list)
-    #: What the job has returned to be awaited; None as soon as somebody awaits it.
-    awaitable: Any = None
-    #: The tasks and timers that it started and the callbacks that it scheduled, which had not ended when it ended.
-    unfinished: list[str] = field(default_factory=list)
-
-    @property
-    def stopped_at(self) -> Point | None:
-        """The point at which it was killed; None if it came to its end."""
-        return None if self.stopped is None else self.points[self.stopped]
-
-    @property
-    def origin(self) -> Origin | None:
-        """Where the error was raised; None if there is no error, or none of a line of the project."""
-        return self.trace[-1] if self.trace else None
-
-    @property
-    def lasting(self) -> int:
-        """How often it has done something that outlives its worker."""
-        self.settle()
-        return self.acted - sum(self.pending.values())
-
-    def settle(self) -> None:
-        """Forget the transactions that have ended: what was done in them may last."""
-        for transaction in [one for one in self.pending if not one.is_open]:
-            del self.pending[transaction]
-
-    def is_alone_in(self, transaction: Transaction | None) -> bool:
-        """Return whether it has changed something in a transaction, which excludes all others since then."""
-        self.settle()
-        return transaction in self.pending and transaction.excludes_others
-
-    @property
-    def asks_again(self) -> bool:
-        """Whether the job asked its library to deliver it again, and is not simply failing."""
-        return self.delivery is not None and self.delivery.next is not None
-
-    @property
-    def asks_by_name(self) -> bool:
-        """Whether the job asked for another delivery in words of its library, such as `raise Retry`.
-
-        A library raises errors of its own for that, or reports a delivery without an error, or one that snoozes. A
-        rule that delivers again after any error of the project, such as `autoretry_for`, is none of that.
-        """
-        ended = self.delivery
-        if ended is None or ended.next is None:
-            return False
-        library = ended.record.source.name
-        is_word = isinstance(self.error, Exception) and _package_of(self.error) == library
-        return self.error is None or ended.status == "snoozed" or is_word
-
-    @property
-    def failed(self) -> bool:
-        """Whether it ended with an error with which no delivery may end that nothing disturbs."""
-        if self.error is None or self.accepted or self.asks_by_name:
-            return False
-        return self.asks_again or not self.acknowledged or self._is_exhausted
-
-    @property
-    def _is_exhausted(self) -> bool:
-        ended = self.delivery
-        return ended is not None and ended.status == "exhausted" and not ended.handled
-
-    @property
-    def is_left_to_library(self) -> bool:
-        """Whether it ended with an error that no rule of the job takes up."""
-        return self.error is not None and not self.acknowledged and not self.asks_again
-
-    @property
-    def used_up_retries(self) -> bool:
-        """Whether the job failed in each of its attempts, so that its library delivers it no more."""
-        ended = self.delivery
-        if ended is None or ended.status != "exhausted":
-            return False
-        return ended.record.retry_of is not None and not self.accepted
-
-
-def _package_of(error: BaseException) -> str:
-    """Return the name of the package that defines an error."""
-    return type(error).__module__.partition(".")[0]
-
 
 #: Called at a point of a delivery, with its index; returns the error to raise there, or None.
 AtPoint: TypeAlias = Callable[[int], BaseException | None]
@@ -210,6 +89,23 @@ _SPINNING: Final = 20_000
 
 #: Whether code runs as a part of an effect, so that it is not an effect of its own.
 _within_act: ContextVar[bool] = ContextVar("pytest_jobs_within_act", default=False)
+
+
+class Life(Enum):
+    """How far a delivery is from its end. It goes down this list, and may leave out what is between."""
+
+    #: Each line, effect and await is a point.
+    ALIVE = auto()
+    #: Its worker is gone and its connections are closed. Its frames stand where they stood.
+    KILLED = auto()
+    #: It is being unwound. It leaves the blocks in which it stands, and no effect happens any more.
+    DYING = auto()
+    #: The check failed because of what it did. Its `finally` blocks clear up as in production: effects happen, and
+    #: nothing is a point.
+    REFUSED = auto()
+
+
+_DEAD: Final = (Life.DYING, Life.REFUSED)
 
 
 class Watch:
@@ -273,10 +169,17 @@ class Watch:
         self._of_history = SourceState()
         #: Whether the body of the job runs, and not what its library does around it.
         self.in_body = False
-        self.dead = False
-        self.killed = False
-        #: Whether the check failed because of what it did, so that its `finally` blocks may clear up.
-        self.refused = False
+        self.life = Life.ALIVE
+
+    @property
+    def dead(self) -> bool:
+        """Whether it goes no further, and at most ends what it has begun."""
+        return self.life in _DEAD
+
+    def die(self) -> None:
+        """Let the delivery be unwound from here on."""
+        if not self.dead:
+            self.life = Life.DYING
 
     @property
     def of_history(self) -> SourceState:
@@ -309,9 +212,9 @@ class Watch:
         self._lines += 1
         if self._hand_over is not None:
             self._give_way()
-        if self._limited and self._lines > _SPINNING and not self.dead:
+        if self._limited and self._lines > _SPINNING and self.life not in _DEAD:
             self.give_up()
-        if self.dead:
+        if self.life in _DEAD:
             if self._ends_here():
                 self._raise_again()
             return
@@ -349,7 +252,7 @@ class Watch:
             Skipped: if it ends what it began.
         """
         self._give_way()
-        if self.dead and not self.refused:
+        if self.life is Life.DYING:
             if self._ends_here():
                 self._raise_again()
             raise Skipped
@@ -396,7 +299,7 @@ class Watch:
             counts: whether no content of a file shows the change, so that it is compared by itself. A change
                 of a temporary file is not compared.
         """
-        if _within_act.get() or self.refused:
+        if _within_act.get() or self.life is Life.REFUSED:
             return
         if self.dead and self._owner is not None and self._owner.settled and not self._ends_here():
             # A temporary folder of the dead delivery, or its lock file.
@@ -418,12 +321,12 @@ class Watch:
     def pausing(self, kind: PointKind, coroutine: Any) -> None:
         """Count an await of the coroutine of the job: while it waits, or when it has the answer."""
         self._give_way()
-        if self.dead and not self.refused:
+        if self.life is Life.DYING:
             self._last_lines += 1
             if self._last_lines > _LAST_LINES or self._leaving.may_leave_await(coroutine):
                 self._raise_again()
             return
-        if _within_act.get() or self.refused:
+        if _within_act.get() or self.life is Life.REFUSED:
             # An effect is one step, however often its driver waits for a socket or a thread.
             return
         waiting = coroutine
@@ -478,7 +381,7 @@ class Watch:
         if error is None:
             return
         if isinstance(error, Unwound):
-            self.dead = True
+            self.die()
             self.run.stopped = index
         raise error
 
@@ -590,7 +493,7 @@ class Watch:
         self.check_alive()
         if self._owner is not None:
             self._owner.refuse(why)
-        self.dead = self.refused = True
+        self.life = Life.REFUSED
         raise Unwound
 
     def refuse_other_tracer(self) -> None:
@@ -664,12 +567,14 @@ class Watch:
 
     def kill(self) -> None:
         """Kill the worker of this delivery: its connections close. Its frames are unwound later."""
-        self.killed = True
+        if self.life is Life.ALIVE:
+            self.life = Life.KILLED
         self.close_connections()
 
     def give_up(self) -> None:
         """Stop this delivery at its next line: it waits for a delivery that is suspended."""
-        self.dead = self.run.spinning = True
+        self.run.spinning = True
+        self.die()
 
     def give_way(self, hand_over: Callable[[], object]) -> None:
         """Call a function at the next line, before this delivery goes on."""
@@ -778,7 +683,7 @@ class _Acting:
     def __enter__(self) -> None:
         watch, act = self._watch, self._act
         watch.check_alive()
-        if not watch.refused:
+        if watch.life is not Life.REFUSED:
             is_part, noted = _within_act.get(), parts.get()
             if is_part and noted is not None:
                 noted.append(act)
@@ -918,7 +823,7 @@ class WatchedBody(Body):
                 watch.in_body = False
             if watch.tracer.was_replaced():
                 watch.refuse_other_tracer()
-        if watch.dead and not watch.refused:
+        if watch.life is Life.DYING:
             # It was killed in the last block of the job, or the job has caught the exception. Its library must
             # not take the job for done.
             raise Unwound

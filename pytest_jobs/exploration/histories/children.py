@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from ...harness.records.record import JobRecord
-from ..engine.watching import Run
+from ..engine.run import Run
 
 #: A clean run that enqueues more does not come to an empty queue: a job most likely enqueues itself for ever.
 MOST_CHILDREN: Final = 200

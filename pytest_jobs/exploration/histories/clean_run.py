@@ -13,9 +13,10 @@ from ...errors import ExplorationError
 from ..engine.delivering import check_finished
 from ..engine.memory.processes import Spot
 from ..engine.memory.shared import SharedMemory
+from ..engine.run import Run
 from ..engine.sameness.derived import Derived, Source
 from ..engine.sameness.differences import differences, not_fresh
-from ..engine.watching import AtSome, Run
+from ..engine.watching import AtSome
 from ..engine.world import TimeLimit
 from ..stores.account import Account, Item
 from .checked_job import CheckedJob

@@ -11,7 +11,7 @@ from typing import Any
 from ...harness.records.texts import short_repr
 from ..engine.ending.log import HistoryLog
 from ..engine.points import Point
-from ..engine.watching import Run
+from ..engine.run import Run
 from ..stores.account import Account, Item
 from .children import Child
 from .plans import HISTORIES, HistoryName, Plan, stands_for_all

@@ -22,11 +22,12 @@ from ..engine.ending.process_state import put_recursion_limit
 from ..engine.ending.signs import blocking_call
 from ..engine.memory.processes import Memory, Spot
 from ..engine.memory.shared import SharedMemory
+from ..engine.run import Run
 from ..engine.sameness.derived import Derived
 from ..engine.sameness.renaming import Renaming
 from ..engine.threads import OwnThread, SameThread, Worker, while_alive
 from ..engine.unwinding import clear_frames
-from ..engine.watching import AtPoint, AtSome, Run, Watch
+from ..engine.watching import AtPoint, AtSome, Watch
 from ..stores.account import Account, accounts
 from .checked_job import CheckedJob
 from .children import MOST_CHILDREN, Child, Children

@@ -8,8 +8,9 @@ from typing import Any
 from ...errors import ExplorationError
 from ..engine.acts import Act, Unwound
 from ..engine.points import Trail
+from ..engine.run import Run
 from ..engine.threads import Worker
-from ..engine.watching import AtPoint, AtSome, Run
+from ..engine.watching import AtPoint, AtSome
 from .history import History
 from .plans import Plan
 

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from ...harness.records.bridge import DeliverySemantics
 from ..engine.acts import Act
 from ..engine.points import Point
-from ..engine.watching import Run
+from ..engine.run import Run
 from .stretches import Chosen
 
 HistoryName: TypeAlias = Literal[

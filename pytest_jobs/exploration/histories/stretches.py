@@ -19,7 +19,7 @@ from types import CodeType
 from typing import Any, Final
 
 from ..engine.memory.shared import Content
-from ..engine.watching import Run
+from ..engine.run import Run
 
 #: A line or an effect that comes by more often than this does so in a loop.
 _OFTEN: Final = 10

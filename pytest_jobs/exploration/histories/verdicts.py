@@ -9,8 +9,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ...errors import DivergedState, DuplicateEffect, LostEffect, NotIdempotent, PoisonJob, StuckJob
 from ..engine.points import Origin
+from ..engine.run import Run
 from ..engine.sameness.differences import MISSING, differences
-from ..engine.watching import Run
 from .children import Child
 from .repeatable import Repeatable
 

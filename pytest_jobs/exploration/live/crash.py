@@ -27,12 +27,12 @@ from ..engine.ending.death import holds
 from ..engine.ending.process_state import ProcessIds
 from ..engine.ending.watchdog import Watchdog
 from ..engine.lines import line_tracer
+from ..engine.run import Run
 from ..engine.scope import Scope
 from ..engine.sources import Sources
 from ..engine.unwinding import InContext, clear_frames, isolated, silence_loop, silenced
 from ..engine.watching import (
     PartOfAct,
-    Run,
     Watch,
     WatchedBody,
     is_within_act,

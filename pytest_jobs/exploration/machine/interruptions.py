@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from ..engine.acts import Act
 from ..engine.points import Point
-from ..engine.watching import Run
+from ..engine.run import Run
 
 #: These lines run while a module is imported, under a lock that a killed worker would keep.
 _IMPORTING = "<module>"

@@ -17,7 +17,7 @@ from ...harness.records.record import REDELIVERY, REMOVED, JobRecord, Source
 from ...harness.records.texts import short_repr
 from ..engine.delivering import Deliveries, check_finished
 from ..engine.memory.places import Namespace
-from ..engine.watching import Run
+from ..engine.run import Run
 from ..stores.account import Account, accounts
 from .interruptions import Interruption
 from .processes import Hanging, Processes
@@ -359,7 +359,7 @@ class Session(Deliveries):
                 finally:
                     self.end_loops()
         except BaseException:
-            first.dead = True
+            first.die()
             raise
         finally:
             with self.account.during("delivery"):
@@ -395,7 +395,7 @@ class Session(Deliveries):
         try:
             work()
         except Hanging as hang:
-            self._watches[-1].dead = True
+            self._watches[-1].die()
             if self._run.searching:
                 raise
             raise ExplorationError(str(hang)) from None

@@ -12,7 +12,7 @@ from ...errors import ExplorationError
 from ...harness.records.texts import short_repr
 from ..engine.acts import Act, Unwound
 from ..engine.points import Point
-from ..engine.watching import Run
+from ..engine.run import Run
 from .interruptions import (
     DrawnPoint,
     Interruption,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..engine.acts import Act
-from ..engine.watching import Run
+from ..engine.run import Run
 from ..histories.exploration import Failure
 from ..histories.plans import HistoryName
 from ..histories.verdicts import Word

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ...harness.records.texts import duration, error_text, short_name, short_repr, shortened
 from ..engine.functions import FunctionBridge
 from ..engine.points import Point, enclosing_function
-from ..engine.watching import Run
+from ..engine.run import Run
 from ..histories.checked_job import CheckedJob
 from ..histories.exploration import Exploration, Failure, Rest
 from ..histories.plans import HISTORIES, HistoryName

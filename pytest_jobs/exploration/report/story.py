@@ -13,7 +13,7 @@ from ...harness.records.record import call_text
 from ...harness.records.texts import duration, error_text, shortened
 from ..engine.acts import Act
 from ..engine.points import AT_LINES, Point, enclosing_function, source_text
-from ..engine.watching import Run
+from ..engine.run import Run
 from ..histories.children import Child
 from ..histories.exploration import Failure
 from ..histories.plans import HistoryName

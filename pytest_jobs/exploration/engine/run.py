@@ -1,0 +1,131 @@
+"""One delivery of a history, as it went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...harness.records.delivery import Delivery
+from .acts import Act, Transaction
+from .points import Origin, Point, Trail
+
+
+@dataclass(eq=False)
+class Run:
+    """One delivery of a history, as it went."""
+
+    number: int
+    #: When it began, in nanoseconds of the virtual clock.
+    at_ns: int = 0
+    points: Trail = field(default_factory=Trail)
+    #: For each point, the effect that it comes before or after; None at lines and awaits.
+    point_acts: list[Act | None] = field(default_factory=list)
+    #: The effects that count and have happened.
+    acts: list[Act] = field(default_factory=list)
+    #: The points after calls that had no effect, such as one with a known idempotency key, by their index.
+    without_effect: set[int] = field(default_factory=set)
+    #: How often it has done something outside of its memory, and how often it may have looked at something there.
+    acted: int = 0
+    looked: int = 0
+    #: How often it has done so in a transaction that excluded all others before.
+    excluded: int = 0
+    #: The transactions that may be open, each with how often it has done something in it.
+    pending: dict[Transaction, int] = field(default_factory=dict)
+    #: The index of the point at which it was killed; None if it came to its end.
+    stopped: int | None = None
+    delivery: Delivery | None = None
+    error: BaseException | None = None
+    #: The lines of the project through which the error went, the innermost last.
+    trace: tuple[Origin, ...] = ()
+    acknowledged: bool = False
+    #: Whether it ended with an error with which a delivery may end.
+    accepted: bool = False
+    #: Whether it was given up, since it waited without end.
+    spinning: bool = False
+    #: Whether the library, as configured, would never deliver the job again.
+    dropped: bool = False
+    #: Whether it failed with another error than that of the effect that failed, by accident.
+    failed_otherwise: bool = False
+    #: Whether it changed files after its death, while it ended what it had begun.
+    changed_files_at_its_end: bool = False
+    #: What it did in threads that it started.
+    elsewhere: list[str] = field(default_factory=list)
+    #: What the job has returned to be awaited; None as soon as somebody awaits it.
+    awaitable: Any = None
+    #: The tasks and timers that it started and the callbacks that it scheduled, which had not ended when it ended.
+    unfinished: list[str] = field(default_factory=list)
+
+    @property
+    def stopped_at(self) -> Point | None:
+        """The point at which it was killed; None if it came to its end."""
+        return None if self.stopped is None else self.points[self.stopped]
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where the error was raised; None if there is no error, or none of a line of the project."""
+        return self.trace[-1] if self.trace else None
+
+    @property
+    def lasting(self) -> int:
+        """How often it has done something that outlives its worker."""
+        self.settle()
+        return self.acted - sum(self.pending.values())
+
+    def settle(self) -> None:
+        """Forget the transactions that have ended: what was done in them may last."""
+        for transaction in [one for one in self.pending if not one.is_open]:
+            del self.pending[transaction]
+
+    def is_alone_in(self, transaction: Transaction | None) -> bool:
+        """Return whether it has changed something in a transaction, which excludes all others since then."""
+        self.settle()
+        return transaction in self.pending and transaction.excludes_others
+
+    @property
+    def asks_again(self) -> bool:
+        """Whether the job asked its library to deliver it again, and is not simply failing."""
+        return self.delivery is not None and self.delivery.next is not None
+
+    @property
+    def asks_by_name(self) -> bool:
+        """Whether the job asked for another delivery in words of its library, such as `raise Retry`.
+
+        A library raises errors of its own for that, or reports a delivery without an error, or one that snoozes. A
+        rule that delivers again after any error of the project, such as `autoretry_for`, is none of that.
+        """
+        ended = self.delivery
+        if ended is None or ended.next is None:
+            return False
+        library = ended.record.source.name
+        is_word = isinstance(self.error, Exception) and _package_of(self.error) == library
+        return self.error is None or ended.status == "snoozed" or is_word
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended with an error with which no delivery may end that nothing disturbs."""
+        if self.error is None or self.accepted or self.asks_by_name:
+            return False
+        return self.asks_again or not self.acknowledged or self._is_exhausted
+
+    @property
+    def _is_exhausted(self) -> bool:
+        ended = self.delivery
+        return ended is not None and ended.status == "exhausted" and not ended.handled
+
+    @property
+    def is_left_to_library(self) -> bool:
+        """Whether it ended with an error that no rule of the job takes up."""
+        return self.error is not None and not self.acknowledged and not self.asks_again
+
+    @property
+    def used_up_retries(self) -> bool:
+        """Whether the job failed in each of its attempts, so that its library delivers it no more."""
+        ended = self.delivery
+        if ended is None or ended.status != "exhausted":
+            return False
+        return ended.record.retry_of is not None and not self.accepted
+
+
+def _package_of(error: BaseException) -> str:
+    """Return the name of the package that defines an error."""
+    return type(error).__module__.partition(".")[0]
