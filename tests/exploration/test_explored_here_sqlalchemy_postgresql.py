@@ -98,6 +98,8 @@ def server(postgresql_url):  # noqa: F811
     """An engine whose database has the tables of a shop."""
     engine = create_engine(postgresql_url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # pytest-xdist may hand the module to one process twice.
+        connection.exec_driver_sql("drop database if exists shop with (force)")
         connection.exec_driver_sql("create database shop")
     engine.dispose()
     engine = create_engine(engine.url.set(database="shop"))
