@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, Generic, Never, TypeVar, Unpack, overload
 
@@ -13,7 +13,7 @@ from ..harness.records.delivery import Delivery
 from ..harness.records.mocks import mock_text, mocked_methods, raises
 from ..harness.records.record import JobRecord
 from ..harness.records.targets import Target
-from ..harness.records.texts import listed, short_name, short_repr
+from ..harness.records.texts import listed, short_repr
 from .failure import Assertion, hide_ours, missing, unexpected
 from .question import (
     AwaitedEnqueuedCriteria,
@@ -85,29 +85,37 @@ class _Assertion(Assertion, Generic[T]):
         return search.matches[0] if counts.singular else tuple(search.matches)
 
     def _find_none(self, job: object, criteria: Mapping[str, Any]) -> None:
-        search = self._search(job, criteria, negative=True)
+        search, jobs = self._search(job, criteria, negative=True), self._find_jobs()
         target = search.target
-        mocked = () if target is None else mocked_methods(target.job)
-        for name, mock in mocked:
-            if raises(mock):  # Somebody wants to see the application without a broker.
-                continue
-            named = getattr(job, "__name__", None) or short_repr(job)
+        named = (getattr(job, "__name__", None) or short_repr(job)) if target is not None else ""
+        for mocked, mock in _mocks_of(jobs, target):
+            method = f"{named or 'a job'}.{mocked}"
             raise CriterionError(
-                f"{self._name}({named}) would pass whatever the application does, since {named}.{name} is "
+                f"{self._name}({named}) would pass whatever the application does, since {method} "
                 f"{mock_text(mock)}: take the mock out. Under the harness the job is recorded, and nothing of it "
                 "leaves the process."
             )
         if search.matches:
             raise AssertionError(unexpected(search))
-        jobs = self._find_jobs()
         jobs.ledger.check_nothing_refused(f"{self._name} found no job")
         waiting = {callback.key for callback in jobs.may_come(target)}
         if waiting:
-            call = f"{self._name}({'' if target is None else short_name(target.name)})"
-            doubt = partial(
-                _doubt, jobs, target, waiting, f"{call} at {line_text(*calling_place())}"
-            )
+            call = f"{self._name}({named}) at {line_text(*calling_place())}"
+            doubt = partial(_doubt, jobs, target, waiting, call)
             jobs.doubts.append(doubt)
+
+
+def _mocks_of(jobs: Jobs, target: Target | None) -> Iterator[tuple[str, Any]]:
+    """Yield the mocks that have kept a job from its queue: the method with `is` or `was`, and the mock."""
+    if target is None:
+        gone = jobs.swallowed.of_all(lambda owner: jobs.targets.find(owner) is not None)
+    else:
+        for name, mock in mocked_methods(target.job):
+            if not raises(mock):  # Somebody wants to see the application without a broker.
+                yield f"{name} is", mock
+        gone = jobs.swallowed.of(target.job)
+    for name, mock in gone:
+        yield f"{name} was", mock
 
 
 def _doubt(

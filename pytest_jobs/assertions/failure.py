@@ -369,6 +369,8 @@ class Failure(Generic[T]):
         called = short_name(self._target.name)
         for name, mock in mocked_methods(self._target.job):
             yield f"{called}.{name} is {mock_text(mock)}: it enqueues nothing."
+        for name, mock in self._search.jobs.swallowed.of(self._target.job):
+            yield f"{called}.{name} was {mock_text(mock)}: it enqueued nothing."
         for place, mock in mocks_named(self._target.name.rpartition(".")[2]):
             yield f"{place} is {mock_text(mock)}: if it stands for {called}, it enqueues nothing."
 

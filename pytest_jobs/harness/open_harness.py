@@ -19,6 +19,7 @@ from .ledger.ledger import Ledger
 from .ledger.selection import Holding, JobFilter, Selection
 from .records.bridge import Bridge, Bridges
 from .records.delivery import Delivery
+from .records.mocks import EndsOfPatches, SwallowedCalls
 from .records.record import JobRecord, call_text, current_record
 from .records.targets import Targets
 from .records.texts import Reader
@@ -44,11 +45,13 @@ _MISUSES: Final = (VerbInsideJobError, CriterionError, RefusedEnqueueError)
 class OpenHarnesses:
     """The harnesses of the process that are open, the innermost last."""
 
-    __slots__ = ("_open", "adversary", "bracket")
+    __slots__ = ("_open", "adversary", "bracket", "ends_of_patches")
 
     def __init__(self) -> None:
         # Untyped, since the innermost is a `Jobs`, which is defined on top of this file.
         self._open: list[Any] = []
+        #: Patching is dear, so the plugin keeps it in force for the session.
+        self.ends_of_patches = EndsOfPatches(self._patch_ends)
         #: Makes the deliveries of each harness that is opened from now on.
         self.adversary: Adversary | None = None
         #: Called at the beginning of each delivery of each harness that is opened from now on.
@@ -56,10 +59,16 @@ class OpenHarnesses:
 
     def push(self, harness: OpenHarness) -> None:
         self._open.append(harness)
+        self.ends_of_patches.enter()
 
     def remove(self, harness: OpenHarness) -> None:
         if harness in self._open:
             self._open.remove(harness)
+            self.ends_of_patches.leave()
+
+    def _patch_ends(self, owner: Any, name: str) -> None:
+        if self._open:
+            self._open[-1].swallowed.note(owner, name)
 
     def any_open(self) -> bool:
         return bool(self._open)
@@ -184,6 +193,8 @@ class OpenHarness:
         self._ambient: CurrentValues | None = None
         #: The calls of the test that do nothing until they are awaited or entered.
         self.promises = Promises()
+        #: The calls that mocks have kept from the queue of a job, where the mocks are gone.
+        self.swallowed = SwallowedCalls()
         #: Of assertions that nothing happened: each returns, at the end, why it showed nothing; empty if it did.
         self.doubts: list[Callable[[], str]] = []
         #: The drains that had nothing to perform, with their lines.

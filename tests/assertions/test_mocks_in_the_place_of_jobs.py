@@ -1,5 +1,6 @@
 """A mock in the place of a job, or of the method that enqueues it, is recognised and named."""
 
+import contextlib
 import sys
 from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, patch
 
@@ -125,6 +126,65 @@ def test_a_negative_assertion_about_a_mocked_job_is_refused(request, jobs, refus
     )
 
 
+@pytest.mark.parametrize("job", [(), (Pay,)], ids=["every job", "the job"])
+@pytest.mark.parametrize("name", ["assert_not_enqueued", "assert_not_performed"])
+def test_so_is_one_after_the_mock_has_swallowed_a_call(request, jobs, refusal, name, job):
+    with patch.object(Pay, "perform_later"):
+        Pay.perform_later(7)
+
+    text = refusal(request.getfixturevalue(name), *job)
+
+    named, told = ("Pay", "Pay") if job else ("", "a job")
+    assert text.startswith(
+        f"{name}({named}) would pass whatever the application does, since {told}.perform_later was a MagicMock "
+        "that was called once with (7): take the mock out."
+    )
+
+
+def test_a_mock_of_a_base_class_swallowed_it_too(jobs, assert_not_enqueued, refusal):
+    with patch.object(Job, "perform_later"):
+        Pay.perform_later(7)
+
+    assert "since Pay.perform_later was a MagicMock" in refusal(assert_not_enqueued, Pay)
+
+
+def test_a_failure_names_the_mock_that_is_gone(jobs, assert_enqueued, failure):
+    with patch.object(Pay, "perform_later"):
+        Pay.perform_later(7)
+
+    assert hints(failure(assert_enqueued, Pay)) == [
+        "Hint: Pay.perform_later was a MagicMock that was called once with (7): it enqueued nothing."
+    ]
+
+
+@pytest.mark.parametrize("effect", [None, ConnectionError])
+def test_a_mock_that_nobody_called_or_that_raised_has_swallowed_nothing(
+    jobs, assert_not_enqueued, effect
+):
+    with (
+        patch.object(Pay, "perform_later", side_effect=effect),
+        contextlib.suppress(ConnectionError),
+    ):
+        if effect:
+            Pay.perform_later(7)
+
+    assert_not_enqueued(Pay)
+
+
+def test_nor_has_one_in_the_place_of_another_job(jobs, assert_not_enqueued):
+    with patch.object(send_receipt, "perform_later", create=True):
+        send_receipt.perform_later(7)
+    assert_not_enqueued(Pay)
+
+
+def test_nor_has_one_of_what_is_no_job(jobs, assert_not_enqueued):
+    client = Mock()
+    with patch.object(client, "send"):
+        client.send("hello")
+
+    assert_not_enqueued()
+
+
 @pytest.mark.parametrize("error", [ConnectionError, ConnectionError("no broker")], ids=repr)
 def test_one_that_was_told_to_raise_is_on_purpose(jobs, assert_not_enqueued, error):
     with patch.object(Pay, "perform_later", side_effect=error):
@@ -159,3 +219,20 @@ def test_what_only_says_that_it_is_a_module_is_passed_over(
     monkeypatch.setitem(sys.modules, "compiled.lib", Lib())
 
     assert "Pay" in failure(assert_enqueued, Pay)
+
+
+def test_patches_are_left_alone_when_no_harness_is_open(pytester):
+    script = pytester.makepyfile(
+        """
+        from unittest import mock
+        from pytest_jobs import open_jobs
+
+        before = mock._patch.__exit__
+        for _ in range(2):
+            with open_jobs():
+                assert mock._patch.__exit__ is not before
+            assert mock._patch.__exit__ is before
+        """
+    )
+
+    assert pytester.runpython(script).ret == 0

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Final, Protocol, cast
 
 from ...errors import BridgeError
-from ...harness.open_harness import OpenHarness
+from ...harness.open_harness import OpenHarness, open_harnesses
 from ...harness.records.bridge import Bridge
 from ..seam import Seam
 from .floors import what_is_too_old
@@ -43,6 +43,8 @@ class HeldSeams:
     def __init__(self) -> None:
         self._held: dict[int, Seam] = {}
         self._stack = ExitStack()
+        open_harnesses.ends_of_patches.enter()
+        self._stack.callback(open_harnesses.ends_of_patches.leave)
 
     def hold(self, bridge: object) -> None:
         """Keep the patches of an installed bridge in place."""

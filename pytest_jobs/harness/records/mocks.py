@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from ...core.foundation.vocabulary import ENQUEUES
 from .attributes import attributes_of, is_one_of
+from .patches import Patches
 from .texts import shortened
 
 #: The modules of the mocks: of Python, and of the package that has newer ones for older Pythons.
@@ -89,6 +90,75 @@ def mocked_methods(job: Any) -> Iterator[tuple[str, Any]]:
         value = next((space[name] for space in spaces if name in space), None)
         if value is not None and (mock := swallowing_mock_of(value)) is not None:
             yield name, mock
+
+
+class SwallowedCalls:
+    """The mocks that stood for what enqueues a job while a harness was open, and are gone.
+
+    An assertion after `with patch.object(pay, "delay"):` would not know that the job was asked for.
+    """
+
+    __slots__ = ("_found",)
+
+    def __init__(self) -> None:
+        #: What had the mock, the name of the method, and the mock.
+        self._found: list[tuple[Any, str, Any]] = []
+
+    def note(self, owner: Any, name: str) -> None:
+        """Note what a patch that ends has in its place, if that has swallowed a call."""
+        mock = swallowing_mock_of(attributes_of(owner).get(name))
+        if mock is not None and mock.mock_calls and not raises(mock):
+            self._found.append((owner, name, mock))
+
+    def of(self, job: Any) -> Iterator[tuple[str, Any]]:
+        """Yield the name of each method of a job, or of a class of it, that a mock stood for, and the mock."""
+        classes = job.__mro__ if isinstance(job, type) else type(job).__mro__
+        for owner, name, mock in self._found:
+            if owner is job or owner in classes:
+                yield name, mock
+
+    def of_all(self, is_job: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+        """Yield the same for every job.
+
+        Args:
+            is_job: returns whether something is a job: `patch("shop.mail.send")` is about none.
+        """
+        for owner, name, mock in self._found:
+            if is_job(owner):
+                yield name, mock
+
+
+class EndsOfPatches:
+    """Hears when a patch of a method that enqueues ends. It is in force while somebody uses it."""
+
+    def __init__(self, hear: Callable[[Any, str], object]) -> None:
+        """Hear of nothing yet.
+
+        Args:
+            hear: gets what has the method, and its name, while the mock is still there.
+        """
+        self._hear = hear
+        self._patches = Patches()
+        self._users = 0
+
+    def enter(self) -> None:
+        self._users += 1
+        kind: Any = getattr(sys.modules.get("unittest.mock"), "_patch", None)
+        if kind is None or self._patches:
+            return
+        leave = kind.__exit__
+
+        def left(patch: Any, *error: Any) -> Any:
+            if patch.attribute in _METHODS:
+                self._hear(patch.target, patch.attribute)
+            return leave(patch, *error)
+
+        self._patches.set(kind, "__exit__", left)
+
+    def leave(self) -> None:
+        self._users -= 1
+        if not self._users:
+            self._patches.restore()
 
 
 def mocks_named(name: str) -> Iterator[tuple[str, Any]]:
