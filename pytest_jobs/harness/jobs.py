@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar, Unpack, cast
@@ -13,7 +12,7 @@ from ..core.foundation.vocabulary import in_our_words, keyword_advice
 from ..core.foundation.waits import Seconds
 from ..errors import CriterionError, ExplorationError, RunningLoopError
 from .commits.callables import calling_line
-from .commits.transactions import WITH_TEST_CASE, CallbackState, CommitCallback
+from .commits.transactions import CallbackState, CommitCallback
 from .ledger.chosen import Beginning
 from .ledger.locks import KeptOut, Lock, held_locks, kept_out_jobs
 from .ledger.queues import Queues, Serving, checked_queues
@@ -24,7 +23,6 @@ from .records.delivery import ENDED_IN_FAILURE, Delivery, Tally, own_traceback
 from .records.instants import delta_ns, to_ns
 from .records.progress import Work
 from .records.record import FIRST, JobRecord
-from .records.targets import Target
 from .records.texts import short_name
 from .running import verbs
 from .running.faults import Fault, Raising
@@ -224,6 +222,7 @@ class Jobs(OpenHarness):
     @property
     def waiting_for_commit(self) -> View[CommitCallback]:
         """The calls that the application registered for after a commit that has not come yet."""
+        self._knows_what_waits = True
         return self._callbacks("waiting for commit", "waiting")
 
     @property
@@ -277,43 +276,6 @@ class Jobs(OpenHarness):
             for record in self.ledger.records[before:]
             if record.origin is FIRST and record.parent is None
         )
-
-    def left_waiting(self) -> list[CommitCallback]:
-        """Return the jobs that waited for a commit to the end of the test without being seen: for plugins."""
-        return [callback for callback in self._unseen() if self._job_of(callback) is not None]
-
-    def may_come(self, target: Target | None) -> list[CommitCallback]:
-        """Return what waits for a commit, was not seen, and may enqueue a job.
-
-        A method of a job enqueues that job. A function may enqueue any, and so may a method of the project.
-
-        Args:
-            target: the job; None for every job.
-        """
-        # Late, since few tests come here.
-        from .records.home import is_of_library
-
-        found = []
-        for callback in self._unseen():
-            job = self._job_of(callback)
-            if job is None:
-                may_come = callback.owner is None or not is_of_library(callback.owner)
-            else:
-                may_come = target is None or (job.bridge, job.name) == (target.bridge, target.name)
-            if may_come:
-                found.append(callback)
-        return found
-
-    def _unseen(self) -> Iterator[CommitCallback]:
-        for callback in self._transactions.callbacks("waiting"):
-            if callback.key not in self._callbacks_seen:
-                yield callback
-        for callback in self._transactions.callbacks("dropped"):
-            if callback.dropped == WITH_TEST_CASE and callback.key not in self._callbacks_seen:
-                yield replace(callback, state="waiting", dropped="")
-
-    def _job_of(self, callback: CommitCallback) -> Target | None:
-        return None if callback.owner is None else self.targets.find(callback.owner)
 
     # Verbs. They never recurse, and mean the same for every library.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias
@@ -13,7 +14,12 @@ from ..core.enqueueing.context import CurrentValues, current_values
 from ..core.foundation.settings import settings
 from ..errors import CriterionError, NoHarnessError, RefusedEnqueueError, VerbInsideJobError
 from .commits.early_enqueues import EarlyEnqueues
-from .commits.transactions import Transactions, TransactionSystems
+from .commits.transactions import (
+    WITH_TEST_CASE,
+    CommitCallback,
+    Transactions,
+    TransactionSystems,
+)
 from .ledger.dead_letters import DeadLetters
 from .ledger.ledger import Ledger
 from .ledger.selection import Holding, JobFilter, Selection
@@ -21,7 +27,7 @@ from .records.bridge import Bridge, Bridges
 from .records.delivery import Delivery
 from .records.mocks import EndsOfPatches, SwallowedCalls
 from .records.record import JobRecord, call_text, current_record
-from .records.targets import Targets
+from .records.targets import Target, Targets
 from .records.texts import Reader
 from .running.inline import Inline, RaiseAt, RecordsInTransactions
 from .running.performer import Adversary, Bracket, Performer
@@ -170,6 +176,8 @@ class OpenHarness:
         self._capture = capture
         self._transactions = TransactionSystems(transactions)
         self._callbacks_seen: set[tuple[str, str, str]] = set()
+        #: Whether the test has asked what waits for a commit, be it only for the number.
+        self._knows_what_waits = False
         self._draw = _shortest
         if jitter != "zero":
             self._draw = random.Random(0).random if jitter == "seeded" else random.random  # noqa: S311
@@ -258,6 +266,45 @@ class OpenHarness:
         for bridge in bridges:
             bridge.install(self.ledger, self._draw)
             self.bridges.add(bridge)
+
+    def left_waiting(self) -> list[CommitCallback]:
+        """Return the jobs that waited for a commit to the end of the test without being seen: for plugins."""
+        return [callback for callback in self._unseen() if self._job_of(callback) is not None]
+
+    def may_come(self, target: Target | None) -> list[CommitCallback]:
+        """Return what waits for a commit and may enqueue a job; nothing if the test has asked what waits.
+
+        A method of a job enqueues that job. A function may enqueue any, and so may a method of the project.
+
+        Args:
+            target: the job; None for every job.
+        """
+        # Late, since few tests come here.
+        from .records.home import is_of_library
+
+        found: list[CommitCallback] = []
+        if self._knows_what_waits:
+            return found
+        for callback in self._unseen():
+            job = self._job_of(callback)
+            if job is None:
+                may_come = callback.owner is None or not is_of_library(callback.owner)
+            else:
+                may_come = target is None or (job.bridge, job.name) == (target.bridge, target.name)
+            if may_come:
+                found.append(callback)
+        return found
+
+    def _unseen(self) -> Iterator[CommitCallback]:
+        for callback in self._transactions.callbacks("waiting"):
+            if callback.key not in self._callbacks_seen:
+                yield callback
+        for callback in self._transactions.callbacks("dropped"):
+            if callback.dropped == WITH_TEST_CASE and callback.key not in self._callbacks_seen:
+                yield replace(callback, state="waiting", dropped="")
+
+    def _job_of(self, callback: CommitCallback) -> Target | None:
+        return None if callback.owner is None else self.targets.find(callback.owner)
 
     def check(self) -> None:
         """Raise the errors that are left at the end of a test.

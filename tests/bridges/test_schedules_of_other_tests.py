@@ -142,9 +142,7 @@ def test_a_schedule_fires_in_the_tests_that_lead_to_its_application(pytester, pr
 
     result.assert_outcomes(passed=2, failed=2)
     for name in LEADING.keys() - {"test_other"}:
-        result.stdout.fnmatch_lines(
-            [f"FAILED {name}.py::test_it - AssertionError: too many*"]
-        )
+        result.stdout.fnmatch_lines([f"FAILED {name}.py::test_it - AssertionError: too many*"])
 
 
 @pytest.mark.parametrize("project", ["celery"], indirect=True)
@@ -152,9 +150,7 @@ def test_an_application_that_jobs_apps_names_fires(pytester, project):
     result = pytester.runpytest_subprocess("-o", "jobs_apps=celery:app_tasks:app", "test_other.py")
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["FAILED test_other.py::test_it - AssertionError: too many*"]
-    )
+    result.stdout.fnmatch_lines(["FAILED test_other.py::test_it - AssertionError: too many*"])
 
 
 @pytest.mark.parametrize("project", ["celery"], indirect=True)
