@@ -138,14 +138,14 @@ class Tables:
         #: Those that are referred to come first, where that is possible.
         self.names = in_order(names, self._keys)
         #: The fingerprint of each table; None for an empty one.
-        self._marks: dict[str, Hashable] = dict.fromkeys(names)
+        self._marks: Mapping[str, Hashable] = dict.fromkeys(names)
         if source is not None:
             self._marks = fingerprints_of(source, self.names)
         #: The rows of the others, in the format of COPY.
         self._contents = {
             name: rows_of(source.connection, name)
             for name, mark in self._marks.items()
-            if mark is not None
+            if mark is not None and source is not None
         }
         self._sequences = set_sequences(states)
         self._truncates = False

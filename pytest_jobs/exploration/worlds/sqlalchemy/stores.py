@@ -115,7 +115,7 @@ class SqliteStore(Store):
                 for name in there:
                     if name not in found:
                         rows, before = rows_in(own, name), self.before.get(name)
-                        found[name] = before if before == rows else rows
+                        found[name] = rows if before is None or before != rows else before
             return found
 
         return read

@@ -134,15 +134,12 @@ class WatchedDriver(Driver, ABC):
     dialect: str
     #: What follows "a connection" in a message.
     noun: str
+    #: What a job is to write that uses the connection of another process; `{name}` stands for the module.
+    advice: str
 
     def __init__(self) -> None:
         super().__init__(self.name)
         self._openings: WeakKeyDictionary[Any, Opening] = WeakKeyDictionary()
-
-    @property
-    @abstractmethod
-    def advice(self) -> str:
-        """What a job is to write that uses the connection of another process."""
 
     @abstractmethod
     def install(self, patches: Patches) -> None:
@@ -183,7 +180,7 @@ class WatchedDriver(Driver, ABC):
 
     def check_own(self, connection: Any) -> None:
         """Refuse the connection of another delivery."""
-        check_own(connection, self.noun, self.advice)
+        check_own(connection, self.noun, self.advice.format(name=self.name))
 
     # Blocks for calls
 

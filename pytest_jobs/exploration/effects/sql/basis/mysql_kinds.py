@@ -27,12 +27,10 @@ class BlockingDriver(Mysql):
 
     is_awaited = False
 
-    @property
-    def advice(self) -> str:
-        return (
-            f"Open the connection within the job, with `{self.name}.connect(...)`, or take it out of the pool of "
-            "an engine of SQLAlchemy."
-        )
+    advice = (
+        "Open the connection within the job, with `{name}.connect(...)`, or take it out of the pool of an engine "
+        "of SQLAlchemy."
+    )
 
     def watch_connections(
         self, patches: Patches, kind: type[Any], connect: str, query: str
@@ -87,12 +85,9 @@ class AwaitedDriver(Mysql):
 
     is_awaited = True
 
-    @property
-    def advice(self) -> str:
-        return (
-            "Open the connection or the pool within the job, with "
-            f"`async with {self.name}.create_pool(...)`."
-        )
+    advice = (
+        "Open the connection or the pool within the job, with `async with {name}.create_pool(...)`."
+    )
 
     @abstractmethod
     def transport(self, connection: Any) -> Any:
