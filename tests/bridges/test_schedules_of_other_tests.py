@@ -115,7 +115,14 @@ TEST = """
         jobs.run_for(timedelta(hours=6))
         assert len(jobs.enqueued) == 1, "too many"
 """
-#: By the name of a test: what leads to the application.
+#: By the name of a test: what leads to the application. An object that is asked for anything fails.
+LAZY = """
+    class Lazy:
+        def __getattr__(self, name):
+            raise RuntimeError("asked for " + name)
+
+    lazy = Lazy()
+"""
 LEADING = {
     "test_leading": "from app_tasks import app",
     "test_leading_when_it_runs": "def later():\n        from app_tasks import app",
@@ -129,6 +136,7 @@ def project(pytester, request):
     pytest.importorskip(request.param)
     pytester.makepyfile(
         app_tasks=APPLICATIONS[request.param],
+        conftest=LAZY,
         test_app="import app_tasks\n\ndef test_it(jobs):\n    pass\n",
         **{name: TEST.format(use=use) for name, use in LEADING.items()},
     )

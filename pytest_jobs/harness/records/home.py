@@ -105,8 +105,11 @@ def _named_in(module: ModuleType) -> Iterator[ModuleType]:
             if not (value.__name__.startswith(f"{own}.") and _is_of_tests(value)):
                 yield value
             continue
-        kind = value if is_one_of((type, FunctionType), value) else type(value)
-        names.add(str(attributes_of(kind).get("__module__") or getattr(kind, "__module__", "")))
+        if type(value) is FunctionType:
+            names.add(str(value.__module__))
+        else:
+            kind = value if is_one_of((type,), value) else type(value)
+            names.add(str(attributes_of(kind).get("__module__", "")))
         names.update(*_imported_by(value, own, str(variables.get("__package__") or "")))
     yield from (
         sys.modules[name] for name in names if is_one_of((ModuleType,), sys.modules.get(name))
@@ -120,12 +123,13 @@ def _is_of_tests(module: ModuleType) -> bool:
 
 def _imported_by(value: Any, own: str, package: str) -> Iterator[set[str]]:
     """Yield the names that a function, or the methods of a class, may import when they run."""
-    functions = attributes_of(value).values() if is_one_of((type,), value) else (value,)
+    named = attributes_of(value).values() if is_one_of((type,), value) else (value,)
+    # Other objects are not asked for their code: a lazy one may fail then.
+    plain = (
+        each.__func__ if is_one_of((classmethod, staticmethod), each) else each for each in named
+    )
     codes = [
-        code
-        for each in functions
-        if type(code := getattr(each, "__code__", None)) is CodeType
-        and getattr(each, "__module__", "") == own
+        each.__code__ for each in plain if type(each) is FunctionType and each.__module__ == own
     ]
     parts = package.split(".") if package else []
     packages = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
