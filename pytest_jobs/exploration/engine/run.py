@@ -44,7 +44,7 @@ class Run:
     spinning: bool = False
     #: Whether the library, as configured, would never deliver the job again.
     dropped: bool = False
-    #: Whether it failed with another error than that of the effect that failed, by accident.
+    #: Whether it failed by accident: with an error of its own, after an effect had failed.
     failed_otherwise: bool = False
     #: Whether it changed files after its death, while it ended what it had begun.
     changed_files_at_its_end: bool = False
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def origin(self) -> Origin | None:
-        """Where the error was raised; None if there is no error, or none of a line of the project."""
+        """The line of the project that raised the error; None if there is no such line."""
         return self.trace[-1] if self.trace else None
 
     @property

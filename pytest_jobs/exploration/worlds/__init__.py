@@ -1,6 +1,6 @@
 """What a check builds afresh for each history: stores with new content, and fakes of services.
 
-- `base`: what a store of a world is: something of which each history gets its own; and what all stand on.
+- `base`: what a store is, of which each history gets its own, and what all stores stand on.
 - `here`: the stores that the test has, taken with what is in them. A check uses it when it gets no `world=`.
 - `sqlite`, and the rooms `sqlalchemy`, `django`, `redis`: stores of a library, and the world that makes new ones.
 - `files`: what is in temporary folders.

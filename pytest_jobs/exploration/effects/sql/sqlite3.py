@@ -50,7 +50,7 @@ _CLOCK: Final = {
 
 
 class Sqlite(Driver):
-    """Its connections watch themselves. No answer is lost, since there is no server."""
+    """The row of sqlite. Each connection watches itself, and there is no server whose answer could be lost."""
 
     library = "sqlite3"
     has_server = False

@@ -229,7 +229,7 @@ class Names(Place):
 
 
 class Functions(Place):
-    """The attributes of the functions of one module, of which hardly any has one."""
+    """The attributes of the functions of one module. Few functions have any."""
 
     def __init__(self) -> None:
         self.functions: list[types.FunctionType] = []

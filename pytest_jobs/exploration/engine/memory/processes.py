@@ -116,8 +116,8 @@ class ProcessMemory:
             modules: returns the modules that traced code has used so far.
             may_wait: returns whether it may take a lock.
             left_out: returns whether a class is a fake, which stands for a service.
-            renew: lets handlers of signals and the like be those of a new process. It is told whether the last one
-                has ended instead.
+            renew: resets handlers of signals and the like. Its argument says whether the last process has ended;
+                otherwise a new one begins.
         """
         self._modules = modules
         self._may_wait = may_wait
@@ -214,8 +214,8 @@ class ProcessMemory:
         Args:
             observe: returns the state of the world. What it shows belongs to the world.
             kept: what is known to belong to the world.
-            used: returns the modules whose code has run in deliveries, where the places are those of all modules,
-                and where no clean run has shown what processes keep: in a machine. None otherwise.
+            used: for a machine, which has no clean run that shows what processes keep: returns the modules whose
+                code has run in deliveries. None in a check.
             learns: whether to look at every place, however many there are.
         """
         places = self._places

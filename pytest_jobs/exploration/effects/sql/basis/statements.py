@@ -150,7 +150,7 @@ def is_busy(error: BaseException) -> bool:
         return True
     if not any(kind.__name__ == "DatabaseError" for kind in type(error).__mro__):
         return False
-    # The numbers of MySQL are no text, and other errors than those of a database have numbers, too.
+    # MySQL numbers its errors. An OSError has a number too, so the class was asked first.
     number = getattr(error, "errno", next(iter(error.args), None))
     if isinstance(number, int) and number in _BUSY_IN_MYSQL:
         return True
