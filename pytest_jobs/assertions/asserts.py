@@ -85,8 +85,8 @@ class _Assertion(Assertion, Generic[T]):
         return search.matches[0] if counts.singular else tuple(search.matches)
 
     def _find_none(self, job: object, criteria: Mapping[str, Any]) -> None:
-        search, jobs = self._search(job, criteria, negative=True), self._find_jobs()
-        target = search.target
+        search = self._search(job, criteria, negative=True)
+        jobs, target = search.jobs, search.target
         named = (getattr(job, "__name__", None) or short_repr(job)) if target is not None else ""
         for mocked, mock in _mocks_of(jobs, target):
             method = f"{named or 'a job'}.{mocked}"
@@ -107,14 +107,10 @@ class _Assertion(Assertion, Generic[T]):
 
 def _mocks_of(jobs: Jobs, target: Target | None) -> Iterator[tuple[str, Any]]:
     """Yield the mocks that have kept a job from its queue: the method with `is` or `was`, and the mock."""
-    if target is None:
-        gone = jobs.swallowed.of_all(lambda owner: jobs.targets.find(owner) is not None)
-    else:
-        for name, mock in mocked_methods(target.job):
-            if not raises(mock):  # Somebody wants to see the application without a broker.
-                yield f"{name} is", mock
-        gone = jobs.swallowed.of(target.job)
-    for name, mock in gone:
+    for name, mock in () if target is None else mocked_methods(target.job):
+        if not raises(mock):  # Somebody wants to see the application without a broker.
+            yield f"{name} is", mock
+    for name, mock in jobs.swallowed_calls(target):
         yield f"{name} was", mock
 
 

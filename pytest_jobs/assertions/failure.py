@@ -201,7 +201,7 @@ class Failure(Generic[T]):
         enqueued = [] if self._of_records else search.enqueued()
         if self._may_be_performed():
             return messages.NOT_PERFORMED
-        waiting = self._may_enqueue(search.jobs.waiting_for_commit.peek())
+        waiting = self._may_enqueue(search.jobs.still_waiting())
         if waiting:
             by_verb = any(not callback.commits_itself for callback in waiting)
             return messages.WAITING_FOR_COMMIT if by_verb else messages.COMMITS_ITSELF
@@ -273,7 +273,7 @@ class Failure(Generic[T]):
 
     def _commits(self) -> Iterator[str]:
         """Name the calls that wait for a commit, and those that were dropped, unless they are of another job."""
-        waiting = self._may_enqueue(self._search.jobs.waiting_for_commit.peek())
+        waiting = self._may_enqueue(self._search.jobs.still_waiting())
         of_a_verb = [callback for callback in waiting if not callback.commits_itself]
         if of_a_verb:
             waits, them = (
@@ -369,7 +369,7 @@ class Failure(Generic[T]):
         called = short_name(self._target.name)
         for name, mock in mocked_methods(self._target.job):
             yield f"{called}.{name} is {mock_text(mock)}: it enqueues nothing."
-        for name, mock in self._search.jobs.swallowed.of(self._target.job):
+        for name, mock in self._search.jobs.swallowed_calls(self._target):
             yield f"{called}.{name} was {mock_text(mock)}: it enqueued nothing."
         for place, mock in mocks_named(self._target.name.rpartition(".")[2]):
             yield f"{place} is {mock_text(mock)}: if it stands for {called}, it enqueues nothing."

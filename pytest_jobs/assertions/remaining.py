@@ -22,7 +22,7 @@ def jobs_in_this_test(jobs: Jobs) -> str:
     Recurring jobs are shown where they depend on when the test ran: the test had not set the clock.
     """
     pending = [record_line(record) for record in jobs.ledger.pending()]
-    waiting = jobs.waiting_for_commit.peek()
+    waiting = jobs.still_waiting()
     by_verb = any(not callback.commits_itself for callback in waiting)
     failed = [delivery_line(delivery) for delivery in jobs.failed.peek()]
     dropped = [

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast, get_args
 
 from ..bridges.opening import open_jobs
-from ..core.foundation.libraries import settings_module
 from ..errors import DeclarationError
 from ..harness.jobs import Jobs, current_jobs
 from ..harness.ledger.queues import Queues
@@ -182,8 +181,7 @@ class JobsTestCase(unittest.TestCase):
         """Return what belongs to the tests of the class."""
         from ..harness.records.home import Home
 
-        modules = (sys.modules[cls.__module__], settings_module())
-        return Home(module for module in modules if module is not None)
+        return Home([sys.modules[cls.__module__]])
 
     @classmethod
     def _settings(cls) -> CaseSettings:

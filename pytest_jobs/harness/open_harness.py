@@ -25,7 +25,7 @@ from .ledger.ledger import Ledger
 from .ledger.selection import Holding, JobFilter, Selection
 from .records.bridge import Bridge, Bridges
 from .records.delivery import Delivery
-from .records.mocks import EndsOfPatches, SwallowedCalls
+from .records.mocks import EndsOfPatches, SwallowedCalls, classes_of
 from .records.record import JobRecord, call_text, current_record
 from .records.targets import Target, Targets
 from .records.texts import Reader
@@ -74,7 +74,7 @@ class OpenHarnesses:
 
     def _patch_ends(self, owner: Any, name: str) -> None:
         if self._open:
-            self._open[-1].swallowed.note(owner, name)
+            self._open[-1].note_end_of_patch(owner, name)
 
     def any_open(self) -> bool:
         return bool(self._open)
@@ -202,7 +202,7 @@ class OpenHarness:
         #: The calls of the test that do nothing until they are awaited or entered.
         self.promises = Promises()
         #: The calls that mocks have kept from the queue of a job, where the mocks are gone.
-        self.swallowed = SwallowedCalls()
+        self._swallowed = SwallowedCalls()
         #: Of assertions that nothing happened: each returns, at the end, why it showed nothing; empty if it did.
         self.doubts: list[Callable[[], str]] = []
         #: The drains that had nothing to perform, with their lines.
@@ -234,6 +234,10 @@ class OpenHarness:
         self.performer.adversary = open_harnesses.adversary
         self.performer.bracket = open_harnesses.bracket
         self._put_in_force(self._inline)
+
+    def note_end_of_patch(self, owner: Any, name: str) -> None:
+        """Note that a patch of a method that enqueues ends."""
+        self._swallowed.note(owner, name)
 
     def stand_in(self) -> None:
         """Take the place of the application's own queues: for plugins, after `stand_aside`."""
@@ -290,10 +294,29 @@ class OpenHarness:
             if job is None:
                 may_come = callback.owner is None or not is_of_library(callback.owner)
             else:
-                may_come = target is None or (job.bridge, job.name) == (target.bridge, target.name)
+                may_come = target is None or job.is_same(target)
             if may_come:
                 found.append(callback)
         return found
+
+    def still_waiting(self) -> Sequence[CommitCallback]:
+        """Return what waits for a commit: for assertions, whose look is not one of the test."""
+        return self._transactions.callbacks("waiting")
+
+    def swallowed_calls(self, target: Target | None) -> Iterator[tuple[str, Any]]:
+        """Yield the methods of a job for which mocks stood that have swallowed a call, and the mocks.
+
+        Args:
+            target: the job; None for every job.
+        """
+
+        def is_meant(owner: Any) -> bool:
+            if target is None:
+                return self.targets.find(owner) is not None
+            is_class_of = isinstance(owner, type) and owner in classes_of(target.job)
+            return is_class_of or target.is_same(self.targets.find(owner))
+
+        return self._swallowed.of(is_meant)
 
     def _unseen(self) -> Iterator[CommitCallback]:
         for callback in self._transactions.callbacks("waiting"):

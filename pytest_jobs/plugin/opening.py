@@ -85,11 +85,10 @@ def open_harness(
 
 
 def home_of(item: pytest.Item) -> Home | None:
-    """Return what belongs to a test: its module, its conftest files, plugins of the project, and its settings.
+    """Return what belongs to a test: its module, its conftest files, and plugins of the project.
 
     None for a test that has no module, such as one in a text file: everything belongs to it.
     """
-    from ..core.foundation.libraries import settings_module
     from ..harness.records.home import Home, is_installed
 
     module = item.getparent(pytest.Module)
@@ -106,8 +105,7 @@ def home_of(item: pytest.Item) -> Home | None:
         if plugin.__name__.rpartition(".")[2] != "conftest"
         or item.path.is_relative_to(Path(plugin.__file__ or "").parent)
     ]
-    settings = settings_module()
-    return Home([module.obj, *above, *([settings] if settings else [])])
+    return Home([module.obj, *above])
 
 
 def _held_seams(config: pytest.Config) -> HeldSeams:

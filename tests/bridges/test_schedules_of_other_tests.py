@@ -177,6 +177,34 @@ def test_the_report_names_what_was_not_fired(pytester, project):
 
 
 @pytest.mark.parametrize("project", ["celery"], indirect=True)
+def test_each_application_is_asked_about_once_however_often_it_fires(pytester, project):
+    pytester.makepyfile(
+        test_counting="""
+        from datetime import timedelta
+        import app_tasks
+
+        class Home:
+            asked = 0
+
+            def has(self, thing):
+                Home.asked += 1
+                return False
+
+            def path_of(self, application):
+                return "app_tasks:app"
+
+        def test_it(jobs):
+            jobs.find_home = Home
+            jobs.run_for(timedelta(days=2))
+            assert dict(jobs.firings_left_out) == {"celery:app_tasks:app": 48}
+            assert Home.asked == 1
+        """
+    )
+
+    pytester.runpytest_subprocess("test_counting.py").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("project", ["celery"], indirect=True)
 def test_under_unittest_too(pytester, project):
     case = """
         from datetime import timedelta

@@ -196,13 +196,15 @@ class TakesFunctions(Protocol):
         ...
 
 
+#: When the scheduler of a library enqueues something, what does so, and what `FiresTasks` says may follow.
+Due: TypeAlias = "tuple[int, Callable[[], object], *tuple[object, ...]]"
+
+
 @runtime_checkable
 class FiresTasks(Protocol):
     """Further method of a bridge with the capability `cron`: its library has schedules of its own."""
 
-    def firings_between(
-        self, after_ns: int, until_ns: int
-    ) -> Iterable[tuple[int, Callable[[], object], *tuple[object, ...]]]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterable[Due]:
         """Yield what the scheduler of the library enqueues after an instant and up to another, in any order.
 
         `run_for` asks when it begins.

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
+from ...core.foundation.libraries import settings_module
 from .attributes import attributes_of, identity, is_one_of, variables_of_modules
 
 _IMPORTING: Final = dis.opmap["IMPORT_NAME"]
@@ -28,12 +29,13 @@ class Home:
     """The modules that belong to one test. They are looked for when somebody first asks."""
 
     def __init__(self, roots: Iterable[ModuleType]) -> None:
-        """Begin with the modules of the test.
+        """Begin with the modules of the test, and the settings of Django, which belong to each.
 
         Args:
-            roots: that of the test, those of its fixtures, and the settings of the project.
+            roots: that of the test, and those of its fixtures.
         """
-        self._roots = tuple(roots)
+        settings = settings_module()
+        self._roots = (*roots, *([] if settings is None else [settings]))
         #: How many modules there were, and those of them that belong to the test, by identity.
         self._modules: tuple[int, dict[int, ModuleType]] = (0, {})
 

@@ -79,13 +79,18 @@ def mock_name(mock: Any) -> str:
     return f" ({found[1]})" if found else ""
 
 
+def classes_of(job: Any) -> tuple[type, ...]:
+    """Return a job that is a class, or the class of one that is none, with its bases."""
+    # The class that it gives, since that of a proxy of Celery is not its type.
+    classes: tuple[type, ...] = (job if isinstance(job, type) else job.__class__).__mro__
+    return classes
+
+
 def mocked_methods(job: Any) -> Iterator[tuple[str, Any]]:
     """Yield the name of each method of a job that a mock stands for, and the mock."""
     if "unittest.mock" not in sys.modules:
         return
-    # The class that it gives, since that of a proxy of Celery is not its type.
-    classes = job.__mro__ if isinstance(job, type) else job.__class__.__mro__
-    spaces = [getattr(job, "__dict__", {}), *map(vars, classes)]
+    spaces = [getattr(job, "__dict__", {}), *map(vars, classes_of(job))]
     for name in _METHODS:
         value = next((space[name] for space in spaces if name in space), None)
         if value is not None and (mock := swallowing_mock_of(value)) is not None:
@@ -106,26 +111,19 @@ class SwallowedCalls:
 
     def note(self, owner: Any, name: str) -> None:
         """Note what a patch that ends has in its place, if that has swallowed a call."""
-        mock = swallowing_mock_of(attributes_of(owner).get(name))
+        # By `getattr`, as the patch looks: the owner may be a proxy, such as a task of Celery.
+        mock = swallowing_mock_of(getattr(owner, name, None))
         if mock is not None and mock.mock_calls and not raises(mock):
             self._found.append((owner, name, mock))
 
-    def of(self, job: Any) -> Iterator[tuple[str, Any]]:
-        """Yield the name of each method of a job, or of a class of it, that a mock stood for, and the mock."""
-        classes = job.__mro__ if isinstance(job, type) else type(job).__mro__
-        for owner, name, mock in self._found:
-            if owner is job or owner in classes:
-                yield name, mock
-
-    def of_all(self, is_job: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
-        """Yield the same for every job.
+    def of(self, is_meant: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+        """Yield the name of each method that a mock stood for, and the mock.
 
         Args:
-            is_job: returns whether something is a job: `patch("shop.mail.send")` is about none.
+            is_meant: returns whether what had the mock is what is asked about: `patch("shop.mail.send")` is about
+                no job.
         """
-        for owner, name, mock in self._found:
-            if is_job(owner):
-                yield name, mock
+        return ((name, mock) for owner, name, mock in self._found if is_meant(owner))
 
 
 class EndsOfPatches:

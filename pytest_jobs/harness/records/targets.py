@@ -33,6 +33,10 @@ class Target:
             and self._matches(record)
         )
 
+    def is_same(self, other: Target | None) -> bool:
+        """Return whether another target is the same job."""
+        return other is not None and (self.bridge, self.name) == (other.bridge, other.name)
+
 
 class Targets:
     """Finds the jobs of all bridges of a harness."""

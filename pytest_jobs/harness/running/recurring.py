@@ -288,16 +288,32 @@ class Recurring:
             ]
         for bridge in self._bridges:
             if isinstance(bridge, FiresTasks):
-                for ns, fire, *application in bridge.firings_between(now_ns, until_ns):
-                    home = self._home() if application else None
-                    if home is None or any(map(home.has, application)):
-                        coming.append((ns, partial(self._noted, "", ns, fire)))
+                # Asking takes some ms, and a task of each minute comes ten thousand times in a week.
+                paths: dict[tuple[int, ...], str] = {}
+                for ns, fire, *far in bridge.firings_between(now_ns, until_ns):
+                    key = tuple(map(id, far))
+                    if key not in paths:
+                        paths[key] = self._left_out(bridge.name, far)
+                    if path := paths[key]:
+                        self.left_out[path] += 1
                     else:
-                        self.left_out[f"{bridge.name}:{home.path_of(application[0])}"] += 1
+                        coming.append((ns, partial(self._noted, "", ns, fire)))
         if (coming or self._schedulers) and self.origin_ns is None:
             self.origin_ns = self._clock.origin_ns
         coming.sort(key=lambda each: each[0])
         return Round(coming)
+
+    def _left_out(self, library: str, far: Sequence[object]) -> str:
+        """Return the path of an application that does not belong to the test; empty if it does.
+
+        Args:
+            library: the name of its library.
+            far: the application, and what else is known of its task; nothing if somebody has named or used it.
+        """
+        home = self._home() if far else None
+        if home is None or any(map(home.has, far)):
+            return ""
+        return f"{library}:{home.path_of(far[0])}"
 
     def passed(self, until_ns: int) -> None:
         """Note that a round is over: time up to here is not missed."""

@@ -70,6 +70,29 @@ def test_a_negative_assertion_could_not_fail(jobs, send):
         AssertNotEnqueued(lambda: jobs)(send)
 
 
+@pytest.mark.parametrize("is_lazy", [False, True])
+@pytest.mark.parametrize("asks_for_all", [False, True])
+def test_nor_could_one_after_the_mock(jobs, app, is_lazy, asks_for_all):
+    # A task of an application that is not set up yet is a proxy.
+    @app.task(name="shop.later", lazy=is_lazy)
+    def later(order_id):
+        pass
+
+    with patch.object(later, "delay"):
+        later.delay(7)
+
+    with pytest.raises(CriterionError, match=r"\.delay was a MagicMock that was called once"):
+        AssertNotEnqueued(lambda: jobs)(*(() if asks_for_all else (later,)))
+
+
+def test_nor_could_one_after_a_mock_of_every_task(jobs, send):
+    with patch.object(Task, "apply_async"):
+        send.delay(7)
+
+    with pytest.raises(CriterionError, match=r"send\.apply_async was a MagicMock"):
+        AssertNotEnqueued(lambda: jobs)(send)
+
+
 def test_without_a_mock_nothing_is_named(jobs, send):
     assert "Hint: " not in failure(jobs, send)
 
