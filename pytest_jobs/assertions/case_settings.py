@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, cast, get_args
 
@@ -14,12 +13,10 @@ from ..errors import DeclarationError
 from ..harness.ledger.queues import Queues
 from ..harness.open_harness import Jitter, Mode
 from ..harness.running.inline import RaiseAt
-from ..integrations.ini_options import OPTIONS, ini_name
+from ..integrations.ini_options import NAMES, nearest_option
 
 T = TypeVar("T")
 
-#: Those that are not read here belong to pytest's ways of running tests.
-_OPTIONS: Final = tuple(ini_name(option.name) for option in OPTIONS)
 _TRUE: Final = ("1", "true", "t", "yes", "y", "on")
 _FALSE: Final = ("0", "false", "f", "no", "n", "off")
 
@@ -109,14 +106,12 @@ class _Options:
 
     def check_names(self) -> None:
         """Refuse a name that is nearly one of ours. Others may belong to a plugin that is not asked here."""
-        known = {name.removeprefix("jobs_"): name for name in _OPTIONS}
         for name in self._values:
-            word = name.removeprefix("jobs_")
-            alike = [] if name in _OPTIONS or word == name else get_close_matches(word, known, n=1)
-            if alike:
+            meant = nearest_option(name) if name.startswith("jobs_") and name not in NAMES else None
+            if meant is not None:
                 raise DeclarationError(
-                    f"{self._path.name}: {name} is not an option of pytest-jobs: did you mean {known[alike[0]]}? "
-                    f"The options are {', '.join(_OPTIONS)}."
+                    f"{self._path.name}: {name} is not an option of pytest-jobs: did you mean {meant}? "
+                    f"The options are {', '.join(NAMES)}."
                 )
 
     def _choice(self, name: str, valid: tuple[str, ...], default: str) -> str:

@@ -5,6 +5,7 @@ They are read without pytest too: by a `JobsTestCase` under unittest.
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal, TypeAlias
 
 #: How many points of one test --jobs-crash tries.
@@ -156,3 +157,18 @@ OPTIONS: Final = (
 def ini_name(name: str) -> str:
     """Return what an option is called in the ini file."""
     return f"jobs_{name.replace('-', '_')}"
+
+
+#: What the options are called in the ini file.
+NAMES: Final = tuple(ini_name(option.name) for option in OPTIONS)
+
+
+def nearest_option(name: str, cutoff: float = 0.6) -> str | None:
+    """Return the option whose name in the ini file is nearest to another one; None if none is near."""
+    import difflib
+
+    # Without what all of them begin with, which would make any two alike.
+    word = re.sub("^jobs?[-_]?", "", name).replace("-", "_")
+    known = {option.removeprefix("jobs_"): option for option in NAMES}
+    alike = difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
+    return known[alike[0]] if alike else None

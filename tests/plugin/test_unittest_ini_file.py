@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pytest_jobs.integrations.ini_options import OPTIONS, ini_name
+from pytest_jobs.integrations.ini_options import NAMES
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -349,7 +349,7 @@ def test_manage_py_test(pytester):
             "jobs_mdoe = inline",
             (
                 "jobs_mdoe is not an option of pytest-jobs: did you mean jobs_mode? The options are "
-                f"{', '.join(ini_name(option.name) for option in OPTIONS)}."
+                f"{', '.join(NAMES)}."
             ),
         ),
         ("jobs_jitter = none", "jobs_jitter is 'none'; valid are zero, seeded, live."),

@@ -33,6 +33,7 @@ from ..toolkit import (
     FIRST,
     Delivery,
     DeliverySemantics,
+    Due,
     JobRecord,
     LibraryBridge,
     Probe,
@@ -272,9 +273,7 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
 
     # What recurs
 
-    def firings_between(
-        self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield when the schedulers run the jobs that recur, and those that were added before the harness."""
         for scheduler in self._schedulers.running():
             kept = self._kept(scheduler)

@@ -39,6 +39,7 @@ from ..toolkit import (
     CountedAttempts,
     Delivery,
     DeliverySemantics,
+    Due,
     JobRecord,
     Message,
     Probe,
@@ -455,9 +456,7 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
 
     # Cron jobs
 
-    def firings_between(
-        self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield the cron jobs that workers enqueue in a span. A worker starts when time first passes."""
         begun = self._kept().begun
         for settings in self._settings.every():

@@ -31,6 +31,7 @@ from ..toolkit import (
     CountedAttempts,
     Delivery,
     DeliverySemantics,
+    Due,
     JobRecord,
     Origin,
     PinnedRandom,
@@ -477,9 +478,7 @@ class CeleryBridge(
             name = self.identify(job) or str(job)
             self._apps.sending(name).send_task(name, args, dict(kwargs))
 
-    def firings_between(
-        self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield what celery beat sends in a span."""
         apps = self._apps.with_schedules()
         for at_ns, fire, app in self._beat.firings_between(apps, after_ns, until_ns):

@@ -22,6 +22,7 @@ from ..toolkit import (
     CountedAttempts,
     Delivery,
     DeliverySemantics,
+    Due,
     JobRecord,
     Probe,
     RetryPolicy,
@@ -331,9 +332,7 @@ class DramatiqBridge(
         )
         return SentMessage(actor.broker, message, self.sink.now_ns(), None)
 
-    def firings_between(
-        self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield what Periodiq sends, where the program has it: Dramatiq has no scheduler of its own."""
         for at_ns, fire, actor in firings(self._brokers.used(), after_ns, until_ns):
             far = self._brokers.far(actor.broker)

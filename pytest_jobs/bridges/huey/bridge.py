@@ -25,6 +25,7 @@ from ..toolkit import (
     CountedAttempts,
     Delivery,
     DeliverySemantics,
+    Due,
     JobRecord,
     Probe,
     RetryPolicy,
@@ -387,9 +388,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
     def _owns(self, application: Huey, task: TaskClass) -> bool:
         return registered(application, self.name_of(task)) is task
 
-    def firings_between(
-        self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield the periodic tasks that the scheduler of the consumer enqueues, which looks once a minute."""
         periodic = [
             (each, task) for each in self._hueys.every() for task in each._registry._periodic_tasks

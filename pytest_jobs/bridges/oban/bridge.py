@@ -32,6 +32,7 @@ from ..toolkit import (
     CountedAttempts,
     Delivery,
     DeliverySemantics,
+    Due,
     JobRecord,
     Origin,
     Probe,
@@ -424,9 +425,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
 
     # Cron
 
-    def firings_between(
-        self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield what the scheduler of Oban enqueues in a span."""
         entries = [
             (each, self._scheduler_of(each.worker_cls)) for each in _scheduler.scheduled_entries()

@@ -30,6 +30,7 @@ from ..toolkit import (
     CountedAttempts,
     Delivery,
     DeliverySemantics,
+    Due,
     JobRecord,
     Probe,
     RetryPolicy,
@@ -334,9 +335,7 @@ class ProcrastinateBridge(
 
     # Periodic tasks
 
-    def firings_between(
-        self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield the periodic tasks that workers defer in a span."""
         for app in self._apps.every():
             for periodic in app.periodic_registry.periodic_tasks.values():

@@ -29,6 +29,7 @@ from ..toolkit import (
     CountedAttempts,
     Delivery,
     DeliverySemantics,
+    Due,
     FunctionJobs,
     JobRecord,
     Origin,
@@ -392,9 +393,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         self._withdraw(getattr(job, "id", job))
         return answer
 
-    def firings_between(
-        self, after_ns: int, until_ns: int
-    ) -> Iterable[tuple[int, Callable[[], object], *tuple[object, ...]]]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterable[Due]:
         """Yield what RQ's cron scheduler and rq-scheduler enqueue in a span."""
         yield from self._cron.firings_between(after_ns, until_ns)
         yield from self._scheduler.firings_between(after_ns, until_ns)

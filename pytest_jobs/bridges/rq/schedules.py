@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from rq.cron import CronJob, CronScheduler
 from rq.job import Job
 
 from ..applications import Applications
-from ..toolkit import times_between, to_datetime
+from ..toolkit import Due, times_between, to_datetime
 
 _SECOND_NS: Final = 1_000_000_000
-
-Firing: TypeAlias = "tuple[int, Callable[[], object], *tuple[object, ...]]"
 
 
 class CronSchedulers:
@@ -33,7 +31,7 @@ class CronSchedulers:
         """Note a scheduler that has got a job, and is not at the top of a module."""
         self._known.note(scheduler)
 
-    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Firing]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         for scheduler in self._known.every():
             for job in scheduler.get_jobs():
                 fire = partial(job.enqueue, scheduler.connection)
@@ -78,7 +76,7 @@ class RqScheduler:
             self._recurring[job.id] = scheduler
         return recurs
 
-    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Firing]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         for job_id, scheduler in self._recurring.items():
             due = scheduler.connection.zscore(scheduler.scheduled_jobs_key, job_id)
             if due is None:

@@ -38,6 +38,7 @@ from ..toolkit import (
     CountedAttempts,
     Delivery,
     DeliverySemantics,
+    Due,
     JobRecord,
     PinnedRandom,
     Probe,
@@ -442,9 +443,7 @@ class SaqBridge(
         sent = task.worker.queue.enqueue(Job(task.name, kwargs={**named, **kwargs}, **options))
         return sent
 
-    def firings_between(
-        self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield the cron jobs of the workers at their times. The worker enqueues each some time before."""
         for worker in self._workers.every():
             for cron in worker.cron_jobs:

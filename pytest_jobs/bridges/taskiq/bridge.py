@@ -35,6 +35,7 @@ from ..toolkit import (
     CountedAttempts,
     Delivery,
     DeliverySemantics,
+    Due,
     JobRecord,
     Probe,
     RetryPolicy,
@@ -304,9 +305,7 @@ class TaskiqBridge(
         self._brokers.note(broker)
         return self.new_record(sent)
 
-    def firings_between(
-        self, after_ns: int, until_ns: int
-    ) -> Iterator[tuple[int, Callable[[], object], *tuple[object, ...]]]:
+    def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield when the scheduler sends what labels say, and again what sources keep."""
         brokers = self._brokers.named or self._brokers.every()
         labels = self._kept().labels.firings_between(brokers, after_ns, until_ns)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
 
 import pytest
 
-from ...integrations.ini_options import OPTIONS, ini_name
-
-_OURS: Final = tuple(ini_name(option.name) for option in OPTIONS)
+from ...integrations.ini_options import NAMES, nearest_option
 
 
 def check_names_in_files(config: pytest.Config) -> None:
@@ -58,7 +55,7 @@ def _is_unknown(name: str, config: pytest.Config) -> bool:
     if not name.startswith(("jobs_", "jobs-", "job_", "job-")):
         return False
     # An option of another plugin, such as `job_location`, is not `jobs_annotations`.
-    if not name.startswith("jobs_") and _nearest_option(name, cutoff=0.75) is None:
+    if not name.startswith("jobs_") and nearest_option(name, cutoff=0.75) is None:
         return False
     try:
         config.getini(name)
@@ -67,21 +64,11 @@ def _is_unknown(name: str, config: pytest.Config) -> bool:
     return False
 
 
-def _nearest_option(name: str, cutoff: float = 0.6) -> str | None:
-    import difflib
-
-    # Without what all of them begin with, which would make any two alike.
-    word = re.sub("^jobs?[-_]?", "", name).replace("-", "_")
-    known = {option.removeprefix("jobs_"): option for option in _OURS}
-    alike = difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
-    return known[alike[0]] if alike else None
-
-
 def _refuse(name: str, where: str) -> None:
-    meant = _nearest_option(name)
+    meant = nearest_option(name)
     raise pytest.UsageError(
         f"{where} is not an option of pytest-jobs{f': did you mean {meant}?' if meant else '.'} "
-        f"The options are {', '.join(_OURS)}."
+        f"The options are {', '.join(NAMES)}."
     )
 
 
@@ -112,7 +99,7 @@ def _meant(written: Mapping[str, object]) -> Iterable[str]:
     """Return the options that the keys of a table stand for."""
     for key in written:
         name = key if key.startswith("jobs") else f"jobs_{key}"
-        yield _nearest_option(name) or name
+        yield nearest_option(name) or name
 
 
 def check_marker_names(found: Mapping[str, pytest.Item], config: pytest.Config) -> None:
