@@ -35,7 +35,7 @@ from .histories.plans import (
 from .histories.repeatable import Repeatable
 from .histories.replay import Token, check_drawn_again, drawn_arguments, parsed_token, replay
 from .histories.verdicts import ERRORS
-from .report.audience import current_audience
+from .report.audience import current_audience, kept_state
 from .report.explored import Explored, note_explored
 from .report.report import report_on
 from .stores.account import Ignore, follow_files
@@ -290,7 +290,10 @@ def _announce(checked: CheckedJob, search: _Search) -> None:
 def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None]:
     scope = Scope(options.world, options.trace, options.atomic)
     with Engine.opened(
-        scope, current_audience().sources(), time_limit=options.time_limit
+        scope,
+        current_audience().sources(),
+        kept=kept_state(),
+        time_limit=options.time_limit,
     ) as engine:
         target = engine.harness.targets.find(job)
         if target is None:
@@ -303,7 +306,7 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
         scope.add(target.bridge.resolve(target.job))
         engine.start()
         engine.of_search.of(KINDS_OF_CALLS, lambda: CallKinds(options.mocks))
-        engine.when_built.append(Stubs(scope, engine.patches, engine.of_search).stand_in)
+        engine.when_built.append(Stubs(engine).stand_in)
         follow_files()
         follow_connections(engine.of_search.undo_by)
         token = report_handler.set(current_audience().log)

@@ -27,7 +27,7 @@ from ..engine.memory.places import Namespace
 from ..engine.sameness.differences import not_fresh
 from ..engine.scope import Scope
 from ..engine.world import World
-from ..report.audience import current_audience
+from ..report.audience import current_audience, kept_state
 from ..stores.account import Ignore, follow_files
 from ..stores.open_connections import follow_connections
 
@@ -103,6 +103,7 @@ class MachineRun:
                     scope,
                     current_audience().sources(),
                     self.options.apps,
+                    kept=kept_state(),
                     time_limit=self.options.time_limit,
                 )
             )
@@ -112,7 +113,7 @@ class MachineRun:
                 scope.add(target.bridge.resolve(target.job))
             engine.start()
             engine.of_search.of(KINDS_OF_CALLS, lambda: CallKinds(self.options.mocks))
-            engine.when_built.append(Stubs(engine.scope, engine.patches, engine.of_search).stand_in)
+            engine.when_built.append(Stubs(engine).stand_in)
             self.modules()
             follow_files()
             follow_connections(engine.of_search.undo_by)
