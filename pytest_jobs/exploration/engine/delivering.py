@@ -17,7 +17,7 @@ from ...errors import ExplorationError
 from ...harness.ledger.ledger import Ledger
 from ...harness.records.delivery import Delivery
 from ...harness.records.instants import to_datetime
-from ...harness.records.record import FIRST, JobRecord, call_text
+from ...harness.records.record import FIRST, JobRecord, Rollback, call_text
 from ...harness.running.performer import Performer
 from ...harness.time.waiting import in_running_loop
 from .acts import Act, SourceState, Unwound, skippable, watcher
@@ -488,8 +488,8 @@ class ActSink:
         """Return the effect that enqueued a job; None for a retry, and for a job that no delivery enqueued."""
         return self._acts.get(record)
 
-    def removed(self, record: JobRecord) -> None:
-        self._ledger.removed(record)
+    def removed(self, record: JobRecord, rollback: Rollback | None = None) -> None:
+        self._ledger.removed(record, rollback)
         act = self._acts.pop(record, None)
         if act is not None:
             self._withdrawn(act)
