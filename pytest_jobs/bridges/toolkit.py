@@ -87,6 +87,7 @@ __all__ = [
     "Probe",
     "RedisServers",
     "RetryPolicy",
+    "Rollback",
     "Seam",
     "Sink",
     "Status",
