@@ -88,6 +88,15 @@ def postgresql_url() -> Iterator[str]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def own_database(url: str, name: str) -> str:
+    """Return the URL of a new database on a server of PostgreSQL."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return url.replace("/postgres?", f"/{name}?")
+
+
 @pytest.fixture(scope="session")
 def mysql_url() -> Iterator[str]:
     """The URL of a MariaDB server of our own, reached by a socket in a directory; it keeps nothing.

@@ -287,6 +287,12 @@ class Failure(Generic[T]):
             shown = _registered(others)
             yield f"{len(others)} {waits} for commit: {shown}. The commit enqueues {them}."
         dropped = self._may_enqueue(self._search.jobs.dropped_by_rollback.peek())
+        rows = [callback for callback in dropped if callback.is_row]
+        if rows:
+            was = "job was" if len(rows) == 1 else "jobs were"
+            shown = _registered(rows)
+            yield f"{len(rows)} {was} enqueued in a transaction that was rolled back: {shown}."
+        dropped = [callback for callback in dropped if not callback.is_row]
         for by in dict.fromkeys(callback.dropped for callback in dropped):
             same = [callback for callback in dropped if callback.dropped == by]
             was = "callback was" if len(same) == 1 else "callbacks were"
@@ -455,7 +461,7 @@ class Failure(Generic[T]):
 
 def _registered(callbacks: Sequence[CommitCallback]) -> str:
     shown = [
-        f"{callback.text}, registered "
+        f"{callback.text}, {'enqueued' if callback.is_row else 'registered'} "
         f"{f'at {callback.registered_at}' if callback.registered_at else 'before the harness was opened'}"
         for callback in callbacks[: folding().hints]
     ]

@@ -76,7 +76,7 @@ class Enqueued(Subject[JobRecord]):
 
     def found(self, jobs: Jobs, target: Target | None) -> list[JobRecord]:
         if target is None:
-            return [record for record in jobs.ledger.records if record.origin is not REDELIVERY]
+            return [record for record in jobs.ledger.kept() if record.origin is not REDELIVERY]
         return [
             record
             for record in jobs.ledger.named(target.name)
@@ -263,7 +263,7 @@ class Search(Generic[T]):
         ledger, target, window = self.jobs.ledger, self.target, self.window
         return [
             record
-            for record in (ledger.records if target is None else ledger.named(target.name))
+            for record in (ledger.kept() if target is None else ledger.named(target.name))
             if (target is None or target.is_job_of(record))
             and (window is None or window.holds(record))
         ]

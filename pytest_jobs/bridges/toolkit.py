@@ -11,9 +11,11 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from functools import partial
 from types import FunctionType
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar, cast
 
+from ..core.foundation.protocols import CommitWait, OpenTransaction
 from ..core.foundation.registry import nearest_name
 from ..core.foundation.signature import Binder
 from ..errors import (
@@ -23,6 +25,7 @@ from ..errors import (
     NoHarnessError,
     NotPerformedError,
 )
+from ..harness.commits.callables import PASSING_ON, calling_line
 from ..harness.records.bridge import (
     Around,
     BodiesAsk,
@@ -45,11 +48,12 @@ from ..harness.records.delivery import Delivery, Status
 from ..harness.records.instants import duration_ns, to_datetime, to_ns
 from ..harness.records.patches import Patches
 from ..harness.records.probing import Probe
-from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin
+from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin, Rollback
 from ..harness.time.waiting import off_the_loop
 from .asking import word_asked_by
 from .libraries.redis_servers import RedisServers, check_fakeredis, is_stand_in
 from .seam import Seam
+from .transactions import transaction_on
 
 __all__ = [
     "FIRST",
@@ -76,12 +80,14 @@ __all__ = [
     "KeepsPayloads",
     "LibraryBridge",
     "Message",
+    "OpenTransaction",
     "Origin",
     "Patches",
     "PinnedRandom",
     "Probe",
     "RedisServers",
     "RetryPolicy",
+    "Rollback",
     "Seam",
     "Sink",
     "Status",
@@ -100,9 +106,20 @@ __all__ = [
     "times_between",
     "to_datetime",
     "to_ns",
+    "transaction_on",
 ]
 
 _MINUTE_NS: Final = 60_000_000_000
+#: The packages between an application and a bridge whose queue is a table in its database.
+_PASSING_ON: Final = PASSING_ON | {
+    "asgiref",
+    "django",
+    "django_q",
+    "django_tasks",
+    "django_tasks_db",
+    "oban",
+    "procrastinate",
+}
 
 #: A task, as an application holds it.
 T = TypeVar("T")
@@ -465,6 +482,16 @@ class LibraryBridge(Generic[T, M, S]):
         """Return the names of the jobs that the library enqueues after a record. Default: none."""
         return ()
 
+    def transaction_of(self, record: JobRecord) -> OpenTransaction | None:
+        """Return the open transaction of the application in which a new job is a row: see `transaction_on`.
+
+        Default: None, for a queue that is elsewhere and has the job at once.
+        """
+        return None
+
+    def forget(self, message: M, store: S) -> None:
+        """Remove from a store the row of a job, which a rollback has taken back. Default: nothing is kept."""
+
     def known_names(self) -> Collection[str]:
         """Return the names of the tasks that are known here, to suggest the nearest. Default: none."""
         return ()
@@ -575,6 +602,12 @@ class LibraryBridge(Generic[T, M, S]):
                 is being performed, and a first enqueue otherwise.
         """
         record = self.new_record(message, origin)
+        transaction = self.transaction_of(record) if record.origin is FIRST else None
+        if transaction is not None:
+            # First, since the delivery that enqueues may be killed at that.
+            row = _Row(record, self.sink, partial(self.forget, message, self.store))
+            record.commit = CommitWait(row, transaction, self.name)
+            transaction.when_ended(record.commit)
         self.sink.added(record)
         return record
 
@@ -700,6 +733,23 @@ class LibraryBridge(Generic[T, M, S]):
             f"No task with the id {job_id} has been performed here, so it has no result: drain first, in the "
             "test that enqueued it."
         )
+
+
+class _Row:
+    """A job in an open transaction of the application, which a rollback takes back: an `AwaitsCommit`."""
+
+    def __init__(self, record: JobRecord, sink: Sink, forget: Callable[[], None]) -> None:
+        self._record = record
+        self._sink = sink
+        self._forget = forget
+        self._enqueued_by = calling_line(_PASSING_ON)
+
+    def one_committed(self) -> None:
+        """Do nothing: the job is there already."""
+
+    def drop(self, transaction: OpenTransaction, by: str) -> None:
+        self._forget()
+        self._sink.removed(self._record, Rollback(transaction.using, self._enqueued_by))
 
 
 async def _awaited(attempt: Attempt[Any], delivery: Awaitable[Delivery]) -> Delivery:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar, Unpack, cast
@@ -22,7 +22,7 @@ from .payload_files import write_payloads
 from .records.delivery import ENDED_IN_FAILURE, Delivery, Tally, own_traceback
 from .records.instants import delta_ns, to_ns
 from .records.progress import Work
-from .records.record import FIRST, JobRecord
+from .records.record import FIRST, JobRecord, call_text
 from .records.texts import short_name
 from .running import verbs
 from .running.faults import Fault, Raising
@@ -227,11 +227,18 @@ class Jobs(OpenHarness):
 
     @property
     def dropped_by_rollback(self) -> View[CommitCallback]:
-        """The calls that were registered for after a commit, and will never be made."""
-        return self._callbacks("dropped by rollback", "dropped")
+        """The calls that were registered for after a commit, and will never be made.
 
-    def _callbacks(self, title: str, state: CallbackState) -> View[CommitCallback]:
-        callbacks = self._transactions.callbacks(state)
+        And the jobs that were rows of a database in a transaction, or after a savepoint, that was rolled back.
+        """
+        return self._callbacks(
+            "dropped by rollback", "dropped", map(_dropped, self.ledger.rolled_back)
+        )
+
+    def _callbacks(
+        self, title: str, state: CallbackState, rows: Iterable[CommitCallback] = ()
+    ) -> View[CommitCallback]:
+        callbacks = [*self._transactions.callbacks(state), *rows]
         return View(title, callbacks, lambda callback: self._callbacks_seen.add(callback.key))
 
     def commit(self) -> tuple[JobRecord, ...]:
@@ -273,7 +280,7 @@ class Jobs(OpenHarness):
     def _enqueued_since(self, before: int) -> tuple[JobRecord, ...]:
         return tuple(
             record
-            for record in self.ledger.records[before:]
+            for record in self.ledger.kept(before)
             if record.origin is FIRST and record.parent is None
         )
 
@@ -688,6 +695,20 @@ def current_jobs() -> Jobs:
         NoHarnessError: when none is open.
     """
     return cast(Jobs, open_harnesses.innermost())
+
+
+def _dropped(record: JobRecord) -> CommitCallback:
+    """Return a job that a rollback took back as views show it."""
+    using, enqueued_by = record.rollback or ("", "")
+    return CommitCallback(
+        text=call_text(record),
+        using=using,
+        registered_at=enqueued_by,
+        state="dropped",
+        dropped="by a rollback",
+        owner=record.job,
+        is_row=True,
+    )
 
 
 def _checked_record(record: object, verb: str) -> JobRecord:

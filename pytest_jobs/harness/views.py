@@ -196,7 +196,7 @@ class Capture(Sequence[JobRecord]):
     def _view(self) -> View[JobRecord]:
         self.entered = True
         inside = self._ledger.records[self._start : self._end]
-        first = (record for record in inside if record.origin is FIRST)
+        first = (each for each in inside if each.origin is FIRST and each.rollback is None)
         return View("captured", first, mark_record_seen)
 
 

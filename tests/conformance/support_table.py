@@ -7,7 +7,8 @@ its line while it is not installed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ README = ROOT / "README.md"
 #: The page with the table of what works. The README has the names and versions alone.
 TABLE = ROOT / "docs" / "index.md"
 MATRIX = ROOT / "docs" / "reference" / "bridges.md"
+ROLLBACKS = ROOT / "docs" / "how-to" / "transactions.md"
 
 
 class Listed(NamedTuple):
@@ -204,6 +206,30 @@ def with_matrix(page: str) -> str:
     return before.replaced([*head, *rows, "", *meanings])
 
 
+def with_rollbacks(page: str) -> str:
+    """Return the text of a page with the table of what a rollback does to a job as it is now."""
+    from rolled_back import QUEUES, in_a_block, is_installed, is_taken_back
+
+    def row(begin: str, enqueue: Callable[[], object]) -> str:
+        return f"{begin} {'is taken back' if is_taken_back(enqueue) else 'stays'} |"
+
+    before = _Table(page, "rollbacks")
+    rows: list[str] = []
+    for queue in QUEUES:
+        begin = f"| {queue.library} | {queue.words} |"
+        rows += [row(begin, queue.enqueue)] if is_installed(queue) else before.rows(begin)
+    several = {queue.library for queue in QUEUES}
+    single = [each for each in LISTED if each.title not in several]
+    begin = f"| {', '.join(each.title for each in single)} | any |"
+    found = set(before.rows(begin))
+    if find_spec("django"):
+        libraries = [each.library() for each in single if each.is_installed]
+        enqueues = [partial(each.enqueue, each.jobs.note, (1,)) for each in libraries]
+        found = {row(begin, partial(in_a_block, enqueue)) for enqueue in enqueues}
+    head = ["| library | queue | a job of a transaction that is rolled back |", "|---|---|---|"]
+    return before.replaced([*head, *rows, *sorted(found)])
+
+
 class _Table:
     """What stands between two marks on a page."""
 
@@ -227,3 +253,4 @@ if __name__ == "__main__":
     README.write_text(with_names(README.read_text("utf-8")), "utf-8")
     TABLE.write_text(with_support(TABLE.read_text("utf-8")), "utf-8")
     MATRIX.write_text(with_matrix(MATRIX.read_text("utf-8")), "utf-8")
+    ROLLBACKS.write_text(with_rollbacks(ROLLBACKS.read_text("utf-8")), "utf-8")

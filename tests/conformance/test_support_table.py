@@ -8,10 +8,12 @@ from support_table import (
     LISTED,
     MATRIX,
     README,
+    ROLLBACKS,
     TABLE,
     WORDS,
     with_matrix,
     with_names,
+    with_rollbacks,
     with_support,
 )
 
@@ -21,8 +23,13 @@ from pytest_jobs.conformance.case import CAPABILITIES
 
 @pytest.mark.parametrize(
     ("path", "written"),
-    [(README, with_names), (TABLE, with_support), (MATRIX, with_matrix)],
-    ids=["the libraries", "what works", "capabilities"],
+    [
+        (README, with_names),
+        (TABLE, with_support),
+        (MATRIX, with_matrix),
+        (ROLLBACKS, with_rollbacks),
+    ],
+    ids=["the libraries", "what works", "capabilities", "rollbacks"],
 )
 def test_the_lines_of_a_page_are_as_the_bridges_are(path, written):
     page = path.read_text("utf-8")

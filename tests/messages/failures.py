@@ -192,6 +192,14 @@ def a_rollback_dropped_it(jobs):
 
 
 @situation
+def a_rollback_took_it_back(jobs):
+    """The job was a row in the database of the application, in a transaction that was rolled back."""
+    row = callback("send_receipt(7)", state="dropped", dropped="by a rollback", owner=send_receipt)
+    with transactions(replace(row, is_row=True)):
+        assert_enqueued(send_receipt)
+
+
+@situation
 def a_callback_that_raised_dropped_it(jobs):
     """A callback raised after the commit, so those behind it never ran."""
     behind = {"state": "dropped", "dropped": "since warm_cache raised before it"}

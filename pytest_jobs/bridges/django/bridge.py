@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Final
 
 import django
 from asgiref.sync import sync_to_async
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -22,8 +24,10 @@ from ..toolkit import (
     Delivery,
     DeliverySemantics,
     JobRecord,
+    OpenTransaction,
     Seam,
     WrittenMessages,
+    transaction_on,
 )
 from .attempt import SharedConnections, TaskAttempt
 from .families import Family, families
@@ -36,12 +40,17 @@ _AT_MOST_ONCE: Final = frozenset(
     (
         "django.tasks.backends.dummy.DummyBackend",
         "django.tasks.backends.immediate.ImmediateBackend",
-        "django_tasks.backends.database.backend.DatabaseBackend",
         "django_tasks.backends.dummy.DummyBackend",
         "django_tasks.backends.immediate.ImmediateBackend",
         "django_tasks.backends.rq.RQBackend",
-        "django_tasks_db.backend.DatabaseBackend",
         "django_tasks_rq.backend.RQBackend",
+    )
+)
+#: Backends that run a task at most once too, and whose queue is a table.
+_OF_ROWS: Final = frozenset(
+    (
+        "django_tasks.backends.database.backend.DatabaseBackend",
+        "django_tasks_db.backend.DatabaseBackend",
     )
 )
 
@@ -52,15 +61,17 @@ def semantics_of(backend_class: type) -> DeliverySemantics:
     A backend that is not in the list may deliver more than once, which a task must then survive.
     Django itself never runs again a task that raised.
     """
-    at_most_once = any(
-        f"{base.__module__}.{base.__qualname__}" in _AT_MOST_ONCE for base in backend_class.__mro__
-    )
+    at_most_once = _is_one_of(_AT_MOST_ONCE | _OF_ROWS, backend_class)
     return DeliverySemantics(
         acknowledged="before" if at_most_once else "after",
         redelivered_on_raise=False,
         redelivered_on_kill=not at_most_once,
         redelivered_on_outage=not at_most_once,
     )
+
+
+def _is_one_of(paths: Collection[str], backend_class: type) -> bool:
+    return any(f"{base.__module__}.{base.__qualname__}" in paths for base in backend_class.__mro__)
 
 
 def bridge(applications: Sequence[Any]) -> DjangoBridge:
@@ -277,6 +288,16 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
             if isinstance(task, family.task_class):
                 return family
         return self._families[0]
+
+    def transaction_of(self, record: JobRecord) -> OpenTransaction | None:
+        """Return that of the database in which the backend makes a row."""
+        if not _is_one_of(_OF_ROWS, self.message_of(record).sender):
+            return None
+        table = apps.get_model("django_tasks_database", "DBTaskResult")
+        return transaction_on(connections[router.db_for_write(table)])
+
+    def forget(self, message: StoredTask, store: ResultStore) -> None:
+        store.remove(message.job_id)
 
     # Performing
 

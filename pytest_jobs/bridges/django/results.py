@@ -71,6 +71,10 @@ class ResultStore:
         """Keep an enqueued task."""
         self._tasks[stored.job_id] = stored
 
+    def remove(self, result_id: str) -> None:
+        """Forget an enqueued task."""
+        self._tasks.pop(result_id, None)
+
     def result(self, result_id: str) -> Any:
         """Return a new TaskResult of a task; None when it was not enqueued here."""
         stored = self._tasks.get(result_id)

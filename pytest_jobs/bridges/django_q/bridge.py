@@ -13,6 +13,7 @@ from inspect import iscoroutine
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final
 
+from django.db import connections
 from django_q import tasks
 from django_q.brokers import Broker, get_broker
 from django_q.conf import Conf
@@ -24,11 +25,14 @@ from ..toolkit import (
     Delivery,
     DeliverySemantics,
     FunctionJobs,
+    JobRecord,
     Message,
+    OpenTransaction,
     Patches,
     Probe,
     Seam,
     path_of,
+    transaction_on,
 )
 from .schedules import firings_between
 
@@ -50,6 +54,8 @@ _PROBE: Final = Probe(
 _VERSION: Final = version("django-q2")
 #: The broker that forgets a task when it hands it over.
 _POPS: Final = "django_q.brokers.redis_broker"
+#: The broker whose queue is a table.
+_OF_ROWS: Final = "django_q.brokers.orm"
 
 
 def bridge(applications: Sequence[Any]) -> DjangoQBridge:
@@ -161,6 +167,12 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
     ) -> Iterator[tuple[int, Callable[[], object]]]:
         """Yield when clusters send the tasks of the rows of `Schedule`: of the rows that are there now."""
         return firings_between(after_ns, until_ns)
+
+    def transaction_of(self, record: JobRecord) -> OpenTransaction | None:
+        """Return that of the database in which the ORM broker makes a row."""
+        kinds = type(self.message_of(record).broker).__mro__
+        is_row = any(kind.__module__ == _OF_ROWS for kind in kinds)
+        return transaction_on(connections[Conf.ORM]) if is_row else None
 
     # Performing
 

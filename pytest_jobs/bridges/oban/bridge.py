@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, NoReturn
@@ -34,6 +35,7 @@ from ..toolkit import (
     DeliverySemantics,
     Due,
     JobRecord,
+    OpenTransaction,
     Origin,
     Probe,
     RetryPolicy,
@@ -43,6 +45,7 @@ from ..toolkit import (
     function_at,
     minutes_between,
     to_datetime,
+    transaction_on,
 )
 from .execution import JobAttempt, pin, schedule_in_ns, wait_of
 from .rows import Row, Rows, SentJob, decoded, encoded, in_utc, job_of
@@ -76,9 +79,13 @@ _PROBE: Final = Probe(
     "oban.worker:_registry",
     "oban.worker:resolve_worker(_)",
     "oban.worker:worker_name(_)",
+    "psycopg:AsyncConnection._exec_command(_, _)",
+    "psycopg:AsyncConnection._get_tx_start_command(_)",
     tested=((0, 6), (0, 7)),
 )
 
+#: The connection of the application that `conn=` names for the jobs that are enqueued.
+_given: ContextVar[Any] = ContextVar("pytest_jobs_oban_conn", default=None)
 #: The states from which a job is performed, now or later.
 _WAITING: Final = frozenset(("available", "scheduled", "retryable"))
 
@@ -171,8 +178,19 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
         return to_datetime(self.sink.now_ns())
 
     async def _insert_jobs(self, query: Query, jobs: Sequence[Job], conn: Any = None) -> list[Job]:
-        self._insert(jobs)
+        token = _given.set(conn)
+        try:
+            self._insert(jobs)
+        finally:
+            _given.reset(token)
         return list(jobs)
+
+    def transaction_of(self, record: JobRecord) -> OpenTransaction | None:
+        """Return that of `conn=`."""
+        return transaction_on(_given.get())
+
+    def forget(self, message: SentJob, store: Rows) -> None:
+        store.drop(int(message.job_id))
 
     def _insert(self, jobs: Sequence[Job]) -> None:
         now_ns = self.sink.now_ns()

@@ -32,6 +32,7 @@ from ..toolkit import (
     DeliverySemantics,
     Due,
     JobRecord,
+    OpenTransaction,
     Probe,
     RetryPolicy,
     Seam,
@@ -39,6 +40,7 @@ from ..toolkit import (
     current_attempt,
     times_between,
     to_datetime,
+    transaction_on,
 )
 from .rows import Rows, SentJob, run_to_end
 from .worker import HarnessWorker, TaskAttempt, delivery_of, pin_time
@@ -191,6 +193,15 @@ class ProcrastinateBridge(
         }
         sent = SentJob(app, row, text, self.sink.now_ns())
         self.store.kept_out.append((self.new_record(sent, FIRST), str(holder)))
+
+    def transaction_of(self, record: JobRecord) -> OpenTransaction | None:
+        """Return that of the connection on which the application defers."""
+        app = self.message_of(record).app
+        return None if app is None else transaction_on(app.job_manager.connector.connection)
+
+    def forget(self, message: SentJob, store: Store) -> None:
+        for rows in store.rows.values():
+            rows.drop(int(message.job_id))
 
     # Tasks and jobs
 

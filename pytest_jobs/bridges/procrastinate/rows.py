@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import copy
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,6 +16,18 @@ from procrastinate.testing import InMemoryConnector
 from procrastinate.types import JobToDefer
 
 from ..toolkit import Message, to_ns
+
+#: The connection that `configure(connection=...)` was given for the jobs that are deferred.
+_given: ContextVar[Any] = ContextVar("pytest_jobs_procrastinate_connection", default=None)
+
+
+@contextmanager
+def _on(connection: Any) -> Generator[None, None, None]:
+    token = _given.set(connection)
+    try:
+        yield
+    finally:
+        _given.reset(token)
 
 
 class SentJob(Message):
@@ -133,7 +147,24 @@ class Rows(InMemoryConnector):  # type: ignore[misc]
     def execute_query_all_with_connection(
         self, connection: Any, query: str, **arguments: Any
     ) -> list[dict[str, Any]]:
-        return self.execute_query_all(query, **arguments)
+        with _on(connection):
+            return self.execute_query_all(query, **arguments)
+
+    async def execute_query_all_async_with_connection(
+        self, connection: Any, query: str, **arguments: Any
+    ) -> list[dict[str, Any]]:
+        with _on(connection):
+            rows: list[dict[str, Any]] = await self.execute_query_all_async(query, **arguments)
+        return rows
+
+    @property
+    def connection(self) -> Any:
+        """The connection of the application on which a row is made: a given one, or that of Django's connector."""
+        return _given.get() or getattr(self.real, "connection", None)
+
+    def drop(self, job_id: int) -> None:
+        """Let a row be gone."""
+        self.jobs.pop(job_id, None)
 
     def encoded(self, args: Any) -> str:
         """Return arguments as the connector of the application writes them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from ...errors import EnqueueError
 from .payload import Payload
@@ -344,6 +344,15 @@ class TransactionSource(Protocol):
 
         Leave out a transaction that a test case opened around a test, to roll it back.
         """
+        ...
+
+
+@runtime_checkable
+class KnowsSessions(Protocol):
+    """A source of a library with sessions, which can be asked for one of them."""
+
+    def transaction_of(self, session: Any) -> OpenTransaction:
+        """Return the transaction of a session that is in one, and note that it writes."""
         ...
 
 

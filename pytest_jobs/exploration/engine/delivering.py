@@ -13,14 +13,24 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from ...core.batches.ends import has_derived_id
+from ...core.foundation.protocols import CommitWait
 from ...errors import ExplorationError
 from ...harness.ledger.ledger import Ledger
 from ...harness.records.delivery import Delivery
 from ...harness.records.instants import to_datetime
-from ...harness.records.record import FIRST, JobRecord, call_text
+from ...harness.records.record import FIRST, JobRecord, Rollback, call_text
 from ...harness.running.performer import Performer
 from ...harness.time.waiting import in_running_loop
-from .acts import Act, SourceState, Unwound, skippable, watcher
+from .acts import (
+    Act,
+    ActWatcher,
+    SourceState,
+    Unwound,
+    is_explored,
+    note_connection,
+    skippable,
+    watcher,
+)
 from .ending.death import holds
 from .ending.process_state import ProcessIds
 from .ending.signs import stack_of
@@ -450,6 +460,20 @@ def _is_exception(one: Any) -> bool:
     return isinstance(one, type) and issubclass(one, BaseException)
 
 
+def _end_row(commit: CommitWait, watch: ActWatcher, commits: int) -> None:
+    """Take back a job that is a row in the transaction of a delivery, which has ended, unless that has committed.
+
+    Args:
+        commit: waits for the end of the transaction.
+        watch: of the delivery.
+        commits: how often that had committed before.
+    """
+    if watch.commits() == commits:
+        commit.dropped()
+    else:
+        commit.committed()
+
+
 class ActSink:
     """Lets the jobs that a job enqueues be effects, and passes them on to a ledger."""
 
@@ -474,6 +498,8 @@ class ActSink:
         if current is None or record.origin is not FIRST:
             self._ledger.added(record)
             return
+        if record.commit is not None and is_explored():
+            note_connection(partial(_end_row, record.commit, current, current.commits()))
         value = (record.name, record.args, record.kwargs, record.queue)
         # A job with a derived id that is enqueued again is a second delivery rather than a second job.
         envelope = record.envelope
@@ -488,8 +514,8 @@ class ActSink:
         """Return the effect that enqueued a job; None for a retry, and for a job that no delivery enqueued."""
         return self._acts.get(record)
 
-    def removed(self, record: JobRecord) -> None:
-        self._ledger.removed(record)
+    def removed(self, record: JobRecord, rollback: Rollback | None = None) -> None:
+        self._ledger.removed(record, rollback)
         act = self._acts.pop(record, None)
         if act is not None:
             self._withdrawn(act)

@@ -476,6 +476,10 @@ class Watch:
         self.run.acted += 1
         self.run.acts.append(act)
 
+    def commits(self) -> int:
+        """Return how often the delivery has committed, in whatever database."""
+        return self.run.commits
+
     def begun(self, function: Callable[..., object]) -> None:
         """Note that a thread starts to run a function."""
         code = getattr(function, "__code__", None)
@@ -713,6 +717,8 @@ class _Acting:
             _leave(told, self._token)
         if kind is not None:
             return
+        if act.text.lower() == "commit":
+            run.commits += 1
         if self._counts:
             run.acts.append(act)
         if self._alone:

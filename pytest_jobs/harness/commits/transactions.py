@@ -33,6 +33,8 @@ class CommitCallback:
     owner: object | None = None
     #: Whether the application commits in tests too, so that no verb needs to.
     commits_itself: bool = False
+    #: Whether it is a job that was enqueued: a row of the database, which a rollback has taken back.
+    is_row: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:

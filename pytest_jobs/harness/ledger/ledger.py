@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from ...errors import NotPerformedError, RefusedEnqueueError, UnservedQueueError
 from ..records.delivery import Delivery
-from ..records.record import FIRST, PENDING, REMOVED, TAKEN, JobRecord, current_record
+from ..records.record import FIRST, PENDING, REMOVED, TAKEN, JobRecord, Rollback, current_record
 from ..time.clock import VirtualClock
 from .chosen import Beginning, Chosen
 from .pending import PendingQueue
@@ -102,6 +102,7 @@ class Ledger:
         "now_ns",
         "records",
         "refusals",
+        "rolled_back",
         "serving",
     )
 
@@ -132,6 +133,8 @@ class Ledger:
         #: Why enqueues were refused that would have gone to a real queue. No assertion can say then that nothing
         #: was enqueued, since the application may have caught the error.
         self.refusals: list[str] = []
+        #: The jobs that a rollback took back. They are among `records`, which their numbers count.
+        self.rolled_back: list[JobRecord] = []
         #: The queues that workers serve; None when they serve all queues alike. Set by `serve`.
         self.serving: Serving | None = None
 
@@ -172,10 +175,18 @@ class Ledger:
         if self._when_added is not None:
             self._when_added(record)
 
-    def removed(self, record: JobRecord) -> None:
-        if not self._dead and record.state is PENDING:
-            record.state = REMOVED
-            self.events.append((record,))
+    def removed(self, record: JobRecord, rollback: Rollback | None = None) -> None:
+        # A job that was never added has no number: its delivery was killed at the enqueue.
+        if self._dead or record.state is not PENDING or record.sequence < 0:
+            return
+        record.state = REMOVED
+        self.events.append((record,))
+        if rollback is not None:
+            record.rollback = rollback
+            self.rolled_back.append(record)
+            self._by_name[record.name].remove(record)
+            # It was chosen before.
+            self._first_enqueues = None
 
     def unblocked(self, record: JobRecord) -> None:
         record.blocked_until_ns = None
@@ -225,10 +236,16 @@ class Ledger:
     def named(self, name: str) -> list[JobRecord]:
         return self._by_name.get(name, [])
 
+    def kept(self, since: int = 0) -> list[JobRecord]:
+        """Return the records from a number on, without those that a rollback took back."""
+        return [record for record in self.records[since:] if record.rollback is None]
+
     def first_enqueues(self) -> Beginning[JobRecord]:
         """Return the records that the application enqueued, without retries and redeliveries."""
         if self._first_enqueues is None:
-            self._first_enqueues = Chosen(self.records, lambda record: record.origin is FIRST)
+            self._first_enqueues = Chosen(
+                self.records, lambda record: record.origin is FIRST and record.rollback is None
+            )
         return self._first_enqueues.now()
 
     def ended(self, statuses: frozenset[str]) -> Beginning[Delivery]:
@@ -364,7 +381,7 @@ class Ledger:
             return
         if len(self.records) > records_before:
             performed = delivery.record.sequence
-            records = self.records[records_before:]
+            records = self.kept(records_before)
             delivery.attach(
                 next((record for record in records if record.retry_of == performed), None),
                 tuple(

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeAlias, overload, runtime_checkabl
 
 from ...core.foundation.protocols import Held
 from .delivery import Delivery
-from .record import JobRecord, Source
+from .record import JobRecord, Rollback, Source
 
 #: Called with the bound body of a job, and calls it or raises an error instead.
 Around: TypeAlias = Callable[[Callable[[], Any]], Any]
@@ -31,8 +31,13 @@ class Sink(Protocol):
         """Record a job that was enqueued."""
         ...
 
-    def removed(self, record: JobRecord) -> None:
-        """Note that a pending job was withdrawn and will not be performed."""
+    def removed(self, record: JobRecord, rollback: Rollback | None = None) -> None:
+        """Note that a pending job was withdrawn and will not be performed.
+
+        Args:
+            record: the job.
+            rollback: what has taken its row back, so that it was never enqueued; None for one that was.
+        """
         ...
 
     def unblocked(self, record: JobRecord) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from ...core.enqueueing.context import described
+from ...core.foundation.protocols import CommitWait
 from ...core.foundation.registry import nearest_name
 from ...core.foundation.signature import Binder
 from .instants import to_datetime, to_timedelta
@@ -145,12 +146,22 @@ class KnowsNames(Protocol):
         ...
 
 
+class Rollback(NamedTuple):
+    """What took a job back that was a row in the database of the application."""
+
+    #: The name of the database.
+    using: str
+    #: The file and line that enqueued the job.
+    enqueued_by: str
+
+
 class JobRecord:
     """One enqueued job, identified by its `sequence`. Tests read its properties.
 
     The harness and its bridges also use `source` (the bridge that brought the job in), `envelope`, `origin`,
-    `state`, `seen` (whether a test has looked at it) and `blocked_until_ns`. These are plain slots, since they
-    are read for every job in every pass.
+    `state`, `seen` (whether a test has looked at it), `blocked_until_ns`, `commit` (what waits for the end of the
+    transaction in which it is a row) and `rollback` (what took it back, so that it was never enqueued). These are
+    plain slots, since they are read for every job in every pass.
     """
 
     __slots__ = (
@@ -160,8 +171,10 @@ class JobRecord:
         "_retry_of",
         "_sequence",
         "blocked_until_ns",
+        "commit",
         "envelope",
         "origin",
+        "rollback",
         "seen",
         "source",
         "state",
@@ -196,6 +209,8 @@ class JobRecord:
         self._sequence = -1
         self.state: State = PENDING
         self.seen = False
+        self.commit: CommitWait | None = None
+        self.rollback: Rollback | None = None
 
     def place(self, sequence: int) -> None:
         """Number the record in the order of enqueueing: for the ledger."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ..ledger.ledger import Ledger
 from ..records.bridge import Bridge, KeepsBatches
 from ..records.delivery import Delivery
-from ..records.record import JobRecord, call_text, current_record
+from ..records.record import JobRecord, Rollback, call_text, current_record
 from . import verbs
 from .calls import DirectCall, calling
 from .performer import Performer, RealBody
@@ -221,8 +221,8 @@ class _HiddenLedger:
             ours = self._is_hidden(current_record.get())
         (self.ledger if ours else self._live).added(record)
 
-    def removed(self, record: JobRecord) -> None:
-        (self.ledger if self._is_hidden(record) else self._live).removed(record)
+    def removed(self, record: JobRecord, rollback: Rollback | None = None) -> None:
+        (self.ledger if self._is_hidden(record) else self._live).removed(record, rollback)
 
     def unblocked(self, record: JobRecord) -> None:
         (self.ledger if self._is_hidden(record) else self._live).unblocked(record)

@@ -246,6 +246,12 @@ class Sessions:
         """Return the sessions of this context whose transaction has only read so far."""
         return [watch for watch in _used_here.get() if watch.has_only_read]
 
+    def transaction_of(self, session: Session) -> SessionWatch:
+        """Return the watch of a session, in which a job is a row."""
+        watch = self._watch(session)
+        watch.writes()
+        return watch
+
     def _watch(self, session: Session) -> SessionWatch:
         watch = self._watches.get(session)
         if watch is None:
