@@ -7,7 +7,6 @@ import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
@@ -16,9 +15,7 @@ from django.db.utils import OperationalError
 from ...harness.records.patches import Patches
 from ..engine.acts import (
     Act,
-    ActWatcher,
     acting,
-    is_explored,
     looking,
     note_connection,
     refuse_delivery,
@@ -26,7 +23,7 @@ from ..engine.acts import (
 )
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
 from .sql.rows import driver_of
-from .wrapping import surround
+from .wrapping import OfDelivery, in_check, replace_in_check, surround
 
 library: Final = "django.db.backends.utils"
 
@@ -49,22 +46,12 @@ def install(patches: Patches) -> None:
     also with DEBUG, where a subclass of it logs. All commits end in `_commit`.
     """
     ensure, on_commit = BaseDatabaseWrapper.ensure_connection, BaseDatabaseWrapper.on_commit
-    connections = _Connections(ensure)
-    of_django = inspect.unwrap(on_commit)
-
-    @functools.wraps(ensure)
-    def ensure_connection(wrapper: Any) -> None:
-        connections.ensure(wrapper)
-
-    @functools.wraps(on_commit)
-    def register(wrapper: Any, func: Any, robust: bool = False) -> None:
-        # The harness may have replaced `on_commit` to follow the transactions of the test. Callbacks of
-        # an explored delivery belong to its own worker, so they go to Django alone.
-        (of_django if is_explored() else on_commit)(wrapper, func, robust)
-
-    patches.set(BaseDatabaseWrapper, "ensure_connection", ensure_connection)
-    patches.set(BaseDatabaseWrapper, "connect", _connecting(BaseDatabaseWrapper.connect))
-    patches.set(BaseDatabaseWrapper, "on_commit", register)
+    connect = BaseDatabaseWrapper.connect
+    replace_in_check(patches, BaseDatabaseWrapper, "ensure_connection", _Connections(ensure).ensure)
+    patches.set(BaseDatabaseWrapper, "connect", in_check(connect, _connecting(connect)))
+    # The harness may have replaced `on_commit` to follow the transactions of the test. Callbacks of
+    # an explored delivery belong to its own worker, so they go to Django alone.
+    replace_in_check(patches, BaseDatabaseWrapper, "on_commit", inspect.unwrap(on_commit))
     surround(patches, BaseDatabaseWrapper, "_commit", _commit)
     surround(patches, CursorWrapper, "execute", _statement)
     surround(patches, CursorWrapper, "executemany", _statement)
@@ -80,8 +67,7 @@ def _connecting(connect: Callable[[Any], None]) -> Callable[[Any], None]:
 
     @functools.wraps(connect)
     def connected(wrapper: Any) -> None:
-        current = watcher.get()
-        if current is None or is_explored():
+        if watcher.get() is None:
             connect(wrapper)
             return
         with looking(is_busy):
@@ -105,21 +91,17 @@ class _Connections:
 
     def __init__(self, ensure_connection: Callable[[Any], None]) -> None:
         self._ensure_connection = ensure_connection
-        self._noted: WeakKeyDictionary[ActWatcher, list[Any]] = WeakKeyDictionary()
+        self._noted: OfDelivery[list[Any]] = OfDelivery(list)
         self._opening: set[int] = set()
 
     def ensure(self, wrapper: Any) -> None:
-        current = watcher.get()
-        # Opening a connection calls this again.
-        if current is None or not is_explored() or id(wrapper) in self._opening:
+        if id(wrapper) in self._opening:
+            # Opening a connection calls this again.
             self._ensure_connection(wrapper)
-        else:
-            self._ensure_own(wrapper, current)
-
-    def _ensure_own(self, wrapper: Any, current: ActWatcher) -> None:
+            return
         if _is_in_memory(wrapper):
             refuse_delivery(_IN_MEMORY.format(alias=wrapper.alias))
-        known = [raw for used in list(self._noted.values()) for raw in used]
+        known = [raw for used in self._noted.all() for raw in used]
         if wrapper.connection is not None and not _is_among(known, wrapper.connection):
             # It was open before the deliveries began: a worker opens its own.
             if wrapper.in_atomic_block:
@@ -128,7 +110,7 @@ class _Connections:
         if wrapper.connection is None:
             self._open(wrapper)
         raw: Any = wrapper.connection
-        used = self._noted.setdefault(current, [])
+        used = self._noted.mine()
         if _is_among(used, raw):
             return
         used.append(raw)

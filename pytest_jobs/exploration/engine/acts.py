@@ -374,19 +374,39 @@ def note_connection(close: Callable[[], object], shared: object = None) -> None:
         current.opened(close, shared)
 
 
+def explored() -> ActWatcher | None:
+    """Return the watch of the delivery that check_idempotent or JobMachine makes here.
+
+    None under --jobs-crash, where a delivery has the connections of the test, and outside of deliveries.
+    """
+    current = watcher.get()
+    return current if current is not None and current.isolated else None
+
+
 def is_explored() -> bool:
     """Return True inside check_idempotent and JobMachine, False under --jobs-crash or outside of all.
 
-    Only the former isolate the connections of deliveries. For effect sources.
+    Only the former isolate the connections of deliveries. For effect sources of projects; ours patch by
+    `in_check` of `effects/wrapping.py`, which asks for them.
     """
-    current = watcher.get()
-    return current is not None and current.isolated
+    return explored() is not None
 
 
 def holds_connection(shared: object) -> bool:
     """Return whether the delivery uses a connection that `note_connection` has reported: for effect sources."""
     current = watcher.get()
     return current is None or current.holds(shared)
+
+
+def limit_of_waiting(suspended: int, dying: int) -> int | None:
+    """Return how long a connection that is opened here may wait for a lock; None for as long as it likes.
+
+    Args:
+        suspended: the limit where a suspended delivery may hold the lock, which it never releases.
+        dying: the limit elsewhere in a check: a server needs a moment to release the locks of a killed process.
+    """
+    current = explored()
+    return None if current is None else dying if current.may_wait() else suspended
 
 
 def may_wait_for_locks() -> bool:

@@ -17,7 +17,7 @@ from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
 from ...harness.running.calls import direct_calls
-from .acts import SourceState, Unwound, watcher
+from .acts import SourceState, Unwound, is_explored
 from .ending.imports import follow_imports
 from .ending.patchers import Patchers
 from .ending.process_state import ProcessState, SignalHandlers
@@ -71,7 +71,7 @@ class Engine:
         #: world is torn down.
         self.when_built: list[Callable[[ExitStack, Callable[[], object]], object]] = []
         self.watchdog = Watchdog(time_limit, Unwound)
-        self._patchers = Patchers(self.patches, _is_in_delivery)
+        self._patchers = Patchers(self.patches, is_explored)
         #: What processes keep.
         self.memory = ProcessMemory(
             scope.modules, scope.may_wait, scope.leaves_out, self._renew_process
@@ -137,7 +137,7 @@ class Engine:
         return [getattr(bridge, "served", None) for bridge in self.harness.bridges]
 
     def _note_import(self, module: ModuleType) -> None:
-        if _is_in_delivery() and self.scope.may_use(module):
+        if is_explored() and self.scope.may_use(module):
             self.memory.note_import(module)
 
     def _renew_process(self, is_end: bool) -> None:
@@ -158,7 +158,7 @@ class Engine:
         stack.callback(self.patches.restore)
         stack.callback(random.setstate, random.getstate())
         before = ProcessState.taken()
-        self._signal_handlers = SignalHandlers(self.patches, _is_in_delivery)
+        self._signal_handlers = SignalHandlers(self.patches, is_explored)
         stack.callback(self._leave_nothing, before)
         self._pin_chance()
         follow_imports(self.patches, self._note_import)
@@ -176,8 +176,3 @@ class Engine:
         self.tracer.open()
         stack.callback(self.tracer.close)
         stack.enter_context(self.watchdog.on_duty())
-
-
-def _is_in_delivery() -> bool:
-    current = watcher.get()
-    return current is not None and current.isolated

@@ -23,7 +23,7 @@ from ...engine.acts import (
     Act,
     Transaction,
     acting,
-    is_explored,
+    explored,
     looking,
     note_connection,
     watcher,
@@ -170,7 +170,7 @@ class _WatchedConnection(Reporting):
     def own_transaction(self) -> Transaction | None:
         """Return the transaction of the next statement; None if it does not end with the current delivery."""
         opened_in = None if self._opened_in is None else self._opened_in()
-        is_own = opened_in is not None and opened_in is watcher.get() and is_explored()
+        is_own = opened_in is not None and opened_in is explored()
         return _Transaction(self) if is_own else None
 
     @property
@@ -188,7 +188,7 @@ class _WatchedConnection(Reporting):
 
     def note_statement(self, sql: str, parameters: tuple[Any, ...]) -> None:
         """Note what concerns this connection alone: the connections of deliveries need it too."""
-        if self._open_again is None or is_explored():
+        if self._open_again is None or explored() is not None:
             return
         if _TEMPORARY.match(sql):
             # No other connection finds what is temporary.
@@ -198,8 +198,8 @@ class _WatchedConnection(Reporting):
 
     def note_use(self) -> None:
         """Let a delivery that uses a cursor of the world roll back what it has not committed when it dies."""
-        current = watcher.get()
-        if self._open_again is not None and is_explored() and current not in self._of_deliveries:
+        current = None if self._open_again is None else explored()
+        if current is not None and current not in self._of_deliveries:
             self._commit_of_world()
             self._of_deliveries[current] = self
             note_connection(self._forget_uncommitted)
@@ -211,9 +211,9 @@ class _WatchedConnection(Reporting):
 
     def here(self) -> _WatchedConnection:
         """Return the connection of the current delivery; this one outside of deliveries."""
-        if self._open_again is None or not is_explored():
+        current = explored()
+        if self._open_again is None or current is None:
             return self
-        current = watcher.get()
         own = self._of_deliveries.get(current)
         if own is None:
             self._commit_of_world()
@@ -434,7 +434,7 @@ def without_patience(sql: str) -> str:
 
     The delivery that holds the lock is suspended, and never releases it.
     """
-    return "pragma busy_timeout = 0" if is_explored() and _BUSY_TIMEOUT.match(sql) else sql
+    return "pragma busy_timeout = 0" if explored() and _BUSY_TIMEOUT.match(sql) else sql
 
 
 def failed() -> Exception:

@@ -16,7 +16,8 @@ from django.db.utils import load_backend
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
-from ...engine.acts import is_explored, refuse_delivery
+from ...effects.wrapping import replace_in_check
+from ...engine.acts import refuse_delivery
 from ..base.postgresql import Tables, asked
 from ..base.sqlite import file_with, refusing_direct_connections
 from ..base.store import Building, Store, counted
@@ -281,11 +282,11 @@ class NotCopied:
         ensure = BaseDatabaseWrapper.ensure_connection
 
         def refuse(wrapper: Any) -> None:
-            if is_explored() and wrapper.alias == self._using:
+            if wrapper.alias == self._using:
                 refuse_delivery(_NOT_COPIED.format(using=self._using, why=self._why))
             ensure(wrapper)
 
-        patches.set(BaseDatabaseWrapper, "ensure_connection", refuse)
+        replace_in_check(patches, BaseDatabaseWrapper, "ensure_connection", refuse)
         try:
             yield dict
         finally:

@@ -13,7 +13,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from ....errors import ExplorationError
-from ...engine.acts import is_explored, looking, refuse_delivery
+from ...effects.wrapping import in_check
+from ...engine.acts import looking, refuse_delivery
 from ...engine.sameness.renaming import AsAtFirst
 from ..base.postgresql import (
     SnapshotLooks,
@@ -280,7 +281,8 @@ class TakenSchema(SchemaStore):
 
     def check_statements(self, stack: ExitStack) -> None:
         """Refuse statements that name the schemas of the test, until the stack ends."""
-        arguments = self._of_application, "before_cursor_execute", self._check_statement
+        check = in_check(self._check_statement, lambda *args: None)
+        arguments = self._of_application, "before_cursor_execute", check
         event.listen(*arguments)
         stack.callback(event.remove, *arguments)
 
@@ -291,7 +293,7 @@ class TakenSchema(SchemaStore):
             refuse_delivery(_OTHER_PATH.format(path=path))
 
     def _check_statement(self, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        found = self._qualified.search(statement) if is_explored() else None
+        found = self._qualified.search(statement)
         if found is not None:
             refuse_delivery(_QUALIFIED.format(schema=found[1]))
 
