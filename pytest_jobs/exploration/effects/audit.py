@@ -12,8 +12,7 @@ from ...harness.records.patches import Patches
 from ..engine.acts import ActWatcher, audit_hook, watcher
 from ..engine.sources import check_connection, is_near_name
 from .system.callers import logs
-from .system.datagrams import is_datagram
-from .system.open_files import name_of_open_file
+from .system.open_files import is_datagram, name_of_open_file
 
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 #: Events that change a file, and how many of their arguments are paths.

@@ -6,6 +6,7 @@ for engines, `sessions` the one for sessions.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from ..engine.acts import (
 )
 from .sql.basis.driver import own_connection
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
+from .sql.basis.transactions import Delivery
 from .sql.rows import driver_named, driver_of
 from .wrapping import OfDelivery, in_check, no_block, surround
 
@@ -320,3 +322,45 @@ class _Sessions:
 
 
 sessions = _Sessions()
+
+
+class OpenSessions:
+    """The sessions of SQLAlchemy, which keep objects that nobody has written yet."""
+
+    def __init__(self, patches: Patches) -> None:
+        from sqlalchemy.orm import Session
+
+        self.used: WeakSet[Any] = WeakSet()
+
+        def note(session: Any, *args: Any) -> None:
+            if watcher.get() is not None:
+                self.used.add(session)
+
+        for name in ("after_transaction_create", "after_begin", "after_attach"):
+            event.listen(Session, name, note)
+            patches.undo_by(functools.partial(event.remove, Session, name, note))
+
+    def begin(self) -> Delivery:
+        self.used.clear()
+        return _SessionsOfDelivery(self.used)
+
+
+class _SessionsOfDelivery:
+    """The sessions that one delivery uses, but for those in which the test has unsaved work."""
+
+    def __init__(self, used: WeakSet[Any]) -> None:
+        from sqlalchemy.orm.session import _sessions
+
+        self._used = used
+        self._of_test: WeakSet[Any] = WeakSet(
+            session
+            for session in list(_sessions.values())
+            if session.new or session.dirty or session.deleted
+        )
+
+    def ended(self, *, dead: bool) -> None:
+        for session in list(self._used) if dead else ():
+            if session not in self._of_test:
+                # The `finally` that removes it from a scoped_session does not run, nor does it in a dead process.
+                with contextlib.suppress(Exception):
+                    session.rollback()

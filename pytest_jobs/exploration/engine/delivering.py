@@ -21,7 +21,6 @@ from ...harness.records.record import FIRST, JobRecord, call_text
 from ...harness.running.performer import Performer
 from ...harness.time.waiting import in_running_loop
 from .acts import Act, SourceState, Unwound, skippable, watcher
-from .ending.death import holds
 from .ending.process_state import ProcessIds
 from .ending.signs import stack_of
 from .engine import Engine
@@ -32,7 +31,7 @@ from .sameness.renaming import Renaming
 from .sameness.times import Times
 from .sameness.volatile import LongTexts, Volatile
 from .scope import leaving_out
-from .unwinding import clear_frames, is_cancellation, isolated
+from .unwinding import clear_frames, holds, is_cancellation, isolated
 from .watching import AtPoint, AtSome, Watch, WatchedBody
 from .world import World, open_world, without_garbage_collection
 

@@ -18,9 +18,8 @@ from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
 from ...harness.running.calls import direct_calls
 from .acts import SourceState, Unwound, is_explored
-from .ending.imports import follow_imports
 from .ending.patchers import Patchers
-from .ending.process_state import ProcessState, SignalHandlers
+from .ending.process_state import ProcessState, SignalHandlers, follow_imports
 from .ending.watchdog import Watchdog
 from .functions import FunctionBridge
 from .lines import line_tracer

@@ -187,7 +187,7 @@ _OWN: Final = {
     "psutil": "system.pids:psutil",
     "socket": "system.open_files",
     "syslog": "system.calls:syslog",
-    "tempfile": "system.names",
+    "tempfile": "system.calls:temporary_names",
     "smtplib": "mail",
     "redis": "redis.clients",
     "sqlalchemy": "sqlalchemy",

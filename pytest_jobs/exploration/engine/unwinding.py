@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, Final, Generic, TypeVar, cast
 
+from ...harness.records.attributes import identity
 from ...harness.records.patches import Patches
 from .acts import watcher
-from .ending.death import related
 
 T = TypeVar("T")
 
@@ -188,3 +188,23 @@ def is_cancellation(error: BaseException) -> bool:
     """Return whether an error is `asyncio.CancelledError`."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and isinstance(error, asyncio.CancelledError)
+
+
+def holds(error: BaseException | None, death: type[BaseException]) -> bool:
+    """Return whether an error is a death, has one in its group, or came about while one was handled."""
+    return any(isinstance(each, death) for each in related(error))
+
+
+def related(error: BaseException | None) -> Generator[BaseException, None, None]:
+    """Yield an error, the errors in its group, and those that were handled when it came about."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is None or identity(each) in seen:
+            continue
+        seen.add(identity(each))
+        yield each
+        waiting.append(each.__context__)
+        if isinstance(each, BaseExceptionGroup):
+            waiting += each.exceptions

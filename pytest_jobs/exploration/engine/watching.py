@@ -23,12 +23,11 @@ from ...harness.records.attributes import identity
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
 from .acts import Act, Skipped, SourceState, Transaction, Unwound, parts, told, watcher
-from .ending.death import holds
 from .ending.leaving import frames_of_delivery, outwards, waiting_frames
 from .lines import LineTracer, TracedCode
 from .points import PointKind
 from .run import Run
-from .unwinding import isolated, let_tasks_end, silence_loop
+from .unwinding import holds, isolated, let_tasks_end, silence_loop
 
 #: Called at a point of a delivery, with its index; returns the error to raise there, or None.
 AtPoint: TypeAlias = Callable[[int], BaseException | None]

@@ -23,14 +23,13 @@ from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
 from ..engine.acts import Act, ActWatcher, Transaction, Unwound, skippable, watcher
-from ..engine.ending.death import holds
 from ..engine.ending.process_state import ProcessIds
 from ..engine.ending.watchdog import Watchdog
 from ..engine.lines import line_tracer
 from ..engine.run import Run
 from ..engine.scope import Scope
 from ..engine.sources import Sources
-from ..engine.unwinding import InContext, clear_frames, isolated, silence_loop, silenced
+from ..engine.unwinding import InContext, clear_frames, holds, isolated, silence_loop, silenced
 from ..engine.watching import (
     PartOfAct,
     Watch,
@@ -38,8 +37,7 @@ from ..engine.watching import (
     is_within_act,
 )
 from ..report.audience import current_audience
-from .databases import Databases
-from .process import LiveProcess
+from .process import Databases, LiveProcess
 from .worth import CrashPoint, place_of
 
 #: Up to here a number in the text of a point is most likely no process id.

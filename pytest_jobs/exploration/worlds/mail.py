@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...harness.records.patches import Patches
-from ..messages.mail import Mail
+from ..effects.mail import Mail
 
 
 class FakeMail:

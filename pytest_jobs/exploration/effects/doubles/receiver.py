@@ -30,9 +30,16 @@ from ...engine.lines import call_traced
 from ...engine.sameness.renaming import Unordered
 from .arguments import comparable, item_key, text_of, usual_key
 from .clients import Keys, is_client
-from .containers import Containers, is_collection
 from .kinds import CallKinds, kinds_of
-from .operators import SYMBOLS, is_only_memory, is_repeatable, operating, setting
+from .operators import (
+    SYMBOLS,
+    Containers,
+    is_collection,
+    is_only_memory,
+    is_repeatable,
+    operating,
+    setting,
+)
 from .verbs import CallKind
 
 _NOTHING: Final = object()

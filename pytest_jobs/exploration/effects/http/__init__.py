@@ -1,6 +1,7 @@
 """What jobs do by HTTP, one file a library.
 
-Read `exchange` first: the act of a request, and what came of it. Each source calls it around the one method
+Read `exchange` first: the act of a request, and what came of it. `request` is the request itself, decoded, and the
+answer of a fake; both are public. Each source calls it around the one method
 of its library through which all requests go:
 
 - `http_client`: http.client of the standard library, and so urllib.request.

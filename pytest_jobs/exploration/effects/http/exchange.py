@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from ...engine.acts import Act, acting, looking, note_effect, refuse_delivery, watcher
 from ...engine.sources import guarded_host
-from ...messages.http import HttpRequest, refuses
 from ..doubles.kinds import kinds_of
 from ..doubles.verbs import CallKind
+from .request import HttpRequest, refuses
 
 
 @dataclass(eq=False)

@@ -13,9 +13,9 @@ import httpx
 from ....harness.records.attributes import derived_from
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
-from ...messages.http import HttpRequest
 from ..wrapping import surround
 from .exchange import Exchange, keep_watching, sending
+from .request import HttpRequest
 
 library: Final = "httpx"
 

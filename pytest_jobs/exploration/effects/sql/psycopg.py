@@ -14,11 +14,11 @@ from weakref import WeakKeyDictionary, WeakSet
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
 from ...stores.account import accounts
-from ..rollback.connections import OpenConnections
 from ..wrapping import OfDelivery, in_check, no_block, surround, within
 from .basis.driver import answer_of, at_once, is_part, own_connection
 from .basis.postgresql import Postgresql
 from .basis.statements import Statement, set_lock_timeout
+from .basis.transactions import OpenConnections
 
 
 class _Psycopg(Postgresql):

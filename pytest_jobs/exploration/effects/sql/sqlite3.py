@@ -30,9 +30,9 @@ from ...engine.acts import (
 )
 from ...stores.account import accounts
 from ...stores.sqlite import Authorizer, Reporting
-from ..rollback.connections import OpenConnections
 from .basis.driver import Driver
 from .basis.statements import Statement, act_of, changes, is_busy, shown, transaction_of
+from .basis.transactions import OpenConnections
 
 _BUSY_TIMEOUT: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)
 #: How many arguments of `connect` come before the one that binds a connection to its thread.

@@ -13,6 +13,8 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from ....harness.records.patches import Patches
@@ -295,3 +297,22 @@ class SignalHandlers:
             return nothing if self._is_in_delivery() else function(*args)
 
         return called
+
+
+def follow_imports(patches: Patches, imported: Callable[[ModuleType], object]) -> None:
+    """Report each module whose code has just run, before anybody uses it.
+
+    Args:
+        patches: ends that.
+        imported: called with the module.
+    """
+    # The loaders of files and of zips inherit it.
+    owner: Any = next(kind for kind in SourceFileLoader.__mro__ if "exec_module" in vars(kind))
+    genuine = owner.exec_module
+
+    @functools.wraps(genuine)
+    def exec_module(loader: Any, module: ModuleType) -> None:
+        genuine(loader, module)
+        imported(module)
+
+    patches.set(owner, "exec_module", exec_module)

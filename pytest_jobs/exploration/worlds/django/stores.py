@@ -21,10 +21,10 @@ from ...engine.acts import refuse_delivery
 from ..base.postgresql import Tables, asked
 from ..base.sqlite import file_with, refusing_direct_connections
 from ..base.store import Building, Store, counted
-from .clones import clones
 from .databases import (
     allowed,
     behind_alias,
+    clones,
     in_place,
     models_of,
     server_connection,

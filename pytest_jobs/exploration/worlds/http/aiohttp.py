@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from ...messages.http import HttpRequest, HttpResponse
+from ...effects.http.request import HttpRequest, HttpResponse
 from .wire import Conversation
 
 

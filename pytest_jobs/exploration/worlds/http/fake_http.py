@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ...effects.http.exchange import answered_by_fake, kind_of
+from ...effects.http.request import HttpRequest, HttpResponse
 from ...engine.scope import leaving_out
-from ...messages.http import HttpRequest, HttpResponse
 from .libraries import LateCertificates, stand_in
 
 #: What is answered: a response; values for JSON, text or bytes, with status 200; or a status alone.

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from ....harness.records.patches import Patches
 from ...effects.http.http_client import address_of
-from ...messages.http import HttpRequest, HttpResponse
+from ...effects.http.request import HttpRequest, HttpResponse
 from .wire import Conversation, FakeSocket
 
 Answering: TypeAlias = Callable[[HttpRequest], HttpResponse]

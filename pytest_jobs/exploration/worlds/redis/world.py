@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
-from ...effects.redis.values import text_of, value_of
+from ...effects.redis.keys import text_of, value_of
 
 if TYPE_CHECKING:
     from .servers import Server

@@ -1,4 +1,4 @@
-"""What is open when a delivery begins, and what the delivery left open when it was killed."""
+"""What is open on the connections of a test when a delivery begins, and what the killed delivery left open."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from ....harness.records.patches import Patches
+from .....harness.records.patches import Patches
 
 
 class Delivery(Protocol):
