@@ -32,6 +32,7 @@ from .server import (
     Fresh,
     Rows,
     ServerStore,
+    making,
     new_name,
     ranges_of_numbers,
 )
@@ -190,24 +191,12 @@ class MadeSchema(SchemaStore):
 
     def make(self, metadata: MetaData) -> None:
         """Make the tables."""
-        elsewhere = [table.fullname for table in metadata.sorted_tables if table.schema]
-        if elsewhere:
-            raise ExplorationError(
-                f"{elsewhere[0]} names the schema that it is in, so it cannot be made in one of the world's own: "
-                "leave the schema out of the table, and let the search_path of the application name it."
-            )
-        with self._engine.connect() as connection:
-            try:
-                self.drop(connection)
-                connection.exec_driver_sql(f"CREATE SCHEMA {self._name}")
-                metadata.create_all(connection)
-            except DBAPIError as error:
-                raise ExplorationError(
-                    f"The tables cannot be made in {self._place!r}: {str(error).splitlines()[0]}."
-                ) from error
+        with making(metadata, self._place, "schema"), self._engine.connect() as connection:
+            self.drop(connection)
+            connection.exec_driver_sql(f"CREATE SCHEMA {self._name}")
+            metadata.create_all(connection)
             own = _Own(connection)
-            names = [name for (name,) in asked(own, _OWN_TABLES)]
-            self._note(own, names, {})
+            self._note(own, [name for (name,) in asked(own, _OWN_TABLES)], {})
 
     def put_back(self, connection: Connection) -> None:
         # What a trigger makes of the rows then, it makes of them in each history.
