@@ -77,6 +77,8 @@ class Act:
     answer_lost: Callable[[], Exception] | None = _answer_lost
     #: The transaction in which it happens, if nothing is left of it there before a commit.
     transaction: Transaction | None = field(default=None, compare=False)
+    #: Whether it is a statement that a database takes back unless a commit follows it.
+    awaits_commit: bool = field(default=False, compare=False)
 
     @property
     def tells_itself(self) -> bool:
