@@ -227,7 +227,12 @@ def check_idempotent(
     with sharing_resources():
         if isinstance(world, Here):
             copy_test()
-        explored = _off_the_loop(run) if in_running_loop() else run()
+        if in_running_loop():
+            # In this thread although an event loop runs here: only the main thread handles signals.
+            with off_the_loop():
+                explored = contextvars.copy_context().run(run)
+        else:
+            explored = run()
     warning = note_explored(explored, chosen=trace is not None)
     if warning is not None:
         warnings.warn(warning, stacklevel=3)
@@ -400,7 +405,9 @@ class _Search:
         """
         go_on = TimeLimit(self._checked.options.time_limit, _SHARE_OF_THE_REST)
         for error in _errors_in(raised):
-            _drop_notes_on_the_search(error)
+            # Hypothesis shows a call of our own function, and how to reproduce that.
+            notes = getattr(error, "__notes__", [])
+            notes[:] = [note for note in notes if not any(ours in note for ours in _SEARCH_NOTES)]
             if id(error) not in self._failed:
                 continue
             failed, explorer = self._failed[id(error)]
@@ -427,12 +434,6 @@ def _errors_in(raised: BaseException) -> Generator[BaseException, None, None]:
             yield from _errors_in(inner)
     else:
         yield raised
-
-
-def _drop_notes_on_the_search(error: BaseException) -> None:
-    """Drop the notes in which Hypothesis shows a call of our own function, and how to reproduce that."""
-    notes = getattr(error, "__notes__", [])
-    notes[:] = [note for note in notes if not any(ours in note for ours in _SEARCH_NOTES)]
 
 
 def check_something_tried(explorations: Sequence[Exploration], *, by_name: bool) -> None:
@@ -507,9 +508,3 @@ def _search_arguments(
     for names in rounds:
         search = searching(names)
         (search if is_fixed else seed(number)(search))()
-
-
-def _off_the_loop(run: Callable[[], Explored]) -> Explored:
-    """Run a check in this thread although an event loop runs here: only the main thread handles signals."""
-    with off_the_loop():
-        return contextvars.copy_context().run(run)

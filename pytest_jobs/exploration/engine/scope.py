@@ -127,7 +127,7 @@ class Scope:
         self._bodies.add(code)
         self._homes |= {code.co_filename, os.path.realpath(code.co_filename)}
         self._neighbours = (*self._neighbours, *_neighbours(code.co_filename))
-        namespace = _globals_of(body)
+        namespace = getattr(_function(body), "__globals__", None)
         if namespace is not None:
             self._add_globals(code, namespace)
         self._decided.clear()
@@ -512,10 +512,6 @@ def _function(body: Any) -> Any:
     unwrapped: Any = inspect.unwrap(body)
     unwrapped = getattr(unwrapped, "__func__", unwrapped)
     return unwrapped if hasattr(unwrapped, "__code__") else type(unwrapped).__call__
-
-
-def _globals_of(body: Any) -> dict[str, Any] | None:
-    return getattr(_function(body), "__globals__", None)
 
 
 def _code(function: Any) -> CodeType:

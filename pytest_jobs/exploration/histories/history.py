@@ -192,7 +192,7 @@ class History(Deliveries):
     def begun(self) -> Run:
         if self.runs and not self._watches:
             last_ns = self.runs[-1].at_ns
-            if self._slept_since(last_ns):
+            if self.engine.clock.now_ns() - last_ns > self._waited_ns:
                 # Otherwise this delivery would begin at the very time that the last one may have stored as the
                 # end of what it slept for, and nobody could say which of both a time is.
                 self.wait(_PAUSE)
@@ -201,9 +201,6 @@ class History(Deliveries):
                 self.wait(_TICK)
         self._waited_ns = 0
         return super().begun()
-
-    def _slept_since(self, begin_ns: int) -> bool:
-        return self.engine.clock.now_ns() - begin_ns > self._waited_ns
 
     def wait(self, gap: timedelta) -> None:
         if gap:

@@ -115,10 +115,6 @@ class Report:
             names = {name for difference in differing for name in names_in(difference)}
             yield accepting(names, always=True, given=kinds.intersection(self.at_least_once))
 
-    @property
-    def _is_dropped(self) -> bool:
-        return self.failure.runs[-1].dropped
-
     def __str__(self) -> str:
         parts = [
             f"{self._headline()}\n{self._in_short()}",
@@ -186,7 +182,7 @@ class Report:
         if self.failure.plan.second is not None:
             text += _AND_AGAIN[self.history]
         dropped = ", and as configured the job was not delivered again."
-        return text.replace(_AGAIN, dropped) if self._is_dropped else text
+        return text.replace(_AGAIN, dropped) if self.failure.runs[-1].dropped else text
 
     def _share(self) -> str:
         if self.rest is None or self.failure.plan.point is None:

@@ -7,7 +7,7 @@ import inspect
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -158,12 +158,8 @@ class Receiver:
         if kind.__module__ == "builtins" and isinstance(value, Iterator):
             return (self.found(place, item, returned=True) for item in value)
         if isinstance(value, AsyncGeneratorType):
-            return self._each_of(place, value)
+            return (self.found(place, item, returned=True) async for item in value)
         return None
-
-    async def _each_of(self, place: Place, value: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        async for item in value:
-            yield self.found(place, item, returned=True)
 
     def proxy_of(self, place: Place, value: Any) -> Any:
         raise NotImplementedError

@@ -70,8 +70,10 @@ def _install(patches: Patches, module: Any) -> None:
         if current is None:
             return original(self, *args, **kwargs)
         if current.isolated:
-            current.of_history.of("counts of mocks", lambda: _counts_of(current)).keep(self)
-        if _lets_through(self):
+            history = current.of_history
+            history.of("counts of mocks", lambda: _Counts(history)).keep(self)
+        if vars(self).get("_mock_wraps") is not None or _is_spy(self):
+            # It only looks on: what it calls is seen by itself.
             return original(self, *args, **kwargs)
         return _CallOfMock(module, self, original, args, kwargs).made(current)
 
@@ -95,9 +97,8 @@ def _changing(module: Any, name: str) -> Callable[..., None]:
             original(self, attribute, *value)
             return
         if current.isolated:
-            current.of_history.of("attributes of mocks", lambda: _attributes_of(current)).keep(
-                self, attribute
-            )
+            history = current.of_history
+            history.of("attributes of mocks", lambda: _Attributes(history)).keep(self, attribute)
         if _is_spy(self):
             original(self, attribute, *value)
             return
@@ -130,11 +131,6 @@ def _act_of_attribute(
     owner, own = names.of(mock, _root(mock), seams_of(current))
     kind = kinds_of(current.of_search).of_attribute(f"{owner}.{attribute}", f"{own}.{attribute}")
     return None if kind in ("read", "nothing") else setting(owner, attribute, value).in_memory()
-
-
-def _lets_through(mock: Any) -> bool:
-    """Return whether a mock only looks on, so that what it calls is seen by itself: `wraps=`, and spies."""
-    return vars(mock).get("_mock_wraps") is not None or _is_spy(mock)
 
 
 def _is_spy(mock: Any) -> bool:
@@ -379,8 +375,9 @@ def _messages(current: ActWatcher) -> dict[int, tuple[Any, Any]]:
 class _Attributes:
     """The attributes of mocks that deliveries have changed, as they were before the history."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: SourceState) -> None:
         self._kept: dict[tuple[int, str], tuple[Any, dict[str, Any], dict[str, Any]]] = {}
+        history.undo_by(self.put_back)
 
     def keep(self, mock: Any, name: str) -> None:
         """Keep an attribute of a mock before it is changed for the first time."""
@@ -404,17 +401,12 @@ def _names_of(mock: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return held, held["_mock_children"]
 
 
-def _attributes_of(current: ActWatcher) -> _Attributes:
-    attributes = _Attributes()
-    current.of_history.undo_by(attributes.put_back)
-    return attributes
-
-
 class _Counts:
     """What mocks have counted before the history."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: SourceState) -> None:
         self._kept: dict[int, tuple[Any, dict[str, Any], dict[str, tuple[Any, list[Any]]]]] = {}
+        history.undo_by(self.put_back)
 
     def keep(self, mock: Any) -> None:
         """Keep the counts of a mock, and of those that count its calls, before the first call."""
@@ -444,9 +436,3 @@ class _Counts:
 def _has(mock: Any, name: str) -> bool:
     """Return whether a mock counts something; asking it for an attribute would make one."""
     return name in vars(mock) or hasattr(type(mock), name)
-
-
-def _counts_of(current: ActWatcher) -> _Counts:
-    counts = _Counts()
-    current.of_history.undo_by(counts.put_back)
-    return counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import functools
 import locale
@@ -138,18 +139,6 @@ def _umask() -> int:
     return mask
 
 
-def _hooks() -> tuple[Any, ...]:
-    return sys.excepthook, sys.displayhook, threading.excepthook
-
-
-def _put_hooks(hooks: tuple[Any, ...]) -> None:
-    sys.excepthook, sys.displayhook, threading.excepthook = hooks
-
-
-def _put_path(path: list[str]) -> None:
-    sys.path[:] = path
-
-
 def _root_logger() -> tuple[int, int, list[Any]]:
     root = logging.root
     return root.level, root.manager.disable, list(root.handlers)
@@ -193,15 +182,6 @@ def _put_precision(state: tuple[Any, ...] | None) -> None:
         context, context.prec, context.rounding, context.traps = state
 
 
-def _socket_timeout() -> Any:
-    socket = sys.modules.get("socket")
-    return None if socket is None else socket.getdefaulttimeout()
-
-
-def _put_socket_timeout(seconds: Any) -> None:
-    sys.modules["socket"].setdefaulttimeout(seconds)
-
-
 def put_recursion_limit(limit: int) -> None:
     """Set the recursion limit, if it has changed."""
     if sys.getrecursionlimit() == limit:
@@ -214,12 +194,15 @@ def put_recursion_limit(limit: int) -> None:
 #: How a further part of the state is read, and how it is put back.
 _SETTINGS: Final[Sequence[tuple[Callable[[], Any], Callable[[Any], object]]]] = (
     (_umask, os.umask),
-    (_hooks, _put_hooks),
-    (lambda: list(sys.path), _put_path),
+    (lambda: sys.excepthook, functools.partial(setattr, sys, "excepthook")),
+    (lambda: sys.displayhook, functools.partial(setattr, sys, "displayhook")),
+    (lambda: threading.excepthook, functools.partial(setattr, threading, "excepthook")),
+    (lambda: list(sys.path), lambda path: sys.path.__setitem__(slice(None), path)),
     (_root_logger, _put_root_logger),
     (_loggers, _put_loggers),
     (_precision, _put_precision),
-    (_socket_timeout, _put_socket_timeout),
+    # Of the module in C, which is small: `socket` takes long to import.
+    (_socket.getdefaulttimeout, _socket.setdefaulttimeout),
     (sys.getswitchinterval, sys.setswitchinterval),
 )
 

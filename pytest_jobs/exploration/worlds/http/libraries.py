@@ -152,7 +152,7 @@ class LateCertificates:
             patches.set(ssl.SSLContext, name, self._later(getattr(ssl.SSLContext, name)))
         for name in _USING:
             patches.set(ssl.SSLContext, name, self._first(getattr(ssl.SSLContext, name)))
-        patches.undo_by(self._load_all)
+        patches.undo_by(lambda: [*map(self._load, list(self._waiting))])
 
     def _later(self, load: Callable[..., object]) -> Any:
         """Return a method that only notes what to load."""
@@ -179,7 +179,3 @@ class LateCertificates:
     def _load(self, context: ssl.SSLContext) -> None:
         for load, args, kwargs in self._waiting.pop(context, []):
             load(context, *args, **kwargs)
-
-    def _load_all(self) -> None:
-        for context in list(self._waiting):
-            self._load(context)
