@@ -21,7 +21,7 @@ from ..histories.exploration import Exploration, Failure, Rest
 from ..histories.plans import HISTORIES, HistoryName
 from ..histories.replay import Token, other_name, token_of
 from ..histories.verdicts import is_more_of_the_same, names_in
-from .audience import Audience
+from .audience import Audience, current_audience
 from .hints import Habits, accepting, hint
 from .story import executed_lines, story
 
@@ -270,20 +270,14 @@ class Report:
 
 
 def report_on(
-    checked: CheckedJob,
-    exploration: Exploration,
-    failure: Failure,
-    audience: Audience,
-    *,
-    drawn: Sequence[int | str] = (),
+    checked: CheckedJob, exploration: Exploration, failure: Failure, drawn: Sequence[int | str]
 ) -> Report:
-    """Return the report on an exploration that has failed.
+    """Return the report on an exploration that has failed, for the test in which the check runs.
 
     Args:
         checked: the job.
         exploration: what was explored.
         failure: the simplest history that fails.
-        audience: the test in which the check runs.
         drawn: the positions and the names of the arguments that Hypothesis drew.
     """
     others, plan = checked.options.others, failure.plan
@@ -294,7 +288,7 @@ def report_on(
         failure,
         token_of(plan, checked.name, others, arguments),
         _semantics_text(checked),
-        audience,
+        current_audience(),
         other_name(others, plan.other) if plan.name == "out_of_order" else "",
         checked.options.at_least_once,
         dict(_named(checked, exploration, drawn)),
