@@ -94,12 +94,7 @@ def surround_awaited(patches: Patches, owner: Any, name: str, block_of: BlockOf)
 
 
 def within(block_of: BlockOf, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that does the same as another, each call in a block of its own.
-
-    Args:
-        block_of: returns the block of a call.
-        function: a function or a coroutine function.
-    """
+    """Return a function that does the same as another, each call in a block of its own."""
     if inspect.iscoroutinefunction(function):
         return _within_awaited(block_of, function)
 

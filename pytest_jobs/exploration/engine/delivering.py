@@ -393,11 +393,7 @@ def check_finished(run: Run) -> None:
 
 
 def _numbering(name: str) -> Callable[[int], object]:
-    """Return what lets numbers be compared by the order in which they appear.
-
-    Args:
-        name: the name of the numbers.
-    """
+    """Return what lets numbers be compared by the order in which they appear."""
     number_as = numbering.get()
     return lambda number: number_as and number_as(range(number, number + 1), name)
 

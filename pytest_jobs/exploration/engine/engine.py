@@ -112,12 +112,7 @@ class Engine:
         return self.harness.bridges.sandboxed(lambda bridge: bridge.sandbox(sink), self._functions)
 
     def draw_from(self, chance: Chance, stack: ExitStack) -> None:
-        """Take the random bytes of this process from a source, including `uuid` and `secrets`, and seed `random`.
-
-        Args:
-            chance: the source.
-            stack: ends that.
-        """
+        """Take all random bytes of this process from a source, also those of `uuid`, and seed `random`."""
         self._chances.append(chance)
         stack.callback(self._chances.remove, chance)
         chance.begin(stack)

@@ -454,12 +454,7 @@ class Watch:
             self.run.unfinished.append(f"task {code.co_qualname}()")
 
     def called_later(self, handle: Any, caller: FrameType) -> None:
-        """Note a callback that a loop, or a timer, is to call at a time.
-
-        Args:
-            handle: its handle, or the timer.
-            caller: the frame that asks for it.
-        """
+        """Note a callback that a loop, or a timer, is to call at a time."""
         code = caller.f_code
         if not self.dead and self._scope.wants(code):
             kind = "timer" if isinstance(handle, threading.Timer) else "callback"
@@ -599,11 +594,7 @@ class Watch:
         return self.beats, self._lines
 
     def standing(self, frame: FrameType | None) -> list[FrameType]:
-        """Return the functions in which the delivery stands, the innermost first.
-
-        Args:
-            frame: what its thread runs.
-        """
+        """Return the functions in which the delivery stands, the innermost first."""
         return [*reversed(list(waiting_frames(self._coroutine))), *frames_of_delivery(frame)]
 
     def standing_in_blocks(self, frame: FrameType | None) -> list[FrameType]:

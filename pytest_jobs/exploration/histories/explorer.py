@@ -48,9 +48,6 @@ class Explorer:
     def refer(self, limit: TimeLimit) -> None:
         """Make the clean runs, the first time.
 
-        Args:
-            limit: the time for them and for all histories.
-
         Raises:
             ExplorationError: when they show nothing.
         """

@@ -153,12 +153,7 @@ class History(Deliveries):
             super().make(run, record, at_point, lines=lines, limited=limited)
 
     def deliver(self, at_point: AtPoint | AtSome | None = None, *, again: bool = False) -> Run:
-        """Make one delivery.
-
-        Args:
-            at_point: called at each of its points.
-            again: whether it is a further delivery of the same payload.
-        """
+        """Make one delivery."""
         record = self.redelivered(self._record) if again else self._record
         run, is_further = self.begun(), len(self.runs) > 1
         self.make(
@@ -363,9 +358,6 @@ class History(Deliveries):
         """Let a killed delivery end what it began, in its own memory.
 
         Either the verdict is taken, or the state is compared with that before.
-
-        Args:
-            memory: the result of `kill`.
         """
         self.settled = True
         self.memory.switch_to(memory)

@@ -199,11 +199,7 @@ def _depths(count: int) -> list[int]:
 
 
 def deeper(seconds: Mapping[Plan, Sequence[Point]]) -> list[Plan]:
-    """Return the plans in which the second delivery is interrupted as well.
-
-    Args:
-        seconds: the plans that were carried out, each with the points of its second delivery.
-    """
+    """Return the plans in which the second delivery is interrupted as well."""
     return [
         replace(plan, second=index, second_point=point)
         for plan, points in seconds.items()

@@ -183,11 +183,6 @@ def _bare(name: str) -> str:
 def replay(explorer: Explorer, token: Token, limit: TimeLimit) -> None:
     """Carry out the one history that a token names.
 
-    Args:
-        explorer: tries histories of the job.
-        token: the token.
-        limit: the time for the clean runs.
-
     Raises:
         ExplorationError: when the job does not have this history any more.
     """

@@ -21,11 +21,7 @@ class LiveProcess:
     """Takes back what a killed delivery has put in force without a block that ends it."""
 
     def __init__(self, patches: Patches) -> None:
-        """Watch the signal handlers and the patchers from now on.
-
-        Args:
-            patches: puts everything back, after the last test.
-        """
+        """Watch the signal handlers and the patchers from now on."""
         self._handlers = SignalHandlers(patches, self._is_in_delivery)
         self._patchers = Patchers(patches, self._is_in_delivery)
         #: The watch of the delivery that is to be killed.
@@ -63,11 +59,6 @@ class Databases:
     """The databases of a test. Each library is watched from the moment it is imported."""
 
     def __init__(self, patches: Patches) -> None:
-        """Watch nothing yet.
-
-        Args:
-            patches: puts everything back.
-        """
         self._patches = patches
         #: The module of a library, and what watches it.
         self._waiting = {

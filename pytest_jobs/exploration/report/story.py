@@ -293,13 +293,7 @@ def place_text(point: Point) -> str:
 
 
 def _never_ran(reference: Run, index: int, first: Run) -> list[Row]:
-    """Return the lines of the clean run after a point that a killed delivery did not come to, and its effects.
-
-    Args:
-        reference: the clean run.
-        index: the index of the first point that the delivery did not come to.
-        first: the delivery.
-    """
+    """Return the lines of the clean run after a point that a killed delivery did not come to, and its effects."""
     ran = {line.place for line in executed_lines(first, end=index)}
     left = executed_lines(reference, begin=index)
     fresh = [line for line in left if line.place not in ran]

@@ -68,12 +68,7 @@ class Store(Protocol):
         ...
 
     def left_out(self, name: str, ways: Collection[str]) -> str | None:
-        """Return why an item is not compared; "" if it is no result of the job; None to compare it.
-
-        Args:
-            name: the item.
-            ways: the ways in which deliveries wrote it.
-        """
+        """Return why an item is not compared; "" if it is no result of the job; None to compare it."""
         ...
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
@@ -288,11 +283,7 @@ class Account:
             ways.add(way)
 
     def looked_at(self, is_meant: Callable[[Any], bool]) -> set[str]:
-        """Note that a snapshot has looked at all of some stores; return the items that deliveries wrote there.
-
-        Args:
-            is_meant: returns whether a store is meant.
-        """
+        """Note that a snapshot has looked at all of some stores; return the items that deliveries wrote there."""
         keys = [key for key, store in self._stores.items() if is_meant(store)]
         for key in keys:
             self.read(key, "*")
@@ -514,12 +505,7 @@ class Accounts:
         return self._open[-1] if self._open else None
 
     def open(self, account: Account, stack: ExitStack) -> None:
-        """Let effect sources report to an account.
-
-        Args:
-            account: the account.
-            stack: ends that.
-        """
+        """Let effect sources report to an account."""
         self._open.append(account)
         stack.callback(self._close, account)
         self.note_turn()

@@ -199,11 +199,7 @@ class Containers:
             each.before = each.now()
 
     def acts(self, name: str) -> Iterator[Act]:
-        """Yield what the collections have that the application has filled.
-
-        Args:
-            name: the name of the service.
-        """
+        """Yield what the collections have that the application has filled."""
         self.look()
         for each in self._given.values():
             if each.is_filled:

@@ -212,12 +212,7 @@ class Receiver:
             call_traced(function, *args)
 
     def note_block(self, target: Any, value: Any) -> None:
-        """Note the collection that a block gets when it is entered, if it gets one.
-
-        Args:
-            target: the context manager.
-            value: what the block gets.
-        """
+        """Note the collection that a block gets when it is entered, if it gets one."""
         if is_collection(value):
             self._blocks()[id(target)] = target, value, comparable(value)
 

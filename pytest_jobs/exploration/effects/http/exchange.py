@@ -132,11 +132,6 @@ def keep_watching(owner: type, name: str, watched: Callable[[Any], Any]) -> None
     """Watch a method again in whose place something was put, such as a mock that a world has begun.
 
     What puts it there puts back at its end what it has found: the method that was watched.
-
-    Args:
-        owner: the class that has the method.
-        name: its name.
-        watched: returns a method that watches the one that it is given.
     """
     now = vars(owner)[name]
     if watcher.get() is not None and getattr(now, "__code__", None) is not watched(now).__code__:

@@ -207,13 +207,7 @@ _A_TIME: Final = 10**11
 
 
 def value_of(client: Any, key: bytes, kind: bytes | None = None) -> Any:
-    """Return the value of a key; None if there is no such key.
-
-    Args:
-        client: a client that returns bytes.
-        key: the key.
-        kind: its type, if it is known.
-    """
+    """Return the value of a key; None if there is no such key."""
     read_as: bytes = client.type(key) if kind is None else kind
     if read_as == b"none":
         return None

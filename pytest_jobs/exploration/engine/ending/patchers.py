@@ -20,12 +20,7 @@ class Patchers:
     """
 
     def __init__(self, patches: Patches, is_in_delivery: Callable[[], bool]) -> None:
-        """Patch nothing yet: a program may never import `unittest.mock`.
-
-        Args:
-            patches: puts everything back.
-            is_in_delivery: returns whether a delivery uses a patcher.
-        """
+        """Patch nothing yet: a program may never import `unittest.mock`."""
         self._patches = patches
         self._is_in_delivery = is_in_delivery
         self._in_force: list[Any] = []

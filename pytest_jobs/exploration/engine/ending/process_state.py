@@ -224,12 +224,7 @@ class SignalHandlers:
     """
 
     def __init__(self, patches: Patches, is_in_delivery: Callable[[], bool]) -> None:
-        """Patch the functions of `signal`.
-
-        Args:
-            patches: puts them back.
-            is_in_delivery: returns whether a delivery calls them.
-        """
+        """Patch the functions of `signal`."""
         self._is_in_delivery = is_in_delivery
         self._set = signal.signal
         #: The handlers that were replaced, by number.
@@ -283,12 +278,7 @@ class SignalHandlers:
 
 
 def follow_imports(patches: Patches, imported: Callable[[ModuleType], object]) -> None:
-    """Report each module whose code has just run, before anybody uses it.
-
-    Args:
-        patches: ends that.
-        imported: called with the module.
-    """
+    """Report each module whose code has just run, before anybody uses it."""
     # The loaders of files and of zips inherit it.
     owner: Any = next(kind for kind in SourceFileLoader.__mro__ if "exec_module" in vars(kind))
     genuine = owner.exec_module

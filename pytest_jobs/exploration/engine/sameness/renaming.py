@@ -135,10 +135,6 @@ class Renaming:
     def of_state(self, name: str, value: Any) -> Any:
         """Return the form of a part of the state.
 
-        Args:
-            name: its name.
-            value: what it holds.
-
         Raises:
             ExplorationError: when it cannot be compared; says what to write instead.
         """

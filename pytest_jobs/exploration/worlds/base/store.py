@@ -29,11 +29,7 @@ class Store(Protocol):
     """Something of the test that was taken once, and that each history finds as it was then."""
 
     def fresh(self, building: Building) -> AbstractContextManager[Callable[[], dict[str, Any]]]:
-        """Return a block in which deliveries find it, and which yields what reads its state by name.
-
-        Args:
-            building: says what is left out of the state.
-        """
+        """Return a block in which deliveries find it, and which yields what reads its state by name."""
         ...
 
     def described(self) -> str:

@@ -11,11 +11,7 @@ from .wire import Conversation
 
 
 def connecting(answer: Callable[[HttpRequest], HttpResponse]) -> Any:
-    """Return a method for connectors that opens connections to a fake.
-
-    Args:
-        answer: answers the requests.
-    """
+    """Return a method for connectors that opens connections to a fake."""
 
     async def create_connection(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         protocol = self._factory()

@@ -27,10 +27,6 @@ def stand_in(answer: Answering, patches: Patches) -> None:
     http.client and urllib3 open a socket in `connect`; requests sends by urllib3. httpx sends by a pool of
     httpcore, so its own transports, which tests may replace, stay what they are. aiohttp opens its connections
     in `_create_connection` of the connector.
-
-    Args:
-        answer: answers them.
-        patches: puts everything back.
     """
 
     def connect(self: Any) -> None:

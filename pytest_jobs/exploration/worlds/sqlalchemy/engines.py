@@ -56,11 +56,6 @@ class Engines:
     """The engines that the job has used in any history, and their databases in the test."""
 
     def __init__(self, stack: ExitStack) -> None:
-        """Copy nothing yet.
-
-        Args:
-            stack: ends with the search.
-        """
         self._stack = stack
         self._databases: UsedStores[Engine, SqliteStore | TakenSchema] = UsedStores()
         self.sessions_of_test = _SessionsOfTest()

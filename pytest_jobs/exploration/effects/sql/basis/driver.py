@@ -239,13 +239,7 @@ def own_connection(connection: Any) -> Any:
 
 
 def check_own(connection: Any, noun: str, advice: str) -> None:
-    """Refuse the connection of another delivery.
-
-    Args:
-        connection: the connection.
-        noun: what follows "a connection" in the message.
-        advice: what the job is to write.
-    """
+    """Refuse the connection of another delivery."""
     if not holds_connection(connection):
         refuse_delivery(_FOREIGN.format(noun=noun, advice=advice))
 

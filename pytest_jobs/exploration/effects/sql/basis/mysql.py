@@ -150,13 +150,7 @@ class Mysql(WatchedDriver):
 
     @abstractmethod
     def another(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ask:
-        """Return what asks another connection to the same database.
-
-        Args:
-            connection: the connection.
-            args: the arguments with which it was opened.
-            kwargs: likewise.
-        """
+        """Return what asks another connection to the same database."""
 
     @abstractmethod
     def lost(self, connection: Any) -> Exception:
@@ -267,13 +261,7 @@ class Mysql(WatchedDriver):
         return self._of_kind(call)
 
     async def send(self, connection: Any, sql: Any, do: Callable[[], Any]) -> Any:
-        """Send a statement.
-
-        Args:
-            connection: the connection.
-            sql: the text of the statement.
-            do: sends it.
-        """
+        """Send a statement."""
         if not is_part():
             self.check_own(connection)
             await self._find_server(connection)
