@@ -91,7 +91,7 @@ def _connected(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
         # It only keeps the address to which datagrams go.
         return
     try:
-        # Checked within acts as well: an effect source may be about to reach a real server.
+        # Checked within effects as well: an effect source may be about to reach a real server.
         check_connection(args[1])
         _outside(current, event, args)
     except BaseException:
@@ -105,7 +105,7 @@ def _looked_up(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
     if event == "socket.getaddrinfo" and is_datagram(current, args[3]):
         return
     if not is_near_name(host, asks_for_address=event in _FOR_ADDRESSES) and not logs():
-        # Checked within acts as well, and before the question leaves the machine.
+        # Checked within effects as well, and before the question leaves the machine.
         check_connection(host if isinstance(host, tuple) else (host, None))
         current.outside(f"{event}({host!r})")
 

@@ -73,7 +73,7 @@ class _Django:
             patches.set(module.EmailBackend, "send_messages", self._one_by_one(genuine))
 
     def _one_by_one(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a method that sends messages as acts of their own, as a server gets them."""
+        """Return a method that sends messages as effects of their own, as a server gets them."""
 
         @functools.wraps(genuine)
         def send_messages(backend: Any, email_messages: Iterable[Any]) -> int:

@@ -1,4 +1,4 @@
-"""Turning the calls of a method into acts, and giving each delivery its own: the tools of all sources.
+"""Turning the calls of a method into effects, and giving each delivery its own: the tools of all sources.
 
 A source is installed for a whole check, or for a whole session with `--jobs-crash`, where a delivery has the
 connections of the test. Which of the two it is, is asked here alone: what differs goes through `in_check` or
@@ -80,13 +80,13 @@ def surround(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None
         name: the name of the method.
         block_of: returns the block of a call.
     """
-    # What the test has put in the place of a class of a library may lack it: its calls are acts by themselves.
+    # What the test has put in the place of a class of a library may lack it: its calls are effects by themselves.
     if hasattr(owner, name):
         patches.set(owner, name, within(block_of, getattr(owner, name)))
 
 
 def surround_awaited(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None:
-    """Do the same for a method that returns an awaitable, although it may not look like a coroutine function.
+    """Surround a method that returns an awaitable, although it may not look like a coroutine function.
 
     Those of a compiled module do not.
     """

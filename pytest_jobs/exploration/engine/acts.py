@@ -1,4 +1,8 @@
-"""The effects of jobs: how effect sources report them, and who watches them."""
+"""The effects of jobs: how effect sources report them, and who watches them.
+
+Three words name what is outside of a job. An *effect* is what a job does there, and an `Act` describes one.
+A *store* is a place whose content stays and is compared. A *world* is all that one history finds, built afresh.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +102,7 @@ class SourceState:
     def __init__(self) -> None:
         self._things: dict[object, Any] = {}
         self._ends: list[Callable[[], object]] = []
-        #: How often something was learned here that changes which acts count.
+        #: How often something was learned here that changes which effects count.
         self.lessons = 0
 
     def of(self, owner: Hashable, make: Callable[[], T]) -> T:
@@ -199,12 +203,12 @@ class ActWatcher(Protocol):
 watcher: ContextVar[ActWatcher | None] = ContextVar("pytest_jobs_act_watcher", default=None)
 
 
-#: Whether this runs as a part of an act that is compared by itself, as the call of a fake is: what it writes to
+#: Whether this runs as a part of an effect that is compared by itself, as the call of a fake is: what it writes to
 #: stores is a part of it.
 told: ContextVar[bool] = ContextVar("pytest_jobs_told", default=False)
 
 
-#: Receives the acts that are a part of the act that runs here; None if nobody asks for them.
+#: Receives the effects that are a part of the effect that runs here; None if nobody asks for them.
 parts: ContextVar[list[Act] | None] = ContextVar("pytest_jobs_parts", default=None)
 
 
@@ -259,7 +263,7 @@ audit_hook = AuditHook()
 
 
 def acting(act: Act | None) -> AbstractContextManager[None]:
-    """Return the block in which an act is done; with None, a block that nobody watches."""
+    """Return the block in which an effect is done; with None, a block that nobody watches."""
     current = watcher.get()
     return nullcontext() if current is None or act is None else current.acting(act)
 
@@ -325,7 +329,7 @@ def looking(
 
     Args:
         busy: returns whether an error means that another delivery holds a lock.
-        transaction: the transaction in which it is read, as in an act.
+        transaction: the transaction in which it is read, as in an effect.
     """
     current = watcher.get()
     if current is None:
@@ -356,7 +360,7 @@ def note_draw(text: str) -> None:
 
 
 def note_effect(act: Act) -> None:
-    """Report that an act with `counts=False` has had an effect after all: for effect sources."""
+    """Report that an effect with `counts=False` counts after all: for effect sources."""
     current = watcher.get()
     if current is not None:
         current.note(act)

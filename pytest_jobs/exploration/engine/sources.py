@@ -231,7 +231,7 @@ def _mock_in(library: ModuleType) -> str | None:
 
 
 class BesideMocks(Patches):
-    """Replaces nothing where the test has put a mock: the calls of a mock are acts by themselves."""
+    """Replaces nothing where the test has put a mock: the calls of a mock are effects by themselves."""
 
     __slots__ = ()
 

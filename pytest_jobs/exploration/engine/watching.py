@@ -713,7 +713,7 @@ class _Acting:
             run.elsewhere.append(f"{act.kind}: {act.text}")
 
     def _note_transaction(self, transaction: Transaction | None) -> None:
-        """Note the act as one that waits for its commit, if it does. It was counted twice."""
+        """Note the effect as one that waits for its commit, if it does. It was counted twice."""
         run = self._watch.run
         run.settle()
         if transaction is not None and transaction.is_open:

@@ -171,7 +171,7 @@ class Explorer:
         return self._carried_out(plan, unwinds_last=False)
 
     def _carried_out(self, plan: Plan, *, unwinds_last: bool) -> Failure | None:
-        """Do so.
+        """Carry one plan out, and once more if the end of a killed delivery disturbed what came after it.
 
         Args:
             plan: the plan.

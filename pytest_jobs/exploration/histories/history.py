@@ -208,7 +208,7 @@ class History(Deliveries):
         self._waited_ns += clock.now_ns() - before_ns
 
     def continue_after(self, run: Run) -> Run:
-        """Do the same after a delivery with which the library was not done. Its retry, if any, comes first."""
+        """Deliver on after a delivery with which the library was not done. Its retry, if any, comes first."""
         return run if run.acknowledged else self._until_acknowledged(run, (_GAPS[0], *_GAPS))
 
     def _until_acknowledged(self, run: Run, gaps: Sequence[timedelta]) -> Run:

@@ -149,7 +149,7 @@ def _word(once: Any, now: Any, before: Any) -> Word:
 
 
 def _has_only_more(once: Any, now: Any) -> bool:
-    """Return whether a value differs by further items alone: its own, or those of a list somewhere within it."""
+    """Return whether a value only has more items than before, in itself or in a list somewhere within it."""
     wanted, found = _counted(once), _counted(now)
     if wanted is None or found is None or wanted == found:
         return False

@@ -325,7 +325,7 @@ class LiveCrash:
     async def adeliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
     ) -> Delivery:
-        """Do the same on the running event loop."""
+        """Make a delivery on the running event loop, as `deliver` does."""
         attempt = self._begin(ledger, record, body)
         if attempt is None:
             return await performer.amake(ledger, record, body)
@@ -350,7 +350,7 @@ class LiveCrash:
             return self._called_again(call.make())
 
     async def acall(self, call: DirectCall) -> Any:
-        """Do the same for a coroutine function."""
+        """Make a direct call of a coroutine function, as `call` does."""
         with calling():
             attempt = self._begin_call(call)
             if attempt is None:

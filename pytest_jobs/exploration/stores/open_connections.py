@@ -88,7 +88,7 @@ def follow_connections(undo_by: Callable[[Callable[[], object]], object]) -> Non
 class _Followed:
     """A connection of which the account of a history knows the tables, as far as its callbacks name them.
 
-    Its statements are no acts of their own: nothing of Python runs between them and the line of the job.
+    Its statements are no effects of their own: nothing of Python runs between them and the line of the job.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -87,7 +87,7 @@ def comparable(value: Any, depth: int = _DEPTH) -> Any:
 
 
 def _is_installed(kind: type) -> bool:
-    """Return whether a class is of a library, the objects of which may lead to everything that there is."""
+    """Return whether a class is of a library. From its objects one may come to everything that there is."""
     if kind.__module__.partition(".")[0] in sys.stdlib_module_names:
         return kind is not SimpleNamespace
     file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""

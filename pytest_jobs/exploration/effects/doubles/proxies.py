@@ -50,7 +50,7 @@ _AWAITED: Final = ("__anext__", "__aenter__", "__aexit__")
 
 
 class Proxy:
-    """Stands in the place of a client, and leads its calls to a receiver."""
+    """Stands in the place of a client, and passes its calls on to a receiver."""
 
     __slots__ = ("_pytest_jobs_place", "_pytest_jobs_receiver", "_pytest_jobs_target")
 

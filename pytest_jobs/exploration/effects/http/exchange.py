@@ -1,4 +1,4 @@
-"""A request between the library that sends it and the server: its act, and whether it took effect."""
+"""A request between the library that sends it and the server: its effect, and whether it took effect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .request import HttpRequest, refuses
 class Exchange:
     """A request and its answer."""
 
-    #: None where the request is not an act: it only looks, or nobody watches.
+    #: None where the request is not an effect: it only looks, or nobody watches.
     act: Act | None = None
     #: The status of the answer to the request itself, before any redirect; None where it is not known.
     status: int | None = None

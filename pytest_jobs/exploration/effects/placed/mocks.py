@@ -57,7 +57,7 @@ backport: Final = Backport()
 
 
 def install(patches: Patches) -> None:
-    """Let the calls of all mocks be acts, by the one method that they share."""
+    """Let the calls of all mocks be effects, by the one method that they share."""
     _install(patches, sys.modules[library])
 
 

@@ -368,7 +368,7 @@ class _Transaction:
     __slots__ = ("_connection", "_identity")
 
     def __init__(self, connection: _WatchedConnection) -> None:
-        # The acts of a delivery are kept, and must not keep its connections.
+        # The effects of a delivery are kept, and must not keep its connections.
         self._connection = weakref.ref(connection)
         self._identity = identity(connection), connection.ended
 
@@ -425,7 +425,7 @@ def _block_of(sql: str, transaction: Transaction | None = None) -> AbstractConte
 
 
 def sqlite_act(text: str, transaction: Transaction | None = None) -> Act:
-    """Return the act of a statement or commit: its answer cannot be lost, since sqlite has no server."""
+    """Return the effect of a statement or commit: its answer cannot be lost, since sqlite has no server."""
     return act_of("sqlite", text, failed, commits=False, transaction=transaction)
 
 

@@ -38,7 +38,7 @@ _STANDARD: Final = (1, 2)
 def install(patches: Patches) -> None:
     """Refuse bytes on sockets that are older than the check, and let each write to an open file be a point.
 
-    A socket that is made later was either connected by an act or by the world, or its connection was refused.
+    A socket that is made later was either connected by an effect or by the world, or its connection was refused.
     """
     sockets = _Sockets()
     patches.set(socket.socket, "__init__", sockets.noting(socket.socket.__init__))

@@ -81,7 +81,7 @@ class Ignored:
 
 @contextmanager
 def unwatched() -> Generator[None, None, None]:
-    """Do something for a block within a delivery as the world does it, which is not an act of the job."""
+    """Run a block within a delivery as a part of the world: nothing in it is an effect of the job."""
     account, token = accounts.current, watcher.set(None)
     try:
         with nullcontext() if account is None else account.during("world"):

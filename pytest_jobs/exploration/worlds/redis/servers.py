@@ -285,7 +285,7 @@ class ServerClock:
 
 @contextmanager
 def _unwatched() -> Generator[None, None, None]:
-    """Talk to the server for a block without that being an act of a job."""
+    """Talk to the server for a block without that being an effect of a job."""
     token = watcher.set(None)
     try:
         yield

@@ -205,7 +205,7 @@ class WatchedDriver(Driver, ABC):
         return sent(looking(is_busy))
 
     def commit(self, connection: Any) -> AbstractContextManager[None]:
-        """Return the block of a commit, which is an act if there is something to commit."""
+        """Return the block of a commit, which is an effect if there is something to commit."""
         if is_part():
             return nullcontext()
         self.check_own(connection)

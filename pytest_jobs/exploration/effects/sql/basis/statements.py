@@ -165,7 +165,7 @@ def act_of(
     commits: bool,
     transaction: Transaction | None = None,
 ) -> Act:
-    """Return the act of a statement or a commit.
+    """Return the effect of a statement or a commit.
 
     Args:
         kind: the library.
