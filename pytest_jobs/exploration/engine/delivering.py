@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 #: The library is done with a job after a delivery with one of these statuses.
 _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
-#: Bridges to libraries that run each coroutine job on an event loop of its own, as `asyncio.run` does.
+#: Bridges to libraries that run each coroutine job on an event loop of its own, as `asyncio.run` does. A worker of
+#: the others has one loop, to which a lock of asyncio in a module belongs from its first use on.
 _OWN_LOOPS: Final = frozenset(("core", "django"))
 _SECOND_NS: Final = 1_000_000_000
 _MINUTE_NS: Final = 60 * _SECOND_NS
@@ -182,6 +183,7 @@ class Deliveries:
         """
         thread = threading.current_thread()
         if thread in self._loops or in_running_loop():
+            # In the place of the loop that is there already, nothing would close that one.
             return
         loop = performer.leave_loop()
         if loop is not None:
@@ -276,6 +278,7 @@ class Deliveries:
             limited=limited,
         )
         for text in self._chance.noted:
+            # Such as the name of a temporary folder: a point with it in its text is the same in each history.
             watch.rename(text, "<random>")
         performer = self.performer()
         shares_loop = record.source.name not in _OWN_LOOPS

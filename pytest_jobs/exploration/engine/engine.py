@@ -118,6 +118,7 @@ class Engine:
         chance.begin(stack)
 
     def _pin_chance(self) -> None:
+        # Once a search, although each history has a source of its own, since patching takes time.
         drawn = os.urandom
 
         def urandom(size: int, /) -> bytes:
@@ -159,7 +160,8 @@ class Engine:
         self.sources.catch_up()
         follow(self.patches)
         stack.enter_context(silenced(Unwound))
-        # `--jobs-attack-calls` attacks the calls of the test; those of a world build the world.
+        # `--jobs-attack-calls` attacks the calls of the test. Those of a world build the world: delivered twice or
+        # killed, they made the clean run fail.
         stack.enter_context(direct_calls.made_by(None))
         stack.enter_context(quiet_libraries())
         stack.enter_context(clock.excursion())

@@ -41,7 +41,11 @@ def isolated(run: Callable[[], T]) -> T:
 
 
 class InContext(Generic[T]):
-    """Awaits a coroutine in the running task, with each step in another context."""
+    """Awaits a coroutine in the running task, with each step in another context.
+
+    With `--jobs-crash` an awaited verb runs the job in the task of the test, which has one context: what the
+    killed delivery has set in context variables must not stay there.
+    """
 
     def __init__(self, context: Context, coroutine: Coroutine[Any, Any, T]) -> None:
         self._context = context
@@ -146,6 +150,7 @@ def silence_loop(death: type[BaseException] | None = None) -> None:
         if death is not None and not isinstance(context.get("exception"), death):
             report(loop, context)
 
+    # The loop would log each task of the killed delivery as one whose exception was never retrieved.
     loop.set_exception_handler(report_others)
 
 

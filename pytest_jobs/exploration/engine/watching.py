@@ -345,7 +345,8 @@ class Watch:
     def ending(self) -> None:
         """Come to the point after the last line, before the library acknowledges the delivery.
 
-        There is none if nothing counts that the delivery has done.
+        There is none if nothing counts that the delivery has done. A job of one line, which is its effect, has no
+        other point behind it.
         """
         if not self.dead and (self._lines or self._point_acts):
             self._points.pause("end")

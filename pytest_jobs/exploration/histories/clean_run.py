@@ -414,6 +414,8 @@ def _check_succeeded(history: History) -> None:
     """Raise if a delivery of a clean run has failed, or if the job still asks for another one."""
     for run in history.runs:
         if run.failed:
+            # Also if a later one ended well: a job that marks its work as done, and then dies by a typo, returns
+            # by its own mark.
             through = "".join(f"\n  {origin.shown}" for origin in run.trace)
             raise ExplorationError(
                 f"One clean run of the job ends with {run.error!r}, although nothing disturbs its delivery "

@@ -111,6 +111,7 @@ class History(Deliveries):
     def opened(self) -> Generator[History, None, None]:
         """Build the world, and enqueue the job."""
         with ExitStack() as stack:
+            # The one with which the history began: Hypothesis sets another one for each example.
             stack.callback(put_recursion_limit, sys.getrecursionlimit())
             token = current_record.set(None)
             stack.callback(current_record.reset, token)

@@ -109,6 +109,7 @@ class _Asyncpg(Postgresql):
     def die(self, connection: Any) -> None:
         # Its pool would open another one.
         connection._pool_holder = None
+        # Past its event loop, which does not run any more.
         self._end(connection)
 
     def lost(self, connection: Any) -> Exception:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 
+#: Under this a patcher keeps what it had noted before a delivery entered it. It notes one original only, and a
+#: suspended delivery may be inside of it.
 _OUTER: Final = "_pytest_jobs_outer"
 
 

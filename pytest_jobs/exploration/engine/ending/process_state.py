@@ -191,7 +191,8 @@ def put_recursion_limit(limit: int) -> None:
         sys.setrecursionlimit(limit)
 
 
-#: How a further part of the state is read, and how it is put back.
+#: How a further part of the state is read, and how it is put back. Each was found to stay as a delivery that was
+#: killed, or that ended with an error, had set it.
 _SETTINGS: Final[Sequence[tuple[Callable[[], Any], Callable[[Any], object]]]] = (
     (_umask, os.umask),
     (lambda: sys.excepthook, functools.partial(setattr, sys, "excepthook")),
