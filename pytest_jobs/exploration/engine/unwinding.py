@@ -86,18 +86,15 @@ def quiet_libraries() -> Generator[None, None, None]:
 
 @contextmanager
 def _filtered(shown: Callable[[logging.LogRecord], bool]) -> Generator[None, None, None]:
-    patches = Patches()
     handle = logging.Logger.handle
 
     def handle_some(logger: logging.Logger, record: logging.LogRecord) -> None:
         if shown(record):
             handle(logger, record)
 
-    patches.set(logging.Logger, "handle", handle_some)
-    try:
+    with Patches() as patches:
+        patches.set(logging.Logger, "handle", handle_some)
         yield
-    finally:
-        patches.restore()
 
 
 def _is_of_the_living(record: logging.LogRecord) -> bool:
@@ -111,7 +108,6 @@ def silenced(death: type[BaseException]) -> Generator[None, None, None]:
 
     Its generators and coroutines end, and libraries clean up connections that are closed already.
     """
-    patches = Patches()
     show = sys.unraisablehook
     warn = getattr(warnings, _NEVER_AWAITED)
 
@@ -124,13 +120,11 @@ def silenced(death: type[BaseException]) -> Generator[None, None, None]:
         if current is None or not current.dead:
             warn(coroutine)
 
-    patches.set(sys, "unraisablehook", show_others)
-    patches.set(warnings, _NEVER_AWAITED, warn_of_others)
-    try:
+    with Patches() as patches:
+        patches.set(sys, "unraisablehook", show_others)
+        patches.set(warnings, _NEVER_AWAITED, warn_of_others)
         with _filtered(_is_of_the_living):
             yield
-    finally:
-        patches.restore()
 
 
 def silence_loop(death: type[BaseException] | None = None) -> None:
@@ -176,17 +170,13 @@ def clear_frames(death: BaseException) -> None:
     Args:
         death: the exception that unwound the delivery, or that came about while it was unwound.
     """
-    patches = Patches()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), Patches() as patches:
         warnings.simplefilter("ignore", ResourceWarning)
         # A suspended generator may end here. Its effects are refused by an exception, which is shown nowhere.
         patches.set(sys, "unraisablehook", lambda unraisable: None)
-        try:
-            for error in related(death):
-                traceback.clear_frames(error.__traceback__)
-                error.__traceback__ = None
-        finally:
-            patches.restore()
+        for error in related(death):
+            traceback.clear_frames(error.__traceback__)
+            error.__traceback__ = None
 
 
 def is_cancellation(error: BaseException) -> bool:

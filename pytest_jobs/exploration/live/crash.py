@@ -421,7 +421,7 @@ class LiveCrash:
 
 
 class _Attempt:
-    """One watched delivery of a test."""
+    """One watched delivery of a test. A ledger is None if no harness is open, a record for a direct call."""
 
     def __init__(
         self,
@@ -433,22 +433,9 @@ class _Attempt:
         effects: LiveEffects,
         ended: Callable[[LiveWatch], None],
     ) -> None:
-        """Begin it.
-
-        Args:
-            ledger: records its enqueues; None if no harness is open.
-            record: the record of the job; None for a direct call.
-            body: runs the body.
-            scope: decides whose lines are points.
-            watch: watches it.
-            effects: clears up after it.
-            ended: called at its end.
-        """
-        self._ledger = ledger
+        self._ledger, self.record = ledger, record
+        self._scope, self._effects, self._ended = scope, effects, ended
         self._passing = False
-        self._scope = scope
-        self._ended = ended
-        self.record = record
         self.watch = watch
         self.body = LiveBody(body, watch)
         self.before = 0 if ledger is None or record is None else ledger.begin(record)
@@ -456,7 +443,6 @@ class _Attempt:
         #: What a direct call returned.
         self.value: Any = None
         self._is_killed = watch.kills
-        self._effects = effects
 
     @contextmanager
     def watched(self) -> Generator[None, None, None]:

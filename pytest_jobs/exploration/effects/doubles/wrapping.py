@@ -69,12 +69,9 @@ def wrap(
     else:
         receiver = ProxyingReceiver(name or attribute, key=key, reads=reads, counts=counts)
         put = receiver.proxy_of(Place(), found)
-    patches = Patches()
-    patches.set(owner, attribute, put)
-    try:
+    with Patches() as patches:
+        patches.set(owner, attribute, put)
         yield
-    finally:
-        patches.restore()
 
 
 def calling(

@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from types import ModuleType
 from typing import Any, Final
@@ -158,22 +158,15 @@ def _root(mock: Any) -> Any:
     return mock
 
 
+@dataclass(slots=True)
 class _CallOfMock:
     """One call of a mock in a delivery."""
 
-    def __init__(
-        self,
-        module: Any,
-        mock: Any,
-        original: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
-        self._module = module
-        self._mock = mock
-        self._original = original
-        self._args = args
-        self._kwargs = kwargs
+    _module: Any
+    _mock: Any
+    _original: Callable[..., Any]
+    _args: tuple[Any, ...]
+    _kwargs: dict[str, Any]
 
     def made(self, current: ActWatcher) -> Any:
         """Make the call: at once, or when it is awaited."""

@@ -278,7 +278,6 @@ class NotCopied:
 
     @contextmanager
     def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
-        patches = Patches()
         ensure = BaseDatabaseWrapper.ensure_connection
 
         def refuse(wrapper: Any) -> None:
@@ -286,11 +285,9 @@ class NotCopied:
                 refuse_delivery(_NOT_COPIED.format(using=self._using, why=self._why))
             ensure(wrapper)
 
-        replace_in_check(patches, BaseDatabaseWrapper, "ensure_connection", refuse)
-        try:
+        with Patches() as patches:
+            replace_in_check(patches, BaseDatabaseWrapper, "ensure_connection", refuse)
             yield dict
-        finally:
-            patches.restore()
 
     def described(self) -> str:
         return ""

@@ -193,11 +193,8 @@ def fake_http(
         for function in [routes] if callable(routes) else routes.values():
             if inspect.isroutine(function):
                 leave_out(function)
-    patches = Patches()
-    stand_in(made.answer, patches)
-    LateCertificates().install(patches)
-    try:
+    with Patches() as patches:
+        stand_in(made.answer, patches)
+        LateCertificates().install(patches)
         yield made
-    finally:
-        patches.restore()
     made.check_all_answered()

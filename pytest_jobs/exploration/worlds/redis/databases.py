@@ -141,8 +141,7 @@ class _History:
         self._stack = stack
         self._alone = alone
         self._begin = time.time()
-        self._patches = BesideMocks()
-        stack.callback(self._patches.restore)
+        self._patches = stack.enter_context(BesideMocks())
         self.servers: dict[_Place, Server] = {}
         #: The pools that stand in for others, and the connections taken from each.
         self._instead: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()

@@ -63,10 +63,8 @@ class Engines:
     @contextmanager
     def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         self._databases.begin_history()
-        patches = BesideMocks()
         with ExitStack() as stack:
-            stack.callback(patches.restore)
-            history = _History(self, patches, stack)
+            history = _History(self, stack.enter_context(BesideMocks()), stack)
             history.install()
             yield lambda: self._state(history, building.is_ignored)
 
