@@ -89,17 +89,15 @@ def judge(
         name = type(last.error).__name__ if last.error is not None else "no end"
         return Verdict("POISON", name, tuple(differing), last.error, last.origin)
     if not differing:
-        return None if failed_child is None else _failure_of(failed_child)
+        if failed_child is None:
+            return None
+        error = failed_child.run.error
+        what = f"{type(error).__name__} in {failed_child.record.name}"
+        return Verdict("POISON", what, (), error, failed_child.run.origin)
     name = ranked[0][0] if is_done else undone[0]
     word = words[name] if is_done else "STUCK"
     what = what_of((name, wanted.get(name, MISSING), found.get(name, MISSING)))
     return Verdict(word, what, tuple(differing), last.error, last.origin)
-
-
-def _failure_of(child: Child) -> Verdict:
-    error = child.run.error
-    what = f"{type(error).__name__} in {child.record.name}"
-    return Verdict("POISON", what, (), error, child.run.origin)
 
 
 def what_of(difference: tuple[str, Any, Any]) -> str:

@@ -196,6 +196,8 @@ class Report:
     # The last lines
 
     def _closing(self) -> list[str]:
+        nodeid = self.audience.nodeid
+        pytest = f"pytest {_quoted(nodeid)} " if nodeid else ""
         return [
             self._what_was_drawn(),
             "" if self.audience.verbose else self._also_fails(),
@@ -203,7 +205,7 @@ class Report:
             f"world: {self.exploration.world}" if self.exploration.world else "",
             f"hint: {self.hint}",
             self.semantics,
-            self._replay(),
+            f"replay: {pytest}--jobs-replay={self.token}",
         ]
 
     def _what_was_drawn(self) -> str:
@@ -224,10 +226,6 @@ class Report:
             f"The world does not show {names}; what the job writes there is compared all the same. Show it, or "
             f"say ignore={{{ignored}}}."
         )
-
-    def _replay(self) -> str:
-        nodeid = self.audience.nodeid
-        return f"replay: {f'pytest {_quoted(nodeid)} ' if nodeid else ''}--jobs-replay={self.token}"
 
     def _others(self) -> list[Failure]:
         return [] if self.rest is None else self.rest.failures[1:]

@@ -128,7 +128,9 @@ class _SessionsOfTest:
     """The sessions that the test had before the check. In each delivery such an object is a session of its own."""
 
     def __init__(self) -> None:
-        self._known: WeakSet[Any] = WeakSet(_living_sessions())
+        # SQLAlchemy keeps all sessions, each as long as it is in use.
+        sessions = vars(sys.modules[f"{_ORM}.session"])["_sessions"] if _ORM in sys.modules else {}
+        self._known: WeakSet[Any] = WeakSet(list(sessions.values()))
         #: By session: whose work its attributes are now, and those of the others. The test is None.
         self._owner: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._others: WeakKeyDictionary[Any, dict[Any, dict[str, Any]]] = WeakKeyDictionary()
@@ -273,13 +275,3 @@ def _keep_apart(patches: Patches, kinds: Iterable[Any]) -> None:
             ("clear", lambda registry: sessions.mine().pop(registry, None)),
         ):
             replace_in_check(patches, kind, name, do)
-
-
-def _living_sessions() -> list[Any]:
-    """Return the sessions that there are."""
-    if _ORM not in sys.modules:
-        return []
-    from sqlalchemy.orm import session
-
-    # SQLAlchemy keeps them all, each as long as it is in use.
-    return list(session._sessions.values())
