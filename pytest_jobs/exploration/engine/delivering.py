@@ -60,14 +60,6 @@ class Deliveries:
         *,
         seed: int = 1,
     ) -> None:
-        """Build nothing yet.
-
-        Args:
-            engine: watches the deliveries.
-            world: builds the world.
-            accept: exceptions with which a delivery may end.
-            seed: the seed of random values.
-        """
         self.engine = engine
         #: What the deliveries are a part of: the name of a history, or "clean".
         self.title = "clean"
@@ -96,12 +88,7 @@ class Deliveries:
         self.settled = False
 
     def _enter_world(self, stack: ExitStack, delay: timedelta = timedelta(0)) -> None:
-        """Build the world, with a ledger of its own.
-
-        Args:
-            stack: tears it down.
-            delay: how much later it begins than other worlds.
-        """
+        """Build the world, with a ledger of its own."""
         engine = self.engine
         self.ledger = ledger = Ledger(engine.clock)
         without_garbage_collection(stack)

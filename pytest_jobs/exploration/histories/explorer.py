@@ -93,11 +93,7 @@ class Explorer:
         exploration.untraced = self.checked.engine.scope.untraced()
 
     def explore_rest(self, limit: TimeLimit) -> None:
-        """Try the histories that come after the first that failed, to report what else fails.
-
-        Args:
-            limit: the time for it. Histories that there is no time for are left out.
-        """
+        """Try the histories that come after the first that failed, to report what else fails."""
         exploration, first = self.exploration, self.exploration.failure
         if first is None:
             return

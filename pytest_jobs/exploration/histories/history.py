@@ -444,11 +444,7 @@ class History(Deliveries):
         return self._derived.applied(found, self.initial)
 
     def sight(self, memory: SharedMemory) -> Sight:
-        """Return what is outside of the first delivery now.
-
-        Args:
-            memory: the memory that deliveries share.
-        """
+        """Return what is outside of the first delivery now."""
         run = self.runs[0]
         return seen_at(
             run,

@@ -116,14 +116,7 @@ def token_of(
     others: Sequence[Callable[[], object]] = (),
     drawn: tuple[Sequence[Any], Mapping[str, Any]] | None = None,
 ) -> Token:
-    """Return the name of a history.
-
-    Args:
-        plan: the history.
-        job: the name of the job.
-        others: the jobs that may run in between.
-        drawn: the arguments, if Hypothesis drew them.
-    """
+    """Return the name of a history."""
     pieces = [plan.name, _bare(short_name(job))]
     if plan.point is not None:
         pieces += _named(plan.point)

@@ -235,11 +235,6 @@ class LiveEffects:
     """
 
     def __init__(self, patches: Patches) -> None:
-        """Install none yet.
-
-        Args:
-            patches: puts everything back, after the last test.
-        """
         self._patches = patches
         self._sources: Sources | None = None
         self._databases = Databases(self._patches)
@@ -258,10 +253,6 @@ class LiveEffects:
         """Let a delivery be made in a block; if it is killed, nothing that it began is left.
 
         A database rolls back the transactions of a worker that died, and its memory is gone.
-
-        Args:
-            watch: watches the delivery.
-            scope: decides whose lines are points.
         """
         if not watch.kills:
             yield

@@ -32,12 +32,7 @@ class LiveProcess:
 
     @contextmanager
     def delivery(self, watch: Watch, scope: Scope) -> Generator[None, None, None]:
-        """Let a delivery be made in a block that is to be killed.
-
-        Args:
-            watch: watches it.
-            scope: decides in which modules its locks are.
-        """
+        """Let a delivery be made in a block that is to be killed."""
         self._patchers.catch_up()
         self._watch = watch
         state, borrowed = ProcessState.taken(), Borrowed(scope.loaded_modules())

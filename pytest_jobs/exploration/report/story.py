@@ -140,13 +140,7 @@ class Block:
 
 
 def story(failure: Failure, reference: Run, other: str = "") -> str:
-    """Return the story of a history.
-
-    Args:
-        failure: the history.
-        reference: the clean run, whose lines show what never ran.
-        other: the name of the other job of `out_of_order`.
-    """
+    """Return the story of a history."""
     blocks = _without_repetitions(_blocks(failure, reference, other))
     blocks += _performed(failure.children)
     rows = [row for block in blocks for row in block.rows]

@@ -72,12 +72,7 @@ class Store(Protocol):
         ...
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
-        """Return what an item has now, in a form that can be compared.
-
-        Args:
-            name: the item.
-            renamed: gives a value a form that is the same in each history.
-        """
+        """Return what an item has now, in a form that can be compared."""
         ...
 
 
@@ -317,11 +312,7 @@ class Account:
                 self.note_event("open", (path, "a"))
 
     def unshown(self, renamed: Callable[[Any], Any]) -> list[Any]:
-        """Return what was written and is not shown, as it is at a point of a delivery.
-
-        Args:
-            renamed: gives a value a form that can be compared.
-        """
+        """Return what was written and is not shown, as it is at a point of a delivery."""
         with self.during("comparison"):
             written = [place for place in self._written if not self._is_shown(*place)]
             for key in (_OPEN_FILES, _HANDLES):
@@ -335,11 +326,7 @@ class Account:
     # The end
 
     def settle(self, renamed: Callable[[Any], Any]) -> dict[str, Any]:
-        """Return what was written and is not shown, by names for a state. Later writes do not count.
-
-        Args:
-            renamed: gives a value a form that is the same in each history.
-        """
+        """Return what was written and is not shown, by names for a state. Later writes do not count."""
         contents: dict[Item, list[Any]] = {}
         with self.during("comparison"):
             for item, key, name in self._unshown_work():

@@ -71,11 +71,7 @@ open_connections = OpenConnections()
 
 
 def follow_connections(undo_by: Callable[[Callable[[], object]], object]) -> None:
-    """Let the account of each history know what is done by connections that are open by now.
-
-    Args:
-        undo_by: takes what is called when the check ends.
-    """
+    """Let the account of each history know what is done by connections that are open by now."""
     for connection in open_connections.look():
         followed = _Followed(connection)
         # One of another thread, which no delivery can use.

@@ -20,11 +20,6 @@ class CallKinds:
     """Decides what calls are, by what the test says, and otherwise by their names."""
 
     def __init__(self, said: Mapping[str, CallKind] | None = None) -> None:
-        """Begin with what the test says.
-
-        Args:
-            said: what some calls are, by their names or patterns of names.
-        """
         self._said: dict[str, CallKind] = dict(said or {})
         self._said_of_none = dict.fromkeys(self._said)
         self._factories: set[str] = set()

@@ -89,15 +89,7 @@ class Enqueues:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
     ) -> Any:
-        """Enqueue a job, and return the answer of its library; a coroutine where it has to be awaited.
-
-        Args:
-            current: watches the delivery that enqueues it.
-            name: the name of the double.
-            function: what it stands for.
-            args: the positional arguments.
-            kwargs: the keyword arguments.
-        """
+        """Enqueue a job, and return the answer of its library; a coroutine where it has to be awaited."""
         if name in self._impossible:
             text = text_of(name, args, kwargs)
             act = Act("enqueue", text, value=comparable((name, *args, *sorted(kwargs.items()))))

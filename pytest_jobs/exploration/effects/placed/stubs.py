@@ -78,13 +78,7 @@ class Stubs:
     """The stubs of one search."""
 
     def __init__(self, code: Code, patches: Patches, of_search: SourceState) -> None:
-        """Look for what has put stubs in places.
-
-        Args:
-            code: knows whose code is whose.
-            patches: puts back what hears of stubs.
-            of_search: the state of effect sources for the search.
-        """
+        """Look for what has put stubs in places."""
         self._code = code
         #: Returns the state of the innermost world. It may fail where the delivery holds a lock.
         self.observed: Callable[[], object] = dict
@@ -94,12 +88,7 @@ class Stubs:
         of_search.of(LEAVE_OUT, lambda: self._leave_out)
 
     def stand_in(self, world: ExitStack, observed: Callable[[], object]) -> None:
-        """Let the calls of all stubs be effects, in a world that has just been built.
-
-        Args:
-            world: ends that before the world is torn down.
-            observed: returns the state of the world.
-        """
+        """Let the calls of all stubs be effects, in a world that has just been built."""
         world.callback(setattr, self, "observed", self.observed)
         self.observed = observed
         known = list(self._seams.placed())

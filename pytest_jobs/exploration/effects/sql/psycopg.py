@@ -189,13 +189,6 @@ class _Copy:
     def __init__(
         self, block: Any, begin: AbstractContextManager[None], end: AbstractContextManager[None]
     ) -> None:
-        """Begin nothing yet.
-
-        Args:
-            block: that of psycopg, blocking or awaited.
-            begin: the block in which it is entered.
-            end: the block in which it is left.
-        """
         self._begin, self._end = begin, end
         is_awaited = hasattr(block, "__aenter__")
         self._enter = block.__aenter__ if is_awaited else block.__enter__

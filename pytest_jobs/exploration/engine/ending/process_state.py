@@ -31,11 +31,6 @@ class ProcessIds:
     _FIRST: Final = 738_204_001
 
     def __init__(self, note: Callable[[int], object]) -> None:
-        """Begin without processes.
-
-        Args:
-            note: called with each id, which is a different one in each delivery.
-        """
         self._note = note
         self._next = self._FIRST
         self._alive: set[int] = set()

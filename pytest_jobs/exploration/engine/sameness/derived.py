@@ -95,10 +95,6 @@ class Derived:
     def learn(self, source: Source, runs: Sequence[Mapping[str, Any]]) -> bool:
         """Find what is different in each of several clean runs.
 
-        Args:
-            source: the only thing that differs between the runs.
-            runs: what was observed after each.
-
         Returns:
             Whether something new was found.
         """

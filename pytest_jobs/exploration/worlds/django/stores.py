@@ -235,13 +235,7 @@ class Taken:
     """A database with what the test has in it, as a store of `here`."""
 
     def __init__(self, database: Database, counts: tuple[int, int], file: str = "") -> None:
-        """Take it.
-
-        Args:
-            database: with the rows of the test.
-            counts: the numbers of its tables and of its rows.
-            file: the name of the database of the test in sqlite.
-        """
+        """Take it."""
         self._database = database
         self._counts = counts
         self._file = file

@@ -46,13 +46,7 @@ class Store(ABC):
 
     @abstractmethod
     def fresh(self, stack: ExitStack, announce: Announce | None, fill: Fill | None = None) -> Fresh:
-        """Let a history find the database as it was when it was taken or made.
-
-        Args:
-            stack: ends with the history.
-            announce: takes the numbers of a sequence and its name.
-            fill: puts more rows in.
-        """
+        """Let a history find the database as it was when it was taken or made."""
 
     @abstractmethod
     def close(self) -> None:
@@ -63,13 +57,6 @@ class ServerStore(Store):
     """Tables of a server in a database or a schema of their own, which all histories have one after another."""
 
     def __init__(self, name: str, place: URL, own: URL) -> None:
-        """Connect to nothing yet.
-
-        Args:
-            name: the name of the database or the schema.
-            place: where the application finds it.
-            own: by which URL the world connects itself.
-        """
         self._name = name
         self._place = place
         self._engine = create_engine(own, isolation_level="AUTOCOMMIT", pool_size=1)

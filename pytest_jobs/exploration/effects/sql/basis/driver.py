@@ -52,11 +52,7 @@ class Driver:
     has_server = True
 
     def __init__(self, name: str) -> None:
-        """Do nothing yet.
-
-        Args:
-            name: the module as jobs import it, which reports show.
-        """
+        #: The module as jobs import it, which reports show.
         self.name = name
 
     def limit(self, connection: Any) -> None:

@@ -366,10 +366,6 @@ def _store(account: Account, opening: Opening, named: str | None) -> str:
 
 
 def options_again(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of another connection to the same database, which commits each statement.
-
-    Args:
-        kwargs: those with which a connection was opened.
-    """
+    """Return the options of another connection to the same database, which commits each statement."""
     options = {name: value for name, value in kwargs.items() if name not in _NOT_AGAIN}
     return {**options, "autocommit": True}
