@@ -44,9 +44,6 @@ class _Lines(NamedTuple):
     tries: frozenset[int] = frozenset()
 
 
-_NO_BLOCKS: Final = _Lines()
-
-
 class Leaving:
     """Decides where a delivery may be killed and left. It remembers what it found in the source."""
 
