@@ -13,7 +13,6 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from operator import attrgetter
 from sqlite3 import dbapi2
-from types import TracebackType
 from typing import Any, Final, Literal, cast
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -344,14 +343,9 @@ class _WatchedConnection(Reporting):
             super().rollback()
             self.ended += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Literal[False]:
+    def __exit__(self, *raised: object) -> Literal[False]:
         # In C it commits without calling `commit`.
-        if kind is None:
+        if raised[0] is None:
             try:
                 self.commit()
             except BaseException:
