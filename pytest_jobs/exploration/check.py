@@ -33,7 +33,7 @@ from .histories.plans import (
 from .histories.repeatable import Repeatable
 from .histories.replay import Token, check_drawn_again, drawn_arguments, parsed_token, replay
 from .histories.verdicts import ERRORS
-from .report.audience import current_audience
+from .report.audience import current_audience, kept_state
 from .report.explored import Explored, note_explored
 from .report.report import report_on
 from .stores.account import Ignore
@@ -291,7 +291,10 @@ def _announce(checked: CheckedJob, search: _Search) -> None:
 def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None]:
     scope = Scope(options.world, options.trace, options.atomic)
     with Engine.opened(
-        scope, current_audience().sources(), time_limit=options.time_limit
+        scope,
+        current_audience().sources(),
+        kept=kept_state(),
+        time_limit=options.time_limit,
     ) as engine:
         target = engine.harness.targets.find(job)
         if target is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from ..exploration.report.audience import Audience, audience
+from ..exploration.report.audience import Audience, audience, keeping
 from .settings.declared import is_verbose
 from .settings.options import item_options
 
@@ -68,7 +68,8 @@ class Explorations:
         logging = self._config.pluginmanager.getplugin("logging-plugin")
         self.audience.log = getattr(logging, "report_handler", None)
         try:
-            return (yield)
+            with keeping():
+                return (yield)
         finally:
             audience.reset(token)
 

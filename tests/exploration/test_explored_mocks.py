@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+from contextvars import Context
 from unittest import mock
 from unittest.mock import (
     AsyncMock,
@@ -502,7 +503,74 @@ def test_the_lines_of_a_function_that_answers_are_one_step():
     assert not any(point.function == "total" for point in explored.explorations[0].points)
 
 
-def test_mocks_are_as_they_were_outside_of_a_check():
+def test_what_hears_of_mocks_stays_between_checks_and_ends_with_the_session(pytester):
+    pytester.makepyfile(
+        conftest="""
+        from unittest import mock
+        import pytest
+
+        def of_mocks():
+            return [
+                vars(mock.CallableMixin)["__call__"],
+                vars(mock.NonCallableMock)["__setattr__"],
+                vars(mock._patch)["__enter__"],
+                vars(pytest.MonkeyPatch)["__init__"],
+            ]
+
+        before = of_mocks()
+
+        def pytest_unconfigure():
+            print("as before:", of_mocks() == before)
+        """,
+        test_gateway="""
+        from unittest.mock import Mock, patch
+        import pytest
+        from conftest import of_mocks
+        from pytest_jobs import check_idempotent
+        from pytest_jobs.errors import NotIdempotent
+
+        class Shop:
+            gateway = None
+
+        def charge(order):
+            Shop.gateway.charge(order)
+
+        kept = []
+
+        @pytest.mark.parametrize("number", (1, 2))
+        def test_a_check(number):
+            with patch.object(Shop, "gateway", Mock()), pytest.raises(NotIdempotent):
+                check_idempotent(charge, args=(number,))
+            kept.append(of_mocks())
+
+        def test_they_are_the_same_and_do_nothing_else():
+            assert kept[0] == kept[1] == of_mocks()
+            gateway = Mock()
+            gateway.charge(7)
+            gateway.answer = 3
+            assert gateway.mock_calls == [(("charge"), (7,), {})]
+
+        def test_what_a_test_puts_over_them_is_called_in_its_check(monkeypatch):
+            genuine, called = Mock.__call__, []
+
+            def call(self, *args, **kwargs):
+                called.append(args)
+                return genuine(self, *args, **kwargs)
+
+            monkeypatch.setattr("unittest.mock.CallableMixin.__call__", call)
+            with patch.object(Shop, "gateway", Mock()), pytest.raises(NotIdempotent):
+                check_idempotent(charge, args=(3,))
+            assert (3,) in called
+        """,
+    )
+
+    result = pytester.runpytest_subprocess("-q", "-s", "-p", "no:randomly")
+
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["*as before: True"])
+
+
+def test_without_a_session_a_check_leaves_mocks_as_they_were():
     def call_of_mocks():
         return vars(mock.CallableMixin)["__call__"]
 
@@ -515,7 +583,7 @@ def test_mocks_are_as_they_were_outside_of_a_check():
         yield lambda: dict(shop.db)
 
     with put("gateway"):
-        check_idempotent(shop.charge_by_key, args=(7,), world=watched)
+        Context().run(check_idempotent, shop.charge_by_key, args=(7,), world=watched)
 
     assert call_of_mocks() is before
     assert before not in seen

@@ -95,7 +95,7 @@ class Act:
 
 
 class SourceState:
-    """The state of effect sources: it lasts as long as a history, or as long as a search."""
+    """The state of effect sources: it lasts as long as a history, a search, or a session."""
 
     __slots__ = ("_ends", "_things", "lessons")
 
@@ -118,7 +118,7 @@ class SourceState:
             self.lessons += 1
 
     def undo_by(self, undo: Callable[[], object]) -> None:
-        """Call a function in its turn when the history or the search ends."""
+        """Call a function in its turn when the history, the search or the session ends."""
         self._ends.append(undo)
 
     def end(self) -> None:

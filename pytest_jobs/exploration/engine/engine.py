@@ -49,6 +49,7 @@ class Engine:
         scope: Scope,
         stack: ExitStack,
         sources: Iterable[EffectSource],
+        kept: SourceState,
         time_limit: float,
     ) -> None:
         self._stack = stack
@@ -63,7 +64,9 @@ class Engine:
         self._chances: list[Chance] = []
         self.scope = scope
         self.tracer = line_tracer(scope)
-        self.sources = Sources(self.patches, sources, scope.loaded_modules)
+        #: What effect sources keep for the session; outside of one it ends with the search.
+        self.kept = kept
+        self.sources = Sources(self.patches, self.kept, sources, scope.loaded_modules)
         #: What effect sources keep as long as the search lasts.
         self.of_search = SourceState()
         #: Called with each world that was just built, and what observes it; what is undone there comes before the
@@ -84,6 +87,7 @@ class Engine:
         sources: Iterable[EffectSource],
         apps: Iterable[object] = (),
         *,
+        kept: SourceState | None = None,
         time_limit: float,
     ) -> Generator[Engine, None, None]:
         """Prepare a search for a block.
@@ -92,12 +96,16 @@ class Engine:
             scope: decides whose lines are points.
             sources: the effect sources that the project declares.
             apps: the applications of the job libraries, if no harness is open.
+            kept: what effect sources keep for the session; None if there is none.
             time_limit: how many seconds one delivery may compute.
         """
         with ExitStack() as stack:
             is_open = open_harnesses.any_open()
             harness = current_jobs() if is_open else stack.enter_context(open_jobs(apps=apps))
-            yield cls(harness, scope, stack, sources, time_limit)
+            if kept is None:
+                kept = SourceState()
+                stack.callback(kept.end)
+            yield cls(harness, scope, stack, sources, kept, time_limit)
 
     def add_function(self, function: Any) -> Target:
         """Return a plain function as a job, with a bridge of its own."""

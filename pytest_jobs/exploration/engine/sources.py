@@ -6,7 +6,7 @@ import contextvars
 import importlib
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Hashable, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from types import FunctionType, ModuleType
@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from ...errors import ExplorationError
 from ...harness.records.attributes import attributes_of, identity, is_one_of
 from ...harness.records.patches import Patches
-from .acts import watcher
+from .acts import SourceState, watcher
 from .memory.places import Namespace
 
 #: What is being sent to a real server that is not allowed; None if nothing is.
@@ -141,7 +141,11 @@ def _is_near(address: Any) -> bool:
 
 
 class EffectSource(Protocol):
-    """Patches one library, so that what jobs do through it is reported by `effects.perform_act`."""
+    """Patches one library, so that what jobs do through it is reported by `effects.perform_act`.
+
+    A source with a true attribute `idles` patches methods that do nothing else where no delivery is watched. They
+    stay patched between the checks of a session.
+    """
 
     #: The name of its module. The source is installed when a program has imported it.
     library: str
@@ -252,6 +256,51 @@ class BesideMocks(Patches):
         super().set(owner, name, value)
 
 
+class _Lasting(Patches):
+    """Attributes that stay replaced for many searches."""
+
+    __slots__ = ("_places",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: list[tuple[Any, str, object]] = []
+
+    def set(self, owner: Any, name: str, value: object) -> None:
+        super().set(owner, name, value)
+        self._places.append((owner, name, value))
+
+    def are_in_place(self) -> bool:
+        return all(vars(owner).get(name) is value for owner, name, value in self._places)
+
+
+def patch_once(
+    kept: SourceState, place: Hashable, patch: Callable[[Patches], object], for_now: Patches
+) -> bool:
+    """Patch something for as long as a state lasts, the first time that this is asked for.
+
+    When an attribute of a class is set, Python forgets what it knows of all its subclasses, and each mock has a
+    class of its own: patching mocks was a tenth of a short check.
+
+    Args:
+        kept: the state. It ends with the session, or with the search outside of one.
+        place: what is patched, a module or a class.
+        patch: patches it. Gets what puts everything back.
+        for_now: puts back for this search only what a test has put something else over since.
+
+    Returns:
+        Whether it was patched now.
+    """
+    lasting = kept.of((patch_once, place), _Lasting)
+    if not lasting:
+        kept.undo_by(lasting.restore)
+        patch(lasting)
+        return True
+    if lasting.are_in_place():
+        return False
+    patch(for_now)
+    return True
+
+
 class _Noting(BesideMocks):
     """Replaces functions of libraries, also where a module has them under a name of its own.
 
@@ -294,6 +343,7 @@ class Sources:
     def __init__(
         self,
         patches: Patches,
+        kept: SourceState,
         of_project: Iterable[EffectSource] = (),
         modules: Callable[[], Iterable[Namespace]] = tuple,
     ) -> None:
@@ -301,10 +351,12 @@ class Sources:
 
         Args:
             patches: puts everything back.
+            kept: what lasts longer than the search: see `patch_once`.
             of_project: the effect sources that the project declares.
             modules: returns the modules of the project, which may have functions under names of their own.
         """
         self._patches = _Noting(patches)
+        self._kept = kept
         self._modules = modules
         self._in_use: set[str] = set()
         self._waiting: dict[str, list[Callable[[], EffectSource]]] = {}
@@ -326,7 +378,10 @@ class Sources:
 
     def _install(self, source: EffectSource, library: str) -> None:
         try:
-            source.install(self._patches)
+            if getattr(source, "idles", False):
+                patch_once(self._kept, sys.modules[library], source.install, self._patches)
+            else:
+                source.install(self._patches)
         except Exception as error:
             name = _mock_in(sys.modules[library])
             if name is None:

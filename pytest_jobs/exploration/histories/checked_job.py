@@ -57,7 +57,7 @@ def open_search(engine: Engine, mocks: Mapping[str, CallKind]) -> None:
     """Start the engine of a search, in which the calls of doubles are effects and stores are followed."""
     engine.start()
     engine.of_search.of(KINDS_OF_CALLS, lambda: CallKinds(mocks))
-    engine.when_built.append(Stubs(engine.scope, engine.patches, engine.of_search).stand_in)
+    engine.when_built.append(Stubs(engine).stand_in)
     follow_files()
     follow_connections(engine.of_search.undo_by)
 

@@ -22,7 +22,15 @@ from ...harness.records.record import FIRST, JobRecord, call_text, current_recor
 from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
-from ..engine.acts import Act, ActWatcher, Transaction, Unwound, skippable, watcher
+from ..engine.acts import (
+    Act,
+    ActWatcher,
+    SourceState,
+    Transaction,
+    Unwound,
+    skippable,
+    watcher,
+)
 from ..engine.ending.process_state import ProcessIds
 from ..engine.ending.watchdog import Watchdog
 from ..engine.lines import line_tracer
@@ -36,7 +44,7 @@ from ..engine.watching import (
     WatchedBody,
     is_within_act,
 )
-from ..report.audience import current_audience
+from ..report.audience import current_audience, kept_state
 from .process import Databases, LiveProcess
 from .worth import CrashPoint, place_of
 
@@ -243,7 +251,9 @@ class LiveEffects:
     def catch_up(self) -> None:
         """Install the sources of all libraries that are imported by now."""
         if self._sources is None:
-            self._sources = Sources(self._patches, current_audience().sources())
+            kept = kept_state() or SourceState()
+            self._patches.undo_by(kept.end)
+            self._sources = Sources(self._patches, kept, current_audience().sources())
         self._sources.catch_up()
         # On top of the sources, which make the connections of sqlite.
         self._databases.catch_up()

@@ -27,7 +27,7 @@ from ..engine.sameness.differences import not_fresh
 from ..engine.scope import Scope
 from ..engine.world import World
 from ..histories.checked_job import open_search
-from ..report.audience import current_audience
+from ..report.audience import current_audience, kept_state
 from ..stores.account import Ignore
 
 
@@ -102,6 +102,7 @@ class MachineRun:
                     scope,
                     current_audience().sources(),
                     self.options.apps,
+                    kept=kept_state(),
                     time_limit=self.options.time_limit,
                 )
             )

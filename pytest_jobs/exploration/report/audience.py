@@ -5,7 +5,8 @@ Every session of pytest imports this file, also one without jobs: it has only wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ...harness.records.targets import Target
+    from ..engine.acts import SourceState
     from ..engine.ending.log import ReportHandler
     from ..engine.sources import EffectSource
     from ..histories.exploration import Exploration
@@ -103,6 +105,45 @@ class Audience:
 
 #: The running test; None if no plugin of a test runner sets it.
 audience: ContextVar[Audience | None] = ContextVar("pytest_jobs_audience", default=None)
+
+
+class _Kept:
+    """What effect sources keep from check to check."""
+
+    def __init__(self) -> None:
+        self.state: SourceState | None = None
+
+
+_kept: ContextVar[_Kept | None] = ContextVar("pytest_jobs_kept", default=None)
+
+
+@contextmanager
+def keeping() -> Generator[None, None, None]:
+    """Let effect sources keep for a block what they have patched, rather than for each check.
+
+    A block inside of another one, as that of a session inside of a test by `pytester`, has what the outer one has.
+    """
+    if _kept.get() is not None:
+        yield
+        return
+    kept = _Kept()
+    token = _kept.set(kept)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+        if kept.state is not None:
+            kept.state.end()
+
+
+def kept_state() -> SourceState | None:
+    """Return what effect sources keep for the block; None if each check is by itself."""
+    kept = _kept.get()
+    if kept is not None and kept.state is None:
+        from ..engine.acts import SourceState
+
+        kept.state = SourceState()
+    return None if kept is None else kept.state
 
 
 def current_audience() -> Audience:

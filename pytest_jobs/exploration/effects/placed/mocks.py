@@ -37,6 +37,7 @@ from .places import MockNames
 from .seams import LEAVE_OUT, seams_of
 
 library: Final = "unittest.mock"
+idles: Final = True
 
 _COUNTS: Final = ("called", "call_count", "call_args", "await_count", "await_args")
 _LISTS: Final = ("call_args_list", "mock_calls", "method_calls", "await_args_list")
@@ -48,6 +49,7 @@ class Backport:
     """The distribution `mock`, which has the same classes."""
 
     library: Final = "mock.mock"
+    idles: Final = True
 
     def install(self, patches: Patches) -> None:
         _install(patches, sys.modules[self.library])

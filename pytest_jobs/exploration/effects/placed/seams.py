@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import gc
 import sys
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
+from ....harness.records.attributes import identity
 from ....harness.records.patches import Patches
-from ...engine.acts import ActWatcher, watcher
+from ...engine.acts import ActWatcher, SourceState, watcher
+from ...engine.sources import patch_once
 from .places import ABSENT, Placed
 
 #: What puts something in a place: its module, its class, and the method that a world calls to do so.
@@ -27,36 +30,70 @@ _PUTTERS: Final = (
 LEAVE_OUT: Final = "leaves out"
 
 
+class Putters:
+    """Knows what puts something in a place: once looked for among all objects, then heard of."""
+
+    def __init__(self) -> None:
+        # In the order in which they did so last. A patch of a test that has ended is not to live on here.
+        self._known: dict[int, weakref.ref[Any]] = {}
+        #: What the searches that are open know. What a world has made may live nowhere else.
+        self._heard_by: list[list[Any]] = []
+
+    def catch_up(self, kept: SourceState, patches: Patches) -> None:
+        """Hear of those whose classes are imported by now.
+
+        Args:
+            kept: ends that.
+            patches: ends it if a test has put something else in the place of what hears.
+        """
+        kinds = []
+        for module, kind, method in _PUTTERS:
+            found = getattr(sys.modules.get(module), kind, None)
+            if hasattr(found, method):
+                hear = partial(self._hear, found, method)
+                if patch_once(kept, (found, method), hear, patches):
+                    kinds.append(found)
+        for one in gc.get_referrers(*kinds) if kinds else ():
+            if type(one) in kinds:
+                self._note(one)
+
+    def known_to(self, search: SourceState) -> list[Any]:
+        """Return those that there are; what puts something in a place until the search ends joins them."""
+        found = [one for one in (known() for known in self._known.values()) if one is not None]
+        self._heard_by.append(found)
+        search.undo_by(self._heard_by.pop)
+        return found
+
+    def _hear(self, kind: Any, method: str, patches: Patches) -> None:
+        genuine = getattr(kind, method)
+
+        @functools.wraps(genuine)
+        def heard(putter: Any, *args: Any, **kwargs: Any) -> Any:
+            if watcher.get() is None:
+                self._note(putter)
+            return genuine(putter, *args, **kwargs)
+
+        patches.set(kind, method, heard)
+
+    def _note(self, putter: Any) -> None:
+        key = identity(putter)
+        self._known.pop(key, None)
+        self._known[key] = weakref.ref(putter, lambda gone: self._known.pop(key, None))
+        for known in self._heard_by:
+            if all(one is not putter for one in known):
+                known.append(putter)
+
+
 class Seams:
     """Knows what has put something in a place: before a search, and in each of its worlds."""
 
-    def __init__(self, patches: Patches | None = None, *, knows: bool = True) -> None:
-        """Look once for those that are there, among all objects, and hear of the ones that worlds make.
+    def __init__(self, putters: Sequence[Any] = ()) -> None:
+        """Know some.
 
         Args:
-            patches: ends that; None where there are no worlds.
-            knows: whether to look at all.
+            putters: the newest last; see `Putters.known_to`.
         """
-        kinds = []
-        for module, kind, method in _PUTTERS if knows else ():
-            found = getattr(sys.modules.get(module), kind, None)
-            if found is not None and hasattr(found, method):
-                kinds.append(found)
-                if patches is not None:
-                    patches.set(found, method, self._hearing(getattr(found, method)))
-        #: The newest last.
-        self._putters = (
-            [one for one in gc.get_referrers(*kinds) if type(one) in kinds] if kinds else []
-        )
-
-    def _hearing(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(method)
-        def heard(putter: Any, *args: Any, **kwargs: Any) -> Any:
-            if watcher.get() is None and all(one is not putter for one in self._putters):
-                self._putters.append(putter)
-            return method(putter, *args, **kwargs)
-
-        return heard
+        self._putters = putters
 
     def placed(self) -> Iterator[Placed]:
         """Yield what is in force now, each place once, the newest first."""
@@ -92,4 +129,4 @@ def seams_of(current: ActWatcher) -> Seams:
     Args:
         current: watches a delivery of it.
     """
-    return current.of_search.of(Seams, lambda: Seams(knows=current.isolated))
+    return current.of_search.of(Seams, Seams)

@@ -15,12 +15,11 @@ from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import partial
 from types import CodeType, GeneratorType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ....harness.records.attributes import attributes_of, enclosing_variables, identity, is_one_of
-from ....harness.records.patches import Patches
-from ...engine.acts import Act, ActWatcher, SourceState, parts, watcher
-from ...engine.memory.places import Namespace
+from ...engine.acts import Act, ActWatcher, parts, watcher
+from ...engine.engine import Engine
 from ...engine.scope import file_of
 from ...engine.sources import is_mock
 from ..doubles.arguments import ONCE_FOR_KEY, likely_key
@@ -31,7 +30,7 @@ from ..doubles.verbs import is_quiet
 from ..doubles.wrapping import calling
 from .enqueues import enqueues, enqueues_of, function_of, method_of
 from .places import Placed
-from .seams import LEAVE_OUT, Seams
+from .seams import LEAVE_OUT, Putters, Seams
 
 #: What is put there is no stand-in for a service of the project.
 _TOOLS: Final = frozenset(("_pytest", "pytest", "pytest_jobs", "hypothesis"))
@@ -58,34 +57,23 @@ _WRAPPING: Final = (types.MethodType, classmethod, staticmethod)
 _KEEPS: Final = (list, dict, set, bytearray, deque)
 
 
-class Code(Protocol):
-    """Knows whose code is whose; see `Scope`."""
-
-    def owns(self, kind: type) -> bool: ...
-
-    def is_of_project(self, code: CodeType) -> bool: ...
-
-    def wants(self, code: CodeType) -> bool: ...
-
-    def leave_out(self, fake: object) -> None: ...
-
-    def is_of_tests(self, file: str) -> bool: ...
-
-    def loaded_modules(self) -> list[Namespace]: ...
-
-
 class Stubs:
     """The stubs of one search."""
 
-    def __init__(self, code: Code, patches: Patches, of_search: SourceState) -> None:
+    def __init__(self, engine: Engine) -> None:
         """Look for what has put stubs in places."""
-        self._code = code
+        search = engine.of_search
+        self._code = engine.scope
         #: Returns the state of the innermost world. It may fail where the delivery holds a lock.
         self.observed: Callable[[], object] = dict
-        self._seams = of_search.of(Seams, lambda: Seams(patches))
+        putters = engine.kept.of(Putters, Putters)
+        putters.catch_up(engine.kept, engine.patches)
+        self._seams = search.of(Seams, lambda: Seams(putters.known_to(search)))
         #: The places of the project that had something of the tests in the first world.
         self._assigned: list[Placed] | None = None
-        of_search.of(LEAVE_OUT, lambda: self._leave_out)
+        #: The titles of places, with the owners that keep their identities.
+        self._titles: dict[tuple[int, bool, Any], tuple[Any, str]] = {}
+        search.of(LEAVE_OUT, lambda: self._leave_out)
 
     def stand_in(self, world: ExitStack, observed: Callable[[], object]) -> None:
         """Let the calls of all stubs be effects, in a world that has just been built."""
@@ -155,9 +143,17 @@ class Stubs:
             or str(placed.name).startswith("__")
             or not is_client(value, returned=False)
             or not self.is_made_here(value)
-            or is_quiet(placed.title.rpartition(".")[2])
+            or is_quiet(self._title_of(placed).rpartition(".")[2])
             or _is_inward(placed.original)
         )
+
+    def _title_of(self, placed: Placed) -> str:
+        # The name of an object is looked for in all modules, and each world has the same stubs.
+        key = identity(placed.owner), placed.is_item, placed.name
+        known = self._titles.get(key)
+        if known is None or known[0] is not placed.owner:
+            known = self._titles[key] = placed.owner, placed.title
+        return known[1]
 
     def seen(self) -> object:
         """Return the state of the innermost world; None if the delivery holds a lock on it."""
@@ -192,7 +188,7 @@ class Stubs:
             self._code.leave_out(value)
 
     def _called_as_effects(self, placed: Placed, value: Any) -> Any:
-        title = placed.title
+        title = self._title_of(placed)
         if not is_function(value):
             client = Stub(title, title.rpartition(".")[2], value, self)
             client.is_of_project = self.is_made_here(placed.original)
