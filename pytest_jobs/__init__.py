@@ -83,8 +83,11 @@ if TYPE_CHECKING:
     )
     from .exploration import effects as effects
     from .exploration.check import check_idempotent as check_idempotent
+    from .exploration.effects.http.request import (
+        HttpRequest as HttpRequest,
+        HttpResponse as HttpResponse,
+    )
     from .exploration.machine.machine import JobMachine as JobMachine
-    from .exploration.messages.http import HttpRequest as HttpRequest, HttpResponse as HttpResponse
     from .exploration.payload_check import check_payloads as check_payloads
     from .exploration.worlds.batches import batch_world as batch_world
     from .exploration.worlds.django.world import django_world as django_world
@@ -169,7 +172,7 @@ _HOMES = {
     "exploration": ("effects",),
     "exploration.check": ("check_idempotent",),
     "exploration.machine.machine": ("JobMachine",),
-    "exploration.messages.http": ("HttpRequest", "HttpResponse"),
+    "exploration.effects.http.request": ("HttpRequest", "HttpResponse"),
     "exploration.worlds.batches": ("batch_world",),
     "exploration.worlds.django.world": ("django_world",),
     "exploration.worlds.fakes": ("fake",),

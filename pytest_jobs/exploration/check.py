@@ -13,20 +13,18 @@ from typing import Any, Final, Literal
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError, ExplorationError, NotIdempotent
 from ..harness.time.waiting import in_running_loop, off_the_loop
-from .effects.doubles.kinds import KINDS_OF_CALLS, CallKinds, check_mocks, kinds_of
+from .effects.doubles.kinds import check_mocks, kinds_of
 from .effects.doubles.verbs import CallKind
-from .effects.placed.stubs import Stubs
 from .engine.delivering import accepted
 from .engine.ending.log import log_kept_apart, report_handler
 from .engine.engine import Engine
 from .engine.scope import Scope
 from .engine.world import TimeLimit, World, check_world, sharing_resources
-from .histories.checked_job import CheckedJob, Options
+from .histories.checked_job import CheckedJob, Options, open_search
 from .histories.exploration import Exploration
 from .histories.explorer import Explorer
 from .histories.plans import (
     DEFAULT,
-    EVERY_JOB_HAS,
     HISTORIES,
     TWICE_INTERRUPTED,
     HistoryName,
@@ -38,8 +36,7 @@ from .histories.verdicts import ERRORS
 from .report.audience import current_audience, kept_state
 from .report.explored import Explored, note_explored
 from .report.report import report_on
-from .stores.account import Ignore, follow_files
-from .stores.open_connections import follow_connections
+from .stores.account import Ignore
 from .worlds.here import Here, copied_text, copy_test, here, nothing_seen
 
 
@@ -206,7 +203,6 @@ def check_idempotent(
     options = Options(
         world=world,
         names=names,
-        by_name=not {*names} >= EVERY_JOB_HAS,
         at_least_once=at_least_once,
         repeatable=Repeatable(repeatable, current_audience().repeatable()),
         accept=accepted(accept),
@@ -227,7 +223,12 @@ def check_idempotent(
     with sharing_resources():
         if isinstance(world, Here):
             copy_test()
-        explored = _off_the_loop(run) if in_running_loop() else run()
+        if in_running_loop():
+            # In this thread although an event loop runs here: only the main thread handles signals.
+            with off_the_loop():
+                explored = contextvars.copy_context().run(run)
+        else:
+            explored = run()
     warning = note_explored(explored, chosen=trace is not None)
     if warning is not None:
         warnings.warn(warning, stacklevel=3)
@@ -268,7 +269,7 @@ def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Opt
             kinds.check_all_used()
             options.ignore.check_used()
             options.repeatable.check_used()
-            check_something_tried(explorations, by_name=options.by_name)
+            check_something_tried(explorations, options)
         _announce(checked, search)
     return Explored(
         explorations,
@@ -304,11 +305,7 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
                 )
             target = engine.add_function(job)
         scope.add(target.bridge.resolve(target.job))
-        engine.start()
-        engine.of_search.of(KINDS_OF_CALLS, lambda: CallKinds(options.mocks))
-        engine.when_built.append(Stubs(engine).stand_in)
-        follow_files()
-        follow_connections(engine.of_search.undo_by)
+        open_search(engine, options.mocks)
         token = report_handler.set(current_audience().log)
         try:
             yield CheckedJob(target, options, engine)
@@ -403,7 +400,9 @@ class _Search:
         """
         go_on = TimeLimit(self._checked.options.time_limit, _SHARE_OF_THE_REST)
         for error in _errors_in(raised):
-            _drop_notes_on_the_search(error)
+            # Hypothesis shows a call of our own function, and how to reproduce that.
+            notes = getattr(error, "__notes__", [])
+            notes[:] = [note for note in notes if not any(ours in note for ours in _SEARCH_NOTES)]
             if id(error) not in self._failed:
                 continue
             failed, explorer = self._failed[id(error)]
@@ -415,11 +414,7 @@ class _Search:
             if exploration.failure is not None:
                 exploration.failure.log.show()
                 failed.report = report_on(
-                    self._checked,
-                    exploration,
-                    exploration.failure,
-                    current_audience(),
-                    drawn=self._drawn,
+                    self._checked, exploration, exploration.failure, self._drawn
                 )
                 failed.args = (str(failed.report),)
 
@@ -432,27 +427,21 @@ def _errors_in(raised: BaseException) -> Generator[BaseException, None, None]:
         yield raised
 
 
-def _drop_notes_on_the_search(error: BaseException) -> None:
-    """Drop the notes in which Hypothesis shows a call of our own function, and how to reproduce that."""
-    notes = getattr(error, "__notes__", [])
-    notes[:] = [note for note in notes if not any(ours in note for ours in _SEARCH_NOTES)]
-
-
-def check_something_tried(explorations: Sequence[Exploration], *, by_name: bool) -> None:
+def check_something_tried(explorations: Sequence[Exploration], options: Options) -> None:
     """Check that the job does something, and that each history had something to try.
 
     With arguments that are drawn, some may be harmless, but not all.
 
     Args:
         explorations: one for each set of arguments.
-        by_name: whether the test has picked some histories by their names.
+        options: the parameters of the check.
 
     Raises:
         ExplorationError: says which history had nothing to try, or why nothing would be seen.
     """
     if all(one.unseen for one in explorations):
         raise ExplorationError(explorations[0].unseen)
-    if not by_name:
+    if not options.by_name:
         return
     for name in explorations[0].nothing_to_try:
         if all(name in one.nothing_to_try for one in explorations):
@@ -510,9 +499,3 @@ def _search_arguments(
     for names in rounds:
         search = searching(names)
         (search if is_fixed else seed(number)(search))()
-
-
-def _off_the_loop(run: Callable[[], Explored]) -> Explored:
-    """Run a check in this thread although an event loop runs here: only the main thread handles signals."""
-    with off_the_loop():
-        return contextvars.copy_context().run(run)

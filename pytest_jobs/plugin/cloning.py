@@ -25,7 +25,7 @@ class Cloning:
         return result
 
     def _make(self, fixturedef: pytest.FixtureDef[Any], blocker: Any) -> None:
-        from ..exploration.worlds.django.clones import Clones, clones
+        from ..exploration.worlds.django.databases import Clones, clones
 
         made, stack = Clones(), ExitStack()
         with blocker.unblock():

@@ -192,7 +192,7 @@ def count(number):
     Order.objects.filter(pk=number).update(balance=1)
 
 def test_it(db):
-    from pytest_jobs.exploration.worlds.django.clones import clones
+    from pytest_jobs.exploration.worlds.django.databases import clones
 
     clones.set(None)
     with pytest.raises(ExplorationError, match="no copy.*imports check_idempotent at its top.*world=shop"):

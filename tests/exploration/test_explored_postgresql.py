@@ -30,6 +30,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.dialects.mysql import MEDIUMTEXT
 
 from pytest_jobs import check_idempotent, fake, sqlalchemy_world
 from pytest_jobs.errors import (
@@ -400,6 +401,14 @@ def test_a_table_that_names_its_schema_is_refused(postgresql_url):
     Table("orders", metadata, Column("id", Integer, primary_key=True), schema="sales")
 
     with pytest.raises(ExplorationError, match=r"sales\.orders names the schema that it is in"):
+        sqlalchemy_world(metadata, bind=orm.engine, url=postgresql_url).__enter__()
+
+
+def test_a_table_that_cannot_be_made_is_an_error(postgresql_url):
+    metadata = MetaData()
+    Table("orders", metadata, Column("note", MEDIUMTEXT))
+
+    with pytest.raises(ExplorationError, match=r"The tables cannot be made in .* can't render"):
         sqlalchemy_world(metadata, bind=orm.engine, url=postgresql_url).__enter__()
 
 

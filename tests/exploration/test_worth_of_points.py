@@ -6,10 +6,15 @@ import random
 
 import pytest
 
+from pytest_jobs.exploration.effects.sql.basis.statements import act_of
 from pytest_jobs.exploration.engine.acts import Act
 from pytest_jobs.exploration.engine.points import Point
 from pytest_jobs.exploration.live.worth import CrashPoint, by_worth
 from pytest_jobs.integrations.ini_options import CRASH_POINTS
+
+
+def statement(kind: str, text: str) -> Act:
+    return act_of(kind, text, Exception, commits=text == "commit")
 
 
 class LongJob:
@@ -28,7 +33,7 @@ class LongJob:
 
     def act(self, kind: str, text: str, line: int | None = None) -> None:
         number = line or self._lines
-        act = Act(kind, text)
+        act = statement(kind, text) if kind == "sqlalchemy" else Act(kind, text)
         self._add("before", number, f"{kind}: {text}", act)
         self._add("after", number, f"{kind}: {text}", act)
 
@@ -105,15 +110,16 @@ def test_the_points_of_many_deliveries_of_one_job_are_spread_over_what_they_do_d
     assert any(point.point.line == 40 for point in by_worth(points)[:4])
 
 
-def test_effects_come_before_lines_and_committed_ones_before_those_that_a_kill_takes_back():
-    update, commit = Act("sqlite", "update orders"), Act("sqlite", "commit")
+@pytest.mark.parametrize("kind", ["sqlite", "asyncpg", "pymysql"])
+def test_effects_come_before_lines_and_committed_ones_before_those_that_a_kill_takes_back(kind):
+    update, commit = statement(kind, "update orders"), statement(kind, "commit")
     texts = [
         ("line", 1, "a", None),
         ("line", 2, "b", None),
-        ("before", 3, "sqlite: update orders", update),
-        ("after", 3, "sqlite: update orders", update),
-        ("before", 4, "sqlite: commit", commit),
-        ("after", 4, "sqlite: commit", commit),
+        ("before", 3, f"{kind}: update orders", update),
+        ("after", 3, f"{kind}: update orders", update),
+        ("before", 4, f"{kind}: commit", commit),
+        ("after", 4, f"{kind}: commit", commit),
     ]
     points = [
         CrashPoint("pay", 1, Point(kind, "pay", text, 1, "shop.py", line), "pay()", act)
@@ -123,9 +129,9 @@ def test_effects_come_before_lines_and_committed_ones_before_those_that_a_kill_t
     ranked = [str(point.point) for point in by_worth(points)]
 
     assert ranked[:4] == [
-        "after sqlite: commit",
-        "before sqlite: commit",
-        "before sqlite: update orders",
-        "after sqlite: update orders",
+        f"after {kind}: commit",
+        f"before {kind}: commit",
+        f"before {kind}: update orders",
+        f"after {kind}: update orders",
     ]
     assert sorted(ranked) == sorted(str(point.point) for point in points)

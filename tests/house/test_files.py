@@ -63,3 +63,16 @@ def test_each_module_of_tests_has_a_name_of_its_own():
     names = Counter(path.name for path in Path(__file__).parents[1].rglob("test_*.py"))
 
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_one_gate_asks_whether_a_delivery_is_one_of_a_check():
+    """Sources patch by `in_check` and `OfDelivery` of `effects/wrapping.py`, which ask once for all of them."""
+    asking = {
+        name.removeprefix("pytest_jobs.exploration.")
+        for name, path in modules().items()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Name) and node.id in ("is_explored", "explored")
+        if name.startswith(("pytest_jobs.exploration.effects.", "pytest_jobs.exploration.worlds."))
+    }
+
+    assert asking == {"effects.wrapping", "effects.sql.sqlite3"}

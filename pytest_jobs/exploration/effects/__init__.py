@@ -3,10 +3,10 @@
 - `wrapping`: the tool of all sources, which puts each call of a method in a block.
 - `audit`: changes of files, and what leaves the process without a source.
 - The sources: `peewee`, `sqlalchemy`, `django`, `asgiref`, `mail`, `subprocess`, and the rooms `sql` (drivers of
-  databases), `http` and `redis`. Read `http/requests` first, and `engine/acts` beside it.
+  databases), `http` and `redis`. Read `http/requests` first, and `engine/acts` beside it. Those of databases also
+  say what to roll back of a dead worker whose test goes on (`--jobs-crash`).
 - `doubles`: `wrap`, which tests put around a service, and the table of names for every double; `placed`: the mocks
   and stubs that tests put in place.
-- `rollback`: what databases do for a dead worker whose test goes on.
 
 `engine/sources.py` names them, and takes each into use when its library is imported. A library that has none
 here gets a file here and a line there; or `wrap`, or an `EffectSource` of the project's own.

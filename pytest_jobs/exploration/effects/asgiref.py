@@ -11,7 +11,7 @@ from asgiref.sync import AsyncToSync, SyncToAsync
 
 from ...harness.records.patches import Patches
 from ...harness.time.waiting import off_the_loop
-from ..engine.acts import is_explored, watcher
+from ..engine.acts import watcher
 
 library: Final = "asgiref.sync"
 
@@ -46,7 +46,7 @@ def install(patches: Patches) -> None:
             function = functools.partial(context.run, watched)
         # A synchronous caller waits in another thread, and there asgiref has to run the function.
         has_caller = getattr(AsyncToSync.executors, "current", None) is not None
-        if not self._thread_sensitive or has_caller or not is_explored():
+        if not self._thread_sensitive or has_caller or not current.isolated:
             own = copy.copy(self)
             own.func, own.context = function, None
             return await genuine(own, *args, **kwargs)

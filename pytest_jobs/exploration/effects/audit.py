@@ -12,8 +12,7 @@ from ...harness.records.patches import Patches
 from ..engine.acts import ActWatcher, audit_hook, watcher
 from ..engine.sources import check_connection, is_near_name
 from .system.callers import logs
-from .system.datagrams import is_datagram
-from .system.open_files import name_of_open_file
+from .system.open_files import is_datagram, name_of_open_file
 
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 #: Events that change a file, and how many of their arguments are paths.
@@ -92,7 +91,7 @@ def _connected(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
         # It only keeps the address to which datagrams go.
         return
     try:
-        # Checked within acts as well: an effect source may be about to reach a real server.
+        # Checked within effects as well: an effect source may be about to reach a real server.
         check_connection(args[1])
         _outside(current, event, args)
     except BaseException:
@@ -106,7 +105,7 @@ def _looked_up(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
     if event == "socket.getaddrinfo" and is_datagram(current, args[3]):
         return
     if not is_near_name(host, asks_for_address=event in _FOR_ADDRESSES) and not logs():
-        # Checked within acts as well, and before the question leaves the machine.
+        # Checked within effects as well, and before the question leaves the machine.
         check_connection(host if isinstance(host, tuple) else (host, None))
         current.outside(f"{event}({host!r})")
 

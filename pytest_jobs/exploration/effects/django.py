@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable
@@ -9,24 +10,25 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from django.db.transaction import Atomic, get_connection
 from django.db.utils import OperationalError
 
 from ...harness.records.patches import Patches
 from ..engine.acts import (
     Act,
-    ActWatcher,
     acting,
-    is_explored,
     looking,
     note_connection,
     refuse_delivery,
     watcher,
 )
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
+from .sql.basis.transactions import Delivery
 from .sql.rows import driver_of
-from .wrapping import surround
+from .wrapping import OfDelivery, in_check, replace_in_check, surround
 
 library: Final = "django.db.backends.utils"
 
@@ -49,22 +51,12 @@ def install(patches: Patches) -> None:
     also with DEBUG, where a subclass of it logs. All commits end in `_commit`.
     """
     ensure, on_commit = BaseDatabaseWrapper.ensure_connection, BaseDatabaseWrapper.on_commit
-    connections = _Connections(ensure)
-    of_django = inspect.unwrap(on_commit)
-
-    @functools.wraps(ensure)
-    def ensure_connection(wrapper: Any) -> None:
-        connections.ensure(wrapper)
-
-    @functools.wraps(on_commit)
-    def register(wrapper: Any, func: Any, robust: bool = False) -> None:
-        # The harness may have replaced `on_commit` to follow the transactions of the test. Callbacks of
-        # an explored delivery belong to its own worker, so they go to Django alone.
-        (of_django if is_explored() else on_commit)(wrapper, func, robust)
-
-    patches.set(BaseDatabaseWrapper, "ensure_connection", ensure_connection)
-    patches.set(BaseDatabaseWrapper, "connect", _connecting(BaseDatabaseWrapper.connect))
-    patches.set(BaseDatabaseWrapper, "on_commit", register)
+    connect = BaseDatabaseWrapper.connect
+    replace_in_check(patches, BaseDatabaseWrapper, "ensure_connection", _Connections(ensure).ensure)
+    patches.set(BaseDatabaseWrapper, "connect", in_check(connect, _connecting(connect)))
+    # The harness may have replaced `on_commit` to follow the transactions of the test. Callbacks of
+    # an explored delivery belong to its own worker, so they go to Django alone.
+    replace_in_check(patches, BaseDatabaseWrapper, "on_commit", inspect.unwrap(on_commit))
     surround(patches, BaseDatabaseWrapper, "_commit", _commit)
     surround(patches, CursorWrapper, "execute", _statement)
     surround(patches, CursorWrapper, "executemany", _statement)
@@ -80,8 +72,7 @@ def _connecting(connect: Callable[[Any], None]) -> Callable[[Any], None]:
 
     @functools.wraps(connect)
     def connected(wrapper: Any) -> None:
-        current = watcher.get()
-        if current is None or is_explored():
+        if watcher.get() is None:
             connect(wrapper)
             return
         with looking(is_busy):
@@ -105,21 +96,17 @@ class _Connections:
 
     def __init__(self, ensure_connection: Callable[[Any], None]) -> None:
         self._ensure_connection = ensure_connection
-        self._noted: WeakKeyDictionary[ActWatcher, list[Any]] = WeakKeyDictionary()
+        self._noted: OfDelivery[list[Any]] = OfDelivery(list)
         self._opening: set[int] = set()
 
     def ensure(self, wrapper: Any) -> None:
-        current = watcher.get()
-        # Opening a connection calls this again.
-        if current is None or not is_explored() or id(wrapper) in self._opening:
+        if id(wrapper) in self._opening:
+            # Opening a connection calls this again.
             self._ensure_connection(wrapper)
-        else:
-            self._ensure_own(wrapper, current)
-
-    def _ensure_own(self, wrapper: Any, current: ActWatcher) -> None:
+            return
         if _is_in_memory(wrapper):
             refuse_delivery(_IN_MEMORY.format(alias=wrapper.alias))
-        known = [raw for used in list(self._noted.values()) for raw in used]
+        known = [raw for used in self._noted.all() for raw in used]
         if wrapper.connection is not None and not _is_among(known, wrapper.connection):
             # It was open before the deliveries began: a worker opens its own.
             if wrapper.in_atomic_block:
@@ -128,7 +115,7 @@ class _Connections:
         if wrapper.connection is None:
             self._open(wrapper)
         raw: Any = wrapper.connection
-        used = self._noted.setdefault(current, [])
+        used = self._noted.mine()
         if _is_among(used, raw):
             return
         used.append(raw)
@@ -208,3 +195,64 @@ def _die(wrapper: Any, raw: Any) -> None:
             wrapper.in_atomic_block = False
             wrapper.needs_rollback = False
             wrapper.closed_in_transaction = False
+
+
+class Blocks:
+    """The atomic blocks of Django.
+
+    In production the outermost block of a job is a transaction. In a test that holds a transaction of its
+    own it may be no more than a mark on the transaction of the test (`savepoint=False`, as in `delete()`), so
+    that nothing could be rolled back. A delivery that is to be killed gets a savepoint there.
+    """
+
+    def __init__(self, patches: Patches) -> None:
+        #: How many blocks were open on each connection when the delivery began; None if none is to be killed.
+        self.depths: WeakKeyDictionary[Any, int] | None = None
+        enter = Atomic.__enter__
+
+        @functools.wraps(enter)
+        def entered(atomic: Any) -> None:
+            enter(atomic)
+            connection = get_connection(atomic.using)
+            if self._is_outermost(connection) and connection.savepoint_ids[-1:] == [None]:
+                connection.savepoint_ids[-1] = connection.savepoint()
+
+        patches.set(Atomic, "__enter__", entered)
+
+    def begin(self) -> Delivery:
+        return _AtomicBlocks(self)
+
+    def _is_outermost(self, connection: Any) -> bool:
+        current = watcher.get()
+        if self.depths is None or current is None or current.isolated:
+            return False
+        depth = self.depths.get(connection, 0) + 1
+        return len(connection.atomic_blocks) == depth and not connection.needs_rollback
+
+
+class _AtomicBlocks:
+    """The atomic blocks in which one delivery begins."""
+
+    def __init__(self, django: Blocks) -> None:
+        self._django = django
+        #: The connections that were in no transaction and commit each statement.
+        self._idle: list[Any] = []
+        django.depths = WeakKeyDictionary()
+        for connection in connections.all(initialized_only=True):
+            django.depths[connection] = len(connection.atomic_blocks)
+            if not connection.in_atomic_block and connection.autocommit:
+                self._idle.append(connection)
+
+    def ended(self, *, dead: bool) -> None:
+        """Give no more savepoints, and take idle connections out of the transaction of a dead delivery.
+
+        Django has left the blocks, and rolled back to their savepoints. But a block that was left at its
+        commit has neither committed nor rolled back, and could not switch to autocommit again.
+        """
+        self._django.depths = None
+        for connection in self._idle if dead else ():
+            if connection.connection is not None and not connection.autocommit:
+                with contextlib.suppress(DatabaseError):
+                    connection.connection.rollback()
+                    connection.run_on_commit = []
+                    connection.set_autocommit(True)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from ...harness.records.patches import Patches
-from ..engine.acts import is_explored, watcher
+from .wrapping import OfDelivery
 
 library: Final = "peewee"
 
@@ -18,14 +18,14 @@ library: Final = "peewee"
 def install(patches: Patches) -> None:
     """Let a database that is closed before a delivery be closed again in the next one."""
     kind: Any = vars(sys.modules[library])["Database"]
-    own: WeakKeyDictionary[Any, WeakKeyDictionary[Any, Any]] = WeakKeyDictionary()
+    own: OfDelivery[WeakKeyDictionary[Any, Any]] = OfDelivery(WeakKeyDictionary)
 
     def state(database: Any) -> Any:
         genuine = vars(database)["_state"]
+        states = own.get()
         # An open connection of the world is one of each delivery by itself.
-        if not is_explored() or not genuine.closed:
+        if states is None or not genuine.closed:
             return genuine
-        states = own.setdefault(watcher.get(), WeakKeyDictionary())
         if database not in states:
             states[database] = type(genuine)()
         return states[database]

@@ -6,12 +6,13 @@ for engines, `sessions` the one for sessions.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 from sqlalchemy import event
 from sqlalchemy.engine import Dialect, Engine
@@ -21,7 +22,6 @@ from ...harness.records.patches import Patches
 from ..engine.acts import (
     Act,
     acting,
-    is_explored,
     looking,
     note_connection,
     refuse_delivery,
@@ -29,8 +29,9 @@ from ..engine.acts import (
 )
 from .sql.basis.driver import own_connection
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
+from .sql.basis.transactions import Delivery
 from .sql.rows import driver_named, driver_of
-from .wrapping import surround
+from .wrapping import OfDelivery, in_check, no_block, surround
 
 library: Final = "sqlalchemy"
 
@@ -77,22 +78,26 @@ def install(patches: Patches) -> None:
 
     @functools.wraps(raw_connection)
     def connected(engine: Any) -> Any:
-        if not is_explored():
-            with looking(is_busy):
-                return raw_connection(engine)
+        with looking(is_busy):
+            return raw_connection(engine)
+
+    def connected_in_check(engine: Any) -> Any:
         _check_driver(engine.dialect)
         with looking(is_busy):
             return pools.of(engine).connect()
 
-    patches.set(Engine, "raw_connection", connected)
+    patches.set(Engine, "raw_connection", in_check(connected_in_check, connected))
     surround(patches, DefaultDialect, "do_commit", _commit)
+    # One step, however often an awaited driver waits for something in it.
+    one_step = in_check(lambda *args, **kwargs: looking(is_busy), no_block)
     for name in ("do_rollback", "do_close", "do_terminate", "do_ping"):
-        surround(patches, DefaultDialect, name, _no_effect)
+        surround(patches, DefaultDialect, name, one_step)
     # The first listener sets this for good, so it is put back here.
     patches.set(Dialect, "_has_events", True)
     for name in ("do_execute", "do_executemany", "do_execute_no_params"):
         _listen(patches, Dialect, name, _statement_listener(name, pools))
-    _listen(patches, Dialect, "handle_error", _keeping_connections())
+    # A new function each time: SQLAlchemy adds the same one only once, also for nested explorations.
+    _listen(patches, Dialect, "handle_error", in_check(_let_be, _keep_connection))
 
 
 def _check_driver(dialect: Any) -> None:
@@ -109,21 +114,22 @@ class _Pools:
     """The pools of the deliveries: one for each engine that a delivery uses."""
 
     def __init__(self) -> None:
-        self._pools: WeakKeyDictionary[Any, dict[int, _OwnPool]] = WeakKeyDictionary()
+        #: By the id of the pool for which each stands in.
+        self._own: OfDelivery[dict[int, _OwnPool]] = OfDelivery(dict)
 
     def of(self, engine: Any) -> _OwnPool:
         """Return the pool that stands in for the pool of an engine in this delivery."""
-        own = self._pools.setdefault(watcher.get(), {})
+        own = self._own.mine()
         pool = own.get(id(engine.pool))
         if pool is None:
             pool = own[id(engine.pool)] = _OwnPool(engine, self)
             note_connection(pool.end)
         return pool
 
-    def have(self, connection: Any) -> bool:
-        """Say whether this delivery has opened a connection of the driver."""
-        own = self._pools.get(watcher.get(), {})
-        return any(pool.opened(connection) for pool in own.values())
+    def lack(self, connection: Any) -> bool:
+        """Say whether a delivery of a check uses a connection of the driver that it has not opened."""
+        own = self._own.get()
+        return own is not None and not any(pool.opened(connection) for pool in own.values())
 
 
 class _OwnPool:
@@ -197,7 +203,7 @@ def _statement_listener(name: str, pools: _Pools) -> Callable[..., bool]:
         if watcher.get() is None or context is None:
             return False
         connection = context.root_connection.connection
-        if is_explored() and not pools.have(connection.dbapi_connection):
+        if pools.lack(connection.dbapi_connection):
             if connection.info.get(_OPENED_BY, pools) is not pools:
                 # A check inside `--jobs-crash` has sources of its own, whose listener comes next.
                 return False
@@ -222,27 +228,20 @@ def _commit(dialect: Any, connection: Any) -> AbstractContextManager[None]:
     return looking(is_busy)
 
 
-def _no_effect(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-    # One step, however often an awaited driver waits for something in it.
-    return looking(is_busy) if is_explored() else nullcontext()
+def _keep_connection(context: Any) -> None:
+    """Keep the connection of a killed delivery whose test goes on (`--jobs-crash`): it may hold all the data.
+
+    SQLAlchemy closes a connection on which anything but an `Exception` was raised, and a killed delivery
+    is unwound by such an error. What was not committed is rolled back all the same.
+    """
+    current = watcher.get()
+    is_death = not isinstance(context.original_exception, Exception)
+    if is_death and current is not None and current.dead:
+        context.is_disconnect = False
 
 
-def _keeping_connections() -> Callable[[Any], None]:
-    """Return a listener of its own, since SQLAlchemy adds the same function only once for nested explorations."""
-
-    def keep_connection(context: Any) -> None:
-        """Keep the connection of a killed delivery whose test goes on (`--jobs-crash`): it may hold all the data.
-
-        SQLAlchemy closes a connection on which anything but an `Exception` was raised, and a killed delivery
-        is unwound by such an error. What was not committed is rolled back all the same.
-        """
-        current = watcher.get()
-        if isinstance(context.original_exception, Exception) or current is None:
-            return
-        if current.dead and not is_explored():
-            context.is_disconnect = False
-
-    return keep_connection
+def _let_be(*args: Any) -> None:
+    """Listen, and do nothing. SQLAlchemy raises what a listener of errors returns."""
 
 
 def _listen(patches: Patches, target: Any, name: str, listener: Callable[..., object]) -> None:
@@ -284,7 +283,7 @@ class _Sessions:
 
         # By what SQLAlchemy calls a session: in a world, one object may be that of several deliveries.
         owners: dict[int, Any] = {}
-        asked: WeakKeyDictionary[Any, set[int]] = WeakKeyDictionary()
+        asked: OfDelivery[set[int]] = OfDelivery(set)
 
         def check(session: Any) -> None:
             current = watcher.get()
@@ -298,30 +297,70 @@ class _Sessions:
                 owners.pop(session.hash_key, None)
 
         def began(session: Any, transaction: Any) -> None:
-            if is_explored() and transaction.parent is None:
+            if transaction.parent is None:
                 check(session)
                 owners[session.hash_key] = watcher.get()
                 note_connection(functools.partial(end, session))
 
         def used(session: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-            if is_explored():
-                check(session)
+            check(session)
             return nullcontext()
 
         def asks(registry: Any) -> AbstractContextManager[None]:
             """Let a registry forget the session that it is about to make for this delivery."""
-            if is_explored():
-                known = asked.setdefault(watcher.get(), set())
-                if id(registry) not in known:
-                    known.add(id(registry))
-                    note_connection(registry.clear)
+            known = asked.get()
+            if known is not None and id(registry) not in known:
+                known.add(id(registry))
+                note_connection(registry.clear)
             return nullcontext()
 
-        _listen(patches, Session, "after_transaction_create", began)
+        _listen(patches, Session, "after_transaction_create", in_check(began, _let_be))
         for name in self._USES:
-            surround(patches, Session, name, used)
+            surround(patches, Session, name, in_check(used, no_block))
         for registry in (ScopedRegistry, ThreadLocalRegistry):
             surround(patches, registry, "__call__", asks)
 
 
 sessions = _Sessions()
+
+
+class OpenSessions:
+    """The sessions of SQLAlchemy, which keep objects that nobody has written yet."""
+
+    def __init__(self, patches: Patches) -> None:
+        from sqlalchemy.orm import Session
+
+        self.used: WeakSet[Any] = WeakSet()
+
+        def note(session: Any, *args: Any) -> None:
+            if watcher.get() is not None:
+                self.used.add(session)
+
+        for name in ("after_transaction_create", "after_begin", "after_attach"):
+            event.listen(Session, name, note)
+            patches.undo_by(functools.partial(event.remove, Session, name, note))
+
+    def begin(self) -> Delivery:
+        self.used.clear()
+        return _SessionsOfDelivery(self.used)
+
+
+class _SessionsOfDelivery:
+    """The sessions that one delivery uses, but for those in which the test has unsaved work."""
+
+    def __init__(self, used: WeakSet[Any]) -> None:
+        from sqlalchemy.orm.session import _sessions
+
+        self._used = used
+        self._of_test: WeakSet[Any] = WeakSet(
+            session
+            for session in list(_sessions.values())
+            if session.new or session.dirty or session.deleted
+        )
+
+    def ended(self, *, dead: bool) -> None:
+        for session in list(self._used) if dead else ():
+            if session not in self._of_test:
+                # The `finally` that removes it from a scoped_session does not run, nor does it in a dead process.
+                with contextlib.suppress(Exception):
+                    session.rollback()

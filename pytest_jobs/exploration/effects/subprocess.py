@@ -21,7 +21,7 @@ library: Final = "subprocess"
 def install(patches: Patches) -> None:
     """Watch the programs that are started: starting one is its effect, whatever it ends with.
 
-    `run` is an act up to the end of the program, and starts it by `Popen`. That start is part of the act, but
+    `run` is an effect up to the end of the program, and starts it by `Popen`. That start is part of it, but
     notes the effect. All other functions of the module start programs by `Popen` alone.
     """
     outliving: list[subprocess.Popen[Any]] = []

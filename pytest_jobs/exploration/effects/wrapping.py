@@ -1,19 +1,74 @@
-"""Turning the calls of a method into acts: the tool of all sources."""
+"""Turning the calls of a method into effects, and giving each delivery its own: the tools of all sources.
+
+A source is installed for a whole check, or for a whole session with `--jobs-crash`, where a delivery has the
+connections of the test. Which of the two it is, is asked here alone: what differs goes through `in_check` or
+`OfDelivery`.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any, TypeAlias
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Generic, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 from ...harness.records.patches import Patches
-from ..engine.acts import skippable
+from ..engine.acts import explored, skippable, watcher
 from ..engine.lines import call_traced, untraced
 
 #: Returns the block in which a call runs, from the arguments of the call: `acting(act)` or `looking(busy)`.
 BlockOf: TypeAlias = Callable[..., AbstractContextManager[object]]
+
+T = TypeVar("T")
+
+
+class OfDelivery(Generic[T]):
+    """Something that each delivery of a check has of its own, as its process would."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: WeakKeyDictionary[Any, T] = WeakKeyDictionary()
+
+    def mine(self) -> T:
+        """Return that of the delivery that runs here, which is one of a check. It is made at the first call."""
+        current = watcher.get()
+        if current not in self._made:
+            self._made[current] = self._make()
+        return self._made[current]
+
+    def get(self) -> T | None:
+        """Return the same, or None outside of checks."""
+        return None if explored() is None else self.mine()
+
+    def all(self) -> list[T]:
+        """Return those of all deliveries that are still in use."""
+        return list(self._made.values())
+
+
+def no_block(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def in_check(do: Callable[..., T], elsewhere: Callable[..., T]) -> Callable[..., T]:
+    """Return a function that is one in the deliveries of a check, and another one everywhere else.
+
+    Args:
+        do: is called with the same arguments within a delivery of `check_idempotent` or of a JobMachine.
+        elsewhere: is called by the test, by its world, and with `--jobs-crash`.
+    """
+
+    @functools.wraps(elsewhere)
+    def call(*args: Any, **kwargs: Any) -> T:
+        return (elsewhere if explored() is None else do)(*args, **kwargs)
+
+    return call
+
+
+def replace_in_check(patches: Patches, owner: Any, name: str, do: Callable[..., Any]) -> None:
+    """Let a method be another one in the deliveries of a check."""
+    patches.set(owner, name, in_check(do, getattr(owner, name)))
 
 
 def surround(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None:
@@ -25,13 +80,13 @@ def surround(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None
         name: the name of the method.
         block_of: returns the block of a call.
     """
-    # What the test has put in the place of a class of a library may lack it: its calls are acts by themselves.
+    # What the test has put in the place of a class of a library may lack it: its calls are effects by themselves.
     if hasattr(owner, name):
         patches.set(owner, name, within(block_of, getattr(owner, name)))
 
 
 def surround_awaited(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None:
-    """Do the same for a method that returns an awaitable, although it may not look like a coroutine function.
+    """Surround a method that returns an awaitable, although it may not look like a coroutine function.
 
     Those of a compiled module do not.
     """
@@ -39,12 +94,7 @@ def surround_awaited(patches: Patches, owner: Any, name: str, block_of: BlockOf)
 
 
 def within(block_of: BlockOf, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that does the same as another, each call in a block of its own.
-
-    Args:
-        block_of: returns the block of a call.
-        function: a function or a coroutine function.
-    """
+    """Return a function that does the same as another, each call in a block of its own."""
     if inspect.iscoroutinefunction(function):
         return _within_awaited(block_of, function)
 

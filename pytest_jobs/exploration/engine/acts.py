@@ -1,4 +1,8 @@
-"""The effects of jobs: how effect sources report them, and who watches them."""
+"""The effects of jobs: how effect sources report them, and who watches them.
+
+Three words name what is outside of a job. An *effect* is what a job does there, and an `Act` describes one.
+A *store* is a place whose content stays and is compared. A *world* is all that one history finds, built afresh.
+"""
 
 from __future__ import annotations
 
@@ -77,6 +81,8 @@ class Act:
     answer_lost: Callable[[], Exception] | None = _answer_lost
     #: The transaction in which it happens, if nothing is left of it there before a commit.
     transaction: Transaction | None = field(default=None, compare=False)
+    #: Whether it is a statement that a database takes back unless a commit follows it.
+    awaits_commit: bool = field(default=False, compare=False)
 
     @property
     def tells_itself(self) -> bool:
@@ -96,7 +102,7 @@ class SourceState:
     def __init__(self) -> None:
         self._things: dict[object, Any] = {}
         self._ends: list[Callable[[], object]] = []
-        #: How often something was learned here that changes which acts count.
+        #: How often something was learned here that changes which effects count.
         self.lessons = 0
 
     def of(self, owner: Hashable, make: Callable[[], T]) -> T:
@@ -199,12 +205,12 @@ class ActWatcher(Protocol):
 watcher: ContextVar[ActWatcher | None] = ContextVar("pytest_jobs_act_watcher", default=None)
 
 
-#: Whether this runs as a part of an act that is compared by itself, as the call of a fake is: what it writes to
+#: Whether this runs as a part of an effect that is compared by itself, as the call of a fake is: what it writes to
 #: stores is a part of it.
 told: ContextVar[bool] = ContextVar("pytest_jobs_told", default=False)
 
 
-#: Receives the acts that are a part of the act that runs here; None if nobody asks for them.
+#: Receives the effects that are a part of the effect that runs here; None if nobody asks for them.
 parts: ContextVar[list[Act] | None] = ContextVar("pytest_jobs_parts", default=None)
 
 
@@ -259,7 +265,7 @@ audit_hook = AuditHook()
 
 
 def acting(act: Act | None) -> AbstractContextManager[None]:
-    """Return the block in which an act is done; with None, a block that nobody watches."""
+    """Return the block in which an effect is done; with None, a block that nobody watches."""
     current = watcher.get()
     return nullcontext() if current is None or act is None else current.acting(act)
 
@@ -325,7 +331,7 @@ def looking(
 
     Args:
         busy: returns whether an error means that another delivery holds a lock.
-        transaction: the transaction in which it is read, as in an act.
+        transaction: the transaction in which it is read, as in an effect.
     """
     current = watcher.get()
     if current is None:
@@ -356,7 +362,7 @@ def note_draw(text: str) -> None:
 
 
 def note_effect(act: Act) -> None:
-    """Report that an act with `counts=False` has had an effect after all: for effect sources."""
+    """Report that an effect with `counts=False` counts after all: for effect sources."""
     current = watcher.get()
     if current is not None:
         current.note(act)
@@ -376,19 +382,39 @@ def note_connection(close: Callable[[], object], shared: object = None) -> None:
         current.opened(close, shared)
 
 
+def explored() -> ActWatcher | None:
+    """Return the watch of the delivery that check_idempotent or JobMachine makes here.
+
+    None under --jobs-crash, where a delivery has the connections of the test, and outside of deliveries.
+    """
+    current = watcher.get()
+    return current if current is not None and current.isolated else None
+
+
 def is_explored() -> bool:
     """Return True inside check_idempotent and JobMachine, False under --jobs-crash or outside of all.
 
-    Only the former isolate the connections of deliveries. For effect sources.
+    Only the former isolate the connections of deliveries. For effect sources of projects; ours patch by
+    `in_check` of `effects/wrapping.py`, which asks for them.
     """
-    current = watcher.get()
-    return current is not None and current.isolated
+    return explored() is not None
 
 
 def holds_connection(shared: object) -> bool:
     """Return whether the delivery uses a connection that `note_connection` has reported: for effect sources."""
     current = watcher.get()
     return current is None or current.holds(shared)
+
+
+def limit_of_waiting(suspended: int, dying: int) -> int | None:
+    """Return how long a connection that is opened here may wait for a lock; None for as long as it likes.
+
+    Args:
+        suspended: the limit where a suspended delivery may hold the lock, which it never releases.
+        dying: the limit elsewhere in a check: a server needs a moment to release the locks of a killed process.
+    """
+    current = explored()
+    return None if current is None else dying if current.may_wait() else suspended
 
 
 def may_wait_for_locks() -> bool:

@@ -21,17 +21,7 @@ from ...harness.records.instants import to_datetime
 from ...harness.records.record import FIRST, JobRecord, Rollback, call_text
 from ...harness.running.performer import Performer
 from ...harness.time.waiting import in_running_loop
-from .acts import (
-    Act,
-    ActWatcher,
-    SourceState,
-    Unwound,
-    is_explored,
-    note_connection,
-    skippable,
-    watcher,
-)
-from .ending.death import holds
+from .acts import Act, ActWatcher, SourceState, Unwound, skippable, watcher
 from .ending.process_state import ProcessIds
 from .ending.signs import stack_of
 from .engine import Engine
@@ -42,7 +32,7 @@ from .sameness.renaming import Renaming
 from .sameness.times import Times
 from .sameness.volatile import LongTexts, Volatile
 from .scope import leaving_out
-from .unwinding import clear_frames, is_cancellation, isolated
+from .unwinding import clear_frames, holds, is_cancellation, isolated
 from .watching import AtPoint, AtSome, Watch, WatchedBody
 from .world import World, open_world, without_garbage_collection
 
@@ -51,7 +41,8 @@ if TYPE_CHECKING:
 
 #: The library is done with a job after a delivery with one of these statuses.
 _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
-#: Bridges to libraries that run each coroutine job on an event loop of its own, as `asyncio.run` does.
+#: Bridges to libraries that run each coroutine job on an event loop of its own, as `asyncio.run` does. A worker of
+#: the others has one loop, to which a lock of asyncio in a module belongs from its first use on.
 _OWN_LOOPS: Final = frozenset(("core", "django"))
 _SECOND_NS: Final = 1_000_000_000
 _MINUTE_NS: Final = 60 * _SECOND_NS
@@ -70,14 +61,6 @@ class Deliveries:
         *,
         seed: int = 1,
     ) -> None:
-        """Build nothing yet.
-
-        Args:
-            engine: watches the deliveries.
-            world: builds the world.
-            accept: exceptions with which a delivery may end.
-            seed: the seed of random values.
-        """
         self.engine = engine
         #: What the deliveries are a part of: the name of a history, or "clean".
         self.title = "clean"
@@ -106,12 +89,7 @@ class Deliveries:
         self.settled = False
 
     def _enter_world(self, stack: ExitStack, delay: timedelta = timedelta(0)) -> None:
-        """Build the world, with a ledger of its own.
-
-        Args:
-            stack: tears it down.
-            delay: how much later it begins than other worlds.
-        """
+        """Build the world, with a ledger of its own."""
         engine = self.engine
         self.ledger = ledger = Ledger(engine.clock)
         without_garbage_collection(stack)
@@ -193,6 +171,7 @@ class Deliveries:
         """
         thread = threading.current_thread()
         if thread in self._loops or in_running_loop():
+            # In the place of the loop that is there already, nothing would close that one.
             return
         loop = performer.leave_loop()
         if loop is not None:
@@ -287,6 +266,7 @@ class Deliveries:
             limited=limited,
         )
         for text in self._chance.noted:
+            # Such as the name of a temporary folder: a point with it in its text is the same in each history.
             watch.rename(text, "<random>")
         performer = self.performer()
         shares_loop = record.source.name not in _OWN_LOOPS
@@ -404,11 +384,7 @@ def check_finished(run: Run) -> None:
 
 
 def _numbering(name: str) -> Callable[[int], object]:
-    """Return what lets numbers be compared by the order in which they appear.
-
-    Args:
-        name: the name of the numbers.
-    """
+    """Return what lets numbers be compared by the order in which they appear."""
     number_as = numbering.get()
     return lambda number: number_as and number_as(range(number, number + 1), name)
 
@@ -498,8 +474,8 @@ class ActSink:
         if current is None or record.origin is not FIRST:
             self._ledger.added(record)
             return
-        if record.commit is not None and is_explored():
-            note_connection(partial(_end_row, record.commit, current, current.commits()))
+        if record.commit is not None and current.isolated:
+            current.opened(partial(_end_row, record.commit, current, current.commits()), None)
         value = (record.name, record.args, record.kwargs, record.queue)
         # A job with a derived id that is enqueued again is a second delivery rather than a second job.
         envelope = record.envelope

@@ -17,10 +17,9 @@ from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
 from ...harness.running.calls import direct_calls
-from .acts import SourceState, Unwound, watcher
-from .ending.imports import follow_imports
+from .acts import SourceState, Unwound, is_explored
 from .ending.patchers import Patchers
-from .ending.process_state import ProcessState, SignalHandlers
+from .ending.process_state import ProcessState, SignalHandlers, follow_imports
 from .ending.watchdog import Watchdog
 from .functions import FunctionBridge
 from .lines import line_tracer
@@ -74,7 +73,7 @@ class Engine:
         #: world is torn down.
         self.when_built: list[Callable[[ExitStack, Callable[[], object]], object]] = []
         self.watchdog = Watchdog(time_limit, Unwound)
-        self._patchers = Patchers(self.patches, _is_in_delivery)
+        self._patchers = Patchers(self.patches, is_explored)
         #: What processes keep.
         self.memory = ProcessMemory(
             scope.modules, scope.may_wait, scope.leaves_out, self._renew_process
@@ -121,17 +120,13 @@ class Engine:
         return self.harness.bridges.sandboxed(lambda bridge: bridge.sandbox(sink), self._functions)
 
     def draw_from(self, chance: Chance, stack: ExitStack) -> None:
-        """Take the random bytes of this process from a source, including `uuid` and `secrets`, and seed `random`.
-
-        Args:
-            chance: the source.
-            stack: ends that.
-        """
+        """Take all random bytes of this process from a source, also those of `uuid`, and seed `random`."""
         self._chances.append(chance)
         stack.callback(self._chances.remove, chance)
         chance.begin(stack)
 
     def _pin_chance(self) -> None:
+        # Once a search, although each history has a source of its own, since patching takes time.
         drawn = os.urandom
 
         def urandom(size: int, /) -> bytes:
@@ -145,7 +140,7 @@ class Engine:
         return [getattr(bridge, "served", None) for bridge in self.harness.bridges]
 
     def _note_import(self, module: ModuleType) -> None:
-        if _is_in_delivery() and self.scope.may_use(module):
+        if is_explored() and self.scope.may_use(module):
             self.memory.note_import(module)
 
     def _renew_process(self, is_end: bool) -> None:
@@ -166,14 +161,15 @@ class Engine:
         stack.callback(self.patches.restore)
         stack.callback(random.setstate, random.getstate())
         before = ProcessState.taken()
-        self._signal_handlers = SignalHandlers(self.patches, _is_in_delivery)
+        self._signal_handlers = SignalHandlers(self.patches, is_explored)
         stack.callback(self._leave_nothing, before)
         self._pin_chance()
         follow_imports(self.patches, self._note_import)
         self.sources.catch_up()
         follow(self.patches)
         stack.enter_context(silenced(Unwound))
-        # `--jobs-attack-calls` attacks the calls of the test; those of a world build the world.
+        # `--jobs-attack-calls` attacks the calls of the test. Those of a world build the world: delivered twice or
+        # killed, they made the clean run fail.
         stack.enter_context(direct_calls.made_by(None))
         stack.enter_context(quiet_libraries())
         stack.enter_context(clock.excursion())
@@ -184,8 +180,3 @@ class Engine:
         self.tracer.open()
         stack.callback(self.tracer.close)
         stack.enter_context(self.watchdog.on_duty())
-
-
-def _is_in_delivery() -> bool:
-    current = watcher.get()
-    return current is not None and current.isolated

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dis
-import fnmatch
 import inspect
 import linecache
 import os
@@ -19,6 +18,7 @@ from typing import Any, Final
 
 from ...errors import ExplorationError
 from ...harness.records.attributes import identity
+from ...harness.records.home import is_in_test_folder, is_test_file
 from .memory.places import Namespace
 
 #: The operations that begin a `with` block.
@@ -27,9 +27,6 @@ _ENTERING: Final = frozenset(
 )
 _IMPORTING: Final = dis.opmap["IMPORT_NAME"]
 _LOCKING: Final = frozenset(("acquire", "Lock", "RLock", "Semaphore", "Condition", "local"))
-_TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
-#: Folders in which a project keeps its tests, and with them its fakes.
-_TEST_FOLDERS: Final = frozenset(("tests", "test", "testing"))
 _INSTALLED: Final = tuple(
     os.path.realpath(sysconfig.get_path(name)) + os.sep
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -130,7 +127,7 @@ class Scope:
         self._bodies.add(code)
         self._homes |= {code.co_filename, os.path.realpath(code.co_filename)}
         self._neighbours = (*self._neighbours, *_neighbours(code.co_filename))
-        namespace = _globals_of(body)
+        namespace = getattr(_function(body), "__globals__", None)
         if namespace is not None:
             self._add_globals(code, namespace)
         self._decided.clear()
@@ -159,7 +156,7 @@ class Scope:
         """Return whether a file is a test, a conftest file, or lies in a folder of tests."""
         known = self._of_tests.get(file)
         if known is None:
-            known = _is_test(_real_path(file)) or self._is_in_test_folder(file)
+            known = is_test_file(_real_path(file)) or self._is_in_test_folder(file)
             self._of_tests[file] = known
         return known
 
@@ -301,7 +298,7 @@ class Scope:
         if file in self._homes:
             return True
         return _real_path(file) in self._homes or (
-            self._is_file_of_project(file) and not _is_test(file)
+            self._is_file_of_project(file) and not is_test_file(file)
         )
 
     def _decide(self, code: CodeType) -> bool:
@@ -322,7 +319,7 @@ class Scope:
         if not is_at_home:
             return not self.is_of_tests(code.co_filename)
         is_test_code = code.co_name == "<module>" or code.co_name.startswith("test_")
-        return not (is_test_code and _is_test(code.co_filename))
+        return not (is_test_code and is_test_file(code.co_filename))
 
     def _is_inside_world(self, code: CodeType) -> bool:
         if self._inside_world is None or code in self._bodies:
@@ -334,7 +331,7 @@ class Scope:
         # A folder above the project does not matter, such as the one of pytest's temporary folders.
         if self._root is None or not Path(filename).is_relative_to(self._root):
             return False
-        return not _TEST_FOLDERS.isdisjoint(Path(filename).relative_to(self._root).parts[:-1])
+        return is_in_test_folder(Path(filename).relative_to(self._root))
 
     def _is_file_of_project(self, filename: str) -> bool:
         # Most files that are not of the project show it by their path alone, which is fast to see.
@@ -517,10 +514,6 @@ def _function(body: Any) -> Any:
     return unwrapped if hasattr(unwrapped, "__code__") else type(unwrapped).__call__
 
 
-def _globals_of(body: Any) -> dict[str, Any] | None:
-    return getattr(_function(body), "__globals__", None)
-
-
 def _code(function: Any) -> CodeType:
     code = getattr(_function(function), "__code__", None)
     if code is None:
@@ -540,9 +533,3 @@ def _codes_of(defined: type) -> Iterator[CodeType]:
 def _outermost(code: CodeType) -> tuple[str, str]:
     """Return the file of some code, and the function or class at the top of the module that contains it."""
     return code.co_filename, code.co_qualname.partition(".")[0]
-
-
-@cache
-def _is_test(filename: str) -> bool:
-    name = Path(filename).name
-    return any(fnmatch.fnmatch(name, pattern) for pattern in _TESTS)

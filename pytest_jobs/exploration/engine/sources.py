@@ -191,7 +191,7 @@ _OWN: Final = {
     "psutil": "system.pids:psutil",
     "socket": "system.open_files",
     "syslog": "system.calls:syslog",
-    "tempfile": "system.names",
+    "tempfile": "system.calls:temporary_names",
     "smtplib": "mail",
     "redis": "redis.clients",
     "sqlalchemy": "sqlalchemy",
@@ -235,7 +235,7 @@ def _mock_in(library: ModuleType) -> str | None:
 
 
 class BesideMocks(Patches):
-    """Replaces nothing where the test has put a mock: the calls of a mock are acts by themselves."""
+    """Replaces nothing where the test has put a mock: the calls of a mock are effects by themselves."""
 
     __slots__ = ()
 

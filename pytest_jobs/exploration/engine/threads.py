@@ -256,6 +256,7 @@ def _until_dead(run: Callable[[], None]) -> None:
     try:
         run()
     except BaseException:
+        # What comes to `threading.excepthook` is a warning of pytest, and with `-W error` a failure of the test.
         current = watcher.get()
         if not (isinstance(current, Watch) and current.life is not Life.ALIVE):
             raise

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, Final, Generic, TypeVar, cast
 
+from ...harness.records.attributes import identity
 from ...harness.records.patches import Patches
 from .acts import watcher
-from .ending.death import related
 
 T = TypeVar("T")
 
@@ -41,7 +41,11 @@ def isolated(run: Callable[[], T]) -> T:
 
 
 class InContext(Generic[T]):
-    """Awaits a coroutine in the running task, with each step in another context."""
+    """Awaits a coroutine in the running task, with each step in another context.
+
+    With `--jobs-crash` an awaited verb runs the job in the task of the test, which has one context: what the
+    killed delivery has set in context variables must not stay there.
+    """
 
     def __init__(self, context: Context, coroutine: Coroutine[Any, Any, T]) -> None:
         self._context = context
@@ -82,18 +86,15 @@ def quiet_libraries() -> Generator[None, None, None]:
 
 @contextmanager
 def _filtered(shown: Callable[[logging.LogRecord], bool]) -> Generator[None, None, None]:
-    patches = Patches()
     handle = logging.Logger.handle
 
     def handle_some(logger: logging.Logger, record: logging.LogRecord) -> None:
         if shown(record):
             handle(logger, record)
 
-    patches.set(logging.Logger, "handle", handle_some)
-    try:
+    with Patches() as patches:
+        patches.set(logging.Logger, "handle", handle_some)
         yield
-    finally:
-        patches.restore()
 
 
 def _is_of_the_living(record: logging.LogRecord) -> bool:
@@ -107,7 +108,6 @@ def silenced(death: type[BaseException]) -> Generator[None, None, None]:
 
     Its generators and coroutines end, and libraries clean up connections that are closed already.
     """
-    patches = Patches()
     show = sys.unraisablehook
     warn = getattr(warnings, _NEVER_AWAITED)
 
@@ -120,13 +120,11 @@ def silenced(death: type[BaseException]) -> Generator[None, None, None]:
         if current is None or not current.dead:
             warn(coroutine)
 
-    patches.set(sys, "unraisablehook", show_others)
-    patches.set(warnings, _NEVER_AWAITED, warn_of_others)
-    try:
+    with Patches() as patches:
+        patches.set(sys, "unraisablehook", show_others)
+        patches.set(warnings, _NEVER_AWAITED, warn_of_others)
         with _filtered(_is_of_the_living):
             yield
-    finally:
-        patches.restore()
 
 
 def silence_loop(death: type[BaseException] | None = None) -> None:
@@ -146,6 +144,7 @@ def silence_loop(death: type[BaseException] | None = None) -> None:
         if death is not None and not isinstance(context.get("exception"), death):
             report(loop, context)
 
+    # The loop would log each task of the killed delivery as one whose exception was never retrieved.
     loop.set_exception_handler(report_others)
 
 
@@ -171,20 +170,36 @@ def clear_frames(death: BaseException) -> None:
     Args:
         death: the exception that unwound the delivery, or that came about while it was unwound.
     """
-    patches = Patches()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), Patches() as patches:
         warnings.simplefilter("ignore", ResourceWarning)
         # A suspended generator may end here. Its effects are refused by an exception, which is shown nowhere.
         patches.set(sys, "unraisablehook", lambda unraisable: None)
-        try:
-            for error in related(death):
-                traceback.clear_frames(error.__traceback__)
-                error.__traceback__ = None
-        finally:
-            patches.restore()
+        for error in related(death):
+            traceback.clear_frames(error.__traceback__)
+            error.__traceback__ = None
 
 
 def is_cancellation(error: BaseException) -> bool:
     """Return whether an error is `asyncio.CancelledError`."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and isinstance(error, asyncio.CancelledError)
+
+
+def holds(error: BaseException | None, death: type[BaseException]) -> bool:
+    """Return whether an error is a death, has one in its group, or came about while one was handled."""
+    return any(isinstance(each, death) for each in related(error))
+
+
+def related(error: BaseException | None) -> Generator[BaseException, None, None]:
+    """Yield an error, the errors in its group, and those that were handled when it came about."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is None or identity(each) in seen:
+            continue
+        seen.add(identity(each))
+        yield each
+        waiting.append(each.__context__)
+        if isinstance(each, BaseExceptionGroup):
+            waiting += each.exceptions

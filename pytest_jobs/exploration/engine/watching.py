@@ -23,12 +23,11 @@ from ...harness.records.attributes import identity
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
 from .acts import Act, Skipped, SourceState, Transaction, Unwound, parts, told, watcher
-from .ending.death import holds
 from .ending.leaving import frames_of_delivery, outwards, waiting_frames
 from .lines import LineTracer, TracedCode
 from .points import PointKind
 from .run import Run
-from .unwinding import isolated, let_tasks_end, silence_loop
+from .unwinding import holds, isolated, let_tasks_end, silence_loop
 
 #: Called at a point of a delivery, with its index; returns the error to raise there, or None.
 AtPoint: TypeAlias = Callable[[int], BaseException | None]
@@ -346,7 +345,8 @@ class Watch:
     def ending(self) -> None:
         """Come to the point after the last line, before the library acknowledges the delivery.
 
-        There is none if nothing counts that the delivery has done.
+        There is none if nothing counts that the delivery has done. A job of one line, which is its effect, has no
+        other point behind it.
         """
         if not self.dead and (self._lines or self._point_acts):
             self._points.pause("end")
@@ -455,12 +455,7 @@ class Watch:
             self.run.unfinished.append(f"task {code.co_qualname}()")
 
     def called_later(self, handle: Any, caller: FrameType) -> None:
-        """Note a callback that a loop, or a timer, is to call at a time.
-
-        Args:
-            handle: its handle, or the timer.
-            caller: the frame that asks for it.
-        """
+        """Note a callback that a loop, or a timer, is to call at a time."""
         code = caller.f_code
         if not self.dead and self._scope.wants(code):
             kind = "timer" if isinstance(handle, threading.Timer) else "callback"
@@ -604,11 +599,7 @@ class Watch:
         return self.beats, self._lines
 
     def standing(self, frame: FrameType | None) -> list[FrameType]:
-        """Return the functions in which the delivery stands, the innermost first.
-
-        Args:
-            frame: what its thread runs.
-        """
+        """Return the functions in which the delivery stands, the innermost first."""
         return [*reversed(list(waiting_frames(self._coroutine))), *frames_of_delivery(frame)]
 
     def standing_in_blocks(self, frame: FrameType | None) -> list[FrameType]:
@@ -729,7 +720,7 @@ class _Acting:
             run.elsewhere.append(f"{act.kind}: {act.text}")
 
     def _note_transaction(self, transaction: Transaction | None) -> None:
-        """Note the act as one that waits for its commit, if it does. It was counted twice."""
+        """Note the effect as one that waits for its commit, if it does. It was counted twice."""
         run = self._watch.run
         run.settle()
         if transaction is not None and transaction.is_open:

@@ -26,9 +26,6 @@ def without_garbage_collection(stack: ExitStack) -> None:
     in its end, such as a pipeline of Redis, would then add an effect to the delivery that runs. Before
     Python 3.12 the collector may also run while a context variable is set; setting another one in the
     end of an object then damages the context.
-
-    Args:
-        stack: switches it on again.
     """
     if gc.isenabled():
         stack.callback(gc.enable)
@@ -226,11 +223,6 @@ class WorldResources:
     """What the worlds of one search share, such as a connection to a server. It ends with the search."""
 
     def __init__(self, stack: ExitStack) -> None:
-        """Begin with none.
-
-        Args:
-            stack: ends them.
-        """
         self._stack = stack
         self._things: dict[Hashable, Any] = {}
 

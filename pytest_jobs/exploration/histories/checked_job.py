@@ -8,11 +8,14 @@ from typing import Final
 
 from ...harness.records.bridge import DeliverySemantics
 from ...harness.records.targets import Target
+from ..effects.doubles.kinds import KINDS_OF_CALLS, CallKinds
 from ..effects.doubles.verbs import CallKind
+from ..effects.placed.stubs import Stubs
 from ..engine.engine import Engine
 from ..engine.world import World
-from ..stores.account import Ignore
-from .plans import HistoryName
+from ..stores.account import Ignore, follow_files
+from ..stores.open_connections import follow_connections
+from .plans import EVERY_JOB_HAS, HistoryName
 from .repeatable import Repeatable
 
 #: Bridges that keep nothing for each thread.
@@ -25,8 +28,6 @@ class Options:
 
     world: World
     names: tuple[HistoryName, ...]
-    #: Whether the test has picked some by their names, so that each must have something to try.
-    by_name: bool
     at_least_once: Collection[str]
     repeatable: Repeatable
     accept: tuple[type[BaseException], ...]
@@ -45,6 +46,20 @@ class Options:
     allow_partial: bool
     #: Returns the error for a clean run that does nothing that is compared; None for the usual one.
     nothing_seen: Callable[[], str] | None = None
+
+    @property
+    def by_name(self) -> bool:
+        """Whether the test has picked some histories by their names, so that each must have something to try."""
+        return not {*self.names} >= EVERY_JOB_HAS
+
+
+def open_search(engine: Engine, mocks: Mapping[str, CallKind]) -> None:
+    """Start the engine of a search, in which the calls of doubles are effects and stores are followed."""
+    engine.start()
+    engine.of_search.of(KINDS_OF_CALLS, lambda: CallKinds(mocks))
+    engine.when_built.append(Stubs(engine).stand_in)
+    follow_files()
+    follow_connections(engine.of_search.undo_by)
 
 
 @dataclass(frozen=True)

@@ -168,11 +168,7 @@ class Reference:
         return True
 
     def _tell_apart(self, initial: Mapping[str, Any]) -> bool:
-        """Find out what depends on chance, and what on the time; return whether it is new.
-
-        Args:
-            initial: what was observed before the first clean run.
-        """
+        """Find out what depends on chance, and what on the time; return whether it is new."""
         clean = self.wanted, initial
         by_chance = [self._clean(self.history(seed=seed, learns=True)) for seed in _SEEDS]
         later = [self._clean(self.history(delay=delay, learns=True)) for delay in _DELAYS]
@@ -386,12 +382,7 @@ class Reference:
     def wanted_after(
         self, plan: Plan, compared: Mapping[Item, tuple[str, str]]
     ) -> Mapping[str, Any]:
-        """Return what is observed if everything in a plan happens once.
-
-        Args:
-            plan: the plan.
-            compared: what was written in its history without the world showing it.
-        """
+        """Return what is observed if everything in a plan happens once."""
         if not compared.keys() <= self.account.compared.keys():
             self.account.compared = {**compared, **self.account.compared}
             self.wanted, _ = self._clean(self.history())
@@ -414,6 +405,8 @@ def _check_succeeded(history: History) -> None:
     """Raise if a delivery of a clean run has failed, or if the job still asks for another one."""
     for run in history.runs:
         if run.failed:
+            # Also if a later one ended well: a job that marks its work as done, and then dies by a typo, returns
+            # by its own mark.
             through = "".join(f"\n  {origin.shown}" for origin in run.trace)
             raise ExplorationError(
                 f"One clean run of the job ends with {run.error!r}, although nothing disturbs its delivery "

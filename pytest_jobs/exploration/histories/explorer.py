@@ -48,9 +48,6 @@ class Explorer:
     def refer(self, limit: TimeLimit) -> None:
         """Make the clean runs, the first time.
 
-        Args:
-            limit: the time for them and for all histories.
-
         Raises:
             ExplorationError: when they show nothing.
         """
@@ -96,11 +93,7 @@ class Explorer:
         exploration.untraced = self.checked.engine.scope.untraced()
 
     def explore_rest(self, limit: TimeLimit) -> None:
-        """Try the histories that come after the first that failed, to report what else fails.
-
-        Args:
-            limit: the time for it. Histories that there is no time for are left out.
-        """
+        """Try the histories that come after the first that failed, to report what else fails."""
         exploration, first = self.exploration, self.exploration.failure
         if first is None:
             return
@@ -174,7 +167,7 @@ class Explorer:
         return self._carried_out(plan, unwinds_last=False)
 
     def _carried_out(self, plan: Plan, *, unwinds_last: bool) -> Failure | None:
-        """Do so.
+        """Carry one plan out, and once more if the end of a killed delivery disturbed what came after it.
 
         Args:
             plan: the plan.

@@ -111,6 +111,7 @@ class History(Deliveries):
     def opened(self) -> Generator[History, None, None]:
         """Build the world, and enqueue the job."""
         with ExitStack() as stack:
+            # The one with which the history began: Hypothesis sets another one for each example.
             stack.callback(put_recursion_limit, sys.getrecursionlimit())
             token = current_record.set(None)
             stack.callback(current_record.reset, token)
@@ -153,12 +154,7 @@ class History(Deliveries):
             super().make(run, record, at_point, lines=lines, limited=limited)
 
     def deliver(self, at_point: AtPoint | AtSome | None = None, *, again: bool = False) -> Run:
-        """Make one delivery.
-
-        Args:
-            at_point: called at each of its points.
-            again: whether it is a further delivery of the same payload.
-        """
+        """Make one delivery."""
         record = self.redelivered(self._record) if again else self._record
         run, is_further = self.begun(), len(self.runs) > 1
         self.make(
@@ -192,7 +188,7 @@ class History(Deliveries):
     def begun(self) -> Run:
         if self.runs and not self._watches:
             last_ns = self.runs[-1].at_ns
-            if self._slept_since(last_ns):
+            if self.engine.clock.now_ns() - last_ns > self._waited_ns:
                 # Otherwise this delivery would begin at the very time that the last one may have stored as the
                 # end of what it slept for, and nobody could say which of both a time is.
                 self.wait(_PAUSE)
@@ -201,9 +197,6 @@ class History(Deliveries):
                 self.wait(_TICK)
         self._waited_ns = 0
         return super().begun()
-
-    def _slept_since(self, begin_ns: int) -> bool:
-        return self.engine.clock.now_ns() - begin_ns > self._waited_ns
 
     def wait(self, gap: timedelta) -> None:
         if gap:
@@ -216,7 +209,7 @@ class History(Deliveries):
         self._waited_ns += clock.now_ns() - before_ns
 
     def continue_after(self, run: Run) -> Run:
-        """Do the same after a delivery with which the library was not done. Its retry, if any, comes first."""
+        """Deliver on after a delivery with which the library was not done. Its retry, if any, comes first."""
         return run if run.acknowledged else self._until_acknowledged(run, (_GAPS[0], *_GAPS))
 
     def _until_acknowledged(self, run: Run, gaps: Sequence[timedelta]) -> Run:
@@ -366,9 +359,6 @@ class History(Deliveries):
         """Let a killed delivery end what it began, in its own memory.
 
         Either the verdict is taken, or the state is compared with that before.
-
-        Args:
-            memory: the result of `kill`.
         """
         self.settled = True
         self.memory.switch_to(memory)
@@ -454,11 +444,7 @@ class History(Deliveries):
         return self._derived.applied(found, self.initial)
 
     def sight(self, memory: SharedMemory) -> Sight:
-        """Return what is outside of the first delivery now.
-
-        Args:
-            memory: the memory that deliveries share.
-        """
+        """Return what is outside of the first delivery now."""
         run = self.runs[0]
         return seen_at(
             run,

@@ -21,14 +21,6 @@ class PlanRunner:
     def __init__(
         self, plan: Plan, history: History, clean: Trail, *, unwinds_last: bool = False
     ) -> None:
-        """Begin with nothing.
-
-        Args:
-            plan: the plan.
-            history: a new history.
-            clean: the points of the clean run.
-            unwinds_last: whether a killed delivery is unwound only when the verdict is taken.
-        """
         self._plan = plan
         self._unwinds_last = unwinds_last or plan.second is not None
         #: Whether a killed delivery, when it was unwound, changed what a killed process leaves as it is, so

@@ -96,14 +96,7 @@ class Plan:
 def plans_of(
     run: Run, chosen: Chosen, names: Collection[HistoryName], others: int
 ) -> Iterator[Plan]:
-    """Yield the plans for a job, the simplest first.
-
-    Args:
-        run: the clean run of the job.
-        chosen: the points that are tried.
-        names: the histories that are wanted.
-        others: how many other jobs may run in between.
-    """
+    """Yield the plans for a job, the simplest first."""
     return (plan for plan in _all_plans(run, chosen, others) if plan.name in names)
 
 
@@ -118,12 +111,7 @@ def stands_for_all(chosen: Chosen, names: Collection[HistoryName]) -> str:
 
 
 def possible(plans: Iterable[Plan], semantics: DeliverySemantics) -> Iterator[Plan]:
-    """Drop the histories that a library, as configured, can never produce.
-
-    Args:
-        plans: all of them.
-        semantics: what the library does when a delivery fails or its worker dies.
-    """
+    """Drop the histories that a library, as configured, can never produce."""
     for plan in plans:
         if plan.index is None or plan.name in _OVERLAPPING:
             if semantics.acknowledged == "after":
@@ -199,11 +187,7 @@ def _depths(count: int) -> list[int]:
 
 
 def deeper(seconds: Mapping[Plan, Sequence[Point]]) -> list[Plan]:
-    """Return the plans in which the second delivery is interrupted as well.
-
-    Args:
-        seconds: the plans that were carried out, each with the points of its second delivery.
-    """
+    """Return the plans in which the second delivery is interrupted as well."""
     return [
         replace(plan, second=index, second_point=point)
         for plan, points in seconds.items()

@@ -116,14 +116,7 @@ def token_of(
     others: Sequence[Callable[[], object]] = (),
     drawn: tuple[Sequence[Any], Mapping[str, Any]] | None = None,
 ) -> Token:
-    """Return the name of a history.
-
-    Args:
-        plan: the history.
-        job: the name of the job.
-        others: the jobs that may run in between.
-        drawn: the arguments, if Hypothesis drew them.
-    """
+    """Return the name of a history."""
     pieces = [plan.name, _bare(short_name(job))]
     if plan.point is not None:
         pieces += _named(plan.point)
@@ -182,11 +175,6 @@ def _bare(name: str) -> str:
 
 def replay(explorer: Explorer, token: Token, limit: TimeLimit) -> None:
     """Carry out the one history that a token names.
-
-    Args:
-        explorer: tries histories of the job.
-        token: the token.
-        limit: the time for the clean runs.
 
     Raises:
         ExplorationError: when the job does not have this history any more.

@@ -51,13 +51,7 @@ class Chosen:
         return cls(every, every, every, len(every))
 
     def text(self, *, crashes: bool, overlaps: bool, effects: bool) -> str:
-        """Return how many points stand for all of them; "" if each was tried.
-
-        Args:
-            crashes: whether a worker dies at points.
-            overlaps: whether another delivery overtakes at points.
-            effects: whether effects fail or their answers are lost.
-        """
+        """Return how many points stand for all of them; "" if each was tried."""
         tried = {"a crash": self.killed} if crashes else {}
         tried |= {"an overlap": self.overtaken} if overlaps else {}
         fewer = any(len(points) < self.count for points in tried.values())

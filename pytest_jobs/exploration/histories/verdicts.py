@@ -89,17 +89,15 @@ def judge(
         name = type(last.error).__name__ if last.error is not None else "no end"
         return Verdict("POISON", name, tuple(differing), last.error, last.origin)
     if not differing:
-        return None if failed_child is None else _failure_of(failed_child)
+        if failed_child is None:
+            return None
+        error = failed_child.run.error
+        what = f"{type(error).__name__} in {failed_child.record.name}"
+        return Verdict("POISON", what, (), error, failed_child.run.origin)
     name = ranked[0][0] if is_done else undone[0]
     word = words[name] if is_done else "STUCK"
     what = what_of((name, wanted.get(name, MISSING), found.get(name, MISSING)))
     return Verdict(word, what, tuple(differing), last.error, last.origin)
-
-
-def _failure_of(child: Child) -> Verdict:
-    error = child.run.error
-    what = f"{type(error).__name__} in {child.record.name}"
-    return Verdict("POISON", what, (), error, child.run.origin)
 
 
 def what_of(difference: tuple[str, Any, Any]) -> str:
@@ -149,7 +147,7 @@ def _word(once: Any, now: Any, before: Any) -> Word:
 
 
 def _has_only_more(once: Any, now: Any) -> bool:
-    """Return whether a value differs by further items alone: its own, or those of a list somewhere within it."""
+    """Return whether a value only has more items than before, in itself or in a list somewhere within it."""
     wanted, found = _counted(once), _counted(now)
     if wanted is None or found is None or wanted == found:
         return False

@@ -31,14 +31,13 @@ from ..engine.acts import (
     skippable,
     watcher,
 )
-from ..engine.ending.death import holds
 from ..engine.ending.process_state import ProcessIds
 from ..engine.ending.watchdog import Watchdog
 from ..engine.lines import line_tracer
 from ..engine.run import Run
 from ..engine.scope import Scope
 from ..engine.sources import Sources
-from ..engine.unwinding import InContext, clear_frames, isolated, silence_loop, silenced
+from ..engine.unwinding import InContext, clear_frames, holds, isolated, silence_loop, silenced
 from ..engine.watching import (
     PartOfAct,
     Watch,
@@ -46,8 +45,7 @@ from ..engine.watching import (
     is_within_act,
 )
 from ..report.audience import current_audience, kept_state
-from .databases import Databases
-from .process import LiveProcess
+from .process import Databases, LiveProcess
 from .worth import CrashPoint, place_of
 
 #: Up to here a number in the text of a point is most likely no process id.
@@ -245,11 +243,6 @@ class LiveEffects:
     """
 
     def __init__(self, patches: Patches) -> None:
-        """Install none yet.
-
-        Args:
-            patches: puts everything back, after the last test.
-        """
         self._patches = patches
         self._sources: Sources | None = None
         self._databases = Databases(self._patches)
@@ -270,10 +263,6 @@ class LiveEffects:
         """Let a delivery be made in a block; if it is killed, nothing that it began is left.
 
         A database rolls back the transactions of a worker that died, and its memory is gone.
-
-        Args:
-            watch: watches the delivery.
-            scope: decides whose lines are points.
         """
         if not watch.kills:
             yield
@@ -337,7 +326,7 @@ class LiveCrash:
     async def adeliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
     ) -> Delivery:
-        """Do the same on the running event loop."""
+        """Make a delivery on the running event loop, as `deliver` does."""
         attempt = self._begin(ledger, record, body)
         if attempt is None:
             return await performer.amake(ledger, record, body)
@@ -362,7 +351,7 @@ class LiveCrash:
             return self._called_again(call.make())
 
     async def acall(self, call: DirectCall) -> Any:
-        """Do the same for a coroutine function."""
+        """Make a direct call of a coroutine function, as `call` does."""
         with calling():
             attempt = self._begin_call(call)
             if attempt is None:
@@ -433,7 +422,7 @@ class LiveCrash:
 
 
 class _Attempt:
-    """One watched delivery of a test."""
+    """One watched delivery of a test. A ledger is None if no harness is open, a record for a direct call."""
 
     def __init__(
         self,
@@ -445,22 +434,9 @@ class _Attempt:
         effects: LiveEffects,
         ended: Callable[[LiveWatch], None],
     ) -> None:
-        """Begin it.
-
-        Args:
-            ledger: records its enqueues; None if no harness is open.
-            record: the record of the job; None for a direct call.
-            body: runs the body.
-            scope: decides whose lines are points.
-            watch: watches it.
-            effects: clears up after it.
-            ended: called at its end.
-        """
-        self._ledger = ledger
+        self._ledger, self.record = ledger, record
+        self._scope, self._effects, self._ended = scope, effects, ended
         self._passing = False
-        self._scope = scope
-        self._ended = ended
-        self.record = record
         self.watch = watch
         self.body = LiveBody(body, watch)
         self.before = 0 if ledger is None or record is None else ledger.begin(record)
@@ -468,7 +444,6 @@ class _Attempt:
         #: What a direct call returned.
         self.value: Any = None
         self._is_killed = watch.kills
-        self._effects = effects
 
     @contextmanager
     def watched(self) -> Generator[None, None, None]:

@@ -18,8 +18,6 @@ from ..engine.points import Noted, Point
 
 #: What differs between two rounds of a loop that do the same.
 _VALUES: Final = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
-#: Effects that a database takes back when their transaction is not committed, by the kind of the act.
-_IN_TRANSACTIONS: Final = frozenset(("sqlite", "aiosqlite", "psycopg", "sqlalchemy", "django"))
 
 #: After an effect that lasts; before it; around a statement that awaits its commit; at a plain line; where nothing
 #: has happened since the point before.
@@ -116,10 +114,8 @@ def _surroundings(points: Sequence[CrashPoint]) -> Iterable[Beside]:
         act = point.act
         if act is None:
             yield "nothing new" if _is_beside_its_effect(points, position) else "line"
-        elif (
-            act.kind in _IN_TRANSACTIONS
-            and position < commits.get((point.job, point.delivery, act.kind), -1)
-            and act.text.lower() != "commit"
+        elif act.awaits_commit and position < commits.get(
+            (point.job, point.delivery, act.kind), -1
         ):
             yield "statement"
         else:

@@ -77,34 +77,24 @@ def effect_name_of(point: Point) -> str:
     return f"{point.text} in {point.function}{time}"
 
 
+@dataclass
 class Interruption:
     """Interrupts a delivery once, at a point."""
 
-    def __init__(
-        self,
-        choice: PointChoice,
-        interrupt: Callable[[Point, Act | None], BaseException | None],
-        counts: Callable[[Point, Act | None], bool] = lambda point, act: True,
-    ) -> None:
-        """Wait for the point.
-
-        Args:
-            choice: chooses it.
-            interrupt: called there; returns the error to raise, or None.
-            counts: returns whether a point can be chosen at all.
-        """
-        self._choice = choice
-        self._interrupt = interrupt
-        self._counts = counts
-        #: The point; None as long as the delivery has not come to it.
-        self.point: Point | None = None
+    choice: PointChoice
+    #: Called at the point; returns the error to raise, or None.
+    interrupt: Callable[[Point, Act | None], BaseException | None]
+    #: Returns whether a point can be chosen at all.
+    counts: Callable[[Point, Act | None], bool] = lambda point, act: True
+    #: None as long as the delivery has not come to it.
+    point: Point | None = None
 
     def at_point(self, run: Run, index: int) -> BaseException | None:
         """Interrupt a delivery if this is the point."""
         if self.point is not None:
             return None
         point, act = run.points[index], run.point_acts[index]
-        if not self._counts(point, act) or not self._choice.is_at(point, act):
+        if not self.counts(point, act) or not self.choice.is_at(point, act):
             return None
         self.point = point
-        return self._interrupt(point, act)
+        return self.interrupt(point, act)

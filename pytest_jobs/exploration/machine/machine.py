@@ -289,7 +289,8 @@ class JobMachine(MachineSteps):
         error = sys.exc_info()[1]
         failed = error is not self._jobs_error
         try:
-            if not failed and self._is_initialized():
+            is_begun = not (self._jobs_run.searching and self._initialize_rules_to_run)
+            if not failed and is_begun:
                 self._jobs_session.drain(self._check_invariants)
                 self._check_invariants()
                 self.settled()
@@ -397,9 +398,6 @@ class JobMachine(MachineSteps):
         if rule.function.__module__ == __name__ and self._jobs_step:
             return f"state.{self._jobs_step}"
         return super()._repr_step(rule, data, result)
-
-    def _is_initialized(self) -> bool:
-        return not (self._jobs_run.searching and self._initialize_rules_to_run)
 
 
 def _arguments(declared: Any) -> st.SearchStrategy[Any]:

@@ -91,12 +91,6 @@ class Processes:
     """Gives each process a thread and a memory of its own, and keeps the killed ones as they died."""
 
     def __init__(self, memory: ProcessMemory, time_limit: float) -> None:
-        """Begin with one process.
-
-        Args:
-            memory: what each process keeps.
-            time_limit: seconds of real time that one delivery may take.
-        """
         self._memory = memory
         self._time_limit = time_limit
         self._dead: list[Process] = []

@@ -19,17 +19,16 @@ from ...harness.records.progress import Work
 from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
-from ..effects.doubles.kinds import KINDS_OF_CALLS, CallKinds, kinds_of
+from ..effects.doubles.kinds import kinds_of
 from ..effects.doubles.verbs import CallKind
-from ..effects.placed.stubs import Stubs
 from ..engine.engine import Engine
 from ..engine.memory.places import Namespace
 from ..engine.sameness.differences import not_fresh
 from ..engine.scope import Scope
 from ..engine.world import World
+from ..histories.checked_job import open_search
 from ..report.audience import current_audience, kept_state
-from ..stores.account import Ignore, follow_files
-from ..stores.open_connections import follow_connections
+from ..stores.account import Ignore
 
 
 class Example(Protocol):
@@ -111,12 +110,8 @@ class MachineRun:
             self._name(targets)
             for target in targets:
                 scope.add(target.bridge.resolve(target.job))
-            engine.start()
-            engine.of_search.of(KINDS_OF_CALLS, lambda: CallKinds(self.options.mocks))
-            engine.when_built.append(Stubs(engine).stand_in)
+            open_search(engine, self.options.mocks)
             self.modules()
-            follow_files()
-            follow_connections(engine.of_search.undo_by)
             _let_threads_share_connections(engine.patches)
             self._stack = stack.pop_all()
 
@@ -143,19 +138,11 @@ class MachineRun:
             example.close()
 
     def note_first(self, name: str, error: BaseException | None) -> None:
-        """Note how the first delivery of a job ended that nothing disturbed.
-
-        Args:
-            name: the name of the job.
-            error: the error with which it failed; None if it has not.
-        """
+        """Note how the first delivery of a job ended that nothing disturbed."""
         self._first[name] = error if self._first.get(name, error) is not None else None
 
     def check_guesses(self, error: Exception) -> None:
         """Check that an example that is over did not fail because its world was taken for memory of a process.
-
-        Args:
-            error: its failure.
 
         Raises:
             UnsatisfiedAssumption: when it was, in a search, which goes on and knows better now.

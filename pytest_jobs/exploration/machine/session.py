@@ -45,11 +45,6 @@ class Queue:
     """The deliveries that are to be made, each job by the label that steps use, such as `pay#2`."""
 
     def __init__(self, short_name: Callable[[JobRecord], str]) -> None:
-        """Begin with no job.
-
-        Args:
-            short_name: returns the label of the job of a record without its number.
-        """
         self._short_name = short_name
         self._labels: dict[tuple[Source, str], str] = {}
         self._numbers: Counter[str] = Counter()
@@ -282,9 +277,6 @@ class Session(Deliveries):
 
     def drain(self, after_each: Callable[[], object]) -> None:
         """Make all pending deliveries, in the order in which they are due, until there are none.
-
-        Args:
-            after_each: called after each delivery.
 
         Raises:
             PoisonJob: when a job is never done.

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 from ...errors import ExplorationError
 from ...harness.records.texts import short_repr
 from ..engine.acts import Act, Unwound
-from ..engine.points import Point
+from ..engine.points import Point, PointKind
 from ..engine.run import Run
 from .interruptions import (
     DrawnPoint,
@@ -164,53 +164,51 @@ class MachineSteps(RuleBasedStateMachine):
             self._jobs_session.kill()
             return Unwound()
 
-        self._interrupt("crash", job, Interruption(choice, kill), choice, name_of)
+        self._interrupt("crash", job, Interruption(choice, kill), name_of)
 
     def _overlap(self, job: str, choice: PointChoice) -> None:
         def pause(point: Point, act: Act | None) -> BaseException | None:
             return None if self._jobs_session.pause() else Unwound()
 
-        self._interrupt("overlap", job, Interruption(choice, pause), choice, name_of)
+        self._interrupt("overlap", job, Interruption(choice, pause), name_of)
 
     def _effect_fails(self, job: str, choice: PointChoice) -> None:
-        interruption = Interruption(
-            choice,
-            lambda point, act: None if act is None or act.refused is None else act.refused(),
-            lambda point, act: (
-                act is not None and point.kind == "before" and act.refused is not None
-            ),
-        )
-        self._interrupt("effect_fails", job, interruption, choice, effect_name_of)
+        self._fail("effect_fails", job, choice, "before", lambda act: act.refused)
 
     def _reply_lost(self, job: str, choice: PointChoice) -> None:
-        interruption = Interruption(
-            choice,
-            lambda point, act: (
-                None if act is None or act.answer_lost is None else act.answer_lost()
-            ),
-            lambda point, act: (
-                act is not None and point.kind == "after" and act.answer_lost is not None
-            ),
-        )
-        self._interrupt("reply_lost", job, interruption, choice, effect_name_of)
+        self._fail("reply_lost", job, choice, "after", lambda act: act.answer_lost)
 
-    def _interrupt(
+    def _fail(
         self,
         step: str,
         job: str,
-        interruption: Interruption,
         choice: PointChoice,
-        name: Callable[[Point], str],
+        moment: PointKind,
+        error_of: Callable[[Act], Callable[[], Exception] | None],
+    ) -> None:
+        def maker(point: Point, act: Act | None) -> Callable[[], Exception] | None:
+            return None if act is None or point.kind != moment else error_of(act)
+
+        def fail(point: Point, act: Act | None) -> BaseException | None:
+            # Only here, since making the error of a database breaks its connection.
+            make = maker(point, act)
+            return None if make is None else make()
+
+        counting = Interruption(choice, fail, lambda point, act: maker(point, act) is not None)
+        self._interrupt(step, job, counting, effect_name_of)
+
+    def _interrupt(
+        self, step: str, job: str, interruption: Interruption, name: Callable[[Point], str]
     ) -> None:
         # A position beyond the last point interrupts nothing, so the step is a plain `perform`.
         self._note_step("perform", repr(job))
         run = self._jobs_session.deliver(job, interruption)
         if interruption.point is not None:
             self._note_step(step, repr(job), f"at={name(interruption.point)!r}")
-        elif not isinstance(choice, DrawnPoint):
+        elif not isinstance(interruption.choice, DrawnPoint):
             came_to = "".join(f"\n  {name_of(point)}" for point in run.points)
             raise ExplorationError(
-                f"{job} did not come to {choice} in this step. It came to:{came_to or ' none'}"
+                f"{job} did not come to {interruption.choice} in this step. It came to:{came_to or ' none'}"
             )
         self._note_error(run)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,42 +29,27 @@ if TYPE_CHECKING:
 GUESSED: Final = "Calls that do not count, by their names (mocks= changes it)"
 
 
-class CheckNote:
+class CheckNote(NamedTuple):
     """The result of one check in plain values, for the summary of a session."""
 
-    def __init__(
-        self,
-        job: str,
-        histories: int = 0,
-        not_asked: tuple[str, ...] = (),
-        left_out: tuple[str, ...] = (),
-        replay: Literal["", "passes", "other"] = "",
-        guesses: tuple[str, ...] = (),
-        forgives: str = "",
-    ) -> None:
-        """Note a check.
-
-        Args:
-            job: the name of its job.
-            histories: how many were explored.
-            not_asked: the names of the histories that the check did not ask for.
-            left_out: everything that was asked for and not explored, each in a few words.
-            replay: for a replay: whether the history passes now, or the token names another check.
-            guesses: the calls of doubles that do not count, or not when they are repeated, by their names.
-            forgives: the name of the library that would not have delivered the job again, where a history passed
-                only because the check did; "" if there is no such history.
-        """
-        self.job = job
-        self.histories = histories
-        self.not_asked = not_asked
-        self.left_out = left_out
-        self.replay = replay
-        self.guesses = guesses
-        self.forgives = forgives
+    #: The name of the job, and how many histories were explored.
+    job: str
+    histories: int = 0
+    #: The names of the histories that the check did not ask for.
+    not_asked: tuple[str, ...] = ()
+    #: Everything that was asked for and not explored, each in a few words.
+    left_out: tuple[str, ...] = ()
+    #: For a replay: whether the history passes now, or the token names another check.
+    replay: Literal["", "passes", "other"] = ""
+    #: The calls of doubles that do not count, or not when they are repeated, by their names.
+    guesses: tuple[str, ...] = ()
+    #: The name of the library that would not have delivered the job again, where a history passed only because the
+    #: check did; "" if there is no such history.
+    forgives: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            **vars(self),
+            **self._asdict(),
             "not_asked": list(self.not_asked),
             "left_out": list(self.left_out),
             "guesses": list(self.guesses),

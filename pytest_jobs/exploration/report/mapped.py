@@ -47,11 +47,6 @@ def exploration_map(
     """Return the map of a check in plain values; None if it explored nothing.
 
     With arguments that Hypothesis draws, the failure is drawn, or else the arguments with most points.
-
-    Args:
-        job: the name of the job.
-        explorations: what was explored, one for each set of arguments.
-        root: names of files are relative to it.
     """
     explored = [one for one in explorations if one.chosen is not None and one.points]
     if not explored:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,13 +14,14 @@ from ...harness.records.texts import duration, error_text, short_name, short_rep
 from ..engine.functions import FunctionBridge
 from ..engine.points import Point, enclosing_function
 from ..engine.run import Run
+from ..engine.sameness.differences import MISSING
+from ..engine.sameness.renaming import Fields
 from ..histories.checked_job import CheckedJob
 from ..histories.exploration import Exploration, Failure, Rest
 from ..histories.plans import HISTORIES, HistoryName
 from ..histories.replay import Token, other_name, token_of
 from ..histories.verdicts import is_more_of_the_same, names_in
-from .audience import Audience
-from .difference import difference_text, plain
+from .audience import Audience, current_audience
 from .hints import Habits, accepting, hint
 from .story import executed_lines, story
 
@@ -113,10 +115,6 @@ class Report:
             names = {name for difference in differing for name in names_in(difference)}
             yield accepting(names, always=True, given=kinds.intersection(self.at_least_once))
 
-    @property
-    def _is_dropped(self) -> bool:
-        return self.failure.runs[-1].dropped
-
     def __str__(self) -> str:
         parts = [
             f"{self._headline()}\n{self._in_short()}",
@@ -184,7 +182,7 @@ class Report:
         if self.failure.plan.second is not None:
             text += _AND_AGAIN[self.history]
         dropped = ", and as configured the job was not delivered again."
-        return text.replace(_AGAIN, dropped) if self._is_dropped else text
+        return text.replace(_AGAIN, dropped) if self.failure.runs[-1].dropped else text
 
     def _share(self) -> str:
         if self.rest is None or self.failure.plan.point is None:
@@ -198,6 +196,8 @@ class Report:
     # The last lines
 
     def _closing(self) -> list[str]:
+        nodeid = self.audience.nodeid
+        pytest = f"pytest {_quoted(nodeid)} " if nodeid else ""
         return [
             self._what_was_drawn(),
             "" if self.audience.verbose else self._also_fails(),
@@ -205,7 +205,7 @@ class Report:
             f"world: {self.exploration.world}" if self.exploration.world else "",
             f"hint: {self.hint}",
             self.semantics,
-            self._replay(),
+            f"replay: {pytest}--jobs-replay={self.token}",
         ]
 
     def _what_was_drawn(self) -> str:
@@ -226,10 +226,6 @@ class Report:
             f"The world does not show {names}; what the job writes there is compared all the same. Show it, or "
             f"say ignore={{{ignored}}}."
         )
-
-    def _replay(self) -> str:
-        nodeid = self.audience.nodeid
-        return f"replay: {f'pytest {_quoted(nodeid)} ' if nodeid else ''}--jobs-replay={self.token}"
 
     def _others(self) -> list[Failure]:
         return [] if self.rest is None else self.rest.failures[1:]
@@ -272,20 +268,14 @@ class Report:
 
 
 def report_on(
-    checked: CheckedJob,
-    exploration: Exploration,
-    failure: Failure,
-    audience: Audience,
-    *,
-    drawn: Sequence[int | str] = (),
+    checked: CheckedJob, exploration: Exploration, failure: Failure, drawn: Sequence[int | str]
 ) -> Report:
-    """Return the report on an exploration that has failed.
+    """Return the report on an exploration that has failed, for the test in which the check runs.
 
     Args:
         checked: the job.
         exploration: what was explored.
         failure: the simplest history that fails.
-        audience: the test in which the check runs.
         drawn: the positions and the names of the arguments that Hypothesis drew.
     """
     others, plan = checked.options.others, failure.plan
@@ -296,7 +286,7 @@ def report_on(
         failure,
         token_of(plan, checked.name, others, arguments),
         _semantics_text(checked),
-        audience,
+        current_audience(),
         other_name(others, plan.other) if plan.name == "out_of_order" else "",
         checked.options.at_least_once,
         dict(_named(checked, exploration, drawn)),
@@ -393,3 +383,82 @@ def _run_dict(run: Run) -> dict[str, Any]:
         "acknowledged": run.acknowledged,
         "error": None if run.error is None else error_text(run.error),
     }
+
+
+_WIDTH: Final = 96
+_ITEMS: Final = 4
+_COMMON: Final = 16
+
+
+def difference_text(differences: tuple[tuple[str, Any, Any], ...]) -> str:
+    """Return each name with its value after one clean run and its value now."""
+    lines: list[str] = []
+    told: list[tuple[str, str]] = []
+    for name, once, now in differences:
+        pair = _pair(once, now)
+        # A fake whose calls are in the state as well would be shown twice.
+        if pair not in told:
+            told.append(pair)
+            lines += [name, f"  once: {pair[0]}", f"  now:  {pair[1]}"]
+    return "\n".join(lines)
+
+
+def plain(value: Any) -> Any:
+    """Return an observed value as JSON has it."""
+    if isinstance(value, dict):
+        return [{"value": plain(key), "count": count} for key, count in value.items()]
+    if isinstance(value, tuple):
+        return [plain(inner) for inner in value]
+    return value if isinstance(value, str | int | float | None) else repr(value)
+
+
+def _pair(once: Any, now: Any) -> tuple[str, str]:
+    if isinstance(once, str) and isinstance(now, str):
+        return _texts(once, now)
+    wanted, found = _as_counter(once), _as_counter(now)
+    if wanted is None or found is None or wanted == found:
+        return _single(once), _single(now)
+    texts = _items(wanted, beside=found), _items(found, beside=wanted)
+    if not any(found[item] == count for item, count in wanted.items()):
+        return texts
+    # Items that are there as often on the other side are left out, so that only the number speaks of them.
+    return f"{texts[0]}; {wanted.total()} in all", f"{texts[1]}; {found.total()} in all"
+
+
+def _single(value: Any) -> str:
+    return shortened(repr(value), _WIDTH)
+
+
+def _as_counter(value: Any) -> Counter[str] | None:
+    if value is MISSING:
+        return Counter()
+    if isinstance(value, Mapping):
+        return Counter({repr(key): count for key, count in value.items()})
+    if isinstance(value, tuple) and not isinstance(value, Fields):
+        return Counter(map(repr, value))
+    return None
+
+
+def _items(counted: Counter[str], beside: Counter[str]) -> str:
+    """Return the items that are not there as often on the other side."""
+    differing = [(item, count) for item, count in counted.items() if beside[item] != count]
+    shown = [
+        (f"{count} x " if count > 1 else "") + shortened(item, _WIDTH)
+        for item, count in differing[:_ITEMS]
+    ]
+    left = len(differing) - len(shown)
+    if left:
+        shown.append(f"and {left} more")
+    return shortened(", ".join(shown), _WIDTH * 2) or ("only the others" if counted else "nothing")
+
+
+def _texts(once: str, now: str) -> tuple[str, str]:
+    """Return two texts from shortly before the first difference."""
+    pairs = enumerate(zip(once, now, strict=False))
+    common = next((at for at, (one, other) in pairs if one != other), min(len(once), len(now)))
+    begin = common - _COMMON if common > _WIDTH // 2 else 0
+    dots = "..." if begin else ""
+    return (
+        dots + shortened(repr(once[begin:]), _WIDTH),
+        dots + shortened(repr(now[begin:]), _WIDTH),
+    )

@@ -140,13 +140,7 @@ class Block:
 
 
 def story(failure: Failure, reference: Run, other: str = "") -> str:
-    """Return the story of a history.
-
-    Args:
-        failure: the history.
-        reference: the clean run, whose lines show what never ran.
-        other: the name of the other job of `out_of_order`.
-    """
+    """Return the story of a history."""
     blocks = _without_repetitions(_blocks(failure, reference, other))
     blocks += _performed(failure.children)
     rows = [row for block in blocks for row in block.rows]
@@ -293,13 +287,7 @@ def place_text(point: Point) -> str:
 
 
 def _never_ran(reference: Run, index: int, first: Run) -> list[Row]:
-    """Return the lines of the clean run after a point that a killed delivery did not come to, and its effects.
-
-    Args:
-        reference: the clean run.
-        index: the index of the first point that the delivery did not come to.
-        first: the delivery.
-    """
+    """Return the lines of the clean run after a point that a killed delivery did not come to, and its effects."""
     ran = {line.place for line in executed_lines(first, end=index)}
     left = executed_lines(reference, begin=index)
     fresh = [line for line in left if line.place not in ran]

@@ -68,21 +68,11 @@ class Store(Protocol):
         ...
 
     def left_out(self, name: str, ways: Collection[str]) -> str | None:
-        """Return why an item is not compared; "" if it is no result of the job; None to compare it.
-
-        Args:
-            name: the item.
-            ways: the ways in which deliveries wrote it.
-        """
+        """Return why an item is not compared; "" if it is no result of the job; None to compare it."""
         ...
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
-        """Return what an item has now, in a form that can be compared.
-
-        Args:
-            name: the item.
-            renamed: gives a value a form that is the same in each history.
-        """
+        """Return what an item has now, in a form that can be compared."""
         ...
 
 
@@ -288,11 +278,7 @@ class Account:
             ways.add(way)
 
     def looked_at(self, is_meant: Callable[[Any], bool]) -> set[str]:
-        """Note that a snapshot has looked at all of some stores; return the items that deliveries wrote there.
-
-        Args:
-            is_meant: returns whether a store is meant.
-        """
+        """Note that a snapshot has looked at all of some stores; return the items that deliveries wrote there."""
         keys = [key for key, store in self._stores.items() if is_meant(store)]
         for key in keys:
             self.read(key, "*")
@@ -326,11 +312,7 @@ class Account:
                 self.note_event("open", (path, "a"))
 
     def unshown(self, renamed: Callable[[Any], Any]) -> list[Any]:
-        """Return what was written and is not shown, as it is at a point of a delivery.
-
-        Args:
-            renamed: gives a value a form that can be compared.
-        """
+        """Return what was written and is not shown, as it is at a point of a delivery."""
         with self.during("comparison"):
             written = [place for place in self._written if not self._is_shown(*place)]
             for key in (_OPEN_FILES, _HANDLES):
@@ -344,11 +326,7 @@ class Account:
     # The end
 
     def settle(self, renamed: Callable[[Any], Any]) -> dict[str, Any]:
-        """Return what was written and is not shown, by names for a state. Later writes do not count.
-
-        Args:
-            renamed: gives a value a form that is the same in each history.
-        """
+        """Return what was written and is not shown, by names for a state. Later writes do not count."""
         contents: dict[Item, list[Any]] = {}
         with self.during("comparison"):
             for item, key, name in self._unshown_work():
@@ -514,12 +492,7 @@ class Accounts:
         return self._open[-1] if self._open else None
 
     def open(self, account: Account, stack: ExitStack) -> None:
-        """Let effect sources report to an account.
-
-        Args:
-            account: the account.
-            stack: ends that.
-        """
+        """Let effect sources report to an account."""
         self._open.append(account)
         stack.callback(self._close, account)
         self.note_turn()

@@ -250,12 +250,7 @@ def _entries_of_dbm(path: str) -> list[tuple[str, bytes]]:
 
 
 def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
-    """Return the content of a file in a form that can be compared.
-
-    Args:
-        content: the content.
-        renamed: gives a value a form that is the same in each history.
-    """
+    """Return the content of a file in a form that can be compared."""
     packed = _unpacked(content)
     if packed is not None:
         return tuple((name, content_form(inner, renamed)) for name, inner in packed)

@@ -71,11 +71,7 @@ open_connections = OpenConnections()
 
 
 def follow_connections(undo_by: Callable[[Callable[[], object]], object]) -> None:
-    """Let the account of each history know what is done by connections that are open by now.
-
-    Args:
-        undo_by: takes what is called when the check ends.
-    """
+    """Let the account of each history know what is done by connections that are open by now."""
     for connection in open_connections.look():
         followed = _Followed(connection)
         # One of another thread, which no delivery can use.
@@ -88,7 +84,7 @@ def follow_connections(undo_by: Callable[[Callable[[], object]], object]) -> Non
 class _Followed:
     """A connection of which the account of a history knows the tables, as far as its callbacks name them.
 
-    Its statements are no acts of their own: nothing of Python runs between them and the line of the job.
+    Its statements are no effects of their own: nothing of Python runs between them and the line of the job.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -169,12 +169,7 @@ class Authorizer:
 
     @classmethod
     def of_new(cls, connection: sqlite3.Connection, database: Any) -> Authorizer:
-        """Return the authorizer of a connection that is about to be opened.
-
-        Args:
-            connection: the connection.
-            database: the database that it is opened with.
-        """
+        """Return the authorizer of a connection that is about to be opened."""
         account = accounts.current
         place = _place_of(database)
         is_private = account is None or account.phase == "delivery"

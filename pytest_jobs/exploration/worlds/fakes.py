@@ -72,9 +72,6 @@ def fake(
     if leave_out is not None:
         leave_out(target)
     made = Fake(name or attribute, key=key, remembers=remembers, reads=reads, counts=counts)
-    patches = Patches()
-    patches.set(owner, attribute, made.proxy_of(Place(), target))
-    try:
+    with Patches() as patches:
+        patches.set(owner, attribute, made.proxy_of(Place(), target))
         yield made
-    finally:
-        patches.restore()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...harness.records.patches import Patches
-from ..messages.mail import Mail
+from ..effects.mail import Mail
 
 
 class FakeMail:
@@ -29,7 +29,6 @@ def fake_mail() -> Generator[FakeMail, None, None]:
         The fake; `.inbox` are the mails that were sent.
     """
     made = FakeMail()
-    patches = Patches()
 
     def get_socket(self: Any, host: str, port: int, timeout: Any) -> _FakeSocket:
         return _FakeSocket(made.inbox)
@@ -40,13 +39,11 @@ def fake_mail() -> Generator[FakeMail, None, None]:
         answer: tuple[int, bytes] = self.docmd("STARTTLS")
         return answer
 
-    for kind in (smtplib.SMTP, smtplib.SMTP_SSL):
-        patches.set(kind, "_get_socket", get_socket)
-    patches.set(smtplib.SMTP, "starttls", starttls)
-    try:
+    with Patches() as patches:
+        for kind in (smtplib.SMTP, smtplib.SMTP_SSL):
+            patches.set(kind, "_get_socket", get_socket)
+        patches.set(smtplib.SMTP, "starttls", starttls)
         yield made
-    finally:
-        patches.restore()
 
 
 class _FakeSocket:

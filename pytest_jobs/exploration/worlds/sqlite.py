@@ -40,17 +40,14 @@ def sqlite_world(
     Raises:
         ExplorationError: when there is nothing of that name to bind.
     """
-    patches = Patches()
     # With a shared cache several connections have one database in memory, which lives as long as `keeper`.
     uri = f"file:pytest-jobs-{os.getpid()}-{next(_numbers)}?mode=memory&cache=shared"
-    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as keeper:
+    keeping = closing(sqlite3.connect(uri, uri=True, isolation_level=None))
+    with keeping as keeper, Patches() as patches:
         keeper.executescript(schema)
         if bind is not None:
             _bind(patches, bind, uri)
-        try:
-            yield lambda table: list(keeper.execute(f'select * from "{table}" order by 1'))  # noqa: S608 - a name that the test writes
-        finally:
-            patches.restore()
+        yield lambda table: list(keeper.execute(f'select * from "{table}" order by 1'))  # noqa: S608 - a name that the test writes
 
 
 def _bind(patches: Patches, bind: tuple[Any, str], uri: str) -> None:

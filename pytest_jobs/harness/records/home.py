@@ -11,7 +11,8 @@ import fnmatch
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePath
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ _INSTALLED: Final = tuple(
     sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 _TESTS: Final = ("test_*.py", "*_test.py", "tests.py", "conftest.py")
+#: Folders in which a project keeps its tests, and with them its fakes.
+_TEST_FOLDERS: Final = frozenset(("tests", "test", "testing"))
 
 
 class Home:
@@ -104,7 +107,8 @@ def _named_in(module: ModuleType) -> Iterator[ModuleType]:
     for value in list(variables.values()):
         if is_one_of((ModuleType,), value):
             # Python puts each module of a package into it: the other tests of a folder are not meant by that.
-            if not (value.__name__.startswith(f"{own}.") and _is_of_tests(value)):
+            file = attributes_of(value).get("__file__") or ""
+            if not (value.__name__.startswith(f"{own}.") and is_test_file(file)):
                 yield value
             continue
         if type(value) is FunctionType:
@@ -118,9 +122,20 @@ def _named_in(module: ModuleType) -> Iterator[ModuleType]:
     )
 
 
-def _is_of_tests(module: ModuleType) -> bool:
-    name = Path(attributes_of(module).get("__file__") or "").name
+@cache
+def is_test_file(filename: str) -> bool:
+    """Say whether a file is called as tests are, or as what belongs to them."""
+    name = Path(filename).name
     return any(fnmatch.fnmatch(name, pattern) for pattern in _TESTS)
+
+
+def is_in_test_folder(path: PurePath) -> bool:
+    """Say whether a file lies in a folder of tests.
+
+    Args:
+        path: its path from the folder of the project.
+    """
+    return not _TEST_FOLDERS.isdisjoint(path.parts[:-1])
 
 
 def _imported_by(value: Any, own: str, package: str) -> Iterator[set[str]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Self
 
 _ABSENT: Final = object()
 
 
 class Patches:
-    """The attributes that were replaced, the newest last."""
+    """The attributes that were replaced, the newest last. As a block, it puts everything back at its end."""
 
     __slots__ = ("_restores",)
 
@@ -47,6 +47,12 @@ class Patches:
             except BaseException:
                 self.restore()
                 raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.restore()
 
     def __bool__(self) -> bool:
         return bool(self._restores)

@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
+from ...harness.records.home import is_in_test_folder, is_test_file
 from ..lint.basis.settings import LintSettings
 from ..seen.session import SeenDelivery, SeenJob, SeenSession, SeenTest
 from ..source.jobs import DeclaredJob
@@ -17,9 +18,6 @@ from ..source.workers import workers_of
 from .cases import Base, Case, Cases, Kind
 from .matching import shown_by
 
-#: Jobs in these files and folders are a part of the tests.
-_TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
-_TEST_FOLDERS: Final = frozenset(("tests", "test", "testing"))
 #: Folders of code that is not of the project.
 _INSTALLED: Final = frozenset(("site-packages", "dist-packages"))
 #: What happens to one job alone, and not to all that derive from it.
@@ -286,7 +284,4 @@ def _covered(cases: Iterable[Case]) -> list[CoveredCase]:
 
 
 def _is_of_tests(shown: str) -> bool:
-    path = Path(shown)
-    return bool({*path.parts[:-1]} & _TEST_FOLDERS) or any(
-        fnmatch(path.name, pattern) for pattern in _TESTS
-    )
+    return is_in_test_folder(Path(shown)) or is_test_file(shown)

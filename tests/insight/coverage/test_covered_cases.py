@@ -237,7 +237,7 @@ def test_a_recurring_job_of_the_core_is_listed_by_its_key(tmp_path):
     assert [case.text for case in job.cases if case.kind == "fired"] == ["recurring nightly"]
 
 
-@pytest.mark.parametrize("name", ["test_app", "app_test", "conftest"])
+@pytest.mark.parametrize("name", ["test_app", "app_test", "tests", "conftest"])
 def test_jobs_of_tests_do_not_count(name, tmp_path):
     source = "from pytest_jobs import job\n@job\ndef pay(): ...\n"
 

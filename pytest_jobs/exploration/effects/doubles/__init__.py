@@ -3,7 +3,7 @@
 - `verbs`: what a call counts as, by its name: the one table for every double; `kinds`: what the test says of it.
 - `clients`: what is a client of a service, with methods that reach it, and what is data.
 - `arguments`: the arguments of a call, as a text and as a value that can be compared.
-- `operators`: operators and assignments, as effects; `containers`: lists and dicts of a service that a job fills.
+- `operators`: operators, assignments, and lists and dicts of a service that a job fills, as effects.
 - `receiver`: which calls of a service are effects, and what it remembers of them.
 - `proxies`: what the application finds in the place of a client, however deep it lies.
 - `wrapping`: `wrap`, for services that work in a test. `fake` in `worlds/fakes` puts something in their place.

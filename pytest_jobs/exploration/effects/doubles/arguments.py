@@ -64,7 +64,7 @@ def _without_address(value: Any) -> Any:
 
 def comparable(value: Any, depth: int = _DEPTH) -> Any:
     """Return a value as it is now, in a form in which it can be compared with that of another history."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _SIMPLE:
         return value
     if kind is tuple:
@@ -79,19 +79,15 @@ def comparable(value: Any, depth: int = _DEPTH) -> Any:
         return tuple(comparable(inner, depth - 1) for inner in value)
     if isinstance(value, AbstractSet):
         return frozenset(comparable(inner, depth - 1) for inner in value)
-    if depth > 0 and _has_no_text(kind) and not _is_installed(kind):
+    if depth > 0 and kind.__repr__ is object.__repr__ and not _is_installed(kind):
         fields = getattr(value, "__dict__", {})
         return (f"<{kind.__name__}>", comparable(fields, depth - 1))
     shown = _without_address(value)
     return repr(shown) if isinstance(shown, _Shown) else value
 
 
-def _has_no_text(kind: Any) -> bool:
-    return kind.__repr__ is object.__repr__
-
-
 def _is_installed(kind: type) -> bool:
-    """Return whether a class is of a library, the objects of which may lead to everything that there is."""
+    """Return whether a class is of a library. From its objects one may come to everything that there is."""
     if kind.__module__.partition(".")[0] in sys.stdlib_module_names:
         return kind is not SimpleNamespace
     file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""

@@ -42,7 +42,7 @@ awaited: Final = Awaited()
 
 
 def install(patches: Patches) -> None:
-    """Let the operations of all clients that block be acts."""
+    """Let the operations of all clients that block be effects."""
     _install(patches, sys.modules[library].BaseClient)
 
 

@@ -115,10 +115,6 @@ def owner_of(owner: Any, attribute: str) -> tuple[Any, str]:
 def check_keys(value: Any, keys: Keys) -> None:
     """Check that a client has a method which takes each idempotency key.
 
-    Args:
-        value: the client, or a function.
-        keys: the parameter that carries the key, or a mapping by the names of methods.
-
     Raises:
         ExplorationError: when none does.
     """

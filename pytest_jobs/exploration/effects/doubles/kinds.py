@@ -20,11 +20,6 @@ class CallKinds:
     """Decides what calls are, by what the test says, and otherwise by their names."""
 
     def __init__(self, said: Mapping[str, CallKind] | None = None) -> None:
-        """Begin with what the test says.
-
-        Args:
-            said: what some calls are, by their names or patterns of names.
-        """
         self._said: dict[str, CallKind] = dict(said or {})
         self._said_of_none = dict.fromkeys(self._said)
         self._factories: set[str] = set()
@@ -103,21 +98,11 @@ class CallKinds:
         return None
 
     def note(self, name: str, guess: str) -> None:
-        """Note a guess that the result of the check prints.
-
-        Args:
-            name: the name of the call.
-            guess: what it was taken for.
-        """
+        """Note a guess that the result of the check prints."""
         self._guessed[name, guess] = None
 
     def learn_of(self, name: str, search: SourceState) -> None:
-        """Learn that the calls on the way to an effect only return what it is called on.
-
-        Args:
-            name: the whole name of what is called.
-            search: the state of effect sources for it.
-        """
+        """Learn that the calls on the way to an effect only return what it is called on."""
         beginning, *rest = name.split("()")
         for piece in rest:
             if not does_something(beginning.rpartition(".")[2]):
@@ -165,9 +150,5 @@ def check_mocks(mocks: object) -> None:
 
 
 def kinds_of(search: SourceState) -> CallKinds:
-    """Return what decides about calls in a search.
-
-    Args:
-        search: the state of effect sources for it.
-    """
+    """Return what decides about calls in a search."""
     return search.of(KINDS_OF_CALLS, CallKinds)

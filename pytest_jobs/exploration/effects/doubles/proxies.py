@@ -9,7 +9,7 @@ from typing import Any, Final
 from ...engine.acts import note_look, skippable
 from ...engine.lines import call_traced, untraced
 from .operators import COMPUTING, SYMBOLS
-from .receiver import Place, Receiver
+from .receiver import Asked, Place, Receiver
 
 #: Python looks for these in the class of an object only. They reach the object itself.
 _PASSED_ON: Final = (
@@ -50,7 +50,7 @@ _AWAITED: Final = ("__anext__", "__aenter__", "__aexit__")
 
 
 class Proxy:
-    """Stands in the place of a client, and leads its calls to a receiver."""
+    """Stands in the place of a client, and passes its calls on to a receiver."""
 
     __slots__ = ("_pytest_jobs_place", "_pytest_jobs_receiver", "_pytest_jobs_target")
 
@@ -235,4 +235,5 @@ def _await(self: Any) -> Any:
 @untraced
 def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     receiver: Receiver = self._pytest_jobs_receiver
-    return receiver.call(self._pytest_jobs_place, self._pytest_jobs_target, args, kwargs)
+    asked = Asked(self._pytest_jobs_place, self._pytest_jobs_target, args, kwargs)
+    return receiver.call(asked)

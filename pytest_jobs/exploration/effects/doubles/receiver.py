@@ -7,12 +7,12 @@ import inspect
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from types import AsyncGeneratorType, CodeType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ....errors import ReusedKeyError
 from ...engine.acts import (
@@ -30,9 +30,16 @@ from ...engine.lines import call_traced
 from ...engine.sameness.renaming import Unordered
 from .arguments import comparable, item_key, text_of, usual_key
 from .clients import Keys, is_client
-from .containers import Containers, is_collection
 from .kinds import CallKinds, kinds_of
-from .operators import SYMBOLS, is_only_memory, is_repeatable, operating, setting
+from .operators import (
+    SYMBOLS,
+    Containers,
+    is_collection,
+    is_only_memory,
+    is_repeatable,
+    operating,
+    setting,
+)
 from .verbs import CallKind
 
 _NOTHING: Final = object()
@@ -65,14 +72,28 @@ class Place:
         return Place(f"{self.path}()", (*self.through, *args, *sorted(kwargs.items())))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call that may be an effect."""
+class Asked(NamedTuple):
+    """A call as the application makes it."""
 
     place: Place
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+
+    @property
+    def there(self) -> Place:
+        """The place of what it returns."""
+        return self.place.returned(self.args, self.kwargs)
+
+    def run(self) -> Any:
+        return call_traced(self.function, *self.args, **self.kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that may be an effect."""
+
+    asked: Asked
     act: Act
     #: As `calls` of a fake has it: its name and its arguments, the key left out.
     made: tuple[Any, ...]
@@ -151,36 +172,27 @@ class Receiver:
         if kind.__module__ == "builtins" and isinstance(value, Iterator):
             return (self.found(place, item, returned=True) for item in value)
         if isinstance(value, AsyncGeneratorType):
-            return self._each_of(place, value)
+            return (self.found(place, item, returned=True) async for item in value)
         return None
-
-    async def _each_of(self, place: Place, value: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        async for item in value:
-            yield self.found(place, item, returned=True)
 
     def proxy_of(self, place: Place, value: Any) -> Any:
         raise NotImplementedError
 
     # Calls
 
-    def call(
-        self,
-        place: Place,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
+    def call(self, asked: Asked) -> Any:
         """Call a function of the service. A coroutine function is called when it is awaited."""
-        if isinstance(function, type):
+        if isinstance(asked.function, type):
             # Making an object is no effect.
-            return self.found(place.made(), call_traced(function, *args, **kwargs))
-        if not place.path:
-            place = Place(self.name)
-        kind = self._kind_of(place, function, args, kwargs)
+            return self.found(asked.place.made(), asked.run())
+        if not asked.place.path:
+            asked = asked._replace(place=Place(self.name))
+        place = asked.place
+        kind = self._kind_of(asked)
         if kind in ("read", "nothing"):
-            return self._looked_up(place, function, args, kwargs)
-        call = self._prepared(place, function, args, kwargs, is_put=kind == "put")
-        if inspect.iscoroutinefunction(function) or place.path in self._awaited():
+            return self._looked_up(asked)
+        call = self._prepared(asked, is_put=kind == "put")
+        if inspect.iscoroutinefunction(asked.function) or place.path in self._awaited():
             return self._awaiting(call)
         self._learn_of(place)
         answer: Any = None
@@ -188,12 +200,13 @@ class Receiver:
             answer = self._known_answer(call)
             if answer is _NOTHING:
                 with self._running(place):
-                    answer = call_traced(function, *args, **kwargs)
+                    answer = asked.run()
                 if inspect.iscoroutine(answer):
-                    self._learn(self._awaited(), place.path)
+                    if (current := watcher.get()) is not None:
+                        current.of_search.learn(self._awaited(), place.path)
                     return answer
                 self._has_happened(call, answer)
-        return self.found(place.returned(args, kwargs), answer, returned=True)
+        return self.found(asked.there, answer, returned=True)
 
     def changed(self, place: Place, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         """Change what the service has for a key."""
@@ -209,12 +222,7 @@ class Receiver:
             call_traced(function, *args)
 
     def note_block(self, target: Any, value: Any) -> None:
-        """Note the collection that a block gets when it is entered, if it gets one.
-
-        Args:
-            target: the context manager.
-            value: what the block gets.
-        """
+        """Note the collection that a block gets when it is entered, if it gets one."""
         if is_collection(value):
             self._blocks()[id(target)] = target, value, comparable(value)
 
@@ -292,30 +300,25 @@ class Receiver:
             call_traced(change, *args)
 
     async def _awaiting(self, call: Call) -> Any:
-        self._learn_of(call.place)
+        asked = call.asked
+        self._learn_of(asked.place)
         answer: Any = None
         with skippable(), acting(call.act), self._containers.changed():
             answer = self._known_answer(call)
             if answer is _NOTHING:
-                with self._running(call.place):
-                    answer = await call.function(*call.args, **call.kwargs)
+                with self._running(asked.place):
+                    answer = await asked.function(*asked.args, **asked.kwargs)
                 # Meanwhile another task may have made the call with the same key.
                 known = self._known_answer(call)
                 if known is _NOTHING:
                     self._has_happened(call, answer)
-        return self.found(call.place.returned(call.args, call.kwargs), answer, returned=True)
+        return self.found(asked.there, answer, returned=True)
 
-    def _looked_up(
-        self,
-        place: Place,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
-        there = place.returned(args, kwargs)
+    def _looked_up(self, asked: Asked) -> Any:
+        there = asked.there
         answer: Any = None
         with skippable(), looking(), self._containers.changed():
-            answer = call_traced(function, *args, **kwargs)
+            answer = asked.run()
         if not inspect.iscoroutine(answer):
             return self.found(there, answer, returned=True)
 
@@ -327,21 +330,24 @@ class Receiver:
 
         return awaiting()
 
-    def _kind_of(
-        self,
-        place: Place,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> CallKind:
+    def _kind_of(self, asked: Asked) -> CallKind:
+        place = asked.place
         known: CallKind | None = None
         if place.path in self._reads or place.word in self._reads:
             known = "read"
         elif not self._guesses:
             known = "effect"
         own = f"{self.own}.{place.path}".lstrip(".")
-        is_lazy = _yields(function)
-        return self._kinds().of(self._named(place), own, args, kwargs, known=known, is_lazy=is_lazy)
+        # With a `yield` in it, it runs when its items are asked for.
+        code = getattr(asked.function, "__code__", None)
+        return self._kinds().of(
+            self._named(place),
+            own,
+            asked.args,
+            asked.kwargs,
+            known=known,
+            is_lazy=isinstance(code, CodeType) and bool(code.co_flags & _YIELDING),
+        )
 
     def _named(self, place: Place) -> str:
         """Return the name of a place, with that of the service before it."""
@@ -359,17 +365,12 @@ class Receiver:
         current = watcher.get()
         return CallKinds() if current is None else kinds_of(current.of_search)
 
-    def _prepared(
-        self,
-        place: Place,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        *,
-        is_put: bool,
-    ) -> Call:
-        parameter = self._parameter_of_key(place)
-        key = self._key_of(place, function, parameter, args, kwargs)
+    def _prepared(self, asked: Asked, *, is_put: bool) -> Call:
+        place, _, args, kwargs = asked
+        parameter = self._key
+        if isinstance(parameter, Mapping):
+            parameter = parameter.get(place.path, parameter.get(place.word))
+        key = self._key_of(asked, parameter)
         others = {word: value for word, value in kwargs.items() if word != parameter or key is None}
         made = (place.path, *place.through, *args, *sorted(others.items()))
         compared = comparable(made)
@@ -388,23 +389,12 @@ class Receiver:
             sent_key=key,
             stands_for=self._named(place) if self.is_of_project else "",
         )
-        return Call(place, function, args, kwargs, act, made, key, is_put)
+        return Call(asked, act, made, key, is_put)
 
     # Keys
 
-    def _parameter_of_key(self, place: Place) -> str | None:
-        if isinstance(self._key, Mapping):
-            return self._key.get(place.path, self._key.get(place.word))
-        return self._key
-
-    def _key_of(
-        self,
-        place: Place,
-        function: Callable[..., Any],
-        parameter: str | None,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
+    def _key_of(self, asked: Asked, parameter: str | None) -> Any:
+        _, function, args, kwargs = asked
         if parameter is not None and kwargs.get(parameter) is not None:
             return kwargs[parameter]
         arguments: Mapping[str, Any] = kwargs
@@ -497,11 +487,6 @@ class Receiver:
         kept: set[str] = current.of_search.of(("awaited", self.name), set)
         return kept
 
-    def _learn(self, known: set[str], path: str) -> None:
-        current = watcher.get()
-        if current is not None:
-            current.of_search.learn(known, path)
-
     def _learn_of(self, place: Place) -> None:
         """Learn that the calls on the way to an effect are none themselves.
 
@@ -514,12 +499,6 @@ class Receiver:
     def entered(self, place: Place) -> None:
         """Learn that a call returns a context manager, which its `with` block has just entered."""
         self._learn_of(Place(f"{place.path}.__enter__"))
-
-
-def _yields(function: Callable[..., Any]) -> bool:
-    """Return whether a function has a `yield`, so that it runs when its items are asked for."""
-    code = getattr(function, "__code__", None)
-    return isinstance(code, CodeType) and bool(code.co_flags & _YIELDING)
 
 
 def _task() -> object:

@@ -119,7 +119,9 @@ def guessed(
     if last in ("request", "stream") and args and args[0] in _METHODS:
         return _METHODS[args[0]]
     if not _BOTH.search(last):
-        verb = last[_behind_prefix(last) :]
+        # The verb stands behind a prefix: `dao_get_user` gets something.
+        prefix = None if does_something(last) else _PREFIXED.match(last)
+        verb = last if prefix is None else last[prefix.end() :]
         if _READ.match(verb):
             return "read"
         if _PUT.match(verb) and not any(map(_QUEUE.search, owners)) and _sets(verb, args, named):
@@ -128,12 +130,6 @@ def guessed(
     if last[:1].isupper() and not does_something(last[:1].lower() + last[1:]):
         return "nothing"
     return "effect"
-
-
-def _behind_prefix(method: str) -> int:
-    """Return where the verb of a method begins: `dao_get_user` gets something."""
-    found = None if does_something(method) else _PREFIXED.match(method)
-    return 0 if found is None else found.end()
 
 
 def _only_holds(method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from .clients import Keys, check_keys, is_client, is_function, owner_of
 from .proxies import ProxyingReceiver
-from .receiver import Place, Receiver
+from .receiver import Asked, Place, Receiver
 
 
 @contextmanager
@@ -69,12 +69,9 @@ def wrap(
     else:
         receiver = ProxyingReceiver(name or attribute, key=key, reads=reads, counts=counts)
         put = receiver.proxy_of(Place(), found)
-    patches = Patches()
-    patches.set(owner, attribute, put)
-    try:
+    with Patches() as patches:
+        patches.set(owner, attribute, put)
         yield
-    finally:
-        patches.restore()
 
 
 def calling(
@@ -95,8 +92,9 @@ def calling(
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if takes_self:
-            return receiver.call(place, functools.partial(function, args[0]), args[1:], kwargs)
-        return receiver.call(place, function, args, kwargs)
+            own = functools.partial(function, args[0])
+            return receiver.call(Asked(place, own, args[1:], kwargs))
+        return receiver.call(Asked(place, function, args, kwargs))
 
     if inspect.iscoroutinefunction(function):
 

@@ -15,9 +15,9 @@ import aiohttp
 import yarl
 
 from ....harness.records.patches import Patches
-from ...messages.http import HttpRequest
 from ..wrapping import surround
 from .exchange import bytes_of, keep_watching, sending
+from .request import HttpRequest
 
 library: Final = "aiohttp"
 

@@ -1,4 +1,4 @@
-"""A request between the library that sends it and the server: its act, and whether it took effect."""
+"""A request between the library that sends it and the server: its effect, and whether it took effect."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any, Final
 
 from ...engine.acts import Act, acting, looking, note_effect, refuse_delivery, watcher
 from ...engine.sources import guarded_host
-from ...messages.http import HttpRequest, refuses
 from ..doubles.kinds import kinds_of
 from ..doubles.verbs import CallKind
+from .request import HttpRequest, refuses
 
 
 @dataclass(eq=False)
 class Exchange:
     """A request and its answer."""
 
-    #: None where the request is not an act: it only looks, or nobody watches.
+    #: None where the request is not an effect: it only looks, or nobody watches.
     act: Act | None = None
     #: The status of the answer to the request itself, before any redirect; None where it is not known.
     status: int | None = None
@@ -132,11 +132,6 @@ def keep_watching(owner: type, name: str, watched: Callable[[Any], Any]) -> None
     """Watch a method again in whose place something was put, such as a mock that a world has begun.
 
     What puts it there puts back at its end what it has found: the method that was watched.
-
-    Args:
-        owner: the class that has the method.
-        name: its name.
-        watched: returns a method that watches the one that it is given.
     """
     now = vars(owner)[name]
     if watcher.get() is not None and getattr(now, "__code__", None) is not watched(now).__code__:

@@ -13,9 +13,9 @@ from typing import Any, Final
 from ....harness.records.patches import Patches
 from ...engine.acts import looking
 from ...engine.sources import guarded_host
-from ...messages.http import HttpRequest
 from ..wrapping import surround
 from .exchange import bytes_of, header_text, sending
+from .request import HttpRequest
 
 library: Final = "http.client"
 

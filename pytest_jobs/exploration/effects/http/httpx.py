@@ -13,9 +13,9 @@ import httpx
 from ....harness.records.attributes import derived_from
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
-from ...messages.http import HttpRequest
 from ..wrapping import surround
 from .exchange import Exchange, keep_watching, sending
+from .request import HttpRequest
 
 library: Final = "httpx"
 
@@ -28,7 +28,7 @@ def install(patches: Patches) -> None:
     """Watch the requests of all transports, those of tests included.
 
     A transport that passes requests to another one, to repeat them for example, is left alone: each request
-    that it passes on is an act of the other.
+    that it passes on is an effect of the other.
     """
     _watch_all(patches, httpx.BaseTransport, _SYNC, _watched)
     _watch_all(patches, httpx.AsyncBaseTransport, _ASYNC, _watched_async)

@@ -8,8 +8,8 @@ from typing import Any, Final
 import requests
 
 from ....harness.records.patches import Patches
-from ...messages.http import HttpRequest
 from .exchange import bytes_of, header_text, sending
+from .request import HttpRequest
 
 library: Final = "requests"
 

@@ -10,8 +10,8 @@ import urllib3
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ReadTimeoutError
 
 from ....harness.records.patches import Patches
-from ...messages.http import HttpRequest
 from .exchange import bytes_of, sending
+from .request import HttpRequest
 
 library: Final = "urllib3"
 

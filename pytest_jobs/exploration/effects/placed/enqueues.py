@@ -30,11 +30,6 @@ def method_of(owner: Any, name: str, stub: Any = None) -> Any:
     """Return what a double in the place of a method stands for, as its class has it now; None if it has none.
 
     What the double has replaced may be older than the harness, which stands in for the methods of libraries.
-
-    Args:
-        owner: the object, or the class, that has the double.
-        name: the name of the method.
-        stub: the double, if it is no mock.
     """
     # The class that it gives, since that of a proxy of Celery is not its type.
     kind = owner if isinstance(owner, type) else owner.__class__
@@ -63,10 +58,6 @@ def enqueues(function: Any, is_of_project: Callable[[Any], bool]) -> bool:
     """Return whether a function is one that enqueues a job, or makes the message that does.
 
     That is a method which a library gives its jobs, or what a bridge has put in the place of another function.
-
-    Args:
-        function: the function.
-        is_of_project: returns whether the code of a function is of the project.
     """
     if _is_of_bridge(function):
         return True
@@ -98,15 +89,7 @@ class Enqueues:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
     ) -> Any:
-        """Enqueue a job, and return the answer of its library; a coroutine where it has to be awaited.
-
-        Args:
-            current: watches the delivery that enqueues it.
-            name: the name of the double.
-            function: what it stands for.
-            args: the positional arguments.
-            kwargs: the keyword arguments.
-        """
+        """Enqueue a job, and return the answer of its library; a coroutine where it has to be awaited."""
         if name in self._impossible:
             text = text_of(name, args, kwargs)
             act = Act("enqueue", text, value=comparable((name, *args, *sorted(kwargs.items()))))

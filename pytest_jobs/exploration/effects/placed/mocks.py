@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from types import ModuleType
 from typing import Any, Final
@@ -59,7 +59,7 @@ backport: Final = Backport()
 
 
 def install(patches: Patches) -> None:
-    """Let the calls of all mocks be acts, by the one method that they share."""
+    """Let the calls of all mocks be effects, by the one method that they share."""
     _install(patches, sys.modules[library])
 
 
@@ -72,8 +72,10 @@ def _install(patches: Patches, module: Any) -> None:
         if current is None:
             return original(self, *args, **kwargs)
         if current.isolated:
-            current.of_history.of("counts of mocks", lambda: _counts_of(current)).keep(self)
-        if _lets_through(self):
+            history = current.of_history
+            history.of("counts of mocks", lambda: _Counts(history)).keep(self)
+        if vars(self).get("_mock_wraps") is not None or _is_spy(self):
+            # It only looks on: what it calls is seen by itself.
             return original(self, *args, **kwargs)
         return _CallOfMock(module, self, original, args, kwargs).made(current)
 
@@ -97,9 +99,8 @@ def _changing(module: Any, name: str) -> Callable[..., None]:
             original(self, attribute, *value)
             return
         if current.isolated:
-            current.of_history.of("attributes of mocks", lambda: _attributes_of(current)).keep(
-                self, attribute
-            )
+            history = current.of_history
+            history.of("attributes of mocks", lambda: _Attributes(history)).keep(self, attribute)
         if _is_spy(self):
             original(self, attribute, *value)
             return
@@ -134,11 +135,6 @@ def _act_of_attribute(
     return None if kind in ("read", "nothing") else setting(owner, attribute, value).in_memory()
 
 
-def _lets_through(mock: Any) -> bool:
-    """Return whether a mock only looks on, so that what it calls is seen by itself: `wraps=`, and spies."""
-    return vars(mock).get("_mock_wraps") is not None or _is_spy(mock)
-
-
 def _is_spy(mock: Any) -> bool:
     """Return whether a mock is a spy of pytest-mock, which notes on itself what the spied function returns."""
     spied = vars(vars(mock).get("_mock_delegate") or mock)
@@ -164,22 +160,15 @@ def _root(mock: Any) -> Any:
     return mock
 
 
+@dataclass(slots=True)
 class _CallOfMock:
     """One call of a mock in a delivery."""
 
-    def __init__(
-        self,
-        module: Any,
-        mock: Any,
-        original: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
-        self._module = module
-        self._mock = mock
-        self._original = original
-        self._args = args
-        self._kwargs = kwargs
+    _module: Any
+    _mock: Any
+    _original: Callable[..., Any]
+    _args: tuple[Any, ...]
+    _kwargs: dict[str, Any]
 
     def made(self, current: ActWatcher) -> Any:
         """Make the call: at once, or when it is awaited."""
@@ -381,8 +370,9 @@ def _messages(current: ActWatcher) -> dict[int, tuple[Any, Any]]:
 class _Attributes:
     """The attributes of mocks that deliveries have changed, as they were before the history."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: SourceState) -> None:
         self._kept: dict[tuple[int, str], tuple[Any, dict[str, Any], dict[str, Any]]] = {}
+        history.undo_by(self.put_back)
 
     def keep(self, mock: Any, name: str) -> None:
         """Keep an attribute of a mock before it is changed for the first time."""
@@ -406,17 +396,12 @@ def _names_of(mock: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return held, held["_mock_children"]
 
 
-def _attributes_of(current: ActWatcher) -> _Attributes:
-    attributes = _Attributes()
-    current.of_history.undo_by(attributes.put_back)
-    return attributes
-
-
 class _Counts:
     """What mocks have counted before the history."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: SourceState) -> None:
         self._kept: dict[int, tuple[Any, dict[str, Any], dict[str, tuple[Any, list[Any]]]]] = {}
+        history.undo_by(self.put_back)
 
     def keep(self, mock: Any) -> None:
         """Keep the counts of a mock, and of those that count its calls, before the first call."""
@@ -446,9 +431,3 @@ class _Counts:
 def _has(mock: Any, name: str) -> bool:
     """Return whether a mock counts something; asking it for an attribute would make one."""
     return name in vars(mock) or hasattr(type(mock), name)
-
-
-def _counts_of(current: ActWatcher) -> _Counts:
-    counts = _Counts()
-    current.of_history.undo_by(counts.put_back)
-    return counts

@@ -12,7 +12,7 @@ from ....harness.records.attributes import attributes_of, is_one_of
 
 #: What is in a place that has nothing.
 ABSENT: Final = object()
-_FIRST_WORD: Final = re.compile(r"[^.(]*")
+_FIRST_WORD: Final = re.compile(r"^[^.(]*")
 #: Of these packages nobody looks into the objects that they have.
 _NOT_OF_PROJECT: Final = frozenset(
     (*sys.stdlib_module_names, "_pytest", "pytest", "pytest_jobs", "hypothesis")
@@ -97,7 +97,7 @@ class MockNames:
         place = self.place_of(root, seams)
         if place is None:
             return own, own
-        rest = own[_first_word(own) :]
+        rest = _FIRST_WORD.sub("", own, count=1)
         return f"{place[0]}{rest}", f"{place[0].rpartition('.')[2]}{rest}"
 
     def place_of(self, root: Any, seams: Seams) -> tuple[str, Placed] | None:
@@ -125,11 +125,6 @@ class MockNames:
 def name_of_value(value: object) -> str | None:
     """Return the name of a place in a module where a value lies; None if it lies in none."""
     return next((name for name, _ in _places({id(value)}, "")), None)
-
-
-def _first_word(name: str) -> int:
-    found = _FIRST_WORD.match(name)
-    return 0 if found is None else found.end()
 
 
 def _places(wanted: set[int], hint: str) -> Iterator[tuple[str, Placed]]:

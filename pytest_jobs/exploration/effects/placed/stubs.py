@@ -10,7 +10,7 @@ import inspect
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import partial
@@ -20,13 +20,12 @@ from typing import Any, Final
 from ....harness.records.attributes import attributes_of, enclosing_variables, identity, is_one_of
 from ...engine.acts import Act, ActWatcher, parts, watcher
 from ...engine.engine import Engine
-from ...engine.lines import call_traced
 from ...engine.scope import file_of
 from ...engine.sources import is_mock
 from ..doubles.arguments import ONCE_FOR_KEY, likely_key
 from ..doubles.clients import is_client, is_function
 from ..doubles.proxies import ProxyingReceiver
-from ..doubles.receiver import Place
+from ..doubles.receiver import Asked, Place
 from ..doubles.verbs import is_quiet
 from ..doubles.wrapping import calling
 from .enqueues import enqueues, enqueues_of, function_of, method_of
@@ -62,11 +61,7 @@ class Stubs:
     """The stubs of one search."""
 
     def __init__(self, engine: Engine) -> None:
-        """Look for what has put stubs in places.
-
-        Args:
-            engine: the search.
-        """
+        """Look for what has put stubs in places."""
         search = engine.of_search
         self._code = engine.scope
         #: Returns the state of the innermost world. It may fail where the delivery holds a lock.
@@ -81,12 +76,7 @@ class Stubs:
         search.of(LEAVE_OUT, lambda: self._leave_out)
 
     def stand_in(self, world: ExitStack, observed: Callable[[], object]) -> None:
-        """Let the calls of all stubs be effects, in a world that has just been built.
-
-        Args:
-            world: ends that before the world is torn down.
-            observed: returns the state of the world.
-        """
+        """Let the calls of all stubs be effects, in a world that has just been built."""
         world.callback(setattr, self, "observed", self.observed)
         self.observed = observed
         known = list(self._seams.placed())
@@ -264,32 +254,18 @@ class Stub(ProxyingReceiver):
             is_data = kind.__module__ != self._home and self._stubs.has_points(kind)
         return value if is_data else super().found(place, value, returned=returned)
 
-    def call(
-        self,
-        place: Place,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
+    def call(self, asked: Asked) -> Any:
         current = watcher.get()
-        if current is None or self._named(place) not in self._passing(current):
-            return super().call(place, function, args, kwargs)
-        there = place.returned(args, kwargs)
-        return self.found(there, call_traced(function, *args, **kwargs), returned=True)
+        if current is None or self._named(asked.place) not in self._passing(current):
+            return super().call(asked)
+        return self.found(asked.there, asked.run(), returned=True)
 
-    def _key_of(
-        self,
-        place: Place,
-        function: Callable[..., Any],
-        parameter: str | None,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
-        key = super()._key_of(place, function, parameter, args, kwargs)
+    def _key_of(self, asked: Asked, parameter: str | None) -> Any:
+        key = super()._key_of(asked, parameter)
         if key is None:
-            key = likely_key(place.word, args, kwargs)
+            key = likely_key(asked.place.word, asked.args, asked.kwargs)
             if key is not None:
-                self._kinds().note(self._named(place), ONCE_FOR_KEY)
+                self._kinds().note(self._named(asked.place), ONCE_FOR_KEY)
         return key
 
     @contextmanager

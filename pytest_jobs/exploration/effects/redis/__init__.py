@@ -2,7 +2,7 @@
 
 Read in this order:
 
-- `commands`: one command, its effect and its act; the acts of transactions, scripts and locks; the errors.
+- `commands`: one command and its effect; the effects of transactions, scripts and locks; the errors.
 - `clients`: which methods of the clients, blocking and awaited, are replaced, and why these; how a command
   or a lock that would wait lets virtual time pass instead.
 - `fakes`: the servers of fakeredis that clients name by a host.

@@ -1,4 +1,4 @@
-"""The clients of redis, blocking and awaited, whose commands become acts."""
+"""The clients of redis, blocking and awaited, whose commands become effects."""
 
 from __future__ import annotations
 

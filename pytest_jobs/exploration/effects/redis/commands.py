@@ -90,7 +90,7 @@ class Command:
         return None
 
     def act(self) -> Act:
-        """Return its act: messages are compared, since no stored value shows them."""
+        """Return its effect: messages are compared, since no stored value shows them."""
         value = (self.name.lower(), *self.args[1:])
         return _act(str(self), counts=self.publishes, value=value)
 
@@ -103,7 +103,7 @@ class Command:
 
 
 def act_of_transaction(commands: Sequence[Command], *, watching: bool) -> Act:
-    """Return the act of commands that happen together or not at all.
+    """Return the effect of commands that happen together or not at all.
 
     Args:
         commands: the commands. Their messages are noted one by one when they were sent.
@@ -120,13 +120,13 @@ def act_of_transaction(commands: Sequence[Command], *, watching: bool) -> Act:
 
 
 def act_of_script(script: object, keys: Sequence[object], args: Sequence[object]) -> Act:
-    """Return the act of a script that the client runs by its hash, and loads when the server lacks it."""
+    """Return the effect of a script that the client runs by its hash, and loads when the server lacks it."""
     text = _cut(" ".join(["EVALSHA", *map(as_text, keys)]))
     return _act(text, counts=_sends_messages(script), value=("script", *keys, *args))
 
 
 def act_of_lock(lock: Any) -> Act:
-    """Return the act of taking a lock, however often that has to be tried."""
+    """Return the effect of taking a lock, however often that has to be tried."""
     return _act(f"lock {as_text(lock.name)}")
 
 

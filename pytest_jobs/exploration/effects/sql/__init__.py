@@ -8,5 +8,5 @@
 - `c_drivers`: those that nobody sees, which are refused by themselves: psycopg2, pyodbc, pymssql and oracledb.
 - `rows`: finds the row of a connection. `sqlalchemy` and `django`, beside this room, ask it.
 
-They call a driver within acts of their own. Its tables are reported all the same.
+They call a driver within effects of their own. Its tables are reported all the same.
 """

@@ -50,7 +50,7 @@ class _Aiosqlite(Sqlite):
             open_in_thread = connection._connector
 
             def open_unwatched() -> Any:
-                # The thread inherited the watcher, but its calls of sqlite3 are parts of the acts below.
+                # The thread inherited the watcher, but its calls of sqlite3 are parts of the effects below.
                 watcher.set(None)
                 return open_in_thread()
 

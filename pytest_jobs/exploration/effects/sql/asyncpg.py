@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import is_explored, looking, watcher
+from ...engine.acts import looking, watcher
 from ..wrapping import surround
 from .basis.driver import end_session
 from .basis.postgresql import Postgresql
@@ -66,9 +66,9 @@ class _Asyncpg(Postgresql):
             }
             for address in utils._parse_connect_arguments(**given)[0]:
                 self.check_reach(address if isinstance(address, str) else address[0])
-            if is_explored():
+            if (limit := lock_timeout()) is not None:
                 # A pool resets its connections to the settings with which they began.
-                settings = {"lock_timeout": str(lock_timeout()), **(given["server_settings"] or {})}
+                settings = {"lock_timeout": str(limit), **(given["server_settings"] or {})}
                 options["server_settings"] = settings
             with looking(is_busy):
                 return await connect(**options)
@@ -109,6 +109,7 @@ class _Asyncpg(Postgresql):
     def die(self, connection: Any) -> None:
         # Its pool would open another one.
         connection._pool_holder = None
+        # Past its event loop, which does not run any more.
         self._end(connection)
 
     def lost(self, connection: Any) -> Exception:

@@ -23,12 +23,6 @@ class DriverInC(Driver):
     """
 
     def __init__(self, library: str, *names: str) -> None:
-        """Install nothing yet.
-
-        Args:
-            library: the module.
-            names: its functions that reach the server.
-        """
         super().__init__(library)
         self.library = library
         self._names = names

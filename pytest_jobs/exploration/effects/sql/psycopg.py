@@ -12,13 +12,13 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
 from ....harness.records.patches import Patches
-from ...engine.acts import is_explored, watcher
+from ...engine.acts import watcher
 from ...stores.account import accounts
-from ..rollback.connections import OpenConnections
-from ..wrapping import surround, within
+from ..wrapping import OfDelivery, in_check, no_block, surround, within
 from .basis.driver import answer_of, at_once, is_part, own_connection
 from .basis.postgresql import Postgresql
 from .basis.statements import Statement, set_lock_timeout
+from .basis.transactions import OpenConnections
 
 
 class _Psycopg(Postgresql):
@@ -41,18 +41,19 @@ class _Psycopg(Postgresql):
         @functools.wraps(init)
         def made(connection: Any, pgconn: Any) -> None:
             init(connection, pgconn)
-            if is_explored():
-                pgconn.exec_(set_lock_timeout().encode())
+            if limit := set_lock_timeout():
+                pgconn.exec_(limit.encode())
             self.opened(connection)
 
         patches.set(psycopg.BaseConnection, "__init__", made)
         blocking = vars(psycopg.Connection)["connect"].__func__
         patches.set(psycopg.Connection, "connect", classmethod(within(self._reaching, blocking)))
         patches.set(psycopg, "connect", psycopg.Connection.connect)
-        awaited = within(self._one_step, vars(psycopg.AsyncConnection)["connect"].__func__)
+        one_step = in_check(self.no_effect, no_block)
+        awaited = within(one_step, vars(psycopg.AsyncConnection)["connect"].__func__)
         awaited = within(self._reaching, awaited)
         patches.set(psycopg.AsyncConnection, "connect", classmethod(awaited))
-        surround(patches, psycopg.AsyncConnection, "wait", self._one_step)
+        surround(patches, psycopg.AsyncConnection, "wait", one_step)
         for cursor, stream in (
             (psycopg.Cursor, self._stream),
             (psycopg.ServerCursor, self._stream),
@@ -132,9 +133,6 @@ class _Psycopg(Postgresql):
                 self.check_reach(host)
         return nullcontext()
 
-    def _one_step(self, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-        return self.no_effect() if is_explored() else nullcontext()
-
     def _statement(
         self, cursor: Any, query: Any, *args: Any, **kwargs: Any
     ) -> AbstractContextManager[None]:
@@ -191,13 +189,6 @@ class _Copy:
     def __init__(
         self, block: Any, begin: AbstractContextManager[None], end: AbstractContextManager[None]
     ) -> None:
-        """Begin nothing yet.
-
-        Args:
-            block: that of psycopg, blocking or awaited.
-            begin: the block in which it is entered.
-            end: the block in which it is left.
-        """
         self._begin, self._end = begin, end
         is_awaited = hasattr(block, "__aenter__")
         self._enter = block.__aenter__ if is_awaited else block.__enter__
@@ -264,8 +255,8 @@ class _Pools:
     library: Final = "psycopg_pool"
 
     def __init__(self) -> None:
-        #: By delivery and pool: the connections that the delivery has given back.
-        self._free: WeakKeyDictionary[Any, WeakKeyDictionary[Any, list[Any]]] = WeakKeyDictionary()
+        #: By pool: the connections that the delivery has given back.
+        self._free: OfDelivery[WeakKeyDictionary[Any, list[Any]]] = OfDelivery(WeakKeyDictionary)
         #: All that deliveries have taken.
         self._own: WeakSet[Any] = WeakSet()
 
@@ -280,9 +271,8 @@ class _Pools:
 
     def _free_in(self, pool: Any) -> list[Any] | None:
         """Return the free connections of this delivery; None if the pool is to give its own."""
-        if not is_explored() or pool.closed:
-            return None
-        return self._free.setdefault(watcher.get(), WeakKeyDictionary()).setdefault(pool, [])
+        free = self._free.get()
+        return None if free is None or pool.closed else free.setdefault(pool, [])
 
     def _taking(self, getconn: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(getconn)

@@ -22,11 +22,7 @@ def driver_named(package: str) -> Driver | None:
 
 
 def driver_of(connection: Any) -> Driver:
-    """Return the row of a connection; one that says what holds of most drivers if it has none.
-
-    Args:
-        connection: the connection of a driver, or the adapter that SQLAlchemy puts around one.
-    """
+    """Return the row of a connection; one that says what holds of most drivers if it has none."""
     return _driver_of(own_connection(connection).__class__)
 
 

@@ -13,7 +13,6 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from operator import attrgetter
 from sqlite3 import dbapi2
-from types import TracebackType
 from typing import Any, Final, Literal, cast
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -23,16 +22,16 @@ from ...engine.acts import (
     Act,
     Transaction,
     acting,
-    is_explored,
+    explored,
     looking,
     note_connection,
     watcher,
 )
 from ...stores.account import accounts
 from ...stores.sqlite import Authorizer, Reporting
-from ..rollback.connections import OpenConnections
 from .basis.driver import Driver
 from .basis.statements import Statement, act_of, changes, is_busy, shown, transaction_of
+from .basis.transactions import OpenConnections
 
 _BUSY_TIMEOUT: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)
 #: How many arguments of `connect` come before the one that binds a connection to its thread.
@@ -170,7 +169,7 @@ class _WatchedConnection(Reporting):
     def own_transaction(self) -> Transaction | None:
         """Return the transaction of the next statement; None if it does not end with the current delivery."""
         opened_in = None if self._opened_in is None else self._opened_in()
-        is_own = opened_in is not None and opened_in is watcher.get() and is_explored()
+        is_own = opened_in is not None and opened_in is explored()
         return _Transaction(self) if is_own else None
 
     @property
@@ -188,7 +187,7 @@ class _WatchedConnection(Reporting):
 
     def note_statement(self, sql: str, parameters: tuple[Any, ...]) -> None:
         """Note what concerns this connection alone: the connections of deliveries need it too."""
-        if self._open_again is None or is_explored():
+        if self._open_again is None or explored() is not None:
             return
         if _TEMPORARY.match(sql):
             # No other connection finds what is temporary.
@@ -198,8 +197,8 @@ class _WatchedConnection(Reporting):
 
     def note_use(self) -> None:
         """Let a delivery that uses a cursor of the world roll back what it has not committed when it dies."""
-        current = watcher.get()
-        if self._open_again is not None and is_explored() and current not in self._of_deliveries:
+        current = None if self._open_again is None else explored()
+        if current is not None and current not in self._of_deliveries:
             self._commit_of_world()
             self._of_deliveries[current] = self
             note_connection(self._forget_uncommitted)
@@ -211,9 +210,9 @@ class _WatchedConnection(Reporting):
 
     def here(self) -> _WatchedConnection:
         """Return the connection of the current delivery; this one outside of deliveries."""
-        if self._open_again is None or not is_explored():
+        current = explored()
+        if self._open_again is None or current is None:
             return self
-        current = watcher.get()
         own = self._of_deliveries.get(current)
         if own is None:
             self._commit_of_world()
@@ -344,14 +343,9 @@ class _WatchedConnection(Reporting):
             super().rollback()
             self.ended += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Literal[False]:
+    def __exit__(self, *raised: object) -> Literal[False]:
         # In C it commits without calling `commit`.
-        if kind is None:
+        if raised[0] is None:
             try:
                 self.commit()
             except BaseException:
@@ -368,7 +362,7 @@ class _Transaction:
     __slots__ = ("_connection", "_identity")
 
     def __init__(self, connection: _WatchedConnection) -> None:
-        # The acts of a delivery are kept, and must not keep its connections.
+        # The effects of a delivery are kept, and must not keep its connections.
         self._connection = weakref.ref(connection)
         self._identity = identity(connection), connection.ended
 
@@ -425,7 +419,7 @@ def _block_of(sql: str, transaction: Transaction | None = None) -> AbstractConte
 
 
 def sqlite_act(text: str, transaction: Transaction | None = None) -> Act:
-    """Return the act of a statement or commit: its answer cannot be lost, since sqlite has no server."""
+    """Return the effect of a statement or commit: its answer cannot be lost, since sqlite has no server."""
     return act_of("sqlite", text, failed, commits=False, transaction=transaction)
 
 
@@ -434,7 +428,7 @@ def without_patience(sql: str) -> str:
 
     The delivery that holds the lock is suspended, and never releases it.
     """
-    return "pragma busy_timeout = 0" if is_explored() and _BUSY_TIMEOUT.match(sql) else sql
+    return "pragma busy_timeout = 0" if explored() and _BUSY_TIMEOUT.match(sql) else sql
 
 
 def failed() -> Exception:

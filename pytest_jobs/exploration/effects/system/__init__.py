@@ -2,11 +2,9 @@
 
 - `pids`: the process id of each delivery, and signals to processes.
 - `file_locks`: locks on files, which end with their process.
-- `open_files`: what is written to sockets and files that are open.
-- `datagrams`: what is no effect, since each may be lost or come twice.
-- `names`: the names of temporary files.
+- `open_files`: what is written to sockets and files that are open; datagrams are no effects.
 - `processes`: other processes of the program, and the memory that they share.
-- `calls`: the log of the system, exit handlers, and functions in C.
+- `calls`: the log of the system, exit handlers, functions in C, and the names of temporary files.
 - `tasks`: tasks that nobody awaits.
 - `callers`: who calls, for all of them.
 

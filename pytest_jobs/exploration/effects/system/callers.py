@@ -23,12 +23,7 @@ def logs() -> bool:
 
 
 def is_of_project(current: ActWatcher, frame: FrameType) -> bool:
-    """Return whether the code of the project calls, rather than a library or a module that is imported.
-
-    Args:
-        current: watches the delivery.
-        frame: the frame of the caller.
-    """
+    """Return whether the code of the project calls, rather than a library or a module that is imported."""
     if not current.is_of_project(frame.f_code):
         return False
     below: FrameType | None = frame
@@ -44,11 +39,6 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 def is_installed(current: ActWatcher, frame: FrameType) -> bool:
-    """Return whether an installed package calls, rather than the project or the standard library.
-
-    Args:
-        current: watches the delivery.
-        frame: the frame of the caller.
-    """
+    """Return whether an installed package calls, rather than the project or the standard library."""
     package = str(frame.f_globals.get("__name__")).partition(".")[0]
     return package not in sys.stdlib_module_names and not current.is_of_project(frame.f_code)

@@ -1,4 +1,4 @@
-"""Calls of the operating system that Python reports nowhere: the log of the system, exit handlers, and C."""
+"""Calls that Python reports nowhere: the log of the system, exit handlers, C, and names of temporary files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import Act, acting, watcher
+from ...engine.acts import Act, acting, note_draw, watcher
 from ..wrapping import surround
 from .callers import is_of_project, logs
 
@@ -94,3 +94,25 @@ def _refuse_foreign(opened: str | None, name: object) -> None:
 
 
 foreign_functions: Final = _ForeignFunctions()
+
+
+class _TemporaryNames:
+    """The source for names of temporary files: a delivery draws others each time, past `os.urandom`."""
+
+    library: Final = "tempfile"
+
+    def install(self, patches: Patches) -> None:
+        """Let points and states call the names random, however often a file of that name is there already."""
+        sequence: Any = vars(sys.modules[self.library])["_RandomNameSequence"]
+        draw: Callable[[Any], str] = sequence.__next__
+
+        @functools.wraps(draw)
+        def drawn(names: Any) -> str:
+            name = draw(names)
+            note_draw(name)
+            return name
+
+        patches.set(sequence, "__next__", drawn)
+
+
+temporary_names: Final = _TemporaryNames()

@@ -15,13 +15,13 @@ from typing import Any, Final, TypeAlias
 
 from ....harness.records.patches import Patches
 from ...engine.acts import (
-    is_explored,
     looking,
     note_connection,
     refuse_delivery,
     skippable,
     watcher,
 )
+from ..wrapping import in_check
 from .open_files import name_of_open_file
 
 library: Final = "fcntl"
@@ -49,11 +49,12 @@ def install(patches: Patches) -> None:
 
 
 def _watched(lock: Lock, lock_in_delivery: Lock) -> Lock:
+    # In a test that goes on (`--jobs-crash`), the test itself may share the locks of its process.
+    own = in_check(lock_in_delivery, lock)
+
     @functools.wraps(lock)
     def watched(file: Any, operation: int, /, *part: int) -> None:
         current = watcher.get()
-        # In a test that goes on (`--jobs-crash`), the test itself may share the locks of its process.
-        own = lock_in_delivery if is_explored() else lock
         if current is None or operation & fcntl.LOCK_UN:
             own(file, operation, *part)
             return

@@ -16,8 +16,8 @@ from weakref import WeakSet
 from ....harness.records.patches import Patches
 from ...engine.acts import ActWatcher, watcher
 from ...stores.account import accounts
+from ..doubles.kinds import kinds_of
 from .callers import is_installed, logs
-from .datagrams import is_datagram
 
 library: Final = "socket"
 
@@ -38,7 +38,7 @@ _STANDARD: Final = (1, 2)
 def install(patches: Patches) -> None:
     """Refuse bytes on sockets that are older than the check, and let each write to an open file be a point.
 
-    A socket that is made later was either connected by an act or by the world, or its connection was refused.
+    A socket that is made later was either connected by an effect or by the world, or its connection was refused.
     """
     sockets = _Sockets()
     patches.set(socket.socket, "__init__", sockets.noting(socket.socket.__init__))
@@ -158,3 +158,16 @@ def name_of_open_file(number: int) -> str:
         return Path(f"/proc/self/fd/{number}").readlink().name
     except OSError:
         return "an open file"
+
+
+#: What the result of a check says of them, once.
+_NAME: Final = "datagrams"
+
+
+def is_datagram(current: ActWatcher, connection: Any) -> bool:
+    """Return whether a socket sends datagrams, and have the result of the check say that none of them counts."""
+    kind = connection if isinstance(connection, int) else getattr(connection, "type", None)
+    if kind != socket.SOCK_DGRAM:
+        return False
+    kinds_of(current.of_search).note(_NAME, "nothing")
+    return True

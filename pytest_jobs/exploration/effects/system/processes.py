@@ -24,12 +24,7 @@ class _Source:
     """Refuses the calls of some methods of a module."""
 
     def __init__(self, library: str, ways: tuple[tuple[str, str], ...]) -> None:
-        """Name the methods.
-
-        Args:
-            library: the name of the module.
-            ways: classes of the module, each with the name of a method.
-        """
+        """Name the methods."""
         self.library = library
         self._ways = ways
 

@@ -44,9 +44,6 @@ class _Lines(NamedTuple):
     tries: frozenset[int] = frozenset()
 
 
-_NO_BLOCKS: Final = _Lines()
-
-
 class Leaving:
     """Decides where a delivery may be killed and left. It remembers what it found in the source."""
 
@@ -63,11 +60,7 @@ class Leaving:
         return not any(map(self._is_ending, frames_of_delivery(_caller_of_ours(frame))))
 
     def may_leave_await(self, coroutine: Any) -> bool:
-        """Return whether an exception that is thrown into a waiting coroutine skips nothing.
-
-        Args:
-            coroutine: the coroutine of the job, which waits for others.
-        """
+        """Return whether an exception that is thrown into a waiting coroutine skips nothing."""
         return not any(map(self._is_ending, waiting_frames(coroutine)))
 
     def is_in_block(

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 
+#: Under this a patcher keeps what it had noted before a delivery entered it. It notes one original only, and a
+#: suspended delivery may be inside of it.
 _OUTER: Final = "_pytest_jobs_outer"
 
 
@@ -20,12 +22,7 @@ class Patchers:
     """
 
     def __init__(self, patches: Patches, is_in_delivery: Callable[[], bool]) -> None:
-        """Patch nothing yet: a program may never import `unittest.mock`.
-
-        Args:
-            patches: puts everything back.
-            is_in_delivery: returns whether a delivery uses a patcher.
-        """
+        """Patch nothing yet: a program may never import `unittest.mock`."""
         self._patches = patches
         self._is_in_delivery = is_in_delivery
         self._in_force: list[Any] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import functools
 import locale
@@ -13,6 +14,8 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from ....harness.records.patches import Patches
@@ -28,11 +31,6 @@ class ProcessIds:
     _FIRST: Final = 738_204_001
 
     def __init__(self, note: Callable[[int], object]) -> None:
-        """Begin without processes.
-
-        Args:
-            note: called with each id, which is a different one in each delivery.
-        """
         self._note = note
         self._next = self._FIRST
         self._alive: set[int] = set()
@@ -136,18 +134,6 @@ def _umask() -> int:
     return mask
 
 
-def _hooks() -> tuple[Any, ...]:
-    return sys.excepthook, sys.displayhook, threading.excepthook
-
-
-def _put_hooks(hooks: tuple[Any, ...]) -> None:
-    sys.excepthook, sys.displayhook, threading.excepthook = hooks
-
-
-def _put_path(path: list[str]) -> None:
-    sys.path[:] = path
-
-
 def _root_logger() -> tuple[int, int, list[Any]]:
     root = logging.root
     return root.level, root.manager.disable, list(root.handlers)
@@ -191,15 +177,6 @@ def _put_precision(state: tuple[Any, ...] | None) -> None:
         context, context.prec, context.rounding, context.traps = state
 
 
-def _socket_timeout() -> Any:
-    socket = sys.modules.get("socket")
-    return None if socket is None else socket.getdefaulttimeout()
-
-
-def _put_socket_timeout(seconds: Any) -> None:
-    sys.modules["socket"].setdefaulttimeout(seconds)
-
-
 def put_recursion_limit(limit: int) -> None:
     """Set the recursion limit, if it has changed."""
     if sys.getrecursionlimit() == limit:
@@ -209,15 +186,19 @@ def put_recursion_limit(limit: int) -> None:
         sys.setrecursionlimit(limit)
 
 
-#: How a further part of the state is read, and how it is put back.
+#: How a further part of the state is read, and how it is put back. Each was found to stay as a delivery that was
+#: killed, or that ended with an error, had set it.
 _SETTINGS: Final[Sequence[tuple[Callable[[], Any], Callable[[Any], object]]]] = (
     (_umask, os.umask),
-    (_hooks, _put_hooks),
-    (lambda: list(sys.path), _put_path),
+    (lambda: sys.excepthook, functools.partial(setattr, sys, "excepthook")),
+    (lambda: sys.displayhook, functools.partial(setattr, sys, "displayhook")),
+    (lambda: threading.excepthook, functools.partial(setattr, threading, "excepthook")),
+    (lambda: list(sys.path), lambda path: sys.path.__setitem__(slice(None), path)),
     (_root_logger, _put_root_logger),
     (_loggers, _put_loggers),
     (_precision, _put_precision),
-    (_socket_timeout, _put_socket_timeout),
+    # Of the module in C, which is small: `socket` takes long to import.
+    (_socket.getdefaulttimeout, _socket.setdefaulttimeout),
     (sys.getswitchinterval, sys.setswitchinterval),
 )
 
@@ -239,12 +220,7 @@ class SignalHandlers:
     """
 
     def __init__(self, patches: Patches, is_in_delivery: Callable[[], bool]) -> None:
-        """Patch the functions of `signal`.
-
-        Args:
-            patches: puts them back.
-            is_in_delivery: returns whether a delivery calls them.
-        """
+        """Patch the functions of `signal`."""
         self._is_in_delivery = is_in_delivery
         self._set = signal.signal
         #: The handlers that were replaced, by number.
@@ -295,3 +271,17 @@ class SignalHandlers:
             return nothing if self._is_in_delivery() else function(*args)
 
         return called
+
+
+def follow_imports(patches: Patches, imported: Callable[[ModuleType], object]) -> None:
+    """Report each module whose code has just run, before anybody uses it."""
+    # The loaders of files and of zips inherit it.
+    owner: Any = next(kind for kind in SourceFileLoader.__mro__ if "exec_module" in vars(kind))
+    genuine = owner.exec_module
+
+    @functools.wraps(genuine)
+    def exec_module(loader: Any, module: ModuleType) -> None:
+        genuine(loader, module)
+        imported(module)
+
+    patches.set(owner, "exec_module", exec_module)

@@ -65,12 +65,6 @@ class Watchdog:
     """
 
     def __init__(self, seconds: float, death: type[BaseException]) -> None:
-        """Look at nothing yet.
-
-        Args:
-            seconds: how long one delivery may compute.
-            death: the exception that unwinds it.
-        """
         self._seconds = seconds
         self._death = death
         self._guarded: list[_Guarded] = []

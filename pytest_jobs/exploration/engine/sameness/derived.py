@@ -95,10 +95,6 @@ class Derived:
     def learn(self, source: Source, runs: Sequence[Mapping[str, Any]]) -> bool:
         """Find what is different in each of several clean runs.
 
-        Args:
-            source: the only thing that differs between the runs.
-            runs: what was observed after each.
-
         Returns:
             Whether something new was found.
         """
@@ -170,7 +166,10 @@ class _Finding:
         elif kinds == {tuple}:
             self._by_position(node, path, forms)
         else:
-            self._leaf(node, path, forms)
+            cut = _cut_of(forms, self._source)
+            if cut is not None and cut not in node.values:
+                node.values.append(cut)
+                self.found.append(_text(path))
 
     def _by_position(
         self, node: _Node, path: tuple[object, ...], forms: Sequence[Sequence[Any]]
@@ -206,12 +205,6 @@ class _Finding:
             shared = shared & other
         for members in _aligned([list((count - shared).elements()) for count in counted]):
             self.compare(node.at(_EACH), path, members)
-
-    def _leaf(self, node: _Node, path: tuple[object, ...], forms: Sequence[Any]) -> None:
-        cut = _cut_of(forms, self._source)
-        if cut is not None and cut not in node.values:
-            node.values.append(cut)
-            self.found.append(_text(path))
 
 
 def _is_table(form: tuple[Any, ...]) -> bool:

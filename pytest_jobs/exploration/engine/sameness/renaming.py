@@ -21,7 +21,7 @@ from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from pathlib import PurePath
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from ....errors import ExplorationError
 from ....harness.records.attributes import identity
@@ -134,10 +134,6 @@ class Renaming:
 
     def of_state(self, name: str, value: Any) -> Any:
         """Return the form of a part of the state.
-
-        Args:
-            name: its name.
-            value: what it holds.
 
         Raises:
             ExplorationError: when it cannot be compared; says what to write instead.
@@ -322,8 +318,8 @@ class Renaming:
         pairs = own_fields(value)
         if pairs:
             return self._by_name(value, pairs)
-        shown = repr(value)
-        if not _has_default_repr(type(value)) and not _ADDRESS.search(shown):
+        shown, kind = repr(value), cast("Any", type(value))
+        if kind.__repr__ is not object.__repr__ and not _ADDRESS.search(shown):
             return self._volatile.text(shown)
         locked = getattr(value, "locked", None)
         if callable(locked):
@@ -355,10 +351,6 @@ _CYCLE: Final = (
     "The state holds a cycle: {path} is an object that it is itself a part of. Put the values into the state that "
     "count, such as `{{'children': [child.name for child in parent.children]}}`."
 )
-
-
-def _has_default_repr(kind: Any) -> bool:
-    return bool(kind.__repr__ is object.__repr__)
 
 
 def _itself(value: Any) -> Any:

@@ -140,7 +140,8 @@ class Times:
 
     def of_date(self, value: date) -> Timed:
         days = value.toordinal()
-        begun = {_day(begin) for begin in (*self._begins, *self._local)}
+        begins = (_EPOCH + begin * _MICROSECOND for begin in (*self._begins, *self._local))
+        begun = {begin.toordinal() for begin in begins}
         distances = frozenset(("date", days - begin) for begin in begun)
         nearest = min(
             (distance for _, distance in distances), key=lambda distance: (abs(distance), -distance)
@@ -186,10 +187,6 @@ def _merged(pieces: Sequence[str | Time]) -> Iterator[str | Time]:
 
 def _since_epoch(value: datetime) -> int:
     return (value - _EPOCH) // _MICROSECOND
-
-
-def _day(microseconds: int) -> int:
-    return (_EPOCH + microseconds * _MICROSECOND).toordinal()
 
 
 def _shown(at: int, begins: Sequence[int]) -> int | None:

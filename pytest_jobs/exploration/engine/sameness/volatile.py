@@ -37,13 +37,7 @@ class LongTexts:
         find: Callable[[str], Iterable[_Found]],
         by: Callable[[], Hashable] | None = None,
     ) -> Iterable[_Found]:
-        """Return what a function finds in a text.
-
-        Args:
-            text: the text.
-            find: the function.
-            by: returns what the function looks for, if that depends on the history.
-        """
+        """Return what a function finds in a text."""
         if len(text) < _LONG:
             return find(text)
         key = find.__qualname__, text, None if by is None else by()

@@ -1,4 +1,4 @@
-"""Tables of a PostgreSQL database between histories: what is in them, and how they come to that again.
+"""Tables of a PostgreSQL database between histories: what is in them, and how the same is put back.
 
 A connection is anything that makes cursors of psycopg or psycopg2 and has the connection of the driver as
 `connection`, as the wrappers of Django do.

@@ -40,7 +40,6 @@ def refusing_direct_connections(
 ) -> Generator[None, None, None]:
     """Refuse deliveries that open one of these databases by the standard library, for a block."""
     files = {_absolute(name) for name in names}
-    patches = Patches()
 
     def checked(connect: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(connect)
@@ -52,12 +51,10 @@ def refusing_direct_connections(
 
         return connected
 
-    for module in (sqlite3, dbapi2):
-        patches.set(module, "connect", checked(module.connect))
-    try:
+    with Patches() as patches:
+        for module in (sqlite3, dbapi2):
+            patches.set(module, "connect", checked(module.connect))
         yield
-    finally:
-        patches.restore()
 
 
 def _absolute(name: str) -> str:

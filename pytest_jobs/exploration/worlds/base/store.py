@@ -29,11 +29,7 @@ class Store(Protocol):
     """Something of the test that was taken once, and that each history finds as it was then."""
 
     def fresh(self, building: Building) -> AbstractContextManager[Callable[[], dict[str, Any]]]:
-        """Return a block in which deliveries find it, and which yields what reads its state by name.
-
-        Args:
-            building: says what is left out of the state.
-        """
+        """Return a block in which deliveries find it, and which yields what reads its state by name."""
         ...
 
     def described(self) -> str:
@@ -85,7 +81,7 @@ class Ignored:
 
 @contextmanager
 def unwatched() -> Generator[None, None, None]:
-    """Do something for a block within a delivery as the world does it, which is not an act of the job."""
+    """Run a block within a delivery as a part of the world: nothing in it is an effect of the job."""
     account, token = accounts.current, watcher.set(None)
     try:
         with nullcontext() if account is None else account.during("world"):

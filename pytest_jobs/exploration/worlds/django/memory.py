@@ -94,7 +94,7 @@ class Memory:
         return f"cache: {counted(self._entries, 'key')}" if self._entries else ""
 
     def _postpone_ends(self) -> None:
-        """Let what the test has put into a cache be there as long in a history that begins later."""
+        """Let entries of a cache expire as long after the begin of a history as they would in the test."""
         passed = time.time() - self._made_at
         for ends in _ends().values():
             for key, end in ends.items():

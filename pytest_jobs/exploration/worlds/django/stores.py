@@ -16,14 +16,15 @@ from django.db.utils import load_backend
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
-from ...engine.acts import is_explored, refuse_delivery
+from ...effects.wrapping import replace_in_check
+from ...engine.acts import refuse_delivery
 from ..base.postgresql import Tables, asked
 from ..base.sqlite import file_with, refusing_direct_connections
 from ..base.store import Building, Store, counted
-from .clones import clones
 from .databases import (
     allowed,
     behind_alias,
+    clones,
     in_place,
     models_of,
     server_connection,
@@ -234,13 +235,7 @@ class Taken:
     """A database with what the test has in it, as a store of `here`."""
 
     def __init__(self, database: Database, counts: tuple[int, int], file: str = "") -> None:
-        """Take it.
-
-        Args:
-            database: with the rows of the test.
-            counts: the numbers of its tables and of its rows.
-            file: the name of the database of the test in sqlite.
-        """
+        """Take it."""
         self._database = database
         self._counts = counts
         self._file = file
@@ -277,19 +272,16 @@ class NotCopied:
 
     @contextmanager
     def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
-        patches = Patches()
         ensure = BaseDatabaseWrapper.ensure_connection
 
         def refuse(wrapper: Any) -> None:
-            if is_explored() and wrapper.alias == self._using:
+            if wrapper.alias == self._using:
                 refuse_delivery(_NOT_COPIED.format(using=self._using, why=self._why))
             ensure(wrapper)
 
-        patches.set(BaseDatabaseWrapper, "ensure_connection", refuse)
-        try:
+        with Patches() as patches:
+            replace_in_check(patches, BaseDatabaseWrapper, "ensure_connection", refuse)
             yield dict
-        finally:
-            patches.restore()
 
     def described(self) -> str:
         return ""

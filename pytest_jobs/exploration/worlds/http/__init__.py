@@ -7,5 +7,6 @@ Read in this order:
 - `wire`: the bytes of a request and of its answer, and the socket of http.client and urllib3.
 - `aiohttp`: the transport of aiohttp, apart since it imports asyncio.
 
-Requests and answers are those of `messages/http`. Whether a request took effect goes to `effects/http/exchange`.
+Requests and answers are those of `effects/http/request`. Whether a request took effect goes to
+`effects/http/exchange`.
 """

@@ -6,16 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from ...messages.http import HttpRequest, HttpResponse
+from ...effects.http.request import HttpRequest, HttpResponse
 from .wire import Conversation
 
 
 def connecting(answer: Callable[[HttpRequest], HttpResponse]) -> Any:
-    """Return a method for connectors that opens connections to a fake.
-
-    Args:
-        answer: answers the requests.
-    """
+    """Return a method for connectors that opens connections to a fake."""
 
     async def create_connection(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         protocol = self._factory()

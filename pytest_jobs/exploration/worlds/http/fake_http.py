@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ...effects.http.exchange import answered_by_fake, kind_of
+from ...effects.http.request import HttpRequest, HttpResponse
 from ...engine.scope import leaving_out
-from ...messages.http import HttpRequest, HttpResponse
 from .libraries import LateCertificates, stand_in
 
 #: What is answered: a response; values for JSON, text or bytes, with status 200; or a status alone.
@@ -193,11 +193,8 @@ def fake_http(
         for function in [routes] if callable(routes) else routes.values():
             if inspect.isroutine(function):
                 leave_out(function)
-    patches = Patches()
-    stand_in(made.answer, patches)
-    LateCertificates().install(patches)
-    try:
+    with Patches() as patches:
+        stand_in(made.answer, patches)
+        LateCertificates().install(patches)
         yield made
-    finally:
-        patches.restore()
     made.check_all_answered()

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from ....harness.records.patches import Patches
 from ...effects.http.http_client import address_of
-from ...messages.http import HttpRequest, HttpResponse
+from ...effects.http.request import HttpRequest, HttpResponse
 from .wire import Conversation, FakeSocket
 
 Answering: TypeAlias = Callable[[HttpRequest], HttpResponse]
@@ -27,10 +27,6 @@ def stand_in(answer: Answering, patches: Patches) -> None:
     http.client and urllib3 open a socket in `connect`; requests sends by urllib3. httpx sends by a pool of
     httpcore, so its own transports, which tests may replace, stay what they are. aiohttp opens its connections
     in `_create_connection` of the connector.
-
-    Args:
-        answer: answers them.
-        patches: puts everything back.
     """
 
     def connect(self: Any) -> None:
@@ -152,7 +148,7 @@ class LateCertificates:
             patches.set(ssl.SSLContext, name, self._later(getattr(ssl.SSLContext, name)))
         for name in _USING:
             patches.set(ssl.SSLContext, name, self._first(getattr(ssl.SSLContext, name)))
-        patches.undo_by(self._load_all)
+        patches.undo_by(lambda: [*map(self._load, list(self._waiting))])
 
     def _later(self, load: Callable[..., object]) -> Any:
         """Return a method that only notes what to load."""
@@ -179,7 +175,3 @@ class LateCertificates:
     def _load(self, context: ssl.SSLContext) -> None:
         for load, args, kwargs in self._waiting.pop(context, []):
             load(context, *args, **kwargs)
-
-    def _load_all(self) -> None:
-        for context in list(self._waiting):
-            self._load(context)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from typing import Any, Final
 
-from ...messages.http import HttpRequest, HttpResponse
+from ...effects.http.request import HttpRequest, HttpResponse
 
 _END: Final = b"\r\n\r\n"
 _WITHOUT_BODY: Final = (204, 304)

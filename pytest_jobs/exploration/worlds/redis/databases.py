@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from ....harness.jobs import current_jobs
 from ...effects.redis.keys import client_like, fake_servers
-from ...effects.wrapping import surround
-from ...engine.acts import is_explored, refuse_delivery
+from ...effects.wrapping import in_check, no_block, surround
+from ...engine.acts import refuse_delivery
 from ...engine.sources import BesideMocks, is_near_name
 from ..base.store import Building, IsIgnored, UsedStores, counted, unwatched, without_passing
 from .servers import Server, is_of_world, opened
@@ -141,8 +141,7 @@ class _History:
         self._stack = stack
         self._alone = alone
         self._begin = time.time()
-        self._patches = BesideMocks()
-        stack.callback(self._patches.restore)
+        self._patches = stack.enter_context(BesideMocks())
         self.servers: dict[_Place, Server] = {}
         #: The pools that stand in for others, and the connections taken from each.
         self._instead: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -166,7 +165,7 @@ class _History:
                     (module.Pipeline, "execute"),
                 ):
                     # Outermost, since it is noted before a connection is taken which server a command is for.
-                    surround(self._patches, kind, method, self._lead)
+                    surround(self._patches, kind, method, in_check(self._lead, no_block))
         fakeredis = sys.modules.get("fakeredis")
         if not self._alone and fakeredis is not None:
             self._note_servers(fakeredis)
@@ -177,13 +176,12 @@ class _History:
         @functools.wraps(init)
         def made(server: Any, *args: Any, **kwargs: Any) -> None:
             init(server, *args, **kwargs)
-            if not is_explored():
-                self._of_world.add(server)
+            self._of_world.add(server)
 
-        self._patches.set(fakeredis.FakeServer, "__init__", made)
+        self._patches.set(fakeredis.FakeServer, "__init__", in_check(init, made))
 
     def _lead(self, client: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-        if is_explored() and self._pool_instead(client.connection_pool) is not None:
+        if self._pool_instead(client.connection_pool) is not None:
             # The connection of a client that has a single one goes past the pool.
             single = getattr(client, "connection", None)
             if single is not None and single not in self._taken:
@@ -191,9 +189,8 @@ class _History:
         return nullcontext()
 
     def _taking(self, get_connection: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(get_connection)
         def taken(pool: Any, *args: Any, **kwargs: Any) -> Any:
-            instead = self._pool_instead(pool) if is_explored() else None
+            instead = self._pool_instead(pool)
             if instead is None:
                 return get_connection(pool, *args, **kwargs)
             found = instead.get_connection(*args, **kwargs)
@@ -202,7 +199,7 @@ class _History:
                 return found
             return self._noted(found, instead)
 
-        return taken
+        return in_check(taken, get_connection)
 
     async def _noted(self, found: Any, pool: Any) -> Any:
         connection = await found

@@ -208,12 +208,7 @@ class ServerClock:
     """Lets a real server follow the virtual clock: its leases are shortened before anything is asked of it."""
 
     def __init__(self, keeper: Any, now_ns: Callable[[], int]) -> None:
-        """Begin now.
-
-        Args:
-            keeper: a client of the server that nobody else uses.
-            now_ns: returns the virtual time.
-        """
+        """Begin now."""
         self._keeper = keeper
         self._now_ns = now_ns
         #: The virtual time up to which the leases were shortened.
@@ -285,7 +280,7 @@ class ServerClock:
 
 @contextmanager
 def _unwatched() -> Generator[None, None, None]:
-    """Talk to the server for a block without that being an act of a job."""
+    """Talk to the server for a block without that being an effect of a job."""
     token = watcher.set(None)
     try:
         yield

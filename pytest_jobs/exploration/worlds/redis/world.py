@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
-from ...effects.redis.values import text_of, value_of
+from ...effects.redis.keys import text_of, value_of
 
 if TYPE_CHECKING:
     from .servers import Server
@@ -85,14 +85,10 @@ def redis_world(
     """
     from .servers import opened
 
-    patches = Patches()
-    with opened(server) as made:
-        try:
-            if bind is not None:
-                _bind(patches, *bind, made)
-            yield RedisWorld(made)
-        finally:
-            patches.restore()
+    with opened(server) as made, Patches() as patches:
+        if bind is not None:
+            _bind(patches, *bind, made)
+        yield RedisWorld(made)
 
 
 def _bind(patches: Patches, owner: Any, name: str, server: Server) -> None:

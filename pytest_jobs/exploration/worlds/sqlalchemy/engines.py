@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FunctionType
@@ -17,8 +17,8 @@ from sqlalchemy.engine import Engine
 from ....errors import ExplorationError
 from ....harness.records.attributes import derived_from
 from ....harness.records.patches import Patches
-from ...effects.wrapping import surround
-from ...engine.acts import is_explored, note_connection, refuse_delivery, watcher
+from ...effects.wrapping import OfDelivery, in_check, no_block, replace_in_check, surround
+from ...engine.acts import note_connection, refuse_delivery, watcher
 from ...engine.sameness.chance import numbering
 from ...engine.sources import BesideMocks
 from ..base.sqlite import refusing_direct_connections
@@ -56,11 +56,6 @@ class Engines:
     """The engines that the job has used in any history, and their databases in the test."""
 
     def __init__(self, stack: ExitStack) -> None:
-        """Copy nothing yet.
-
-        Args:
-            stack: ends with the search.
-        """
         self._stack = stack
         self._databases: UsedStores[Engine, SqliteStore | TakenSchema] = UsedStores()
         self.sessions_of_test = _SessionsOfTest()
@@ -68,10 +63,8 @@ class Engines:
     @contextmanager
     def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         self._databases.begin_history()
-        patches = BesideMocks()
         with ExitStack() as stack:
-            stack.callback(patches.restore)
-            history = _History(self, patches, stack)
+            history = _History(self, stack.enter_context(BesideMocks()), stack)
             history.install()
             yield lambda: self._state(history, building.is_ignored)
 
@@ -135,7 +128,9 @@ class _SessionsOfTest:
     """The sessions that the test had before the check. In each delivery such an object is a session of its own."""
 
     def __init__(self) -> None:
-        self._known: WeakSet[Any] = WeakSet(_living_sessions())
+        # SQLAlchemy keeps all sessions, each as long as it is in use.
+        sessions = vars(sys.modules[f"{_ORM}.session"])["_sessions"] if _ORM in sys.modules else {}
+        self._known: WeakSet[Any] = WeakSet(list(sessions.values()))
         #: By session: whose work its attributes are now, and those of the others. The test is None.
         self._owner: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._others: WeakKeyDictionary[Any, dict[Any, dict[str, Any]]] = WeakKeyDictionary()
@@ -202,10 +197,7 @@ class _History:
     def install(self) -> None:
         raw_connection = Engine.raw_connection
 
-        @functools.wraps(raw_connection)
         def connected(engine: Engine) -> Any:
-            if not is_explored():
-                return raw_connection(engine)
             if engine not in self.read:
                 self._redirect(engine)
             connection = raw_connection(engine)
@@ -214,7 +206,7 @@ class _History:
                 database.check(connection)
             return connection
 
-        self._patches.set(Engine, "raw_connection", connected)
+        replace_in_check(self._patches, Engine, "raw_connection", connected)
         if _ORM in sys.modules:
             self._install_sessions()
 
@@ -246,78 +238,40 @@ class _History:
                 self._patches.set(kind, "get_bind", self._binding_to_engines(kind.get_bind))
         for name, method in vars(Session).items():
             if isinstance(method, FunctionType) and not name.startswith("_"):
-                surround(self._patches, Session, name, self._use_session)
+                surround(self._patches, Session, name, in_check(self._use_session, no_block))
         self._stack.callback(self._engines.sessions_of_test.give_back)
-        registries = _Registries()
-        for registry in (ThreadLocalRegistry, ScopedRegistry):
-            registries.install(self._patches, registry)
+        _keep_apart(self._patches, (ThreadLocalRegistry, ScopedRegistry))
 
     def _binding_to_engines(self, get_bind: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(get_bind)
         def bound(session: Any, *args: Any, **kwargs: Any) -> Any:
             found = get_bind(session, *args, **kwargs)
-            if not is_explored() or not isinstance(found, Connection):
+            if not isinstance(found, Connection):
                 return found
             self._held[found.engine] = found
             return found.engine
 
-        return bound
+        return in_check(bound, get_bind)
 
     def _use_session(self, session: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-        if is_explored():
-            self._engines.sessions_of_test.use(session)
+        self._engines.sessions_of_test.use(session)
         return nullcontext()
 
 
-class _Registries:
-    """The sessions that scoped_sessions keep: each delivery has its own, and the test keeps its own."""
+def _keep_apart(patches: Patches, kinds: Iterable[Any]) -> None:
+    """Let each delivery have sessions of its own in the registries of scoped_sessions; the test keeps its own."""
+    sessions: OfDelivery[dict[Any, Any]] = OfDelivery(dict)
 
-    def __init__(self) -> None:
-        self._made: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
+    def found(registry: Any) -> Any:
+        mine = sessions.mine()
+        if registry not in mine:
+            mine[registry] = registry.createfunc()
+        return mine[registry]
 
-    def install(self, patches: Patches, kind: Any) -> None:
-        call, has, put, clear = kind.__call__, kind.has, kind.set, kind.clear
-
-        def found(registry: Any) -> Any:
-            own = self._own()
-            if own is None:
-                return call(registry)
-            if registry not in own:
-                own[registry] = registry.createfunc()
-            return own[registry]
-
-        def is_there(registry: Any) -> bool:
-            own = self._own()
-            return bool(has(registry)) if own is None else registry in own
-
-        def replace(registry: Any, session: Any) -> None:
-            own = self._own()
-            if own is None:
-                put(registry, session)
-            else:
-                own[registry] = session
-
-        def forget(registry: Any) -> None:
-            own = self._own()
-            if own is None:
-                clear(registry)
-            else:
-                own.pop(registry, None)
-
-        patches.set(kind, "__call__", found)
-        patches.set(kind, "has", is_there)
-        patches.set(kind, "set", replace)
-        patches.set(kind, "clear", forget)
-
-    def _own(self) -> dict[Any, Any] | None:
-        return self._made.setdefault(watcher.get(), {}) if is_explored() else None
-
-
-def _living_sessions() -> list[Any]:
-    """Return the sessions that there are."""
-    if _ORM not in sys.modules:
-        return []
-    from sqlalchemy.orm import session
-
-    # SQLAlchemy keeps them all, each as long as it is in use.
-    return list(session._sessions.values())
+    for kind in kinds:
+        for name, do in (
+            ("__call__", found),
+            ("has", lambda registry: registry in sessions.mine()),
+            ("set", lambda registry, session: sessions.mine().update({registry: session})),
+            ("clear", lambda registry: sessions.mine().pop(registry, None)),
+        ):
+            replace_in_check(patches, kind, name, do)

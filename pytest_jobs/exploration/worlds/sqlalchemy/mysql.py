@@ -6,11 +6,11 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, MetaData, create_engine, insert, select
-from sqlalchemy.exc import CompileError, DBAPIError
+from sqlalchemy import URL, Connection, MetaData, NullPool, create_engine, insert, select
+from sqlalchemy.exc import DBAPIError
 
 from ....errors import ExplorationError
-from .server import ServerStore, new_name, ranges_of_numbers
+from .server import ServerStore, making, new_name, ranges_of_numbers
 
 #: The columns that number the rows of a table, and can have high numbers.
 _NUMBERED: Final = """
@@ -73,26 +73,14 @@ class DatabaseStore(ServerStore):
 
     def make(self, metadata: MetaData) -> None:
         """Make the tables."""
-        elsewhere = [table.fullname for table in metadata.sorted_tables if table.schema]
-        if elsewhere:
-            raise ExplorationError(
-                f"{elsewhere[0]} names the database that it is in, so it cannot be made in the world's own: leave "
-                "the schema out of the table, and let the URL of the application name the database."
-            )
-        server = create_engine(self._server, isolation_level="AUTOCOMMIT")
-        try:
+        with making(metadata, self._place, "database"):
+            server = create_engine(self._server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
             with server.connect() as connection:
                 self.drop(connection)
                 connection.exec_driver_sql(f"CREATE DATABASE {self._name}")
             with self._engine.connect() as connection:
                 metadata.create_all(connection)
                 self._note(connection, metadata)
-        except (CompileError, DBAPIError) as error:
-            raise ExplorationError(
-                f"The tables cannot be made in {self._place!r}: {str(error).splitlines()[0]}."
-            ) from error
-        finally:
-            server.dispose()
 
     def _note(self, connection: Connection, metadata: MetaData) -> None:
         """Note what has been made: tables, the columns that number their rows, and rows."""

@@ -13,7 +13,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from ....errors import ExplorationError
-from ...engine.acts import is_explored, looking, refuse_delivery
+from ...effects.wrapping import in_check
+from ...engine.acts import looking, refuse_delivery
 from ...engine.sameness.renaming import AsAtFirst
 from ..base.postgresql import (
     SnapshotLooks,
@@ -31,6 +32,7 @@ from .server import (
     Fresh,
     Rows,
     ServerStore,
+    making,
     new_name,
     ranges_of_numbers,
 )
@@ -189,24 +191,12 @@ class MadeSchema(SchemaStore):
 
     def make(self, metadata: MetaData) -> None:
         """Make the tables."""
-        elsewhere = [table.fullname for table in metadata.sorted_tables if table.schema]
-        if elsewhere:
-            raise ExplorationError(
-                f"{elsewhere[0]} names the schema that it is in, so it cannot be made in one of the world's own: "
-                "leave the schema out of the table, and let the search_path of the application name it."
-            )
-        with self._engine.connect() as connection:
-            try:
-                self.drop(connection)
-                connection.exec_driver_sql(f"CREATE SCHEMA {self._name}")
-                metadata.create_all(connection)
-            except DBAPIError as error:
-                raise ExplorationError(
-                    f"The tables cannot be made in {self._place!r}: {str(error).splitlines()[0]}."
-                ) from error
+        with making(metadata, self._place, "schema"), self._engine.connect() as connection:
+            self.drop(connection)
+            connection.exec_driver_sql(f"CREATE SCHEMA {self._name}")
+            metadata.create_all(connection)
             own = _Own(connection)
-            names = [name for (name,) in asked(own, _OWN_TABLES)]
-            self._note(own, names, {})
+            self._note(own, [name for (name,) in asked(own, _OWN_TABLES)], {})
 
     def put_back(self, connection: Connection) -> None:
         # What a trigger makes of the rows then, it makes of them in each history.
@@ -280,7 +270,8 @@ class TakenSchema(SchemaStore):
 
     def check_statements(self, stack: ExitStack) -> None:
         """Refuse statements that name the schemas of the test, until the stack ends."""
-        arguments = self._of_application, "before_cursor_execute", self._check_statement
+        check = in_check(self._check_statement, lambda *args: None)
+        arguments = self._of_application, "before_cursor_execute", check
         event.listen(*arguments)
         stack.callback(event.remove, *arguments)
 
@@ -291,7 +282,7 @@ class TakenSchema(SchemaStore):
             refuse_delivery(_OTHER_PATH.format(path=path))
 
     def _check_statement(self, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        found = self._qualified.search(statement) if is_explored() else None
+        found = self._qualified.search(statement)
         if found is not None:
             refuse_delivery(_QUALIFIED.format(schema=found[1]))
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import URL, Connection, create_engine
+from sqlalchemy import URL, Connection, MetaData, create_engine
+from sqlalchemy.exc import CompileError, DBAPIError
+
+from ....errors import ExplorationError
 
 #: Rows by table, as the driver gives them.
 Rows: TypeAlias = dict[str, list[dict[str, Any]]]
@@ -43,13 +46,7 @@ class Store(ABC):
 
     @abstractmethod
     def fresh(self, stack: ExitStack, announce: Announce | None, fill: Fill | None = None) -> Fresh:
-        """Let a history find the database as it was when it was taken or made.
-
-        Args:
-            stack: ends with the history.
-            announce: takes the numbers of a sequence and its name.
-            fill: puts more rows in.
-        """
+        """Let a history find the database as it was when it was taken or made."""
 
     @abstractmethod
     def close(self) -> None:
@@ -60,13 +57,6 @@ class ServerStore(Store):
     """Tables of a server in a database or a schema of their own, which all histories have one after another."""
 
     def __init__(self, name: str, place: URL, own: URL) -> None:
-        """Connect to nothing yet.
-
-        Args:
-            name: the name of the database or the schema.
-            place: where the application finds it.
-            own: by which URL the world connects itself.
-        """
         self._name = name
         self._place = place
         self._engine = create_engine(own, isolation_level="AUTOCOMMIT", pool_size=1)
@@ -102,6 +92,29 @@ class ServerStore(Store):
     @abstractmethod
     def drop(self, connection: Connection) -> None:
         """Remove the database or the schema."""
+
+
+@contextmanager
+def making(metadata: MetaData, place: URL, noun: str) -> Generator[None, None, None]:
+    """Refuse tables that cannot be made on a server, for the block that makes them.
+
+    Args:
+        metadata: the tables.
+        place: where the application will find them.
+        noun: in which of its parts the world has them: its own schema, or its own database.
+    """
+    elsewhere = [table.fullname for table in metadata.sorted_tables if table.schema]
+    if elsewhere:
+        raise ExplorationError(
+            f"{elsewhere[0]} names the {noun} that it is in, so it cannot be made in the world's own: leave "
+            f"the schema out of the table, and let the URL of the application name the {noun}."
+        )
+    try:
+        yield
+    except (CompileError, DBAPIError) as error:
+        raise ExplorationError(
+            f"The tables cannot be made in {place!r}: {str(error).splitlines()[0]}."
+        ) from error
 
 
 def new_name() -> str:

@@ -170,12 +170,7 @@ class _Stores:
         )
 
     def of(self, metadata: MetaData, url: Any) -> Store:
-        """Return the store for some tables, at a place.
-
-        Args:
-            metadata: the metadata with the tables.
-            url: the URL of a database of a server; None for a sqlite file.
-        """
+        """Return the store for some tables, at a place."""
         kept = self._stores.setdefault(metadata, {})
         # With the names of the tables, since modules that are imported later may add some.
         key = f"{url} {sorted(metadata.tables)}"

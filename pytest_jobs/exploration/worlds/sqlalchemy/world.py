@@ -111,13 +111,11 @@ def sqlalchemy_world(
     from .stores import store_of
 
     metadata = getattr(metadata, "metadata", metadata)
-    patches = Patches()
     with ExitStack() as stack:
         fresh = store_of(metadata, url).fresh(
             stack, numbering.get(), lambda connection: _fill(connection, rows)
         )
-        stack.callback(patches.restore)
-        redirect(patches, bind, fresh.place)
+        redirect(stack.enter_context(Patches()), bind, fresh.place)
         yield SqlalchemyWorld(fresh.connection, metadata.sorted_tables)
 
 

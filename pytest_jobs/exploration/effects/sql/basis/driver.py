@@ -52,11 +52,7 @@ class Driver:
     has_server = True
 
     def __init__(self, name: str) -> None:
-        """Do nothing yet.
-
-        Args:
-            name: the module as jobs import it, which reports show.
-        """
+        #: The module as jobs import it, which reports show.
         self.name = name
 
     def limit(self, connection: Any) -> None:
@@ -205,7 +201,7 @@ class WatchedDriver(Driver, ABC):
         return sent(looking(is_busy))
 
     def commit(self, connection: Any) -> AbstractContextManager[None]:
-        """Return the block of a commit, which is an act if there is something to commit."""
+        """Return the block of a commit, which is an effect if there is something to commit."""
         if is_part():
             return nullcontext()
         self.check_own(connection)
@@ -239,13 +235,7 @@ def own_connection(connection: Any) -> Any:
 
 
 def check_own(connection: Any, noun: str, advice: str) -> None:
-    """Refuse the connection of another delivery.
-
-    Args:
-        connection: the connection.
-        noun: what follows "a connection" in the message.
-        advice: what the job is to write.
-    """
+    """Refuse the connection of another delivery."""
     if not holds_connection(connection):
         refuse_delivery(_FOREIGN.format(noun=noun, advice=advice))
 

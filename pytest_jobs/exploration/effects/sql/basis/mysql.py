@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from .....errors import ExplorationError
 from .....harness.records.patches import Patches
-from ....engine.acts import is_explored, looking, may_wait_for_locks, skippable
+from ....engine.acts import limit_of_waiting, looking, may_wait_for_locks, skippable
 from ....engine.sameness.renaming import Unordered
 from ....stores.account import Account, accounts
 from ...wrapping import BlockOf, surround, surround_awaited
@@ -34,10 +34,8 @@ _UNCOMMITTED: Final = (
     "The world has not committed what it wrote to MySQL ({text}), so that no delivery sees it. Call `commit()` of "
     "the connection, or connect with autocommit=True."
 )
-#: In seconds. A suspended delivery never releases its lock, so waiting for it is useless. MySQL makes one of zero.
-_SUSPENDED_HOLDER: Final = 0
-#: In seconds. The server needs a moment to release the locks of a killed process.
-_DYING_HOLDER: Final = 5
+#: In seconds: how long a connection waits for a lock, as `limit_of_waiting` has it. MySQL makes one of zero.
+_LIMITS: Final = 0, 5
 #: The options of a connection that change its rows, or when it is opened.
 _NOT_AGAIN: Final = frozenset(
     (
@@ -152,13 +150,7 @@ class Mysql(WatchedDriver):
 
     @abstractmethod
     def another(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ask:
-        """Return what asks another connection to the same database.
-
-        Args:
-            connection: the connection.
-            args: the arguments with which it was opened.
-            kwargs: likewise.
-        """
+        """Return what asks another connection to the same database."""
 
     @abstractmethod
     def lost(self, connection: Any) -> Exception:
@@ -269,13 +261,7 @@ class Mysql(WatchedDriver):
         return self._of_kind(call)
 
     async def send(self, connection: Any, sql: Any, do: Callable[[], Any]) -> Any:
-        """Send a statement.
-
-        Args:
-            connection: the connection.
-            sql: the text of the statement.
-            do: sends it.
-        """
+        """Send a statement."""
         if not is_part():
             self.check_own(connection)
             await self._find_server(connection)
@@ -293,8 +279,8 @@ class Mysql(WatchedDriver):
     async def _note_opened(self, connection: Any) -> None:
         again = self.opening(connection).again
         self.opened(connection).again = again
-        if is_explored():
-            seconds = _DYING_HOLDER if may_wait_for_locks() else _SUSPENDED_HOLDER
+        seconds = limit_of_waiting(*_LIMITS)
+        if seconds is not None:
             limits = f"innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
             await self._ask(connection, f"SET {limits}")
         await self._find_server(connection)
@@ -329,7 +315,7 @@ class Mysql(WatchedDriver):
 
         The server would say so when the time of the job is up, and not by an error.
         """
-        lock = lock_of(sql) if is_explored() and not may_wait_for_locks() else None
+        lock = None if may_wait_for_locks() else lock_of(sql)
         if lock is not None:
             taken = f"SELECT IS_USED_LOCK({lock}) <> CONNECTION_ID()"
             [[is_taken]] = await self._ask(connection, taken)
@@ -380,10 +366,6 @@ def _store(account: Account, opening: Opening, named: str | None) -> str:
 
 
 def options_again(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of another connection to the same database, which commits each statement.
-
-    Args:
-        kwargs: those with which a connection was opened.
-    """
+    """Return the options of another connection to the same database, which commits each statement."""
     options = {name: value for name, value in kwargs.items() if name not in _NOT_AGAIN}
     return {**options, "autocommit": True}

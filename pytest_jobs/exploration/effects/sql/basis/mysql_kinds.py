@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from .....harness.records.patches import Patches
 from .....harness.time.waiting import off_the_loop
-from ....engine.acts import is_explored, looking, note_look
-from ...wrapping import surround, surround_awaited
+from ....engine.acts import looking, note_look
+from ...wrapping import replace_in_check, surround, surround_awaited
 from .driver import end_session, sent, unwatched
 from .mysql import RELEASES, Ask, Mysql, Question, options_again
 from .statements import is_busy
@@ -100,24 +100,19 @@ class AwaitedDriver(Mysql):
         # A connection that is closed refuses to make one, by an error of its own.
         surround(patches, kind, "cursor", self.use)
         # What closes a connection returns when the server has rolled back what was not committed.
-        close, ensure_closed = kind.close, kind.ensure_closed
+        close = kind.close
 
-        @functools.wraps(close)
         def closed(connection: Any) -> None:
-            if is_explored() and self.is_open(connection):
+            if self.is_open(connection):
                 note_look(changes=True)
                 self._end_session(connection)
             close(connection)
 
-        @functools.wraps(ensure_closed)
         async def closed_by_message(connection: Any) -> None:
-            if is_explored():
-                closed(connection)
-            else:
-                await ensure_closed(connection)
+            closed(connection)
 
-        patches.set(kind, "close", closed)
-        patches.set(kind, "ensure_closed", closed_by_message)
+        replace_in_check(patches, kind, "close", closed)
+        replace_in_check(patches, kind, "ensure_closed", closed_by_message)
 
     def watch_pool(self, patches: Patches, pool: type[Any], names: Iterable[str]) -> None:
         """Let what a pool does be one step."""

@@ -92,12 +92,7 @@ class Postgresql(WatchedDriver):
 
 
 def note_tables(place: Mapping[str, str], text: str) -> None:
-    """Report the tables of a statement to the account of the history that is open.
-
-    Args:
-        place: the parameters of the connection, as psycopg takes them.
-        text: the statement.
-    """
+    """Report the tables of a statement to the open account; a place has the parameters that psycopg takes."""
     account = accounts.current
     if account is None or account.phase == "comparison":
         return

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from ....engine.acts import Act, Transaction, may_wait_for_locks
+from ....engine.acts import Act, Transaction, limit_of_waiting
 
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _FIRST_WORD: Final = re.compile(r"[\s(;]*([a-z]+)", re.IGNORECASE)
@@ -39,10 +39,8 @@ _BUSY_IN_SQLITE: Final = frozenset((5, 6))
 _PRIMARY: Final = 0xFF
 _COMMIT: Final = re.compile(r"\s*(?:commit|end)\b", re.IGNORECASE)
 _ROLLBACK: Final = re.compile(r"\s*(?:rollback|abort)\b(?!.*\bto\b)", re.IGNORECASE)
-#: In milliseconds. A suspended delivery never releases its lock, so waiting for it is useless.
-_SUSPENDED_HOLDER: Final = 5
-#: In milliseconds. The server needs a moment to release the locks of a killed process.
-_DYING_HOLDER: Final = 5_000
+#: In milliseconds: how long a connection to PostgreSQL waits for a lock, as `limit_of_waiting` has it.
+_LIMITS: Final = 5, 5_000
 
 
 def text_of(sql: Any) -> str:
@@ -84,14 +82,15 @@ class Statement:
         return _ROLLBACK.match(self.text) is not None
 
 
-def lock_timeout() -> int:
-    """Return how many milliseconds a PostgreSQL connection may wait for a lock."""
-    return _DYING_HOLDER if may_wait_for_locks() else _SUSPENDED_HOLDER
+def lock_timeout() -> int | None:
+    """Return how many milliseconds a PostgreSQL connection may wait for a lock; None outside of checks."""
+    return limit_of_waiting(*_LIMITS)
 
 
 def set_lock_timeout() -> str:
-    """Return the statement that limits how long a PostgreSQL connection waits for a lock."""
-    return f"SET lock_timeout = {lock_timeout()}"
+    """Return the statement that limits how long a PostgreSQL connection waits for a lock; "" outside of checks."""
+    limit = lock_timeout()
+    return "" if limit is None else f"SET lock_timeout = {limit}"
 
 
 def changes(sql: str) -> bool:
@@ -166,7 +165,7 @@ def act_of(
     commits: bool,
     transaction: Transaction | None = None,
 ) -> Act:
-    """Return the act of a statement or a commit.
+    """Return the effect of a statement or a commit.
 
     Args:
         kind: the library.
@@ -183,4 +182,6 @@ def act_of(
         answer_lost=lost if commits else None,
         busy=is_busy,
         transaction=transaction,
+        # The commit of sqlite has no answer either, since there is no server that could lose it.
+        awaits_commit=not commits and text.lower() != "commit",
     )

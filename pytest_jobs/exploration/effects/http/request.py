@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from ...harness.records.texts import short_repr
+from ....harness.records.texts import short_repr
 
 #: Methods that have no effect, by their meaning.
 _LOOKING: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))

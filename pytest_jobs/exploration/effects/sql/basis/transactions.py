@@ -1,4 +1,4 @@
-"""What is open when a delivery begins, and what the delivery left open when it was killed."""
+"""What is open on the connections of a test when a delivery begins, and what the killed delivery left open."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from ....harness.records.patches import Patches
+from .....harness.records.patches import Patches
 
 
 class Delivery(Protocol):
@@ -22,11 +22,7 @@ class Library(Protocol):
     """A library through which jobs reach databases."""
 
     def __init__(self, patches: Patches) -> None:
-        """Watch it from now on.
-
-        Args:
-            patches: replaces its functions, and puts them back.
-        """
+        """Watch it from now on."""
         ...
 
     def begin(self) -> Delivery:
@@ -38,11 +34,6 @@ class OpenConnections:
     """The connections of a driver, and which of them are in a transaction."""
 
     def __init__(self, is_in_transaction: Callable[[Any], bool]) -> None:
-        """Know none yet.
-
-        Args:
-            is_in_transaction: returns whether a connection is in a transaction.
-        """
         self.known: WeakSet[Any] = WeakSet()
         self._is_in_transaction = is_in_transaction
 
