@@ -48,7 +48,13 @@ from ..harness.records.probing import Probe
 from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin
 from ..harness.time.waiting import off_the_loop
 from .asking import word_asked_by
-from .libraries.redis_servers import RedisServers, check_fakeredis, is_stand_in
+from .libraries.redis_servers import (
+    Member,
+    RedisServers,
+    check_fakeredis,
+    is_stand_in,
+    reporting_afterwards,
+)
 from .seam import Seam
 
 __all__ = [
@@ -75,6 +81,7 @@ __all__ = [
     "KeepsBatches",
     "KeepsPayloads",
     "LibraryBridge",
+    "Member",
     "Message",
     "Origin",
     "Patches",
@@ -97,6 +104,7 @@ __all__ = [
     "is_stand_in",
     "minutes_between",
     "path_of",
+    "reporting_afterwards",
     "times_between",
     "to_datetime",
     "to_ns",
@@ -745,9 +753,9 @@ class FunctionJobs(LibraryBridge[Callable[..., Any], M, S]):
         self._reported.clear()
         super().install(sink, draw)
 
-    def report(self, message: M, origin: Origin | None = None) -> JobRecord:
+    def new_record(self, message: M, origin: Origin | None = None) -> JobRecord:
         self._reported.add(message.name)
-        return super().report(message, origin)
+        return super().new_record(message, origin)
 
     def find(self, job: object) -> Callable[..., Any] | None:
         if isinstance(job, str):
