@@ -48,6 +48,7 @@ from ..harness.records.probing import Probe
 from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin
 from ..harness.time.waiting import off_the_loop
 from .asking import word_asked_by
+from .columns import as_jsonb
 from .libraries.redis_servers import (
     Member,
     RedisServers,
@@ -97,6 +98,7 @@ __all__ = [
     "ThisThread",
     "WrittenMessages",
     "WrittenPayload",
+    "as_jsonb",
     "check_fakeredis",
     "current_attempt",
     "duration_ns",

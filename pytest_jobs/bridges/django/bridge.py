@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
+from importlib import import_module
 from typing import Any, Final
 
 import django
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -24,6 +26,7 @@ from ..toolkit import (
     JobRecord,
     Seam,
     WrittenMessages,
+    as_jsonb,
 )
 from .attempt import SharedConnections, TaskAttempt
 from .families import Family, families
@@ -44,6 +47,8 @@ _AT_MOST_ONCE: Final = frozenset(
         "django_tasks_rq.backend.RQBackend",
     )
 )
+#: The modules of backends whose queue is a table.
+_OF_ROWS: Final = frozenset(("django_tasks.backends.database.backend", "django_tasks_db.backend"))
 
 
 def semantics_of(backend_class: type) -> DeliverySemantics:
@@ -159,6 +164,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
         result = family.new_result(task, _new_id(), args, kwargs)
         set_on(result, enqueued_at=timezone.now(), backend=backend.alias)
         stored = StoredTask(family, result, now_ns, type(backend))
+        stored.arguments = _as_column(type(backend), stored.arguments)
         self.store.add(stored)
         try:
             family.signals.task_enqueued.send(stored.sender, task_result=result)
@@ -307,6 +313,23 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
                 return attempt.failed(error)
             await sync_to_async(attempt.succeed)()
         return attempt.performed(value)
+
+
+def _as_column(backend_class: type, text: str) -> str:
+    """Return JSON as the row has it that a backend makes, if its queue is a table on PostgreSQL.
+
+    Raises:
+        DataError: when it is JSON that PostgreSQL refuses.
+    """
+    for base in backend_class.__mro__:
+        if base.__module__ in _OF_ROWS:
+            models = import_module(f"{base.__module__.rpartition('.')[0]}.models")
+            connection = connections[router.db_for_write(models.DBTaskResult)]
+            if connection.vendor == "postgresql":
+                errors = import_module(f"{connection.Database.__name__}.errors")
+                with connection.wrap_database_errors:
+                    return as_jsonb(text, errors.lookup)
+    return text
 
 
 def _new_id() -> str:
