@@ -339,7 +339,8 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         """Report a job that a queue or a schedule has now, whatever method put it there."""
         store, said = self.store, self.store.asked.get(member.value)
         queue = said.queue if said else self._queue_of(member)
-        if not member.client.exists(key := queue.job_class.key_for(member.value)):
+        key = queue.job_class.key_for(member.value)
+        if not member.client.exists(key):
             store.early[key.encode()] = member
             return
         store.asked.pop(member.value, None)
@@ -347,9 +348,22 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         asked = said or Asked(queue, fetch(member.value, queue.connection, queue.serializer))
         if self._scheduler.note(store.owners.get(member.key), asked.job):
             return
+        message, origin = self._sent(asked, member.score)
+        if said is None and store.reported.get(member.value) == message.data:
+            origin = REDELIVERY  # It was moved, or put there once more.
+        if origin is FIRST:
+            self._last[message.name] = message
+        store.reported[member.value] = message.data
+        self._overwrite(message)
+        record = self.new_record(message, origin)
+        store.waiting.setdefault(member.value, []).append((member.key, record))
+        self.sink.added(record)
+
+    def _sent(self, asked: Asked, score: float | None) -> tuple[SentJob, Origin]:
+        """Return a job as it was sent, and whether it is a retry."""
         job, due_ns = asked.job, None
-        if member.score is not None:
-            due_ns = asked.due_ns or int(member.score) * _SECOND_NS
+        if score is not None:
+            due_ns = asked.due_ns or int(score) * _SECOND_NS
         origin: Origin = FIRST
         attempt, number = current_attempt.get(), 1
         now_ns = _counted_from.get() or self.sink.now_ns()
@@ -362,15 +376,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         at_front = asked.at_front or bool(job.enqueue_at_front)
         message = SentJob(asked.queue, job, now_ns, due_ns, attempt=number, at_front=at_front)
         message.has_own_id = asked.is_unique
-        if said is None and store.reported.get(job.id) == message.data:
-            origin = REDELIVERY  # It was moved, or put there once more.
-        if origin is FIRST:
-            self._last[message.name] = message
-        store.reported[job.id] = message.data
-        self._overwrite(message)
-        record = self.new_record(message, origin)
-        store.waiting.setdefault(job.id, []).append((member.key, record))
-        self.sink.added(record)
+        return message, origin
 
     def _queue_of(self, member: Member) -> Queue:
         """Return the queue of a job that no enqueue has named."""
@@ -391,19 +397,19 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
 
     def left(self, member: Member) -> None:
         """Withdraw a job that a queue or a schedule has no longer, unless its delivery takes it from there."""
-        waiting = self.store.waiting.get(member.value, [])
-        here = [each for each in waiting if each[0] == member.key]
-        attempt = current_attempt.get()
-        is_own = isinstance(attempt, RqAttempt) and attempt.message.job_id == member.value
-        if is_own and isinstance(attempt, RqAttempt) and not attempt.has_run:
-            here = [each for each in here if each[1] is attempt.record]
-        elif here and here[0][1].sequence >= 0:
-            self.sink.removed(here[0][1])
+        store, attempt, taken = self.store, current_attempt.get(), None
+        if isinstance(attempt, RqAttempt) and attempt.message.job_id == member.value:
+            # Once its function has run, the worker takes nothing more.
+            taken = None if attempt.has_run else attempt.record
+        waiting = store.waiting.get(member.value, [])
+        here = [each for each in waiting if each[0] == member.key and taken in (None, each[1])]
         if here:
             waiting.remove(here[0])
-        self.store.early = {
-            key: each for key, each in self.store.early.items() if each[:3] != member[:3]
-        }
+            if taken is None and here[0][1].sequence >= 0:
+                self.sink.removed(here[0][1])
+        early = [key for key, each in store.early.items() if each[:3] == member[:3]]
+        for key in early:
+            del store.early[key]
 
     # Schedules
 
