@@ -1,4 +1,4 @@
-"""What PostgreSQL makes of the JSON that libraries whose queue is a table write into its columns."""
+"""What databases make of the JSON that libraries whose queue is a table write into its columns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ from typing import Any, Final
 
 #: The character 0 in JSON, whose backslash is not escaped itself.
 _NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def check_json_text(text: str, error_class: type[Exception]) -> None:
+    """Check JSON for a column of text that has to be valid JSON, as SQLite has it.
+
+    Raises:
+        Exception: the error of the driver for a broken constraint, for NaN and Infinity.
+    """
+
+    def refuse(constant: str) -> None:
+        raise error_class(f"CHECK constraint failed: {constant} is not JSON")
+
+    if "N" in text or "I" in text:  # Most arguments have neither.
+        json.loads(text, parse_constant=refuse)
 
 
 def as_jsonb(text: str, error_of: Callable[[str], type[Exception]]) -> str:

@@ -48,7 +48,7 @@ from ..harness.records.probing import Probe
 from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin
 from ..harness.time.waiting import off_the_loop
 from .asking import word_asked_by
-from .columns import as_jsonb
+from .columns import as_jsonb, check_json_text
 from .libraries.redis_servers import (
     Member,
     RedisServers,
@@ -100,6 +100,7 @@ __all__ = [
     "WrittenPayload",
     "as_jsonb",
     "check_fakeredis",
+    "check_json_text",
     "current_attempt",
     "duration_ns",
     "function_at",

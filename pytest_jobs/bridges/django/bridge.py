@@ -27,6 +27,7 @@ from ..toolkit import (
     Seam,
     WrittenMessages,
     as_jsonb,
+    check_json_text,
 )
 from .attempt import SharedConnections, TaskAttempt
 from .families import Family, families
@@ -316,19 +317,21 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
 
 
 def _as_column(backend_class: type, text: str) -> str:
-    """Return JSON as the row has it that a backend makes, if its queue is a table on PostgreSQL.
+    """Return JSON as the row has it that a backend makes, if its queue is a table.
 
     Raises:
-        DataError: when it is JSON that PostgreSQL refuses.
+        DatabaseError: when it is JSON that the table refuses.
     """
     for base in backend_class.__mro__:
         if base.__module__ in _OF_ROWS:
             models = import_module(f"{base.__module__.rpartition('.')[0]}.models")
             connection = connections[router.db_for_write(models.DBTaskResult)]
-            if connection.vendor == "postgresql":
-                errors = import_module(f"{connection.Database.__name__}.errors")
-                with connection.wrap_database_errors:
-                    return as_jsonb(text, errors.lookup)
+            driver = connection.Database
+            with connection.wrap_database_errors:
+                if connection.vendor == "postgresql":
+                    return as_jsonb(text, import_module(f"{driver.__name__}.errors").lookup)
+                if connection.vendor == "sqlite":
+                    check_json_text(text, driver.IntegrityError)
     return text
 
 

@@ -1,4 +1,4 @@
-"""A backend whose queue is a table on PostgreSQL takes, changes and refuses arguments as the table does."""
+"""A backend whose queue is a table takes, changes and refuses arguments as the table does."""
 
 import importlib.util
 import json
@@ -28,7 +28,7 @@ sys.path[:0] = folders
 settings.configure(
     USE_TZ=True,
     SECRET_KEY="x",
-    DATABASES={{"default": {{"ENGINE": "django.db.backends.postgresql", **database}}}},
+    DATABASES={{"default": database}},
     INSTALLED_APPS=["django_tasks_db", *(["django_tasks"] if family == "django_tasks" else [])],
     TASKS={{"default": {{"BACKEND": "django_tasks_db.DatabaseBackend"}}}},
 )
@@ -60,23 +60,32 @@ print(json.dumps([real, predicted]))
 """
 
 
-def test_a_task_has_the_arguments_of_its_row_or_is_refused(postgresql_url, tmp_path):  # noqa: F811
-    (tmp_path / "program.py").write_text(PROGRAM.format(family=FAMILY))
-    database = {
-        "NAME": "postgres",
-        "USER": "jobs",
-        "HOST": postgresql_url.partition("?host=")[2],
-    }
+def answers(folder, **database):
+    """Return what a table and the harness answer to each value."""
+    (folder / "program.py").write_text(PROGRAM.format(family=FAMILY))
     given = json.dumps([database, [str(Path(__file__).parents[1])], FAMILY])
-
     done = subprocess.run(
         [sys.executable, "program.py", given],
-        cwd=tmp_path,
+        cwd=folder,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
+    return json.loads(done.stdout)
 
-    real, predicted = json.loads(done.stdout)
+
+def test_a_table_on_postgresql_changes_and_refuses_arguments(postgresql_url, tmp_path):  # noqa: F811
+    folder = postgresql_url.partition("?host=")[2]
+    place = {"NAME": "postgres", "USER": "jobs", "HOST": folder}
+    real, predicted = answers(tmp_path, ENGINE="django.db.backends.postgresql", **place)
+
     assert predicted == real
     assert real["NUL"] == ["DataError", "UntranslatableCharacter"]
+
+
+def test_a_table_on_sqlite_refuses_what_is_not_json(tmp_path):
+    engine = "django.db.backends.sqlite3"
+    real, predicted = answers(tmp_path, ENGINE=engine, NAME=str(tmp_path / "db"))
+
+    assert predicted == real
+    assert real["NaN"] == ["IntegrityError", "IntegrityError"]
