@@ -51,7 +51,14 @@ from ..harness.records.probing import Probe
 from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin, Rollback
 from ..harness.time.waiting import off_the_loop
 from .asking import word_asked_by
-from .libraries.redis_servers import RedisServers, check_fakeredis, is_stand_in
+from .columns import as_jsonb, check_json_text
+from .libraries.redis_servers import (
+    Member,
+    RedisServers,
+    check_fakeredis,
+    is_stand_in,
+    reporting_afterwards,
+)
 from .seam import Seam
 from .transactions import transaction_on
 
@@ -79,6 +86,7 @@ __all__ = [
     "KeepsBatches",
     "KeepsPayloads",
     "LibraryBridge",
+    "Member",
     "Message",
     "OpenTransaction",
     "Origin",
@@ -96,13 +104,16 @@ __all__ = [
     "ThisThread",
     "WrittenMessages",
     "WrittenPayload",
+    "as_jsonb",
     "check_fakeredis",
+    "check_json_text",
     "current_attempt",
     "duration_ns",
     "function_at",
     "is_stand_in",
     "minutes_between",
     "path_of",
+    "reporting_afterwards",
     "times_between",
     "to_datetime",
     "to_ns",
@@ -795,9 +806,9 @@ class FunctionJobs(LibraryBridge[Callable[..., Any], M, S]):
         self._reported.clear()
         super().install(sink, draw)
 
-    def report(self, message: M, origin: Origin | None = None) -> JobRecord:
+    def new_record(self, message: M, origin: Origin | None = None) -> JobRecord:
         self._reported.add(message.name)
-        return super().report(message, origin)
+        return super().new_record(message, origin)
 
     def find(self, job: object) -> Callable[..., Any] | None:
         if isinstance(job, str):

@@ -42,13 +42,15 @@ from ..toolkit import (
     Due,
     JobRecord,
     Message,
+    Origin,
     Probe,
     Seam,
     WrittenMessages,
+    current_attempt,
     times_between,
     to_datetime,
 )
-from .server import Server, ServerPipeline
+from .server import Member, Server, ServerPipeline
 from .settings import AllSettings, Task, WorkerSettings
 from .worker import HarnessWorker, TaskAttempt
 
@@ -145,9 +147,9 @@ class Store:
         self.workers: Started[HarnessWorker] = Started()
         #: The jobs that were not enqueued since there was one of their id.
         self.kept_out: list[tuple[JobRecord, str]] = []
-        #: Ids of jobs that the server has and the harness is being told of. A check may kill the worker between
-        #: the two, and deliver its job again meanwhile.
-        self.unreported: set[str] = set()
+        #: The ids that the application has chosen, and the last record of each. It has no number until it is in
+        #: the ledger: a check may kill the worker before that, and deliver its job again meanwhile.
+        self.chosen: dict[str, JobRecord | None] = {}
         #: The cron jobs that came when their worker started, by their ids.
         self.begun: dict[int, Any] = {}
 
@@ -180,7 +182,9 @@ class WorkerClient(ArqRedis):  # type: ignore[misc]
         return ServerPipeline(self._server, self, transaction)
 
     async def execute_command(self, *command: Any, **options: Any) -> Any:
-        return self._server.do(*command)
+        answer = self._server.do(*command)
+        self._server.say(self)
+        return answer
 
 
 class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, SentJob, Store]):
@@ -218,7 +222,9 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
 
     def new_store(self) -> Store:
         # `on_shutdown` may come after the harness has closed.
-        return Store(Server(lambda: time_ns() if self._sink is None else self._sink.now_ns()))
+        return Store(
+            Server(lambda: time_ns() if self._sink is None else self._sink.now_ns(), self._changed)
+        )
 
     def uninstall(self) -> None:
         super().uninstall()
@@ -241,7 +247,10 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
         return ServerPipeline(self._kept().server, client, transaction)
 
     async def _execute(self, client: ArqRedis, *command: Any, **options: Any) -> Any:
-        return self._kept().server.do(*command)
+        server = self._kept().server
+        answer = server.do(*command)
+        server.say(client)
+        return answer
 
     def _refuse(self, client: ArqRedis, *args: Any, command: str, **options: Any) -> Any:
         return self._kept().server.do(command)
@@ -260,30 +269,49 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
     ) -> Job | None:
         store, own_id = self._kept(), options.get("_job_id")
         queue = options.get("_queue_name") or client.default_queue_name
-        self._named.add(function)
-        if own_id in store.unreported and self.pending_with(own_id) is None:
-            # The worker that enqueued it was killed before it had. See `Store.unreported`.
-            store.forget(own_id, queue)
+        if own_id is not None:
+            before = store.chosen.setdefault(own_id, None)
+            if before is not None and before.sequence < 0:
+                # The worker that enqueued it was killed before it had.
+                store.forget(own_id, queue)
         job = await enqueue(function, *args, **options)
         if job is None:
+            self._named.add(function)
             self._note_kept_out(client, function, args, options, queue)
-            return None
-        job_id, server = job.job_id, store.server
-        key = job_key_prefix + job_id
-        score = server.do("ZSCORE", queue, job_id)
-        sent = SentJob(client, job_id, server.do("GET", key), queue, score, self.sink.now_ns())
-        sent.expires_ns = server.expires_ns(key)
-        sent.has_own_id = own_id is not None
-        store.unreported.add(job_id)
-        try:
-            self.report(sent)
-        except BaseException:
-            if self.pending_with(job_id) is None:
-                store.forget(job_id, queue)
-            raise
-        finally:
-            store.unreported.discard(job_id)
         return job
+
+    def _changed(self, client: ArqRedis, gone: list[Member], new: list[Member]) -> None:
+        """Withdraw the jobs that a queue has no longer, and report those that it has now."""
+        if self._sink is None:
+            return
+        attempt = current_attempt.get()
+        # The worker moves and removes what it performs.
+        own = attempt.message.job_id if isinstance(attempt, TaskAttempt) else None
+        for _, job_id, _ in gone:
+            record = self.pending_with(job_id) if job_id != own else None
+            if record is not None:
+                self.sink.removed(record)
+        moved = {job_id for _, job_id, _ in gone}
+        for queue, job_id, score in new:
+            data = self.store.server.do("GET", job_key_prefix + job_id)
+            if data is not None and job_id != own and queue != abort_jobs_ss:
+                sent = SentJob(client, job_id, data, queue, score, self.sink.now_ns())
+                self._appeared(sent, REDELIVERY if job_id in moved else FIRST)
+
+    def _appeared(self, sent: SentJob, origin: Origin) -> None:
+        store, job_id = self.store, sent.job_id
+        self._named.add(sent.name)
+        sent.expires_ns = store.server.expires_ns(job_key_prefix + job_id)
+        sent.has_own_id = job_id in store.chosen
+        record = self.new_record(sent, origin)
+        if sent.has_own_id:
+            store.chosen[job_id] = record
+        try:
+            self.sink.added(record)
+        except BaseException:
+            if record.sequence < 0:
+                store.forget(job_id, sent.queue or "")
+            raise
 
     def _note_kept_out(
         self,

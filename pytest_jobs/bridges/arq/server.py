@@ -15,11 +15,23 @@ _MS: Final = 1_000_000
 _SECOND: Final = 1_000_000_000
 
 
-class Server:
-    """Texts, and sorted sets of members with scores. Each may expire, by the clock of the harness."""
+#: A sorted set, a member, and its score.
+Member = tuple[str, str, float]
+#: Called with the client that has sent a command, with the members that are gone, and those that are new.
+Changed = Callable[[Any, list[Member], list[Member]], None]
 
-    def __init__(self, now_ns: Callable[[], int]) -> None:
+
+class Server:
+    """Texts, and sorted sets of members with scores. Each may expire, by the clock of the harness.
+
+    After each command and pipeline it says which members of sorted sets are gone, and which are new.
+    """
+
+    def __init__(self, now_ns: Callable[[], int], changed: Changed) -> None:
         self._now_ns = now_ns
+        self._changed_members = changed
+        self._gone: list[Member] = []
+        self._new: list[Member] = []
         self._values: dict[str, Any] = {}
         self._expires_ns: dict[str, int] = {}
         #: How often each key was changed, for `WATCH`.
@@ -62,13 +74,29 @@ class Server:
         """Return when a key expires, in nanoseconds since the epoch."""
         return self._expires_ns.get(_text(key))
 
+    def say(self, client: Any) -> None:
+        """Say what has changed in sorted sets since the last time."""
+        if self._gone or self._new:
+            gone, new, self._gone, self._new = self._gone, self._new, [], []
+            is_there = [each for each in new if self.do_zscore(*each[:2]) == each[2]]
+            self._changed_members(client, gone, is_there)
+
+    def _moved(self, key: Any, member: str, before: float | None, now: float | None) -> None:
+        if before is not None and before != now:
+            self._gone.append((_text(key), member, before))
+        if now is not None and before != now:
+            self._new.append((_text(key), member, now))
+
     def _changed(self, key: str) -> None:
         self.changes[key] = self.changes.get(key, 0) + 1
 
     def _remove(self, key: str) -> bool:
         self._expires_ns.pop(key, None)
         self._changed(key)
-        return self._values.pop(key, None) is not None
+        value = self._values.pop(key, None)
+        for member, score in value.items() if isinstance(value, dict) else ():
+            self._moved(key, member, score, None)
+        return value is not None
 
     # Keys and texts
 
@@ -146,12 +174,9 @@ class Server:
     def do_zadd(self, key: Any, *pairs: Any) -> int:
         scores = dict(self._scores(key))
         before = len(scores)
-        scores.update(
-            {
-                _text(member): float(score)
-                for score, member in zip(pairs[::2], pairs[1::2], strict=True)
-            }
-        )
+        for score, member in zip(pairs[::2], pairs[1::2], strict=True):
+            self._moved(key, _text(member), scores.get(_text(member)), float(score))
+            scores[_text(member)] = float(score)
         self.put(key, scores, self.expires_ns(key))
         return len(scores) - before
 
@@ -164,6 +189,8 @@ class Server:
         gone = {_text(member) for member in members}
         scores = self._scores(key)
         left = {member: score for member, score in scores.items() if member not in gone}
+        for member in [each for each in scores if each in gone] if left else ():
+            self._moved(key, member, scores[member], None)
         if left:
             self.put(key, left, self.expires_ns(key))
         else:
@@ -192,7 +219,7 @@ class ServerPipeline(Pipeline):
 
     def __init__(self, server: Server, client: Any, transaction: bool = True) -> None:
         super().__init__(client.connection_pool, client.response_callbacks, transaction, None)
-        self._server = server
+        self._server, self._client = server, client
         self._watched: dict[str, int | None] = {}
 
     async def immediate_execute_command(self, *command: Any, **options: Any) -> Any:
@@ -213,10 +240,12 @@ class ServerPipeline(Pipeline):
             changes = self._server.changes
             if any(changes.get(key) != seen for key, seen in self._watched.items()):
                 raise WatchError("Watched variable changed.")
-            return [self._server.do(*command) for command, _ in self.command_stack]
+            answers = [self._server.do(*command) for command, _ in self.command_stack]
         finally:
             self._watched.clear()
             await self.reset()  # type: ignore[no-untyped-call]
+        self._server.say(self._client)
+        return answers
 
 
 def _text(key: Any) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
+from importlib import import_module
 from typing import Any, Final
 
 import django
 from asgiref.sync import sync_to_async
-from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
@@ -27,6 +27,8 @@ from ..toolkit import (
     OpenTransaction,
     Seam,
     WrittenMessages,
+    as_jsonb,
+    check_json_text,
     transaction_on,
 )
 from .attempt import SharedConnections, TaskAttempt
@@ -46,13 +48,8 @@ _AT_MOST_ONCE: Final = frozenset(
         "django_tasks_rq.backend.RQBackend",
     )
 )
-#: Backends that run a task at most once too, and whose queue is a table.
-_OF_ROWS: Final = frozenset(
-    (
-        "django_tasks.backends.database.backend.DatabaseBackend",
-        "django_tasks_db.backend.DatabaseBackend",
-    )
-)
+#: The modules of backends that run a task at most once too, and whose queue is a table.
+_OF_ROWS: Final = frozenset(("django_tasks.backends.database.backend", "django_tasks_db.backend"))
 
 
 def semantics_of(backend_class: type) -> DeliverySemantics:
@@ -61,17 +58,16 @@ def semantics_of(backend_class: type) -> DeliverySemantics:
     A backend that is not in the list may deliver more than once, which a task must then survive.
     Django itself never runs again a task that raised.
     """
-    at_most_once = _is_one_of(_AT_MOST_ONCE | _OF_ROWS, backend_class)
+    at_most_once = any(
+        base.__module__ in _OF_ROWS or f"{base.__module__}.{base.__qualname__}" in _AT_MOST_ONCE
+        for base in backend_class.__mro__
+    )
     return DeliverySemantics(
         acknowledged="before" if at_most_once else "after",
         redelivered_on_raise=False,
         redelivered_on_kill=not at_most_once,
         redelivered_on_outage=not at_most_once,
     )
-
-
-def _is_one_of(paths: Collection[str], backend_class: type) -> bool:
-    return any(f"{base.__module__}.{base.__qualname__}" in paths for base in backend_class.__mro__)
 
 
 def bridge(applications: Sequence[Any]) -> DjangoBridge:
@@ -170,6 +166,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
         result = family.new_result(task, _new_id(), args, kwargs)
         set_on(result, enqueued_at=timezone.now(), backend=backend.alias)
         stored = StoredTask(family, result, now_ns, type(backend))
+        stored.arguments = _as_column(type(backend), stored.arguments)
         self.store.add(stored)
         try:
             family.signals.task_enqueued.send(stored.sender, task_result=result)
@@ -291,10 +288,8 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
 
     def transaction_of(self, record: JobRecord) -> OpenTransaction | None:
         """Return that of the database in which the backend makes a row."""
-        if not _is_one_of(_OF_ROWS, self.message_of(record).sender):
-            return None
-        table = apps.get_model("django_tasks_database", "DBTaskResult")
-        return transaction_on(connections[router.db_for_write(table)])
+        connection = _connection_of(self.message_of(record).sender)
+        return None if connection is None else transaction_on(connection)
 
     def forget(self, message: StoredTask, store: ResultStore) -> None:
         store.remove(message.job_id)
@@ -328,6 +323,32 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
                 return attempt.failed(error)
             await sync_to_async(attempt.succeed)()
         return attempt.performed(value)
+
+
+def _as_column(backend_class: type, text: str) -> str:
+    """Return JSON as the row has it that a backend makes, if its queue is a table.
+
+    Raises:
+        DatabaseError: when it is JSON that the table refuses.
+    """
+    connection = _connection_of(backend_class)
+    if connection is not None:
+        driver = connection.Database
+        with connection.wrap_database_errors:
+            if connection.vendor == "postgresql":
+                return as_jsonb(text, import_module(f"{driver.__name__}.errors").lookup)
+            if connection.vendor == "sqlite":
+                check_json_text(text, driver.IntegrityError)
+    return text
+
+
+def _connection_of(backend_class: type) -> Any:
+    """Return the connection of the database in which a backend makes rows; None if its queue is no table."""
+    module = next((b.__module__ for b in backend_class.__mro__ if b.__module__ in _OF_ROWS), None)
+    if module is None:
+        return None
+    models = import_module(f"{module.rpartition('.')[0]}.models")
+    return connections[router.db_for_write(models.DBTaskResult)]
 
 
 def _new_id() -> str:

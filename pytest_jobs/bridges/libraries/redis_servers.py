@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache, wraps
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, partial, wraps
 from importlib.util import find_spec
-from typing import Any, Final
+from threading import Lock
+from typing import Any, Final, NamedTuple
 
 from ...errors import BridgeError
 
 #: The attribute of a pool of ours that says whose place it takes.
 _ADDRESS: Final = "pytest_jobs_address"
+#: The attribute that says which servers it leads to.
+_SERVERS: Final = "pytest_jobs_servers"
+#: Whether changes are reported later.
+_waits: ContextVar[bool] = ContextVar("pytest_jobs_redis_waits", default=False)
 
 
 def check_fakeredis(library: str, extra: str) -> None:
@@ -42,12 +51,58 @@ def is_stand_in(client: Any) -> bool:
     return _ADDRESS in getattr(pool, "__dict__", ())
 
 
+@contextmanager
+def reporting_afterwards(client: Any) -> Generator[None, None, None]:
+    """Let a stand-in report what changes in a block when the block has ended, where somebody listens again."""
+    token = _waits.set(True)
+    try:
+        yield
+    finally:
+        _waits.reset(token)
+        vars(client.connection_pool)[_SERVERS].report()
+
+
+class Member(NamedTuple):
+    """A member of a list or of a sorted set on a server."""
+
+    client: Any
+    key: bytes
+    value: str
+    #: Its score in a sorted set; None in a list.
+    score: float | None
+
+    @classmethod
+    def of(cls, client: Any, key: bytes, member: Any) -> Member:
+        """Return a member of a list, or a pair of a sorted set."""
+        value, score = member if isinstance(member, tuple) else (member, None)
+        return cls(client, key, value.decode(), score)
+
+
 class RedisServers:
-    """The servers of one harness or sandbox. Each address gets an empty one, with its first client."""
+    """The servers of one harness or sandbox. Each address gets an empty one, with its first client.
+
+    A derived class may watch lists and sorted sets. After each command, pipeline or script, whoever sent it, it is
+    told which members are new and which are gone.
+    """
 
     def __init__(self) -> None:
         self._servers: dict[object, Any] = {}
         self._clients: dict[object, Any] = {}
+        #: The watched keys that were written to, by their clients, and how to read each.
+        self._written: dict[tuple[Any, bytes], Callable[[], list[Any]]] = {}
+        self._members: dict[tuple[Any, bytes], list[Any]] = {}
+        self._lock = Lock()
+
+    def watches(self, key: bytes) -> bool:
+        """Say whether a key is watched. Default: none."""
+        return False
+
+    def is_in_use(self) -> bool:
+        """Say whether changes are to be reported now. If not, they wait for a command when they are."""
+        return True
+
+    def changed(self, gone: list[Member], new: list[Member]) -> None:
+        """Take note of changes of watched keys; a member that moves is among both."""
 
     def client(self, real: Any) -> Any:
         """Return the client that takes the place of another, which may be a stand-in of another sandbox."""
@@ -59,10 +114,66 @@ class RedisServers:
             if server not in self._servers:
                 self._servers[server] = fakeredis.FakeServer()
             client = fakeredis.FakeStrictRedis(server=self._servers[server], db=db)
-            vars(client.connection_pool)[_ADDRESS] = address
+            self._watch(client, self._servers[server], db)
+            vars(client.connection_pool).update({_ADDRESS: address, _SERVERS: self})
             _keep_address(client.connection_pool, getattr(real, "connection_pool", None))
             self._clients[address] = client
         return client
+
+    def _watch(self, client: Any, server: Any, db: int) -> None:
+        database, pool = server.dbs[db], client.connection_pool
+        notify, release = database.notify_watch, pool.release
+
+        def read(key: bytes) -> list[Any]:
+            with server.lock:
+                item = database.get(key)
+                value: Any = () if item is None else item.value
+                # A sorted set is a mapping to scores.
+                return list(value.items() if hasattr(value, "items") else value)
+
+        def written(key: bytes) -> None:
+            # The server calls it before it writes, so the key is read when the command has ended.
+            if self.watches(key):
+                self._written[client, key] = partial(read, key)
+            notify(key)
+
+        def released(connection: Any) -> None:
+            release(connection)
+            self.report()
+
+        database.notify_watch, pool.release = written, released
+
+    def report(self) -> None:
+        """Report what has changed since the last time."""
+        if self._written and not _waits.get() and self.is_in_use():
+            self.changed(*self._changes())
+
+    def _changes(self) -> tuple[list[Member], list[Member]]:
+        gone: list[Member] = []
+        new: list[Member] = []
+        with self._lock:
+            places = []
+            while self._written:
+                places.append(self._written.popitem())
+            for (client, key), read in reversed(places):
+                before = self._members.get((client, key), [])
+                now = self._members[client, key] = read()
+                gone += [Member.of(client, key, each) for each in _less(before, now)]
+                new += [Member.of(client, key, each) for each in _less(now, before)]
+        return gone, new
+
+
+def _less(these: list[Any], those: list[Any]) -> Iterable[Any]:
+    """Return what one list has more than another, in its order."""
+    # First what happens to a queue most often, at one of its ends: comparing costs less than counting.
+    size, rest = len(those), len(these)
+    if these[:size] == those:
+        return these[size:]
+    if size and these[-size:] == those:
+        return these[:-size]
+    if those[:rest] == these or (rest and those[-rest:] == these):
+        return ()
+    return (Counter(these) - Counter(those)).elements()
 
 
 def _keep_address(pool: Any, real: Any) -> None:

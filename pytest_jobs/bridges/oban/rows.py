@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
@@ -15,7 +14,7 @@ from psycopg import errors, pq
 from psycopg.adapt import PyFormat
 from psycopg.types.json import Jsonb
 
-from ..toolkit import Message, to_ns
+from ..toolkit import Message, as_jsonb, to_ns
 
 #: The columns of a row, which a worker fetches.
 _COLUMNS: Final = (
@@ -23,8 +22,6 @@ _COLUMNS: Final = (
     *("errors", "tags", "attempted_by", "inserted_at", "attempted_at", "cancelled_at"),
     *("completed_at", "discarded_at", "scheduled_at"),
 )
-#: The character 0 in text of JSON, which is not escaped itself.
-_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 #: A row, by the names of its columns. `args` and `meta` are the text of their JSON, and never change.
 Row = dict[str, Any]
@@ -164,7 +161,7 @@ def in_utc(at: datetime) -> datetime:
 
 
 def encoded(value: Any) -> bytes:
-    """Return a value as the application sends it to the database.
+    """Return a value as the application sends it to the database, which keeps it as `jsonb`.
 
     Raises:
         TypeError: when it is not JSON.
@@ -172,17 +169,7 @@ def encoded(value: Any) -> bytes:
     """
     dumper = psycopg.adapters.get_dumper(Jsonb, PyFormat.TEXT)
     text = bytes(dumper(Jsonb).dump(Jsonb(value)) or b"")
-    if b"\\u0000" in text and _NUL.search(text):
-        raise errors.UntranslatableCharacter("unsupported Unicode escape sequence: \\u0000")
-    if b"NaN" in text or b"Infinity" in text:
-        json.loads(text, parse_constant=_refuse)
-    return text
-
-
-def _refuse(constant: str) -> None:
-    raise errors.InvalidTextRepresentation(
-        f'invalid input syntax for type json: Token "{constant}" is invalid.'
-    )
+    return as_jsonb(text.decode(), errors.lookup).encode()
 
 
 def decoded(text: bytes) -> Any:

@@ -54,6 +54,7 @@ _PROBE: Final = Probe(
     "abort_reason=, start_timestamp=)",
     "procrastinate.manager:JobManager.defer_job(_, _)",
     "procrastinate.manager:JobManager.cancel_job_by_id(_, _)",
+    "procrastinate.sync_psycopg_connector:wrap_exceptions()",
     "procrastinate.periodic:PeriodicDeferrer.defer_jobs(_, _)",
     "procrastinate.testing:InMemoryConnector.defer_jobs_all(_, _)",
     "procrastinate.testing:InMemoryConnector.finish_job_run(_, _, _, _)",

@@ -12,10 +12,12 @@ from typing import Any, Protocol
 
 from procrastinate import App
 from procrastinate.exceptions import UniqueViolation
+from procrastinate.sync_psycopg_connector import wrap_exceptions
 from procrastinate.testing import InMemoryConnector
 from procrastinate.types import JobToDefer
+from psycopg import errors
 
-from ..toolkit import Message, to_ns
+from ..toolkit import Message, as_jsonb, to_ns
 
 #: The connection that `configure(connection=...)` was given for the jobs that are deferred.
 _given: ContextVar[Any] = ContextVar("pytest_jobs_procrastinate_connection", default=None)
@@ -167,14 +169,18 @@ class Rows(InMemoryConnector):  # type: ignore[misc]
         self.jobs.pop(job_id, None)
 
     def encoded(self, args: Any) -> str:
-        """Return arguments as the connector of the application writes them.
+        """Return arguments as the connector of the application writes them into a column of `jsonb`.
 
         Raises:
             TypeError: when one of them is not JSON.
+            ConnectorException: when it is JSON that PostgreSQL refuses.
         """
         dumps = getattr(self.real, "_json_dumps", None) or json.dumps
         text: str = dumps(args)
-        return text
+        if isinstance(self.real, InMemoryConnector):
+            return text
+        with wrap_exceptions():
+            return as_jsonb(text, errors.lookup)
 
     def decoded(self, text: str) -> Any:
         """Return arguments as the connector of the application reads them."""

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from functools import partial
 from importlib import import_module
 from inspect import iscoroutinefunction
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import rq
 import rq.decorators
 import rq.job
 import rq.repeat
 from rq.cron import CronScheduler
-from rq.exceptions import DeserializationError as UnreadableError, DuplicateJobError
+from rq.exceptions import DeserializationError as UnreadableError
 from rq.job import Job, Retry
 from rq.queue import Queue
+from rq.registry import ScheduledJobRegistry
 from rq.utils import as_text, now
 
 from ...errors import ApplicationError, BridgeError, CriterionError, DeserializationError
 from ...harness.time.waiting import off_the_loop
 from ..toolkit import (
     FIRST,
+    REDELIVERY,
     RETRY,
     CountedAttempts,
     Delivery,
@@ -32,6 +32,7 @@ from ..toolkit import (
     Due,
     FunctionJobs,
     JobRecord,
+    Member,
     Origin,
     Probe,
     RedisServers,
@@ -42,12 +43,13 @@ from ..toolkit import (
     function_at,
     is_stand_in,
     path_of,
+    reporting_afterwards,
     to_datetime,
     to_ns,
 )
 from .attempt import HarnessWorker, RqAttempt
 from .messages import SentJob, name_of
-from .schedules import CronSchedulers, RqScheduler, due_time
+from .schedules import CronSchedulers, RqScheduler
 
 _PROBE: Final = Probe(
     "rq",
@@ -100,7 +102,11 @@ _HANDED: Final = (
 )
 #: Where rq-scheduler keeps the jobs that wait for their time.
 _OF_RQ_SCHEDULER: Final = "rq:scheduler:scheduled_jobs"
+#: What the keys of queues and of their schedules begin with.
+_QUEUES: Final = Queue.redis_queue_namespace_prefix.encode()
+_SCHEDULES: Final = ScheduledJobRegistry.key_template.format("").encode()
 _FAKED_VERSION: Final = (7, 0, 0)
+_SECOND_NS: Final = 1_000_000_000
 
 #: The time from which `enqueue_in` counts.
 _counted_from: ContextVar[int | None] = ContextVar("pytest_jobs_rq_counted_from", default=None)
@@ -116,13 +122,47 @@ def bridge(applications: Sequence[Any]) -> RqBridge:
 
 
 class Servers(RedisServers):
-    """The servers, and what the harness has not recorded yet of what they have."""
+    """The servers, whose queues and schedules say which jobs wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, bridge: RqBridge) -> None:
         super().__init__()
-        #: Ids of unique jobs that a server has and the harness is about to record. A check may kill the worker
-        #: between the two, and deliver its job again meanwhile.
-        self.unreported: set[str] = set()
+        self._bridge = bridge
+        #: The queues and the schedulers that have asked for their connection, by the keys of what they keep.
+        self.owners: dict[bytes, Any] = {}
+        #: What an enqueue said of a job that no key says, by the id of the job.
+        self.asked: dict[str, Asked] = {}
+        #: By the id of a job, where it waits, and its record. The record has no number until it is in the ledger:
+        #: a check may kill the worker before that, and deliver its job again meanwhile.
+        self.waiting: dict[str, list[tuple[bytes, JobRecord]]] = {}
+        #: The hash of each job that was reported.
+        self.reported: dict[str, Mapping[bytes, bytes]] = {}
+        #: The ids that came before their jobs, by the keys of these.
+        self.early: dict[bytes, Member] = {}
+
+    def watches(self, key: bytes) -> bool:
+        if key.endswith(b":intermediate"):
+            return False  # Where a worker keeps what it has taken.
+        return key.startswith((_QUEUES, _SCHEDULES)) or key in self.owners or key in self.early
+
+    def is_in_use(self) -> bool:
+        return self._bridge.observes(self)
+
+    def changed(self, gone: list[Member], new: list[Member]) -> None:
+        for member in gone:
+            self._bridge.left(member)
+        for member in new:
+            self._bridge.appeared(self.early.pop(member.key, member))
+
+
+class Asked(NamedTuple):
+    """What an enqueue said of a job."""
+
+    queue: Queue
+    job: Job
+    #: The time, which a schedule keeps in whole seconds.
+    due_ns: int | None = None
+    at_front: bool = False
+    is_unique: bool = False
 
 
 class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Servers]):
@@ -164,7 +204,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         return "every queue, on servers of fakeredis"
 
     def new_store(self) -> Servers:
-        return Servers()
+        return Servers(self)
 
     # Instead of the servers
 
@@ -177,14 +217,6 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
             seam.wrap(Queue, name, RqBridge._with_pipeline)
         seam.wrap(Queue, "_enqueue_job", RqBridge._enqueued)
         seam.wrap(Queue, "schedule_job", RqBridge._scheduled)
-        for name in ("empty", "remove"):
-            seam.wrap(Queue, name, RqBridge._emptied)
-        for name in ("cancel", "delete"):
-            seam.wrap(Job, name, RqBridge._cancelled)
-        limits = _found("rq.rate_limit:RateLimitRegistry")
-        for name in ("acquire_and_enqueue", "release_and_enqueue", "release_stale_and_enqueue"):
-            if limits is not None:
-                seam.wrap(limits, name, RqBridge._let_through)
         seam.wrap(Job, "_execute", RqBridge._execute)
         seam.wrap(Job, "latest_result", RqBridge._latest_result)
         seam.replace(Job, "send_webhooks", RqBridge._send_no_webhooks)
@@ -193,11 +225,6 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
             if hasattr(module, "now"):
                 seam.set(module, "now", _noted_now)
         seam.wrap(CronScheduler, "register", RqBridge._cron_registered)
-        scheduler = RqScheduler.library()
-        if scheduler is not None:
-            for name in ("enqueue_at", "enqueue_in", "schedule", "cron"):
-                seam.wrap(scheduler, name, RqBridge._scheduled_elsewhere)
-            seam.wrap(scheduler, "cancel", RqBridge._unscheduled)
 
     def _patch_connections(self, seam: Seam) -> None:
         for path in _CONNECTED:
@@ -209,6 +236,11 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
                 _hand_stand_ins(seam, owner, name)
 
     def _connection(self, original: Callable[[], Any], owner: object) -> Any:
+        if isinstance(owner, Queue):
+            self.store.owners[owner.key.encode()] = owner
+            self.store.owners[_SCHEDULES + owner.name.encode()] = owner
+        elif hasattr(owner, "scheduled_jobs_key"):
+            self.store.owners[owner.scheduled_jobs_key.encode()] = owner
         return self.stand_in(original())
 
     def stand_in(self, connection: Any) -> Any:
@@ -262,12 +294,8 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         at_front: bool = False,
         **options: Any,
     ) -> Job:
-        pipeline, is_unique = self._ours(pipeline), bool(options.get("unique"))
-        with self._once(queue, job, is_unique=is_unique):
-            made: Job = original(job, pipeline=pipeline, at_front=at_front, **options)
-            sent = partial(self._sent, queue, made, at_front=bool(at_front), due_ns=None)
-            # A script of the server enqueues a unique job, whatever the pipeline.
-            _when_executed(None if is_unique else pipeline, lambda _: sent(is_unique=is_unique))
+        self._ask(Asked(queue, job, None, bool(at_front), bool(options.get("unique"))))
+        made: Job = original(job, pipeline=self._ours(pipeline), at_front=at_front, **options)
         return made
 
     def _scheduled(
@@ -279,119 +307,115 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         pipeline: Any = None,
         **options: Any,
     ) -> Job:
-        pipeline, is_unique = self._ours(pipeline), bool(options.get("unique"))
         aware = moment.astimezone() if moment.tzinfo is None else moment
-        with self._once(queue, job, is_unique=is_unique):
-            made: Job = original(job, moment, pipeline=pipeline, **options)
-            sent = partial(self._sent, queue, made, due_ns=to_ns(aware, "the time"))
-            _when_executed(None if is_unique else pipeline, lambda _: sent(is_unique=is_unique))
+        due_ns = to_ns(aware, "the time")
+        self._ask(Asked(queue, job, due_ns, is_unique=bool(options.get("unique"))))
+        # RQ 2 schedules before it saves what the job is now.
+        with reporting_afterwards(queue.connection):
+            made: Job = original(job, moment, pipeline=self._ours(pipeline), **options)
         return made
 
-    @contextmanager
-    def _once(self, queue: Queue, job: Job, *, is_unique: bool) -> Generator[None, None, None]:
-        """Let a job be enqueued in a block; forget the one of its id that was never recorded, if it is unique."""
-        if not is_unique:
-            yield
-            return
-        unreported = self.store.unreported
-        if job.id in unreported and self.pending_with(job.id) is None:
-            _forget(queue, job)
-        unreported.add(job.id)
-        try:
-            yield
-        except DuplicateJobError:
-            unreported.discard(job.id)
-            raise
-        unreported.discard(job.id)
-
-    def _let_through(
-        self, original: Any, registry: Any, *args: Any, pipeline: Any = None, **kwargs: Any
-    ) -> Any:
-        """Report the jobs that a rate limit lets through: a script puts them into their queues."""
-        if pipeline is None:
-            promoted: list[str] = original(*args, **kwargs)
-            self._promoted(registry, promoted)
-            return promoted
-        waiting = original(*args, pipeline=pipeline, **kwargs)
-        place = len(pipeline.command_stack) - 1
-        _when_executed(pipeline, lambda answers: self._promoted(registry, answers[place]))
-        return waiting
-
-    def _promoted(self, registry: Any, job_ids: Iterable[Any]) -> None:
-        for job_id in map(as_text, job_ids):
-            job = Job.fetch(job_id, connection=registry.connection)
-            queue = Queue(job.origin, connection=registry.connection)
-            self._sent(queue, job, due_ns=None, at_front=bool(job.enqueue_at_front))
+    def _ask(self, asked: Asked) -> None:
+        """Note what an enqueue says; forget a unique job of its id that was never recorded."""
+        queue, job = asked.queue, asked.job
+        waiting = self.store.waiting.get(job.id, ())
+        if asked.is_unique and any(record.sequence < 0 for _, record in waiting):
+            queue.connection.delete(job.key)
+            queue.connection.lrem(queue.key, 0, job.id)
+            queue.connection.zrem(queue.scheduled_job_registry.key, job.id)
+        self.store.asked[job.id] = asked
 
     def _ours(self, pipeline: Any) -> Any:
         """Return a pipeline of a stand-in; for one of a real server None, so that nothing waits in it."""
         return pipeline if pipeline is None or is_stand_in(pipeline) else None
 
-    def _sent(
-        self,
-        queue: Queue,
-        job: Job,
-        *,
-        due_ns: int | None,
-        at_front: bool = False,
-        is_unique: bool = False,
-    ) -> None:
-        attempt = current_attempt.get()
-        is_own = isinstance(attempt, RqAttempt) and attempt.message.job_id == job.id
-        now_ns, number = _counted_from.get() or self.sink.now_ns(), 1
+    # What is new in the store
+
+    def observes(self, servers: Servers) -> bool:
+        """Say whether servers are those of the harness or sandbox that is open."""
+        return self._sink is not None and self.store is servers
+
+    def appeared(self, member: Member) -> None:
+        """Report a job that a queue or a schedule has now, whatever method put it there."""
+        store, said = self.store, self.store.asked.get(member.value)
+        queue = said.queue if said else self._queue_of(member)
+        key = queue.job_class.key_for(member.value)
+        if not member.client.exists(key):
+            store.early[key.encode()] = member
+            return
+        store.asked.pop(member.value, None)
+        fetch = queue.job_class.fetch
+        asked = said or Asked(queue, fetch(member.value, queue.connection, queue.serializer))
+        if self._scheduler.note(store.owners.get(member.key), asked.job):
+            return
+        message, origin = self._sent(asked, member.score)
+        if said is None and store.reported.get(member.value) == message.data:
+            origin = REDELIVERY  # It was moved, or put there once more.
+        if origin is FIRST:
+            self._last[message.name] = message
+        store.reported[member.value] = message.data
+        self._overwrite(message)
+        record = self.new_record(message, origin)
+        store.waiting.setdefault(member.value, []).append((member.key, record))
+        self.sink.added(record)
+
+    def _sent(self, asked: Asked, score: float | None) -> tuple[SentJob, Origin]:
+        """Return a job as it was sent, and whether it is a retry."""
+        job, due_ns = asked.job, None
+        if score is not None:
+            due_ns = asked.due_ns or int(score) * _SECOND_NS
         origin: Origin = FIRST
-        if isinstance(attempt, RqAttempt) and is_own:
+        attempt, number = current_attempt.get(), 1
+        now_ns = _counted_from.get() or self.sink.now_ns()
+        if isinstance(attempt, RqAttempt) and attempt.message.job_id == job.id:
             now_ns = attempt.read_ns or now_ns
             if attempt.is_repeated:
                 number, origin = attempt.message.attempt + 1, RETRY
-        elif (before := self.pending_with(job.id)) is not None and before.due_at is not None:
-            # RQ's scheduler, or the project, moves a scheduled job to its queue.
-            self.sink.removed(before)
         if due_ns is not None and due_ns <= now_ns:
             due_ns = None
-        message = SentJob(queue, job, now_ns, due_ns, attempt=number, at_front=at_front)
-        if origin is FIRST:
-            self._last[message.name] = message
-        message.has_own_id = is_unique
-        self.report(message, origin)
+        at_front = asked.at_front or bool(job.enqueue_at_front)
+        message = SentJob(asked.queue, job, now_ns, due_ns, attempt=number, at_front=at_front)
+        message.has_own_id = asked.is_unique
+        return message, origin
 
-    def _emptied(self, original: Any, queue: Queue, *args: Any, **kwargs: Any) -> Any:
-        before = set(queue.job_ids)
-        answer = original(*args, **kwargs)
-        for job_id in before.difference(queue.job_ids):
-            self._withdraw(job_id)
-        return answer
+    def _queue_of(self, member: Member) -> Queue:
+        """Return the queue of a job that no enqueue has named."""
+        owner = self.store.owners.get(member.key)
+        if isinstance(owner, Queue):
+            return owner
+        origin = member.client.hget(Job.key_for(member.value), "origin")
+        return Queue(as_text(origin or b""), connection=member.client)
 
-    def _cancelled(self, original: Any, job: Job, *args: Any, **kwargs: Any) -> Any:
-        answer = original(*args, **kwargs)
-        self._withdraw(job.id)
-        return answer
+    def _overwrite(self, message: SentJob) -> None:
+        """Let each job that waits under an id be the one that has taken its place on the server."""
+        waiting = self.store.waiting.get(message.job_id, [])
+        for place, (key, record) in enumerate(waiting):
+            before = self.message_of(record)
+            if before.data[b"data"] != message.data[b"data"]:
+                self.sink.removed(record)
+                waiting[place] = key, self.report(before.overwritten(message), REDELIVERY)
 
-    def _withdraw(self, job_id: str) -> None:
-        attempt = current_attempt.get()
-        if isinstance(attempt, RqAttempt) and attempt.message.job_id == job_id:
-            return  # The worker cleans up what it has performed.
-        while (record := self.pending_with(job_id)) is not None:
-            self.sink.removed(record)
+    def left(self, member: Member) -> None:
+        """Withdraw a job that a queue or a schedule has no longer, unless its delivery takes it from there."""
+        store, attempt, taken = self.store, current_attempt.get(), None
+        if isinstance(attempt, RqAttempt) and attempt.message.job_id == member.value:
+            # Once its function has run, the worker takes nothing more.
+            taken = None if attempt.has_run else attempt.record
+        waiting = store.waiting.get(member.value, [])
+        here = [each for each in waiting if each[0] == member.key and taken in (None, each[1])]
+        if here:
+            waiting.remove(here[0])
+            if taken is None and here[0][1].sequence >= 0:
+                self.sink.removed(here[0][1])
+        early = [key for key, each in store.early.items() if each[:3] == member[:3]]
+        for key in early:
+            del store.early[key]
 
     # Schedules
 
     def _cron_registered(self, original: Any, scheduler: Any, *args: Any, **kwargs: Any) -> Any:
         self._cron.note(scheduler)
         return original(*args, **kwargs)
-
-    def _scheduled_elsewhere(self, original: Any, scheduler: Any, *args: Any, **kwargs: Any) -> Job:
-        job: Job = original(*args, **kwargs)
-        if not self._scheduler.note(scheduler, job):
-            queue = scheduler.get_queue_for_job(job)
-            due_ns = to_ns(due_time(scheduler, job), "the time")
-            self._sent(queue, job, due_ns=due_ns, at_front=bool(job.enqueue_at_front))
-        return job
-
-    def _unscheduled(self, original: Any, scheduler: Any, job: Any) -> Any:
-        answer = original(job)
-        self._withdraw(getattr(job, "id", job))
-        return answer
 
     def firings_between(self, after_ns: int, until_ns: int) -> Iterable[Due]:
         """Yield what RQ's cron scheduler and rq-scheduler enqueue in a span."""
@@ -539,9 +563,12 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
             return Delivery(attempt.record, attempt.now_ns, "discarded")
         queue, client = message.sender, message.sender.connection
         key = queue.job_class.key_for(message.job_id)
+        kept = {} if message.is_taken else client.hgetall(key)
+        message.take(kept)
         with client.pipeline() as pipeline:
-            pipeline.delete(key)
-            pipeline.hset(key, mapping=dict(message.data))
+            if not kept:
+                pipeline.delete(key)
+                pipeline.hset(key, mapping=dict(message.data))
             pipeline.lrem(queue.key, 1, message.job_id)
             pipeline.zrem(queue.scheduled_job_registry.key, message.job_id)
             pipeline.zrem(queue.failed_job_registry.key, message.job_id)
@@ -603,40 +630,6 @@ def _hand_stand_ins(seam: Seam, owner: type, name: str) -> None:
 
 def _stood_in(bridge: RqBridge, given: Any) -> Any:
     return bridge.stand_in(given) if hasattr(given, "connection_pool") else given
-
-
-def _forget(queue: Queue, job: Job) -> None:
-    """Remove a job that was not enqueued after all from its server."""
-    queue.connection.delete(job.key)
-    queue.connection.lrem(queue.key, 0, job.id)
-    queue.connection.zrem(queue.scheduled_job_registry.key, job.id)
-
-
-def _when_executed(pipeline: Any, report: Callable[[Any], None]) -> None:
-    """Report at once, or when a pipeline has sent what waits in it, with the answers to its commands."""
-    if pipeline is None:
-        report(None)
-        return
-    waiting: list[Callable[[Any], None]] | None = vars(pipeline).get("pytest_jobs_waiting")
-    if waiting is None:
-        waiting = pipeline.pytest_jobs_waiting = []
-        pipeline.execute = partial(_execute, pipeline.execute, waiting)
-        pipeline.reset = partial(_reset, pipeline.reset, waiting)
-    waiting.append(report)
-
-
-def _execute(execute: Callable[..., Any], waiting: list[Any], *args: Any, **kwargs: Any) -> Any:
-    reports = waiting.copy()
-    waiting.clear()
-    answers = execute(*args, **kwargs)
-    for report in reports:
-        report(answers)
-    return answers
-
-
-def _reset(reset: Callable[[], Any], waiting: list[Any]) -> Any:
-    waiting.clear()
-    return reset()
 
 
 def _noted_now() -> datetime:

@@ -16,7 +16,7 @@ _SECOND_NS: Final = 1_000_000_000
 class SentJob(Message):
     """A job with the hash that a server has of it: the payload, which is put back before each delivery."""
 
-    __slots__ = ("data", "has_own_id", "sender")
+    __slots__ = ("data", "has_own_id", "is_taken", "sender")
 
     def __init__(
         self,
@@ -53,6 +53,8 @@ class SentJob(Message):
         )
         self.sender = sender
         self.has_own_id = False
+        #: Whether a delivery has begun, or the hash is made up.
+        self.is_taken = data is not None
         connection: Any = sender.connection
         self.data: Mapping[Any, Any] = connection.hgetall(job.key) if data is None else data
 
@@ -64,6 +66,16 @@ class SentJob(Message):
         )
         job.restore(dict(self.data))
         return job
+
+    def overwritten(self, other: SentJob) -> SentJob:
+        """Return the job that waits here once another has been written under its id."""
+        at_front = self.priority is not None
+        job, times = other.job(), (self.enqueued_ns, self.due_ns)
+        return SentJob(other.sender, job, *times, attempt=self.attempt, at_front=at_front)
+
+    def take(self, kept: Mapping[Any, Any]) -> None:
+        """Be delivered with the hash that the server has before the first delivery, if it has one."""
+        self.data, self.is_taken = kept or self.data, True
 
     def number(self, field: bytes) -> int | None:
         """Return a number of the hash; None when it is not there."""

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Iterator
 from copy import copy
 from datetime import UTC, datetime
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Final
 
 from rq.cron import CronJob, CronScheduler
 from rq.job import Job
 
 from ..applications import Applications
-from ..toolkit import Due, times_between, to_datetime
+from ..toolkit import Due, times_between
 
 _SECOND_NS: Final = 1_000_000_000
 
@@ -62,18 +60,13 @@ class RqScheduler:
     def __init__(self) -> None:
         self._recurring: dict[str, Any] = {}
 
-    @staticmethod
-    def library() -> Any:
-        """Return its class; None when it is not installed."""
-        if find_spec("rq_scheduler") is None:
-            return None
-        return import_module("rq_scheduler").Scheduler
-
-    def note(self, scheduler: Any, job: Job) -> bool:
-        """Note a job that was scheduled, and say whether it recurs."""
-        recurs = bool(job.meta.get("interval") or job.meta.get("cron_string"))
+    def note(self, owner: Any, job: Job) -> bool:
+        """Note a job that a scheduler or a queue has, and say whether the scheduler has it and it recurs."""
+        recurs = hasattr(owner, "scheduled_jobs_key") and bool(
+            job.meta.get("interval") or job.meta.get("cron_string")
+        )
         if recurs:
-            self._recurring[job.id] = scheduler
+            self._recurring[job.id] = owner
         return recurs
 
     def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
@@ -109,9 +102,3 @@ class RqScheduler:
         if job_id in scheduler:
             job = scheduler.job_class.fetch(job_id, connection=scheduler.connection)
             scheduler.enqueue_job(job)
-
-
-def due_time(scheduler: Any, job: Job) -> datetime:
-    """Return when rq-scheduler moves a job into its queue."""
-    score = scheduler.connection.zscore(scheduler.scheduled_jobs_key, job.id)
-    return to_datetime(int(score) * _SECOND_NS)

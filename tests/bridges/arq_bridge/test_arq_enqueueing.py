@@ -10,7 +10,8 @@ pytest.importorskip("arq")
 
 from arq import create_pool
 from arq.connections import RedisSettings
-from arq.jobs import JobStatus, SerializationError
+from arq.jobs import JobStatus, SerializationError, serialize_job
+from arq.utils import timestamp_ms
 from redis.exceptions import ResponseError
 
 from pytest_jobs.errors import BridgeError
@@ -165,6 +166,42 @@ def test_a_function_that_no_worker_has_is_recorded_by_its_name(jobs, client, run
     run(client.enqueue_job("ad", 1))
 
     assert (jobs.enqueued[0].job, jobs.enqueued[0].name) == ("ad", "ad")
+
+
+def test_a_job_is_recorded_whatever_command_puts_it_there(jobs, client, run):
+    data = serialize_job("add", (1,), {}, None, timestamp_ms())
+
+    async def put():
+        async with client.pipeline() as pipeline:
+            pipeline.psetex("arq:job:mine", 60_000, data)
+            pipeline.zadd("slow", {"mine": timestamp_ms()})
+            await pipeline.execute()
+
+    run(put())
+
+    (record,) = jobs.enqueued
+    assert (record.job, record.args, record.queue, record.job_id) == (add, (1,), "slow", "mine")
+    assert jobs.drain() == {"performed": 1}
+
+
+@pytest.mark.parametrize("command", [("ZREM", "arq:queue", "mine"), ("DEL", "arq:queue")])
+def test_a_job_that_is_taken_out_of_its_queue_is_withdrawn(jobs, client, run, command):
+    run(client.enqueue_job("add", 1, _job_id="mine"))
+    run(client.enqueue_job("add", 2, _queue_name="slow"))
+
+    run(client.execute_command(*command))
+
+    assert [record.args for record in jobs.pending] == [(2,)]
+
+
+def test_a_job_that_is_put_off_is_due_later(jobs, client, run):
+    run(client.enqueue_job("add", 1, _job_id="mine"))
+
+    run(client.zadd("arq:queue", {"mine": timestamp_ms() + 60_000}))
+
+    (record,) = jobs.pending
+    assert len(jobs.enqueued) == 1
+    assert timedelta(seconds=59) < record.wait <= timedelta(seconds=61)
 
 
 def test_other_commands_of_redis_are_refused(jobs, client, run):

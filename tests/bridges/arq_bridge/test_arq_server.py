@@ -136,7 +136,7 @@ def test_a_server_has_a_clock_of_its_own_after_the_harness():
     """`on_shutdown` may come then."""
     from pytest_jobs.bridges.arq.server import Server
 
-    server = Server(time_ns)
+    server = Server(time_ns, lambda *changes: None)
     server.do("SETEX", "key", 60, "a")
 
     assert server.do("GET", b"key") == b"a"

@@ -181,8 +181,9 @@ def test_a_pool_that_oban_makes_stays_closed(jobs, mail, run):
         (threading.Lock(), TypeError),
         (float("nan"), psycopg.errors.InvalidTextRepresentation),
         ("nul \0", psycopg.errors.UntranslatableCharacter),
+        ("half \ud800", psycopg.errors.InvalidTextRepresentation),
     ],
-    ids=["no JSON", "NaN", "NUL"],
+    ids=["no JSON", "NaN", "NUL", "half of a pair"],
 )
 def test_what_the_database_would_refuse_is_refused(jobs, oban, mail, run, value, error):
     with pytest.raises(error):
@@ -190,6 +191,12 @@ def test_what_the_database_would_refuse_is_refused(jobs, oban, mail, run, value,
 
     assert len(jobs.enqueued) == 0
     assert run(testing.all_enqueued()) == []
+
+
+def test_arguments_have_the_order_of_the_column(jobs, mail, run):
+    run(mail.enqueue({"to": "ann", "a": 1, "b": 2}))
+
+    assert list(jobs.enqueued[0].kwargs) == ["a", "b", "to"]
 
 
 def test_a_backslash_is_no_nul(jobs, mail, run):

@@ -1,6 +1,7 @@
 """What comes of the job of a real worker, killed ones too, is what the bridge says; attempts and waits as well."""
 
 import asyncio
+import json
 import sys
 import textwrap
 from datetime import timedelta
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("oban")
 
 import psycopg
+from column_values import VALUES
 from oban import Cancel, Job, Oban, Snooze, schema, worker
 from psycopg_pool import AsyncConnectionPool
 from servers import kill_group, process, wait_until
@@ -104,6 +106,24 @@ def database(postgresql_url):
 @pytest.fixture
 def service(tmp_path, database):
     return Service(tmp_path, database)
+
+
+def test_arguments_come_to_the_job_as_from_the_database(service, open_over):
+    async def answer(oban, value):
+        try:
+            job = await oban.enqueue(Job("__main__.Work", args={"value": value}, queue="unheard"))
+        except psycopg.Error as error:
+            return type(error), str(error).partition("\n")[0]
+        return json.dumps((await oban.get_job(job.id)).args)
+
+    async def answers(oban):
+        return {name: await answer(oban, value) for name, value in VALUES.items()}
+
+    real = service.ask(answers)
+    with open_over():
+        predicted = service.ask(answers)
+
+    assert predicted == real
 
 
 def test_a_job_is_delivered_again_as_the_bridge_says(service, open_over):

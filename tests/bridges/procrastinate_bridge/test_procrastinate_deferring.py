@@ -9,8 +9,11 @@ import pytest
 
 pytest.importorskip("procrastinate")
 
+import procrastinate
+import psycopg
 from procrastinate import Blueprint, SyncPsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued, TaskNotFound
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, TaskNotFound
+from procrastinate.testing import InMemoryConnector
 
 SOON = timedelta(seconds=1)
 
@@ -156,6 +159,31 @@ def test_arguments_that_are_no_json_are_refused(jobs, add):
         add.defer(a=object())
 
     assert jobs.enqueued == []
+
+
+@pytest.mark.parametrize("value", ["a\0b", float("nan"), "\ud800", {"\0": 1}])
+def test_json_that_the_column_refuses_is_refused_with_the_error_of_the_library(jobs, add, value):
+    with pytest.raises(ConnectorException) as refused:
+        add.defer(a=value)
+
+    assert isinstance(refused.value.__cause__, psycopg.DataError)
+    assert jobs.enqueued == []
+
+
+def test_arguments_have_the_order_of_the_column(jobs, add):
+    add.defer(total=1, a=2, b=3)
+
+    assert list(jobs.enqueued[0].kwargs) == ["a", "b", "total"]
+
+
+def test_an_app_whose_connector_has_no_database_refuses_nothing(open_over):
+    app = procrastinate.App(connector=InMemoryConnector())
+    task = app.task(lambda text: text, name="note")
+    with open_over(app) as jobs:
+        task.defer(text="a\0b")
+        jobs.drain()
+
+        assert jobs.performed[0].result == "a\0b"
 
 
 def test_arguments_go_through_the_functions_of_the_connector(make_app, open_over):

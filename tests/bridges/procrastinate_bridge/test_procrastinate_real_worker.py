@@ -1,5 +1,6 @@
 """What comes of the job of a real worker, killed ones too, is what the bridge says; attempts and waits as well."""
 
+import json
 import sys
 import textwrap
 from datetime import timedelta
@@ -9,6 +10,7 @@ import pytest
 pytest.importorskip("procrastinate")
 
 import procrastinate
+from column_values import VALUES
 from procrastinate import RetryStrategy
 from servers import kill_group, process, wait_until
 
@@ -125,6 +127,24 @@ def test_the_harness_predicts_what_a_worker_does(service, make_app, open_over):
     assert waits == [timedelta(seconds=n) for n in (0, 1, 2)]
     for n, wait in enumerate(waits):
         assert starts[n + 1] - starts[n] >= wait.total_seconds() - 0.005
+
+
+def test_arguments_come_to_the_job_as_from_the_database(service, make_app, open_over):
+    app = make_app()
+    app.task(lambda **given: None, name="work")
+
+    def answer(app, value):
+        try:
+            job_id = app.configure_task("work").defer(value=value)
+        except procrastinate.exceptions.ConnectorException as error:
+            return type(error.__cause__)
+        return json.dumps(app.job_manager.list_jobs(id=job_id)[0].task_kwargs)
+
+    real = {name: answer(service.app, value) for name, value in VALUES.items()}
+    with open_over(app):
+        predicted = {name: answer(app, value) for name, value in VALUES.items()}
+
+    assert predicted == real
 
 
 def test_the_stand_in_refuses_what_the_database_refuses(service, make_app, open_over):

@@ -41,6 +41,10 @@ def refers():
     return this.id
 
 
+def tells_its_tenant():
+    return get_current_job().meta["tenant"]
+
+
 def returns_a_lambda():
     return lambda: None
 

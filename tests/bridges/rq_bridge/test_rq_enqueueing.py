@@ -190,8 +190,82 @@ def test_a_job_that_is_withdrawn_is_not_performed(jobs, withdraw):
 def test_a_scheduled_job_that_is_moved_to_its_queue_is_pending_once(jobs):
     job = queue.enqueue_in(MINUTE, greet, "Ann")
     queue.enqueue_job(job)
+    queue.scheduled_job_registry.remove(job)
 
     assert [record.due_at for record in jobs.pending] == [None]
+
+
+def test_a_scheduled_job_that_is_enqueued_as_well_runs_twice_as_with_a_worker(jobs):
+    queue.enqueue_job(queue.enqueue_in(MINUTE, greet, "Ann"))
+
+    assert jobs.drain() == {"performed": 2}
+
+
+def test_an_id_that_is_enqueued_again_runs_twice_with_the_later_arguments(jobs):
+    queue.enqueue(greet, "Ann", job_id="order-1")
+    queue.enqueue(greet, "Bob", job_id="order-1")
+
+    assert [record.args for record in jobs.enqueued] == [("Ann",), ("Bob",)]
+    jobs.drain()
+    assert [each.result for each in jobs.performed] == ["Hello, Bob!", "Hello, Bob!"]
+    assert [each.record.args for each in jobs.performed] == [("Bob",), ("Bob",)]
+
+
+def test_an_id_that_is_scheduled_again_runs_once_at_the_later_time(jobs):
+    queue.enqueue_in(MINUTE, greet, "Ann", job_id="order-1")
+    queue.enqueue_in(2 * MINUTE, greet, "Bob", job_id="order-1")
+
+    assert [(record.args, record.wait) for record in jobs.pending] == [(("Bob",), 2 * MINUTE)]
+
+
+def test_what_the_project_changes_in_a_job_that_waits_is_in_the_job_that_runs(jobs):
+    job = queue.enqueue(rq_tasks.tells_its_tenant)
+    job.meta["tenant"] = "a"
+    job.save_meta()
+
+    jobs.drain()
+
+    assert jobs.performed[0].result == "a"
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda job: queue.push_job_id(job.id),
+        lambda job: queue.connection.rpush(queue.key, job.id),
+        lambda job: Redis(connection_pool=queue.connection.connection_pool).lpush(
+            "rq:queue:letters", job.id
+        ),
+        lambda job: queue.scheduled_job_registry.schedule(job, datetime.now(UTC) + MINUTE),
+    ],
+)
+def test_a_job_is_recorded_whatever_command_puts_it_there(jobs, put):
+    job = queue.create_job(greet, ("Ann",))
+    job.save()
+
+    put(job)
+
+    assert the_only(jobs).args == ("Ann",)
+    jobs.drain()
+    assert jobs.performed[0].result == "Hello, Ann!"
+
+
+def test_an_id_that_comes_before_its_job_is_recorded_with_the_job(jobs):
+    job = queue.create_job(greet, ("Ann",))
+    queue.push_job_id(job.id)
+    assert len(jobs.enqueued) == 0
+
+    job.save()
+
+    assert the_only(jobs).args == ("Ann",)
+
+
+def test_a_queue_that_is_compacted_has_the_same_jobs_and_no_new_ones(jobs):
+    queue.enqueue(greet, "Ann")
+
+    queue.compact()
+
+    assert (len(jobs.enqueued), len(jobs.pending)) == (1, 1)
 
 
 def test_a_function_that_was_never_enqueued_is_known_in_assertions(jobs):

@@ -21,7 +21,7 @@ import redis.commands.core
 import redis.connection
 import redis.lock
 
-from ....bridges.libraries.redis_servers import is_stand_in
+from ....bridges.libraries.redis_servers import is_stand_in, reporting_afterwards
 from ....harness.records.patches import Patches
 from ...engine.acts import acting, looking, note_connection, note_effect, watcher
 from ..wrapping import surround
@@ -313,8 +313,8 @@ class _Blocking(_Clients):
         def method(*args: Any, **kwargs: Any) -> Any:
             if watcher.get() is None:
                 return genuine(*args, **kwargs)
-            if _is_of_a_bridge(args[0]):
-                with looking():
+            if is_stand_in(used := _client_of(args[0])):
+                with reporting_afterwards(used), looking():
                     return genuine(*args, **kwargs)
             step = replacement(genuine, *args, **kwargs)
             try:
@@ -365,7 +365,7 @@ class _Awaited(_Clients):
         async def method(*args: Any, **kwargs: Any) -> Any:
             if watcher.get() is None:
                 return await genuine(*args, **kwargs)
-            if _is_of_a_bridge(args[0]):
+            if is_stand_in(_client_of(args[0])):
                 with looking():
                     return await genuine(*args, **kwargs)
             return await replacement(genuine, *args, **kwargs)
@@ -382,10 +382,10 @@ class _Awaited(_Clients):
         return True
 
 
-def _is_of_a_bridge(owner: Any) -> bool:
-    """Say whether a client, a script or a lock is of a bridge, for what a job library keeps itself."""
+def _client_of(owner: Any) -> Any:
+    """Return the client of a script or a lock. A bridge has clients for what its library keeps."""
     used = getattr(owner, "registered_client", owner)
-    return is_stand_in(getattr(used, "redis", used))
+    return getattr(used, "redis", used)
 
 
 def _noted(client: Any, *args: Any, **options: Any) -> AbstractContextManager[None]:
