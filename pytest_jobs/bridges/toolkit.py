@@ -24,6 +24,7 @@ from ..errors import (
     NotPerformedError,
 )
 from ..harness.records.bridge import (
+    AT_MOST_ONCE,
     Around,
     BodiesAsk,
     Bridge,
@@ -52,6 +53,7 @@ from .libraries.redis_servers import RedisServers, check_fakeredis, is_stand_in
 from .seam import Seam
 
 __all__ = [
+    "AT_MOST_ONCE",
     "FIRST",
     "REDELIVERY",
     "RETRY",
@@ -772,7 +774,7 @@ class FunctionJobs(LibraryBridge[Callable[..., Any], M, S]):
         found = self.find(job)
         if found is None:
             return None
-        name = path_of(found)
+        name = self.name_of(found)
         return name if name in self._reported or self.marks(found) else None
 
     def adopt(self, job: object) -> str | None:

@@ -44,6 +44,12 @@ MISSING: dict[str, dict[str, list[str]]] = {
         "mail": UNCHECKED,
         "remind": UNCHECKED,
     },
+    "fastapi": {
+        "mail_ticket": [],
+        "count_visitor": UNCHECKED,
+        "tell_box_office": UNCHECKED,
+        "remind": ["performed", *UNCHECKED],
+    },
     "huey": {
         "welcome": UNCHECKED,
         "send_issue": UNCHECKED,
