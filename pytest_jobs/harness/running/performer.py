@@ -110,6 +110,9 @@ async def _succeeding() -> None:
 class Adversary(Protocol):
     """Makes the deliveries of a harness instead of its performer: `--jobs-twice` and `--jobs-crash`."""
 
+    #: The names of the jobs that the application performs itself, at most once: nothing delivers them again.
+    passed: set[str]
+
     def deliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
     ) -> Delivery:
@@ -242,6 +245,8 @@ class Performer:
 
     async def apass(self, ledger: Ledger, record: JobRecord) -> Delivery:
         """Record a delivery that a library makes in a call of the application, where time is as it is there."""
+        if self.adversary is not None:
+            self.adversary.passed.add(record.name)
         body = RealBody(self.outcomes, self._fault_for(record) if self.faults else None)
         return await self.amake(ledger, record, body, in_real_time=True)
 
