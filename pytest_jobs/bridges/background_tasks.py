@@ -18,7 +18,7 @@ from uuid import uuid4
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask, BackgroundTasks
 
-from ..harness.open_harness import open_harnesses
+from ..harness.open_harness import OpenHarness, open_harnesses
 from ..harness.records.record import PENDING, TAKEN
 from .calls import kept
 from .toolkit import (
@@ -33,6 +33,7 @@ from .toolkit import (
     Origin,
     Probe,
     Seam,
+    Sink,
     ThisThread,
     path_of,
 )
@@ -63,8 +64,10 @@ def bridge(applications: Sequence[Any]) -> BackgroundTasksBridge:
 class Series:
     """What one response runs once it has been sent: a task, or a group of them, which may have groups in it."""
 
-    def __init__(self, root: BackgroundTask) -> None:
+    def __init__(self, root: BackgroundTask, sink: Sink) -> None:
         self._root = root
+        # A harness may close while a server of the test still answers.
+        self._sink = sink
         #: Each task with its record, in the order in which they are to be called.
         self.given: list[tuple[BackgroundTask, JobRecord]] = []
         #: Those that were not called yet.
@@ -86,13 +89,10 @@ class Series:
         self.given.append((task, record))
         self.waiting.append((task, record))
 
-    def take(self, task: BackgroundTask) -> JobRecord | None:
-        """Return the record of a task that is called; None if a group calls it once more."""
-        for place, (each, record) in enumerate(self.waiting):
-            if each is task:
-                del self.waiting[place]
-                return record
-        return None
+    def take(self, task: BackgroundTask) -> JobRecord:
+        """Return the record of a task that is called."""
+        place = next(place for place, (each, _) in enumerate(self.waiting) if each is task)
+        return self.waiting.pop(place)[1]
 
     def after(self, record: JobRecord) -> list[JobRecord]:
         """Return the records that come to nothing when a task fails: a group of the project decides itself."""
@@ -100,11 +100,17 @@ class Series:
         records = [each for _, each in self.given]
         return records[records.index(record) + 1 :] if all(map(_is_plain, groups)) else []
 
+    def lose(self, records: list[JobRecord]) -> None:
+        """Withdraw tasks that nobody calls any more, since another has failed."""
+        for record in records:
+            record.state = PENDING
+            self._sink.removed(record)
+
 
 class GivenTask(Message):
     """A task that was given to a response."""
 
-    __slots__ = ("_arguments", "call", "is_passing", "series", "task")
+    __slots__ = ("_written", "call", "given", "harness", "series", "task")
 
     def __init__(self, task: BackgroundTask, series: Series, now_ns: int) -> None:
         self.task = task
@@ -122,9 +128,11 @@ class GivenTask(Message):
             now_ns,
             headers=None if request is None else {"request": request},
         )
-        self._arguments = kept((args, kwargs))
-        #: Whether the application performs it, in the request.
-        self.is_passing = False
+        #: The arguments themselves, which another task of the response may change.
+        self.given = args, kwargs
+        self._written = kept(self.given)
+        #: Gets the delivery that the application makes, in the request; None for what a verb performs.
+        self.harness: OpenHarness | None = None
 
     @property
     def function(self) -> Any:
@@ -133,7 +141,7 @@ class GivenTask(Message):
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments; containers are as they were when the response was sent."""
-        args, kwargs = kept(self._arguments)
+        args, kwargs = kept(self._written)
         return args, kwargs
 
 
@@ -156,10 +164,8 @@ class TaskAttempt(Attempt[GivenTask]):
             self.result = around(partial(call, *args, **kwargs))
 
         task.func = awaited if task.is_async else called
-        if message.is_passing and not isinstance(message.task.func, partial):
-            # The objects themselves, which another task of the response may change.
-            return task
-        task.args, task.kwargs = message.arguments()
+        passed = message.given if message.harness is not None else message.arguments()
+        task.args, task.kwargs = passed
         return task
 
 
@@ -207,12 +213,15 @@ class BackgroundTasksBridge(FunctionJobs[GivenTask, None]):
             # An override calls `super().__call__()`, or this is the end of a delivery.
             await original()
         elif series is None or not series.has(task):
-            await self._begin(Series(task), original, task)
+            await self._begin(Series(task, self.sink), original, task)
         elif isinstance(task, BackgroundTasks):
             with _set(_called, (*_called.get(), task)):
                 await original()
         else:
-            await self._let(series.take(task) or self._give(task, series))
+            if all(task is not each for each, _ in series.waiting):
+                # A group calls it once more.
+                self._give(task, series)
+            await self._let(series.take(task))
 
     async def _begin(
         self, series: Series, original: Callable[[], Awaitable[None]], task: BackgroundTask
@@ -223,28 +232,26 @@ class BackgroundTasksBridge(FunctionJobs[GivenTask, None]):
             with _set(_series, series):
                 await self._call(original, task)
         except BaseException:
-            self._lose(record for _, record in series.waiting)
+            series.lose([record for _, record in series.waiting])
             raise
 
     def _give_new(self, series: Series) -> None:
         for task in series.new():
             self._give(task, series)
 
-    def _give(self, task: BackgroundTask, series: Series) -> JobRecord:
+    def _give(self, task: BackgroundTask, series: Series) -> None:
         """Report a task, which the application performs unless the test keeps it."""
         message = GivenTask(task, series, self.sink.now_ns())
-        harness = open_harnesses.of_ledger(self.sink)
-        # What a check or a simulation enqueues, it performs or leaves.
-        message.is_passing = harness is not None
+        # None in a check or a simulation, which performs by itself what is enqueued, or leaves it.
+        message.harness = open_harnesses.of_ledger(self.sink)
         record = self.report(message, FIRST)
-        if harness is not None:
-            message.is_passing = harness.lets_through(record)
+        if message.harness is not None and not message.harness.lets_through(record):
+            message.harness = None
         series.add(task, record)
-        return record
 
     def new_record(self, message: GivenTask, origin: Origin | None = None) -> JobRecord:
         record = super().new_record(message, origin)
-        if message.is_passing:
+        if message.harness is not None:
             # Inline mode leaves it alone.
             record.state = TAKEN
         return record
@@ -252,20 +259,14 @@ class BackgroundTasksBridge(FunctionJobs[GivenTask, None]):
     async def _let(self, record: JobRecord) -> None:
         """Let the application perform a task that the test does not keep."""
         message = self.message_of(record)
-        if not message.is_passing:
+        if message.harness is None:
             return
         try:
-            delivery = await open_harnesses.of_ledger(self.sink).apass(record)
+            delivery = await message.harness.apass(record)
         finally:
-            message.is_passing = False
+            message.harness = None
         if delivery.error is not None:
             raise delivery.error
-
-    def _lose(self, records: Iterator[JobRecord] | list[JobRecord]) -> None:
-        """Withdraw tasks that nobody calls any more, since another has failed."""
-        for record in records:
-            record.state = PENDING
-            self.sink.removed(record)
 
     # Functions and tasks
 
@@ -276,10 +277,11 @@ class BackgroundTasksBridge(FunctionJobs[GivenTask, None]):
 
     def find(self, job: object) -> Callable[..., Any] | None:
         """Return a function that was given, or that a module has."""
-        for each in self._functions:
-            if each in (job, getattr(job, "__func__", None)) or _name_of(each) == job:
-                function: Callable[..., Any] = each
-                return function
+        meant = getattr(job, "__func__", job)
+        given: Callable[..., Any]
+        for given in self._functions:
+            if given is meant or (isinstance(job, str) and _name_of(given) == job):
+                return given
         return super().find(job)
 
     def name_of(self, task: Callable[..., Any]) -> str:
@@ -297,7 +299,7 @@ class BackgroundTasksBridge(FunctionJobs[GivenTask, None]):
     ) -> None:
         """Report a task without a request."""
         given = BackgroundTask(task, *args, **kwargs)
-        series = Series(given)
+        series = Series(given, self.sink)
         series.add(given, self.report(GivenTask(given, series, self.sink.now_ns())))
 
     def semantics_of(self, task: Callable[..., Any]) -> DeliverySemantics:
@@ -308,7 +310,8 @@ class BackgroundTasksBridge(FunctionJobs[GivenTask, None]):
 
     def is_coroutine(self, record: JobRecord) -> bool:
         message = self.message_of(record)
-        return message.is_passing or message.task.is_async or not _is_plain(message.task)
+        is_passing = message.harness is not None
+        return is_passing or message.task.is_async or not _is_plain(message.task)
 
     def deliver(self, attempt: TaskAttempt) -> Delivery | Awaitable[Delivery]:
         """Make one delivery: in the request as the application does, and elsewhere in the thread of the test."""
@@ -335,9 +338,9 @@ class BackgroundTasksBridge(FunctionJobs[GivenTask, None]):
         self._give_new(message.series)
         if error is None:
             return attempt.performed(attempt.result)
-        if not message.is_passing:
+        if message.harness is None:
             after = message.series.after(attempt.record)
-            self._lose([record for record in after if record.state is PENDING])
+            message.series.lose([record for record in after if record.state is PENDING])
         return attempt.failed(error)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import ExitStack
 from functools import partial
 
 import mails
@@ -241,6 +242,24 @@ def test_a_group_of_the_project_decides_what_a_failure_means(jobs, get):
     assert [each.status for each in jobs.deliveries] == ["failed", "performed"]
 
 
+class Persistent(BackgroundTasks):
+    async def __call__(self):
+        for task in self.tasks:
+            try:
+                await task()
+            except LookupError:
+                await task()
+
+
+def test_a_group_of_the_project_that_calls_a_task_again_has_two_records_of_it(jobs, get):
+    with pytest.raises(LookupError):
+        get(answering(given(fail, mail, group=Persistent)))
+
+    assert [each.record.job for each in jobs.deliveries] == [fail, fail]
+    AssertEnqueued(lambda: jobs)(fail, count=2)
+    AssertNotPerformed(lambda: jobs)(mail)
+
+
 # Errors
 
 
@@ -440,6 +459,20 @@ def test_without_a_harness_nothing_is_recorded_and_the_tasks_run(get):
 
     assert sent == [1]
     assert len(jobs.enqueued) == 0
+
+
+def test_a_harness_that_closes_while_a_response_is_sent_leaves_the_rest_to_the_application(get):
+    with ExitStack() as stack:
+        jobs = stack.enter_context(open_jobs())
+
+        def end(number):
+            stack.close()
+
+        get(answering(given(end, mail)))
+
+    assert sent == [2]
+    assert [each.name.rpartition(".")[2] for each in jobs.enqueued] == ["end", "mail"]
+    assert len(jobs.performed) == 0
 
 
 def test_a_library_that_is_ignored_is_let_through(get):

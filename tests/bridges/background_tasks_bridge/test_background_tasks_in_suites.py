@@ -63,7 +63,10 @@ def outcomes(suite, *options, **ini):
             "\n".join(["[pytest]", *(f"{name} = {value}" for name, value in ini.items())])
         )
     run = suite.runpytest_subprocess("-p", "no:django", *options)
-    return run.parseoutcomes(), run.stdout.str()
+    found = run.parseoutcomes()
+    # An old client of tests uses a name of anyio that is deprecated.
+    found.pop("warnings", None)
+    return found, run.stdout.str()
 
 
 def test_only_a_mode_that_a_test_or_a_suite_says_keeps_them(suite):
