@@ -11,8 +11,9 @@ from fastapi.testclient import TestClient
 
 from pytest_jobs.bridges.opening import open_jobs
 
-#: The FastAPI from which dependencies are closed when the tasks have run; from 0.106 on they were closed before.
-CLOSES_AFTER_TASKS = tuple(map(int, version("fastapi").split(".")[:2])) >= (0, 118)
+#: From 0.118 on dependencies are closed when the tasks have run; from 0.106 on they were closed before.
+FASTAPI = tuple(map(int, version("fastapi").split(".")[:2]))
+CLOSES_AFTER_TASKS = FASTAPI >= (0, 118)
 seen = []
 
 
@@ -59,7 +60,7 @@ def test_a_task_that_the_test_keeps_sees_a_closed_session(ask):
     assert seen == [True]
 
 
-@pytest.mark.skipif(not CLOSES_AFTER_TASKS, reason="dependencies have no scope")
+@pytest.mark.skipif(FASTAPI < (0, 121), reason="dependencies have no scope")
 def test_a_session_of_the_function_is_closed_before_the_tasks():
     seen.clear()
     app = FastAPI()
