@@ -151,6 +151,7 @@ BROKEN_BY_KILLS = {
     },
     "django_q": {"visits.tasks.bill"},
     "dramatiq": {"charge"},
+    "fastapi": set(),
     "rq": {"invoices.jobs.charge"},
     "huey": {"letters.tasks.send_issue"},
     "oban": {"bakery.workers.Charge"},
