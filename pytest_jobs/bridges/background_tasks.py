@@ -73,16 +73,25 @@ class Series:
         #: Those that were not called yet.
         self.waiting: list[tuple[BackgroundTask, JobRecord]] = []
 
+        # A response may have thousands, so they are gone through again only when a group has grown.
+        self._seen: dict[int, BackgroundTask] = {}
+        self._sizes: list[tuple[BackgroundTasks, int]] = []
+
     def has(self, task: BackgroundTask) -> bool:
-        return any(task is each for each in _within(self._root))
+        return id(task) in self._seen or any(task is each for each in _within(self._root))
 
     def new(self) -> list[BackgroundTask]:
         """Return the tasks without a record: all at first, then those that a task has added."""
+        if self._seen and all(len(group.tasks) == size for group, size in self._sizes):
+            return []
+        known, found = self._seen, list(_within(self._root))
+        groups = [each for each in found if isinstance(each, BackgroundTasks)]
+        self._seen = {id(each): each for each in found}
+        self._sizes = [(each, len(each.tasks)) for each in groups]
         return [
             each
-            for each in _within(self._root)
-            if not isinstance(each, BackgroundTasks)
-            and all(each is not known for known, _ in self.given)
+            for each in found
+            if id(each) not in known and not isinstance(each, BackgroundTasks)
         ]
 
     def add(self, task: BackgroundTask, record: JobRecord) -> None:
@@ -298,9 +307,9 @@ class BackgroundTasksBridge(FunctionJobs[GivenTask, None]):
         self, task: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
         """Report a task without a request."""
-        given = BackgroundTask(task, *args, **kwargs)
-        series = Series(given, self.sink)
-        series.add(given, self.report(GivenTask(given, series, self.sink.now_ns())))
+        series = Series(BackgroundTask(task, *args, **kwargs), self.sink)
+        for given in series.new():
+            series.add(given, self.report(GivenTask(given, series, self.sink.now_ns())))
 
     def semantics_of(self, task: Callable[..., Any]) -> DeliverySemantics:
         """Return that a task is performed at most once: only the process that answers knows of it."""

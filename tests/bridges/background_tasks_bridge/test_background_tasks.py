@@ -421,6 +421,26 @@ def test_nothing_to_perform_is_an_error_as_of_any_library(jobs):
         jobs.drain(only=[mail])
 
 
+def test_a_task_that_a_test_enqueues_is_performed_once(kept):
+    timeline = kept.simulate_retries(fail, [1], raising=LookupError)
+    kept.targets.get(mail).bridge.enqueue(mail, (7,), {})
+    kept.drain()
+
+    assert timeline.wait_seconds == []
+    assert sent == [7]
+    assert len(kept.enqueued) == 1
+
+
+def test_a_response_may_have_thousands_of_tasks(jobs):
+    tasks = BackgroundTasks()
+    for number in range(2000):
+        tasks.add_task(note, number)
+
+    asyncio.run(tasks())
+
+    assert len(jobs.performed) == len(sent) == 2000
+
+
 # Beside others
 
 
