@@ -426,6 +426,7 @@ def test_a_task_that_a_test_enqueues_is_performed_once(kept):
     kept.targets.get(mail).bridge.enqueue(mail, (7,), {})
     kept.drain()
 
+    assert len(timeline.attempts) == 1
     assert timeline.wait_seconds == []
     assert sent == [7]
     assert len(kept.enqueued) == 1
