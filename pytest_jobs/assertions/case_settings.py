@@ -26,7 +26,8 @@ class CaseSettings(NamedTuple):
 
     #: The applications to bridge, as for `open_jobs`.
     apps: tuple[object, ...] = ()
-    mode: Mode = "record"
+    #: None where nobody has said one.
+    mode: Mode | None = None
     raise_at: RaiseAt = "end"
     jitter: Jitter = "zero"
     strict: bool = False
@@ -88,7 +89,7 @@ class _Options:
         self._values = values
 
     def settings(self) -> CaseSettings:
-        mode = self._choice("jobs_mode", (*get_args(Mode), "off"), "record")
+        mode = self._choice("jobs_mode", (*get_args(Mode), "off"), "")
         if mode == "off":
             self._refuse(
                 "jobs_mode",
@@ -96,7 +97,7 @@ class _Options:
             )
         return CaseSettings(
             apps=self._names("jobs_apps"),
-            mode=cast(Mode, mode),
+            mode=cast(Mode, mode) if mode else None,
             raise_at=cast(RaiseAt, self._choice("jobs_raise", get_args(RaiseAt), "end")),
             jitter=cast(Jitter, self._choice("jobs_jitter", get_args(Jitter), "zero")),
             strict=self._switch("jobs_strict"),

@@ -120,10 +120,10 @@ def _capturing(
         if adversary is None:
             return call(*args, **kwargs)
         called = read(args, kwargs)
-        kept_args, kept_kwargs = _kept(args), _kept(kwargs)
+        kept_args, kept_kwargs = kept(args), kept(kwargs)
 
         def make() -> Any:
-            return call(*_kept(kept_args), **_kept(kept_kwargs))
+            return call(*kept(kept_args), **kept(kept_kwargs))
 
         text = call_of(short_name(called.name), called.args, called.kwargs)
         direct = DirectCall(called.name, text, called.body, make)
@@ -135,12 +135,12 @@ def _capturing(
     return captured
 
 
-def _kept(value: Any) -> Any:
+def kept(value: Any) -> Any:
     """Copy containers at any depth: the message of a job has its arguments as they were at first."""
     if type(value) in {list, tuple}:
-        return type(value)(map(_kept, value))
+        return type(value)(map(kept, value))
     if type(value) is dict:
-        return {name: _kept(each) for name, each in value.items()}
+        return {name: kept(each) for name, each in value.items()}
     return value
 
 

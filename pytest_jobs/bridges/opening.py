@@ -156,7 +156,7 @@ def _library_of(application: object) -> str | None:
 def open_jobs(
     *,
     apps: Iterable[object] = (),
-    mode: Mode = "record",
+    mode: Mode | None = None,
     raise_at: RaiseAt = "end",
     jitter: Jitter = "zero",
     ignore: Collection[str] = (),
@@ -167,7 +167,8 @@ def open_jobs(
         apps: applications that nothing imports, or that go before others which know a job of the same name:
             themselves, or names such as "celery:proj.celery:app" or "django". Every job library that the program
             imports is captured without them.
-        mode: `record` keeps jobs until a verb performs them, `inline` performs each when due.
+        mode: `record` keeps jobs until a verb performs them, `inline` performs each when due. None records too,
+            but for background tasks of Starlette, which the application goes on performing.
         raise_at: where the error of an inline job is raised: at the `end` of the block, or at
             `enqueue`, in the caller.
         jitter: `zero` for the shortest wait always, `seeded` for the same waits in every run,

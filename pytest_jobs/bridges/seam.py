@@ -244,6 +244,20 @@ class Seam:
 
         self._tree(base).replace(name, stand_in_for, skip)
 
+    def wrap_below(self, base: type, name: str, method: Callable[..., Any]) -> None:
+        """Do as `wrap` does, for a method that classes derived from a class define, now or later."""
+
+        def wrapped_for(cls: type, own: Any) -> Callable[..., Any]:
+            def wrapped(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
+                bridge, original = self.bridge_of(itself), _bound(own, itself)
+                if bridge is None:
+                    return original(*args, **kwargs)
+                return method(bridge, original, itself, *args, **kwargs)
+
+            return wrapped
+
+        self._tree(base).replace(name, wrapped_for, ())
+
     def replace_sending(
         self,
         base: type,

@@ -27,6 +27,7 @@ from ..errors import (
 )
 from ..harness.commits.callables import PASSING_ON, calling_line
 from ..harness.records.bridge import (
+    AT_MOST_ONCE,
     Around,
     BodiesAsk,
     Bridge,
@@ -63,6 +64,7 @@ from .seam import Seam
 from .transactions import transaction_on
 
 __all__ = [
+    "AT_MOST_ONCE",
     "FIRST",
     "REDELIVERY",
     "RETRY",
@@ -833,7 +835,7 @@ class FunctionJobs(LibraryBridge[Callable[..., Any], M, S]):
         found = self.find(job)
         if found is None:
             return None
-        name = path_of(found)
+        name = self.name_of(found)
         return name if name in self._reported or self.marks(found) else None
 
     def adopt(self, job: object) -> str | None:

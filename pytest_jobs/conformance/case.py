@@ -121,7 +121,7 @@ class Case:
     def jobs(self, bridge: Bridge, noted: list[Any]) -> Iterator[Jobs]:
         """Return an open harness; the plugin need not be loaded."""
         core = [] if bridge.name == ReferenceBridge.name else [ReferenceBridge()]
-        harness = Jobs([*core, bridge], outcomes=(AssertionError,))
+        harness = Jobs([*core, bridge], mode="record", outcomes=(AssertionError,))
         with harness:
             yield harness
 

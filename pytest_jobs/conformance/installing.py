@@ -25,7 +25,7 @@ class Installing(Case):
     ) -> None:
         before = _attributes(library)
 
-        with Jobs([bridge]) as jobs:
+        with Jobs([bridge], mode="record") as jobs:
             # The session of pytest may have kept the library patched since another test.
             assert _attributes(library) != before or _ours_in(before)
             _work(library, jobs)
@@ -38,11 +38,11 @@ class Installing(Case):
     def test_everything_is_as_it_was_after_errors(
         self, library: Library, bridge: Bridge, noted: list[Any]
     ) -> None:
-        with Jobs([bridge]) as jobs:
+        with Jobs([bridge], mode="record") as jobs:
             _work(library, jobs)
         before = _attributes(library)
 
-        with contextlib.suppress(ZeroDivisionError), Jobs([bridge]) as jobs:
+        with contextlib.suppress(ZeroDivisionError), Jobs([bridge], mode="record") as jobs:
             _work(library, jobs)
             raise ZeroDivisionError
 
@@ -52,7 +52,7 @@ class Installing(Case):
         self, library: Library, bridge: Bridge, noted: list[Any]
     ) -> None:
         for _ in range(2):
-            with Jobs([bridge]) as jobs:
+            with Jobs([bridge], mode="record") as jobs:
                 send(library, library.jobs.note, 7)
                 jobs.drain()
                 assert len(jobs.enqueued) == 1
@@ -68,7 +68,7 @@ class Installing(Case):
     ) -> None:
         send(library, library.jobs.note, "outer")
 
-        with Jobs([library.bridge()]) as inner:
+        with Jobs([library.bridge()], mode="record") as inner:
             send(library, library.jobs.note, "inner")
             inner.drain()
 

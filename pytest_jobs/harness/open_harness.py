@@ -76,6 +76,10 @@ class OpenHarnesses:
         if self._open:
             self._open[-1].note_end_of_patch(owner, name)
 
+    def of_ledger(self, ledger: object) -> Any:
+        """Return the harness that has a ledger; None for the ledger of a check or a simulation."""
+        return next((each for each in self._open if each.ledger is ledger), None)
+
     def any_open(self) -> bool:
         return bool(self._open)
 
@@ -152,7 +156,7 @@ class OpenHarness:
         *,
         capture: Capture | None = None,
         transactions: Sequence[Transactions] = (),
-        mode: Mode = "record",
+        mode: Mode | None = None,
         raise_at: RaiseAt = "end",
         jitter: Jitter = "zero",
         outcomes: tuple[type[BaseException], ...] = (AssertionError,),
@@ -163,7 +167,8 @@ class OpenHarness:
             bridges: bring in the job libraries.
             capture: brings in the libraries that nobody names; None for those of `bridges` alone.
             transactions: watch the transactions of the database libraries.
-            mode: `record` keeps jobs until a verb performs them, `inline` performs each when due.
+            mode: `record` keeps jobs until a verb performs them, `inline` performs each when due. None records
+                too, but for what has no queue: the application goes on performing that by itself.
             raise_at: where the error of an inline job is raised: at the `end` of the test or block,
                 or in the caller that enqueued it.
             jitter: see `jobs_jitter`.
@@ -194,6 +199,7 @@ class OpenHarness:
         self._holdings: list[Holding] = []
         self._early_enqueues = EarlyEnqueues(self._transactions) if transactions else None
         self._inline = self._make_inline() if mode == "inline" else None
+        self._keeps_all = mode == "record"
         #: Returns what belongs to the test, or None if everything does: set by plugins before time passes.
         self.find_home: Callable[[], Home | None] = lambda: None
         #: Who reads why an assertion failed: set by plugins. None when nobody can ask for more.
@@ -470,6 +476,36 @@ class OpenHarness:
         """Inline mode: perform what is due now, unless a job is running (it will be performed after it)."""
         if self._inline is not None and current_record.get() is None:
             self._inline.run()
+
+    # What an application performs by itself
+
+    def lets_through(self, record: JobRecord) -> bool:
+        """Say whether the application performs a job without a queue, which a bridge has reported as taken.
+
+        One that the test keeps is pending from now on, as a job of any other library.
+        """
+        if self._inline is not None:
+            goes_on = self._inline.admits(record)
+        else:
+            is_held = any(holding.holds(record) for holding in self._holdings)
+            goes_on = not is_held and not self._keeps_all
+        if not goes_on:
+            self.ledger.put_back([record])
+        return goes_on
+
+    async def apass(self, record: JobRecord) -> Delivery:
+        """Record the delivery that the application makes of a job that was let through: for bridges.
+
+        Raises:
+            BaseException: what does not derive from Exception, such as a cancellation: the job is lost.
+        """
+        try:
+            delivery = await self.performer.apass(self.ledger, record)
+        except BaseException:
+            self.ledger.removed(record)
+            raise
+        self._run_inline()
+        return delivery
 
     def _commits(self) -> bool:
         """Return whether callbacks run after a transaction, as in production, and do not wait for a verb."""

@@ -416,6 +416,34 @@ def test_a_method_beside_sending_is_replaced_in_derived_classes_only(bridge):
     assert Redis().connect() == Derived().connect() == "ours, and the library starts"
 
 
+def test_what_derived_classes_define_is_wrapped_and_called_by_the_bridge(seam):
+    class Wrapping(Bridge):
+        def patch(self, seam):
+            seam.wrap_below(Queue, "connect", Wrapping.connect)
+
+        def connect(self, original, queue):
+            return f"ours, and {original()}"
+
+        def takes(self, application):
+            return not isinstance(application, Redis)
+
+    bridge = Wrapping()
+    seam.enter(bridge)
+
+    class Own(Queue):
+        def put(self, message):
+            pass
+
+        def connect(self):
+            return "its own"
+
+    assert Own().connect() == "ours, and its own"
+    with pytest.raises(AssertionError, match="a server was contacted"):
+        Redis().connect()
+    seam.leave(bridge)
+    assert Own().connect() == "its own"
+
+
 def test_a_class_may_be_left_out(seam):
     class Kept(Queue):
         def put(self, message):

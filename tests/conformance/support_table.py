@@ -139,6 +139,14 @@ LISTED = (
         ("apscheduler",),
         "apscheduler.bridge",
     ),
+    Listed(
+        "BackgroundTasks of FastAPI",
+        "how-to/background-tasks.md",
+        "test_background_tasks_conformance:BackgroundTasksLibrary",
+        ("fastapi",),
+        "background_tasks",
+        ("Starlette",),
+    ),
     Listed("the core of pytest-jobs", "reference/core.md", "test_core_conformance:Core"),
 )
 

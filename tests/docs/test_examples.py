@@ -44,6 +44,12 @@ MISSING: dict[str, dict[str, list[str]]] = {
         "mail": UNCHECKED,
         "remind": UNCHECKED,
     },
+    "fastapi": {
+        "mail_ticket": [],
+        "count_visitor": UNCHECKED,
+        "tell_box_office": UNCHECKED,
+        "remind": ["performed", *UNCHECKED],
+    },
     "huey": {
         "welcome": UNCHECKED,
         "send_issue": UNCHECKED,
@@ -145,6 +151,7 @@ BROKEN_BY_KILLS = {
     },
     "django_q": {"visits.tasks.bill"},
     "dramatiq": {"charge"},
+    "fastapi": set(),
     "rq": {"invoices.jobs.charge"},
     "huey": {"letters.tasks.send_issue"},
     "oban": {"bakery.workers.Charge"},

@@ -30,6 +30,7 @@ from apscheduler.util import obj_to_ref, ref_to_obj
 
 from ...errors import UnknownJobError
 from ..toolkit import (
+    AT_MOST_ONCE,
     FIRST,
     Delivery,
     DeliverySemantics,
@@ -369,12 +370,7 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
 
     def semantics_of(self, task: Any) -> DeliverySemantics:
         """Return that nothing comes again: a run is taken out of the job store before the function is called."""
-        return DeliverySemantics(
-            acknowledged="before",
-            redelivered_on_raise=False,
-            redelivered_on_kill=False,
-            redelivered_on_outage=False,
-        )
+        return AT_MOST_ONCE
 
     # Adding and performing
 

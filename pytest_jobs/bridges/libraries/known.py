@@ -167,6 +167,16 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             application="scheduler",
         ),
         Library(
+            "background_tasks",
+            "Background tasks of Starlette and FastAPI",
+            # The last of its modules that an application imports: its bridge finds all others loaded.
+            ("starlette.applications",),
+            # There is no queue to keep them from.
+            (),
+            is_bridged=True,
+            application=None,
+        ),
+        Library(
             "background_task",
             "django-background-tasks",
             ("background_task.tasks",),

@@ -307,6 +307,7 @@ class LiveCrash:
         self.reached: set[str] = set()
         #: The calls of deliveries that could not be watched, each with the reason.
         self.unwatched: dict[str, str] = {}
+        self.passed: set[str] = set()
 
     def deliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody

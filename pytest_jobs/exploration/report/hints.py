@@ -76,7 +76,7 @@ _KEY: Final = (
 )
 _DROPPED: Final = (
     "the library gives the job up: let it be acknowledged after it ran and delivered again when it "
-    "fails, by its settings or a retry rule."
+    "fails, by its settings, by a retry rule, or in a library that keeps jobs."
 )
 #: So many commits have a moment between them.
 _SEVERAL: Final = 2

@@ -10,6 +10,7 @@ from datetime import timedelta
 from inspect import signature
 from typing import Any, Final
 
+from ...harness.records.bridge import AT_MOST_ONCE
 from ...harness.records.texts import duration, error_text, short_name, short_repr, shortened
 from ..engine.functions import FunctionBridge
 from ..engine.points import Point, enclosing_function
@@ -315,6 +316,8 @@ def _semantics_text(checked: CheckedJob) -> str:
     if isinstance(bridge, FunctionBridge):
         return "delivery: at least once, as brokers do; a plain function has no library of its own."
     library = "the core" if bridge.name == "core" else bridge.name
+    if found == AT_MOST_ONCE and "retry" not in bridge.capabilities:
+        return f"delivery: at most once by {library}; when the job raises or is killed, it is lost, not repeated."
     raises = (
         "delivered again" if found.redelivered_on_raise else "delivered again only by a retry rule"
     )

@@ -207,6 +207,13 @@ def record_test(wanted: Any, targets: Targets, name: str) -> Callable[[JobRecord
         several = [targets.get(job) for job in wanted]
         return lambda record: any(target.is_job_of(record) for target in several)
     if callable(wanted) and not isinstance(wanted, type):
+        if targets.adopted(wanted) is not None:
+            path = f"{wanted.__module__}.{wanted.__qualname__}"
+            raise CriterionError(
+                f"{name}={path} can be a job that was not enqueued yet, or a callable that takes a record: write "
+                f"{name}=[{wanted.__name__}] for the job, and {name}=lambda record: {wanted.__name__}(record) for "
+                "the callable."
+            )
         return lambda record: bool(wanted(record))
     raise CriterionError(
         f"{name}={wanted!r} is not a job: name a job, a list of jobs, or write a callable that takes a record."

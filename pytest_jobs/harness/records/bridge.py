@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, 
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, Protocol, TypeAlias, overload, runtime_checkable
+from typing import Any, Final, Literal, Protocol, TypeAlias, overload, runtime_checkable
 
 from ...core.foundation.protocols import Held
 from .delivery import Delivery
@@ -70,6 +70,15 @@ class DeliverySemantics:
     redelivered_on_kill: bool
     #: Whether a job is delivered again when the whole worker goes, with its machine, say.
     redelivered_on_outage: bool
+
+
+#: What was begun is not begun again, whatever becomes of it.
+AT_MOST_ONCE: Final = DeliverySemantics(
+    acknowledged="before",
+    redelivered_on_raise=False,
+    redelivered_on_kill=False,
+    redelivered_on_outage=False,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -16,22 +16,25 @@ from .record import JobRecord, KnowsNames
 class Target:
     """One job of one bridge."""
 
-    __slots__ = ("_matches", "bridge", "job", "name")
+    __slots__ = ("_matches", "bridge", "job", "name", "others")
 
     def __init__(self, bridge: Bridge, job: object, name: str) -> None:
         self.bridge = bridge
         self.job = job
         #: The name of its records.
         self.name = name
+        #: The same function as a job of other libraries, if it was enqueued in none of them yet.
+        self.others: Sequence[Target] = ()
         self._matches = bridge.matcher(job)
 
     def is_job_of(self, record: JobRecord) -> bool:
         """Return whether the record is of this job; a subclass is another job."""
-        return (
+        is_own = (
             record.source.name == self.bridge.name
             and record.name == self.name
             and self._matches(record)
         )
+        return is_own or any(other.is_job_of(record) for other in self.others)
 
     def is_same(self, other: Target | None) -> bool:
         """Return whether another target is the same job."""
@@ -55,6 +58,17 @@ class Targets:
             if name is not None:
                 return Target(bridge, job, name)
         return None
+
+    def adopted(self, job: object) -> Target | None:
+        """Return a function that was not enqueued as what it would be, in each library that takes functions."""
+        found = [
+            Target(bridge, job, name)
+            for bridge in self._bridges
+            if isinstance(bridge, TakesFunctions) and (name := bridge.adopt(job)) is not None
+        ]
+        if found:
+            found[0].others = found[1:]
+        return found[0] if found else None
 
     def get(self, job: Any) -> Target:
         """Return the job as a target.
@@ -83,9 +97,9 @@ class Targets:
             raise CriterionError(
                 f"{name}.{getattr(job, '__name__', '...')} is a method of a job: name {name} itself."
             )
-        for bridge in self._bridges:
-            if isinstance(bridge, TakesFunctions) and (name := bridge.adopt(job)) is not None:
-                return Target(bridge, job, name)
+        adopted = self.adopted(job)
+        if adopted is not None:
+            return adopted
         if isinstance(job, str):
             every = [
                 name

@@ -125,6 +125,10 @@ class Inline:
         if not self._performer.busy:
             self.run()
 
+    def admits(self, record: JobRecord) -> bool:
+        """Say whether the filters of the block let a job be performed."""
+        return self._make_selection(self._since).admits(record)
+
     def transaction_ended(self) -> None:
         """Perform what was enqueued inside the transaction of this thread, committed or not."""
         kept = self._in_transactions

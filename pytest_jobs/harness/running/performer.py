@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
 from contextvars import Token
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
@@ -108,6 +109,9 @@ async def _succeeding() -> None:
 
 class Adversary(Protocol):
     """Makes the deliveries of a harness instead of its performer: `--jobs-twice` and `--jobs-crash`."""
+
+    #: The names of the jobs that the application performs itself, at most once: nothing delivers them again.
+    passed: set[str]
 
     def deliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
@@ -239,15 +243,28 @@ class Performer:
             raise
         return self.ended(ledger, delivery, before, body)
 
+    async def apass(self, ledger: Ledger, record: JobRecord) -> Delivery:
+        """Record a delivery that a library makes in a call of the application, where time is as it is there."""
+        if self.adversary is not None:
+            self.adversary.passed.add(record.name)
+        body = RealBody(self.outcomes, self._fault_for(record) if self.faults else None)
+        return await self.amake(ledger, record, body, in_real_time=True)
+
     async def amake(
-        self, ledger: Ledger, record: JobRecord, body: Body, before: int | None = None
+        self,
+        ledger: Ledger,
+        record: JobRecord,
+        body: Body,
+        before: int | None = None,
+        *,
+        in_real_time: bool = False,
     ) -> Delivery:
         """Do the same on the running event loop."""
         before = ledger.begin(record) if before is None else before
         for listener in self.when_begun:
             listener(record, before)
         try:
-            delivery = await self.aattempt(record, body)
+            delivery = await self.aattempt(record, body, in_real_time=in_real_time)
         except BaseException:
             ledger.put_back([record])
             raise
@@ -278,17 +295,19 @@ class Performer:
             if end is not None:
                 end()
 
-    async def aattempt(self, record: JobRecord, body: Body) -> Delivery:
-        """Do the same on the running event loop."""
+    async def aattempt(
+        self, record: JobRecord, body: Body, *, in_real_time: bool = False
+    ) -> Delivery:
+        """Do the same on the running event loop. In real time sleeps are those of the application."""
         from ..time.loop import warned_sleeps
 
         bridge = cast(Bridge, record.source)
         now_ns = self.clock.now_ns()
         end = None if self.bracket is None else self.bracket(record, self.history)
         token = current_record.set(record)
-        thread = self.sleeps.enter()
+        thread = None if in_real_time else self.sleeps.enter()
         try:
-            with warned_sleeps():
+            with nullcontext() if in_real_time else warned_sleeps():
                 delivery = bridge.perform(record, now_ns=now_ns, around=body)
                 return delivery if isinstance(delivery, Delivery) else await delivery
         except self.outcomes as outcome:
@@ -301,8 +320,9 @@ class Performer:
             if end is not None:
                 end()
 
-    def _leave(self, token: Token[JobRecord | None], thread: int) -> None:
-        self.sleeps.leave(thread)
+    def _leave(self, token: Token[JobRecord | None], thread: int | None) -> None:
+        if thread is not None:
+            self.sleeps.leave(thread)
         try:  # noqa: SIM105 - `suppress` would cost more than the rest
             current_record.reset(token)
         except ValueError:

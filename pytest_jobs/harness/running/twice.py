@@ -74,6 +74,7 @@ class Twice:
         self.copies: list[Copy] = []
         #: The calls that were not delivered again, since the test had made their delivery fail.
         self.spared: list[str] = []
+        self.passed: set[str] = set()
 
     def deliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody

@@ -30,7 +30,7 @@ _RECURRING: Final[Mapping[str, str]] = {
     "django_q": "schedule(...)", "apscheduler": "APScheduler",
 }  # fmt: skip
 #: Libraries without retries of their own.
-_NO_RETRY: Final = ("django", "apscheduler")
+_NO_RETRY: Final = ("django", "apscheduler", "background_tasks")
 #: Libraries that try every job again which fails, unless its declaration says otherwise.
 _RETRY_ALL: Final[Mapping[str, str]] = {
     "dramatiq": "Dramatiq makes 21 attempts of a job that fails",

@@ -76,11 +76,16 @@ def with_python_path(root: Path, start: Start, folder: str) -> Start:
 
 def _settings(facts: Facts) -> Iterator[tuple[str, str]]:
     bridged = [library for library in facts.libraries if library.is_bridged]
-    if bridged and not any(way in facts.tests for way in _OLD_WAYS):
+    if bridged and not any(way in facts.tests for way in _OLD_WAYS) and not _has_background(facts):
         yield "jobs_mode", "record"
     for name, option in (("recurring", "jobs_recurring"), ("queues", "jobs_queues")):
         if bridged and name in facts.files:
             yield option, facts.files[name][0].path
+
+
+def _has_background(facts: Facts) -> bool:
+    """Say whether the project has jobs that it performs itself, so that its tests may wait for their effects."""
+    return any(library.name == "background_tasks" for library in facts.libraries)
 
 
 def _install(root: Path, facts: Facts) -> str | None:
@@ -98,6 +103,11 @@ def _reads(facts: Facts) -> Iterator[str]:
             "No jobs_mode yet: older tests use another way, and a harness in every test would change what "
             "they see. New tests ask for the fixture `jobs`; the page about large suites has the next "
             "steps."
+        )
+    elif _has_background(facts):
+        yield (
+            "No jobs_mode: it would keep the background tasks of FastAPI in every test, also where a test waits "
+            "for their effects. Tests ask for the fixture `jobs`, or say a mode by their marker."
         )
     for library in facts.libraries:
         if not library.is_bridged and library.name != "apscheduler":

@@ -43,9 +43,15 @@ _OF_QUEUES: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
     "enqueue_job": (("arq",), 0),
     "apply": (("saq",), 0),
     "add_job": (("apscheduler",), 0),
+    "add_task": (("background_tasks",), 0),
     "send_task": (("celery",), 0),
 }
-_DJANGO_Q: Final = ("django_q.tasks.async_task", "django_q.tasks.schedule")
+#: What is called with the function of a job, and its library.
+CALLED: Final[Mapping[str, str]] = {
+    "django_q.tasks.async_task": "django_q",
+    "django_q.tasks.schedule": "django_q",
+    "starlette.background.BackgroundTask": "background_tasks",
+}
 #: Options that the enqueueing calls of RQ, SAQ and arq take beside the arguments of the job.
 _OPTIONS: Final = {
     "rq": frozenset(
@@ -159,7 +165,13 @@ def _by_queue(
         return None
     typed = library_named(project.type_of(module, function.value))
     library = typed or (libraries[0] if function.attr in ("enqueue_job", "send_task") else "")
-    if not library and function.attr in ("enqueue_in", "enqueue_at", "enqueue_call", "add_job"):
+    if not library and function.attr in (
+        "enqueue_in",
+        "enqueue_at",
+        "enqueue_call",
+        "add_job",
+        "add_task",
+    ):
         imported = {library_named(origin) for origin in module.imported.values()}
         library = libraries[0] if libraries[0] in imported else ""
     if library not in libraries:
@@ -184,16 +196,18 @@ def _by_queue(
 
 
 def _by_call(call: ast.Call, module: Module, project: Lookup) -> Enqueue | None:
-    """Return an enqueue that is a plain call: of a Huey task, or of Django Q's functions."""
-    origin = module.origin(call.func)
-    if origin in _DJANGO_Q and call.args:
+    """Return an enqueue that is a plain call: of a Huey task, of Django Q's functions, of a background task."""
+    library = CALLED.get(module.origin(call.func))
+    if library is not None and call.args:
         named = call.args[0]
         text = constant(named)
         job = project.job_named(text) if isinstance(text, str) else project.job_at(module, named)
         given = keywords(call)
-        options = {name: given.pop(name) for name in [*given] if name in _OPTIONS["django_q"]}
+        own = _OPTIONS.get(library, ())
+        options = {name: given.pop(name) for name in [*given] if name in own}
         args = _positional(call.args[1:])
-        return Enqueue(call, module, "django_q", "async_task", job, named, args, given, options)
+        verb = "async_task" if library == "django_q" else "BackgroundTask"
+        return Enqueue(call, module, library, verb, job, named, args, given, options)
     if isinstance(call.func, ast.Name | ast.Attribute):
         job = project.job_at(module, call.func)
         if job is not None and job.library == "huey":

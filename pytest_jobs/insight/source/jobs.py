@@ -249,6 +249,10 @@ def _library_of(decorator: ast.expr, module: Module, project: Lookup) -> str:
     return project.only_library(*candidates) if usual == "app" or known else ""
 
 
+#: The ends of the names by which applications import background tasks.
+_BACKGROUND: Final = (".background", ".BackgroundTask", ".BackgroundTasks")
+
+
 def library_named(origin: str) -> str:
     """Return the job library that a dotted name belongs to."""
     top = origin.partition(".")[0]
@@ -268,6 +272,8 @@ def library_named(origin: str) -> str:
     )
     if top in known:
         return top
+    if top in ("fastapi", "starlette") and origin.endswith(_BACKGROUND):
+        return "background_tasks"
     return {"pytest_jobs": "core", "django_tasks": "django"}.get(
         top, "django" if origin.startswith("django.tasks") else ""
     )

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from .enqueues import Enqueue, enqueues
+from .enqueues import CALLED, Enqueue, enqueues
 from .jobs import DeclaredJob, declared_jobs, library_named
 from .module import Function, Module
 from .tree import Tree
@@ -21,7 +21,7 @@ from .tree import Tree
 #: words, and are parsed only when a name leads to them.
 _DECLARES: Final = re.compile(
     r"\b(?:pytest_jobs|celery|rq|django_rq|dramatiq|huey|taskiq\w*|procrastinate|arq|saq|oban|apscheduler|"
-    r"django_q|django_tasks|django\.tasks|shared_task|WorkerSettings|async_task|def perform)\b|"
+    r"BackgroundTasks?|django_q|django_tasks|django\.tasks|shared_task|WorkerSettings|async_task|def perform)\b|"
     r"(?i:beat_?schedule)|RQ_QUEUES|^TASKS\b|@\w+\.(?:task|actor|periodic\w*|job)\b",
     re.MULTILINE,
 )
@@ -42,6 +42,8 @@ _ENQUEUES: Final = {
     "saq": r"\.enqueue\(|\.apply\(",
     "oban": r"\.enqueue|\.new\(",
 }
+#: The libraries of methods that add a function.
+_ADD: Final = {"add_job": "apscheduler", "add_task": "background_tasks"}
 _IMPORTS: Final = re.compile(r"^\s*(?:from|import)\s+([\w.]+)", re.MULTILINE)
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 _MODEL_BASES: Final = (
@@ -311,25 +313,22 @@ class Project:
         return (job for job in self.jobs if job.library in libraries)
 
     def _passed_to_queues(self, module: Module) -> Iterator[DeclaredJob]:
-        """Yield the functions that are made jobs by being enqueued: RQ, APScheduler, Django Q."""
+        """Yield the functions that are made jobs by being enqueued: by RQ, APScheduler, Django Q, a response."""
         for call in module.calls:
-            names = ("enqueue", "enqueue_call", "enqueue_in", "enqueue_at", "add_job")
+            names = ("enqueue", "enqueue_call", "enqueue_in", "enqueue_at", "add_job", "add_task")
             if isinstance(call.func, ast.Attribute) and call.func.attr in names:
                 name = call.func.attr
                 position = 1 if name in ("enqueue_in", "enqueue_at") else 0
                 typed = library_named(self.type_of(module, call.func.value))
                 imported = {library_named(origin) for origin in module.imported.values()}
-                wanted = "apscheduler" if name == "add_job" else "rq"
+                wanted = _ADD.get(name, "rq")
                 if typed != wanted and not (not typed and wanted in imported):
                     continue
                 library = wanted
             elif self._is_cron_of_rq(module, call):
                 position, library = 0, "rq"
-            elif module.origin(call.func) in (
-                "django_q.tasks.async_task",
-                "django_q.tasks.schedule",
-            ):
-                position, library = 0, "django_q"
+            elif module.origin(call.func) in CALLED:
+                position, library = 0, CALLED[module.origin(call.func)]
             else:
                 continue
             if len(call.args) <= position:

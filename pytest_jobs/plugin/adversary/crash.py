@@ -70,6 +70,7 @@ class CrashPlugin(AdversaryPlugin):
         for text in seen.reached:
             # What was sent is long, and differs each time.
             self.tally.name("reached", shortened(_ARGUMENTS.sub(r"\1()", text), _WIDTH))
+        self.note_passed(seen.passed)
         for call, why in seen.unwatched.items():
             self.tally.name("unwatched", nodeid, f"{call}: {why}")
         if not run.failed and seen.points:

@@ -180,9 +180,18 @@ class AdversaryPlugin(ABC):
             return f" {unperformed}".rstrip()
         return " For tests that call tasks directly, such as task(1), add --jobs-attack-calls."
 
+    def note_passed(self, names: Iterable[str]) -> None:
+        """Note the jobs that the application performed itself in a test."""
+        for name in names:
+            self.tally.name("passed", name)
+
     def opted_out(self) -> list[str]:
-        """Return the lines about tests that were left alone."""
+        """Return the lines about jobs and tests that were left alone."""
         lines = []
+        passed = [name for name, _ in self.tally.names("passed")]
+        if passed:
+            lines.append("Left alone where the application performs them itself, at most once:")
+            lines += self._indented(passed)
         for switch in ("idempotent", "crash"):
             names = [name for name, _ in self.tally.names(f"opted out by {switch}")]
             if names:

@@ -43,6 +43,7 @@ class TwicePlugin(AdversaryPlugin):
         self.tally.count("spared", len(twice.spared))
         for copy in twice.copies:
             self.tally.name("jobs", copy.job)
+        self.note_passed(twice.passed)
         if run.failed and twice.copies:
             plain = runs.once(None)
             if plain.failed:

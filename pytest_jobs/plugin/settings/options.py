@@ -62,7 +62,8 @@ class JobOptions(NamedTuple):
 
     # No dataclass: one of so many fields takes 2 ms of every start-up, ten times as long.
 
-    mode: Mode = "record"
+    #: None where nobody has said one: jobs are recorded, but for what an application performs by itself.
+    mode: Mode | None = None
     raise_at: RaiseAt = "end"
     jitter: Jitter = "zero"
     strict: bool = False
@@ -153,7 +154,7 @@ def _read_options(config: pytest.Config) -> JobOptions:
         )
     apps = _words(config, "apps")
     return JobOptions(
-        mode=mode or "record",
+        mode=mode,
         raise_at=cast(RaiseAt, _checked("raise_at", *_given(config, "raise"))),
         jitter=cast(Jitter, _checked("jitter", *_given(config, "jitter"))),
         strict=_is_on(config, "strict"),
@@ -179,7 +180,7 @@ def described_options(options: JobOptions) -> str | None:
     """Return what is in force, for the header of a run; None where all is as it is by default."""
     shown = []
     if options.always:
-        shown.append(f"mode {options.mode}")
+        shown.append(f"mode {options.mode or 'record'}")
     if options.strict:
         shown.append("strict")
     if options.raise_at != "end":

@@ -16,7 +16,7 @@ from pytest_jobs.insight.doctor.project import reading
 
 SAID = Path(__file__).parent / "said"
 #: Libraries that have a bridge in these texts, whichever have one today.
-BRIDGED = ("celery", "django", "taskiq")
+BRIDGED = ("background_tasks", "celery", "django", "taskiq")
 #: What the others are called here, whatever their bridges will call them.
 TITLES = {
     "django_q": "Django Q2",

@@ -149,6 +149,7 @@ def test_a_folder_that_is_not_there_is_an_error(capsys):
         ("celery", ["celery"], [], 6),
         ("django", ["django"], [], 3),
         ("django_q", ["django_q"], ["schedules of Django-Q2"], 2),
+        ("fastapi", ["background_tasks"], [], 4),
         ("dramatiq", ["dramatiq"], [], 4),
         ("huey", ["huey"], ["periodic tasks of Huey"], 5),
         ("oban", ["oban"], ["cron= of Oban's workers"], 4),

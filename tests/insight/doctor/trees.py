@@ -332,6 +332,33 @@ TREES: dict[str, dict[str, str]] = {
                 Schedule.objects.update_or_create(name="clean", defaults={"schedule_type": "C"})
             """,
     },
+    "fastapi": {
+        "requirements.txt": "fastapi\nhttpx2\n",
+        "shop/app.py": """
+            from fastapi import BackgroundTasks, FastAPI
+            from starlette.background import BackgroundTask
+
+            from shop.mails import invoice, remind
+
+            app = FastAPI()
+
+
+            @app.post("/orders/{number}")
+            def order(number: int, tasks: BackgroundTasks):
+                tasks.add_task(invoice, number)
+                app.add_task(print, number)
+
+
+            def reminded(response, number):
+                response.background = BackgroundTask(remind, number)
+            """,
+        "shop/mails.py": """
+            def invoice(number): ...
+
+
+            def remind(number): ...
+            """,
+    },
     "apscheduler_alone": {
         "pyproject.toml": '[project]\nname = "meter"\ndependencies = ["apscheduler==3.11.0", "sqlalchemy>=2"]\n',
         "meter.py": """

@@ -123,6 +123,7 @@ def test_no_safe_twin_of_the_corpus_gives_an_alarm(seen):
         # The bug that is there on purpose: a charge before the note that it was made.
         ("django_q", [("visits/tasks.py", 19, "JOB322")], 2),
         ("dramatiq", [], 4),
+        ("fastapi", [], 4),
         ("huey", [], 5),
         ("procrastinate", [], 3),
         ("rq", [], 6),

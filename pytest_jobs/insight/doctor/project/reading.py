@@ -121,11 +121,11 @@ def _libraries(found: Requirements, project: Project, facts: Facts) -> None:
     for module in project.modules:
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
-                names = (
-                    [one.name for one in node.names]
-                    if isinstance(node, ast.Import)
-                    else [node.module or ""]
-                )
+                names = [one.name for one in node.names]
+                if isinstance(node, ast.ImportFrom):
+                    # Of FastAPI one name is about jobs.
+                    own = node.module or ""
+                    names = [own] if library_named(own) else [f"{own}.{name}" for name in names]
                 for name in names:
                     library = library_named(name)
                     if library == "core" and not _is_of_jobs(node):

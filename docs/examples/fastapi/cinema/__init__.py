@@ -1,0 +1,1 @@
+"""A cinema that sells seats."""
