@@ -106,18 +106,24 @@ class RedisServers:
 
     def client(self, real: Any) -> Any:
         """Return the client that takes the place of another, which may be a stand-in of another sandbox."""
-        server, db = address = _address_of(real)
+        address = _address_of(real)
         client = self._clients.get(address)
         if client is None:
-            import fakeredis
+            with self._lock:  # Two threads may ask first.
+                client = self._clients.get(address) or self._new_client(address, real)
+        return client
 
-            if server not in self._servers:
-                self._servers[server] = fakeredis.FakeServer()
-            client = fakeredis.FakeStrictRedis(server=self._servers[server], db=db)
-            self._watch(client, self._servers[server], db)
-            vars(client.connection_pool).update({_ADDRESS: address, _SERVERS: self})
-            _keep_address(client.connection_pool, getattr(real, "connection_pool", None))
-            self._clients[address] = client
+    def _new_client(self, address: tuple[object, int], real: Any) -> Any:
+        import fakeredis
+
+        server, db = address
+        if server not in self._servers:
+            self._servers[server] = fakeredis.FakeServer()
+        client = fakeredis.FakeStrictRedis(server=self._servers[server], db=db)
+        self._watch(client, self._servers[server], db)
+        vars(client.connection_pool).update({_ADDRESS: address, _SERVERS: self})
+        _keep_address(client.connection_pool, getattr(real, "connection_pool", None))
+        self._clients[address] = client
         return client
 
     def _watch(self, client: Any, server: Any, db: int) -> None:

@@ -1,7 +1,8 @@
 """Every way to enqueue a job with RQ is recorded, and nothing connects."""
 
+import sys
 from datetime import UTC, datetime, timedelta
-from threading import Thread
+from threading import Barrier, Thread
 
 import pytest
 import rq_tasks
@@ -113,6 +114,28 @@ def test_another_thread_enqueues(jobs):
     thread.join()
 
     assert the_only(jobs).args == ("Ann",)
+
+
+def test_threads_that_are_the_first_to_enqueue_share_a_server(jobs):
+    begin = Barrier(8)
+
+    def enqueue(number):
+        begin.wait()
+        queue.enqueue(greet, number)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [Thread(target=enqueue, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+
+    assert sorted(record.args[0] for record in jobs.enqueued) == list(range(8))
+    assert len(queue) == 8
 
 
 def test_a_pipeline_enqueues_when_it_is_executed(jobs):

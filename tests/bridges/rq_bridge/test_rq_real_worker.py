@@ -6,6 +6,7 @@ Slow: the worker waits in real seconds.
 import os
 import signal
 import sys
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from pytest_jobs.harness.jobs import Jobs
 
 pytestmark = pytest.mark.slow
 
+SECOND = timedelta(seconds=1)
+
 
 @pytest.fixture
 def queue(redis_url):  # noqa: F811
@@ -29,12 +32,16 @@ def queue(redis_url):  # noqa: F811
         yield Queue("real", connection=connection)
 
 
+def working(url, directory):
+    command = [sys.executable, "-m", "rq.cli", "worker", "real", "--with-scheduler"]
+    command += ["--url", f"{url}/5", "--quiet"]
+    environment = {"PYTHONPATH": str(Path(__file__).parent)}
+    return process(command, directory, log="rq.log", environment=environment, stop=signal.SIGTERM)
+
+
 @pytest.fixture
 def worker(queue, redis_url, tmp_path):  # noqa: F811
-    command = [sys.executable, "-m", "rq.cli", "worker", "real", "--with-scheduler"]
-    command += ["--url", f"{redis_url}/5", "--quiet"]
-    environment = {"PYTHONPATH": str(Path(__file__).parent)}
-    with process(command, tmp_path, log="rq.log", environment=environment, stop=signal.SIGTERM):
+    with working(redis_url, tmp_path):
         yield
 
 
@@ -78,6 +85,50 @@ def test_a_worker_makes_as_many_runs_as_far_apart_and_ends_the_same(
     for (before, after), wait in zip(pairwise(times), waits, strict=True):
         # RQ cuts the fraction of a second off, and its scheduler looks each second.
         assert after - before > wait.total_seconds() - 1
+
+
+def one_id_for_two_jobs(queue, text):
+    queue.enqueue(worker_tasks.writes, *text("first"), job_id="one")
+    queue.enqueue(worker_tasks.writes, *text("second"), job_id="one")
+
+
+def one_id_for_two_times(queue, text):
+    queue.enqueue_in(SECOND, worker_tasks.writes, *text("first"), job_id="one")
+    queue.enqueue_in(2 * SECOND, worker_tasks.writes, *text("second"), job_id="one")
+
+
+def scheduled_and_enqueued(queue, text):
+    queue.enqueue_job(queue.enqueue_in(SECOND, worker_tasks.writes, *text("both")))
+
+
+def changed_meanwhile(queue, text):
+    job = queue.enqueue_in(SECOND, worker_tasks.writes, *text("before"))
+    job.args = text("after")
+    job.save()
+
+
+@pytest.mark.parametrize(
+    "enqueue",
+    [one_id_for_two_jobs, one_id_for_two_times, scheduled_and_enqueued, changed_meanwhile],
+)
+def test_a_worker_performs_what_the_server_has(queue, redis_url, tmp_path, enqueue):  # noqa: F811
+    def texts(name):
+        directory = tmp_path / name
+        directory.mkdir()
+        enqueue(queue, lambda text: (str(directory), text))
+        yield
+        yield (directory / "texts").read_text("utf-8").split()
+
+    real, simulated = texts("real"), texts("simulated")
+    next(real)
+    last = queue.enqueue_in(4 * SECOND, worker_tasks.writes, str(tmp_path), "last")
+    with working(redis_url, tmp_path):
+        wait_until(lambda: has_ended(last), "the last job")
+    with Jobs([RqBridge()]) as jobs:
+        next(simulated)
+        jobs.drain()
+
+    assert next(simulated) == next(real)
 
 
 @pytest.mark.parametrize("retry", [None, Retry(max=1)])

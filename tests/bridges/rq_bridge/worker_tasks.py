@@ -26,3 +26,8 @@ def fails(directory):
 def asks_again(directory):
     note(directory)
     return Retry(max=2, interval=[1, 2])
+
+
+def writes(directory, text):
+    with (Path(directory) / "texts").open("a", encoding="utf-8") as texts:
+        texts.write(f"{text}\n")
