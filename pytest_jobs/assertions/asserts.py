@@ -98,6 +98,12 @@ class _Assertion(Assertion, Generic[T]):
         if search.matches:
             raise AssertionError(unexpected(search))
         jobs.ledger.check_nothing_refused(f"{self._name} found no job")
+        if target is None and not criteria and self._subject is ENQUEUED and jobs.ledger.sends:
+            raise AssertionError(
+                f"{self._name}() found no job, but a message was sent by {jobs.ledger.sends[0]}, and nobody sees "
+                f"whether that is one.\nNext: name the job that is meant, as in {self._name}(Pay), if the message "
+                "is something else. If it is a job, put a mock in the place of what sends it, and look at that."
+            )
         waiting = {callback.key for callback in jobs.may_come(target)}
         if waiting:
             call = f"{self._name}({named}) at {line_text(*calling_place())}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -15,11 +15,15 @@ from ...errors import BridgeError
 from ...harness.open_harness import OpenHarness, open_harnesses
 from ...harness.records.bridge import Bridge
 from ..seam import Seam
+from .clients import CLIENTS, Client, Notice
 from .floors import what_is_too_old
 from .known import LIBRARIES, Library, Refusal
 
-#: The library of each module after whose import it can be captured.
-BY_MODULE: Final = {module: each for each in LIBRARIES.values() for module in each.modules}
+#: The library of each module after whose import it can be captured, and the client of each that may send then.
+BY_MODULE: Final[Mapping[str, Library | Client]] = {
+    **{module: each for each in LIBRARIES.values() for module in each.modules},
+    **CLIENTS,
+}
 
 
 class BridgeModule(Protocol):
@@ -72,7 +76,7 @@ class LibraryCapture:
         """
         self._ignore = ignore
         self._held = held
-        self._refusals: list[Refusal] = []
+        self._beside: list[Refusal | Notice] = []
         self._watch: ImportWatch | None = None
 
     def begin(self, harness: OpenHarness) -> None:
@@ -91,22 +95,28 @@ class LibraryCapture:
             sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self._watch]
         # The watch knows the harness: kept, the two would wait for the garbage collector.
         self._watch = None
-        while self._refusals:
-            self._refusals.pop().uninstall()
+        while self._beside:
+            self._beside.pop().uninstall()
 
-    def _bring_in(self, library: Library, harness: OpenHarness) -> None:
+    def _bring_in(self, library: Library | Client, harness: OpenHarness) -> None:
+        if isinstance(library, Client):
+            self._stand_beside(Notice(library, harness.ledger))
+            return
         name = library.name
         if name in self._ignore or any(bridge.name == name for bridge in harness.bridges):
             return
         found = bridge_or_reason(library)
-        brought: Bridge | Refusal
         if isinstance(found, str):
-            brought = Refusal(library, harness.ledger, found)
-            brought.install()
-            self._refusals.append(brought)
-        else:
-            brought = found
-            harness.bring_in([found])
+            self._stand_beside(Refusal(library, harness.ledger, found))
+            return
+        harness.bring_in([found])
+        if self._held is not None:
+            self._held.hold(found)
+
+    def _stand_beside(self, brought: Refusal | Notice) -> None:
+        """Put in force what is no bridge."""
+        brought.install()
+        self._beside.append(brought)
         if self._held is not None:
             self._held.hold(brought)
 
@@ -152,7 +162,7 @@ def bridge_module(library: str) -> BridgeModule:
 class ImportWatch(MetaPathFinder):
     """Notices that a library is imported while a harness is open: Python asks it for each new module."""
 
-    def __init__(self, found: Callable[[Library], object]) -> None:
+    def __init__(self, found: Callable[[Library | Client], object]) -> None:
         """Wait.
 
         Args:

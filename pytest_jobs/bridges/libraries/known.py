@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
@@ -292,14 +292,10 @@ class Refusal:
         return True
 
     def patch(self, seam: Seam) -> None:
-        for path in self._library.enqueues:
-            module_name, _, attributes = path.partition(":")
-            class_name, _, name = attributes.partition(".")
-            owner = getattr(_imported(module_name), class_name, None)
-            if isinstance(owner, type) and hasattr(owner, name):
-                method = partial(Refusal._refuse, call=name)
-                seam.replace(owner, name, method)
-                seam.replace_below(owner, name, method)
+        for owner, name in methods_at(self._library.enqueues):
+            method = partial(Refusal._refuse, call=name)
+            seam.replace(owner, name, method)
+            seam.replace_below(owner, name, method)
 
     def _refuse(self, sender: object, /, *args: Any, call: str, **kwargs: Any) -> Any:
         shown = ", ".join(_shown(args, kwargs))
@@ -310,6 +306,16 @@ class Refusal:
         )
         self._ledger.refused(str(error))
         raise error
+
+
+def methods_at(paths: Iterable[str]) -> Iterator[tuple[type, str]]:
+    """Yield the class and the name of each method that is named as "module:Class.method" and exists."""
+    for path in paths:
+        module_name, _, attributes = path.partition(":")
+        class_name, _, name = attributes.partition(".")
+        owner = getattr(_imported(module_name), class_name, None)
+        if isinstance(owner, type) and hasattr(owner, name):
+            yield owner, name
 
 
 def _imported(name: str) -> ModuleType | None:

@@ -103,6 +103,7 @@ class Ledger:
         "records",
         "refusals",
         "rolled_back",
+        "sends",
         "serving",
     )
 
@@ -133,6 +134,8 @@ class Ledger:
         #: Why enqueues were refused that would have gone to a real queue. No assertion can say then that nothing
         #: was enqueued, since the application may have caught the error.
         self.refusals: list[str] = []
+        #: What clients of message brokers have sent, which may be jobs that the project reads by itself.
+        self.sends: list[str] = []
         #: The jobs that a rollback took back. They are among `records`, which their numbers count.
         self.rolled_back: list[JobRecord] = []
         #: The queues that workers serve; None when they serve all queues alike. Set by `serve`.
@@ -203,6 +206,9 @@ class Ledger:
 
     def refused(self, why: str) -> None:
         self.refusals.append(why)
+
+    def sent(self, what: str) -> None:
+        self.sends.append(what)
 
     def check_nothing_refused(self, claim: str) -> None:
         """Raise when an enqueue was refused, since the claim that there was none would be false then.
