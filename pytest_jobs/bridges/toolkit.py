@@ -46,6 +46,7 @@ from ..harness.records.instants import duration_ns, to_datetime, to_ns
 from ..harness.records.patches import Patches
 from ..harness.records.probing import Probe
 from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin
+from ..harness.time.limits import time_limit
 from ..harness.time.waiting import off_the_loop
 from .asking import word_asked_by
 from .libraries.redis_servers import RedisServers, check_fakeredis, is_stand_in
@@ -97,6 +98,7 @@ __all__ = [
     "is_stand_in",
     "minutes_between",
     "path_of",
+    "time_limit",
     "times_between",
     "to_datetime",
     "to_ns",

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import celery
 from celery import Celery, _state, states
 from celery.app.task import Task
-from celery.exceptions import MaxRetriesExceededError, TaskRevokedError
+from celery.exceptions import (
+    MaxRetriesExceededError,
+    SoftTimeLimitExceeded,
+    TaskRevokedError,
+    TimeLimitExceeded,
+)
 
 from ..toolkit import (
     REDELIVERY,
@@ -22,6 +27,7 @@ from ..toolkit import (
     Probe,
     Status,
     current_attempt,
+    time_limit,
     to_ns,
 )
 from .messages import TaskMessage
@@ -40,6 +46,9 @@ _WORKER: Final = Probe(
 )
 
 _SECOND: Final = 1_000_000_000
+#: Pools whose workers are processes, which get a signal at the soft limit and are killed at the hard one.
+_FORKING: Final = ("prefork", "processes")
+_WITHOUT_LIMITS: Final = ("solo", "threads")
 _ABSENT: Final = object()
 
 
@@ -56,6 +65,8 @@ class TaskAttempt(Attempt[TaskMessage]):
         self.result: Any = None
         #: Whether the message went back to the queue.
         self.requeued = False
+        #: The error of the hard time limit, at which the process is killed.
+        self.timed_out: BaseException | None = None
         #: Whether the task has sent another task in its own place, as `self.replace` does.
         self.replaced = False
 
@@ -81,7 +92,7 @@ class TaskAttempt(Attempt[TaskMessage]):
         # In its worker an application is the current one.
         threads: Any = _state._tls
         before, threads.current_app = threads.current_app, app
-        pool: Any = _OneProcess()
+        pool: Any = _OneProcess(self, app.conf.worker_pool)
         try:
             request.execute_using_pool(pool)
         except TaskRevokedError as error:
@@ -93,6 +104,10 @@ class TaskAttempt(Attempt[TaskMessage]):
 
     def _outcome(self, task: Task, request: Request) -> Delivery:
         record, now_ns, info = self.record, self.now_ns, self.info
+        if self.timed_out is not None:
+            if self.requeued:
+                return Delivery(record, now_ns, "snoozed", error=self.timed_out, wait_ns=0)
+            return self.failed(self.timed_out)
         if info is None:
             return self.performed(self.result)
         error = info.retval
@@ -211,7 +226,11 @@ def _restoring(task: Task, name: str) -> Callable[[], None]:
 
 
 class _OneProcess:
-    """A pool that runs a task where it is: what a worker with `--pool=solo` does."""
+    """A pool that runs a task where it is, under the limits of the pool that `worker_pool` names."""
+
+    def __init__(self, attempt: TaskAttempt, pool: str) -> None:
+        self._attempt = attempt
+        self._pool = pool
 
     def apply_async(
         self,
@@ -219,9 +238,42 @@ class _OneProcess:
         args: tuple[Any, ...],
         *,
         accept_callback: Callable[[int, float], object],
+        timeout_callback: Callable[[bool, float], object],
         callback: Callable[[Any], object],
-        **limits: object,
+        error_callback: Callable[[Any], object],
+        soft_timeout: float | None,
+        timeout: float | None,
+        **others: object,
     ) -> None:
         """Run a task, and report its outcome to the request."""
         accept_callback(os.getpid(), time.monotonic())
-        callback(target(*args))
+
+        def soften() -> BaseException:
+            timeout_callback(True, soft_timeout or 0)
+            error: BaseException = SoftTimeLimitExceeded()
+            return error
+
+        soft = soft_timeout if self._pool in _FORKING else None
+        hard = timeout if self._pool not in _WITHOUT_LIMITS else None
+        if soft and hard:
+            # The alarm of the hard limit is set when the soft one has gone off.
+            hard = max(soft, hard)
+        try:
+            with time_limit(hard, _ProcessKilled), time_limit(soft, soften):
+                outcome = target(*args)
+        except _ProcessKilled as killed:
+            from celery.worker.request import ExceptionInfo
+
+            try:
+                raise TimeLimitExceeded(timeout).with_traceback(killed.__traceback__) from None
+            except TimeLimitExceeded as error:
+                self._attempt.timed_out = error
+                if self._pool in _FORKING:
+                    error_callback(ExceptionInfo())
+            timeout_callback(False, timeout or 0)
+        else:
+            callback(outcome)
+
+
+class _ProcessKilled(BaseException):
+    """Ends a task as its process ends at the hard limit, past every `except Exception`."""

@@ -11,7 +11,7 @@ from rq.timeouts import BaseDeathPenalty
 from rq.worker import SimpleWorker
 
 from ...errors import UnknownJobError
-from ..toolkit import Attempt, Delivery
+from ..toolkit import Attempt, Delivery, time_limit
 from .messages import SentJob
 
 #: RQ's lines about each job that went well would bury the report of a check with hundreds of deliveries.
@@ -106,14 +106,18 @@ class HarnessWorker(SimpleWorker):
         super().handle_exception(job, *exc_info)
 
 
-class NoTimeLimit(BaseDeathPenalty):
-    """Lets a job take its time: a limit in real seconds says nothing about one that sleeps in virtual time."""
+class VirtualDeathPenalty(BaseDeathPenalty):
+    """Ends a job by its sleeps in virtual time, where RQ's own sets an alarm in real seconds."""
 
     def setup_death_penalty(self) -> None:
-        """Set no alarm."""
+        """Begin to count."""
+        text = f"Task exceeded maximum timeout value ({self._timeout} seconds)"
+        self._block = time_limit(self._timeout, lambda: self._exception(text))
+        self._block.__enter__()
 
     def cancel_death_penalty(self) -> None:
-        """There is no alarm."""
+        """Count no longer."""
+        self._block.__exit__(None, None, None)
 
 
-HarnessWorker.death_penalty_class = NoTimeLimit
+HarnessWorker.death_penalty_class = VirtualDeathPenalty

@@ -1,6 +1,7 @@
 """Functions that tests enqueue with RQ: a worker imports them by their path."""
 
 import asyncio
+import time
 from contextlib import suppress
 from datetime import timedelta
 
@@ -32,6 +33,10 @@ def enqueues(name):
 async def waits(seconds):
     await asyncio.sleep(seconds)
     return seconds
+
+
+def sleeps(seconds):
+    time.sleep(seconds)
 
 
 def refers():
