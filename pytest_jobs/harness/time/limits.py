@@ -29,10 +29,6 @@ class TimeLimit:
         #: The limit around this one.
         self.outer: TimeLimit | None = None
 
-    @property
-    def is_spent(self) -> bool:
-        return self.left_ns is None
-
     def reached(self) -> BaseException:
         """Return the error of the library. The limit is spent then."""
         self.left_ns = None
@@ -66,8 +62,19 @@ def time_limit(
         _innermost.reset(token)
 
 
-def next_limit() -> TimeLimit | None:
-    """Return the limit that the delivery of this context reaches next; None if it has none."""
+def has_limit() -> bool:
+    """Return whether the delivery of this context has a limit that it has not reached."""
+    return _next_limit() is not None
+
+
+def error_of_limit() -> BaseException | None:
+    """Return the error of the limit that is reached next, as if it were reached now; None without a limit."""
+    limit = _next_limit()
+    return None if limit is None else limit.reached()
+
+
+def _next_limit() -> TimeLimit | None:
+    """Return the limit that the delivery of this context reaches next."""
     found, limit = None, _innermost.get()
     while limit is not None:
         if limit.left_ns is not None and (found is None or limit.left_ns < (found.left_ns or 0)):
@@ -86,7 +93,7 @@ def sleep_within_limits(ns: int, sleep: Callable[[int], None]) -> None:
     Raises:
         BaseException: the error of the limit.
     """
-    limit = next_limit()
+    limit = _next_limit()
     if limit is None:
         sleep(ns)
         return

@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 
+from pytest_jobs import check_idempotent, fake
+from pytest_jobs.errors import ExplorationError, LostEffect
+
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
 
 
@@ -115,3 +118,66 @@ def test_a_retry_has_the_whole_time_again(jobs, app):
 
     assert jobs.drain() == {"retried": 1, "performed": 1}
     assert jobs.deliveries[1].at - jobs.deliveries[0].at > timedelta(seconds=2)
+
+
+# As a history of a check
+
+
+class Ledger:
+    def book(self, number, key=None):
+        return number
+
+
+class Shop:
+    ledger = Ledger()
+
+
+def books():
+    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
+        yield lambda: {"booked": ledger.calls}
+
+
+def book_and_give_up_quietly(self, number):
+    Shop.ledger.book(number, key="begin")
+    try:
+        number += 1
+        number += 1
+        number += 1
+    except SoftTimeLimitExceeded:
+        return
+    Shop.ledger.book(number, key="end")
+
+
+def test_a_check_raises_the_soft_limit_at_each_point_when_it_is_asked_to(jobs, app):
+    task = app.task(name="quiet", bind=True, soft_time_limit=60)(book_and_give_up_quietly)
+
+    check_idempotent(task, args=(7,), world=books)
+    with pytest.raises(LostEffect) as raised:
+        check_idempotent(task, args=(7,), world=books, histories=["limit_fires"])
+
+    assert "the time limit is reached here, before line" in str(raised.value)
+
+
+@pytest.mark.parametrize("acks", [True, False])
+def test_a_check_kills_the_process_at_the_hard_limit(jobs, app, acks):
+    task = app.task(
+        name="hard", bind=True, time_limit=60, acks_late=True, acks_on_failure_or_timeout=acks
+    )(book_and_give_up_quietly)
+
+    def check():
+        check_idempotent(
+            task, args=(7,), world=books, histories=["limit_fires"], delivery="as configured"
+        )
+
+    if acks:
+        with pytest.raises(LostEffect, match="limit_fires"):
+            check()
+    else:
+        check()
+
+
+def test_a_check_of_a_task_without_a_limit_has_nothing_to_try(jobs, app):
+    task = app.task(name="endless", bind=True)(book_and_give_up_quietly)
+
+    with pytest.raises(ExplorationError, match="names limit_fires, and there is nothing to try"):
+        check_idempotent(task, args=(7,), world=books, histories=["limit_fires"])
