@@ -54,6 +54,7 @@ from .seam import Seam
 
 __all__ = [
     "FIRST",
+    "JOB_ERRORS",
     "REDELIVERY",
     "RETRY",
     "Around",
@@ -97,6 +98,7 @@ __all__ = [
     "function_at",
     "is_stand_in",
     "minutes_between",
+    "out_of_task",
     "path_of",
     "time_limit",
     "times_between",
@@ -105,6 +107,9 @@ __all__ = [
 ]
 
 _MINUTE_NS: Final = 60_000_000_000
+#: What a worker that catches everything takes for an error of a job. `sys.exit()` ends nothing there. Any other
+#: error stands for a worker that is killed, which catches nothing.
+JOB_ERRORS: Final = (Exception, SystemExit)
 
 #: A task, as an application holds it.
 T = TypeVar("T")
@@ -213,7 +218,7 @@ class Attempt(Generic[M]):
         #: The record of the next attempt, once the library has sent the job again.
         self.again: JobRecord | None = None
         #: What the body raised. A bridge sets it when the library catches the error.
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         #: What the library drew for the jitter of a wait; set by `PinnedRandom`.
         self.drawn: Drawn | None = None
 
@@ -344,6 +349,14 @@ class ThisThread(Executor):
         else:
             future.set_result(result)
         return future
+
+
+def out_of_task(error: BaseException) -> BaseException:
+    """Return what ends the task of a function in the place of an error that would end the event loop.
+
+    Not a `GeneratorExit`, which closes the coroutines that wait for the task, and they may wait for more.
+    """
+    return BaseExceptionGroup("a job ends its worker", (error,))
 
 
 def not_written(bridge: object, method: str) -> NotImplementedError:

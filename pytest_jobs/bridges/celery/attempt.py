@@ -17,6 +17,7 @@ from celery.exceptions import (
     SoftTimeLimitExceeded,
     TaskRevokedError,
     TimeLimitExceeded,
+    WorkerLostError,
 )
 
 from ..toolkit import (
@@ -65,8 +66,8 @@ class TaskAttempt(Attempt[TaskMessage]):
         self.result: Any = None
         #: Whether the message went back to the queue.
         self.requeued = False
-        #: The error of the hard time limit, at which the process is killed.
-        self.timed_out: BaseException | None = None
+        #: What a worker reports whose process is gone: at the hard time limit, or after `sys.exit()`.
+        self.lost: BaseException | None = None
         #: Whether the task has sent another task in its own place, as `self.replace` does.
         self.replaced = False
 
@@ -104,10 +105,10 @@ class TaskAttempt(Attempt[TaskMessage]):
 
     def _outcome(self, task: Task, request: Request) -> Delivery:
         record, now_ns, info = self.record, self.now_ns, self.info
-        if self.timed_out is not None:
+        if self.lost is not None:
             if self.requeued:
-                return Delivery(record, now_ns, "snoozed", error=self.timed_out, wait_ns=0)
-            return self.failed(self.timed_out)
+                return Delivery(record, now_ns, "snoozed", error=self.lost, wait_ns=0)
+            return self.failed(self.lost)
         if info is None:
             return self.performed(self.result)
         error = info.retval
@@ -262,17 +263,27 @@ class _OneProcess:
             with time_limit(hard, _ProcessKilled), time_limit(soft, soften):
                 outcome = target(*args)
         except _ProcessKilled as killed:
-            from celery.worker.request import ExceptionInfo
-
-            try:
-                raise TimeLimitExceeded(timeout).with_traceback(killed.__traceback__) from None
-            except TimeLimitExceeded as error:
-                self._attempt.timed_out = error
-                if self._pool in _FORKING:
-                    error_callback(ExceptionInfo())
+            self._report(error_callback, TimeLimitExceeded(timeout), killed)
             timeout_callback(False, timeout or 0)
+        except SystemExit as left:
+            code = left.code if isinstance(left.code, int) else int(left.code is not None)
+            text = f"Worker exited prematurely: exitcode {code}."
+            self._report(error_callback, WorkerLostError(text), left)
         else:
             callback(outcome)
+
+    def _report(
+        self, callback: Callable[[Any], object], error: BaseException, cause: BaseException
+    ) -> None:
+        """Report that the process of a task is gone."""
+        from celery.worker.request import ExceptionInfo
+
+        self._attempt.lost = error
+        if self._pool in _FORKING:
+            try:
+                raise error.with_traceback(cause.__traceback__) from None
+            except Exception:
+                callback(ExceptionInfo())
 
 
 class _ProcessKilled(BaseException):

@@ -45,6 +45,9 @@ class ActorAttempt(Attempt[SentMessage]):
                     # The error reaches a thread when its sleep has ended.
                     with time_limit(seconds, TimeLimitExceeded, interrupts=False):
                         self.result = self.around(partial(actor, *proxy.args, **proxy.kwargs))
+                except SystemExit as error:
+                    # Out of a thread, where it ends nothing.
+                    self.raised = error
                 except BaseException as error:
                     self._catch(error)
             return self._ended(worker, proxy, actor)

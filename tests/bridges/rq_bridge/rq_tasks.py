@@ -1,6 +1,7 @@
 """Functions that tests enqueue with RQ: a worker imports them by their path."""
 
 import asyncio
+import sys
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -37,6 +38,10 @@ async def waits(seconds):
 
 def sleeps(seconds):
     time.sleep(seconds)
+
+
+def leaves():
+    sys.exit(3)
 
 
 def refers():

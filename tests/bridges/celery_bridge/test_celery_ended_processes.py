@@ -1,10 +1,11 @@
-"""Time limits, which the sleeps of a task in virtual time pass."""
+"""Time limits, which the sleeps of a task in virtual time pass, and tasks that end their process themselves."""
 
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
+from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 
 from pytest_jobs import check_idempotent, fake
 from pytest_jobs.errors import ExplorationError, LostEffect
@@ -181,3 +182,33 @@ def test_a_check_of_a_task_without_a_limit_has_nothing_to_try(jobs, app):
 
     with pytest.raises(ExplorationError, match="names limit_fires, and there is nothing to try"):
         check_idempotent(task, args=(7,), world=books, histories=["limit_fires"])
+
+
+# The process of a task that calls sys.exit()
+
+
+@pytest.mark.parametrize("code", [None, 3, "bye"])
+def test_a_task_that_exits_takes_its_process_along_and_is_reported_as_lost(jobs, app, code):
+    @app.task(autoretry_for=(Exception,))
+    def leave():
+        sys.exit(code)
+
+    result = leave.delay()
+    with pytest.raises(WorkerLostError) as raised:
+        jobs.drain()
+
+    status = {None: 0, 3: 3, "bye": 1}[code]
+    assert str(raised.value) == f"Worker exited prematurely: exitcode {status}."
+    assert isinstance(result.result, WorkerLostError)
+    assert [delivery.status for delivery in jobs.deliveries] == ["failed"]
+
+
+def test_a_task_that_exits_comes_again_when_it_is_rejected_on_a_lost_worker(jobs, app):
+    @app.task(acks_late=True, reject_on_worker_lost=True)
+    def leave():
+        if not leave.request.delivery_info["redelivered"]:
+            sys.exit()
+
+    leave.delay()
+
+    assert jobs.drain() == {"snoozed": 1, "performed": 1}
