@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from celery import Celery, states
 from celery.app import backends
-from celery.backends.base import DisabledBackend, KeyValueStoreBackend
+from celery.backends.base import E_NO_BACKEND, DisabledBackend, KeyValueStoreBackend
 
 
 class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
@@ -108,6 +108,26 @@ def _backend_of(app: Celery) -> type:
     return backend if isinstance(backend, type) else object
 
 
-def no_results(app: Celery) -> DisabledBackend:
-    """Return what an application without a result backend has in its place."""
-    return DisabledBackend(app=app)
+class NoResults(DisabledBackend):  # type: ignore[misc]
+    """What an application without a result backend has in its place."""
+
+    def __init__(self, app: Celery, why: Callable[[Celery], str]) -> None:
+        """Stand in for a result backend.
+
+        Args:
+            app: the application.
+            why: returns how a test may have come to this application; "" if it is the expected one.
+        """
+        self._why = why
+        super().__init__(app=app)
+
+    def _asked(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse to tell a result.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(f"{E_NO_BACKEND.strip()} {self._why(self.app)}".rstrip())
+
+    get_state = get_status = get_result = get_traceback = _asked
+    get_task_meta_for = wait_for = get_many = _asked
