@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 #: What a worker has. It is probed and imported at the first delivery, since it takes longer than all the rest.
 _WORKER: Final = Probe(
     "celery",
+    "celery.app.trace:ExceptionInfo",
     "celery.app.trace:build_tracer(_, _, app=)",
     "celery.worker.request:Request(_, app=, task=, on_reject=)",
     "celery.worker.request:Request.execute_using_pool(_, _)",
@@ -93,7 +94,7 @@ class TaskAttempt(Attempt[TaskMessage]):
         # In its worker an application is the current one.
         threads: Any = _state._tls
         before, threads.current_app = threads.current_app, app
-        pool: Any = _OneProcess(self, app.conf.worker_pool)
+        pool: Any = _OneProcess(self, app.conf)
         try:
             request.execute_using_pool(pool)
         except TaskRevokedError as error:
@@ -229,9 +230,11 @@ def _restoring(task: Task, name: str) -> Callable[[], None]:
 class _OneProcess:
     """A pool that runs a task where it is, under the limits of the pool that `worker_pool` names."""
 
-    def __init__(self, attempt: TaskAttempt, pool: str) -> None:
+    def __init__(self, attempt: TaskAttempt, settings: Any) -> None:
         self._attempt = attempt
-        self._pool = pool
+        self._pool = settings.worker_pool
+        #: The limits of a pool for tasks that have none.
+        self._general = settings.task_soft_time_limit, settings.task_time_limit
 
     def apply_async(
         self,
@@ -248,6 +251,7 @@ class _OneProcess:
     ) -> None:
         """Run a task, and report its outcome to the request."""
         accept_callback(os.getpid(), time.monotonic())
+        soft_timeout, timeout = soft_timeout or self._general[0], timeout or self._general[1]
 
         def soften() -> BaseException:
             timeout_callback(True, soft_timeout or 0)
@@ -276,7 +280,7 @@ class _OneProcess:
         self, callback: Callable[[Any], object], error: BaseException, cause: BaseException
     ) -> None:
         """Report that the process of a task is gone."""
-        from celery.worker.request import ExceptionInfo
+        from celery.app.trace import ExceptionInfo
 
         self._attempt.lost = error
         if self._pool in _FORKING:
