@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from ..errors import JobsError
 from ..harness.commits.transactions import CommitCallback
 from ..harness.jobs import Jobs, current_jobs
+from ..harness.records.bridge import NamesSenders
 from ..harness.records.delivery import delivery_line, own_traceback
 from ..harness.records.mocks import mock_text, mocked_methods, mocks_named
 from ..harness.records.record import PENDING, REDELIVERY, JobRecord, call_text, is_readable
@@ -237,6 +238,7 @@ class Failure(Generic[T]):
             *self._mocks(),
             *self._commits(),
             *self._kept_out(),
+            *self._taken_over(),
             *self._outside_window(),
             *self._retries(),
         ]
@@ -317,6 +319,16 @@ class Failure(Generic[T]):
             first, *others = self._search.kept_out()
             more = f", and {len(others)} more like it" if others else ""
             yield f"{first} was kept out by {first.holder}{more}: see jobs.kept_out and jobs.locks."
+
+    def _taken_over(self) -> Iterator[str]:
+        """Name the application that sent the job in the place of the one of the project."""
+        records = [self._search.subject.record_of(item) for item in self._search.candidates]
+        told = {
+            source.taken_over(record)
+            for record in records
+            if isinstance(source := record.source, NamesSenders)
+        }
+        yield from sorted(told - {""})
 
     def _outside_window(self) -> Iterator[str]:
         """Name what would match if it lay inside `within`."""

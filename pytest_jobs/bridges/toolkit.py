@@ -39,6 +39,7 @@ from ..harness.records.bridge import (
     HoldsLocks,
     KeepsBatches,
     KeepsPayloads,
+    NamesSenders,
     RetryPolicy,
     Sink,
     Steps,
@@ -50,6 +51,7 @@ from ..harness.records.instants import duration_ns, to_datetime, to_ns
 from ..harness.records.patches import Patches
 from ..harness.records.probing import Probe
 from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin, Rollback
+from ..harness.time.limits import time_limit
 from ..harness.time.waiting import off_the_loop
 from .asking import word_asked_by
 from .columns import as_jsonb, check_json_text
@@ -66,6 +68,7 @@ from .transactions import transaction_on
 __all__ = [
     "AT_MOST_ONCE",
     "FIRST",
+    "JOB_ERRORS",
     "REDELIVERY",
     "RETRY",
     "Around",
@@ -90,6 +93,7 @@ __all__ = [
     "LibraryBridge",
     "Member",
     "Message",
+    "NamesSenders",
     "OpenTransaction",
     "Origin",
     "Patches",
@@ -114,8 +118,10 @@ __all__ = [
     "function_at",
     "is_stand_in",
     "minutes_between",
+    "out_of_task",
     "path_of",
     "reporting_afterwards",
+    "time_limit",
     "times_between",
     "to_datetime",
     "to_ns",
@@ -133,6 +139,9 @@ _PASSING_ON: Final = PASSING_ON | {
     "oban",
     "procrastinate",
 }
+#: What a worker that catches everything takes for an error of a job. `sys.exit()` ends nothing there. Any other
+#: error stands for a worker that is killed, which catches nothing.
+JOB_ERRORS: Final = (Exception, SystemExit)
 
 #: A task, as an application holds it.
 T = TypeVar("T")
@@ -241,7 +250,7 @@ class Attempt(Generic[M]):
         #: The record of the next attempt, once the library has sent the job again.
         self.again: JobRecord | None = None
         #: What the body raised. A bridge sets it when the library catches the error.
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         #: What the library drew for the jitter of a wait; set by `PinnedRandom`.
         self.drawn: Drawn | None = None
 
@@ -372,6 +381,14 @@ class ThisThread(Executor):
         else:
             future.set_result(result)
         return future
+
+
+def out_of_task(error: BaseException) -> BaseException:
+    """Return what ends the task of a function in the place of an error that would end the event loop.
+
+    Not a `GeneratorExit`, which closes the coroutines that wait for the task, and they may wait for more.
+    """
+    return BaseExceptionGroup("a job ends its worker", (error,))
 
 
 def not_written(bridge: object, method: str) -> NotImplementedError:

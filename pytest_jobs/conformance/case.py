@@ -59,6 +59,7 @@ class Library(Protocol):
 
     Nothing may reach a broker: point the application at port 1. If the library retries for a class of errors of
     its own alone, the attribute `flaky` is an error class that derives from that class and from `bodies.Flaky`.
+    The attribute `survives_exit` is True if a worker reports a job that calls `sys.exit()` as failed.
     """
 
     @property

@@ -131,6 +131,19 @@ class Performing(Case):
         assert list(jobs.pending) == [record]
         assert len(jobs.deliveries) == 0
 
+    def test_sys_exit_in_a_job_is_an_error_of_the_job_unless_the_worker_ends(
+        self, library: Library, jobs: Jobs
+    ) -> None:
+        record = sent_record(jobs, library, library.jobs.note, 7)
+        jobs.fail(library.jobs.note, raising=SystemExit(3), times=1)
+
+        if getattr(library, "survives_exit", False):
+            assert jobs.perform(record).status in ("failed", "retried")
+        else:
+            with pytest.raises(SystemExit):
+                jobs.perform(record)
+            assert list(jobs.pending) == [record]
+
     def test_a_fault_strikes_in_the_place_of_the_body(
         self, library: Library, jobs: Jobs, noted: list[Any]
     ) -> None:

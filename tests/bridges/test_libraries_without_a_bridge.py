@@ -73,6 +73,15 @@ def dbos():
     client.__new__(client).enqueue({"workflow_name": "work", "queue_name": "mail"}, 7)
 
 
+def dbos_workflow():
+    # Of no instance.
+    pytest.importorskip("dbos").DBOS.start_workflow(work, 7)
+
+
+def dbos_workflow_later():
+    asyncio.run(pytest.importorskip("dbos").DBOS.start_workflow_async(work, 7))
+
+
 def hatchet():
     admin = pytest.importorskip("hatchet_sdk.clients.admin").AdminClient
     admin.__new__(admin).run_workflow("work", {})
@@ -133,6 +142,8 @@ ENQUEUES = {
     wakaq: "wakaq",
     tasktiger: "tasktiger",
     dbos: "dbos",
+    dbos_workflow: "dbos",
+    dbos_workflow_later: "dbos",
     hatchet: "hatchet_sdk",
     inngest: "inngest",
     repid: "repid",

@@ -50,6 +50,7 @@ scheduler.add_job(hourly, "interval", hours=1, args=("hourly",))
 
 
 class APSchedulerLibrary:
+    survives_exit = True
     jobs = DeclaredJobs(
         bodies.note,
         bodies.fails,

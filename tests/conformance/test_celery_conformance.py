@@ -34,6 +34,7 @@ def parent(value):
 
 
 class CeleryLibrary:
+    survives_exit = True
     lacks = MappingProxyType(
         {
             "async": "Celery runs functions only",

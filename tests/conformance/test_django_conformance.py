@@ -48,6 +48,7 @@ with SETTINGS:
 
 
 class DjangoLibrary:
+    survives_exit = True
     lacks = MappingProxyType(
         {
             "chains": "a task enqueues the one that follows itself",

@@ -38,6 +38,7 @@ def parent(value):
 
 
 class DramatiqLibrary:
+    survives_exit = True
     jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts, coroutine)
     lacks = MappingProxyType(
         {

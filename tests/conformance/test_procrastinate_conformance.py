@@ -43,6 +43,7 @@ def declared():
 
 
 class ProcrastinateLibrary:
+    survives_exit = True
     app, jobs = declared()
     lacks = MappingProxyType(
         {

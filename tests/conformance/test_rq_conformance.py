@@ -50,6 +50,7 @@ def hourly_scheduler():
 
 
 class RqLibrary:
+    survives_exit = True
     jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts, coroutine, hourly)
     lacks = MappingProxyType(
         {

@@ -3,6 +3,9 @@
 `python tests/conformance/support_table.py` writes them anew.
 """
 
+import re
+import tomllib
+
 import pytest
 from support_table import (
     LISTED,
@@ -44,6 +47,24 @@ def test_every_library_with_a_bridge_has_its_lines():
     assert [
         each.title for each in LISTED if f"]({each.page})" not in TABLE.read_text("utf-8")
     ] == []
+
+
+def test_the_extras_ask_for_the_oldest_version_that_a_bridge_was_tested_with():
+    """The doctor and a refusal print the extras, the README and the first page the probes."""
+    about = tomllib.loads((README.parent / "pyproject.toml").read_text("utf-8"))
+    different = []
+    for each in LISTED:
+        name, _, _ = each.probes.partition(".")
+        # The oldest Django has no tasks, and another package has them.
+        if name in ("", "django") or not each.is_installed:
+            continue
+        (floor,) = re.findall(
+            r">=(\d+\.\d+)", about["project"]["optional-dependencies"][name.replace("_", "-")][0]
+        )
+        if each.versions().split(" to ")[0] != floor:
+            different.append((name, floor, each.versions()))
+
+    assert different == []
 
 
 def test_each_capability_has_a_word():

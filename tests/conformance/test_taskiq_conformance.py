@@ -46,6 +46,7 @@ async def parent(value):
 
 
 class TaskiqLibrary:
+    survives_exit = True
     jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts, coroutine, hourly)
 
     @property

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from pytest_jobs.bridges.libraries.floors import floors_of
+
 pytest.importorskip("celery")
 
 PROJECT = """
@@ -196,9 +198,26 @@ def test_a_version_below_the_floor_is_refused_with_both_versions(pytester):
 
     result = pytester.run(sys.executable, "-m", "pytest")
 
-    why = "pytest-jobs needs rq>=2.12, and 1.16.1 is installed"
+    why = f"pytest-jobs needs rq{floors_of('rq')['rq']}, and 1.16.1 is installed"
     result.stdout.fnmatch_lines(
         [f"jobs: RQ is refused: {why}", f"*Queue.enqueue_call(print) was refused: *{why}. Replace*"]
+    )
+
+
+def test_a_version_that_has_moved_what_the_bridge_imports_is_refused_with_its_number(pytester):
+    pytester.mkpydir("rq").joinpath("queue.py").write_text(
+        "class Queue:\n    def enqueue_call(self, *args): ...\n", "utf-8"
+    )
+    about = pytester.mkdir("rq-9.0.0.dist-info")
+    about.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: rq\nVersion: 9.0.0\n")
+    pytester.makepyfile("import rq.queue\n\ndef test_it(jobs): ...\n")
+
+    result = pytester.run(sys.executable, "-m", "pytest")
+
+    result.stdout.fnmatch_lines(
+        [
+            "jobs: RQ is refused: pytest-jobs needs rq>=2.1* and does not know 9.0.0, which is installed *upgrade*"
+        ]
     )
 
 

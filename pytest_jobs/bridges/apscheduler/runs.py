@@ -22,7 +22,7 @@ from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.util import iscoroutinefunction_partial
 
 from ...harness.time.waiting import in_running_loop, off_the_loop
-from ..toolkit import Attempt, Delivery, Message, to_ns
+from ..toolkit import JOB_ERRORS, Attempt, Delivery, Message, to_ns
 from .schedulers import name_of
 
 #: The schedulers whose default executor awaits coroutine functions.
@@ -162,7 +162,7 @@ class RunAttempt(Attempt[Run]):
 
     def _ended(self, events: list[Any]) -> Delivery:
         error = self.raised
-        if error is not None and not isinstance(error, Exception):
+        if error is not None and not isinstance(error, JOB_ERRORS):
             # The executor swallows it. It stands for a process that is killed, which reports nothing.
             raise error
         for event in events:

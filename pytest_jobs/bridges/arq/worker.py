@@ -11,7 +11,7 @@ from typing import Any
 from arq.jobs import deserialize_result
 from arq.worker import JobExecutionFailed, Worker
 
-from ..toolkit import Attempt
+from ..toolkit import Attempt, out_of_task
 from .settings import Task, WorkerSettings
 
 
@@ -51,7 +51,14 @@ class HarnessWorker(Worker):  # type: ignore[misc]
         # A copy, since the worker of the application keeps its function.
         function = replace(task.function, coroutine=attempt.noting(task.body))
         once.functions = {task.name: function}
-        await once.run_job(attempt.message.job_id, score)
+        try:
+            await once.run_job(attempt.message.job_id, score)
+        except BaseException:
+            # Out of the task in which arq runs the function a SystemExit would end the loop.
+            if attempt.ending is None:
+                raise
+        if attempt.ending is not None:
+            raise attempt.ending
 
     async def finish_job(self, job_id: str, finish: bool, *rest: Any) -> None:
         self._attempt.is_finished = finish
@@ -80,6 +87,8 @@ class TaskAttempt(Attempt[Any]):
         self.result: object = None
         #: What the function raised.
         self.raised: BaseException | None = None
+        #: An error that ends a worker.
+        self.ending: BaseException | None = None
         #: Why the worker did not call the function.
         self.refusal: BaseException | None = None
         #: Whether the worker has taken the job out of the queue.
@@ -94,9 +103,12 @@ class TaskAttempt(Attempt[Any]):
             self.was_called = True
             try:
                 self.result = await self.around(lambda: body(*args, **kwargs))
-            except BaseException as error:
+            except (Exception, asyncio.CancelledError) as error:
                 self.raised = error
                 raise
+            except BaseException as error:
+                self.ending = error
+                raise out_of_task(error) from None
             return self.result
 
         return called

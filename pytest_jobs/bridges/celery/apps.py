@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from types import SimpleNamespace
-from typing import Any, Self
+from types import ModuleType, SimpleNamespace
+from typing import Any, Final, Self
 
 from celery import Celery, _state
 from celery.app.task import Task
@@ -14,6 +15,8 @@ from celery.local import Proxy
 from kombu.connection import Connection
 
 from ...harness.records.attributes import variables_of_modules
+
+_NO_MODULE: Final = ModuleType("none")
 
 
 class Applications:
@@ -112,6 +115,28 @@ class Applications:
         """Return an application in a list if nobody has named or used it in this harness; else nothing."""
         return [] if _is_among(app, [*self._named, *self._sent]) else [app]
 
+    def taken_over(self, name: str, app: Celery) -> str:
+        """Say that a shared task was sent by an application that was made after that of the project; "" if not.
+
+        Args:
+            name: the name of the task.
+            app: who has sent it.
+        """
+        if not _is_shared(tasks_of(app).get(name)):
+            return ""
+        # Celery itself has a variable for the one that is current.
+        at_top = [each for each in named_apps() if not each[0].startswith("celery.")]
+        apps = self._named or [each for _, each in at_top]
+        first = next((each for each in apps if _has(each, name)), None)
+        if first is None or app is first or _is_among(app, self._named):
+            return ""
+        places = {id(each): f"the Celery app {place}" for place, each in reversed(at_top)}
+        other, ours = (places.get(id(each)) or app_text(each) for each in (app, first))
+        return (
+            f"{name} is a shared task, and was sent by {other}, not by {ours}: it belongs to the app that was "
+            "made last. Make the other one with Celery(..., set_as_current=False)."
+        )
+
     def _at_top(self) -> list[Celery]:
         """Return the applications at the top of modules; looking takes some 10 ms, so only for new modules."""
         modules, found = self._found
@@ -147,6 +172,14 @@ def _has(app: Celery, name: str) -> bool:
         return name in tasks_of(app)
     except Exception:
         return False
+
+
+def _is_shared(task: Task | None) -> bool:
+    """Say whether a task is one of `shared_task`, which finds it in the current application each time."""
+    function = None if task is None else inspect.unwrap(task.run)
+    module = vars(sys.modules.get(getattr(function, "__module__", ""), _NO_MODULE))
+    # A task of an application is evaluated once, by a derived class of the proxy.
+    return type(module.get(getattr(function, "__name__", ""))) is Proxy
 
 
 def _is_among(app: Celery, apps: Sequence[Celery]) -> bool:

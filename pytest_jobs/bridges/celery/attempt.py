@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import celery
 from celery import Celery, _state, states
 from celery.app.task import Task
-from celery.exceptions import MaxRetriesExceededError, TaskRevokedError
+from celery.exceptions import (
+    MaxRetriesExceededError,
+    SoftTimeLimitExceeded,
+    TaskRevokedError,
+    TimeLimitExceeded,
+    WorkerLostError,
+)
 
 from ..toolkit import (
     REDELIVERY,
@@ -22,6 +28,7 @@ from ..toolkit import (
     Probe,
     Status,
     current_attempt,
+    time_limit,
     to_ns,
 )
 from .messages import TaskMessage
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
 #: What a worker has. It is probed and imported at the first delivery, since it takes longer than all the rest.
 _WORKER: Final = Probe(
     "celery",
+    "celery.app.trace:ExceptionInfo",
     "celery.app.trace:build_tracer(_, _, app=)",
     "celery.worker.request:Request(_, app=, task=, on_reject=)",
     "celery.worker.request:Request.execute_using_pool(_, _)",
@@ -40,6 +48,9 @@ _WORKER: Final = Probe(
 )
 
 _SECOND: Final = 1_000_000_000
+#: Pools whose workers are processes, which get a signal at the soft limit and are killed at the hard one.
+_FORKING: Final = ("prefork", "processes")
+_WITHOUT_LIMITS: Final = ("solo", "threads")
 _ABSENT: Final = object()
 
 
@@ -56,6 +67,8 @@ class TaskAttempt(Attempt[TaskMessage]):
         self.result: Any = None
         #: Whether the message went back to the queue.
         self.requeued = False
+        #: What a worker reports whose process is gone: at the hard time limit, or after `sys.exit()`.
+        self.lost: BaseException | None = None
         #: Whether the task has sent another task in its own place, as `self.replace` does.
         self.replaced = False
 
@@ -81,7 +94,7 @@ class TaskAttempt(Attempt[TaskMessage]):
         # In its worker an application is the current one.
         threads: Any = _state._tls
         before, threads.current_app = threads.current_app, app
-        pool: Any = _OneProcess()
+        pool: Any = _OneProcess(self, app.conf)
         try:
             request.execute_using_pool(pool)
         except TaskRevokedError as error:
@@ -93,6 +106,10 @@ class TaskAttempt(Attempt[TaskMessage]):
 
     def _outcome(self, task: Task, request: Request) -> Delivery:
         record, now_ns, info = self.record, self.now_ns, self.info
+        if self.lost is not None:
+            if self.requeued:
+                return Delivery(record, now_ns, "snoozed", error=self.lost, wait_ns=0)
+            return self.failed(self.lost)
         if info is None:
             return self.performed(self.result)
         error = info.retval
@@ -211,7 +228,13 @@ def _restoring(task: Task, name: str) -> Callable[[], None]:
 
 
 class _OneProcess:
-    """A pool that runs a task where it is: what a worker with `--pool=solo` does."""
+    """A pool that runs a task where it is, under the limits of the pool that `worker_pool` names."""
+
+    def __init__(self, attempt: TaskAttempt, settings: Any) -> None:
+        self._attempt = attempt
+        self._pool = settings.worker_pool
+        #: The limits of a pool for tasks that have none.
+        self._general = settings.task_soft_time_limit, settings.task_time_limit
 
     def apply_async(
         self,
@@ -219,9 +242,53 @@ class _OneProcess:
         args: tuple[Any, ...],
         *,
         accept_callback: Callable[[int, float], object],
+        timeout_callback: Callable[[bool, float], object],
         callback: Callable[[Any], object],
-        **limits: object,
+        error_callback: Callable[[Any], object],
+        soft_timeout: float | None,
+        timeout: float | None,
+        **others: object,
     ) -> None:
         """Run a task, and report its outcome to the request."""
         accept_callback(os.getpid(), time.monotonic())
-        callback(target(*args))
+        soft_timeout, timeout = soft_timeout or self._general[0], timeout or self._general[1]
+
+        def soften() -> BaseException:
+            timeout_callback(True, soft_timeout or 0)
+            error: BaseException = SoftTimeLimitExceeded()
+            return error
+
+        soft = soft_timeout if self._pool in _FORKING else None
+        hard = timeout if self._pool not in _WITHOUT_LIMITS else None
+        if soft and hard:
+            # The alarm of the hard limit is set when the soft one has gone off.
+            hard = max(soft, hard)
+        try:
+            with time_limit(hard, _ProcessKilled), time_limit(soft, soften):
+                outcome = target(*args)
+        except _ProcessKilled as killed:
+            self._report(error_callback, TimeLimitExceeded(timeout), killed)
+            timeout_callback(False, timeout or 0)
+        except SystemExit as left:
+            code = left.code if isinstance(left.code, int) else int(left.code is not None)
+            text = f"Worker exited prematurely: exitcode {code}."
+            self._report(error_callback, WorkerLostError(text), left)
+        else:
+            callback(outcome)
+
+    def _report(
+        self, callback: Callable[[Any], object], error: BaseException, cause: BaseException
+    ) -> None:
+        """Report that the process of a task is gone."""
+        from celery.app.trace import ExceptionInfo
+
+        self._attempt.lost = error
+        if self._pool in _FORKING:
+            try:
+                raise error.with_traceback(cause.__traceback__) from None
+            except Exception:
+                callback(ExceptionInfo())
+
+
+class _ProcessKilled(BaseException):
+    """Ends a task as its process ends at the hard limit, past every `except Exception`."""

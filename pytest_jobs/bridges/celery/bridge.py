@@ -48,7 +48,7 @@ from .attempt import TaskAttempt, TaskPatches
 from .beat import Beat
 from .description import describe
 from .messages import TaskMessage, following, steps_after
-from .results import ResultStore, has_results, no_results
+from .results import NoResults, ResultStore, has_results
 from .rows import row_firings_between
 
 _PROBE: Final = Probe(
@@ -227,8 +227,14 @@ class CeleryBridge(
 
     def _result_backend(self, original: object, app: Celery) -> Backend:
         if app not in self._backends:
-            self._backends[app] = self._results(app) if has_results(app) else no_results(app)
+            self._backends[app] = (
+                self._results(app) if has_results(app) else NoResults(app, self._why_no_results)
+            )
         return self._backends[app]
+
+    def _why_no_results(self, app: Celery) -> str:
+        names = sorted(self._named)
+        return next(filter(None, (self._apps.taken_over(name, app) for name in names)), "")
 
     def _results(self, app: Celery) -> ResultStore:
         if app not in self._stores:
@@ -338,6 +344,9 @@ class CeleryBridge(
                 f"{job!r} names a task of {' and another of '.join(map(app_text, owners))}: name the task itself."
             )
         return lambda record: True
+
+    def taken_over(self, record: JobRecord) -> str:
+        return self._apps.taken_over(record.name, self.message_of(record).app)
 
     def find(self, job: object) -> Task | None:
         if isinstance(job, Task):
@@ -501,4 +510,6 @@ class CeleryBridge(
         delivery = attempt.make(task, app)
         if attempt.requeued:
             self.redeliver(attempt.record)
+        if delivery.error is not None and (sender := self.taken_over(attempt.record)):
+            delivery.error.add_note(sender)
         return delivery

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from celery import Celery, states
 from celery.app import backends
-from celery.backends.base import DisabledBackend, KeyValueStoreBackend
+from celery.backends.base import E_NO_BACKEND, DisabledBackend, KeyValueStoreBackend
 
 
 class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
@@ -55,6 +55,11 @@ class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
         kept[key] = count
         return count
 
+    def is_cached(self, task_id: str) -> bool:
+        """Say whether an error of a chord names the task that failed, as Celery's own backends for redis do."""
+        kind = _backend_of(self.app)
+        return any(each.__module__ == "celery.backends.redis" for each in kind.__mro__)
+
     def expire(self, key: Any, value: Any) -> None:
         """Nothing expires during a test."""
 
@@ -94,10 +99,35 @@ def has_results(app: Celery) -> bool:
     if any("backend" in vars(kind) for kind in kinds[: kinds.index(Celery)]):
         # A class of the project that makes the backend itself.
         return True
+    return not issubclass(_backend_of(app), DisabledBackend)
+
+
+def _backend_of(app: Celery) -> type:
+    """Return the class of the result backend that an application declares."""
     backend, _ = backends.by_url(app.backend_cls or app.conf.result_backend, app.loader)
-    return not (isinstance(backend, type) and issubclass(backend, DisabledBackend))
+    return backend if isinstance(backend, type) else object
 
 
-def no_results(app: Celery) -> DisabledBackend:
-    """Return what an application without a result backend has in its place."""
-    return DisabledBackend(app=app)
+class NoResults(DisabledBackend):  # type: ignore[misc]
+    """What an application without a result backend has in its place."""
+
+    def __init__(self, app: Celery, why: Callable[[Celery], str]) -> None:
+        """Stand in for a result backend.
+
+        Args:
+            app: the application.
+            why: returns how a test may have come to this application; "" if it is the expected one.
+        """
+        self._why = why
+        super().__init__(app=app)
+
+    def _asked(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse to tell a result.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(f"{E_NO_BACKEND.strip()} {self._why(self.app)}".rstrip())
+
+    get_state = get_status = get_result = get_traceback = _asked
+    get_task_meta_for = wait_for = get_many = _asked

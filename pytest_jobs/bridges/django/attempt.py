@@ -139,7 +139,7 @@ class TaskAttempt(Attempt[StoredTask]):
     def succeed(self) -> None:
         self._finish(self._family.successful)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """End the task with an error; to be called in the `except` block."""
         self.result.errors.append(self._family.error(error, "".join(format_exception(error))))
         self._finish(self._family.failed)

@@ -20,6 +20,7 @@ from ...errors import ApplicationError, CriterionError, UnknownJobError
 from ...harness.time.waiting import in_running_loop
 from ..toolkit import (
     FIRST,
+    JOB_ERRORS,
     Binder,
     Delivery,
     DeliverySemantics,
@@ -304,7 +305,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
         try:
             attempt.start()
             value = attempt.returned(attempt.around(attempt.body()))
-        except Exception as error:
+        except JOB_ERRORS as error:
             attempt.fail(error)
             return attempt.failed(error)
         attempt.succeed()
@@ -318,7 +319,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
             try:
                 await sync_to_async(attempt.start)()
                 value = attempt.returned(await attempt.around(attempt.body()))
-            except Exception as error:
+            except JOB_ERRORS as error:
                 await sync_to_async(attempt.fail)(error)
                 return attempt.failed(error)
             await sync_to_async(attempt.succeed)()

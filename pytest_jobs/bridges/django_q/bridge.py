@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import pydoc
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from django.db import connections
 from django_q import tasks
 from django_q.brokers import Broker, get_broker
 from django_q.conf import Conf
+from django_q.exceptions import TimeoutException
 from django_q.signing import SignedPackage
 
 from ...errors import DeserializationError, UnknownJobError
@@ -32,6 +33,7 @@ from ..toolkit import (
     Probe,
     Seam,
     path_of,
+    time_limit,
     transaction_on,
 )
 from .schedules import firings_between
@@ -90,6 +92,13 @@ class SentTask(Message):
         self.pack = pack
 
 
+class TaskAttempt(Attempt[SentTask]):
+    """A delivery while it is made, with what is noted of it."""
+
+    #: The error of a time limit, which derives from SystemExit.
+    timed_out: BaseException | None = None
+
+
 class DjangoQBridge(FunctionJobs[SentTask, None]):
     """Brings the tasks of Django-Q2 into the harness, instead of its brokers."""
 
@@ -97,6 +106,7 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
     capabilities = frozenset(("chains", "cron"))
     encoding = "signed pickles"
     another = "DjangoQBridge()"
+    attempt_class = TaskAttempt
 
     def __init__(self) -> None:
         """Prepare a bridge.
@@ -176,7 +186,7 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
 
     # Performing
 
-    def deliver(self, attempt: Attempt[SentTask]) -> Delivery:
+    def deliver(self, attempt: TaskAttempt) -> Delivery:
         """Make one delivery through the worker and the monitor of the cluster.
 
         Raises:
@@ -185,13 +195,11 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
         message = attempt.message
         task = _read(message)
         named = task["func"]
-        # An alarm in real seconds says nothing about a task that sleeps in virtual time.
-        task.pop("timeout", None)
         task["cluster"] = Conf.CLUSTER_NAME
         results = _Queue(())
         with _keeping_connections() as (worker, monitor):
             task["func"] = partial(_run, attempt, named)
-            worker(_Queue((task, "STOP")), results, _Timer(), -1)
+            worker(_Queue((task, "STOP")), results, _Timer(), Conf.TIMEOUT)
             (done,) = results.items
             done["func"] = named
             try:
@@ -208,12 +216,11 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
                 return attempt.failed(attempt.error or error)
             result = done["result"]
             monitor(_Queue((done, "STOP")), message.broker)
-        if attempt.error is not None:
-            return attempt.failed(attempt.error)
-        return attempt.performed(result)
+        failure = attempt.error or attempt.timed_out
+        return attempt.performed(result) if failure is None else attempt.failed(failure)
 
 
-def _run(attempt: Attempt[SentTask], named: Any, *args: Any, **kwargs: Any) -> Any:
+def _run(attempt: TaskAttempt, named: Any, *args: Any, **kwargs: Any) -> Any:
     """Run the function of a task, where the worker does."""
     try:
         function: Any = named if callable(named) else pydoc.locate(named)
@@ -232,9 +239,18 @@ def _run(attempt: Attempt[SentTask], named: Any, *args: Any, **kwargs: Any) -> A
             return result
 
         return attempt.around(call)
+    except TimeoutException as error:
+        attempt.timed_out = error
+        raise
     except Exception as error:
         attempt.error = error
         raise
+
+
+def _limit(seconds: int) -> AbstractContextManager[object]:
+    """End a task by its sleeps in virtual time, where Django-Q2 sets an alarm in real seconds."""
+    text = f"Task exceeded maximum timeout value ({seconds} seconds)"
+    return time_limit(seconds, lambda: TimeoutException(text))
 
 
 def _read(message: SentTask) -> dict[str, Any]:
@@ -256,6 +272,7 @@ def _keeping_connections() -> Generator[tuple[Callable[..., Any], Callable[..., 
     try:
         for module in (worker, monitor):
             patches.set(module, "close_old_django_connections", lambda: None)
+        patches.set(worker, "TimeoutHandler", _limit)
         yield worker.worker, monitor.monitor
     finally:
         patches.restore()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import threading
 from collections.abc import Callable, Sequence
@@ -14,10 +15,10 @@ from dramatiq import Broker, worker as dramatiq_worker
 from dramatiq.broker import MessageProxy
 from dramatiq.common import compute_backoff, q_name
 from dramatiq.errors import Retry
-from dramatiq.middleware import Interrupt, Retries, SkipMessage, TimeLimit
+from dramatiq.middleware import Interrupt, Retries, SkipMessage, TimeLimit, TimeLimitExceeded
 
 from ...harness.time.waiting import in_running_loop, off_the_loop
-from ..toolkit import Attempt, Delivery, current_attempt
+from ..toolkit import Attempt, Delivery, current_attempt, time_limit
 from .messages import MILLISECOND_NS, SentMessage
 
 
@@ -39,8 +40,14 @@ class ActorAttempt(Attempt[SentMessage]):
         # A worker thread has no event loop, so the actor may run one.
         with off_the_loop() if in_running_loop() else nullcontext():
             if self._is_begun(proxy):
+                seconds = self._seconds_allowed(proxy, actor)
                 try:
-                    self.result = self.around(partial(actor, *proxy.args, **proxy.kwargs))
+                    # The error reaches a thread when its sleep has ended.
+                    with time_limit(seconds, TimeLimitExceeded, interrupts=False):
+                        self.result = self.around(partial(actor, *proxy.args, **proxy.kwargs))
+                except SystemExit as error:
+                    # Out of a thread, where it ends nothing.
+                    self.raised = error
                 except BaseException as error:
                     self._catch(error)
             return self._ended(worker, proxy, actor)
@@ -49,11 +56,32 @@ class ActorAttempt(Attempt[SentMessage]):
         """Deliver a message to an actor that is a coroutine function."""
         if self._is_begun(proxy):
             call = partial(body_of(actor), *proxy.args, **proxy.kwargs)
+            limit = None
             try:
-                self.result = await self.around(call)
+                # A timer of ten minutes, which is what the broker allows, would end each wait for a socket.
+                seconds = self._seconds_allowed(proxy, actor, declared_only=True)
+                async with asyncio.timeout(seconds) as limit:
+                    self.result = await self.around(call)
             except BaseException as error:
-                self._catch(error)
+                self._catch(TimeLimitExceeded() if limit and limit.expired() else error)
         return self._ended(worker, proxy, actor)
+
+    def _seconds_allowed(
+        self, proxy: Any, actor: Any, *, declared_only: bool = False
+    ) -> float | None:
+        """Return after how many seconds the broker interrupts the actor; None if it never does.
+
+        Args:
+            proxy: the message.
+            actor: the actor.
+            declared_only: whether only a limit of the message or of the actor counts.
+        """
+        for each in self.message.broker.middleware:
+            if isinstance(each, TimeLimit):
+                general = None if declared_only else each.time_limit
+                limit = proxy.options.get("time_limit") or actor.options.get("time_limit", general)
+                return None if limit is None else float(limit) / 1_000
+        return None
 
     def _is_begun(self, proxy: Any) -> bool:
         """Call the middlewares, and say whether a worker runs the body then."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import inspect
+import sys
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import partial, wraps
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 import huey.api
 from huey.api import Huey, Result, ResultGroup, Task, TaskWrapper
-from huey.constants import EmptyData
+from huey.constants import WORKER_THREAD, WORKER_TYPES, EmptyData
 from huey.contrib import asyncio as huey_asyncio
 from huey.exceptions import RetryTask
 
@@ -34,6 +35,7 @@ from ..toolkit import (
     Steps,
     current_attempt,
     minutes_between,
+    time_limit,
 )
 from .attempt import HueyAttempt
 from .messages import TaskClass, TaskMessage, chord_of, naive, registered, steps
@@ -84,15 +86,17 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
     attempt_class = HueyAttempt
     asks_by = (RetryTask,)
 
-    def __init__(self, hueys: Sequence[Any] = ()) -> None:
+    def __init__(self, hueys: Sequence[Any] = (), *, worker_type: str | None = None) -> None:
         """Prepare a bridge.
 
         Args:
             hueys: those that are asked first for a task that a test names by its name.
+            worker_type: the option of the consumer. A thread does not interrupt a task at its `timeout=`, as a
+                process and a greenlet do. Default: that of the settings of Django, and otherwise a thread.
 
         Raises:
             UnknownVersionError: when the installed Huey lacks what the bridge relies on.
-            ApplicationError: when one of them is not a Huey.
+            ApplicationError: when one of them is not a Huey, or the consumer has no such workers.
         """
         _PROBE.check(huey.__version__)
         super().__init__()
@@ -102,6 +106,12 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
                 raise ApplicationError(
                     f"{each!r} is not a Huey: name the object whose `task` decorates the functions."
                 )
+        if worker_type is not None and worker_type not in WORKER_TYPES:
+            raise ApplicationError(
+                f"HueyBridge(worker_type={worker_type!r}) names no kind of worker of the consumer: write one of "
+                f"{', '.join(sorted(WORKER_TYPES))}."
+            )
+        self._worker_type = worker_type
         self._hueys: Applications[Huey] = Applications(hueys, lambda kinds: Huey in kinds)
         #: What the decorators made, by the classes of the tasks.
         self._wrappers: dict[TaskClass, TaskWrapper | None] = {}
@@ -125,6 +135,8 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         seam.wrap(Huey, "execute", HueyBridge._execute)
         # No bridge is needed for it, and a task has three signals.
         seam.set(Huey, "_emit", _noting(Huey._emit))
+        if hasattr(Huey, "_timeout_context"):
+            seam.wrap(Huey, "_timeout_context", HueyBridge._limit)
         seam.wrap(Huey, "_get_timestamp", HueyBridge._get_timestamp)
         seam.set(huey.api, "normalize_time", _normalized)
         of_result = attrgetter("huey")
@@ -153,6 +165,13 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
             data = application.serialize_task(task)
             return self.store.storage_of(application).enqueue(data, task.priority)
         return original(task, *args, **kwargs)
+
+    def _limit(
+        self, original: Callable[..., Any], application: Huey, task: Task
+    ) -> AbstractContextManager[object]:
+        """Limit a task by its sleeps in virtual time, where workers other than threads set an alarm."""
+        seconds = task.timeout if (self._worker_type or _worker_type()) != WORKER_THREAD else None
+        return time_limit(seconds, lambda: huey.exceptions.TaskTimeout(f"timeout ({seconds}s)"))
 
     def _get_timestamp(self, original: Callable[[], datetime], application: Huey) -> datetime:
         attempt = current_attempt.get()
@@ -446,6 +465,15 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         application.enqueue(task)
         data, attempt.on_the_way = attempt.on_the_way, None
         return application.deserialize_task(data)
+
+
+def _worker_type() -> str:
+    """Return the kind of workers that the settings of Django name, or that of Huey."""
+    settings = getattr(sys.modules.get("huey.contrib.djhuey"), "settings", None)
+    declared = getattr(settings, "HUEY", None)
+    consumer = declared.get("consumer", {}) if isinstance(declared, dict) else {}
+    found: str = consumer.get("worker_type", WORKER_THREAD)
+    return found
 
 
 def _noting(emit: Callable[..., Any]) -> Callable[..., Any]:

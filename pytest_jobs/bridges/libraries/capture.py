@@ -16,7 +16,7 @@ from ...harness.open_harness import OpenHarness, open_harnesses
 from ...harness.records.bridge import Bridge
 from ..seam import Seam
 from .clients import CLIENTS, Client, Notice
-from .floors import what_is_too_old
+from .floors import what_does_not_fit
 from .known import LIBRARIES, Library, Refusal
 
 #: The library of each module after whose import it can be captured, and the client of each that may send then.
@@ -131,7 +131,7 @@ def bridge_or_reason(library: Library) -> Bridge | str:
     try:
         return bridge_module(library.name).bridge(())
     except (BridgeError, ImportError) as error:
-        return what_is_too_old(library.name) or str(error).rstrip(".")
+        return what_does_not_fit(library, error) or str(error).rstrip(".")
 
 
 def described_libraries(ignore: Collection[str] = ()) -> Iterator[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, requires, version
 
+from .known import Library
+
 
 def floors_of(library: str) -> dict[str, str]:
-    """Return the versions that the bridge to a library needs, by the distributions: `{"rq": ">=2.12"}`.
+    """Return the versions that the bridge to a library needs, by the distributions: `{"rq": ">=2.10"}`.
 
     Args:
         library: its name in `jobs_apps`.
@@ -27,7 +29,7 @@ def floors_of(library: str) -> dict[str, str]:
 
 
 def is_below(floor: str, version_text: str) -> bool:
-    """Return whether a floor such as `>=2.12` leaves a version out. It leaves no text out that is no version."""
+    """Return whether a floor such as `>=2.10` leaves a version out. It leaves no text out that is no version."""
     from packaging.specifiers import SpecifierSet
     from packaging.version import InvalidVersion, Version
 
@@ -38,17 +40,29 @@ def is_below(floor: str, version_text: str) -> bool:
     return not SpecifierSet(floor).contains(found, prereleases=True)
 
 
-def what_is_too_old(library: str) -> str | None:
-    """Return a sentence about what is installed below its floor; None if nothing is.
+def what_does_not_fit(library: Library, error: Exception) -> str | None:
+    """Return a sentence with the installed version of a library, and the oldest that its bridge takes.
 
     Args:
-        library: its name in `jobs_apps`.
+        library: the library.
+        error: why its bridge cannot be made.
+
+    Returns:
+        None if the version may fit, so that the error has another reason.
     """
-    for distribution, floor in floors_of(library).items():
+    # Of a library that has moved or lost what the bridge imports; a package beside it may be missing too.
+    package = library.modules[0].partition(".")[0]
+    lacks = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == package
+    for distribution, floor in floors_of(library.name).items():
         try:
             installed = version(distribution)
         except PackageNotFoundError:
             continue
         if is_below(floor, installed):
             return f"pytest-jobs needs {distribution}{floor}, and {installed} is installed"
+        if lacks:
+            return (
+                f"pytest-jobs needs {distribution}{floor} and does not know {installed}, which is installed and "
+                "has moved what the bridge takes from it: install an older version, or upgrade pytest-jobs"
+            )
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
@@ -221,6 +221,9 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                 "dbos:DBOSClient.enqueue",
                 "dbos:DBOSClient.enqueue_async",
                 "dbos:DBOSClient.enqueue_in_transaction",
+                # The others call a queue.
+                "dbos:DBOS.start_workflow",
+                "dbos:DBOS.start_workflow_async",
             ),
         ),
         Library(
@@ -294,13 +297,17 @@ class Refusal:
     def patch(self, seam: Seam) -> None:
         for owner, name in methods_at(self._library.enqueues):
             method = partial(Refusal._refuse, call=name)
-            seam.replace(owner, name, method)
-            seam.replace_below(owner, name, method)
+            if isinstance(vars(owner).get(name), classmethod):
+                seam.set(owner, name, classmethod(_refused_of_class(seam, owner, name)))
+            else:
+                seam.replace(owner, name, method)
+                seam.replace_below(owner, name, method)
 
     def _refuse(self, sender: object, /, *args: Any, call: str, **kwargs: Any) -> Any:
         shown = ", ".join(_shown(args, kwargs))
+        of_class = sender if isinstance(sender, type) else type(sender)
         error = RefusedEnqueueError(
-            f"{type(sender).__name__}.{call}({shown}) was refused: the job would go to the real queue, where no "
+            f"{of_class.__name__}.{call}({shown}) was refused: the job would go to the real queue, where no "
             f"assertion sees it. {self._why}. Replace the call in this test, or say "
             f"jobs_ignore = {self._library.name} to let {self._library.title} through unseen."
         )
@@ -316,6 +323,19 @@ def methods_at(paths: Iterable[str]) -> Iterator[tuple[type, str]]:
         owner = getattr(_imported(module_name), class_name, None)
         if isinstance(owner, type) and hasattr(owner, name):
             yield owner, name
+
+
+def _refused_of_class(seam: Seam, owner: type, name: str) -> Callable[..., Any]:
+    """Return what takes the place of a class method that enqueues."""
+    genuine: Callable[..., Any] = vars(owner)[name].__func__
+
+    def refuse(cls: type, *args: Any, **kwargs: Any) -> Any:
+        refusal = seam.bridge_of(cls)
+        if refusal is None:
+            return genuine(cls, *args, **kwargs)
+        return Refusal._refuse(refusal, cls, *args, call=name, **kwargs)
+
+    return refuse
 
 
 def _imported(name: str) -> ModuleType | None:

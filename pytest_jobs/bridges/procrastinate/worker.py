@@ -19,7 +19,7 @@ from procrastinate.tasks import Task
 from procrastinate.worker import Worker
 
 from ...harness.time.waiting import off_the_loop
-from ..toolkit import Attempt, Delivery, Seam, current_attempt, to_datetime
+from ..toolkit import JOB_ERRORS, Attempt, Delivery, Seam, current_attempt, to_datetime
 from .rows import SentJob
 
 
@@ -37,8 +37,8 @@ class TaskAttempt(Attempt[SentJob]):
     @property
     def is_killed(self) -> bool:
         """Whether a worker would have died. Procrastinate takes every error for one of the job."""
-        cancelled = (asyncio.CancelledError, Exception)
-        return self.raised is not None and not isinstance(self.raised, cancelled)
+        of_job = (asyncio.CancelledError, *JOB_ERRORS)
+        return self.raised is not None and not isinstance(self.raised, of_job)
 
     @contextmanager
     def _noting(self) -> Generator[None, None, None]:

@@ -11,7 +11,7 @@ from rq.timeouts import BaseDeathPenalty
 from rq.worker import SimpleWorker
 
 from ...errors import UnknownJobError
-from ..toolkit import Attempt, Delivery
+from ..toolkit import JOB_ERRORS, Attempt, Delivery, time_limit
 from .messages import SentJob
 
 #: RQ's lines about each job that went well would bury the report of a check with hundreds of deliveries.
@@ -28,7 +28,7 @@ class RqAttempt(Attempt[SentJob]):
         self.returned: object = None
         #: Whether the function has ended, so that what RQ sends of this job is its retry or its repetition.
         self.has_run = False
-        #: An error that does not derive from Exception. A worker that it ends records no outcome.
+        #: An error that is none of JOB_ERRORS. A worker that it ends records no outcome.
         self.killed: BaseException | None = None
         #: The time from which RQ counts a wait, once it has asked for the time.
         self.read_ns: int | None = None
@@ -55,7 +55,7 @@ class RqAttempt(Attempt[SentJob]):
             ) from error
         try:
             self.returned = self.around(original)
-        except Exception as error:
+        except JOB_ERRORS as error:
             self.error = error
             raise
         except BaseException as error:
@@ -101,19 +101,23 @@ class HarnessWorker(SimpleWorker):
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Note also an error that the function did not raise: of a callback, or of a result that is refused."""
-        if isinstance(exc_info[1], Exception):
+        if isinstance(exc_info[1], JOB_ERRORS):
             self.attempt.error = exc_info[1]
         super().handle_exception(job, *exc_info)
 
 
-class NoTimeLimit(BaseDeathPenalty):
-    """Lets a job take its time: a limit in real seconds says nothing about one that sleeps in virtual time."""
+class VirtualDeathPenalty(BaseDeathPenalty):
+    """Ends a job by its sleeps in virtual time, where RQ's own sets an alarm in real seconds."""
 
     def setup_death_penalty(self) -> None:
-        """Set no alarm."""
+        """Begin to count."""
+        text = f"Task exceeded maximum timeout value ({self._timeout} seconds)"
+        self._block = time_limit(self._timeout, lambda: self._exception(text))
+        self._block.__enter__()
 
     def cancel_death_penalty(self) -> None:
-        """There is no alarm."""
+        """Count no longer."""
+        self._block.__exit__(None, None, None)
 
 
-HarnessWorker.death_penalty_class = NoTimeLimit
+HarnessWorker.death_penalty_class = VirtualDeathPenalty

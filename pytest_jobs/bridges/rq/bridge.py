@@ -69,7 +69,7 @@ _PROBE: Final = Probe(
     "rq.worker:SimpleWorker.execute_job(_, _, _)",
     "rq.worker:SimpleWorker.handle_exception(_, _, _)",
     "rq.worker:SimpleWorker.handle_execution_ended(_, _, _, _)",
-    tested=((2, 12), (3, 0)),
+    tested=((2, 10), (3, 0)),
 )
 
 #: Classes of RQ and of rq-scheduler whose objects keep a connection. A version may lack some of them.

@@ -232,6 +232,8 @@ class SaqBridge(
         self._kept().put(queue, job).record = None
         if job.ttl < 0:
             self._kept().drop(queue, job.key)
+        elif job.ttl:
+            self._kept().expire(queue, job.key, self.sink.now_ns() + duration_ns(job.ttl))
         if attempt is not None:
             attempt.ended_as, attempt.result = status, result
 
@@ -329,7 +331,7 @@ class SaqBridge(
             _waiting.reset(token)
 
     def _kept(self) -> Store:
-        self.sink  # noqa: B018 - raises where no harness is open
+        self.store.forget_expired(self.sink.now_ns())
         return self.store
 
     # Functions and jobs
@@ -392,11 +394,12 @@ class SaqBridge(
     def semantics_of(self, task: Registered) -> DeliverySemantics:
         """Return what happens to a job with the options of the last one, or with the default `retries=1`.
 
-        The sweeper of a worker begins a job again that was begun and is stuck, if it has attempts left.
+        The sweeper of a worker begins a job again that was begun and is stuck, if it has attempts left. Whatever
+        their number, it takes a job that another worker has just taken, and not marked yet, for one that is stuck.
         """
         is_kept = self._options.get(task.name, {}).get("retries", 1) > 1
         return DeliverySemantics(
-            acknowledged="after" if is_kept else "before",
+            acknowledged="after",
             redelivered_on_raise=False,
             redelivered_on_kill=is_kept,
             redelivered_on_outage=is_kept,

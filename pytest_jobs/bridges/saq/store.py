@@ -36,6 +36,8 @@ class Store:
 
     def __init__(self) -> None:
         self._entries: dict[tuple[str, str], Entry] = {}
+        #: When jobs that are over are forgotten, by the same keys.
+        self._expiring: dict[tuple[str, str], int] = {}
         #: The workers that have started.
         self.workers: Started[HarnessWorker] = Started()
 
@@ -57,7 +59,17 @@ class Store:
         if entry is None:
             entry = self._entries[queue.name, job.key] = Entry(data, job.status)
         entry.data, entry.status = data, job.status
+        self._expiring.pop((queue.name, job.key), None)
         return entry
+
+    def expire(self, queue: Queue, key: str, at_ns: int) -> None:
+        """Forget a job at a time."""
+        self._expiring[queue.name, key] = at_ns
+
+    def forget_expired(self, now_ns: int) -> None:
+        for key in [key for key, at_ns in self._expiring.items() if at_ns <= now_ns]:
+            del self._expiring[key]
+            self._entries.pop(key, None)
 
     def drop(self, queue: Queue, key: str) -> None:
         self._entries.pop((queue.name, key), None)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from saq import Job, Queue, Status, Worker
 from saq.worker import ensure_coroutine_function_many
 
-from ..toolkit import Attempt, Delivery, ThisThread, duration_ns
+from ..toolkit import Attempt, Delivery, ThisThread, duration_ns, out_of_task
 from .messages import SaqMessage
 
 
@@ -60,7 +60,7 @@ class SaqAttempt(Attempt[SaqMessage]):
                 raise
             except BaseException as error:
                 self.ending = error
-                raise _ending(error) from None
+                raise out_of_task(error) from None
 
         async def awaited(ctx: Any, **kwargs: Any) -> Any:
             try:
@@ -69,7 +69,7 @@ class SaqAttempt(Attempt[SaqMessage]):
                 raise
             except BaseException as error:
                 self.ending = error
-                raise _ending(error) from None
+                raise out_of_task(error) from None
 
         return awaited if inspect.iscoroutinefunction(function) else called
 
@@ -89,14 +89,6 @@ class SaqAttempt(Attempt[SaqMessage]):
         if self.error is None:
             return None
         return self.failed(self.error, "exhausted" if self.message.attempt > 1 else "failed")
-
-
-def _ending(error: BaseException) -> BaseException:
-    """Return what ends the task of a function in the place of an error that would end the event loop.
-
-    Not a `GeneratorExit`, which closes the coroutines that wait for the task, and they may wait for more.
-    """
-    return BaseExceptionGroup("a job ends its worker", (error,))
 
 
 class HarnessWorker(Worker):  # type: ignore[misc]  # pyright: ignore[reportMissingTypeArgument]

@@ -16,7 +16,7 @@ from taskiq.receiver import Receiver
 from taskiq.receiver.params_parser import parse_params
 from taskiq.result import TaskiqResult
 
-from ..toolkit import Attempt, ThisThread
+from ..toolkit import JOB_ERRORS, Attempt, ThisThread
 from .messages import SentMessage
 
 
@@ -48,7 +48,7 @@ class _Witness(TaskiqMiddleware):  # type: ignore[misc]
         """
         if message is not self._attempt.run_message:
             return
-        if not isinstance(exception, Exception):
+        if not isinstance(exception, JOB_ERRORS):
             raise exception
         self._attempt.error = exception
 

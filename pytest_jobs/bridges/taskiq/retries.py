@@ -72,7 +72,7 @@ def delivery_of(attempt: TaskAttempt, result: TaskiqResult[Any] | None) -> Deliv
     return attempt.failed(error, "exhausted" if is_last else "failed")
 
 
-def _retried(attempt: TaskAttempt, error: Exception, again: JobRecord) -> Delivery:
+def _retried(attempt: TaskAttempt, error: BaseException, again: JobRecord) -> Delivery:
     wait_ns = (again.envelope.due_ns or again.envelope.enqueued_ns) - again.envelope.enqueued_ns
     is_requeued = isinstance(error, NoResultError) and again.attempt == attempt.record.attempt
     bounds_ns: tuple[int, int] | None = None
@@ -97,7 +97,7 @@ def _retried(attempt: TaskAttempt, error: Exception, again: JobRecord) -> Delive
     return attempt.retried(error, bounds_ns=bounds_ns, status=status)
 
 
-def _used_up(middlewares: Iterable[object], message: TaskiqMessage, error: Exception) -> bool:
+def _used_up(middlewares: Iterable[object], message: TaskiqMessage, error: BaseException) -> bool:
     """Say whether a middleware would have retried this error, had there been fewer attempts."""
     runs = int(message.labels.get("_retries", 0)) + 1
     for middleware in middlewares:

@@ -35,6 +35,8 @@ class Run:
     pending: dict[Transaction, int] = field(default_factory=dict)
     #: The index of the point at which it was killed; None if it came to its end.
     stopped: int | None = None
+    #: Whether its library has set it a time limit.
+    has_limit: bool = False
     delivery: Delivery | None = None
     error: BaseException | None = None
     #: The lines of the project through which the error went, the innermost last.

@@ -22,6 +22,7 @@ from typing import Any, Final, NoReturn, Protocol, TypeAlias
 from ...harness.records.attributes import identity
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
+from ...harness.time.limits import has_limit
 from .acts import Act, Skipped, SourceState, Transaction, Unwound, parts, told, watcher
 from .ending.leaving import frames_of_delivery, outwards, waiting_frames
 from .lines import LineTracer, TracedCode
@@ -814,6 +815,7 @@ class WatchedBody(Body):
         watch = self._watch
         with watch.tracer.hooked(watch.line, needed=watch.needs_lines):
             watch.in_body = True
+            watch.run.has_limit = has_limit()
             try:
                 yield
             finally:

@@ -143,7 +143,11 @@ class Exploration:
     @property
     def not_asked(self) -> list[HistoryName]:
         """The names of the histories that the check did not ask for."""
-        return [name for name in HISTORIES if name not in self.names]
+        return [
+            name
+            for name in HISTORIES
+            if name not in self.names and (name != "limit_fires" or self.reference.has_limit)
+        ]
 
     @property
     def depth_reached(self) -> int:

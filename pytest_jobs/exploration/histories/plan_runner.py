@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...errors import ExplorationError
+from ...harness.time.limits import error_of_limit
 from ..engine.acts import Act, Unwound
 from ..engine.points import Trail
 from ..engine.run import Run
@@ -45,7 +47,9 @@ class PlanRunner:
         if plan.name in ("overlap", "lease_expires"):
             return self._overlap()
         if plan.act is not None:
-            return self._fail(plan.act)
+            return self._fail(partial(self._error_of, plan.act))
+        if plan.name == "limit_fires":
+            return self._fail(error_of_limit)
         return self._deliver_again()
 
     def observed(self) -> dict[str, Any]:
@@ -192,15 +196,18 @@ class PlanRunner:
 
             unfinished.append(finish)
 
-    def _fail(self, act: Act) -> Run:
-        plan, history = self._plan, self._history
+    def _error_of(self, act: Act) -> BaseException | None:
+        # Not that of the clean run: the connection that is lost is the one of this delivery.
+        own = self._history.runs[-1].point_acts[-1] or act
+        make = own.refused if self._plan.name == "effect_fails" else own.answer_lost
+        return None if make is None else make()
+
+    def _fail(self, make: Callable[[], BaseException | None]) -> Run:
+        history = self._history
         injected: list[BaseException | None] = []
 
         def fail() -> BaseException | None:
-            # Not that of the clean run: the connection that is lost is the one of this delivery.
-            own = history.runs[-1].point_acts[-1] or act
-            make = own.refused if plan.name == "effect_fails" else own.answer_lost
-            injected.append(None if make is None else make())
+            injected.append(make())
             return injected[-1]
 
         first = history.deliver(self._at_first(fail))

@@ -22,6 +22,7 @@ HistoryName: TypeAlias = Literal[
     "overlap",
     "late",
     "lease_expires",
+    "limit_fires",
     "out_of_order",
 ]
 
@@ -42,6 +43,7 @@ _FAKES: Final = "Fake or wrap what it calls"
 _NOTHING_TO_TRY: Final[Mapping[HistoryName, str]] = {
     "effect_fails": f"a clean run of the job has no effect that could fail. {_FAKES}",
     "reply_lost": f"a clean run of the job has no effect whose answer could be lost. {_FAKES}",
+    "limit_fires": "the library sets the job no time limit that the harness knows. Declare one",
 }
 
 
@@ -55,7 +57,9 @@ _NEXT_DAY: Final = timedelta(hours=25)
 _LATER: Final = (timedelta(hours=1), _NEXT_DAY, timedelta(days=40))
 #: Whole minutes, as the other gaps, so that no delivery begins at a whole minute if the first does not.
 _LEASE: Final = timedelta(minutes=62)
-_CUT_OFF: Final = frozenset(("crash", "effect_fails", "reply_lost", "late", "lease_expires"))
+_CUT_OFF: Final = frozenset(
+    ("crash", "effect_fails", "reply_lost", "late", "lease_expires", "limit_fires")
+)
 _OVERLAPPING: Final = frozenset(("overlap", "lease_expires"))
 _KILLED: Final = frozenset(("crash", "late"))
 _FAILING: Final = frozenset(("effect_fails", "reply_lost"))
@@ -145,6 +149,11 @@ def _all_plans(run: Run, chosen: Chosen, others: int) -> Iterator[Plan]:
     yield from (Plan("late", gap=gap) for gap in _LATER)
     yield from (Plan("late", index, points[index], _NEXT_DAY) for index in chosen.killed)
     yield from (Plan("lease_expires", index, points[index], _LEASE) for index in chosen.overtaken)
+    if run.has_limit:
+        # An error may be caught, or not, at two lines between which nothing happens.
+        for index in chosen.acts:
+            if points[index].kind != "end":
+                yield Plan("limit_fires", index, points[index])
     yield from (Plan("out_of_order", other=other) for other in range(others))
 
 

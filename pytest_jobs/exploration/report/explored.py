@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from ...errors import PartialExploration
 from ..histories.exploration import Exploration
-from ..histories.plans import HISTORIES, HistoryName
+from ..histories.plans import HistoryName
 from .audience import GUESSED, CheckNote, audience
 
 _REPLAYS: Final = {
@@ -84,7 +84,9 @@ def note_explored(explored: Explored, *, chosen: bool) -> PartialExploration | N
     )
     reader = audience.get()
     if reader is not None:
-        not_asked = tuple(name for name in HISTORIES if name not in explored.names)
+        not_asked = tuple(
+            dict.fromkeys(name for one in explored.explorations for name in one.not_asked)
+        )
         note = CheckNote(
             explored.job,
             explored.histories,

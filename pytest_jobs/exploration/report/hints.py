@@ -141,6 +141,10 @@ _HINTS: Final[Mapping[tuple[Word, HistoryName | None], str]] = {
         "the job is marked as done although an effect failed: let the error pass, "
         "and mark the work as done only after its effects."
     ),
+    ("LOST", "limit_fires"): (
+        "the job ends as done although its time limit has cut it off: let the error of the limit pass, and "
+        "let the library deliver the job again after it."
+    ),
     ("LOST", "overlap"): (
         "both deliveries read before either wrote: add in one statement, or lock what is read."
     ),

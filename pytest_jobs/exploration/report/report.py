@@ -36,6 +36,7 @@ _STORY: Final[Mapping[HistoryName, str]] = {
     "overlap": "A second delivery ran whole while the first was under way.",
     "late": "It was delivered again long after.",
     "lease_expires": "The first delivery paused past its lease, and a second ran meanwhile.",
+    "limit_fires": "The time limit of the job was reached.",
     "out_of_order": "Another job ran in between.",
 }
 _AND_AGAIN: Final[Mapping[HistoryName, str]] = {

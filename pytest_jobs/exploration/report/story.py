@@ -113,6 +113,10 @@ _LAST: Final[Mapping[str, str]] = {
     "discarded": " (discarded)",
     "exhausted": " (no attempts left)",
 }
+_FAILS: Final[Mapping[HistoryName, str]] = {
+    "reply_lost": "the answer is lost",
+    "limit_fires": "the time limit is reached",
+}
 _PAUSING: Final[frozenset[HistoryName]] = frozenset(("overlap", "lease_expires"))
 
 
@@ -274,8 +278,11 @@ def _killed(point: Point, *, outage: bool = False) -> Row:
 
 
 def _failing(point: Point, history: HistoryName) -> Row:
-    what = "the answer is lost here" if history == "reply_lost" else "an effect fails here"
-    return Row("!", f"{what}, {place_text(point)}", filename=point.filename)
+    return Row(
+        "!",
+        f"{_FAILS.get(history, 'an effect fails')} here, {place_text(point)}",
+        filename=point.filename,
+    )
 
 
 def place_text(point: Point) -> str:

@@ -232,6 +232,15 @@ class FiresTasks(Protocol):
 
 
 @runtime_checkable
+class NamesSenders(Protocol):
+    """Further method of a bridge whose tasks may belong to another application than the test expects."""
+
+    def taken_over(self, record: JobRecord) -> str:
+        """Say which application sent a job in the place of the one of the project; "" if that one did."""
+        ...
+
+
+@runtime_checkable
 class BodiesAsk(Protocol):
     """Further methods of a bridge whose library retries what a body asks for: by `self.retry` or `raise Retry`."""
 

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 from ..records.patches import Patches
-from ..records.record import JobRecord, current_record
 from .clock import LoopClock
 from .loop import JumpingSelector, LoopThreads, VirtualLoop, resolution
 
@@ -149,15 +149,13 @@ class _JobExecutor(ThreadPoolExecutor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if not self._job_threads.performs_job():
             return super().submit(fn, *args, **kwargs)
-        return super().submit(self._in_job, current_record.get(), fn, *args, **kwargs)
+        return super().submit(self._in_job, copy_context(), fn, *args, **kwargs)
 
     def _in_job(
-        self, record: JobRecord | None, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+        self, context: Context, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Any:
-        token = current_record.set(record)
         thread = self._job_threads.enter()
         try:
-            return fn(*args, **kwargs)
+            return context.run(fn, *args, **kwargs)
         finally:
             self._job_threads.leave(thread)
-            current_record.reset(token)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 from ..records.instants import duration_ns
 from ..records.record import current_record
 from .clock import VirtualClock
+from .limits import sleep_within_limits
 
 if TYPE_CHECKING:
     from .job_loops import JobLoops
@@ -218,7 +219,7 @@ class SleepPatch:
             elif isinstance(seconds, SupportsIndex):
                 length = index(seconds)
         if length is not None and length >= 0:
-            self._pass(duration_ns(length))
+            self.advance_ns(duration_ns(length))
         else:
             self._real(seconds)
 
@@ -268,4 +269,4 @@ class SleepPatch:
 
     def advance_ns(self, ns: int) -> None:
         """Let a job sleep."""
-        self._pass(ns)
+        sleep_within_limits(ns, self._pass)

@@ -60,6 +60,12 @@ class RealBroker:
         stored = self._server.get(f"celery-task-meta-{task_id}")
         return None if stored is None else json.loads(stored)["status"]
 
+    def error(self, task_id: str) -> str | None:
+        """Return the name of the class of the error that a worker stored; None for a task that has none."""
+        stored = self._server.get(f"celery-task-meta-{task_id}")
+        result = None if stored is None else json.loads(stored)["result"]
+        return result["exc_type"] if isinstance(result, dict) else None
+
     def wait_for(self, task_ids: Iterable[str]) -> None:
         """Wait until tasks have ended: one that waits for a retry has not."""
         left = list(task_ids)

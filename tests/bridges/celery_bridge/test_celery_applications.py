@@ -1,7 +1,7 @@
 """Several applications, shared tasks and proxies."""
 
 import pytest
-from celery import Celery, shared_task, signature
+from celery import Celery, _state, shared_task, signature
 
 from pytest_jobs.assertions.asserts import AssertEnqueued, AssertNotEnqueued
 from pytest_jobs.bridges.celery.bridge import CeleryBridge
@@ -150,3 +150,72 @@ def _make(value):
         return value
 
     return body
+
+
+# An application that takes over
+
+
+@shared_task
+def remind(number):
+    if number < 0:
+        raise ValueError("negative")
+    return number
+
+
+TOOK_OVER = (
+    "test_celery_applications.remind is a shared task, and was sent by the Celery app 'late', not by the Celery "
+    "app 'shop': it belongs to the app that was made last. Make the other one with "
+    "Celery(..., set_as_current=False)."
+)
+
+
+@pytest.fixture
+def late(monkeypatch):
+    """Make an application the current one, as one that a test makes is."""
+    monkeypatch.setattr(_state, "_tls", _state._TLS())
+    monkeypatch.setattr(_state, "default_app", None)
+    late = Celery("late", broker="redis://127.0.0.1:1/0", set_as_current=False)
+    monkeypatch.setattr(_state, "default_app", late)
+    return late
+
+
+def test_a_failure_names_the_application_that_took_over_a_shared_task(jobs, late):
+    remind.delay(1)
+
+    with pytest.raises(AssertionError) as raised:
+        AssertEnqueued(lambda: jobs)(remind, queue="mail")
+
+    assert f"Hint: {TOOK_OVER}" in str(raised.value)
+
+
+def test_a_result_of_an_application_that_took_over_names_it(jobs, late):
+    result = remind.delay(1)
+    jobs.drain()
+
+    with pytest.raises(NotImplementedError) as raised:
+        result.get()
+
+    assert str(raised.value).endswith(TOOK_OVER)
+
+
+def test_the_error_of_a_task_that_was_taken_over_says_so(jobs, late):
+    remind.delay(-1)
+
+    with pytest.raises(ValueError, match="negative") as raised:
+        jobs.drain()
+
+    assert raised.value.__notes__ == [TOOK_OVER]
+
+
+def test_a_shared_task_of_the_right_application_has_no_such_hint(jobs, apps, monkeypatch):
+    monkeypatch.setattr(_state, "_tls", _state._TLS())
+    monkeypatch.setattr(_state, "default_app", apps[0])
+    remind.delay(-1)
+
+    with pytest.raises(AssertionError) as raised:
+        AssertEnqueued(lambda: jobs)(remind, queue="mail")
+    with pytest.raises(ValueError, match="negative") as failed:
+        jobs.drain()
+
+    assert "shared task" not in str(raised.value)
+    assert not hasattr(failed.value, "__notes__")

@@ -113,6 +113,35 @@ def test_a_chord_whose_header_fails_has_no_body(jobs, app, add):
         result.get()
 
 
+@pytest.mark.parametrize(
+    ("backend", "text"),
+    [
+        ("redis://127.0.0.1:1/1", "Dependency {} raised ValueError('boom')"),
+        ("file:///nowhere", "ValueError('boom')"),
+    ],
+    ids=["redis", "another"],
+)
+def test_the_error_of_a_chord_has_the_text_of_the_result_backend(jobs, app, add, backend, text):
+    app.conf.result_backend = backend
+    told = []
+
+    @app.task
+    def broken():
+        raise ValueError("boom")
+
+    @app.task
+    def tell(request, error, traceback):
+        told.append(error)
+
+    body = add.s(1).on_error(tell.s())
+    failing = broken.s().set(task_id="the-one")
+    chord([add.s(1, 1), failing])(body)
+    with pytest.raises(ValueError, match="boom"):
+        jobs.drain()
+
+    assert [str(error) for error in told] == [text.format("the-one")]
+
+
 def test_chunks(jobs, add):
     result = add.chunks([(1, 1), (2, 2), (3, 3)], 2).delay()
 

@@ -231,20 +231,6 @@ def test_a_task_that_is_called_in_the_test_is_a_function_still(jobs, app):
     assert len(jobs.enqueued) == 1
 
 
-def test_time_limits_are_not_enforced(jobs, app):
-    import time
-
-    @app.task(time_limit=1, soft_time_limit=1)
-    def slow():
-        time.sleep(60)
-        return "done"
-
-    slow.delay()
-    jobs.drain()
-
-    assert jobs.performed[0].result == "done"
-
-
 def test_the_traceback_of_a_failure_ends_in_the_task(jobs, app):
     import traceback
 

@@ -145,7 +145,7 @@ if __name__ in PACKAGES:
 
         @task
         def leave():
-            raise SystemExit(3)
+            raise KeyboardInterrupt
 
         @task(backend="unreachable")
         def reach(number):

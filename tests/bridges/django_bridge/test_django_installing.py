@@ -43,7 +43,7 @@ def test_everything_is_put_back_after_errors(bridge, patched, tasks):
         with pytest.raises(tasks.Refused):
             jobs.drain()
         tasks.leave.enqueue()
-        with pytest.raises(SystemExit):
+        with pytest.raises(KeyboardInterrupt):
             jobs.drain()
 
     assert contents(patched) == before

@@ -155,7 +155,7 @@ def test_each_delivery_has_arguments_of_its_own(jobs, tasks):
 def test_a_killed_worker_leaves_the_task_running(jobs, tasks, heard):
     result = tasks.leave.enqueue()
     record = jobs.pending[0]
-    with pytest.raises(SystemExit):
+    with pytest.raises(KeyboardInterrupt):
         jobs.perform(record)
     result.refresh()
 

@@ -124,12 +124,27 @@ def test_a_task_that_fails_raises_its_error_and_is_saved_as_a_failure(jobs, tabl
     assert Failure.objects.get().func == "q_tasks.fails"
 
 
-def test_a_timeout_does_not_end_a_task_that_sleeps_in_virtual_time(jobs):
+def test_a_sleep_that_passes_the_timeout_ends_the_task_at_that_moment(jobs, tables):
+    from django_q.exceptions import TimeoutException
+    from django_q.models import Failure
+
     async_task(q_tasks.waits, 3600, timeout=10)
+    begin = jobs.clock.freeze()
+    with pytest.raises(TimeoutException, match="maximum timeout value \\(10 seconds\\)"):
+        jobs.drain()
+
+    assert (jobs.clock.now() - begin).total_seconds() == 10
+    assert [delivery.status for delivery in jobs.deliveries] == ["failed"]
+    assert "maximum timeout value" in Failure.objects.get().result
+    jobs.drain()
+
+
+def test_a_task_that_sleeps_for_less_than_its_timeout_is_performed(jobs):
+    async_task(q_tasks.waits, 9, timeout=10)
 
     jobs.drain()
 
-    assert jobs.performed[0].result == 3600
+    assert jobs.performed[0].result == 9
 
 
 @pytest.mark.parametrize(

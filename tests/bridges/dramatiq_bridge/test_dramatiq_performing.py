@@ -20,6 +20,7 @@ from dramatiq.middleware import (
     CurrentMessage,
     GroupCallbacks,
     SkipMessage,
+    TimeLimit,
     TimeLimitExceeded,
 )
 from dramatiq.rate_limits import (
@@ -501,6 +502,52 @@ def test_a_time_limit_is_an_error_of_the_actor(jobs, actor):
     jobs.fail(work, raising=TimeLimitExceeded, times=1)
 
     assert jobs.drain() == {"retried": 1, "performed": 1}
+
+
+@pytest.mark.parametrize("where", ["actor", "message", "middleware"])
+def test_a_time_limit_that_a_sleep_has_passed_is_raised_when_the_sleep_ends(
+    jobs, broker, actor, where, monkeypatch
+):
+    slept = []
+
+    def work():
+        for _ in range(5):
+            time.sleep(2)
+            slept.append(2)
+
+    work = actor(
+        work, actor_name="work", max_retries=0, **{"time_limit": 5_000} if where == "actor" else {}
+    )
+    limit = next(each for each in broker.middleware if isinstance(each, TimeLimit))
+    monkeypatch.setattr(limit, "time_limit", 5_000 if where == "middleware" else 600_000)
+    work.send_with_options(**{"time_limit": 5_000} if where == "message" else {})
+    begin = jobs.clock.freeze()
+    with pytest.raises(TimeLimitExceeded):
+        jobs.drain()
+
+    # As in the thread of a worker, where the error waits for the end of the system call.
+    assert (jobs.clock.now() - begin).total_seconds() == 6
+    assert slept == [2, 2]
+
+
+def test_a_time_limit_cancels_a_coroutine_actor_at_that_moment(jobs, broker, actor):
+    broker.add_middleware(AsyncIO())
+    cancelled = []
+
+    async def work():
+        try:
+            await asyncio.sleep(3)
+        except asyncio.CancelledError:
+            cancelled.append(jobs.clock.now())
+            raise
+
+    work = actor(work, actor_name="work", max_retries=1, time_limit=1_000)
+    work.send()
+    begin = jobs.clock.freeze()
+    tally = jobs.perform_due()
+
+    assert (tally, (cancelled[0] - begin).total_seconds()) == ({"retried": 1}, 1)
+    assert isinstance(jobs.retried[0].error, TimeLimitExceeded)
 
 
 def test_what_nobody_performs_is_an_error(jobs, broker, actor):

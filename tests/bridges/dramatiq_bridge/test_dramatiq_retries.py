@@ -1,5 +1,6 @@
 """Retries are made by Dramatiq's middleware, and stepped on the virtual clock."""
 
+import sys
 from datetime import timedelta
 
 import pytest
@@ -181,3 +182,10 @@ def test_the_timeline_of_an_actor_that_raises_retry_says_that_its_body_did_not_r
         "translate: not decided, since its body asks for retries and did not run"
     )
     assert jobs.simulate_retries(translate, raising=Retry("busy", delay=1)).undecided == ""
+
+
+def test_sys_exit_in_an_actor_is_retried(jobs, actor):
+    work = actor(sys.exit, actor_name="work", max_retries=1)
+    work.send(3)
+
+    assert jobs.drain(raise_errors=False) == {"retried": 1, "exhausted": 1}

@@ -7,9 +7,14 @@ import pytest
 
 pytest.importorskip("huey")
 
+import huey.exceptions
 from huey import CancelExecution, RedisHuey, signals as named
 
-from pytest_jobs.errors import BridgeError, UnknownJobError
+from pytest_jobs.bridges.huey.bridge import HueyBridge
+from pytest_jobs.errors import ApplicationError, BridgeError, UnknownJobError
+from pytest_jobs.harness.jobs import Jobs
+
+TaskTimeout = getattr(huey.exceptions, "TaskTimeout", None)
 
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -219,6 +224,47 @@ def test_a_sleep_lets_virtual_time_pass(jobs, huey):
     jobs.drain()
 
     assert jobs.clock.now() - before >= timedelta(hours=1)
+
+
+@pytest.mark.skipif(TaskTimeout is None, reason="Huey 2 has no time limits")
+def test_a_time_limit_interrupts_no_task_in_a_thread_of_the_consumer_and_it_may_ask(jobs, huey):
+    found = []
+
+    def slow(task):
+        time.sleep(3)
+        found.append(task.is_timed_out)
+        task.check_timeout()
+
+    huey.task(name="slow", timeout=1, context=True)(slow)()
+    with pytest.raises(TaskTimeout, match="timeout 1s"):
+        jobs.drain()
+
+    assert found == [True]
+
+
+@pytest.mark.skipif(TaskTimeout is None, reason="Huey 2 has no time limits")
+@pytest.mark.parametrize("worker_type", ["process", "greenlet"])
+def test_a_sleep_that_passes_the_limit_of_another_kind_of_worker_ends_the_task(
+    huey, signals, worker_type
+):
+    with Jobs([HueyBridge([huey], worker_type=worker_type)]) as jobs:
+        huey.task(name="slow", timeout=1)(lambda: time.sleep(3))()
+        begin = jobs.clock.freeze()
+        with pytest.raises(TaskTimeout, match=r"timeout \(1s\)"):
+            jobs.drain()
+
+        assert (jobs.clock.now() - begin).total_seconds() == 1
+    assert signals[-1] == "timeout"
+
+
+def test_an_unknown_kind_of_worker_is_refused():
+    with pytest.raises(ApplicationError) as raised:
+        HueyBridge(worker_type="processes")
+
+    assert str(raised.value) == (
+        "HueyBridge(worker_type='processes') names no kind of worker of the consumer: write one of greenlet, "
+        "process, thread."
+    )
 
 
 def test_the_higher_priority_goes_first(jobs, huey):

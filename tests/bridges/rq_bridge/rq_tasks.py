@@ -1,6 +1,8 @@
 """Functions that tests enqueue with RQ: a worker imports them by their path."""
 
 import asyncio
+import sys
+import time
 from contextlib import suppress
 from datetime import timedelta
 
@@ -32,6 +34,14 @@ def enqueues(name):
 async def waits(seconds):
     await asyncio.sleep(seconds)
     return seconds
+
+
+def sleeps(seconds):
+    time.sleep(seconds)
+
+
+def leaves():
+    sys.exit(3)
 
 
 def refers():

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 import rq_tasks
-from rq import Callback, Queue, Repeat
+from rq import Callback, Queue, Repeat, Retry
 from rq.group import Group
 from rq.job import Dependency, JobStatus
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
@@ -62,13 +62,34 @@ def test_the_job_that_runs_is_the_current_one(jobs):
 
 
 def test_a_coroutine_function_sleeps_in_virtual_time(jobs):
-    queue.enqueue(rq_tasks.waits, 3600)
+    queue.enqueue(rq_tasks.waits, 3600, job_timeout="2h")
     begin = jobs.clock.now()
 
     jobs.drain()
 
     assert jobs.performed[0].result == 3600
     assert jobs.clock.now() - begin == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("task", [rq_tasks.sleeps, rq_tasks.waits])
+@pytest.mark.parametrize(("options", "seconds"), [({"job_timeout": 10}, 10), ({}, 180)])
+def test_a_sleep_that_passes_the_timeout_raises_rqs_error_at_that_moment(
+    jobs, task, options, seconds
+):
+    queue.enqueue(task, 3600, retry=Retry(max=1), **options)
+    begin = jobs.clock.freeze()
+    tally = jobs.perform_due(children=False)
+
+    assert (tally, jobs.clock.now() - begin) == ({"retried": 1}, timedelta(seconds=seconds))
+    assert repr(jobs.retried[0].error) == (
+        f"JobTimeoutException('Task exceeded maximum timeout value ({seconds} seconds)')"
+    )
+
+
+def test_a_job_without_a_timeout_sleeps_as_long_as_it_likes(jobs):
+    queue.enqueue(rq_tasks.sleeps, 10**7, job_timeout=-1)
+
+    assert jobs.drain() == {"performed": 1}
 
 
 @pytest.mark.parametrize(

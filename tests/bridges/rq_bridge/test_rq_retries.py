@@ -146,3 +146,11 @@ def test_a_fault_in_place_of_a_job_that_returns_retry_says_so(jobs):
         jobs.drain()
 
     assert "which asks for its retries itself by Retry" in found.value.__notes__[0]
+
+
+def test_sys_exit_fails_a_job_and_calls_its_failure_callback_and_a_retry_follows(jobs):
+    queue.enqueue(rq_tasks.leaves, retry=Retry(max=1), on_failure=Callback(rq_tasks.noted))
+    tally = jobs.drain(raise_errors=False)
+
+    assert (tally["retried"], tally["exhausted"]) == (1, 1)
+    assert jobs.performed[-1].result == "Hello, SystemExit!"

@@ -210,6 +210,25 @@ def test_an_error_that_ends_a_worker_leaves_the_job_as_it_was(open_over, queue, 
     assert seen == []
 
 
+@pytest.mark.parametrize(("options", "seconds"), [({}, 600), ({"ttl": 5}, 5)])
+def test_a_result_is_gone_when_its_ttl_has_passed(jobs, queue, run, options, seconds):
+    job = run(queue.enqueue("add", a=1, b=1, **options))
+    jobs.drain()
+
+    jobs.clock.advance(seconds - 1)
+    assert run(queue.job(job.key)).result == 2
+    jobs.clock.advance(1)
+    assert run(queue.job(job.key)) is None
+
+
+def test_a_result_with_a_ttl_of_0_is_kept_for_ever(jobs, queue, run):
+    job = run(queue.enqueue("add", a=1, b=1, ttl=0))
+    jobs.drain()
+    jobs.clock.advance(10**7)
+
+    assert run(queue.job(job.key)).result == 2
+
+
 def test_a_result_is_there_once_the_job_was_performed(jobs, queue, run):
     job = run(queue.enqueue("subtract", a=3, b=1))
     jobs.drain()

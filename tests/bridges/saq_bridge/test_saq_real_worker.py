@@ -138,3 +138,25 @@ def test_the_harness_predicts_what_a_worker_does(service, open_over, queue, run)
     assert [each.wait for each in jobs.retried] == [timedelta(milliseconds=100)] * 2
     for n in range(2):
         assert starts[n + 1] - starts[n] >= 0.095
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+def test_the_sweep_of_a_starting_worker_puts_back_a_job_with_one_attempt_that_was_just_taken(
+    redis_url, open_over
+):
+    async def swept():
+        queue = Queue.from_url(redis_url, name="swept")
+        await queue.connect()
+        await queue.enqueue("work", key="once")
+        taken = await queue.dequeue(timeout=1)
+        found = await queue.sweep(abort=0.01)
+        again = await queue.dequeue(timeout=1)
+        await queue.disconnect()
+        return taken, found, again
+
+    taken, found, again = asyncio.run(swept())
+
+    assert found == [taken.id]
+    assert (again.key, again.retries) == ("once", 1)
+    with open_over(("work", work)) as jobs:
+        assert jobs.bridges[0].delivery_semantics("work").acknowledged == "after"

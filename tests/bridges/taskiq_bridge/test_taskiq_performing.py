@@ -315,7 +315,7 @@ def test_a_middleware_that_raises_fails_the_delivery(jobs, broker, run):
     assert broker.middlewares == [broken]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit])
 @pytest.mark.parametrize("kind", ["coroutine", "function"])
 def test_what_ends_a_worker_passes_out_and_leaves_nothing(jobs, broker, log, run, kind, error):
     if kind == "coroutine":

@@ -26,7 +26,7 @@ class UsedLibrary(NamedTuple):
     version: str
     is_bridged: bool
     evidence: list[Evidence]
-    #: What pytest-jobs needs, such as "rq>=2.12", if the version is older.
+    #: What pytest-jobs needs, such as "rq>=2.10", if the version is older.
     needed: str
 
 
