@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from inspect import isroutine
+from types import FunctionType, MethodType
 from typing import Any, Final
 
 import apscheduler
@@ -330,7 +331,7 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
             return None
         if self._is_scheduled(job):
             return job
-        with suppress(ValueError, AttributeError, TypeError):
+        with suppress(ValueError, AttributeError, TypeError, LookupError):
             return job if isroutine(job) and ref_to_obj(obj_to_ref(job)) is job else None
         return None
 
@@ -342,7 +343,7 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
     def adopt(self, job: object) -> str | None:
         """Return the name of a function of a module, where only a job can be meant."""
         found = self.find(job)
-        return name_of(found) if isroutine(found) else None
+        return name_of(found) if isinstance(found, FunctionType | MethodType) else None
 
     def _is_scheduled(self, job: object) -> bool:
         functions = [*self._functions.values(), *self._scheduled_functions()]

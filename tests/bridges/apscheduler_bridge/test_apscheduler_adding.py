@@ -407,3 +407,12 @@ def test_of_a_function_that_no_scheduler_has_nothing_was_enqueued(jobs, schedule
 
     with pytest.raises(CriterionError, match="is not a job"):
         assert_not_enqueued(lambda: None, within=jobs.enqueued)
+
+
+def test_a_function_that_no_scheduler_has_and_nobody_can_import_is_no_job_of_apscheduler(jobs):
+    written = {}
+    exec("def pay(): ...", written)
+
+    for function in (written["pay"], print):
+        with pytest.raises(CriterionError, match="is not a job"):
+            assert_enqueued(function)
