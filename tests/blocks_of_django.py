@@ -3,6 +3,8 @@
 from django.db import transaction
 
 STORIES = {}
+#: Django 6.1 has another name for it.
+savepoint = getattr(transaction, "savepoint_create", None) or transaction.savepoint
 
 
 def story(function):
@@ -81,11 +83,11 @@ def a_block_around_a_savepoint(send):
 def a_savepoint_by_hand(send):
     with transaction.atomic():
         send(1)
-        kept = transaction.savepoint()
+        kept = savepoint()
         send(2)
         transaction.savepoint_rollback(kept)
         send(3)
-        transaction.savepoint_commit(transaction.savepoint())
+        transaction.savepoint_commit(savepoint())
 
 
 @story

@@ -177,7 +177,7 @@ def is_taken_back(enqueue: Callable[[], object]) -> bool:
         from django_project import configure
 
         configure()
-    with open_jobs() as jobs, warnings.catch_warnings():
+    with open_jobs(mode="record") as jobs, warnings.catch_warnings():
         # The core warns of such a job.
         warnings.simplefilter("ignore", EnqueuedInTransactionWarning)
         enqueue()
