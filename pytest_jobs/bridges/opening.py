@@ -16,7 +16,7 @@ from ..errors import ApplicationError, CriterionError
 from ..harness.commits.core_transactions import CoreTransactions
 from ..harness.commits.transactions import Transactions
 from ..harness.jobs import Jobs
-from ..harness.open_harness import Jitter, Mode
+from ..harness.open_harness import Jitter, Mode, open_harnesses
 from ..harness.records.bridge import Bridge
 from ..harness.running.inline import RaiseAt
 from .core.bridge import ReferenceBridge
@@ -56,6 +56,11 @@ def transactions_in_use() -> list[Transactions]:
     # Django's transactions are committed by the harness, and all others by the application.
     sources = [source for source in every if source.name != "django"]
     return [*found, CoreTransactions(sources)] if sources else found
+
+
+def new_bridges(applications: Iterable[object]) -> list[Bridge]:
+    """Return the bridges of a new harness: of the core, to the applications, and those that plugins bring in."""
+    return [ReferenceBridge(), *bridges_to(applications), *open_harnesses.further_bridges()]
 
 
 def bridges_to(applications: Iterable[object]) -> list[Bridge]:
@@ -177,9 +182,8 @@ def open_jobs(
     Raises:
         ApplicationError: when an application cannot be found.
     """
-    bridges = [ReferenceBridge(), *bridges_to(apps)]
     return Jobs(
-        bridges,
+        new_bridges(apps),
         capture=LibraryCapture(ignore),
         # After the bridges, which may be the first to set a database library up.
         transactions=transactions_in_use(),
