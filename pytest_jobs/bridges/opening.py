@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
+import sys
 import traceback
 from collections.abc import Collection, Iterable
 from types import MappingProxyType
@@ -10,6 +12,7 @@ from typing import Any, Final, Protocol, cast
 
 from ..core.enqueueing.commits import sources_in_use
 from ..core.foundation.libraries import django_is_set_up
+from ..core.foundation.options import nearest
 from ..core.foundation.settings import settings
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import ApplicationError, CriterionError
@@ -126,6 +129,9 @@ def _named(name: str) -> tuple[str, Any]:
     try:
         found: Any = importlib.import_module(module_name)
     except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{module_name}.".startswith(f"{missing}."):
+            raise ApplicationError(f"{name!r}: {_not_there(missing)}") from None
         shown = "".join(traceback.format_exception(error)).rstrip()
         raise ApplicationError(f"{name!r}: {module_name} cannot be imported.\n\n{shown}") from error
     for attribute in attributes.split("."):
@@ -136,6 +142,17 @@ def _named(name: str) -> tuple[str, Any]:
     if _library_of(found) != library:
         raise ApplicationError(f"{name!r} is {found!r}, which is no {called} of {library}.")
     return library, found
+
+
+def _not_there(module: str) -> str:
+    """Return that a module does not exist, with the nearest one, and where the top of a path is looked for."""
+    package = module.rpartition(".")[0]
+    folders = getattr(sys.modules.get(package), "__path__", ()) if package else None
+    beside = pkgutil.iter_modules(folders, f"{package}." if package else "")
+    text = f"there is no module {module!r}{nearest(module, [each.name for each in beside])}"
+    if package:
+        return text
+    return f"{text} Is its folder among those that pytest imports from, as by pythonpath = . in the ini file?"
 
 
 def _library_of(application: object) -> str | None:
