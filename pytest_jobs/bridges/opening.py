@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
+import sys
 import traceback
 from collections.abc import Collection, Iterable
 from types import MappingProxyType
@@ -10,13 +12,14 @@ from typing import Any, Final, Protocol, cast
 
 from ..core.enqueueing.commits import sources_in_use
 from ..core.foundation.libraries import django_is_set_up
+from ..core.foundation.options import nearest
 from ..core.foundation.settings import settings
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import ApplicationError, CriterionError
 from ..harness.commits.core_transactions import CoreTransactions
 from ..harness.commits.transactions import Transactions
 from ..harness.jobs import Jobs
-from ..harness.open_harness import Jitter, Mode
+from ..harness.open_harness import Jitter, Mode, open_harnesses
 from ..harness.records.bridge import Bridge
 from ..harness.running.inline import RaiseAt
 from .core.bridge import ReferenceBridge
@@ -56,6 +59,11 @@ def transactions_in_use() -> list[Transactions]:
     # Django's transactions are committed by the harness, and all others by the application.
     sources = [source for source in every if source.name != "django"]
     return [*found, CoreTransactions(sources)] if sources else found
+
+
+def new_bridges(applications: Iterable[object]) -> list[Bridge]:
+    """Return the bridges of a new harness: of the core, to the applications, and those that plugins bring in."""
+    return [ReferenceBridge(), *bridges_to(applications), *open_harnesses.further_bridges()]
 
 
 def bridges_to(applications: Iterable[object]) -> list[Bridge]:
@@ -121,6 +129,9 @@ def _named(name: str) -> tuple[str, Any]:
     try:
         found: Any = importlib.import_module(module_name)
     except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{module_name}.".startswith(f"{missing}."):
+            raise ApplicationError(f"{name!r}: {_not_there(missing)}") from None
         shown = "".join(traceback.format_exception(error)).rstrip()
         raise ApplicationError(f"{name!r}: {module_name} cannot be imported.\n\n{shown}") from error
     for attribute in attributes.split("."):
@@ -131,6 +142,17 @@ def _named(name: str) -> tuple[str, Any]:
     if _library_of(found) != library:
         raise ApplicationError(f"{name!r} is {found!r}, which is no {called} of {library}.")
     return library, found
+
+
+def _not_there(module: str) -> str:
+    """Return that a module does not exist, with the nearest one, and where the top of a path is looked for."""
+    package = module.rpartition(".")[0]
+    folders = getattr(sys.modules.get(package), "__path__", ()) if package else None
+    beside = pkgutil.iter_modules(folders, f"{package}." if package else "")
+    text = f"there is no module {module!r}{nearest(module, [each.name for each in beside])}"
+    if package:
+        return text
+    return f"{text} Is its folder among those that pytest imports from, as by pythonpath = . in the ini file?"
 
 
 def _library_of(application: object) -> str | None:
@@ -178,9 +200,8 @@ def open_jobs(
     Raises:
         ApplicationError: when an application cannot be found.
     """
-    bridges = [ReferenceBridge(), *bridges_to(apps)]
     return Jobs(
-        bridges,
+        new_bridges(apps),
         capture=LibraryCapture(ignore),
         # After the bridges, which may be the first to set a database library up.
         transactions=transactions_in_use(),

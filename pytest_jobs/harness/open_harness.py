@@ -51,7 +51,7 @@ _MISUSES: Final = (VerbInsideJobError, CriterionError, RefusedEnqueueError)
 class OpenHarnesses:
     """The harnesses of the process that are open, the innermost last."""
 
-    __slots__ = ("_open", "adversary", "bracket", "ends_of_patches")
+    __slots__ = ("_open", "adversary", "bracket", "ends_of_patches", "further_bridges")
 
     def __init__(self) -> None:
         # Untyped, since the innermost is a `Jobs`, which is defined on top of this file.
@@ -62,6 +62,8 @@ class OpenHarnesses:
         self.adversary: Adversary | None = None
         #: Called at the beginning of each delivery of each harness that is opened from now on.
         self.bracket: Bracket | None = None
+        #: Returns new bridges for a harness, besides those to the applications that are named.
+        self.further_bridges: Callable[[], Iterable[Bridge]] = tuple
 
     def push(self, harness: OpenHarness) -> None:
         self._open.append(harness)

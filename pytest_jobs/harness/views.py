@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Generic, Literal, Self, TypeAlias, TypeVar, overload
 
-from ..errors import ForeignNameError, NoSuchItemError
+from ..errors import CriterionError, ForeignNameError, NoSuchItemError
 from .commits.transactions import CommitCallback
 from .ledger.chosen import Beginning
 from .ledger.ledger import Ledger
@@ -87,6 +87,17 @@ class View(Sequence[T], Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def __contains__(self, item: object) -> bool:
+        if isinstance(item, JobRecord | Delivery | CommitCallback | Lock | KeptOut):
+            return super().__contains__(item)
+        # Never False: `not in` would pass whatever the application does.
+        view, name = self._name(), getattr(item, "__name__", None) or repr(item)
+        instead = _INSTEAD.get(self._title, "print({view}), which shows its items")
+        raise CriterionError(
+            f"{name} is never in {view}, whose items say what happened to a job: "
+            f"write {instead.format(job=name, view=view)}."
+        )
+
     def peek(self) -> tuple[T, ...]:
         """Return all items without noting that the test has seen them."""
         return tuple(self._items)
@@ -111,6 +122,17 @@ class View(Sequence[T], Generic[T]):
 
 
 _ITEMS_IN_A_LINE = 5
+#: How to ask for a job, by the titles of the views.
+_INSTEAD: Final = {
+    **dict.fromkeys(("enqueued", "pending", "scheduled", "blocked"), "assert_enqueued({job})"),
+    "captured": "assert_enqueued({job}, within={view})",
+    "deliveries": "assert_performed({job})",
+    **{
+        ended: f"assert_{ended}({{job}})"
+        for ended in ("performed", "retried", "discarded", "failed")
+    },
+    "dead": "assert_failed({job})",
+}
 #: Why a view may be empty, and where to look then.
 _WHY_EMPTY: Final = {
     "enqueued": "Make sure that the code which enqueues the job ran before.",
@@ -176,6 +198,9 @@ class Capture(Sequence[JobRecord]):
 
     def __len__(self) -> int:
         return len(self._view())
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._view()
 
     def peek(self) -> tuple[JobRecord, ...]:
         """Return all records without noting that the test has seen them."""

@@ -123,7 +123,7 @@ OPTIONS: Final = (
     Option(
         "crash",
         "switch",
-        "Repeat each test that performs jobs, and kill a job at another line each time.",
+        "Repeat each test that performs jobs, and kill a job at another line each time; from Python 3.12 on.",
     ),
     Option(
         "repeatable",

@@ -66,12 +66,14 @@ from .fixtures import (
 )
 from .hookspecs import pytest_addhooks
 from .session import (
+    pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_report_collectionfinish,
     pytest_report_header,
     pytest_runtest_call,
     pytest_runtest_makereport,
+    pytest_runtest_setup,
     pytest_sessionfinish,
     pytest_sessionstart,
 )
@@ -96,12 +98,14 @@ __all__ = [
     "jobs_recurring",
     "pytest_addhooks",
     "pytest_addoption",
+    "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_report_collectionfinish",
     "pytest_report_header",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
+    "pytest_runtest_setup",
     "pytest_sessionfinish",
     "pytest_sessionstart",
     "session_jobs",

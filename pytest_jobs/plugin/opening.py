@@ -16,6 +16,7 @@ from .settings.options import JobOptions, session_options
 
 if TYPE_CHECKING:
     from ..bridges.libraries.capture import HeldSeams
+    from ..harness.records.bridge import Bridge
     from ..harness.records.home import Home
     from ..integrations.recurring.schedule import Schedule
 
@@ -39,9 +40,8 @@ def open_harness(
         ApplicationError: when an application cannot be found.
         pytest.UsageError: when the mode is off.
     """
-    from ..bridges.core.bridge import ReferenceBridge
     from ..bridges.libraries.capture import LibraryCapture
-    from ..bridges.opening import bridges_to, transactions_in_use
+    from ..bridges.opening import new_bridges, transactions_in_use
     from ..harness.records.texts import Reader
 
     if options.mode == "off":
@@ -52,12 +52,8 @@ def open_harness(
             else "A fixture asks for the harness of the session, and the jobs mode is off: take `session_jobs` "
             "out, or set jobs_mode to record."
         )
-    further = [
-        bridge for found in config.hook.pytest_jobs_bridges(config=config) for bridge in found
-    ]
-    bridges = [ReferenceBridge(), *bridges_to(applications), *further]
     jobs = Jobs(
-        bridges,
+        new_bridges(applications),
         capture=LibraryCapture(options.ignore, _held_seams(config)),
         # After the bridges, which may be the first to set a database library up.
         transactions=transactions_in_use(),
@@ -82,6 +78,22 @@ def open_harness(
         jobs.close()
         raise
     return jobs
+
+
+def bring_in_bridges_of_hook(config: pytest.Config) -> None:
+    """Ask the hook `pytest_jobs_bridges` whenever a harness is opened, until the session ends."""
+    from ..harness.open_harness import open_harnesses
+
+    def asked() -> list[Bridge]:
+        found = config.hook.pytest_jobs_bridges(config=config)
+        return [bridge for bridges in found for bridge in bridges]
+
+    before, open_harnesses.further_bridges = open_harnesses.further_bridges, asked
+
+    def restore() -> None:
+        open_harnesses.further_bridges = before
+
+    config.add_cleanup(restore)
 
 
 def home_of(item: pytest.Item) -> Home | None:

@@ -13,7 +13,7 @@ import pytest
 
 from .exploring import Explorations
 from .fixtures import ANSWERED, CLOSED, JOBS
-from .settings.declared import MARKER, is_anything_said, is_jobs_case, is_verbose
+from .settings.declared import MARKER, WRONG_MARKER, is_anything_said, is_jobs_case, is_verbose
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -98,11 +98,11 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Have the harness opened before all other fixtures, where options or a marker want one."""
-    marks = {mark.name: item for item in reversed(items) for mark in item.iter_markers()}
+    marks = {mark.name for item in items for mark in item.iter_markers()}
     if any(name[:1] in "jJ" and name != "jobs" for name in marks):
         from .settings.misspelt import check_marker_names
 
-        check_marker_names(marks, config)
+        check_marker_names(items)
     is_said = is_anything_said(config)
     if not is_said and "jobs" not in marks and not any(map(is_jobs_case, items)):
         return
@@ -129,6 +129,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             cast(Any, item).fixturenames = [*wider, "job_harness", *others]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Have the bridges of the hook asked for by whoever opens a harness: fixtures, test cases and checks."""
+    config = session.config
+    if config.hook.pytest_jobs_bridges.get_hookimpls():
+        from .opening import bring_in_bridges_of_hook
+
+        bring_in_bridges_of_hook(config)
+
+
 def pytest_report_collectionfinish(
     config: pytest.Config, items: Sequence[pytest.Item]
 ) -> list[str]:
@@ -139,6 +149,13 @@ def pytest_report_collectionfinish(
     from .settings.options import session_options
 
     return [f"jobs: {line}" for line in described_libraries(session_options(config).ignore)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test whose marker is wrong, and leave all others alone."""
+    if WRONG_MARKER in item.stash:
+        pytest.fail(item.stash[WRONG_MARKER], pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -141,6 +141,12 @@ def send_receipt(order_id):
             "open_jobs() takes 0 positional arguments but 1 was given: write apps=['celery:proj:app'].",
         ),
         (
+            lambda: check_idempotent(Pay, params={"id": 7}),
+            (
+                "check_idempotent() got an unexpected keyword argument 'params': write kwargs={'id': 7}."
+            ),
+        ),
+        (
             lambda: check_idempotent(Pay, 7),
             "check_idempotent() takes 1 positional argument but 2 were given: write args=(7,).",
         ),

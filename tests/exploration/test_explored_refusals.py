@@ -42,7 +42,7 @@ def test_a_job_whose_changes_nobody_can_see():
 
 
 def test_a_job_that_fails_by_itself():
-    assert "One clean run of the job ends with ValueError('broken')" in refused(
+    assert "One clean run of the job ends with ValueError: broken" in refused(
         explored_jobs.always_fail
     )
 

@@ -50,6 +50,20 @@ def test_an_effect_of_a_job_without_lines_does_not_stand_at_the_line_that_launch
     assert any("(no line of the project)  <- gateway: charge(1, 100)" in line for line in lines)
 
 
+def charge_in_several_lines(number):
+    gallery_jobs.gateway.charge(
+        number,
+        sum(cents for cents in (60, 40)),
+    )
+
+
+def test_a_statement_of_several_lines_is_one_line_of_the_story():
+    lines = [line.split() for line in story(charge_in_several_lines, histories=["twice"])]
+
+    numbers = [line[0] for line in lines if line[0].isdigit()]
+    assert len(numbers) == len(set(numbers)) * 2 == 2
+
+
 def settle(number):
     fee = number
     total = fee + number

@@ -9,7 +9,7 @@ import pytest
 from explored_http import URL
 
 from pytest_jobs import check_idempotent, fake_http
-from pytest_jobs.errors import DuplicateEffect, ExplorationError
+from pytest_jobs.errors import DuplicateEffect, ExplorationError, PoisonJob
 
 httpx = pytest.importorskip("httpx")
 
@@ -236,6 +236,95 @@ def test_a_double_that_has_no_answer_any_more_is_an_error_of_the_set_up():
             r"any registered mock\. Each history",
         ):
             check_idempotent(lambda: requests.post(URL, timeout=1), world=nothing)
+
+
+def upsert(done):
+    """Return a job that sends POST, and PUT if it was done before."""
+    requests = pytest.importorskip("requests")
+
+    def job():
+        with httpx.Client() as client:
+            ask = client.put if done else client.post
+            ask(URL)
+        done.append(1)
+
+    def by_requests():
+        ask = requests.put if done else requests.post
+        ask(URL, timeout=1)
+        done.append(1)
+
+    return job, by_requests
+
+
+@pytest.mark.parametrize("double", ["responses", "requests_mock", "respx"])
+def test_a_double_without_an_answer_to_a_later_request_is_an_error_of_the_set_up(double):
+    module = pytest.importorskip(double)
+    done = []
+    by_httpx, by_requests = upsert(done)
+    server = {
+        "responses": lambda: module.RequestsMock(assert_all_requests_are_fired=False),
+        "requests_mock": lambda: module.Mocker(real_http=False),
+        "respx": lambda: module.mock(assert_all_called=False),
+    }[double]()
+
+    def world():
+        done.clear()
+        yield lambda: {"done": bool(done)}
+
+    with server:
+        server.post(URL)
+        with pytest.raises(
+            ExplorationError,
+            match=rf"^The job sent PUT {URL}, to which the double .* has no answer: \w+: .*"
+            r"The clean run did not send it: give the double an answer",
+        ):
+            check_idempotent(by_httpx if double == "respx" else by_requests, world=world)
+
+
+def test_a_double_that_was_told_to_fail_is_judged_as_a_server():
+    responses = pytest.importorskip("responses")
+    requests = pytest.importorskip("requests")
+    done = []
+
+    def world():
+        done.clear()
+        yield lambda: {"done": bool(done)}
+
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as server:
+        server.post(URL)
+        server.put(URL, body=requests.ConnectionError("no route"))
+        with pytest.raises(PoisonJob, match=r"POISON ConnectionError"):
+            check_idempotent(upsert(done)[1], world=world, histories=["twice"])
+
+
+def test_a_job_may_rely_on_a_double_without_an_answer():
+    responses = pytest.importorskip("responses")
+    requests = pytest.importorskip("requests")
+    noted = {}
+
+    def job():
+        try:
+            requests.post(URL, timeout=1)
+        except requests.ConnectionError:
+            noted["server"] = "down"
+
+    def world():
+        noted.clear()
+        yield lambda: dict(noted)
+
+    with responses.RequestsMock():
+        check_idempotent(job, world=world, histories=["twice", "crash"])
+
+
+def test_a_clean_run_without_an_answer_names_the_request():
+    requests_mock = pytest.importorskip("requests_mock")
+    requests = pytest.importorskip("requests")
+
+    with (
+        requests_mock.Mocker(),
+        pytest.raises(ExplorationError, match=rf"ends with NoMockAddress: .* POST {URL}, although"),
+    ):
+        check_idempotent(lambda: requests.post(URL, timeout=1), world=nothing)
 
 
 def test_respx_in_the_world():

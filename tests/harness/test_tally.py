@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_jobs import Job, discard_on, retry_on
+from pytest_jobs.errors import CriterionError
 
 
 class Note(Job):
@@ -31,6 +32,17 @@ def test_a_tally_counts_deliveries_by_status(tally):
     assert tally == {"performed": 2, "retried": 2, "exhausted": 1, "discarded": 1, "failed": 1}
     assert tally["performed"] == 2
     assert tally.total == 7
+
+
+@pytest.mark.parametrize("compare", [lambda tally: tally == 7, lambda tally: tally != 7])
+def test_a_tally_that_is_compared_with_a_number_asks_which_one(tally, compare):
+    with pytest.raises(CriterionError) as refused:
+        compare(tally)
+
+    assert str(refused.value) == (
+        f"{tally!r} is not a number: compare its total, or its count of one status, as in "
+        "jobs.drain().total == 7 and jobs.drain()['performed'] == 7."
+    )
 
 
 def test_a_status_that_did_not_occur_counts_nothing(tally):

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from pytest_jobs import Job, retry_on
+from pytest_jobs.errors import CriterionError
 from pytest_jobs.harness.ledger.chosen import Chosen
 
 
@@ -90,7 +91,7 @@ def test_a_view_is_a_sequence(jobs):
     assert view[0] is first
     assert view[-1] is third
     assert second in view
-    assert "a" not in view
+    assert second not in jobs.scheduled
     assert list(reversed(view)) == [third, second, first]
     assert view.index(second) == 1
     assert view.count(second) == 1
@@ -284,6 +285,36 @@ def test_a_view_is_one_line_where_a_failed_assertion_shows_it(jobs):
     )
     assert repr(jobs.performed) == "<performed: #0 Note('ann') performed>"
     assert repr(jobs.failed) == "<failed: none>"
+
+
+@pytest.mark.parametrize(
+    ("view", "instead"),
+    [
+        ("enqueued", "assert_enqueued(Note)"),
+        ("scheduled", "assert_enqueued(Note)"),
+        ("deliveries", "assert_performed(Note)"),
+        ("discarded", "assert_discarded(Note)"),
+        ("dead", "assert_failed(Note)"),
+        ("locks", "print(jobs.locks), which shows its items"),
+    ],
+)
+def test_a_view_that_is_asked_for_a_job_names_the_assertion(jobs, view, instead):
+    Note.perform_later()
+    with pytest.raises(CriterionError) as refused:
+        Note not in getattr(jobs, view)  # noqa: B015 - the comparison is what is refused
+
+    assert str(refused.value) == (
+        f"Note is never in jobs.{view}, whose items say what happened to a job: write {instead}."
+    )
+
+
+def test_a_captured_block_that_is_asked_for_a_job_names_the_assertion(jobs):
+    with jobs.capture() as sent:
+        Note.perform_later()
+    with pytest.raises(CriterionError, match=r"write assert_enqueued\(Note, within=sent\)\.$"):
+        Note in sent  # noqa: B015 - the comparison is what is refused
+
+    assert sent[0] in sent
 
 
 def test_a_view_has_what_there_was_when_it_was_asked_for(jobs):

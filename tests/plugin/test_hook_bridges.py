@@ -47,6 +47,44 @@ def test_they_are_installed_and_removed_with_the_harness(pytester, run_test):
     """).assert_outcomes(passed=3)
 
 
+def test_whoever_opens_a_harness_has_them(pytester, run_test):
+    pytester.makeconftest(
+        STUB
+        + """
+    def pytest_jobs_bridges():
+        return [StubBridge("stub")]
+    """
+    )
+    run_test("""
+        import contextlib
+
+        from conftest import log
+        from pytest_jobs import JobsTestCase, check_idempotent, open_jobs
+
+        def note():
+            pass
+
+        def test_a_check():
+            with contextlib.suppress(Exception):
+                check_idempotent(note)
+            assert log == ["stub installed", "stub uninstalled"]
+
+        def test_a_block():
+            with open_jobs() as jobs:
+                assert "stub" in {bridge.name for bridge in jobs.bridges}
+
+        class TestCase(JobsTestCase):
+            @classmethod
+            def setUpClass(cls):
+                log.clear()
+                super().setUpClass()
+                assert log == ["stub installed"]
+
+            def test_it(self):
+                assert "stub" in {bridge.name for bridge in self.jobs.bridges}
+    """).assert_outcomes(passed=3)
+
+
 def test_they_join_the_bridge_of_the_core(pytester, run_test):
     pytester.makeconftest(
         STUB

@@ -202,6 +202,21 @@ def test_an_application_that_does_not_import_is_told_with_its_error_whole(projec
     [
         ("celery:proj:nothing", "'celery:proj:nothing': proj has no 'nothing'."),
         (
+            "celery:porj:app",
+            (
+                "'celery:porj:app': there is no module 'porj': did you mean 'proj'? Is its folder among those "
+                "that pytest imports from, as by pythonpath = . in the ini file?"
+            ),
+        ),
+        (
+            "celery:importlib.metdata:app",
+            (
+                "'celery:importlib.metdata:app': there is no module 'importlib.metdata': did you mean "
+                "'importlib.metadata'?"
+            ),
+        ),
+        ("celery:proj.celery:app", "'celery:proj.celery:app': there is no module 'proj.celery'."),
+        (
             "celery:proj:add.name",
             "'celery:proj:add.name' is 'proj.add', which is no app of celery.",
         ),

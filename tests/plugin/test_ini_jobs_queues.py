@@ -227,13 +227,11 @@ def test_a_wrong_setting_stops_the_run(project, setting, message):
         ),
     ],
 )
-def test_a_wrong_marker_stops_the_run(project, queues, message):
+def test_a_wrong_marker_fails_its_test(project, queues, message):
     result = project(f"""
     @pytest.mark.jobs(queues={queues})
     def test_it(): pass
     """)
 
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        [f"ERROR: @pytest.mark.jobs of *::test_it: {message.replace('[', '[[]')}"]
-    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"@pytest.mark.jobs of *::test_it: {message.replace('[', '[[]')}"])

@@ -85,8 +85,8 @@ def test_a_marker_that_says_neither_is_an_error(pytester):
         "import pytest\n@pytest.mark.jobs(idempotent='no')\ndef test_it(): ...",
     )
 
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*idempotent is 'no'; it is True or False."])
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*idempotent is 'no'; it is True or False."])
 
 
 @pytest.mark.parametrize(

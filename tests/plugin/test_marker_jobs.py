@@ -173,22 +173,41 @@ def test_of_one_parameter_off_takes_out_that_one(pytester, run_test):
         ),
     ],
 )
-def test_a_wrong_argument_stops_the_run(run_test, arguments, problem):
+def test_a_wrong_argument_fails_the_test_alone(run_test, arguments, problem):
     result = run_test(f"""
         import pytest
 
         @pytest.mark.jobs({arguments})
         def test_it():
             pass
+
+        @pytest.mark.jobs(mode="record")
+        def test_another():
+            pass
     """)
 
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
         [
-            "ERROR: @pytest.mark.jobs of test_a_wrong_argument_stops_the_run.py::test_it"
+            "@pytest.mark.jobs of test_a_wrong_argument_fails_the_test_alone.py::test_it"
             + problem.replace("[", "[[]")
         ]
     )
+
+
+@pytest.mark.parametrize("options", ["", "jobs_mode = record", "jobs_twice = true"])
+def test_a_wrong_argument_fails_its_test_whatever_the_session_does(pytester, run_test, options):
+    pytester.makeini(f"[pytest]\n{options}")
+    run_test("""
+        import pytest
+
+        @pytest.mark.jobs(mod="inline")
+        def test_it():
+            pass
+
+        def test_another():
+            pass
+    """).assert_outcomes(passed=1, errors=1)
 
 
 GUARDED = "[pytest]\njobs_mode = record\n"

@@ -120,7 +120,9 @@ def is_settings(found: Any) -> bool:
     attributes: Mapping[str, Any] = found if isinstance(found, dict) else vars(found)
     lists = [attributes.get(name) for name in ("functions", "cron_jobs")]
     entries = [each for some in lists if isinstance(some, (list, tuple)) for each in some]
-    return bool(entries) and all(map(_is_entry, entries))
+    # The settings of SAQ are a dictionary with functions too, and with a queue.
+    of_saq = isinstance(found, dict) and "queue" in found
+    return bool(entries) and all(map(_is_entry, entries)) and not of_saq
 
 
 def _is_entry(found: Any) -> bool:

@@ -258,6 +258,8 @@ def keyword_advice(name: str, value: object, known: Collection[str]) -> str:
     meant = meant_keyword(name, known)
     if meant is None:
         return f"it takes {', '.join(known) or 'no keywords'}."
+    if meant == "args" and isinstance(value, Mapping) and "kwargs" in known:
+        return f"write kwargs={_shown(value)}."
     counted = ", which counts the first run" if name in _COUNT_RETRIES else ""
     return f"write {meant}={counted}."
 

@@ -408,8 +408,10 @@ def _check_succeeded(history: History) -> None:
             # Also if a later one ended well: a job that marks its work as done, and then dies by a typo, returns
             # by its own mark.
             through = "".join(f"\n  {origin.shown}" for origin in run.trace)
+            # By `str`, which names a request where `repr` shows an object, and in one line.
+            said = " ".join(f"{type(run.error).__name__}: {run.error}".split()).rstrip(": ")
             raise ExplorationError(
-                f"One clean run of the job ends with {run.error!r}, although nothing disturbs its delivery "
+                f"One clean run of the job ends with {said}, although nothing disturbs its delivery "
                 f"{run.number}:{through or ' no line of the project raises it.'}\nMake the world such that the "
                 f"job succeeds, or say accept=({type(run.error).__name__},) when that is how it is to end."
             ) from run.error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import linecache
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -79,9 +82,12 @@ def act_text(act: Act) -> str:
 def _line_of(
     index: int, point: Point, found: list[ExecutedLine], stack: list[tuple[str, str]]
 ) -> ExecutedLine:
-    """Return the executed line of a point, a new one for a new line."""
-    place = point.filename, enclosing_function(point.function), point.line
-    if point.kind != "line":
+    """Return the executed line of a point, a new one for a new statement.
+
+    A statement of several lines, and a comprehension in one line, is traced again and again.
+    """
+    place = _place(point.filename, point.function, point.line)
+    if point.kind != "line" or (found and found[-1].place == place):
         for executed in reversed(found):
             if executed.place == place:
                 return executed
@@ -91,9 +97,29 @@ def _line_of(
     else:
         stack.append(here)
     # If another tool kept the tracer, no line was reported, and only the effects in it are known.
-    text = source_text(point.filename, point.line)
+    text = source_text(place[0], place[2])
     found.append(ExecutedLine(*place, text, index, len(stack) - 1))
     return found[-1]
+
+
+def _place(filename: str, function: str, line: int) -> tuple[str, str, int]:
+    return filename, enclosing_function(function), _first_lines(filename).get(line, line)
+
+
+@lru_cache(maxsize=32)
+def _first_lines(filename: str) -> Mapping[int, int]:
+    """Return the first lines of the statements of a file, by all lines of simple statements and of headers."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(filename)))
+    except SyntaxError:
+        return {}
+    first: dict[int, int] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and not isinstance(node, ast.Match):
+            body = getattr(node, "body", None)
+            end = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+            first.update(dict.fromkeys(range(node.lineno, end + 1), node.lineno))
+    return first
 
 
 def _failed(act: Act, acts: Sequence[Act | None], begin: int) -> bool:
@@ -342,7 +368,7 @@ def _failed_at(run: Run, found: Sequence[ExecutedLine]) -> set[int]:
     if run.origin is None:
         return set()
     function, filename, line = run.origin.place
-    place = filename, enclosing_function(function), line
+    place = _place(filename, function, line)
     positions = [position for position, executed in enumerate(found) if executed.place == place]
     return set(positions[-1:])
 

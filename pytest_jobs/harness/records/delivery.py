@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, TypeAlias, get_args
 
+from ...errors import CriterionError
 from .instants import to_datetime, to_timedelta
 from .record import JobRecord, call_text
 from .texts import duration, error_text
@@ -223,6 +224,21 @@ class Tally(Mapping[str, int]):
 
     def __len__(self) -> int:
         return len(self._counts)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with another mapping from a status to a number.
+
+        Raises:
+            CriterionError: when it is compared with a number, which does not say what is counted.
+        """
+        if isinstance(other, int):
+            raise CriterionError(
+                f"{self!r} is not a number: compare its total, or its count of one status, as in "
+                f"jobs.drain().total == {other} and jobs.drain()['performed'] == {other}."
+            )
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {status}" for status, count in self.items())

@@ -36,7 +36,11 @@ def _row(job: CoveredJob) -> Iterator[str]:
     missing = (
         ", ".join(case.text for case in job.missing) if job.is_seen else "all: no harness saw it"
     )
-    name = job.name if len(job.name) <= _NAME else f"...{job.name[3 - _NAME :]}"
+    name = job.name
+    if len(name) > _NAME:
+        # Whole parts: a piece of a name is the name of something else.
+        parts = (f"...{name[dot + 1 :]}" for dot, sign in enumerate(name) if sign == ".")
+        name = next((part for part in parts if len(part) <= _NAME), name.rpartition(".")[2])
     count = f"{job.covered}/{len(job.cases)}"
     indent = _NAME + _COUNT + 3
     wrapped = textwrap.wrap(missing, _WIDTH - indent, break_on_hyphens=False) or [""]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +37,7 @@ def page(data: ReportData) -> str:
         "sections": list(_sections(data, len(schedules), len(jobs))),
         "is_empty": not (data.tests or data.maps or schedules),
     }
-    filters = {"count": _count, "real": _real}
+    filters: dict[str, Callable[..., object]] = {"count": _count, "real": _real, "parts": _parts}
     text = rendered(_FOLDER, "page.html", values, filters)
     # A call may have half of a surrogate pair, which UTF-8 does not have.
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -124,6 +125,11 @@ class _TestView:
 
 def _counted(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _parts(name: str) -> list[str]:
+    """Return the parts between which a line may end, so that it ends within no word."""
+    return re.split(r"(?<=[._/:])(?=\w)", name)
 
 
 def _count(number: int) -> str:

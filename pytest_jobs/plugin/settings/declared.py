@@ -12,6 +12,13 @@ from ...integrations.ini_options import OPTIONS, ini_name
 _SAID = pytest.StashKey[bool]()
 #: A line of an ini file that sets a name like ours, and a table of pyproject.toml that is called like us.
 _LIKE_OURS: Final = r"""(?m)^\s*(["']?jobs?[-_]|\[.*pytest.jobs)"""
+#: The keywords of the marker.
+KEYWORDS: Final = (
+    *("mode", "raise_at", "jitter", "queues", "repeatable"),
+    *("strict", "idempotent", "crash"),
+)
+#: Why a marker of a test is wrong. The test fails by it, and no other test does.
+WRONG_MARKER = pytest.StashKey[str]()
 MARKER: Final = (
     "jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', jitter='zero'|'seeded'|'live', "
     "queues=file, repeatable=names, idempotent=bool, crash=bool): open a job harness for the test, with these "

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ...integrations.ini_options import NAMES, nearest_option
+from .declared import KEYWORDS, WRONG_MARKER
 
 
 def check_names_in_files(config: pytest.Config) -> None:
@@ -102,30 +103,28 @@ def _meant(written: Mapping[str, object]) -> Iterable[str]:
         yield nearest_option(name) or name
 
 
-def check_marker_names(found: Mapping[str, pytest.Item], config: pytest.Config) -> None:
-    """Refuse markers whose name is nearly that of ours, unless the project has registered them.
+def check_marker_names(items: Iterable[pytest.Item]) -> None:
+    """Note in each test its marker with the keywords of ours and nearly its name.
 
-    Args:
-        found: the names of the markers of all tests, each with a test that has it.
-        config: what names the registered ones.
-
-    Raises:
-        pytest.UsageError: with the right name.
+    Without keywords of ours it is a marker of the project. Of one that is not registered pytest itself warns.
     """
-    for name, item in found.items():
-        if _looks_like_the_marker(name) and name not in _registered(config):
-            raise pytest.UsageError(
-                f"@pytest.mark.{name} of {item.nodeid} is not a marker of pytest-jobs: did you mean "
-                f"@pytest.mark.jobs? If it is a marker of your own, register it under `markers`."
-            )
+    for item in items:
+        for mark in item.iter_markers():
+            if (
+                mark.kwargs.keys() & set(KEYWORDS)
+                and _looks_like_the_marker(mark.name)
+                and mark.name not in _registered(item.config)
+            ):
+                item.stash[WRONG_MARKER] = (
+                    f"@pytest.mark.{mark.name} of {item.nodeid} is not a marker of pytest-jobs: did you mean "
+                    "@pytest.mark.jobs? If it is a marker of your own, register it under `markers`."
+                )
 
 
 def _looks_like_the_marker(name: str) -> bool:
     import difflib
 
-    if name == "jobs" or name[:1] not in "jJ":
-        return False
-    return difflib.SequenceMatcher(None, name.casefold(), "jobs").ratio() >= 0.75
+    return name != "jobs" and difflib.SequenceMatcher(None, name.casefold(), "jobs").ratio() >= 0.75
 
 
 def _registered(config: pytest.Config) -> Iterable[str]:

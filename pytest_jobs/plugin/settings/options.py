@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, ca
 import pytest
 
 from ...integrations.ini_options import CRASH_POINTS, ini_name
-from .declared import is_jobs_case
+from .declared import KEYWORDS, WRONG_MARKER, is_jobs_case
 from .misspelt import check_names_in_files
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "jitter": ("zero", "seeded", "live"),
 }
 _ANNOTATIONS: Final = ("github",)
-#: What a marker says by True or False.
-_SWITCHES: Final = ("strict", "idempotent", "crash")
 #: Settings of a marker for attacks and checks only: for these alone no harness is opened.
 _OPEN_NONE: Final = frozenset(("idempotent", "crash", "repeatable"))
 
@@ -126,16 +124,17 @@ def session_options(config: pytest.Config) -> JobOptions:
 def item_options(item: pytest.Item) -> JobOptions:
     """Return the settings of a test: those of the session, changed by its markers, the nearest last.
 
-    The attributes of a `JobsTestCase` come before the markers.
-
-    Raises:
-        pytest.UsageError: when a marker says what no marker can.
+    The attributes of a `JobsTestCase` come before the markers. A wrong marker is noted in the test.
     """
     options = session_options(item.config)
     if is_jobs_case(item):
         options = options._replace(**options_of_case(item), always=True)
     for marker in reversed(list(item.iter_markers("jobs"))):
-        marked = _marked(marker, item)
+        try:
+            marked = _marked(marker, item)
+        except pytest.UsageError as error:
+            item.stash[WRONG_MARKER] = str(error)
+            continue
         opens = options.always or not marked or not marked.keys() <= _OPEN_NONE
         repeatable = (*options.repeatable, *marked.pop("repeatable", ()))
         options = options._replace(**{**marked, "always": opens, "repeatable": repeatable})
@@ -441,6 +440,13 @@ def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
         )
     marked = dict(marker.kwargs)
     for name, value in marker.kwargs.items():
+        if name not in KEYWORDS:
+            from ...core.foundation.options import nearest
+
+            raise pytest.UsageError(
+                f"{where}: {name!r} is not a keyword of the marker{nearest(name, KEYWORDS)} "
+                f"It takes {', '.join(KEYWORDS)}."
+            )
         if name in _VALUES:
             _checked(name, value, f"{where}: {name}")
         elif name == "queues":
@@ -451,14 +457,6 @@ def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
                     f"{where}: repeatable is {value!r}; it is a collection of names of effects, such as "
                     "{'mail', 'enqueue shop.ship'}."
                 )
-        elif name not in _SWITCHES:
-            from ...core.foundation.options import nearest
-
-            known = (*_VALUES, "queues", "repeatable", *_SWITCHES)
-            raise pytest.UsageError(
-                f"{where}: {name!r} is not a keyword of the marker{nearest(name, known)} "
-                f"It takes {', '.join(known)}."
-            )
         elif not isinstance(value, bool):
             raise pytest.UsageError(f"{where}: {name} is {value!r}; it is True or False.")
     return marked

@@ -86,6 +86,10 @@ def test_settings_are_known_by_their_functions(attributes, expected):
     assert not is_settings(type("Settings", (), attributes)())
 
 
+def test_a_dictionary_with_a_queue_is_settings_of_saq():
+    assert not is_settings({"queue": object(), "functions": [add]})
+
+
 def test_a_name_of_two_functions_is_ambiguous(open_over, settings):
     first, second = settings(func(add, name="work")), settings(func(other, name="work"))
     with open_over(first, second) as jobs, pytest.raises(AmbiguousJobError) as caught:

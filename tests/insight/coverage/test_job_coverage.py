@@ -213,7 +213,7 @@ def test_the_table_names_what_is_missing_in_80_columns(project):
 
     assert list(table(project.coverage, everything=False)) == [
         "job                             cases  missing",
-        "...th_a_long_name.send_receipt    0/3  all: no harness saw it",
+        "...send_receipt                   0/3  all: no harness saw it",
         "app.Pay                          4/13  discard_on LookupError, retry_on",
         "                                       TimeoutError, OSError, exhausted",
         "                                       TimeoutError, OSError, retry_on",

@@ -185,6 +185,23 @@ def test_nothing_is_wider_than_a_phone(opened):
     assert page.locator(".track").first.bounding_box()["width"] > 300
 
 
+@pytest.mark.parametrize("width", [360, 700, 1200])
+def test_no_line_of_a_table_ends_within_a_word_of_a_name(opened, width):
+    page = opened(viewport={"width": width, "height": 900})
+    lines = page.evaluate("""
+        [...document.querySelectorAll('tbody th')].flatMap(cell => [...cell.childNodes])
+            .filter(node => node.nodeType === Node.TEXT_NODE && node.data.trim())
+            .map(node => {
+                const range = document.createRange()
+                range.selectNodeContents(node)
+                return [node.data, range.getClientRects().length]
+            })
+    """)
+
+    assert any(text.endswith("_") for text, _ in lines)
+    assert {count for _, count in lines} == {1}
+
+
 @pytest.mark.parametrize("width", [360, 700, 800, 1000, 1200])
 def test_the_labels_of_the_axis_do_not_overlap(opened, width):
     page = opened(ReportData("shop", (CHECKOUT,)), viewport={"width": width, "height": 900})

@@ -13,7 +13,19 @@ import pytest_jobs.insight.report
 from pytest_jobs.insight.report.data import ReportData, ShownAttempt, ShownRun, Table
 from pytest_jobs.insight.report.making import page
 
-VOID = {"meta", "link", "input", "br", "use", "path", "circle", "rect", "polyline", "polygon"}
+VOID = {
+    "meta",
+    "link",
+    "input",
+    "br",
+    "wbr",
+    "use",
+    "path",
+    "circle",
+    "rect",
+    "polyline",
+    "polygon",
+}
 PAGE = Path(pytest_jobs.insight.report.__file__).with_name("page")
 
 

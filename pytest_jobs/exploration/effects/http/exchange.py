@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from ...engine.acts import Act, acting, looking, note_effect, refuse_delivery, watcher
 from ...engine.sources import guarded_host
@@ -28,11 +27,6 @@ class Exchange:
     is_with_fake: bool = False
 
 
-#: How responses, requests_mock, respx, aioresponses, pytest-httpx and vcr say that they have no answer.
-_NO_ROUTE: Final = re.compile(
-    r"match any registered|NoMockAddress|AllMocked|refused: [A-Z]+ http|No response can be found"
-    r"|CannotOverwrite|^StopIteration"
-)
 _exchange: ContextVar[Exchange | None] = ContextVar("pytest_jobs_http_exchange", default=None)
 
 
@@ -88,22 +82,55 @@ def sending(
 
 @contextmanager
 def _answering(sent: HttpRequest) -> Generator[None, None, None]:
-    """Fail the check if a double has answered a request before, and in another history has no answer any more."""
+    """Fail the check if a double has no answer to a request: the verdict would be about the double, not the job.
+
+    The job may rely on that in its first delivery: so tests play a server that is down.
+    """
     current = watcher.get()
-    answered: set[str] = set() if current is None else current.of_search.of("answered", set)
+    places: dict[str, bool] = {} if current is None else current.of_search.of("answered", dict)
     try:
         yield
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        if sent.place in answered and _NO_ROUTE.search(said):
-            refuse_delivery(
-                f"The job sent {sent.method} {sent.url}, to which the double in the place of the server had an "
-                f"answer before and has none now: {said.splitlines()[0].rstrip(' .:')}. Each history and each "
-                "delivery sends it again: let the double answer as often as it is asked (repeat=True of "
-                "aioresponses, no OrderedRegistry of responses), or begin it in the world."
-            )
+        if current is not None and _is_without_answer(error, sent):
+            if current.undisturbed:
+                places.setdefault(sent.place, False)
+            if places.get(sent.place, True):
+                _refuse(sent, error, was_answered=sent.place in places)
         raise
-    answered.add(sent.place)
+    places[sent.place] = True
+
+
+def _is_without_answer(error: Exception, sent: HttpRequest) -> bool:
+    """Return whether a double has no answer: it names the request, as no library does whose connection fails.
+
+    A mock that answers from a list is at its end.
+    """
+    said = str(error)
+    names_request = sent.method in said and sent.url.rstrip("/") in said
+    return names_request or isinstance(error, StopIteration)
+
+
+def _refuse(sent: HttpRequest, error: Exception, *, was_answered: bool) -> None:
+    said = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(" .:")
+    what, then = (
+        "has no answer",
+        (
+            "The clean run did not send it: give the double an answer to it too, since a delivery that finds the "
+            "work of an earlier one may send other requests."
+        ),
+    )
+    if was_answered:
+        what, then = (
+            "had an answer before and has none now",
+            (
+                "Each history and each delivery sends it again: let the double answer as often as it is asked "
+                "(repeat=True of aioresponses, no OrderedRegistry of responses), or begin it in the world."
+            ),
+        )
+    refuse_delivery(
+        f"The job sent {sent.method} {sent.url}, to which the double in the place of the server {what}: {said}. "
+        f"{then}"
+    )
 
 
 def kind_of(request: HttpRequest) -> CallKind:
