@@ -21,8 +21,8 @@ def by_kombu():
     with kombu.Connection("memory://") as connection:
         queue = connection.SimpleQueue("mail")
         queue.put({"number": 7})
-        # Another test may have forbidden to decode JSON.
-        assert queue.get(timeout=1).body == '{"number": 7}'
+        assert queue.qsize() == 1
+        queue.clear()
         queue.close()
 
 
