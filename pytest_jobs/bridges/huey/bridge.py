@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 import huey.api
+import huey.exceptions
 from huey.api import Huey, Result, ResultGroup, Task, TaskWrapper
 from huey.constants import WORKER_THREAD, WORKER_TYPES, EmptyData
 from huey.contrib import asyncio as huey_asyncio

@@ -235,7 +235,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
             if (owner := _found(owner_path)) is not None:
                 _hand_stand_ins(seam, owner, name)
 
-    def _connection(self, original: Callable[[], Any], owner: object) -> Any:
+    def _connection(self, original: Callable[[], Any], owner: Any) -> Any:
         if isinstance(owner, Queue):
             self.store.owners[owner.key.encode()] = owner
             self.store.owners[_SCHEDULES + owner.name.encode()] = owner

@@ -238,7 +238,7 @@ class Tally(Mapping[str, int]):
             )
         return super().__eq__(other)
 
-    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {status}" for status, count in self.items())
