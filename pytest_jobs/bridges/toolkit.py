@@ -419,6 +419,10 @@ class LibraryBridge(Generic[T, M, S]):
     encoding: ClassVar[str] = ""
     #: What a body has for asking for a retry itself: classes such as `Retry`, and methods such as `Task.retry`.
     asks_by: ClassVar[tuple[Any, ...]] = ()
+    #: 1 when the lowest priority is performed first, -1 for the highest, 0 when priorities have no order.
+    order: ClassVar[int] = 0
+    #: Whether the worker is a coroutine, so that functions which are not run on its event loop too.
+    in_loop: ClassVar[bool] = False
     #: What an error advises to make for a second harness.
     another: ClassVar[str] = "one"
     #: Where the library is intercepted. Each class that writes `patch` gets its own.
@@ -501,12 +505,12 @@ class LibraryBridge(Generic[T, M, S]):
         return None
 
     def rank(self, priority: int | None) -> int:
-        """Return a number for a priority; the lowest is performed first. Default: 0, priorities have no order."""
-        return 0
+        """Return a number for a priority; the lowest is performed first. Default: see `order`."""
+        return self.order * (priority or 0)
 
     def is_coroutine(self, record: JobRecord) -> bool:
-        """Say whether performing a record needs an event loop. Default: False."""
-        return False
+        """Say whether performing a record needs an event loop. Default: `in_loop`."""
+        return self.in_loop
 
     def follow_ups(self, record: JobRecord) -> Collection[str]:
         """Return the names of the jobs that the library enqueues after a record. Default: none."""

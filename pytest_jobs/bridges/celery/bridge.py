@@ -98,11 +98,6 @@ def _computed_before(now_ns: int) -> int:
     return computed_ns if computed_ns is not None and is_recent else now_ns
 
 
-def bridge(applications: Sequence[Any]) -> CeleryBridge:
-    """Return a new bridge to Celery; the applications that are named go before others."""
-    return CeleryBridge(applications)
-
-
 class CeleryBridge(
     CountedAttempts[Task, TaskMessage, _Kept], WrittenMessages[Task, TaskMessage, _Kept]
 ):

@@ -94,6 +94,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
     another = "DjangoBridge()"
     noun = "a Django task"
     attempt_class = TaskAttempt
+    order = -1
 
     def __init__(self) -> None:
         """Prepare a bridge.
@@ -242,10 +243,6 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
     def decoded(self, message: StoredTask) -> tuple[tuple[Any, ...], dict[str, Any]]:
         args, kwargs = message.decoded()
         return tuple(args), kwargs
-
-    def rank(self, priority: int | None) -> int:
-        """Return the priority with its sign changed: in Django the higher number goes first."""
-        return -(priority or 0)
 
     def is_coroutine(self, record: JobRecord) -> bool:
         return self.message_of(record).is_coroutine

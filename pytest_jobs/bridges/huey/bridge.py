@@ -20,10 +20,10 @@ from huey.contrib import asyncio as huey_asyncio
 from huey.exceptions import RetryTask
 
 from ...errors import ApplicationError, CriterionError, NotPerformedError, UnknownJobError
-from ..applications import Applications
+from ..applications import ApplicationBridge, Applications
 from ..toolkit import (
+    AT_MOST_ONCE,
     Binder,
-    CountedAttempts,
     Delivery,
     DeliverySemantics,
     Due,
@@ -68,16 +68,7 @@ _computed: ContextVar[tuple[datetime, int] | None] = ContextVar("pytest_jobs_hue
 _normalize_time: Final = huey.api.normalize_time
 
 
-def bridge(applications: Sequence[Any]) -> HueyBridge:
-    """Return a new bridge to all Hueys.
-
-    Args:
-        applications: those that are asked first for a task that a test names by its name.
-    """
-    return HueyBridge(applications)
-
-
-class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
+class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, Store]):
     """Brings the tasks of all Hueys into the harness, instead of their storage."""
 
     name = "huey"
@@ -85,6 +76,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
     encoding = "pickles"
     attempt_class = HueyAttempt
     asks_by = (RetryTask,)
+    order = -1
 
     def __init__(self, hueys: Sequence[Any] = (), *, worker_type: str | None = None) -> None:
         """Prepare a bridge.
@@ -99,28 +91,22 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
             ApplicationError: when one of them is not a Huey, or the consumer has no such workers.
         """
         _PROBE.check(huey.__version__)
-        super().__init__()
-        self.version = huey.__version__
-        for each in hueys:
-            if not isinstance(each, Huey):
-                raise ApplicationError(
-                    f"{each!r} is not a Huey: name the object whose `task` decorates the functions."
-                )
+        known: Applications[Huey] = Applications(
+            hueys,
+            Huey,
+            wanted="a Huey: name the object whose `task` decorates the functions",
+            otherwise="the Hueys of huey",
+            tasks_of=lambda application: application._registry._registry,
+        )
+        super().__init__(huey.__version__, known)
         if worker_type is not None and worker_type not in WORKER_TYPES:
             raise ApplicationError(
                 f"HueyBridge(worker_type={worker_type!r}) names no kind of worker of the consumer: write one of "
                 f"{', '.join(sorted(WORKER_TYPES))}."
             )
         self._worker_type = worker_type
-        self._hueys: Applications[Huey] = Applications(hueys, lambda kinds: Huey in kinds)
         #: What the decorators made, by the classes of the tasks.
         self._wrappers: dict[TaskClass, TaskWrapper | None] = {}
-
-    def __str__(self) -> str:
-        return str(self._hueys) or "the Hueys of huey"
-
-    def described(self) -> str:
-        return self._hueys.described()
 
     def new_store(self) -> Store:
         return Store(self)
@@ -252,7 +238,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         if before is not None:
             message.attempt = before.message.attempt + 1
             message.retries_at_first = before.message.retries_at_first
-        self._hueys.note(application)
+        self.applications.note(application)
         record = self.new_record(message)
         records[id(record)] = record
         self.sink.added(record)
@@ -283,7 +269,8 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         if isinstance(job, type) and issubclass(job, Task):
             return job
         if isinstance(job, str):
-            return self._hueys.find(job, lambda application: registered(application, job))
+            named: TaskClass | None = self.applications.find(job)
+            return named
         # `on_commit_task` of the Django app makes a function.
         function = vars(job).get("call_local") if inspect.isfunction(job) else None
         return None if function is None else self._having(function)
@@ -292,9 +279,6 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         name = f"{function.__module__}.{function.__name__}"
         found = self.find(name)
         return found if found is not None and self.body_of(found) is function else None
-
-    def known_names(self) -> set[str]:
-        return {name for each in self._hueys.every() for name in each._registry._registry}
 
     def name_of(self, task: TaskClass) -> str:
         return f"{task.__module__}.{task.__name__}"
@@ -341,18 +325,9 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
     def payload_of(self, message: TaskMessage) -> object:
         return message.data
 
-    def rank(self, priority: int | None) -> int:
-        """Return the priority with its sign changed: Huey takes the highest number first."""
-        return -(priority or 0)
-
     def semantics_of(self, task: TaskClass) -> DeliverySemantics:
         """Return the same for every task: each storage takes a task from the queue before it runs."""
-        return DeliverySemantics(
-            acknowledged="before",
-            redelivered_on_raise=False,
-            redelivered_on_kill=False,
-            redelivered_on_outage=False,
-        )
+        return AT_MOST_ONCE
 
     def policy_of(self, task: TaskClass) -> RetryPolicy:
         delay: float = task.default_retry_delay or 0
@@ -396,7 +371,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         return again
 
     def send(self, task: TaskClass, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        owner = next((each for each in self._hueys.every() if self._owns(each, task)), None)
+        owner = next((each for each in self.applications.every() if self._owns(each, task)), None)
         if owner is None:
             raise CriterionError(
                 f"No Huey that is known here has the task {self.name_of(task)}: name the Huey in jobs_apps, or "
@@ -410,7 +385,9 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
     def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield the periodic tasks that the scheduler of the consumer enqueues, which looks once a minute."""
         periodic = [
-            (each, task) for each in self._hueys.every() for task in each._registry._periodic_tasks
+            (each, task)
+            for each in self.applications.every()
+            for task in each._registry._periodic_tasks
         ]
         for minute_ns in minutes_between(after_ns, until_ns) if periodic else ():
             for application, task_class in periodic:
@@ -419,7 +396,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
                     yield (
                         minute_ns,
                         partial(application.enqueue, task),
-                        *self._hueys.far(application),
+                        *self.applications.far(application),
                     )
 
     # Performing

@@ -20,17 +20,15 @@ from oban.worker import WorkerResolutionError, _registry, resolve_worker, worker
 from psycopg_pool import AsyncConnectionPool
 
 from ...errors import (
-    ApplicationError,
     BridgeError,
     CriterionError,
     DeclarationError,
     UnknownJobError,
 )
-from ..applications import Applications
+from ..applications import ApplicationBridge, Applications
 from ..toolkit import (
     RETRY,
     Binder,
-    CountedAttempts,
     Delivery,
     DeliverySemantics,
     Due,
@@ -90,22 +88,17 @@ _given: ContextVar[Any] = ContextVar("pytest_jobs_oban_conn", default=None)
 _WAITING: Final = frozenset(("available", "scheduled", "retryable"))
 
 
-def bridge(applications: Sequence[Any]) -> ObanBridge:
-    """Return a new bridge to all instances of Oban.
-
-    Args:
-        applications: instances, whose modules declare the workers.
-    """
-    return ObanBridge(applications)
-
-
-class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, SentJob, Rows]):
+class ObanBridge(
+    ApplicationBridge[Applications[Oban], type, SentJob, Rows], WrittenMessages[type, SentJob, Rows]
+):
     """Brings the jobs of all instances of Oban into the harness, instead of their databases."""
 
     name = "oban"
     capabilities = frozenset(("eta", "priority", "headers", "retry", "async", "serialise", "cron"))
     noun = "a job of Oban"
     attempt_class = JobAttempt
+    order = 1
+    in_loop = True
 
     def __init__(self, instances: Sequence[Any] = ()) -> None:
         """Prepare a bridge.
@@ -118,22 +111,13 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
             ApplicationError: when one of them is not an instance.
         """
         _PROBE.check(oban.__version__)
-        super().__init__()
-        self.version = oban.__version__
-        for each in instances:
-            if not isinstance(each, Oban):
-                raise ApplicationError(
-                    f"{each!r} is not an Oban: name the object that `Oban(pool=...)` made."
-                )
-        self._instances: Applications[Oban] = Applications(instances, lambda kinds: Oban in kinds)
-        #: The names of the workers for which jobs were enqueued; some belong to other services.
-        self._named: set[str] = set()
-
-    def __str__(self) -> str:
-        return str(self._instances) or "the workers of oban"
-
-    def described(self) -> str:
-        return self._instances.described()
+        known: Applications[Oban] = Applications(
+            instances,
+            Oban,
+            wanted="an Oban: name the object that `Oban(pool=...)` made",
+            otherwise="the workers of oban",
+        )
+        super().__init__(oban.__version__, known)
 
     def new_store(self) -> Rows:
         return Rows()
@@ -153,7 +137,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
         self, original: Callable[..., Any], instance: Oban, *args: Any, **kwargs: Any
     ) -> Any:
         """Enqueue as in production, whatever testing mode is set."""
-        self._instances.note(instance)
+        self.applications.note(instance)
         with testing.mode("manual"):
             return await original(*args, **kwargs)
 
@@ -169,10 +153,6 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
     def _pool(self, original: Callable[[], Any], query: Query) -> Any:
         self._kept()
         return _NoConnection(original())
-
-    def _kept(self) -> Rows:
-        self.sink  # noqa: B018 - raises where no harness is open
-        return self.store
 
     def _now(self) -> datetime:
         return to_datetime(self.sink.now_ns())
@@ -195,7 +175,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
     def _insert(self, jobs: Sequence[Job]) -> None:
         now_ns = self.sink.now_ns()
         for row in self._kept().insert(jobs, to_datetime(now_ns)):
-            self._named.add(row["worker"])
+            self.sent_names.add(row["worker"])
             # One that was inserted as completed, say, is never performed.
             if row["state"] in _WAITING:
                 self._report(row, SentJob(row, now_ns))
@@ -321,11 +301,6 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
         is_worker = isinstance(found, type) and hasattr(found, "_oban_name")
         return found if is_worker and isinstance(found, type) else None
 
-    def identify(self, job: object) -> str | None:
-        """Return the name of a worker, or a name under which something was enqueued."""
-        name = super().identify(job)
-        return job if name is None and isinstance(job, str) and job in self._named else name
-
     def known_names(self) -> set[str]:
         return set(_registry)
 
@@ -366,14 +341,6 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
     def decoded(self, message: SentJob) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Decode the arguments. Oban has named ones alone."""
         return (), message.args
-
-    def rank(self, priority: int | None) -> int:
-        """Return the priority: the lowest number goes first."""
-        return priority or 0
-
-    def is_coroutine(self, record: JobRecord) -> bool:
-        """Return True: the executor is a coroutine, also for functions that are not."""
-        return True
 
     def semantics_of(self, task: type) -> DeliverySemantics:
         """Return what happens to a job whose worker declares how many attempts there are.

@@ -20,7 +20,7 @@ from rq.queue import Queue
 from rq.registry import ScheduledJobRegistry
 from rq.utils import as_text, now
 
-from ...errors import ApplicationError, BridgeError, CriterionError, DeserializationError
+from ...errors import BridgeError, CriterionError, DeserializationError
 from ...harness.time.waiting import off_the_loop
 from ..toolkit import (
     FIRST,
@@ -112,15 +112,6 @@ _SECOND_NS: Final = 1_000_000_000
 _counted_from: ContextVar[int | None] = ContextVar("pytest_jobs_rq_counted_from", default=None)
 
 
-def bridge(applications: Sequence[Any]) -> RqBridge:
-    """Return a new bridge to all queues.
-
-    Args:
-        applications: queues, and cron schedulers.
-    """
-    return RqBridge(applications)
-
-
 class Servers(RedisServers):
     """The servers, whose queues and schedules say which jobs wait."""
 
@@ -173,6 +164,8 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
     encoding = "pickles"
     attempt_class = RqAttempt
     asks_by = (Retry,)
+    #: A job that was enqueued `at_front` has -1.
+    order = 1
 
     def __init__(self, applications: Sequence[Any] = ()) -> None:
         """Prepare a bridge.
@@ -189,9 +182,6 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         """
         _PROBE.check(rq.__version__)
         check_fakeredis("RQ", "rq")
-        for each in applications:
-            if not isinstance(each, Queue | CronScheduler):
-                raise ApplicationError(f"{each!r} is not a Queue or a CronScheduler of RQ.")
         super().__init__()
         self.version = rq.__version__
         self._queues = [each for each in applications if isinstance(each, Queue)]
@@ -444,10 +434,6 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
             raise DeserializationError(
                 f"{message!r} cannot be read by the serializer of its queue: {error}."
             ) from error
-
-    def rank(self, priority: int | None) -> int:
-        """Return the priority: a job that was enqueued `at_front` has -1."""
-        return priority or 0
 
     def is_coroutine(self, record: JobRecord) -> bool:
         return iscoroutinefunction(self.task_of(self.message_of(record)))
