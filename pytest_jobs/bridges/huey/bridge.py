@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import sys
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
@@ -55,6 +54,7 @@ _PROBE: Final = Probe(
     "huey.api:ResultGroup.as_completed",
     "huey.api:Task.execute(_)",
     "huey.api:TaskWrapper.s",
+    "huey.api:TaskWrapper.schedule",
     "huey.api:normalize_time(eta=, delay=, utc=)",
     "huey.contrib.asyncio:asyncio",
     "huey.registry:Registry.string_to_task(_, _)",
@@ -99,14 +99,14 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
             tasks_of=lambda application: application._registry._registry,
         )
         super().__init__(huey.__version__, known)
+        #: What the decorators made, by the classes of the tasks, which Huey alone keeps.
+        self._wrappers: dict[TaskClass, TaskWrapper | None] = {}
         if worker_type is not None and worker_type not in WORKER_TYPES:
             raise ApplicationError(
                 f"HueyBridge(worker_type={worker_type!r}) names no kind of worker of the consumer: write one of "
                 f"{', '.join(sorted(WORKER_TYPES))}."
             )
         self._worker_type = worker_type
-        #: What the decorators made, by the classes of the tasks.
-        self._wrappers: dict[TaskClass, TaskWrapper | None] = {}
 
     def new_store(self) -> Store:
         return Store(self)
@@ -119,6 +119,8 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
         seam.overlay(Huey, "immediate", HueyBridge._immediate)
         seam.wrap(Huey, "serialize_task", HueyBridge._serialize)
         seam.wrap(Huey, "execute", HueyBridge._execute)
+        for name in ("s", "schedule"):
+            seam.wrap(TaskWrapper, name, HueyBridge._called)
         # No bridge is needed for it, and a task has three signals.
         seam.set(Huey, "_emit", _noting(Huey._emit))
         if hasattr(Huey, "_timeout_context"):
@@ -129,6 +131,12 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
         seam.wrap(Result, "get_raw_result", HueyBridge._result, application=of_result)
         seam.wrap(ResultGroup, "as_completed", HueyBridge._as_completed)
         seam.set(huey_asyncio, "asyncio", NeverWaiting(huey_asyncio.asyncio, HueyBridge.seam))
+
+    def _called(
+        self, original: Callable[..., Any], wrapper: TaskWrapper, *args: Any, **kwargs: Any
+    ) -> Any:
+        self._wrappers[wrapper.task_class] = wrapper
+        return original(*args, **kwargs)
 
     def _storage(self, original: Callable[[], Any], application: Huey) -> Kept:
         return self.store.storage_of(application)
@@ -315,7 +323,13 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
         if found is None:
             return record.name
         if found not in self._wrappers:
-            self._wrappers[found] = wrapper_of(found)
+            # The scheduler of the consumer enqueues the class of a periodic task.
+            made = [*vars(sys.modules.get(found.__module__, huey)).values()]
+            # By the type, since a lazy object computes its `__class__`.
+            wrappers = (each for each in made if TaskWrapper in type(each).__mro__)
+            self._wrappers[found] = next(
+                filter(lambda each: each.task_class is found, wrappers), None
+            )
         return self._wrappers[found] or found
 
     def decoded(self, message: TaskMessage) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -474,14 +488,3 @@ def _normalized(eta: Any = None, delay: Any = None, utc: bool = True) -> Any:
     if not isinstance(delay, timedelta):
         delay = timedelta(seconds=delay)
     return bridge.after(delay, utc=utc)
-
-
-def wrapper_of(task: TaskClass) -> TaskWrapper | None:
-    """Return what a decorator made; Huey keeps only the class of the task."""
-    referrers = gc.get_referrers(task)
-    # Of an object that has its attributes in a dictionary, that dictionary refers to the class.
-    mappings = [each for each in referrers if type(each) is dict and "task_class" in each]
-    every = [*referrers, *(gc.get_referrers(*mappings) if mappings else ())]
-    return next(
-        (each for each in every if isinstance(each, TaskWrapper) and each.task_class is task), None
-    )
