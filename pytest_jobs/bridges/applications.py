@@ -203,9 +203,6 @@ class ApplicationBridge(CountedAttempts[T, M, S], Generic[K, T, M, S]):
             f"{declaring}, or name what this service declares."
         )
 
-    def retried(self, message: Any, attempt: int) -> Any:
-        return message.as_attempt(attempt)
-
 
 def _path(variables: Sequence[tuple[ModuleType, str]]) -> str:
     """Return the variable of the module that made an object, as `jobs_apps` would name it."""

@@ -27,6 +27,7 @@ from ..errors import (
 )
 from ..harness.commits.callables import PASSING_ON, calling_line
 from ..harness.records.bridge import (
+    AT_LEAST_ONCE,
     AT_MOST_ONCE,
     Around,
     BodiesAsk,
@@ -66,6 +67,7 @@ from .seam import Seam
 from .transactions import transaction_on
 
 __all__ = [
+    "AT_LEAST_ONCE",
     "AT_MOST_ONCE",
     "FIRST",
     "JOB_ERRORS",
@@ -267,6 +269,7 @@ class Attempt(Generic[M]):
         error: BaseException | None,
         *,
         bounds_ns: tuple[int, int] | None = None,
+        is_exact: bool = False,
         status: Status = "retried",
     ) -> Delivery:
         """Return the delivery of a job that the library has sent again.
@@ -274,19 +277,21 @@ class Attempt(Generic[M]):
         Args:
             error: what the job raised.
             bounds_ns: the shortest and the longest that jitter could have made the wait.
+            is_exact: whether nothing was drawn for it, so that both are the wait itself.
             status: `snoozed` for a job that asked to run again and has not failed.
         """
         if self.again is None:
             raise BridgeError(f"{self.record!r} was not sent again, so it is not {status}.")
         envelope = self.again.envelope
         due_ns = envelope.enqueued_ns if envelope.due_ns is None else envelope.due_ns
+        wait_ns = due_ns - envelope.enqueued_ns
         return Delivery(
             self.record,
             self.now_ns,
             status,
             error=error,
-            wait_ns=due_ns - envelope.enqueued_ns,
-            wait_bounds_ns=bounds_ns,
+            wait_ns=wait_ns,
+            wait_bounds_ns=(wait_ns, wait_ns) if is_exact else bounds_ns,
         )
 
 
@@ -801,8 +806,10 @@ class CountedAttempts(LibraryBridge[T, M, S]):
     """A bridge whose messages carry the number of their attempt, which `jobs.perform(record, attempt=3)` needs."""
 
     def retried(self, message: M, attempt: int) -> M:
-        """Return the message that the library sends for another attempt."""
-        raise not_written(self, "retried")
+        """Return the message that the library sends for another attempt. Default: `as_attempt` of the message."""
+        if not hasattr(message, "as_attempt"):
+            raise not_written(self, "retried")
+        return cast(M, message.as_attempt(attempt))
 
     def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
         """Return a record of another attempt, without reporting it."""
@@ -895,10 +902,14 @@ class WrittenMessages(LibraryBridge[T, M, S]):
     def fields(self, message: M) -> Mapping[str, Any]:
         """Return a message as values of JSON, without its id and its times. `args` and `kwargs` are among them.
 
+        Default: `fields` of the message.
+
         Raises:
             PayloadError: when the library did not write this message as text.
         """
-        raise not_written(self, "fields")
+        if not hasattr(message, "fields"):
+            raise not_written(self, "fields")
+        return cast("Mapping[str, Any]", message.fields())
 
     def message_from(self, fields: Mapping[str, Any]) -> M:
         """Return a message that has these fields and is enqueued now.

@@ -540,8 +540,7 @@ class ArqBridge(
         due_ms = score + wait_ms - asked_ms
         again = message.retried(message.attempt + 1, due_ms, wait_ms, self.sink.now_ns())
         self.report(again)
-        wait_ns = wait_ms * _MS
-        return attempt.retried(error, bounds_ns=(wait_ns, wait_ns))
+        return attempt.retried(error, is_exact=True)
 
     async def _worker(self, settings: WorkerSettings) -> HarnessWorker:
         """Return the worker with some settings on the running event loop, started."""

@@ -441,12 +441,6 @@ class CeleryBridge(
     def known_names(self) -> set[str]:
         return self._apps.names()
 
-    def retried(self, message: TaskMessage, attempt: int) -> TaskMessage:
-        return message.as_attempt(attempt)
-
-    def fields(self, message: TaskMessage) -> Mapping[str, Any]:
-        return message.fields()
-
     def message_from(self, fields: Mapping[str, Any]) -> TaskMessage:
         """Return the message as the application that has the task would send it now.
 

@@ -271,9 +271,6 @@ class DramatiqBridge(
             options = (options.get("pipe_target") or {}).get("options")
         return None if options is None else str(options["group_completion_uuid"])
 
-    def fields(self, message: SentMessage) -> Mapping[str, Any]:
-        return message.fields()
-
     def message_from(self, fields: Mapping[str, Any]) -> SentMessage:
         """Return a message for the broker that has the actor.
 

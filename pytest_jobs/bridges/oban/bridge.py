@@ -27,6 +27,8 @@ from ...errors import (
 )
 from ..applications import ApplicationBridge, Applications
 from ..toolkit import (
+    AT_LEAST_ONCE,
+    AT_MOST_ONCE,
     RETRY,
     Binder,
     Delivery,
@@ -348,13 +350,7 @@ class ObanBridge(
         Oban's lifeline makes a job available again that has been `executing` for five minutes. It discards a job
         that has no attempts left.
         """
-        is_kept = _max_attempts(task) > 1
-        return DeliverySemantics(
-            acknowledged="after" if is_kept else "before",
-            redelivered_on_raise=False,
-            redelivered_on_kill=is_kept,
-            redelivered_on_outage=is_kept,
-        )
+        return AT_LEAST_ONCE if _max_attempts(task) > 1 else AT_MOST_ONCE
 
     def policy_of(self, task: type) -> RetryPolicy | None:
         """Return the schedule of Oban; None for a `backoff` of the project."""
@@ -378,9 +374,6 @@ class ObanBridge(
                 f"for {attempt}."
             )
         return message.as_attempt(attempt)
-
-    def fields(self, message: SentJob) -> Mapping[str, Any]:
-        return message.fields()
 
     def message_from(self, fields: Mapping[str, Any]) -> SentJob:
         name = fields["worker"]
@@ -483,7 +476,7 @@ class ObanBridge(
             wait_ns = schedule_in_ns(executor)
             row["scheduled_at"] = to_datetime(now_ns + wait_ns)
             self.report(SentJob(row, now_ns, now_ns + wait_ns))
-            return attempt.repeated(executor, wait_ns)
+            return attempt.repeated(executor)
         if row["state"] not in ("completed", "cancelled", "discarded"):
             raise BridgeError(
                 f"Oban ended {attempt.record!r} in the state {row['state']!r}, and pytest-jobs does not know what "

@@ -23,6 +23,8 @@ from rq.utils import as_text, now
 from ...errors import BridgeError, CriterionError, DeserializationError
 from ...harness.time.waiting import off_the_loop
 from ..toolkit import (
+    AT_LEAST_ONCE,
+    AT_MOST_ONCE,
     FIRST,
     REDELIVERY,
     RETRY,
@@ -460,13 +462,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
 
         It counts as one that failed: a `Retry` sends it again, and without one it is a failed job.
         """
-        is_retried = self._retry_of(task) is not None
-        return DeliverySemantics(
-            acknowledged="after" if is_retried else "before",
-            redelivered_on_raise=False,
-            redelivered_on_kill=is_retried,
-            redelivered_on_outage=is_retried,
-        )
+        return AT_MOST_ONCE if self._retry_of(task) is None else AT_LEAST_ONCE
 
     def policy_of(self, task: Callable[..., Any]) -> RetryPolicy | None:
         retry = self._retry_of(task)

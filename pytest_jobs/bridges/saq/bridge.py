@@ -381,9 +381,6 @@ class SaqBridge(
             )
         return message.as_attempt(attempt)
 
-    def fields(self, message: SaqMessage) -> Mapping[str, Any]:
-        return message.fields()
-
     def message_from(self, fields: Mapping[str, Any]) -> SaqMessage:
         """Return a job for the queue that it was recorded in.
 

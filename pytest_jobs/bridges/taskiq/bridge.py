@@ -428,9 +428,6 @@ class TaskiqBridge(
     def policy_of(self, task: Task) -> RetryPolicy | None:
         return policy_of(task, self.broker_of(task))
 
-    def fields(self, message: SentMessage) -> Mapping[str, Any]:
-        return message.fields()
-
     def message_from(self, fields: Mapping[str, Any]) -> SentMessage:
         """Return a message for the broker that has the task, or for the first one.
 
