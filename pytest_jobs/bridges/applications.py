@@ -1,21 +1,20 @@
-"""The applications of a job library in this process: apps, brokers, schedulers."""
+"""The applications of a job library in this process (apps, brokers, schedulers), and a bridge to all of them."""
 
 from __future__ import annotations
 
 import dis
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from ..errors import AmbiguousJobError
+from ..errors import AmbiguousJobError, ApplicationError, DeclarationError
 from ..harness.records.attributes import variables_of_modules
+from .toolkit import CountedAttempts, M, S, T
 
 #: An application, as the library calls it.
 A = TypeVar("A")
-#: A task, as an application holds it.
-T = TypeVar("T")
 
 
 class Applications(Generic[A]):
@@ -25,16 +24,33 @@ class Applications(Generic[A]):
     top of modules.
     """
 
-    def __init__(self, named: Iterable[A], is_one: Callable[[tuple[type, ...]], bool]) -> None:
+    def __init__(
+        self,
+        named: Iterable[Any],
+        kind: type[A],
+        *,
+        wanted: str,
+        otherwise: str = "",
+        tasks_of: Callable[[A], Mapping[str, Any]] = lambda _: {},
+    ) -> None:
         """Begin with the applications that `jobs_apps` names.
 
         Args:
             named: these applications.
-            is_one: says by the type of an object, and the bases of this type, whether it is an application. It is
-                not given the object, since a lazy object may load its library when it is asked for its class.
+            kind: their class.
+            wanted: what an error says that each has to be, and what to name.
+            otherwise: what errors call the applications when none is named.
+            tasks_of: returns the tasks of an application by their names.
+
+        Raises:
+            ApplicationError: when one of them is not an application.
         """
-        self.named = tuple(named)
-        self._is_one = is_one
+        self.named: tuple[A, ...] = tuple(named)
+        self._kind = kind
+        for each in self.named:
+            if not isinstance(each, kind):
+                raise ApplicationError(f"{each!r} is not {wanted}.")
+        self._otherwise, self._tasks_of = otherwise, tasks_of
         self._senders: list[A] = []
         #: How many modules there were, and the applications in them.
         self._in_modules: tuple[int, tuple[A, ...]] = (0, ())
@@ -67,18 +83,29 @@ class Applications(Generic[A]):
         found = {id(each): each for applications in self.ranked() for each in applications}
         return list(found.values())
 
-    def find(self, name: str, get: Callable[[A], T | None]) -> T | None:
-        """Return the task with a name that the nearest applications have; None when none has it.
+    def names(self) -> set[str]:
+        """Return the names of all tasks."""
+        return {name for each in self.every() for name in self._tasks_of(each)}
 
-        Args:
-            name: the name.
-            get: returns the task of this name that an application has; None when it has none.
+    def is_one(self, kinds: tuple[type, ...]) -> bool:
+        """Say by the type of an object, and the bases of this type, whether it is an application.
+
+        It is not given the object, since a lazy object may load its library when it is asked for its class.
+        """
+        return self._kind in kinds
+
+    def find(self, name: str) -> Any:
+        """Return the task with a name that the nearest applications have; None when none has it.
 
         Raises:
             AmbiguousJobError: when two applications that are asked together have tasks of it.
         """
         for applications in self.ranked():
-            tasks = [(each, task) for each in applications if (task := get(each)) is not None]
+            tasks = [
+                (each, task)
+                for each in applications
+                if (task := self._tasks_of(each).get(name)) is not None
+            ]
             if len({id(task) for _, task in tasks}) > 1:
                 having = " and ".join(repr(each) for each, _ in tasks)
                 raise AmbiguousJobError(
@@ -105,13 +132,76 @@ class Applications(Generic[A]):
     def _found_in_modules(self) -> dict[int, tuple[A, list[tuple[ModuleType, str]]]]:
         """Return the applications that are variables of modules, each with these variables, by their ids."""
         found: dict[int, tuple[A, list[tuple[ModuleType, str]]]] = {}
-        wanted = variables_of_modules(lambda kind: self._is_one(kind.__mro__))
+        wanted = variables_of_modules(lambda kind: self.is_one(kind.__mro__))
         for _, module, name, value in wanted:
             found.setdefault(id(value), (value, []))[1].append((module, name))
         return found
 
     def __str__(self) -> str:
-        return " and ".join(map(repr, self.named))
+        return " and ".join(map(repr, self.named)) or self._otherwise
+
+
+class _Known(Protocol):
+    """What an `ApplicationBridge` asks of the applications: `Applications`, or another order of them."""
+
+    def names(self) -> Collection[str]: ...
+
+    def described(self) -> str: ...
+
+
+#: The applications of a library.
+K = TypeVar("K", bound=_Known)
+
+
+class ApplicationBridge(CountedAttempts[T, M, S], Generic[K, T, M, S]):
+    """A bridge to a library whose applications have tasks by names, and by whose names other services enqueue."""
+
+    #: What errors say of a task of another service, with "{}" for the applications, and what declares one here.
+    elsewhere: ClassVar[tuple[str, str]]
+
+    def __init__(self, version: str, applications: K) -> None:
+        """Prepare a bridge.
+
+        Args:
+            version: the installed version of the library.
+            applications: those that are asked for a task that a test names by its name.
+        """
+        super().__init__()
+        self.version, self.applications = version, applications
+        #: The names under which something was sent, some of them of tasks of other services.
+        self.sent_names: set[str] = set()
+
+    def __str__(self) -> str:
+        return str(self.applications)
+
+    def described(self) -> str:
+        return self.applications.described()
+
+    def _kept(self) -> S:
+        """Return the store.
+
+        Raises:
+            NoHarnessError: when no harness is open.
+        """
+        self.sink  # noqa: B018 - raises then
+        return self.store
+
+    def identify(self, job: object) -> str | None:
+        """Return the name of a task, or a name under which something was sent."""
+        name = super().identify(job)
+        return job if name is None and isinstance(job, str) and job in self.sent_names else name
+
+    def known_names(self) -> Collection[str]:
+        return self.applications.names()
+
+    def unknown(self, job: object) -> Exception:
+        if self.identify(job) is None:
+            return super().unknown(job)
+        where, declaring = self.elsewhere
+        return DeclarationError(
+            f"{job!r} {where.format(self)}, so there is no function to look at: import the module that "
+            f"{declaring}, or name what this service declares."
+        )
 
 
 def _path(variables: Sequence[tuple[ModuleType, str]]) -> str:

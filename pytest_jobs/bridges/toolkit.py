@@ -27,6 +27,7 @@ from ..errors import (
 )
 from ..harness.commits.callables import PASSING_ON, calling_line
 from ..harness.records.bridge import (
+    AT_LEAST_ONCE,
     AT_MOST_ONCE,
     Around,
     BodiesAsk,
@@ -66,6 +67,7 @@ from .seam import Seam
 from .transactions import transaction_on
 
 __all__ = [
+    "AT_LEAST_ONCE",
     "AT_MOST_ONCE",
     "FIRST",
     "JOB_ERRORS",
@@ -267,6 +269,7 @@ class Attempt(Generic[M]):
         error: BaseException | None,
         *,
         bounds_ns: tuple[int, int] | None = None,
+        is_exact: bool = False,
         status: Status = "retried",
     ) -> Delivery:
         """Return the delivery of a job that the library has sent again.
@@ -274,19 +277,21 @@ class Attempt(Generic[M]):
         Args:
             error: what the job raised.
             bounds_ns: the shortest and the longest that jitter could have made the wait.
+            is_exact: whether nothing was drawn for it, so that both are the wait itself.
             status: `snoozed` for a job that asked to run again and has not failed.
         """
         if self.again is None:
             raise BridgeError(f"{self.record!r} was not sent again, so it is not {status}.")
         envelope = self.again.envelope
         due_ns = envelope.enqueued_ns if envelope.due_ns is None else envelope.due_ns
+        wait_ns = due_ns - envelope.enqueued_ns
         return Delivery(
             self.record,
             self.now_ns,
             status,
             error=error,
-            wait_ns=due_ns - envelope.enqueued_ns,
-            wait_bounds_ns=bounds_ns,
+            wait_ns=wait_ns,
+            wait_bounds_ns=(wait_ns, wait_ns) if is_exact else bounds_ns,
         )
 
 
@@ -419,6 +424,10 @@ class LibraryBridge(Generic[T, M, S]):
     encoding: ClassVar[str] = ""
     #: What a body has for asking for a retry itself: classes such as `Retry`, and methods such as `Task.retry`.
     asks_by: ClassVar[tuple[Any, ...]] = ()
+    #: 1 when the lowest priority is performed first, -1 for the highest, 0 when priorities have no order.
+    order: ClassVar[int] = 0
+    #: Whether the worker is a coroutine, so that functions which are not run on its event loop too.
+    in_loop: ClassVar[bool] = False
     #: What an error advises to make for a second harness.
     another: ClassVar[str] = "one"
     #: Where the library is intercepted. Each class that writes `patch` gets its own.
@@ -501,12 +510,12 @@ class LibraryBridge(Generic[T, M, S]):
         return None
 
     def rank(self, priority: int | None) -> int:
-        """Return a number for a priority; the lowest is performed first. Default: 0, priorities have no order."""
-        return 0
+        """Return a number for a priority; the lowest is performed first. Default: see `order`."""
+        return self.order * (priority or 0)
 
     def is_coroutine(self, record: JobRecord) -> bool:
-        """Say whether performing a record needs an event loop. Default: False."""
-        return False
+        """Say whether performing a record needs an event loop. Default: `in_loop`."""
+        return self.in_loop
 
     def follow_ups(self, record: JobRecord) -> Collection[str]:
         """Return the names of the jobs that the library enqueues after a record. Default: none."""
@@ -797,8 +806,10 @@ class CountedAttempts(LibraryBridge[T, M, S]):
     """A bridge whose messages carry the number of their attempt, which `jobs.perform(record, attempt=3)` needs."""
 
     def retried(self, message: M, attempt: int) -> M:
-        """Return the message that the library sends for another attempt."""
-        raise not_written(self, "retried")
+        """Return the message that the library sends for another attempt. Default: `as_attempt` of the message."""
+        if not hasattr(message, "as_attempt"):
+            raise not_written(self, "retried")
+        return cast(M, message.as_attempt(attempt))
 
     def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
         """Return a record of another attempt, without reporting it."""
@@ -891,10 +902,14 @@ class WrittenMessages(LibraryBridge[T, M, S]):
     def fields(self, message: M) -> Mapping[str, Any]:
         """Return a message as values of JSON, without its id and its times. `args` and `kwargs` are among them.
 
+        Default: `fields` of the message.
+
         Raises:
             PayloadError: when the library did not write this message as text.
         """
-        raise not_written(self, "fields")
+        if not hasattr(message, "fields"):
+            raise not_written(self, "fields")
+        return cast("Mapping[str, Any]", message.fields())
 
     def message_from(self, fields: Mapping[str, Any]) -> M:
         """Return a message that has these fields and is enqueued now.

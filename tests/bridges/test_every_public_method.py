@@ -336,7 +336,7 @@ async def _awaited(returned):
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_what_puts_a_job_into_the_store_is_recorded(library):
     pytest.importorskip(library)
-    bridge = import_module(f"pytest_jobs.bridges.{library}.bridge").bridge
+    bridge = import_module(f"pytest_jobs.bridges.{library}").bridge
     row = LIBRARIES[library]
     sends, lost, leaked, missing = set(), set(), set(), set()
     for place, name in public_methods(row.world()):

@@ -10,6 +10,7 @@ from tables import each_row
 from pytest_jobs.bridges.toolkit import (
     RETRY,
     Attempt,
+    CountedAttempts,
     DeliverySemantics,
     Drawn,
     LibraryBridge,
@@ -330,6 +331,35 @@ def test_what_is_to_be_written_says_so(method, given):
         match=f"^LibraryBridge does not define `{method}`, .*bridge-your-own.md",
     ):
         getattr(LibraryBridge(), method)(*given)
+
+
+class OfItself(Message):
+    def as_attempt(self, attempt):
+        return OfItself(self.name, self.job_id, self.enqueued_ns, attempt=attempt)
+
+    def fields(self):
+        return {"args": [], "kwargs": {"name": self.name}}
+
+
+def test_a_message_is_asked_for_its_fields_and_its_next_attempt():
+    message = OfItself("greet", "1", 0)
+    assert WrittenMessages().fields(message) == {"args": [], "kwargs": {"name": "greet"}}
+    assert CountedAttempts().retried(message, 3).attempt == 3
+
+
+@each_row(
+    ("base", "method", "given"),
+    [(WrittenMessages, "fields", ()), (CountedAttempts, "retried", (3,))],
+)
+def test_a_message_that_cannot_tell_leaves_it_to_the_bridge(base, method, given):
+    with pytest.raises(NotImplementedError, match=f"^{base.__name__} does not define `{method}`"):
+        getattr(base(), method)(Message("greet", "1", 0), *given)
+
+
+@each_row(("order", "ranks"), [(0, [0, 0]), (1, [5, 0]), (-1, [-5, 0])])
+def test_the_class_says_which_priority_goes_first(order, ranks):
+    kind = type("Ordered", (LibraryBridge,), {"order": order})
+    assert [kind().rank(5), kind().rank(None)] == ranks
 
 
 MONDAY = datetime(2030, 1, 7, tzinfo=UTC)

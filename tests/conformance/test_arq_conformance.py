@@ -113,7 +113,7 @@ class ArqLibrary:
     def enqueue(self, job, args=(), kwargs=None, *, wait=None, queue=None, **options):
         names = {
             task.body: name
-            for name, task in ArqBridge([self.Settings])._settings.named[0].tasks.items()
+            for name, task in ArqBridge([self.Settings]).applications.named[0].tasks.items()
         }
         return client().enqueue_job(
             names[job], *args, _defer_by=wait, _queue_name=queue, **(kwargs or {})

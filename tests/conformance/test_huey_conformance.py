@@ -51,8 +51,11 @@ class HueyLibrary:
         self, job, args=(), kwargs=None, *, wait=None, queue=None, priority=None, headers=None
     ):
         application = others if queue == "others" else notes
-        name = f"{job.func.__module__}.{job.func.__name__}"
-        task = application._registry.string_to_task(name)(args, kwargs, priority=priority)
+        task = job.s(*args, **(kwargs or {}))
+        if application is not job.huey:
+            name = f"{job.func.__module__}.{job.func.__name__}"
+            task = application._registry.string_to_task(name)(args, kwargs)
+        task.priority = priority
         if wait is not None:
             task.eta = huey.api.normalize_time(delay=wait)
         return application.enqueue(task)

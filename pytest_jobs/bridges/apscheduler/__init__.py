@@ -13,6 +13,8 @@ schedulers that `jobs_apps` names, as `apscheduler:package.module:scheduler`.
 
 from __future__ import annotations
 
-from .bridge import bridge
+from .bridge import APSchedulerBridge
+
+bridge = APSchedulerBridge
 
 __all__ = ["bridge"]

@@ -64,15 +64,6 @@ _PROBE: Final = Probe(
 )
 
 
-def bridge(applications: Sequence[Any]) -> APSchedulerBridge:
-    """Return a new bridge to all schedulers.
-
-    Args:
-        applications: the schedulers that are asked first.
-    """
-    return APSchedulerBridge(applications)
-
-
 class Store:
     """What schedulers keep, and the records of jobs that run once."""
 

@@ -13,7 +13,6 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.base import STATE_STOPPED, BaseScheduler
 from apscheduler.util import get_callable_name, obj_to_ref
 
-from ...errors import ApplicationError
 from ..applications import Applications
 from .stores import Change, Changes, Pending, Stores
 
@@ -27,24 +26,18 @@ class Schedulers(Applications[BaseScheduler]):
         Raises:
             ApplicationError: when one of them is not a scheduler.
         """
-        super().__init__(map(_checked, named), lambda kinds: BaseScheduler in kinds)
+        super().__init__(
+            named,
+            BaseScheduler,
+            wanted="a scheduler of apscheduler: name the object with the method add_job",
+            otherwise="the schedulers of apscheduler",
+        )
 
     def running(self) -> list[BaseScheduler]:
         """Return the schedulers whose jobs recur in this harness: those of modules only when none is named."""
         named, senders, _ = self.ranked()
         used = {id(each): each for each in (*named, *senders)}
         return list(used.values()) if named else self.every()
-
-    def __str__(self) -> str:
-        return super().__str__() or "the schedulers of apscheduler"
-
-
-def _checked(scheduler: Any) -> BaseScheduler:
-    if not isinstance(scheduler, BaseScheduler):
-        raise ApplicationError(
-            f"{scheduler!r} is not a scheduler of apscheduler: name the object with the method add_job."
-        )
-    return scheduler
 
 
 class Kept:

@@ -13,7 +13,9 @@ Read in this order:
 
 from __future__ import annotations
 
-from .bridge import bridge
+from .bridge import ArqBridge
 from .settings import is_settings
+
+bridge = ArqBridge
 
 __all__ = ["bridge", "is_settings"]

@@ -31,12 +31,12 @@ from ...errors import (
     PayloadError,
     UnknownJobError,
 )
+from ..applications import ApplicationBridge
 from ..lives import Lives, Started
 from ..toolkit import (
     FIRST,
     REDELIVERY,
     Binder,
-    CountedAttempts,
     Delivery,
     DeliverySemantics,
     Due,
@@ -78,15 +78,6 @@ _PROBE: Final = Probe(
     "redis.asyncio.client:Pipeline.immediate_execute_command(_, _)",
     tested=((0, 26), (0, 28)),
 )
-
-
-def bridge(applications: Sequence[Any]) -> ArqBridge:
-    """Return a new bridge to all of arq.
-
-    Args:
-        applications: the worker settings that are asked first for a function that a test names by its name.
-    """
-    return ArqBridge(applications)
 
 
 class SentJob(Message):
@@ -187,7 +178,9 @@ class WorkerClient(ArqRedis):  # type: ignore[misc]
         return answer
 
 
-class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, SentJob, Store]):
+class ArqBridge(
+    ApplicationBridge[AllSettings, Task, SentJob, Store], WrittenMessages[Task, SentJob, Store]
+):
     """Brings the functions of all arq workers into the harness, instead of their Redis server."""
 
     name = "arq"
@@ -195,7 +188,7 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
     noun = "a job of arq"
     attempt_class = TaskAttempt
     asks_by = (Retry, RetryJob)
-    version = VERSION
+    in_loop = True
 
     def __init__(self, settings: Sequence[Any] = ()) -> None:
         """Prepare a bridge.
@@ -208,17 +201,8 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
             ApplicationError: when one of them is not worker settings.
         """
         _PROBE.check(VERSION)
-        super().__init__()
-        self._settings = AllSettings(settings)
-        #: Names of functions that were enqueued, of other services' functions too.
-        self._named: set[str] = set()
+        super().__init__(VERSION, AllSettings(settings))
         self._lives = Lives()
-
-    def __str__(self) -> str:
-        return str(self._settings)
-
-    def described(self) -> str:
-        return "nothing is contacted"
 
     def new_store(self) -> Store:
         # `on_shutdown` may come after the harness has closed.
@@ -255,10 +239,6 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
     def _refuse(self, client: ArqRedis, *args: Any, command: str, **options: Any) -> Any:
         return self._kept().server.do(command)
 
-    def _kept(self) -> Store:
-        self.sink  # noqa: B018 - raises where no harness is open
-        return self.store
-
     async def _enqueued(
         self,
         enqueue: Callable[..., Coroutine[Any, Any, Job | None]],
@@ -276,7 +256,7 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
                 store.forget(own_id, queue)
         job = await enqueue(function, *args, **options)
         if job is None:
-            self._named.add(function)
+            self.sent_names.add(function)
             self._note_kept_out(client, function, args, options, queue)
         return job
 
@@ -300,7 +280,7 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
 
     def _appeared(self, sent: SentJob, origin: Origin) -> None:
         store, job_id = self.store, sent.job_id
-        self._named.add(sent.name)
+        self.sent_names.add(sent.name)
         sent.expires_ns = store.server.expires_ns(job_key_prefix + job_id)
         sent.has_own_id = job_id in store.chosen
         record = self.new_record(sent, origin)
@@ -369,16 +349,10 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
         if isinstance(job, Task):
             return job
         return (
-            self._settings.named_task(job) if isinstance(job, str) else self._settings.task_of(job)
+            self.applications.named_task(job)
+            if isinstance(job, str)
+            else self.applications.task_of(job)
         )
-
-    def identify(self, job: object) -> str | None:
-        """Return the name of a function, or a name under which something was enqueued."""
-        name = super().identify(job)
-        return job if name is None and isinstance(job, str) and job in self._named else name
-
-    def known_names(self) -> set[str]:
-        return self._settings.names()
 
     def unknown(self, job: object) -> Exception:
         return CriterionError(
@@ -397,7 +371,7 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
         return Binder(task.body, label=task.name, skip=1)
 
     def task_of(self, message: SentJob) -> Task | None:
-        return self._settings.named_task(message.name, message.queue)
+        return self.applications.named_task(message.name, message.queue)
 
     def job_of(self, record: JobRecord) -> object:
         """Return the coroutine function, which is what a project has; its name when it is not known here."""
@@ -445,7 +419,7 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
         }
 
     def message_from(self, fields: Mapping[str, Any]) -> SentJob:
-        task = self._settings.named_task(fields["function"], fields["queue"])
+        task = self.applications.named_task(fields["function"], fields["queue"])
         if task is None:
             raise UnknownJobError
         client = WorkerClient(self._kept().server, task.settings)
@@ -487,8 +461,8 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
     def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield the cron jobs that workers enqueue in a span. A worker starts when time first passes."""
         begun = self._kept().begun
-        for settings in self._settings.every():
-            far = [] if settings in self._settings.named else [settings.given]
+        for settings in self.applications.every():
+            far = [] if settings in self.applications.named else [settings.given]
             for cron_job in settings.cron_jobs:
                 if cron_job.run_at_startup and after_ns < until_ns and id(cron_job) not in begun:
                     begun[id(cron_job)] = cron_job
@@ -509,10 +483,6 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
             enqueueing.send(None)
 
     # Enqueueing and performing
-
-    def is_coroutine(self, record: JobRecord) -> bool:
-        """Return True: arq performs coroutine functions alone."""
-        return True
 
     def send(
         self, task: Task, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -570,8 +540,7 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
         due_ms = score + wait_ms - asked_ms
         again = message.retried(message.attempt + 1, due_ms, wait_ms, self.sink.now_ns())
         self.report(again)
-        wait_ns = wait_ms * _MS
-        return attempt.retried(error, bounds_ns=(wait_ns, wait_ns))
+        return attempt.retried(error, is_exact=True)
 
     async def _worker(self, settings: WorkerSettings) -> HarnessWorker:
         """Return the worker with some settings on the running event loop, started."""

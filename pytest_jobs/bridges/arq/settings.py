@@ -109,6 +109,9 @@ class AllSettings:
     def names(self) -> set[str]:
         return {name for each in self.every() for name in each.tasks}
 
+    def described(self) -> str:
+        return "nothing is contacted"
+
     def __str__(self) -> str:
         return " and ".join(map(repr, self.named)) or "arq's worker settings"
 

@@ -18,6 +18,8 @@ every application of the process; those named perform a task that several have.
 
 from __future__ import annotations
 
-from .bridge import bridge
+from .bridge import CeleryBridge
+
+bridge = CeleryBridge
 
 __all__ = ["bridge"]

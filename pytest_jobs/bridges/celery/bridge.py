@@ -98,11 +98,6 @@ def _computed_before(now_ns: int) -> int:
     return computed_ns if computed_ns is not None and is_recent else now_ns
 
 
-def bridge(applications: Sequence[Any]) -> CeleryBridge:
-    """Return a new bridge to Celery; the applications that are named go before others."""
-    return CeleryBridge(applications)
-
-
 class CeleryBridge(
     CountedAttempts[Task, TaskMessage, _Kept], WrittenMessages[Task, TaskMessage, _Kept]
 ):
@@ -445,12 +440,6 @@ class CeleryBridge(
 
     def known_names(self) -> set[str]:
         return self._apps.names()
-
-    def retried(self, message: TaskMessage, attempt: int) -> TaskMessage:
-        return message.as_attempt(attempt)
-
-    def fields(self, message: TaskMessage) -> Mapping[str, Any]:
-        return message.fields()
 
     def message_from(self, fields: Mapping[str, Any]) -> TaskMessage:
         """Return the message as the application that has the task would send it now.

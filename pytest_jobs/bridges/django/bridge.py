@@ -19,6 +19,8 @@ from django.utils.module_loading import import_string
 from ...errors import ApplicationError, CriterionError, UnknownJobError
 from ...harness.time.waiting import in_running_loop
 from ..toolkit import (
+    AT_LEAST_ONCE,
+    AT_MOST_ONCE,
     FIRST,
     JOB_ERRORS,
     Binder,
@@ -63,12 +65,7 @@ def semantics_of(backend_class: type) -> DeliverySemantics:
         base.__module__ in _OF_ROWS or f"{base.__module__}.{base.__qualname__}" in _AT_MOST_ONCE
         for base in backend_class.__mro__
     )
-    return DeliverySemantics(
-        acknowledged="before" if at_most_once else "after",
-        redelivered_on_raise=False,
-        redelivered_on_kill=not at_most_once,
-        redelivered_on_outage=not at_most_once,
-    )
+    return AT_MOST_ONCE if at_most_once else AT_LEAST_ONCE
 
 
 def bridge(applications: Sequence[Any]) -> DjangoBridge:
@@ -94,6 +91,7 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
     another = "DjangoBridge()"
     noun = "a Django task"
     attempt_class = TaskAttempt
+    order = -1
 
     def __init__(self) -> None:
         """Prepare a bridge.
@@ -242,10 +240,6 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
     def decoded(self, message: StoredTask) -> tuple[tuple[Any, ...], dict[str, Any]]:
         args, kwargs = message.decoded()
         return tuple(args), kwargs
-
-    def rank(self, priority: int | None) -> int:
-        """Return the priority with its sign changed: in Django the higher number goes first."""
-        return -(priority or 0)
 
     def is_coroutine(self, record: JobRecord) -> bool:
         return self.message_of(record).is_coroutine

@@ -17,9 +17,9 @@ from dramatiq.middleware import AsyncIO, Retries, retries as retries_module
 from dramatiq.rate_limits import RateLimiterBackend
 from dramatiq.results import ResultBackend, ResultMissing, ResultTimeout
 
-from ...errors import BridgeError, DeclarationError, NotPerformedError, UnknownJobError
+from ...errors import BridgeError, NotPerformedError, UnknownJobError
+from ..applications import ApplicationBridge
 from ..toolkit import (
-    CountedAttempts,
     Delivery,
     DeliverySemantics,
     Due,
@@ -63,17 +63,8 @@ _PROBE: Final = Probe(
 _LIMITING: Final = ("add", "incr", "decr", "incr_and_sum")
 
 
-def bridge(applications: Sequence[Any]) -> DramatiqBridge:
-    """Return a new bridge to all brokers.
-
-    Args:
-        applications: the brokers that are asked first for an actor that a test names by its name.
-    """
-    return DramatiqBridge(applications)
-
-
 class DramatiqBridge(
-    CountedAttempts[Any, SentMessage, Store], WrittenMessages[Any, SentMessage, Store]
+    ApplicationBridge[Brokers, Any, SentMessage, Store], WrittenMessages[Any, SentMessage, Store]
 ):
     """Brings the actors of all Dramatiq brokers into the harness, instead of their servers."""
 
@@ -84,6 +75,8 @@ class DramatiqBridge(
     noun = "a message of Dramatiq"
     attempt_class = ActorAttempt
     asks_by = (Retry,)
+    elsewhere = "is declared with none of {}", "declares the actor"
+    order = 1
 
     def __init__(self, brokers: Sequence[Broker] = ()) -> None:
         """Prepare a bridge.
@@ -97,21 +90,13 @@ class DramatiqBridge(
             ApplicationError: when one of them is not a broker.
         """
         _PROBE.check(dramatiq.__version__)
-        super().__init__()
-        self.version = dramatiq.__version__
-        self._brokers = Brokers(brokers)
+        super().__init__(dramatiq.__version__, Brokers(brokers))
         self._workers: dict[Broker, HarnessWorker] = {}
-        #: Names of actors that something was sent to, of other services' actors too.
-        self._named: set[str] = set()
 
     def title(self) -> str:
-        return f"The dramatiq bridge to {self}" if self._brokers.named else "The dramatiq bridge"
-
-    def __str__(self) -> str:
-        return str(self._brokers)
-
-    def described(self) -> str:
-        return self._brokers.described()
+        return (
+            f"The dramatiq bridge to {self}" if self.applications.named else "The dramatiq bridge"
+        )
 
     def new_store(self) -> Store:
         return Store()
@@ -137,8 +122,8 @@ class DramatiqBridge(
             message = delayed(message, current_millis() + delay)
         broker.emit_before("enqueue", message, delay)
         sent = SentMessage(broker, message, now_ns, delay)
-        self._named.add(sent.name)
-        self._brokers.note(broker)
+        self.sent_names.add(sent.name)
+        self.applications.note(broker)
         self.store.sent.setdefault(q_name(message.queue_name), []).append(sent.job_id)
         broker.emit_after("enqueue", message, delay)
         # Last, since inline mode performs it at once.
@@ -213,25 +198,9 @@ class DramatiqBridge(
             AmbiguousJobError: when it is a name, and two brokers that are asked together have actors of it.
         """
         if isinstance(job, str):
-            return self._brokers.actor(job)
+            return self.applications.find(job)
         actor = getattr(type(job), "__getattr__", None) and vars(job).get("__actor__")
         return next((each for each in (job, actor) if isinstance(each, Actor)), None)
-
-    def identify(self, job: object) -> str | None:
-        """Return the name of an actor, or a name that a message was sent to."""
-        name = super().identify(job)
-        return job if name is None and isinstance(job, str) and job in self._named else name
-
-    def known_names(self) -> set[str]:
-        return self._brokers.names()
-
-    def unknown(self, job: object) -> Exception:
-        if self.identify(job) is None:
-            return super().unknown(job)
-        return DeclarationError(
-            f"{job!r} is declared with none of {self}, so there is no function to look at: import the module that "
-            "declares the actor, or name what this service declares."
-        )
 
     def name_of(self, task: Any) -> str:
         return str(task.actor_name)
@@ -251,10 +220,6 @@ class DramatiqBridge(
 
     def payload_of(self, message: SentMessage) -> bytes:
         return message.data
-
-    def rank(self, priority: int | None) -> int:
-        """Return the priority of the actor: workers take the lower number first."""
-        return priority or 0
 
     def semantics_of(self, task: Any) -> DeliverySemantics:
         """Return what the broker of an actor and the middleware Retries do, which nearly every broker has."""
@@ -306,12 +271,6 @@ class DramatiqBridge(
             options = (options.get("pipe_target") or {}).get("options")
         return None if options is None else str(options["group_completion_uuid"])
 
-    def retried(self, message: SentMessage, attempt: int) -> SentMessage:
-        return message.as_attempt(attempt)
-
-    def fields(self, message: SentMessage) -> Mapping[str, Any]:
-        return message.fields()
-
     def message_from(self, fields: Mapping[str, Any]) -> SentMessage:
         """Return a message for the broker that has the actor.
 
@@ -319,7 +278,7 @@ class DramatiqBridge(
             UnknownJobError: when no broker has it.
         """
         name = fields["actor_name"]
-        actor = self._brokers.actor(name)
+        actor = self.applications.find(name)
         if actor is None:
             raise UnknownJobError
         message = DramatiqMessage(
@@ -334,8 +293,8 @@ class DramatiqBridge(
 
     def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield what Periodiq sends, where the program has it: Dramatiq has no scheduler of its own."""
-        for at_ns, fire, actor in firings(self._brokers.used(), after_ns, until_ns):
-            far = self._brokers.far(actor.broker)
+        for at_ns, fire, actor in firings(self.applications.used(), after_ns, until_ns):
+            far = self.applications.far(actor.broker)
             yield at_ns, fire, *far, *(far and [actor.fn])
 
     # Enqueueing and performing

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dramatiq import Actor, Broker
+from dramatiq import Broker
 from dramatiq.broker import Consumer
 
-from ...errors import ApplicationError
 from ..applications import Applications
 
 
@@ -22,34 +21,17 @@ class Brokers(Applications[Broker]):
         Raises:
             ApplicationError: when one of them is not a broker.
         """
-        super().__init__(map(_checked, named), lambda kinds: Broker in kinds)
-
-    def actor(self, name: str) -> Actor[..., Any] | None:
-        """Return the actor with a name.
-
-        Raises:
-            AmbiguousJobError: when two brokers that are asked together have actors of it.
-        """
-        return self.find(name, lambda broker: broker.actors.get(name))
+        super().__init__(
+            named,
+            Broker,
+            wanted="a broker of dramatiq: name the broker that the actors are declared with",
+            otherwise="the brokers of dramatiq",
+            tasks_of=lambda broker: broker.actors,
+        )
 
     def used(self) -> list[Broker]:
         """Return the brokers whose actors recur: those that are named, or else all."""
         return list(self.named) or self.every()
-
-    def names(self) -> set[str]:
-        """Return the names of all actors."""
-        return {name for broker in self.every() for name in broker.actors}
-
-    def __str__(self) -> str:
-        return super().__str__() or "the brokers of dramatiq"
-
-
-def _checked(broker: Any) -> Broker:
-    if not isinstance(broker, Broker):
-        raise ApplicationError(
-            f"{broker!r} is not a broker of dramatiq: name the broker that the actors are declared with."
-        )
-    return broker
 
 
 class IdleConsumer(Consumer):  # type: ignore[misc]

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from types import FunctionType
 from typing import Any, Final
 
-from dramatiq import Broker, worker as dramatiq_worker
+from dramatiq import Broker, common, worker as dramatiq_worker
 from dramatiq.broker import MessageProxy
 from dramatiq.common import compute_backoff, q_name
 from dramatiq.errors import Retry
 from dramatiq.middleware import Interrupt, Retries, SkipMessage, TimeLimit, TimeLimitExceeded
 
 from ...harness.time.waiting import in_running_loop, off_the_loop
-from ..toolkit import Attempt, Delivery, current_attempt, time_limit
+from ..toolkit import Attempt, Delivery, Patches, current_attempt, time_limit
 from .messages import MILLISECOND_NS, SentMessage
 
 
@@ -253,43 +252,31 @@ class DrawnBackoff:
     During a delivery `jobs_jitter` decides where in its range the wait lies, and the attempt notes the range.
     """
 
-    def __init__(self, compute: Any) -> None:
-        self._compute = compute
-        # The function draws once, or twice when the first wait is too long.
-        self._extremes = [
-            _drawing(compute, draws) for draws in ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
-        ]
-
     def __call__(self, attempts: int, **options: Any) -> tuple[int, int]:
         attempt = current_attempt.get()
         if not isinstance(attempt, ActorAttempt):
-            computed: tuple[int, int] = self._compute(attempts, **options)
+            computed: tuple[int, int] = compute_backoff(attempts, **options)
             return computed
-        waits = sorted(compute(attempts, **options)[1] for compute in self._extremes)
+        waits = _extremes(attempts, **options)
         attempt.bounds = waits[0], waits[-1]
         return attempts + 1, round(waits[0] + attempt.bridge.draw() * (waits[-1] - waits[0]))
 
     def shortest(self, attempts: int, **options: Any) -> int:
         """Return the shortest wait after so many retries, in milliseconds."""
-        return min(compute(attempts, **options)[1] for compute in self._extremes)
+        return _extremes(attempts, **options)[0]
 
 
-def _drawing(compute: Any, draws: Sequence[float]) -> Callable[..., tuple[int, int]]:
-    """Return a function like `compute_backoff` that draws these numbers, from 0 to 1, one after the other."""
-
-    def drawn(*args: Any, **options: Any) -> tuple[int, int]:
+def _extremes(attempts: int, **options: Any) -> list[int]:
+    """Return the shortest and the longest wait, with one between them, as Dramatiq computes them."""
+    waits = []
+    # It draws once, or twice when the first wait is too long.
+    for draws in ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)):
         left = iter(draws)
-
-        def uniform(a: float, b: float) -> float:
-            return a + next(left) * (b - a)
-
-        own = FunctionType(compute.__code__, {**compute.__globals__, "uniform": uniform})
-        own.__kwdefaults__ = compute.__kwdefaults__
-        result: tuple[int, int] = own(*args, **options)
-        return result
-
-    return drawn
+        with Patches() as patches:
+            patches.set(common, "uniform", lambda a, b, left=left: a + next(left) * (b - a))
+            waits.append(compute_backoff(attempts, **options)[1])
+    return sorted(waits)
 
 
 #: What Retries calls while the library is patched.
-BACKOFF: Final = DrawnBackoff(compute_backoff)
+BACKOFF: Final = DrawnBackoff()

@@ -13,6 +13,8 @@ names, as `huey:package.module:huey`.
 
 from __future__ import annotations
 
-from .bridge import bridge
+from .bridge import HueyBridge
+
+bridge = HueyBridge
 
 __all__ = ["bridge"]

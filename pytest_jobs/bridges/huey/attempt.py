@@ -53,9 +53,7 @@ class HueyAttempt(Attempt[TaskMessage]):
         """
         error, seen = self.error, self.signals
         if self.again is not None:
-            envelope = self.again.envelope
-            wait_ns = (envelope.due_ns or envelope.enqueued_ns) - envelope.enqueued_ns
-            return self.retried(error, bounds_ns=(wait_ns, wait_ns))
+            return self.retried(error, is_exact=True)
         if signals.SIGNAL_COMPLETE in seen:
             return self.performed(value)
         if signals.SIGNAL_REVOKED in seen:

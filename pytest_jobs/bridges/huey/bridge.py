@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import sys
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
@@ -21,10 +20,10 @@ from huey.contrib import asyncio as huey_asyncio
 from huey.exceptions import RetryTask
 
 from ...errors import ApplicationError, CriterionError, NotPerformedError, UnknownJobError
-from ..applications import Applications
+from ..applications import ApplicationBridge, Applications
 from ..toolkit import (
+    AT_MOST_ONCE,
     Binder,
-    CountedAttempts,
     Delivery,
     DeliverySemantics,
     Due,
@@ -56,6 +55,7 @@ _PROBE: Final = Probe(
     "huey.api:ResultGroup.as_completed",
     "huey.api:Task.execute(_)",
     "huey.api:TaskWrapper.s",
+    "huey.api:TaskWrapper.schedule",
     "huey.api:normalize_time(eta=, delay=, utc=)",
     "huey.contrib.asyncio:asyncio",
     "huey.registry:Registry.string_to_task(_, _)",
@@ -69,16 +69,7 @@ _computed: ContextVar[tuple[datetime, int] | None] = ContextVar("pytest_jobs_hue
 _normalize_time: Final = huey.api.normalize_time
 
 
-def bridge(applications: Sequence[Any]) -> HueyBridge:
-    """Return a new bridge to all Hueys.
-
-    Args:
-        applications: those that are asked first for a task that a test names by its name.
-    """
-    return HueyBridge(applications)
-
-
-class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
+class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, Store]):
     """Brings the tasks of all Hueys into the harness, instead of their storage."""
 
     name = "huey"
@@ -86,6 +77,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
     encoding = "pickles"
     attempt_class = HueyAttempt
     asks_by = (RetryTask,)
+    order = -1
 
     def __init__(self, hueys: Sequence[Any] = (), *, worker_type: str | None = None) -> None:
         """Prepare a bridge.
@@ -100,28 +92,22 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
             ApplicationError: when one of them is not a Huey, or the consumer has no such workers.
         """
         _PROBE.check(huey.__version__)
-        super().__init__()
-        self.version = huey.__version__
-        for each in hueys:
-            if not isinstance(each, Huey):
-                raise ApplicationError(
-                    f"{each!r} is not a Huey: name the object whose `task` decorates the functions."
-                )
+        known: Applications[Huey] = Applications(
+            hueys,
+            Huey,
+            wanted="a Huey: name the object whose `task` decorates the functions",
+            otherwise="the Hueys of huey",
+            tasks_of=lambda application: application._registry._registry,
+        )
+        super().__init__(huey.__version__, known)
+        #: What the decorators made, by the classes of the tasks, which Huey alone keeps.
+        self._wrappers: dict[TaskClass, TaskWrapper | None] = {}
         if worker_type is not None and worker_type not in WORKER_TYPES:
             raise ApplicationError(
                 f"HueyBridge(worker_type={worker_type!r}) names no kind of worker of the consumer: write one of "
                 f"{', '.join(sorted(WORKER_TYPES))}."
             )
         self._worker_type = worker_type
-        self._hueys: Applications[Huey] = Applications(hueys, lambda kinds: Huey in kinds)
-        #: What the decorators made, by the classes of the tasks.
-        self._wrappers: dict[TaskClass, TaskWrapper | None] = {}
-
-    def __str__(self) -> str:
-        return str(self._hueys) or "the Hueys of huey"
-
-    def described(self) -> str:
-        return self._hueys.described()
 
     def new_store(self) -> Store:
         return Store(self)
@@ -134,6 +120,8 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         seam.overlay(Huey, "immediate", HueyBridge._immediate)
         seam.wrap(Huey, "serialize_task", HueyBridge._serialize)
         seam.wrap(Huey, "execute", HueyBridge._execute)
+        for name in ("s", "schedule"):
+            seam.wrap(TaskWrapper, name, HueyBridge._called)
         # No bridge is needed for it, and a task has three signals.
         seam.set(Huey, "_emit", _noting(Huey._emit))
         if hasattr(Huey, "_timeout_context"):
@@ -144,6 +132,12 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         seam.wrap(Result, "get_raw_result", HueyBridge._result, application=of_result)
         seam.wrap(ResultGroup, "as_completed", HueyBridge._as_completed)
         seam.set(huey_asyncio, "asyncio", NeverWaiting(huey_asyncio.asyncio, HueyBridge.seam))
+
+    def _called(
+        self, original: Callable[..., Any], wrapper: TaskWrapper, *args: Any, **kwargs: Any
+    ) -> Any:
+        self._wrappers[wrapper.task_class] = wrapper
+        return original(*args, **kwargs)
 
     def _storage(self, original: Callable[[], Any], application: Huey) -> Kept:
         return self.store.storage_of(application)
@@ -253,7 +247,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         if before is not None:
             message.attempt = before.message.attempt + 1
             message.retries_at_first = before.message.retries_at_first
-        self._hueys.note(application)
+        self.applications.note(application)
         record = self.new_record(message)
         records[id(record)] = record
         self.sink.added(record)
@@ -284,7 +278,8 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         if isinstance(job, type) and issubclass(job, Task):
             return job
         if isinstance(job, str):
-            return self._hueys.find(job, lambda application: registered(application, job))
+            named: TaskClass | None = self.applications.find(job)
+            return named
         # `on_commit_task` of the Django app makes a function.
         function = vars(job).get("call_local") if inspect.isfunction(job) else None
         return None if function is None else self._having(function)
@@ -293,9 +288,6 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         name = f"{function.__module__}.{function.__name__}"
         found = self.find(name)
         return found if found is not None and self.body_of(found) is function else None
-
-    def known_names(self) -> set[str]:
-        return {name for each in self._hueys.every() for name in each._registry._registry}
 
     def name_of(self, task: TaskClass) -> str:
         return f"{task.__module__}.{task.__name__}"
@@ -332,7 +324,13 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         if found is None:
             return record.name
         if found not in self._wrappers:
-            self._wrappers[found] = wrapper_of(found)
+            # The scheduler of the consumer enqueues the class of a periodic task.
+            made = [*vars(sys.modules.get(found.__module__, huey)).values()]
+            # By the type, since a lazy object computes its `__class__`.
+            wrappers = (each for each in made if TaskWrapper in type(each).__mro__)
+            self._wrappers[found] = next(
+                filter(lambda each: each.task_class is found, wrappers), None
+            )
         return self._wrappers[found] or found
 
     def decoded(self, message: TaskMessage) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -342,18 +340,9 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
     def payload_of(self, message: TaskMessage) -> object:
         return message.data
 
-    def rank(self, priority: int | None) -> int:
-        """Return the priority with its sign changed: Huey takes the highest number first."""
-        return -(priority or 0)
-
     def semantics_of(self, task: TaskClass) -> DeliverySemantics:
         """Return the same for every task: each storage takes a task from the queue before it runs."""
-        return DeliverySemantics(
-            acknowledged="before",
-            redelivered_on_raise=False,
-            redelivered_on_kill=False,
-            redelivered_on_outage=False,
-        )
+        return AT_MOST_ONCE
 
     def policy_of(self, task: TaskClass) -> RetryPolicy:
         delay: float = task.default_retry_delay or 0
@@ -397,7 +386,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
         return again
 
     def send(self, task: TaskClass, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        owner = next((each for each in self._hueys.every() if self._owns(each, task)), None)
+        owner = next((each for each in self.applications.every() if self._owns(each, task)), None)
         if owner is None:
             raise CriterionError(
                 f"No Huey that is known here has the task {self.name_of(task)}: name the Huey in jobs_apps, or "
@@ -411,7 +400,9 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
     def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield the periodic tasks that the scheduler of the consumer enqueues, which looks once a minute."""
         periodic = [
-            (each, task) for each in self._hueys.every() for task in each._registry._periodic_tasks
+            (each, task)
+            for each in self.applications.every()
+            for task in each._registry._periodic_tasks
         ]
         for minute_ns in minutes_between(after_ns, until_ns) if periodic else ():
             for application, task_class in periodic:
@@ -420,7 +411,7 @@ class HueyBridge(CountedAttempts[TaskClass, TaskMessage, "Store"]):
                     yield (
                         minute_ns,
                         partial(application.enqueue, task),
-                        *self._hueys.far(application),
+                        *self.applications.far(application),
                     )
 
     # Performing
@@ -498,14 +489,3 @@ def _normalized(eta: Any = None, delay: Any = None, utc: bool = True) -> Any:
     if not isinstance(delay, timedelta):
         delay = timedelta(seconds=delay)
     return bridge.after(delay, utc=utc)
-
-
-def wrapper_of(task: TaskClass) -> TaskWrapper | None:
-    """Return what a decorator made; Huey keeps only the class of the task."""
-    referrers = gc.get_referrers(task)
-    # Of an object that has its attributes in a dictionary, that dictionary refers to the class.
-    mappings = [each for each in referrers if type(each) is dict and "task_class" in each]
-    every = [*referrers, *(gc.get_referrers(*mappings) if mappings else ())]
-    return next(
-        (each for each in every if isinstance(each, TaskWrapper) and each.task_class is task), None
-    )

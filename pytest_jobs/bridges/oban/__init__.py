@@ -12,6 +12,8 @@ that `jobs_apps` names, as `oban:package.module:oban`.
 
 from __future__ import annotations
 
-from .bridge import bridge
+from .bridge import ObanBridge
+
+bridge = ObanBridge
 
 __all__ = ["bridge"]

@@ -20,17 +20,17 @@ from oban.worker import WorkerResolutionError, _registry, resolve_worker, worker
 from psycopg_pool import AsyncConnectionPool
 
 from ...errors import (
-    ApplicationError,
     BridgeError,
     CriterionError,
     DeclarationError,
     UnknownJobError,
 )
-from ..applications import Applications
+from ..applications import ApplicationBridge, Applications
 from ..toolkit import (
+    AT_LEAST_ONCE,
+    AT_MOST_ONCE,
     RETRY,
     Binder,
-    CountedAttempts,
     Delivery,
     DeliverySemantics,
     Due,
@@ -90,22 +90,17 @@ _given: ContextVar[Any] = ContextVar("pytest_jobs_oban_conn", default=None)
 _WAITING: Final = frozenset(("available", "scheduled", "retryable"))
 
 
-def bridge(applications: Sequence[Any]) -> ObanBridge:
-    """Return a new bridge to all instances of Oban.
-
-    Args:
-        applications: instances, whose modules declare the workers.
-    """
-    return ObanBridge(applications)
-
-
-class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, SentJob, Rows]):
+class ObanBridge(
+    ApplicationBridge[Applications[Oban], type, SentJob, Rows], WrittenMessages[type, SentJob, Rows]
+):
     """Brings the jobs of all instances of Oban into the harness, instead of their databases."""
 
     name = "oban"
     capabilities = frozenset(("eta", "priority", "headers", "retry", "async", "serialise", "cron"))
     noun = "a job of Oban"
     attempt_class = JobAttempt
+    order = 1
+    in_loop = True
 
     def __init__(self, instances: Sequence[Any] = ()) -> None:
         """Prepare a bridge.
@@ -118,22 +113,13 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
             ApplicationError: when one of them is not an instance.
         """
         _PROBE.check(oban.__version__)
-        super().__init__()
-        self.version = oban.__version__
-        for each in instances:
-            if not isinstance(each, Oban):
-                raise ApplicationError(
-                    f"{each!r} is not an Oban: name the object that `Oban(pool=...)` made."
-                )
-        self._instances: Applications[Oban] = Applications(instances, lambda kinds: Oban in kinds)
-        #: The names of the workers for which jobs were enqueued; some belong to other services.
-        self._named: set[str] = set()
-
-    def __str__(self) -> str:
-        return str(self._instances) or "the workers of oban"
-
-    def described(self) -> str:
-        return self._instances.described()
+        known: Applications[Oban] = Applications(
+            instances,
+            Oban,
+            wanted="an Oban: name the object that `Oban(pool=...)` made",
+            otherwise="the workers of oban",
+        )
+        super().__init__(oban.__version__, known)
 
     def new_store(self) -> Rows:
         return Rows()
@@ -153,7 +139,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
         self, original: Callable[..., Any], instance: Oban, *args: Any, **kwargs: Any
     ) -> Any:
         """Enqueue as in production, whatever testing mode is set."""
-        self._instances.note(instance)
+        self.applications.note(instance)
         with testing.mode("manual"):
             return await original(*args, **kwargs)
 
@@ -169,10 +155,6 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
     def _pool(self, original: Callable[[], Any], query: Query) -> Any:
         self._kept()
         return _NoConnection(original())
-
-    def _kept(self) -> Rows:
-        self.sink  # noqa: B018 - raises where no harness is open
-        return self.store
 
     def _now(self) -> datetime:
         return to_datetime(self.sink.now_ns())
@@ -195,7 +177,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
     def _insert(self, jobs: Sequence[Job]) -> None:
         now_ns = self.sink.now_ns()
         for row in self._kept().insert(jobs, to_datetime(now_ns)):
-            self._named.add(row["worker"])
+            self.sent_names.add(row["worker"])
             # One that was inserted as completed, say, is never performed.
             if row["state"] in _WAITING:
                 self._report(row, SentJob(row, now_ns))
@@ -321,11 +303,6 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
         is_worker = isinstance(found, type) and hasattr(found, "_oban_name")
         return found if is_worker and isinstance(found, type) else None
 
-    def identify(self, job: object) -> str | None:
-        """Return the name of a worker, or a name under which something was enqueued."""
-        name = super().identify(job)
-        return job if name is None and isinstance(job, str) and job in self._named else name
-
     def known_names(self) -> set[str]:
         return set(_registry)
 
@@ -367,27 +344,13 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
         """Decode the arguments. Oban has named ones alone."""
         return (), message.args
 
-    def rank(self, priority: int | None) -> int:
-        """Return the priority: the lowest number goes first."""
-        return priority or 0
-
-    def is_coroutine(self, record: JobRecord) -> bool:
-        """Return True: the executor is a coroutine, also for functions that are not."""
-        return True
-
     def semantics_of(self, task: type) -> DeliverySemantics:
         """Return what happens to a job whose worker declares how many attempts there are.
 
         Oban's lifeline makes a job available again that has been `executing` for five minutes. It discards a job
         that has no attempts left.
         """
-        is_kept = _max_attempts(task) > 1
-        return DeliverySemantics(
-            acknowledged="after" if is_kept else "before",
-            redelivered_on_raise=False,
-            redelivered_on_kill=is_kept,
-            redelivered_on_outage=is_kept,
-        )
+        return AT_LEAST_ONCE if _max_attempts(task) > 1 else AT_MOST_ONCE
 
     def policy_of(self, task: type) -> RetryPolicy | None:
         """Return the schedule of Oban; None for a `backoff` of the project."""
@@ -411,9 +374,6 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
                 f"for {attempt}."
             )
         return message.as_attempt(attempt)
-
-    def fields(self, message: SentJob) -> Mapping[str, Any]:
-        return message.fields()
 
     def message_from(self, fields: Mapping[str, Any]) -> SentJob:
         name = fields["worker"]
@@ -516,7 +476,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
             wait_ns = schedule_in_ns(executor)
             row["scheduled_at"] = to_datetime(now_ns + wait_ns)
             self.report(SentJob(row, now_ns, now_ns + wait_ns))
-            return attempt.repeated(executor, wait_ns)
+            return attempt.repeated(executor)
         if row["state"] not in ("completed", "cancelled", "discarded"):
             raise BridgeError(
                 f"Oban ended {attempt.record!r} in the state {row['state']!r}, and pytest-jobs does not know what "

@@ -46,16 +46,15 @@ class JobAttempt(Attempt[SentJob]):
             return self.failed(result, "exhausted" if executor.job.max_attempts > 1 else "failed")
         return self.performed(result.value if isinstance(result, Record) else result)
 
-    def repeated(self, executor: Executor, wait_ns: int) -> Delivery:
+    def repeated(self, executor: Executor) -> Delivery:
         """Return what a run came to that the library repeats."""
         if executor.action.state == "scheduled":
-            return self.retried(None, bounds_ns=(wait_ns, wait_ns), status="snoozed")
-        bounds_ns: tuple[int, int] | None = wait_ns, wait_ns
-        if self.drawn is not None:
-            # A `backoff` of the project may make of a draw what it likes.
-            is_own = hasattr(executor.worker, "backoff")
-            bounds_ns = None if is_own else bounds_of(executor.job)
-        return self.retried(executor.result, bounds_ns=bounds_ns)
+            return self.retried(None, is_exact=True, status="snoozed")
+        if self.drawn is None:
+            return self.retried(executor.result, is_exact=True)
+        # A `backoff` of the project may make of a draw what it likes.
+        is_own = hasattr(executor.worker, "backoff")
+        return self.retried(executor.result, bounds_ns=None if is_own else bounds_of(executor.job))
 
 
 class _NotedWorker:

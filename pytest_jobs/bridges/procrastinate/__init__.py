@@ -12,6 +12,8 @@ that `jobs_apps` names, as `procrastinate:package.module:app`.
 
 from __future__ import annotations
 
-from .bridge import bridge
+from .bridge import ProcrastinateBridge
+
+bridge = ProcrastinateBridge
 
 __all__ = ["bridge"]

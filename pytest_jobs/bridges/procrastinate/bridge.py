@@ -21,13 +21,13 @@ from procrastinate.retry import RetryStrategy
 from procrastinate.tasks import Task
 from procrastinate.types import JobToDefer
 
-from ...errors import ApplicationError, CriterionError, UnknownJobError
-from ..applications import Applications
+from ...errors import CriterionError, UnknownJobError
+from ..applications import ApplicationBridge, Applications
 from ..toolkit import (
+    AT_MOST_ONCE,
     FIRST,
     RETRY,
     Binder,
-    CountedAttempts,
     Delivery,
     DeliverySemantics,
     Due,
@@ -68,15 +68,6 @@ _PROBE: Final = Probe(
 )
 
 
-def bridge(applications: Sequence[Any]) -> ProcrastinateBridge:
-    """Return a new bridge to all apps.
-
-    Args:
-        applications: the apps that are asked first for a task that a test names by its name.
-    """
-    return ProcrastinateBridge(applications)
-
-
 class Store:
     """What the databases of apps would keep."""
 
@@ -90,7 +81,7 @@ class Store:
 
 
 class ProcrastinateBridge(
-    CountedAttempts[Task[Any, Any, Any], SentJob, Store],
+    ApplicationBridge[Applications[App], Task[Any, Any, Any], SentJob, Store],
     WrittenMessages[Task[Any, Any, Any], SentJob, Store],
 ):
     """Brings the tasks of all Procrastinate apps into the harness, instead of their databases."""
@@ -99,7 +90,8 @@ class ProcrastinateBridge(
     capabilities = frozenset(("eta", "priority", "retry", "async", "serialise", "unique", "cron"))
     noun = "a job of Procrastinate"
     attempt_class = TaskAttempt
-    version = procrastinate.__version__
+    order = -1
+    in_loop = True
 
     def __init__(self, apps: Sequence[Any] = ()) -> None:
         """Prepare a bridge.
@@ -113,23 +105,16 @@ class ProcrastinateBridge(
             ApplicationError: when one of them is not an app.
         """
         _PROBE.check(procrastinate.__version__)
-        super().__init__()
-        for each in apps:
-            if not isinstance(each, App):
-                raise ApplicationError(
-                    f"{each!r} is not a procrastinate.App: name the object whose `task` decorates the functions."
-                )
-        self._apps: Applications[App] = Applications(apps, lambda kinds: App in kinds)
+        known: Applications[App] = Applications(
+            apps,
+            App,
+            wanted="a procrastinate.App: name the object whose `task` decorates the functions",
+            otherwise="the apps of procrastinate",
+            tasks_of=lambda app: app.tasks,
+        )
+        super().__init__(procrastinate.__version__, known)
         #: The app of each job manager, learnt when the app is asked for it.
         self._owners: WeakKeyDictionary[JobManager, App] = WeakKeyDictionary()
-        #: Names of tasks that were deferred, of other services' tasks too.
-        self._named: set[str] = set()
-
-    def __str__(self) -> str:
-        return str(self._apps) or "the apps of procrastinate"
-
-    def described(self) -> str:
-        return self._apps.described()
 
     def new_store(self) -> Store:
         return Store()
@@ -173,9 +158,9 @@ class ProcrastinateBridge(
             text: its arguments as JSON.
             since_ns: the time from which its wait counts; None for now.
         """
-        self._named.add(row["task_name"])
+        self.sent_names.add(row["task_name"])
         if app is not None:
-            self._apps.note(app)
+            self.applications.note(app)
         sent = SentJob(app, row, text, since_ns or self.sink.now_ns())
         # A job that is put back by hand has been performed before.
         self.report(sent, RETRY if row["attempts"] else FIRST)
@@ -212,15 +197,7 @@ class ProcrastinateBridge(
             return job
         if not isinstance(job, str):
             return None
-        return self._apps.find(job, lambda app: app.tasks.get(job))
-
-    def identify(self, job: object) -> str | None:
-        """Return the name of a task, or a name under which something was deferred."""
-        name = super().identify(job)
-        return job if name is None and isinstance(job, str) and job in self._named else name
-
-    def known_names(self) -> set[str]:
-        return {name for app in self._apps.every() for name in app.tasks}
+        return self.applications.find(job)
 
     def unknown(self, job: object) -> Exception:
         return CriterionError(f"{job!r} is not a task of {self}: name what `@app.task` made.")
@@ -252,20 +229,16 @@ class ProcrastinateBridge(
         """Return the app that deferred a job, or else one that has its task."""
         if message.app is not None:
             return message.app
-        for app in self._apps.every():
+        for app in self.applications.every():
             if message.name in app.tasks:
                 return app
         raise UnknownJobError(
             f"No app here has deferred {message.name!r}, or has a task of that name: import the module of the app."
         )
 
-    def rank(self, priority: int | None) -> int:
-        """Return the priority with its sign changed: the higher number goes first."""
-        return -(priority or 0)
-
     def semantics_of(self, task: Task[Any, Any, Any]) -> DeliverySemantics:
         """Say that a job whose worker is gone stays `doing`, until the application retries stalled jobs."""
-        return DeliverySemantics("before", False, False, False)
+        return AT_MOST_ONCE
 
     def policy_of(self, task: Task[Any, Any, Any]) -> RetryPolicy | None:
         """Return the schedule of a RetryStrategy; None for a strategy of the project."""
@@ -283,9 +256,6 @@ class ProcrastinateBridge(
         # It counts the attempts after the first.
         return RetryPolicy(most + 1 if most else None, wait)
 
-    def retried(self, message: SentJob, attempt: int) -> SentJob:
-        return message.as_attempt(attempt)
-
     def fields(self, message: SentJob) -> Mapping[str, Any]:
         _, kwargs = self.decoded(message)
         return {
@@ -300,7 +270,7 @@ class ProcrastinateBridge(
 
     def message_from(self, fields: Mapping[str, Any]) -> SentJob:
         name = fields["task"]
-        app = next((app for app in self._apps.every() if name in app.tasks), None)
+        app = next((app for app in self.applications.every() if name in app.tasks), None)
         if app is None:
             raise UnknownJobError
         row = {
@@ -349,17 +319,13 @@ class ProcrastinateBridge(
 
     def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield the periodic tasks that workers defer in a span."""
-        for app in self._apps.every():
+        for app in self.applications.every():
             for periodic in app.periodic_registry.periodic_tasks.values():
                 following = partial(_next_time, periodic.cron)
                 for at_ns in times_between(following, after_ns, until_ns):
-                    yield at_ns, partial(_fire, app, periodic, at_ns), *self._apps.far(app)
+                    yield at_ns, partial(_fire, app, periodic, at_ns), *self.applications.far(app)
 
     # Deferring and performing
-
-    def is_coroutine(self, record: JobRecord) -> bool:
-        """Return True: the worker is a coroutine, also for tasks that are not."""
-        return True
 
     def send(
         self, task: Task[Any, Any, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]

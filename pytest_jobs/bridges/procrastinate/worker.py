@@ -122,9 +122,7 @@ def delivery_of(attempt: TaskAttempt, task: Task[Any, Any, Any], row: dict[str, 
     """Return what a run came to."""
     error = attempt.raised
     if attempt.again is not None:
-        envelope = attempt.again.envelope
-        wait_ns = (envelope.due_ns or envelope.enqueued_ns) - envelope.enqueued_ns
-        return attempt.retried(error, bounds_ns=(wait_ns, wait_ns))
+        return attempt.retried(error, is_exact=True)
     if error is None:
         return attempt.performed(attempt.result)
     if isinstance(error, (JobAborted, asyncio.CancelledError)):

@@ -13,6 +13,8 @@ Read in this order:
 
 from __future__ import annotations
 
-from .bridge import bridge
+from .bridge import RqBridge
+
+bridge = RqBridge
 
 __all__ = ["bridge"]

@@ -69,9 +69,7 @@ class RqAttempt(Attempt[SentJob]):
         """Return what the delivery came to."""
         message, error = self.message, self.error
         if self.again is not None:
-            envelope = self.again.envelope
-            wait_ns = (envelope.due_ns or envelope.enqueued_ns) - envelope.enqueued_ns
-            return self.retried(error, bounds_ns=(wait_ns, wait_ns))
+            return self.retried(error, is_exact=True)
         if error is not None:
             is_last = message.attempt > 1 or message.number(b"retries_left") is not None
             return self.failed(error, "exhausted" if is_last else "failed")

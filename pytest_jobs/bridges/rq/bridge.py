@@ -20,9 +20,11 @@ from rq.queue import Queue
 from rq.registry import ScheduledJobRegistry
 from rq.utils import as_text, now
 
-from ...errors import ApplicationError, BridgeError, CriterionError, DeserializationError
+from ...errors import BridgeError, CriterionError, DeserializationError
 from ...harness.time.waiting import off_the_loop
 from ..toolkit import (
+    AT_LEAST_ONCE,
+    AT_MOST_ONCE,
     FIRST,
     REDELIVERY,
     RETRY,
@@ -112,15 +114,6 @@ _SECOND_NS: Final = 1_000_000_000
 _counted_from: ContextVar[int | None] = ContextVar("pytest_jobs_rq_counted_from", default=None)
 
 
-def bridge(applications: Sequence[Any]) -> RqBridge:
-    """Return a new bridge to all queues.
-
-    Args:
-        applications: queues, and cron schedulers.
-    """
-    return RqBridge(applications)
-
-
 class Servers(RedisServers):
     """The servers, whose queues and schedules say which jobs wait."""
 
@@ -173,6 +166,8 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
     encoding = "pickles"
     attempt_class = RqAttempt
     asks_by = (Retry,)
+    #: A job that was enqueued `at_front` has -1.
+    order = 1
 
     def __init__(self, applications: Sequence[Any] = ()) -> None:
         """Prepare a bridge.
@@ -189,9 +184,6 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         """
         _PROBE.check(rq.__version__)
         check_fakeredis("RQ", "rq")
-        for each in applications:
-            if not isinstance(each, Queue | CronScheduler):
-                raise ApplicationError(f"{each!r} is not a Queue or a CronScheduler of RQ.")
         super().__init__()
         self.version = rq.__version__
         self._queues = [each for each in applications if isinstance(each, Queue)]
@@ -445,10 +437,6 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
                 f"{message!r} cannot be read by the serializer of its queue: {error}."
             ) from error
 
-    def rank(self, priority: int | None) -> int:
-        """Return the priority: a job that was enqueued `at_front` has -1."""
-        return priority or 0
-
     def is_coroutine(self, record: JobRecord) -> bool:
         return iscoroutinefunction(self.task_of(self.message_of(record)))
 
@@ -474,13 +462,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
 
         It counts as one that failed: a `Retry` sends it again, and without one it is a failed job.
         """
-        is_retried = self._retry_of(task) is not None
-        return DeliverySemantics(
-            acknowledged="after" if is_retried else "before",
-            redelivered_on_raise=False,
-            redelivered_on_kill=is_retried,
-            redelivered_on_outage=is_retried,
-        )
+        return AT_MOST_ONCE if self._retry_of(task) is None else AT_LEAST_ONCE
 
     def policy_of(self, task: Callable[..., Any]) -> RetryPolicy | None:
         retry = self._retry_of(task)

@@ -21,7 +21,9 @@ class CronSchedulers:
     """The cron schedulers of RQ, and when each last fired its jobs."""
 
     def __init__(self, named: Iterable[Any]) -> None:
-        self._known: Applications[Any] = Applications(named, lambda mro: CronScheduler in mro)
+        self._known: Applications[Any] = Applications(
+            named, CronScheduler, wanted="a Queue or a CronScheduler of RQ"
+        )
         #: By the id of a job that recurs after an interval: the job, and the time from which the interval counts.
         self._begun: dict[int, tuple[CronJob, int]] = {}
 

@@ -13,6 +13,8 @@ Read in this order:
 
 from __future__ import annotations
 
-from .bridge import bridge
+from .bridge import SaqBridge
+
+bridge = SaqBridge
 
 __all__ = ["bridge"]

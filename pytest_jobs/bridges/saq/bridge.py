@@ -24,18 +24,15 @@ from croniter import croniter
 from saq import Job, Queue, Status
 
 from ...errors import (
-    ApplicationError,
     BridgeError,
     CriterionError,
-    DeclarationError,
     UnknownJobError,
 )
 from ...harness.time.waiting import off_the_loop
-from ..applications import Applications
+from ..applications import ApplicationBridge, Applications
 from ..lives import Lives
 from ..toolkit import (
     Binder,
-    CountedAttempts,
     Delivery,
     DeliverySemantics,
     Due,
@@ -79,17 +76,9 @@ _PROBE: Final = Probe(
 _waiting: ContextVar[bool] = ContextVar("pytest_jobs_saq_waiting", default=False)
 
 
-def bridge(applications: Sequence[Any]) -> SaqBridge:
-    """Return a new bridge to all queues.
-
-    Args:
-        applications: queues; settings of workers are found at the top of modules.
-    """
-    return SaqBridge(applications)
-
-
 class SaqBridge(
-    CountedAttempts[Registered, SaqMessage, Store], WrittenMessages[Registered, SaqMessage, Store]
+    ApplicationBridge[Applications[Queue], Registered, SaqMessage, Store],
+    WrittenMessages[Registered, SaqMessage, Store],
 ):
     """Brings the jobs of all queues of SAQ into the harness, instead of Redis and PostgreSQL."""
 
@@ -97,6 +86,9 @@ class SaqBridge(
     capabilities = frozenset(("eta", "priority", "headers", "retry", "async", "serialise", "cron"))
     noun = "a job of SAQ"
     attempt_class = SaqAttempt
+    elsewhere = "is in no settings of a worker here", "has the settings"
+    order = 1
+    in_loop = True
 
     def __init__(
         self,
@@ -117,28 +109,19 @@ class SaqBridge(
             ApplicationError: when one of them is not a queue.
         """
         _PROBE.check(saq.__version__)
-        super().__init__()
-        self.version = saq.__version__
-        for each in queues:
-            if not isinstance(each, Queue):
-                raise ApplicationError(
-                    f"{each!r} is not a queue of SAQ: name the queue, and import the settings of its worker."
-                )
-        self._queues: Applications[Queue] = Applications(queues, lambda kinds: Queue in kinds)
+        known: Applications[Queue] = Applications(
+            queues,
+            Queue,
+            wanted="a queue of SAQ: name the queue, and import the settings of its worker",
+            otherwise="the workers of saq",
+        )
+        super().__init__(saq.__version__, known)
         self._workers = Workers(settings, context)
-        #: Names of functions that were enqueued, of other services' functions too.
-        self._named: set[str] = set()
         #: With which options each function was enqueued last. SAQ knows them of a job alone.
         self._options: dict[str, dict[str, Any]] = {}
         #: The queues that have counted something since the bridge was installed.
         self._counting: list[Queue] = []
         self._lives = Lives()
-
-    def __str__(self) -> str:
-        return str(self._queues) or "the workers of saq"
-
-    def described(self) -> str:
-        return self._queues.described()
 
     def new_store(self) -> Store:
         return Store()
@@ -170,9 +153,9 @@ class SaqBridge(
         if entry is not None and self._is_taken(entry, job.key):
             return None
         data = queue.serialize(job)
-        self._named.add(job.function)
+        self.sent_names.add(job.function)
         self._options[job.function] = {name: getattr(job, name) for name in _OPTIONS}
-        self._queues.note(queue)
+        self.applications.note(queue)
         self._report(queue, job, SaqMessage(queue, job, data, now_ns, due_ns_of(job, now_ns)))
         return job
 
@@ -344,21 +327,8 @@ class SaqBridge(
             return job
         return self._workers.of(job) if inspect.isroutine(job) else None
 
-    def identify(self, job: object) -> str | None:
-        """Return the name of a function, or a name under which something was enqueued."""
-        name = super().identify(job)
-        return job if name is None and isinstance(job, str) and job in self._named else name
-
     def known_names(self) -> set[str]:
         return {name for worker in self._workers.every() for name in worker.registered}
-
-    def unknown(self, job: object) -> Exception:
-        if self.identify(job) is None:
-            return super().unknown(job)
-        return DeclarationError(
-            f"{job!r} is in no settings of a worker here, so there is no function to look at: import the module "
-            "that has the settings, or name what this service declares."
-        )
 
     def name_of(self, task: Registered) -> str:
         return task.name
@@ -382,14 +352,6 @@ class SaqBridge(
 
     def payload_of(self, message: SaqMessage) -> object:
         return message.data
-
-    def rank(self, priority: int | None) -> int:
-        """Return the priority: the queue of PostgreSQL takes the lowest number first."""
-        return priority or 0
-
-    def is_coroutine(self, record: JobRecord) -> bool:
-        """Return True: the worker is a coroutine, also for functions that are not."""
-        return True
 
     def semantics_of(self, task: Registered) -> DeliverySemantics:
         """Return what happens to a job with the options of the last one, or with the default `retries=1`.
@@ -419,9 +381,6 @@ class SaqBridge(
             )
         return message.as_attempt(attempt)
 
-    def fields(self, message: SaqMessage) -> Mapping[str, Any]:
-        return message.fields()
-
     def message_from(self, fields: Mapping[str, Any]) -> SaqMessage:
         """Return a job for the queue that it was recorded in.
 
@@ -429,7 +388,7 @@ class SaqBridge(
             UnknownJobError: when no queue of the name is known here.
         """
         name, queue_name, kwargs = fields["function"], fields["queue"], fields["kwargs"]
-        queues = [*self._queues.every(), *(each.queue for each in self._workers.every())]
+        queues = [*self.applications.every(), *(each.queue for each in self._workers.every())]
         queue = next((each for each in queues if each.name == queue_name), None)
         if queue is None:
             raise UnknownJobError

@@ -77,11 +77,7 @@ class SaqAttempt(Attempt[SaqMessage]):
         """Return what the delivery came to; None when the worker did nothing."""
         if self.again is not None:
             bounds_ns = None if self.longest is None else (0, duration_ns(self.longest))
-            if bounds_ns is None:
-                envelope = self.again.envelope
-                wait_ns = (envelope.due_ns or envelope.enqueued_ns) - envelope.enqueued_ns
-                bounds_ns = wait_ns, wait_ns
-            return self.retried(self.error, bounds_ns=bounds_ns)
+            return self.retried(self.error, bounds_ns=bounds_ns, is_exact=bounds_ns is None)
         if self.ended_as == Status.COMPLETE:
             return self.performed(self.result)
         if self.ended_as == Status.ABORTED:

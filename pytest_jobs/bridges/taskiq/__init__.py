@@ -15,6 +15,8 @@ Read in this order:
 
 from __future__ import annotations
 
-from .bridge import bridge
+from .bridge import TaskiqBridge
+
+bridge = TaskiqBridge
 
 __all__ = ["bridge"]

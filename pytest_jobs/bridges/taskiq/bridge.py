@@ -25,14 +25,13 @@ from taskiq.task import AsyncTaskiqTask
 from ...errors import (
     BridgeError,
     CriterionError,
-    DeclarationError,
     NotPerformedError,
     UnknownJobError,
 )
+from ..applications import ApplicationBridge
 from ..lives import Lives
 from ..toolkit import (
     Binder,
-    CountedAttempts,
     Delivery,
     DeliverySemantics,
     Due,
@@ -87,17 +86,8 @@ _PROBE: Final = Probe(
 Task: TypeAlias = AsyncTaskiqDecoratedTask[Any, Any]
 
 
-def bridge(applications: Sequence[Any]) -> TaskiqBridge:
-    """Return a new bridge to all brokers.
-
-    Args:
-        applications: the brokers that are asked first for a task that a test names by its name.
-    """
-    return TaskiqBridge(applications)
-
-
 class TaskiqBridge(
-    CountedAttempts[Task, SentMessage, Store], WrittenMessages[Task, SentMessage, Store]
+    ApplicationBridge[Brokers, Task, SentMessage, Store], WrittenMessages[Task, SentMessage, Store]
 ):
     """Brings the tasks of all Taskiq brokers into the harness, instead of their servers."""
 
@@ -107,6 +97,9 @@ class TaskiqBridge(
     )
     noun = "a message of Taskiq"
     attempt_class = TaskAttempt
+    elsewhere = "is registered with none of {}", "declares the task"
+    order = -1
+    in_loop = True
 
     def __init__(
         self,
@@ -133,9 +126,7 @@ class TaskiqBridge(
             ApplicationError: when one of them is not a broker.
         """
         _PROBE.check(taskiq.__version__)
-        super().__init__()
-        self.version = taskiq.__version__
-        self._brokers = Brokers(brokers)
+        super().__init__(taskiq.__version__, Brokers(brokers))
         self._options = WorkerOptions(
             AcknowledgeType(ack_type), validate_params, propagate_exceptions
         )
@@ -144,17 +135,9 @@ class TaskiqBridge(
         self._lives = Lives()
         #: The stand-ins for result backends.
         self._results: dict[AsyncBroker, Results] = {}
-        #: Names of tasks that were enqueued, of other services' tasks too.
-        self._named: set[str] = set()
 
     def title(self) -> str:
-        return f"The taskiq bridge to {self}" if self._brokers.named else "The taskiq bridge"
-
-    def __str__(self) -> str:
-        return str(self._brokers)
-
-    def described(self) -> str:
-        return self._brokers.described()
+        return f"The taskiq bridge to {self}" if self.applications.named else "The taskiq bridge"
 
     def new_store(self) -> Store:
         return Store()
@@ -197,8 +180,8 @@ class TaskiqBridge(
     async def _kicked(self, broker: AsyncBroker, message: BrokerMessage) -> None:
         now_ns = self.sink.now_ns()
         wait_ns = delay_ns(message.labels) if obeys_delay(type(broker)) else None
-        self._named.add(message.task_name)
-        self._brokers.note(broker)
+        self.sent_names.add(message.task_name)
+        self.applications.note(broker)
         self.report(
             SentMessage(
                 broker,
@@ -246,7 +229,7 @@ class TaskiqBridge(
             BridgeError: when it is not known.
         """
         task = self.find(scheduled.task_name)
-        broker = self._brokers.only() if task is None else self.broker_of(task)
+        broker = self.applications.only() if task is None else self.broker_of(task)
         if broker is None:
             raise BridgeError(
                 f"No broker here has the task {scheduled.task_name!r} of this schedule, so the broker that the "
@@ -301,17 +284,17 @@ class TaskiqBridge(
             task,
             source,
         )
-        self._named.add(sent.name)
-        self._brokers.note(broker)
+        self.sent_names.add(sent.name)
+        self.applications.note(broker)
         return self.new_record(sent)
 
     def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield when the scheduler sends what labels say, and again what sources keep."""
-        brokers = self._brokers.named or self._brokers.every()
+        brokers = self.applications.named or self.applications.every()
         labels = self._kept().labels.firings_between(brokers, after_ns, until_ns)
         for at_ns, broker, source, scheduled in labels:
             fire = partial(self._fire, broker, source, scheduled)
-            yield at_ns, fire, *self._brokers.far(broker)
+            yield at_ns, fire, *self.applications.far(broker)
         for schedule_id, record in list(self.store.scheduled.items()):
             sent = self.message_of(record)
             if sent.source is not None:
@@ -351,10 +334,6 @@ class TaskiqBridge(
             results = self._results[broker] = Results(broker, real, self._kept, self._result)
         return results
 
-    def _kept(self) -> Store:
-        self.sink  # noqa: B018 - raises where no harness is open
-        return self.store
-
     def _result(self, task_id: str) -> TaskiqResult[Any]:
         result = self._kept().results.get(task_id)
         if result is None:
@@ -388,23 +367,7 @@ class TaskiqBridge(
         """
         if isinstance(job, AsyncTaskiqDecoratedTask):
             return job
-        return self._brokers.task(job) if isinstance(job, str) else None
-
-    def identify(self, job: object) -> str | None:
-        """Return the name of a task, or a name under which something was enqueued."""
-        name = super().identify(job)
-        return job if name is None and isinstance(job, str) and job in self._named else name
-
-    def known_names(self) -> set[str]:
-        return self._brokers.names()
-
-    def unknown(self, job: object) -> Exception:
-        if self.identify(job) is None:
-            return super().unknown(job)
-        return DeclarationError(
-            f"{job!r} is registered with none of {self}, so there is no function to look at: import the "
-            "module that declares the task, or name what this service declares."
-        )
+        return self.applications.find(job) if isinstance(job, str) else None
 
     def name_of(self, task: Task) -> str:
         name: str = task.task_name
@@ -441,7 +404,7 @@ class TaskiqBridge(
         """
         broker: AsyncBroker | None = task.broker
         if _is_shared(task):
-            broker = getattr(broker, "_default_broker", None) or self._brokers.only()
+            broker = getattr(broker, "_default_broker", None) or self.applications.only()
         if broker is not None:
             return broker
         raise CriterionError(
@@ -465,12 +428,6 @@ class TaskiqBridge(
     def policy_of(self, task: Task) -> RetryPolicy | None:
         return policy_of(task, self.broker_of(task))
 
-    def retried(self, message: SentMessage, attempt: int) -> SentMessage:
-        return message.as_attempt(attempt)
-
-    def fields(self, message: SentMessage) -> Mapping[str, Any]:
-        return message.fields()
-
     def message_from(self, fields: Mapping[str, Any]) -> SentMessage:
         """Return a message for the broker that has the task, or for the first one.
 
@@ -478,7 +435,7 @@ class TaskiqBridge(
             UnknownJobError: when no broker is known here.
         """
         name, labels = fields["task_name"], fields["labels"]
-        broker = self._brokers.having(name)
+        broker = self.applications.having(name)
         if broker is None:
             raise UnknownJobError
         data = json.dumps(dict(fields)).encode()
@@ -494,14 +451,6 @@ class TaskiqBridge(
         )
 
     # Enqueueing and performing
-
-    def rank(self, priority: int | None) -> int:
-        """Return the priority with its sign changed: brokers deliver the higher number first."""
-        return -(priority or 0)
-
-    def is_coroutine(self, record: JobRecord) -> bool:
-        """Return True: the receiver is a coroutine, also for tasks that are not."""
-        return True
 
     def send(
         self, task: Task, args: tuple[Any, ...], kwargs: Mapping[str, Any]

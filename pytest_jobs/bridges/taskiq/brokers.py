@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary
 from taskiq import AsyncBroker, InMemoryBroker, TaskiqEvents
 from taskiq.abc.result_backend import AsyncResultBackend
 from taskiq.brokers.shared_broker import AsyncSharedBroker
-from taskiq.decor import AsyncTaskiqDecoratedTask
 from taskiq.result import TaskiqResult
 from taskiq.result_backends.dummy import DummyResultBackend
 from taskiq_dependencies import DependencyGraph
@@ -32,20 +31,20 @@ class Brokers(Applications[AsyncBroker]):
         Raises:
             ApplicationError: when one of them is not a broker that sends.
         """
-        super().__init__(map(_checked, named), _are_of_a_broker)
+        super().__init__(
+            map(_sending, named),
+            AsyncBroker,
+            wanted="a broker of taskiq: name the broker that the tasks are registered with",
+            otherwise="the brokers of taskiq",
+            tasks_of=lambda broker: broker.get_all_tasks(),
+        )
 
-    def task(self, name: str) -> AsyncTaskiqDecoratedTask[Any, Any] | None:
-        """Return the task with a name.
+    def is_one(self, kinds: tuple[type, ...]) -> bool:
+        return super().is_one(kinds) and AsyncSharedBroker not in kinds
 
-        Raises:
-            AmbiguousJobError: when two brokers that are asked together have tasks of it.
-        """
-        task = self.find(name, lambda broker: broker.find_task(name))
-        return AsyncBroker.global_task_registry.get(name) if task is None else task
-
-    def names(self) -> set[str]:
-        """Return the names of all tasks, shared ones included."""
-        return {name for broker in self.every() for name in broker.get_all_tasks()}
+    def find(self, name: str) -> Any:
+        """Return the task with a name, a shared one as well."""
+        return super().find(name) or AsyncBroker.global_task_registry.get(name)
 
     def having(self, name: str) -> AsyncBroker | None:
         """Return the first broker that has a task with a name; without one, the first broker."""
@@ -53,24 +52,13 @@ class Brokers(Applications[AsyncBroker]):
         first = every[0] if every else None
         return next((broker for broker in every if broker.find_task(name) is not None), first)
 
-    def __str__(self) -> str:
-        return super().__str__() or "the brokers of taskiq"
 
-
-def _checked(broker: Any) -> AsyncBroker:
+def _sending(broker: Any) -> Any:
     if isinstance(broker, AsyncSharedBroker):
         raise ApplicationError(
             f"{broker!r} is the broker of shared tasks and sends nothing itself: name the broker that it sends to."
         )
-    if not isinstance(broker, AsyncBroker):
-        raise ApplicationError(
-            f"{broker!r} is not a broker of taskiq: name the broker that the tasks are registered with."
-        )
     return broker
-
-
-def _are_of_a_broker(kinds: tuple[type, ...]) -> bool:
-    return AsyncBroker in kinds and AsyncSharedBroker not in kinds
 
 
 def acknowledges(broker: AsyncBroker) -> bool:

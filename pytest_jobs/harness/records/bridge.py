@@ -79,6 +79,13 @@ AT_MOST_ONCE: Final = DeliverySemantics(
     redelivered_on_kill=False,
     redelivered_on_outage=False,
 )
+#: What was begun is begun again when its worker is gone.
+AT_LEAST_ONCE: Final = DeliverySemantics(
+    acknowledged="after",
+    redelivered_on_raise=False,
+    redelivered_on_kill=True,
+    redelivered_on_outage=True,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from taskiq.middlewares import smart_retry_middleware
 from taskiq.task import AsyncTaskiqTask
 
 from pytest_jobs.bridges.opening import bridges_to
-from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge, bridge
+from pytest_jobs.bridges.taskiq import bridge
+from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge
 from pytest_jobs.errors import (
     ApplicationError,
     BridgeError,

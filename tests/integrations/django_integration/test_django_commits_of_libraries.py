@@ -24,7 +24,7 @@ def open_with(test_case):
 
 def test_delay_on_commit_of_celery(open_with):
     celery = pytest.importorskip("celery")
-    from pytest_jobs.bridges.celery.bridge import bridge
+    from pytest_jobs.bridges.celery import bridge
 
     app = celery.Celery(
         "shop", broker="redis://localhost:1", task_cls="celery.contrib.django.task:DjangoTask"
