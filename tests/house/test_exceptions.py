@@ -12,6 +12,7 @@ from pytest_jobs import errors
 #: What is raised there is no error of ours: that of the suite's jobs, what ends a dead delivery, what
 #: ends a search, and what collects the way to a part of a state.
 NO_ERRORS = (
+    "pytest_jobs.bridges.celery.attempt",
     "pytest_jobs.conformance.bodies",
     "pytest_jobs.exploration.live.watching",
     "pytest_jobs.exploration.engine.sameness.renaming",
