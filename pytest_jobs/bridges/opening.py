@@ -20,7 +20,7 @@ from ..harness.open_harness import Jitter, Mode
 from ..harness.records.bridge import Bridge
 from ..harness.running.inline import RaiseAt
 from .core.bridge import ReferenceBridge
-from .libraries.capture import LibraryCapture, bridge_module
+from .libraries.capture import LibraryCapture, bridge_module, bridge_or_reason
 from .libraries.known import LIBRARIES
 
 # By name, since the integrations lie above this room.
@@ -96,6 +96,27 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
             ) from error
         bridges.append(module.bridge(apps))
     return bridges
+
+
+def known_bridges(
+    applications: Iterable[object], further: Iterable[Bridge]
+) -> tuple[list[Bridge], list[str]]:
+    """Return a bridge to each library that is imported, to be asked for its jobs, and lines on those without one.
+
+    Args:
+        applications: names of applications, or the objects themselves.
+        further: bridges that are known.
+    """
+    bridges = [ReferenceBridge(), *bridges_to(applications), *further]
+    refused = []
+    for library in LIBRARIES.values():
+        if library.is_imported and all(library.name != each.name for each in bridges):
+            found = bridge_or_reason(library)
+            if isinstance(found, str):
+                refused.append(f"{library.title} is left out: {found}.")
+            else:
+                bridges.append(found)
+    return bridges, refused
 
 
 def _named(name: str) -> tuple[str, Any]:

@@ -181,7 +181,7 @@ def test_without_a_topic_the_command_names_them(capsys):
     with pytest.raises(SystemExit):
         main([])
 
-    assert "{explain,doctor,init,lint,schedule}" in capsys.readouterr().err
+    assert "{explain,doctor,init,lint,compat,schedule}" in capsys.readouterr().err
 
 
 def test_python_m_runs_it():

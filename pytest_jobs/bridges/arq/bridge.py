@@ -380,6 +380,9 @@ class ArqBridge(CountedAttempts[Task, SentJob, Store], WrittenMessages[Task, Sen
     def known_names(self) -> set[str]:
         return self._settings.names()
 
+    def queue_of(self, task: Task) -> str | None:
+        return task.settings.queue
+
     def unknown(self, job: object) -> Exception:
         return CriterionError(
             f"{job!r} is not among the functions of {self}: add it to `functions` of the worker settings, and "

@@ -446,6 +446,12 @@ class CeleryBridge(
     def known_names(self) -> set[str]:
         return self._apps.names()
 
+    def queue_of(self, task: Task) -> str | None:
+        """Return the queue to which the routes of the application send a task."""
+        found = task.app.amqp.router.route({}, task.name, (), {}, task_type=task).get("queue")
+        name: str | None = getattr(found, "name", found)
+        return name or task.queue
+
     def retried(self, message: TaskMessage, attempt: int) -> TaskMessage:
         return message.as_attempt(attempt)
 

@@ -225,6 +225,9 @@ class DramatiqBridge(
     def known_names(self) -> set[str]:
         return self._brokers.names()
 
+    def queue_of(self, task: Any) -> str:
+        return str(task.queue_name)
+
     def unknown(self, job: object) -> Exception:
         if self.identify(job) is None:
             return super().unknown(job)

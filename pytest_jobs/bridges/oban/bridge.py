@@ -106,6 +106,7 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
     capabilities = frozenset(("eta", "priority", "headers", "retry", "async", "serialise", "cron"))
     noun = "a job of Oban"
     attempt_class = JobAttempt
+    names_arguments = True
 
     def __init__(self, instances: Sequence[Any] = ()) -> None:
         """Prepare a bridge.
@@ -328,6 +329,9 @@ class ObanBridge(CountedAttempts[type, SentJob, Rows], WrittenMessages[type, Sen
 
     def known_names(self) -> set[str]:
         return set(_registry)
+
+    def queue_of(self, task: type) -> str:
+        return str(getattr(task, "_opts", {}).get("queue", "default"))
 
     def unknown(self, job: object) -> Exception:
         if self.identify(job) is not None:

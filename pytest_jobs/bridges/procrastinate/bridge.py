@@ -99,6 +99,7 @@ class ProcrastinateBridge(
     capabilities = frozenset(("eta", "priority", "retry", "async", "serialise", "unique", "cron"))
     noun = "a job of Procrastinate"
     attempt_class = TaskAttempt
+    names_arguments = True
     version = procrastinate.__version__
 
     def __init__(self, apps: Sequence[Any] = ()) -> None:
@@ -221,6 +222,10 @@ class ProcrastinateBridge(
 
     def known_names(self) -> set[str]:
         return {name for app in self._apps.every() for name in app.tasks}
+
+    def queue_of(self, task: Task[Any, Any, Any]) -> str | None:
+        queue: str | None = task.queue
+        return queue
 
     def unknown(self, job: object) -> Exception:
         return CriterionError(f"{job!r} is not a task of {self}: name what `@app.task` made.")

@@ -97,6 +97,7 @@ class SaqBridge(
     capabilities = frozenset(("eta", "priority", "headers", "retry", "async", "serialise", "cron"))
     noun = "a job of SAQ"
     attempt_class = SaqAttempt
+    names_arguments = True
 
     def __init__(
         self,
@@ -351,6 +352,9 @@ class SaqBridge(
 
     def known_names(self) -> set[str]:
         return {name for worker in self._workers.every() for name in worker.registered}
+
+    def queue_of(self, task: Registered) -> str:
+        return str(task.worker.queue.name)
 
     def unknown(self, job: object) -> Exception:
         if self.identify(job) is None:

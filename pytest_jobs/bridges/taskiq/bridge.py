@@ -398,6 +398,9 @@ class TaskiqBridge(
     def known_names(self) -> set[str]:
         return self._brokers.names()
 
+    def queue_of(self, task: Task) -> str | None:
+        return task.labels.get("queue_name") or None
+
     def unknown(self, job: object) -> Exception:
         if self.identify(job) is None:
             return super().unknown(job)
