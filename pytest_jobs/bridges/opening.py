@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Generator, Iterable
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
@@ -17,7 +18,7 @@ from ..harness.commits.core_transactions import CoreTransactions
 from ..harness.commits.transactions import Transactions
 from ..harness.jobs import Jobs
 from ..harness.open_harness import Jitter, Mode
-from ..harness.records.bridge import Bridge
+from ..harness.records.bridge import Bridge, Bridges
 from ..harness.running.inline import RaiseAt
 from .core.bridge import ReferenceBridge
 from .libraries.capture import LibraryCapture, bridge_module, bridge_or_reason
@@ -98,25 +99,26 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
     return bridges
 
 
-def known_bridges(
+@contextmanager
+def asking_bridges(
     applications: Iterable[object], further: Iterable[Bridge]
-) -> tuple[list[Bridge], list[str]]:
-    """Return a bridge to each library that is imported, to be asked for its jobs, and lines on those without one.
+) -> Generator[tuple[Bridges, list[str]], None, None]:
+    """Give a block the bridges to all libraries that are imported, to ask them for jobs, and lines on the others.
 
     Args:
         applications: names of applications, or the objects themselves.
         further: bridges that are known.
     """
     bridges = [ReferenceBridge(), *bridges_to(applications), *further]
-    refused = []
-    for library in LIBRARIES.values():
-        if library.is_imported and all(library.name != each.name for each in bridges):
-            found = bridge_or_reason(library)
-            if isinstance(found, str):
-                refused.append(f"{library.title} is left out: {found}.")
-            else:
-                bridges.append(found)
-    return bridges, refused
+    with Jobs(bridges, capture=LibraryCapture()) as jobs:
+        found = {bridge.name for bridge in jobs.bridges}
+        others = (
+            each for each in LIBRARIES.values() if each.is_imported and each.name not in found
+        )
+        yield (
+            jobs.bridges,
+            [f"{each.title} is left out: {bridge_or_reason(each)}." for each in others],
+        )
 
 
 def _named(name: str) -> tuple[str, Any]:

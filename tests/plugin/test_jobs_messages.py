@@ -141,11 +141,35 @@ APPS = {
         "send",
         "mail",
     ),
+    "oban": (
+        """
+        from oban import job
+
+
+        @job(queue="mail")
+        def send(order_id: int, retries: int = 3, *, urgent: bool = False): ...
+        """,
+        "app.send",
+        "mail",
+    ),
+    "apscheduler": (
+        """
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        scheduler = BackgroundScheduler()
+
+
+        @scheduler.scheduled_job("interval", hours=1, args=[7])
+        def send(order_id: int, retries: int = 3, *, urgent: bool = False): ...
+        """,
+        "app:send",
+        None,
+    ),
 }
 
 
 #: Their messages have the name of each argument.
-NAMING = ("procrastinate", "saq")
+NAMING = ("oban", "procrastinate", "saq")
 #: Those that show what another one does not.
 FIRST = ("core", "celery", "rq", "dramatiq", "arq")
 
@@ -176,6 +200,45 @@ def _jobs(pytester):
 
 def _takes(pytester, library="core"):
     return {name: one["takes"] for name, one in _jobs(pytester)[library].items()}
+
+
+def test_a_task_of_celery_may_name_its_queue_and_a_router_may_raise(pytester):
+    pytest.importorskip("celery")
+    pytester.makepyfile(
+        app="""
+        from celery import Celery
+
+
+        def route(name, *rest, **options):
+            if name == "app.lost":
+                raise RuntimeError("nowhere")
+
+
+        app = Celery("shop", broker="redis://localhost:1")
+        app.conf.task_routes = [route]
+
+
+        @app.task(queue="low")
+        def named(): ...
+
+
+        @app.task
+        def plain(): ...
+
+
+        @app.task
+        def lost(): ...
+        """,
+        test_app="import app\n\n\ndef test_nothing(): ...",
+    )
+    result = pytester.runpytest_subprocess("--jobs-messages=messages.json")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["app.lost (celery) is left out: nowhere", "2 jobs in *"])
+    assert {name: one["queue"] for name, one in _jobs(pytester)["celery"].items()} == {
+        "app.named": "low",
+        "app.plain": "celery",
+    }
 
 
 def test_collecting_is_enough(pytester):

@@ -14,7 +14,7 @@ import celery
 from celery import Celery
 from celery.app.amqp import AMQP
 from celery.app.base import PendingConfiguration
-from celery.app.task import Task
+from celery.app.task import Task, extract_exec_options
 from celery.app.utils import Settings
 from celery.backends.base import Backend
 from celery.canvas import Signature
@@ -448,9 +448,10 @@ class CeleryBridge(
 
     def queue_of(self, task: Task) -> str | None:
         """Return the queue to which the routes of the application send a task."""
-        found = task.app.amqp.router.route({}, task.name, (), {}, task_type=task).get("queue")
+        options = extract_exec_options(task)
+        found = task.app.amqp.router.route(options, task.name, (), {}, task_type=task).get("queue")
         name: str | None = getattr(found, "name", found)
-        return name or task.queue
+        return name
 
     def retried(self, message: TaskMessage, attempt: int) -> TaskMessage:
         return message.as_attempt(attempt)

@@ -129,8 +129,8 @@ class Messages:
                 if not is_own and not _is_of_tests(module, root):
                     takes = _text(bridge.signature(name).signature, named=bridge.names_arguments)
                     self.jobs[bridge.name][name] = Accepted(takes, bridge.queue_of(task), module)
-            except (JobsError, TypeError, ValueError) as error:
-                if name in registered:
+            except Exception as error:  # A router of the project may raise whatever it wants.
+                if name in registered or not isinstance(error, JobsError):
                     untold.append(f"{name} ({bridge.name}) is left out: {error}")
         return untold
 

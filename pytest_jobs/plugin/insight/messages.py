@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from ...bridges.opening import known_bridges
+from ...bridges.opening import asking_bridges
 from ...errors import MessagesFileError
 from ...harness.records.bridge import TakesFunctions
 from ...insight.messages.accepted import Messages
@@ -70,19 +70,18 @@ class MessagesPlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Take the jobs and write them; a worker of pytest-xdist sends them to the controller."""
-        bridges, refused = known_bridges(
-            self._options.apps,
-            chain.from_iterable(self._config.hook.pytest_jobs_bridges(config=self._config)),
-        )
-        for bridge in bridges:
-            enqueued = self._enqueued[bridge.name]
-            self._said.update(
-                self._messages.take(bridge, self._known, enqueued, self._config.rootpath)
-            )
+        config = self._config
+        further = chain.from_iterable(config.hook.pytest_jobs_bridges(config=config))
+        with asking_bridges(self._options.apps, further) as (bridges, refused):
+            for bridge in bridges:
+                enqueued = self._enqueued[bridge.name]
+                self._said.update(
+                    self._messages.take(bridge, self._known, enqueued, config.rootpath)
+                )
         self._is_short |= bool(self._said)
         # A library that is merely imported may have no messages.
         self._said.update(refused)
-        output = getattr(self._config, "workeroutput", None)
+        output = getattr(config, "workeroutput", None)
         if output is not None:
             output[_KEY] = (
                 self._messages.to_text(),
