@@ -244,7 +244,7 @@ def test_a_task_of_celery_may_name_its_queue_and_a_router_may_raise(pytester):
 def test_collecting_is_enough(pytester):
     pytester.makepyfile(app=APPS["core"][0], test_app="import app\n\n\ndef test_nothing(): 1 / 0")
 
-    result = pytester.runpytest("--jobs-messages=messages.json", "--collect-only", "-q")
+    result = pytester.runpytest_subprocess("--jobs-messages=messages.json", "--collect-only", "-q")
 
     assert result.ret == 0
     assert [*_takes(pytester)] == ["app.Send"]
@@ -265,7 +265,7 @@ def test_jobs_of_the_tests_are_left_out(pytester):
         def test_nothing(): ...
         """,
     )
-    pytester.runpytest("--jobs-messages=messages.json")
+    pytester.runpytest_subprocess("--jobs-messages=messages.json")
 
     assert [*_takes(pytester)] == ["app.Send"]
 
@@ -301,16 +301,25 @@ def test_a_function_of_rq_that_a_test_enqueues_is_a_job_and_stays_one(pytester):
     assert _takes(pytester, "rq") == {"app.send": "(order_id)"}
 
 
+@pytest.mark.slow
 def test_a_job_whose_module_no_test_imports_today_stays_in_the_file(pytester):
+    pytest.importorskip("celery")
     pytester.makepyfile(app=APPS["core"][0], test_app="import app\n\n\ndef test_nothing(): ...")
     pytester.makepyfile(
-        other=APPS["core"][0].replace("Send", "Pay"),
+        other=APPS["celery"][0],
         test_other="import other\n\n\ndef test_nothing(): ...",
     )
     pytester.runpytest_subprocess("--jobs-messages=messages.json")
     pytester.runpytest_subprocess("--jobs-messages=messages.json", "test_app.py")
 
-    assert [*_takes(pytester)] == ["app.Send", "other.Pay"]
+    assert [*_takes(pytester)] == ["app.Send"]
+    assert [*_takes(pytester, "celery")] == ["other.send"]
+
+    pytester.makepyfile(other="1 / 0")
+    result = pytester.runpytest_subprocess("--jobs-messages=messages.json", "test_app.py")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["other was not imported: ZeroDivisionError: division by zero"])
 
 
 def test_a_job_that_is_gone_leaves_the_file_unless_an_alias_has_its_name(pytester):
@@ -339,7 +348,7 @@ def test_a_default_that_is_no_literal_is_the_same_in_every_run(pytester):
         """,
         test_app="import app\n\n\ndef test_nothing(): ...",
     )
-    pytester.runpytest("--jobs-messages=messages.json")
+    pytester.runpytest_subprocess("--jobs-messages=messages.json")
 
     assert _takes(pytester) == {"app.Send": "(a=..., b=..., c=..., d=(1, None), /, **rest)"}
 
@@ -347,7 +356,7 @@ def test_a_default_that_is_no_literal_is_the_same_in_every_run(pytester):
 def test_the_queues_that_workers_serve_are_those_of_jobs_queues(pytester):
     pytester.makepyfile(app=APPS["core"][0], test_app="import app\n\n\ndef test_nothing(): ...")
     pytester.makefile(".yml", sidekiq=":queues:\n  - critical\n  - mail\n")
-    pytester.runpytest("--jobs-messages=messages.json", "--jobs-queues=sidekiq.yml")
+    pytester.runpytest_subprocess("--jobs-messages=messages.json", "--jobs-queues=sidekiq.yml")
 
     served = json.loads(pytester.path.joinpath("messages.json").read_text())["served"]
     assert served == ["critical", "mail"]
@@ -383,7 +392,9 @@ def test_nothing_is_written_when_a_module_of_tests_cannot_be_imported(pytester):
         test_app="import app\n\n\ndef test_nothing(): ...",
         test_other="import nothing_of_this_name",
     )
-    result = pytester.runpytest("--jobs-messages=messages.json", "--continue-on-collection-errors")
+    result = pytester.runpytest_subprocess(
+        "--jobs-messages=messages.json", "--continue-on-collection-errors"
+    )
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*messages.json is not written: not all tests were collected."])
@@ -411,7 +422,7 @@ def test_another_file_is_not_overwritten(pytester):
     pytester.makefile(".json", messages="{}")
     pytester.makepyfile("def test_nothing(): ...")
 
-    result = pytester.runpytest("--jobs-messages=messages.json")
+    result = pytester.runpytest_subprocess("--jobs-messages=messages.json")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(

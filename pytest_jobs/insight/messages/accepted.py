@@ -51,12 +51,12 @@ class Accepted(NamedTuple):
             MessagesFileError: when the text has none.
         """
         try:
-            lambda_ = ast.parse(f"lambda {self.takes[1:-1]}: 0", mode="eval").body
+            parsed = ast.parse(f"lambda {self.takes[1:-1]}: 0", mode="eval").body
         except SyntaxError:
             raise MessagesFileError(f"{self.takes!r} are no parameters") from None
-        if not isinstance(lambda_, ast.Lambda):
+        if not isinstance(parsed, ast.Lambda):
             raise MessagesFileError(f"{self.takes!r} are no parameters")
-        found = lambda_.args
+        found = parsed.args
         by_place = [*found.posonlyargs, *found.args]
         defaults = [None] * (len(by_place) - len(found.defaults)) + [*found.defaults]
         first = len(found.posonlyargs)
@@ -100,6 +100,15 @@ class Messages:
     def __len__(self) -> int:
         return sum(map(len, self.jobs.values()))
 
+    def import_modules(self) -> list[str]:
+        """Import the modules of the jobs, as a worker would, and return a line for each that has an error."""
+        every = chain.from_iterable(of_library.values() for of_library in self.jobs.values())
+        return [
+            f"{module} was not imported: {why}"
+            for module in sorted({one.module for one in every} - {*sys.modules})
+            if (why := _import(module))
+        ]
+
     def take(
         self, bridge: Bridge, known: Messages, enqueued: Iterable[str], root: Path
     ) -> list[str]:
@@ -114,11 +123,7 @@ class Messages:
         if not isinstance(bridge, LibraryBridge):
             return []
         before = known.jobs.get(bridge.name, {})
-        untold = [
-            f"{module} was not imported: {why}"
-            for module in sorted({one.module for one in before.values()} - {*sys.modules})
-            if (why := _import(module))
-        ]
+        untold = []
         registered = {*bridge.known_names(), *enqueued}
         for name in sorted({*registered, *before}):
             try:

@@ -71,6 +71,8 @@ class MessagesPlugin:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Take the jobs and write them; a worker of pytest-xdist sends them to the controller."""
         config = self._config
+        # A test that does not run today may be the only one that imports a module.
+        self._said.update(self._known.import_modules())
         further = chain.from_iterable(config.hook.pytest_jobs_bridges(config=config))
         with asking_bridges(self._options.apps, further) as (bridges, refused):
             for bridge in bridges:
