@@ -10,6 +10,7 @@ from importlib.metadata import version
 from .insight import explain
 from .insight.doctor import command as doctor
 from .insight.lint import command as lint
+from .insight.messages import command as compat
 from .integrations.recurring import preview
 
 _EXAMPLES = """\
@@ -18,6 +19,7 @@ examples:
   python -m pytest_jobs explain NoAdapterError
   python -m pytest_jobs doctor
   python -m pytest_jobs lint src --format=github
+  python -m pytest_jobs compat --since v1.4
   python -m pytest_jobs schedule preview config/recurring.yml --days 2
 
 The options of the pytest plugin are listed by `pytest --help`, in the group "jobs".
@@ -71,6 +73,14 @@ def _parser() -> argparse.ArgumentParser:
             "lint",
             help="find habits of jobs that will hurt",
             description="Finds habits of jobs that will hurt, in the source. Nothing is imported or run.",
+        )
+    )
+    compat.take_arguments(
+        topics.add_parser(
+            "compat",
+            help="say which messages in flight the new code breaks",
+            description="Compares two files of `pytest --jobs-messages`, and says which messages in flight the "
+            "new code breaks.",
         )
     )
     schedule = topics.add_parser(

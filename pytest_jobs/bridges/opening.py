@@ -6,7 +6,8 @@ import importlib
 import pkgutil
 import sys
 import traceback
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Generator, Iterable
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
@@ -20,10 +21,10 @@ from ..harness.commits.core_transactions import CoreTransactions
 from ..harness.commits.transactions import Transactions
 from ..harness.jobs import Jobs
 from ..harness.open_harness import Jitter, Mode, open_harnesses
-from ..harness.records.bridge import Bridge
+from ..harness.records.bridge import Bridge, Bridges
 from ..harness.running.inline import RaiseAt
 from .core.bridge import ReferenceBridge
-from .libraries.capture import LibraryCapture, bridge_module
+from .libraries.capture import LibraryCapture, bridge_module, bridge_or_reason
 from .libraries.known import LIBRARIES
 
 # By name, since the integrations lie above this room.
@@ -104,6 +105,28 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
             ) from error
         bridges.append(module.bridge(apps))
     return bridges
+
+
+@contextmanager
+def asking_bridges(
+    applications: Iterable[object], further: Iterable[Bridge]
+) -> Generator[tuple[Bridges, list[str]], None, None]:
+    """Give a block the bridges to all libraries that are imported, to ask them for jobs, and lines on the others.
+
+    Args:
+        applications: names of applications, or the objects themselves.
+        further: bridges that are known.
+    """
+    bridges = [ReferenceBridge(), *bridges_to(applications), *further]
+    with Jobs(bridges, capture=LibraryCapture()) as jobs:
+        found = {bridge.name for bridge in jobs.bridges}
+        others = (
+            each for each in LIBRARIES.values() if each.is_imported and each.name not in found
+        )
+        yield (
+            jobs.bridges,
+            [f"{each.title} is left out: {bridge_or_reason(each)}." for each in others],
+        )
 
 
 def _named(name: str) -> tuple[str, Any]:

@@ -422,6 +422,8 @@ class LibraryBridge(Generic[T, M, S]):
     attempt_class: ClassVar[type[Attempt[Any]]] = Attempt
     #: How the library writes arguments if that is not text, as in "pickles"; payloads cannot be recorded then.
     encoding: ClassVar[str] = ""
+    #: Whether a message has the name of each argument, also of one that a caller passes by its place.
+    names_arguments: ClassVar[bool] = False
     #: What a body has for asking for a retry itself: classes such as `Retry`, and methods such as `Task.retry`.
     asks_by: ClassVar[tuple[Any, ...]] = ()
     #: 1 when the lowest priority is performed first, -1 for the highest, 0 when priorities have no order.
@@ -534,6 +536,10 @@ class LibraryBridge(Generic[T, M, S]):
     def known_names(self) -> Collection[str]:
         """Return the names of the tasks that are known here, to suggest the nearest. Default: none."""
         return ()
+
+    def queue_of(self, task: T) -> str | None:
+        """Return the queue into which a plain enqueue of a task goes. Default: None, where no task says that."""
+        return None
 
     def nearest(self, name: str) -> str:
         """Return the end of an error about a name that is not known: the nearest one; empty when none is near."""

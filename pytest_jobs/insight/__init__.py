@@ -4,9 +4,10 @@
 - `doctor/`: what a project uses, which patterns fit it, and how to start, as `python -m pytest_jobs doctor`.
 - `lint/`: habits of jobs that will hurt, as `python -m pytest_jobs lint`.
 - `coverage/`: which jobs the tests reach, and which of their rules and callbacks ran, for `--jobs-cov`.
+- `messages/`: what jobs accept, and which messages in flight a change breaks, as `python -m pytest_jobs compat`.
 - `seen/`: what a test session saw of its jobs, in plain values.
 - `source/`: the source of a project, read as text and as syntax trees.
 
 The pages of `explain` are those of `docs/reference`. A wheel has copies of them beside these files, in `pages/`.
-Used by `__main__`, and by the plugin under `--jobs-lint` and `--jobs-cov`.
+Used by `__main__`, and by the plugin under `--jobs-lint`, `--jobs-cov` and `--jobs-messages`.
 """

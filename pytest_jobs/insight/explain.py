@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+#: How many anchors with a word are named.
+_HINTS: Final = 3
 _NAMES: Final = ("errors.md", "messages.md")
 _HEADING = re.compile(r"(?m)^(#{2,3}) (.+)\n")
 #: A row of `errors.md`: the name of an error, its base class, its cause, its remedy.
@@ -59,8 +61,11 @@ def _print(asked: argparse.Namespace) -> int:
     # A link to the page, and the name of an error with its module, are understood too.
     wanted = re.split(r"[#.]", asked.anchor)[-1].lower()
     if wanted not in known:
-        nearest = get_close_matches(wanted, known, n=1)
-        hint = f" The nearest is {known[nearest[0]]}." if nearest else ""
+        # A word of an anchor is meant sooner than one that is spelt alike: queue, of other-queue.
+        having = [anchor for anchor in known if wanted in anchor.split("-")][:_HINTS]
+        nearest = having or get_close_matches(wanted, known, n=1)
+        names = ", ".join(known[each] for each in nearest)
+        hint = f" The nearest {'is' if len(nearest) == 1 else 'are'} {names}." if nearest else ""
         sys.stderr.write(
             f"No message or error is called {asked.anchor!r}.{hint} "
             "`python -m pytest_jobs explain` lists all of them.\n"

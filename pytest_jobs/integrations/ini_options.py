@@ -114,6 +114,12 @@ OPTIONS: Final = (
         "FILE",
     ),
     Option(
+        "messages",
+        "file",
+        "Write what every registered job accepts into this file, for `python -m pytest_jobs compat`.",
+        "FILE",
+    ),
+    Option(
         "annotations",
         "value",
         "Write each failure of a check or of an assertion about jobs as an annotation too: github.",

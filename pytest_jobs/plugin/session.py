@@ -55,6 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
         recorded = recording(config, explorations.audience)
         register(CoveragePlugin(config, options.coverage, recorded), "pytest_jobs_coverage")
         register(LineContexts(config), "pytest_jobs_contexts")
+    if options.messages is not None:
+        from .insight.messages import MessagesPlugin
+
+        register(MessagesPlugin(config, options.messages, options), "pytest_jobs_messages")
     if options.report is not None:
         from .insight.reporting import Reporting
 

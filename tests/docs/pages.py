@@ -12,7 +12,8 @@ Such a block is written to the file. A comment above says that something else is
 - `<!-- not run: REASON -->`: the block is only read.
 
 Alone stand `<!-- pytest ARGUMENTS: OUTCOMES -->`, which runs pytest on the files so far, as in
-`<!-- pytest test_pay.py: 1 passed, 1 failed -->`; `<!-- empty NAME -->`, which writes an empty file;
+`<!-- pytest test_pay.py: 1 passed, 1 failed -->`; `<!-- pytest_jobs ARGUMENTS: EXIT CODE -->`, which
+runs `python -m pytest_jobs`; `<!-- empty NAME -->`, which writes an empty file;
 `<!-- needs MODULES -->`, which says without which modules the page cannot be run; and `<!-- django project -->`,
 which writes the settings that a page takes for granted. Blocks of `console` are only read.
 Any other block without a name or a comment is an error, and so is source without a name.
@@ -25,7 +26,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _STEP = re.compile(
-    r"^<!-- (?P<kind>file|empty|python|output|not run|pytest|needs|django project)(?P<rest>[^\n]*?) -->\n|"
+    r"^<!-- (?P<kind>file|empty|python|output|not run|pytest_jobs|pytest|needs|django project)"
+    r"(?P<rest>[^\n]*?) -->\n|"
     r"^\*\*`(?P<name>[^`\n]+)`\*\*\n(?=`{3})|"
     r"^(?P<fence>`{3,})(?P<language>[^\n`]*)\n(?P<text>.*?)^(?P=fence)$",
     re.MULTILINE | re.DOTALL,
@@ -52,7 +54,7 @@ def steps(page: str) -> Iterator[Step]:
         line = page.count("\n", 0, found.start()) + 1
         if found["kind"] == "file":
             raise ValueError(f"line {line}: write **`{found['rest'].strip()}`**, which is shown")
-        if found["kind"] in ("pytest", "needs", "empty", "django project"):
+        if found["kind"] in ("pytest", "pytest_jobs", "needs", "empty", "django project"):
             yield Step(found["kind"], found["rest"].strip(), "", line)
         elif found["kind"]:
             announced = found["kind"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,6 +69,11 @@ def test_a_page_does_what_it_says(
             result = fresh.run(pytester, *arguments.split())
             printed = re.sub(r"(?m)^E {3}|^E$|^    (?=\S)|[ \t]+$", "", result.stdout.str())
             result.assert_outcomes(**outcomes(expected)), where
+        elif step.kind == "pytest_jobs":
+            arguments, _, expected = step.argument.rpartition(":")
+            result = pytester.run(sys.executable, "-m", "pytest_jobs", *arguments.split())
+            printed = result.stdout.str()
+            assert result.ret == int(expected), where
         elif step.kind == "python":
             script = pytester.path / step.argument
             script.write_text(step.text, encoding="utf-8")

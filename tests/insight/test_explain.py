@@ -103,6 +103,15 @@ def test_an_unknown_anchor_suggests_the_nearest(explain):
     )
 
 
+def test_a_word_suggests_the_anchors_that_have_it(explain):
+    assert explain("queue")[2].startswith(
+        "No message or error is called 'queue'. The nearest are other-queue, it-went-to-another-queue, "
+    )
+    assert explain("alone")[2].startswith(
+        "No message or error is called 'alone'. The nearest are left-alone, a-job-was-left-alone, "
+    )
+
+
 def test_a_word_that_is_near_to_nothing_suggests_nothing(explain):
     assert explain("zzz")[2] == (
         "No message or error is called 'zzz'. `python -m pytest_jobs explain` lists all of them.\n"
@@ -181,7 +190,7 @@ def test_without_a_topic_the_command_names_them(capsys):
     with pytest.raises(SystemExit):
         main([])
 
-    assert "{explain,doctor,init,lint,schedule}" in capsys.readouterr().err
+    assert "{explain,doctor,init,lint,compat,schedule}" in capsys.readouterr().err
 
 
 def test_python_m_runs_it():

@@ -354,6 +354,9 @@ class ArqBridge(
             else self.applications.task_of(job)
         )
 
+    def queue_of(self, task: Task) -> str | None:
+        return task.settings.queue
+
     def unknown(self, job: object) -> Exception:
         return CriterionError(
             f"{job!r} is not among the functions of {self}: add it to `functions` of the worker settings, and "

@@ -14,7 +14,7 @@ import celery
 from celery import Celery
 from celery.app.amqp import AMQP
 from celery.app.base import PendingConfiguration
-from celery.app.task import Task
+from celery.app.task import Task, extract_exec_options
 from celery.app.utils import Settings
 from celery.backends.base import Backend
 from celery.canvas import Signature
@@ -440,6 +440,13 @@ class CeleryBridge(
 
     def known_names(self) -> set[str]:
         return self._apps.names()
+
+    def queue_of(self, task: Task) -> str | None:
+        """Return the queue to which the routes of the application send a task."""
+        options = extract_exec_options(task)
+        found = task.app.amqp.router.route(options, task.name, (), {}, task_type=task).get("queue")
+        name: str | None = getattr(found, "name", found)
+        return name
 
     def message_from(self, fields: Mapping[str, Any]) -> TaskMessage:
         """Return the message as the application that has the task would send it now.

@@ -132,6 +132,9 @@ class ReferenceBridge(
     def known_names(self) -> list[str]:
         return registry.names()
 
+    def queue_of(self, task: type[Job]) -> str | None:
+        return task.queue if isinstance(task.queue, str) else None
+
     def unknown(self, job: object) -> Exception:
         return CriterionError(f"{job!r} is not a job of the core.")
 

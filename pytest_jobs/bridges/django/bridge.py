@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from ...errors import ApplicationError, CriterionError, UnknownJobError
+from ...harness.records.attributes import variables_of_modules
 from ...harness.time.waiting import in_running_loop
 from ..toolkit import (
     AT_LEAST_ONCE,
@@ -217,6 +218,14 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
 
     def unknown(self, job: object) -> Exception:
         return CriterionError(f"{job!r} is not a Django task: name what `@task` made.")
+
+    def known_names(self) -> set[str]:
+        """Return the names of the tasks at the top of modules: Django itself has no list of them."""
+        wanted = variables_of_modules(lambda kind: issubclass(kind, self._task_classes))
+        return {self.name_of(task) for *_, task in wanted}
+
+    def queue_of(self, task: Any) -> str:
+        return str(task.queue_name)
 
     def name_of(self, task: Any) -> str:
         name: str = task.module_path

@@ -202,6 +202,9 @@ class DramatiqBridge(
         actor = getattr(type(job), "__getattr__", None) and vars(job).get("__actor__")
         return next((each for each in (job, actor) if isinstance(each, Actor)), None)
 
+    def queue_of(self, task: Any) -> str:
+        return str(task.queue_name)
+
     def name_of(self, task: Any) -> str:
         return str(task.actor_name)
 

@@ -385,8 +385,14 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
         again.retries_at_first = message.retries_at_first
         return again
 
+    def _owner_of(self, task: TaskClass) -> Huey | None:
+        return next((each for each in self.applications.every() if self._owns(each, task)), None)
+
+    def queue_of(self, task: TaskClass) -> str | None:
+        return getattr(self._owner_of(task), "name", None)
+
     def send(self, task: TaskClass, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        owner = next((each for each in self.applications.every() if self._owns(each, task)), None)
+        owner = self._owner_of(task)
         if owner is None:
             raise CriterionError(
                 f"No Huey that is known here has the task {self.name_of(task)}: name the Huey in jobs_apps, or "

@@ -101,6 +101,7 @@ class ObanBridge(
     attempt_class = JobAttempt
     order = 1
     in_loop = True
+    names_arguments = True
 
     def __init__(self, instances: Sequence[Any] = ()) -> None:
         """Prepare a bridge.
@@ -305,6 +306,9 @@ class ObanBridge(
 
     def known_names(self) -> set[str]:
         return set(_registry)
+
+    def queue_of(self, task: type) -> str:
+        return str(getattr(task, "_opts", {}).get("queue", "default"))
 
     def unknown(self, job: object) -> Exception:
         if self.identify(job) is not None:

@@ -92,6 +92,7 @@ class ProcrastinateBridge(
     attempt_class = TaskAttempt
     order = -1
     in_loop = True
+    names_arguments = True
 
     def __init__(self, apps: Sequence[Any] = ()) -> None:
         """Prepare a bridge.
@@ -198,6 +199,10 @@ class ProcrastinateBridge(
         if not isinstance(job, str):
             return None
         return self.applications.find(job)
+
+    def queue_of(self, task: Task[Any, Any, Any]) -> str | None:
+        queue: str | None = task.queue
+        return queue
 
     def unknown(self, job: object) -> Exception:
         return CriterionError(f"{job!r} is not a task of {self}: name what `@app.task` made.")

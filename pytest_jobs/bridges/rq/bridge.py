@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from datetime import datetime, timedelta
 from importlib import import_module
 from inspect import iscoroutinefunction
+from types import FunctionType
 from typing import Any, Final, NamedTuple
 
 import rq
@@ -21,6 +22,7 @@ from rq.registry import ScheduledJobRegistry
 from rq.utils import as_text, now
 
 from ...errors import BridgeError, CriterionError, DeserializationError
+from ...harness.records.attributes import variables_of_modules
 from ...harness.time.waiting import off_the_loop
 from ..toolkit import (
     AT_LEAST_ONCE,
@@ -427,6 +429,16 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
 
     def task_of(self, message: SentJob) -> Callable[..., Any] | None:
         return function_at(message.name)
+
+    def known_names(self) -> Collection[str]:
+        """Return the names of functions that were enqueued, are under `@job`, or in a cron scheduler."""
+        variables = variables_of_modules(lambda kind: kind is FunctionType)
+        marked = {path_of(each) for *_, each in variables if _declared(each) is not None}
+        return {*super().known_names(), *marked, *self._cron.names()}
+
+    def queue_of(self, task: Callable[..., Any]) -> str | None:
+        queue = getattr(_declared(task), "queue", None)
+        return getattr(queue, "name", queue)
 
     def decoded(self, message: SentJob) -> tuple[tuple[Any, ...], dict[str, Any]]:
         try:

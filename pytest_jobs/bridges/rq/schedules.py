@@ -31,6 +31,10 @@ class CronSchedulers:
         """Note a scheduler that has got a job, and is not at the top of a module."""
         self._known.note(scheduler)
 
+    def names(self) -> set[str]:
+        """Return the names of the functions that the schedulers enqueue."""
+        return {job.func_name for each in self._known.every() for job in each.get_jobs()}
+
     def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         for scheduler in self._known.every():
             for job in scheduler.get_jobs():

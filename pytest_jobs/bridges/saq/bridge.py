@@ -89,6 +89,7 @@ class SaqBridge(
     elsewhere = "is in no settings of a worker here", "has the settings"
     order = 1
     in_loop = True
+    names_arguments = True
 
     def __init__(
         self,
@@ -329,6 +330,9 @@ class SaqBridge(
 
     def known_names(self) -> set[str]:
         return {name for worker in self._workers.every() for name in worker.registered}
+
+    def queue_of(self, task: Registered) -> str:
+        return str(task.worker.queue.name)
 
     def name_of(self, task: Registered) -> str:
         return task.name

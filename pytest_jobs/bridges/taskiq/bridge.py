@@ -369,6 +369,9 @@ class TaskiqBridge(
             return job
         return self.applications.find(job) if isinstance(job, str) else None
 
+    def queue_of(self, task: Task) -> str | None:
+        return task.labels.get("queue_name") or None
+
     def name_of(self, task: Task) -> str:
         name: str = task.task_name
         return name

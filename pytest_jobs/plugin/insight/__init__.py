@@ -6,6 +6,7 @@
 - `annotating`: `--jobs-annotations`; `properties`: jobs and timelines in the file of `--junitxml`.
 - `totals`: a line at the end of `pytest -v`.
 - `covering`: `--jobs-cov`; `contexts`: which lines each delivery reached, when coverage measures lines.
+- `messages`: `--jobs-messages`.
 
 `session` registers each of them when its option is given. What they compute is in the package `insight`.
 None of them is imported, and nothing is recorded, when no option asks for it.

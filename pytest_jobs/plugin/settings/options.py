@@ -95,6 +95,8 @@ class JobOptions(NamedTuple):
     coverage: CoverageOptions | None = None
     #: The file of the report; None for no report.
     report: Path | None = None
+    #: The file of what the jobs accept; None for none.
+    messages: Path | None = None
     #: The queues that the workers serve; None for all queues alike.
     queues: Queues | None = None
     #: The file of the recurring jobs, which is read when a test asks for it.
@@ -170,6 +172,7 @@ def _read_options(config: pytest.Config) -> JobOptions:
         annotates=_annotates(config),
         coverage=_coverage(config),
         report=_report(config),
+        messages=_messages(config),
         queues=_queues(config),
         recurring=_recurring(config),
     )
@@ -406,6 +409,11 @@ def _report(config: pytest.Config) -> Path | None:
             "write, such as jobs.html."
         ) from None
     return path
+
+
+def _messages(config: pytest.Config) -> Path | None:
+    file = _file(config, "messages")
+    return None if file is None else file.path
 
 
 def _queues(config: pytest.Config) -> Queues | None:
