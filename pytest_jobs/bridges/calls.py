@@ -1,4 +1,4 @@
-"""Seeing direct calls of tasks, such as `task(1)` and `task.apply((1,))`, for `--jobs-attack-calls`."""
+"""Seeing direct calls of tasks, such as `task(1)`, for `--jobs-attack-calls` and `--jobs-audit`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..harness.running.calls import DirectCall, direct_calls
 class Called(NamedTuple):
     """The task of a call, and what the call gives to it."""
 
+    job: Any
     name: str
     body: Callable[..., Any]
     args: tuple[Any, ...]
@@ -31,15 +32,18 @@ Awaited = Literal["never", "always", "as body"]
 class DirectCallCapture:
     """Lets the adversary of a session make the direct calls of tasks, once their library is imported."""
 
-    def __init__(self, patches: Patches) -> None:
+    def __init__(self, patches: Patches, *, at_once: bool = False) -> None:
         """Capture nothing yet.
 
         Args:
             patches: puts everything back.
+            at_once: whether jobs are captured too that a library performs where they are enqueued, in modes for
+                tests that do not call the task: `Queue(is_async=False)` of RQ, `immediate` of Huey.
         """
         self._patches = patches
         self._waiting: dict[str, Callable[[Any], None]] = {
-            "celery.app.task": self._celery,
+            # Its `Task` is imported at the first use of a task, which may be the first call.
+            "celery": self._celery,
             "django.tasks.base": self._django,
             "django_tasks.base": self._django,
             "taskiq.decor": self._taskiq,
@@ -49,6 +53,9 @@ class DirectCallCapture:
             "pytest_jobs.core.functions": self._functions,
             "pytest_jobs.core.execution": self._core,
         }
+        if at_once:
+            self._waiting["rq.job"] = self._rq_at_once
+            self._waiting["huey.registry"] = self._huey_at_once
 
     def catch_up(self) -> None:
         """Capture the calls of all libraries that are imported by now."""
@@ -82,6 +89,12 @@ class DirectCallCapture:
 
     def _huey(self, module: Any) -> None:
         self._capture(module.TaskWrapper, "call_local", _read_huey, "never")
+
+    def _huey_at_once(self, _: Any) -> None:
+        self._capture(sys.modules["huey.api"].Huey, "_execute", _read_executed, "never")
+
+    def _rq_at_once(self, module: Any) -> None:
+        self._capture(module.Job, "_execute", _read_rq, "never")
 
     def _procrastinate(self, module: Any) -> None:
         self._capture(module.Task, "__call__", _read_procrastinate, "as body")
@@ -126,7 +139,8 @@ def _capturing(
             return call(*kept(kept_args), **kept(kept_kwargs))
 
         text = call_of(short_name(called.name), called.args, called.kwargs)
-        direct = DirectCall(called.name, text, called.body, make)
+        given = (kept(called.args), kept(called.kwargs))
+        direct = DirectCall(called.name, text, called.body, make, called.job, given)
         is_coroutine = awaited == "always" or (
             awaited == "as body" and inspect.iscoroutinefunction(inspect.unwrap(called.body))
         )
@@ -145,7 +159,7 @@ def kept(value: Any) -> Any:
 
 
 def _read_celery(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
-    return Called(str(task.name), type(task).run, args, kwargs)
+    return Called(task, str(task.name), type(task).run, args, kwargs)
 
 
 def _read_apply(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
@@ -155,31 +169,45 @@ def _read_apply(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Cal
 
 
 def _read_django(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
-    return Called(str(task.module_path), task.func, args, kwargs)
+    return Called(task, str(task.module_path), task.func, args, kwargs)
 
 
 def _read_taskiq(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
-    return Called(str(task.task_name), task.original_func, args, kwargs)
+    return Called(task, str(task.task_name), task.original_func, args, kwargs)
 
 
 def _read_dramatiq(actor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
     from .dramatiq.worker import body_of
 
-    return Called(str(actor.actor_name), body_of(actor), args, kwargs)
+    return Called(actor, str(actor.actor_name), body_of(actor), args, kwargs)
 
 
 def _read_huey(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
     made = task.task_class
-    return Called(f"{made.__module__}.{made.__name__}", task.func, args, kwargs)
+    return Called(task, f"{made.__module__}.{made.__name__}", task.func, args, kwargs)
 
 
 def _read_procrastinate(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
-    return Called(str(task.name), task.func, args, kwargs)
+    return Called(task, str(task.name), task.func, args, kwargs)
 
 
 def _read_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
-    return Called(function.job_class.__declaration__.name, function.__wrapped__, args, kwargs)
+    return Called(
+        function, function.job_class.__declaration__.name, function.__wrapped__, args, kwargs
+    )
 
 
 def _read_job(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
-    return Called(type(job).__declaration__.name, type(job).perform, job.args, dict(job.kwargs))
+    made = type(job)
+    return Called(made, made.__declaration__.name, made.perform, job.args, dict(job.kwargs))
+
+
+def _read_rq(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
+    return Called(job.func, str(job.func_name), job.func, tuple(job.args), dict(job.kwargs))
+
+
+def _read_executed(huey: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
+    task = args[0]
+    made = type(task)
+    name = f"{made.__module__}.{made.__name__}"
+    return Called(made, name, made.execute, tuple(task.args), dict(task.kwargs))

@@ -410,7 +410,7 @@ class _Search:
             exploration.world = copied_text()
             if self._token is None:
                 with log_kept_apart():
-                    explorer.explore_rest(go_on)
+                    explorer.explore_rest(go_on, one_of_each=bool(current_audience().audit))
             if exploration.failure is not None:
                 exploration.failure.log.show()
                 failed.report = report_on(
@@ -441,7 +441,7 @@ def check_something_tried(explorations: Sequence[Exploration], options: Options)
     """
     if all(one.unseen for one in explorations):
         raise ExplorationError(explorations[0].unseen)
-    if not options.by_name:
+    if not options.by_name or current_audience().audit:
         return
     for name in explorations[0].nothing_to_try:
         if all(name in one.nothing_to_try for one in explorations):

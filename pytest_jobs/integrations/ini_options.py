@@ -10,6 +10,8 @@ from typing import Final, Literal, TypeAlias
 
 #: How many points of one test --jobs-crash tries.
 CRASH_POINTS: Final = 50
+#: How many seconds of computing the checks of --jobs-audit take, all together.
+AUDIT_SECONDS: Final = 600
 
 #: One value; true or false; several names; names that may have spaces, one a line; several reports; or the name of
 #: a file and one word more.
@@ -124,6 +126,19 @@ OPTIONS: Final = (
         "value",
         "Write each failure of a check or of an assertion about jobs as an annotation too: github.",
         "FORMAT",
+    ),
+    Option(
+        "audit",
+        "switch",
+        "After the tests, check the jobs that they reach: kill them, make their effects fail, deliver them twice; "
+        "findings fail the session.",
+    ),
+    Option(
+        "audit-time",
+        "value",
+        f"Begin no check of --jobs-audit after so many seconds of computing; {AUDIT_SECONDS} by default.",
+        "SECONDS",
+        str(AUDIT_SECONDS),
     ),
     Option("twice", "switch", "Deliver each job that a test performs once more."),
     Option(

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from .exploring import Explorations
 from .fixtures import ANSWERED, CLOSED, JOBS
 from .settings.declared import MARKER, WRONG_MARKER, is_anything_said, is_jobs_case, is_verbose
+
+if TYPE_CHECKING:
+    from ..harness.jobs import Jobs
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -71,6 +74,16 @@ def pytest_configure(config: pytest.Config) -> None:
         from .adversary.crash import CrashPlugin
 
         register(CrashPlugin(config, options), "pytest_jobs_adversary")
+    if options.audits:
+        from .audit.plugin import AuditPlugin
+
+        def open_any() -> Jobs:
+            from .opening import open_harness
+
+            return open_harness(config, options._replace(mode="record"), "", ())
+
+        audit = AuditPlugin(config, options, explorations.audience, explorations.notes, open_any)
+        register(audit, "pytest_jobs_audit")
     if config.getoption("--jobs-replay") is not None:
         from .replaying import Replay
 
@@ -78,17 +91,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Show how far long tests have come, on a terminal; those of an attack take long enough for a log, too."""
+    """Show how far long tests have come, on a terminal; those that run again take long enough for a log, too."""
     config = session.config
-    attacks = False
+    repeats = False
     if is_anything_said(config):
         from .settings.options import session_options
 
-        attacks = session_options(config).attack is not None
-    if attacks or (sys.__stdout__ is not None and sys.__stdout__.isatty()):
+        options = session_options(config)
+        repeats = options.attack is not None or options.audits
+    if repeats or (sys.__stdout__ is not None and sys.__stdout__.isatty()):
         from .progress import show_progress
 
-        show_progress(config, in_logs=attacks)
+        show_progress(config, in_logs=repeats)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

@@ -1,4 +1,4 @@
-"""A Django project of twenty test cases, attacked as a whole, on sqlite and on PostgreSQL.
+"""A Django project of twenty test cases, attacked and audited as a whole, on sqlite and on PostgreSQL.
 
 The name of a case says what breaks it: for `Unsafe...` a second delivery, for `Crashes...` only a kill.
 """
@@ -60,3 +60,24 @@ def test_twenty_test_cases_are_broken_by_their_unsafe_jobs_alone(
     assert "error" not in result.parseoutcomes()
     result.stdout.no_fnmatch_line("*points that no second run came to*")
     result.stdout.no_fnmatch_line("*fails when it is run again*")
+
+
+def test_an_audit_finds_the_unsafe_jobs_of_twenty_test_cases_and_breaks_none(
+    pytester, monkeypatch, database
+):
+    monkeypatch.setenv(
+        "PYTEST_ADDOPTS", "-p no:randomly -o asyncio_default_fixture_loop_scope=function"
+    )
+    shutil.copytree(PROJECT, pytester.path, dirs_exist_ok=True)
+    (pytester.path / "pytest.ini").write_text(INI, "utf-8")
+
+    result = pytester.runpytest_subprocess("--jobs-audit")
+
+    found = {
+        line[1]
+        for line in map(re.compile(r"- [A-Z]+ \S+ in (\w+)\(").match, result.outlines)
+        if line
+    }
+    result.assert_outcomes(passed=21)
+    assert found == {"reward", "note", "reward_then_mark", "mark_then_reward", "write_then_mark"}
+    result.stdout.fnmatch_lines(["14 jobs reached, 14 checked, *"])

@@ -149,7 +149,7 @@ def test_of_one_parameter_off_takes_out_that_one(pytester, run_test):
             "'inline'",
             (
                 " has positional arguments: write mode=, strict=, raise_at=, jitter=, queues=, repeatable=, "
-                "idempotent= or crash=."
+                "idempotent=, crash= or audit=."
             ),
         ),
         ("mode='inlien'", ": mode is 'inlien'; valid are record, inline, off."),
@@ -161,14 +161,14 @@ def test_of_one_parameter_off_takes_out_that_one(pytester, run_test):
             "inline=True",
             (
                 ": 'inline' is not a keyword of the marker. "
-                "It takes mode, raise_at, jitter, queues, repeatable, strict, idempotent, crash."
+                "It takes mode, raise_at, jitter, queues, repeatable, strict, idempotent, crash, audit."
             ),
         ),
         (
             "raises='enqueue'",
             (
                 ": 'raises' is not a keyword of the marker: did you mean 'raise_at'? "
-                "It takes mode, raise_at, jitter, queues, repeatable, strict, idempotent, crash."
+                "It takes mode, raise_at, jitter, queues, repeatable, strict, idempotent, crash, audit."
             ),
         ),
     ],

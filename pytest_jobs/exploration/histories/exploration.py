@@ -38,7 +38,7 @@ class Rest:
     #: All failures, the first one included.
     failures: list[Failure]
     tried: Counter[HistoryName] = field(default_factory=Counter)
-    #: How many there was no time for, by name.
+    #: How many there was no time for, or no need to try, by name.
     left: Counter[HistoryName] = field(default_factory=Counter)
     #: How many could not be carried out, by name.
     unclear: Counter[HistoryName] = field(default_factory=Counter)

@@ -92,8 +92,13 @@ class Explorer:
             self._try_all(plans, limit)
         exploration.untraced = self.checked.engine.scope.untraced()
 
-    def explore_rest(self, limit: TimeLimit) -> None:
-        """Try the histories that come after the first that failed, to report what else fails."""
+    def explore_rest(self, limit: TimeLimit, *, one_of_each: bool = False) -> None:
+        """Try the histories that come after the first that failed, to report what else fails.
+
+        Args:
+            limit: the time for it.
+            one_of_each: whether one failure of each name is enough.
+        """
         exploration, first = self.exploration, self.exploration.failure
         if first is None:
             return
@@ -103,12 +108,16 @@ class Explorer:
         rest = exploration.rest = Rest([first])
         rest.tried.update(plan.name for plan in plans if plan.key in self._done)
         others = [plan for plan in plans if plan.key not in self._done]
+        failed = {first.plan.name}
         name = f"what else fails in {short_name(self.checked.name)}"
         with Work(name, "histories", len(others)) as work:
             for position, plan in enumerate(others):
                 if not limit():
                     rest.left.update(left.name for left in others[position:])
                     break
+                if one_of_each and plan.name in failed:
+                    rest.left[plan.name] += 1
+                    continue
                 work.step(plan)
                 rest.tried[plan.name] += 1
                 try:
@@ -116,7 +125,9 @@ class Explorer:
                 except ExplorationError:
                     rest.unclear[plan.name] += 1
                 else:
-                    rest.failures += [] if failure is None else [failure]
+                    if failure is not None:
+                        rest.failures.append(failure)
+                        failed.add(plan.name)
                     exploration.tried.append(plan)
         rest.unclear.update(plan.name for plan, _ in exploration.inconclusive)
         exploration.planned = len(plans)

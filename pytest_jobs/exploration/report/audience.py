@@ -92,6 +92,9 @@ class Audience:
         self.notes: list[CheckNote] = []
         #: Called with the job of each check that has ended, also of one that failed, and with what was explored.
         self.when_checked: list[Callable[[Target, Sequence[Exploration]], None]] = []
+        #: The flags with which `--jobs-audit` repeats one of its checks; empty for the checks of a test. In an
+        #: audit one failure of each history is enough, and a history that finds nothing to try is no error.
+        self.audit = ""
         #: The script that has begun and was not torn down. Nothing in a script that fails can tear it down.
         self.script: Script | None = None
 

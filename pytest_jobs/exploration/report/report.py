@@ -199,7 +199,7 @@ class Report:
 
     def _closing(self) -> list[str]:
         nodeid = self.audience.nodeid
-        pytest = f"pytest {_quoted(nodeid)} " if nodeid else ""
+        pytest = f"pytest {quoted(nodeid)} " if nodeid else ""
         return [
             self._what_was_drawn(),
             "" if self.audience.verbose else self._also_fails(),
@@ -207,7 +207,7 @@ class Report:
             f"world: {self.exploration.world}" if self.exploration.world else "",
             f"hint: {self.hint}",
             self.semantics,
-            f"replay: {pytest}--jobs-replay={self.token}",
+            f"replay: {pytest}{self.audience.audit}--jobs-replay={self.token}",
         ]
 
     def _what_was_drawn(self) -> str:
@@ -352,7 +352,8 @@ def _where(failure: Failure) -> str:
     return f"{plan.point}{gap}" if plan.point is not None else gap.strip()
 
 
-def _quoted(nodeid: str) -> str:
+def quoted(nodeid: str) -> str:
+    """Return the id of a test as a shell takes it."""
     return shlex.quote(nodeid) if _SHELL & set(nodeid) else f'"{nodeid}"'
 
 

@@ -109,6 +109,10 @@ def nothing_seen() -> str:
         f"compares copies of what the test has: {copied_text()}. Let the test prepare what the job needs before "
         "the check, for example with the fixture `db` of pytest-django. "
     )
+    if current_audience().audit:
+        return (
+            f"{text}A world shows what a job changes in memory: check_idempotent(job, world=...)."
+        )
     return text + _IN_MEMORY
 
 

@@ -26,6 +26,9 @@ class DirectCall:
     body: Callable[..., Any]
     #: Makes the call, each time with the arguments as they were at first.
     make: Callable[[], Any]
+    #: The task, and the arguments that the call gives to it.
+    job: Any
+    given: tuple[tuple[Any, ...], dict[str, Any]]
 
     def run(self) -> Any:
         """Make the call. The functions above this one have nothing to do with the job."""

@@ -15,15 +15,16 @@ _LIKE_OURS: Final = r"""(?m)^\s*(["']?jobs?[-_]|\[.*pytest.jobs)"""
 #: The keywords of the marker.
 KEYWORDS: Final = (
     *("mode", "raise_at", "jitter", "queues", "repeatable"),
-    *("strict", "idempotent", "crash"),
+    *("strict", "idempotent", "crash", "audit"),
 )
 #: Why a marker of a test is wrong. The test fails by it, and no other test does.
 WRONG_MARKER = pytest.StashKey[str]()
 MARKER: Final = (
     "jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', jitter='zero'|'seeded'|'live', "
-    "queues=file, repeatable=names, idempotent=bool, crash=bool): open a job harness for the test, with these "
-    "settings. idempotent=False keeps --jobs-twice and --jobs-crash away, crash=False the latter, and repeatable "
-    "names effects that may happen again in checks; these three alone open none."
+    "queues=file, repeatable=names, idempotent=bool, crash=bool, audit=bool): open a job harness for the test, "
+    "with these settings. idempotent=False keeps --jobs-twice and --jobs-crash away, crash=False the latter, "
+    "audit=False keeps --jobs-audit away, and repeatable names effects that may happen again in checks; these "
+    "four alone open none."
 )
 
 

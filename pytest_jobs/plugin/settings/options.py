@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, ca
 
 import pytest
 
-from ...integrations.ini_options import CRASH_POINTS, ini_name
+from ...integrations.ini_options import AUDIT_SECONDS, CRASH_POINTS, ini_name
 from .declared import KEYWORDS, WRONG_MARKER, is_jobs_case
 from .misspelt import check_names_in_files
 
@@ -30,7 +30,7 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _ANNOTATIONS: Final = ("github",)
 #: Settings of a marker for attacks and checks only: for these alone no harness is opened.
-_OPEN_NONE: Final = frozenset(("idempotent", "crash", "repeatable"))
+_OPEN_NONE: Final = frozenset(("idempotent", "crash", "audit", "repeatable"))
 
 
 class NamedFile(NamedTuple):
@@ -85,6 +85,12 @@ class JobOptions(NamedTuple):
     idempotent: bool = True
     #: Whether they may be killed.
     crash: bool = True
+    #: Whether --jobs-audit checks the jobs of the tests.
+    audits: bool = False
+    #: After how many seconds of computing it begins no further check.
+    audit_seconds: float = AUDIT_SECONDS
+    #: Whether it may check the jobs of the test.
+    audit: bool = True
     #: The names of effects that may happen again in checks.
     repeatable: tuple[str, ...] = ()
     #: Whether habits of jobs are looked for.
@@ -154,6 +160,7 @@ def _read_options(config: pytest.Config) -> JobOptions:
             "drop one of the two."
         )
     apps = _words(config, "apps")
+    audits = _audits(config, attack, mode)
     return JobOptions(
         mode=mode,
         raise_at=cast(RaiseAt, _checked("raise_at", *_given(config, "raise"))),
@@ -167,6 +174,8 @@ def _read_options(config: pytest.Config) -> JobOptions:
         attack_calls=_attack_calls(config, attack),
         crash_points=_crash_points(config, attack),
         crash_atomic=_words(config, "crash-atomic"),
+        audits=audits,
+        audit_seconds=_audit_seconds(config, audits=audits),
         repeatable=_effects(config),
         lint=_is_on(config, "lint"),
         annotates=_annotates(config),
@@ -203,6 +212,8 @@ def described_options(options: JobOptions) -> str | None:
         shown.append("every delivery twice")
     if options.attack == "crash":
         shown.append(f"killed at up to {options.crash_points} points of each test")
+    if options.audits:
+        shown.append("audited after the tests")
     return f"jobs: {', '.join(shown)}" if shown else None
 
 
@@ -306,6 +317,43 @@ def _crash_points(config: pytest.Config, attack: Attack | None) -> int:
     if not str(given).isdecimal() or int(given) < 1:
         raise pytest.UsageError(f"{where} is {given!r}; valid are whole numbers from 1.")
     return int(given)
+
+
+def _audits(config: pytest.Config, attack: Attack | None, mode: Mode | None) -> bool:
+    if not _is_on(config, "audit"):
+        return False
+    if attack is not None:
+        raise pytest.UsageError(
+            f"--jobs-audit and --jobs-{attack} each run tests in a way of their own: give one, and the other in "
+            "another run."
+        )
+    if mode == "off":
+        raise pytest.UsageError(
+            f"--jobs-audit checks the jobs of every test, and {_written(config, 'mode')} lets none in: drop one "
+            "of the two."
+        )
+    if getattr(config.option, "dist", "no") != "no" or hasattr(config, "workerinput"):
+        raise pytest.UsageError(
+            "--jobs-audit runs tests a second time in the process that ran them first, and pytest-xdist spreads "
+            "them over several: add -n 0."
+        )
+    return True
+
+
+def _audit_seconds(config: pytest.Config, *, audits: bool) -> float:
+    given, where = _given(config, "audit-time")
+    if where == "--jobs-audit-time" and not audits:
+        raise pytest.UsageError(
+            f"--jobs-audit-time={given} says how long --jobs-audit checks, and this run checks nothing: add "
+            "--jobs-audit."
+        )
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise pytest.UsageError(f"{where} is {given!r}; valid are numbers of seconds above 0.")
+    return seconds
 
 
 def _annotates(config: pytest.Config) -> bool:
@@ -444,7 +492,7 @@ def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
     if marker.args:
         raise pytest.UsageError(
             f"{where} has positional arguments: write mode=, strict=, raise_at=, jitter=, queues=, "
-            "repeatable=, idempotent= or crash=."
+            "repeatable=, idempotent=, crash= or audit=."
         )
     marked = dict(marker.kwargs)
     for name, value in marker.kwargs.items():

@@ -1,0 +1,12 @@
+"""`--jobs-audit`: the jobs that a suite reaches are checked after its tests, without a line of code.
+
+The suite runs untouched in a first pass, which only notes. In the second pass chosen tests run once more with a
+check inside, and their outcome is thrown away: recorders and stateful doubles of a test cannot be broken by it.
+
+- `plugin`: both passes. Read it first;
+- `arrivals`: sees each job that a test delivers or calls, or leaves pending;
+- `reached`: what the first pass has noted, and which tests the second pass takes for a job;
+- `checking`: one test of the second pass, and the check in it;
+- `findings`: the kinds of findings in the order of their rank;
+- `text`: the section of the summary.
+"""

@@ -1,0 +1,113 @@
+"""One test of the second pass, and the check in it."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from ...errors import ExplorationError, NotIdempotent
+from ...exploration.check import check_idempotent
+from ...exploration.histories.plans import HistoryName
+from ...exploration.report.audience import Audience
+from ...harness.open_harness import open_harnesses
+from ...harness.records.texts import error_text
+from ...harness.running.calls import direct_calls
+from .arrivals import Arrival, Spectator
+from .findings import Finding, findings_of
+from .reached import Reach
+
+_HISTORIES: Final[Sequence[HistoryName]] = ("twice", "crash", "effect_fails")
+#: How many seconds of computing the histories of one check take.
+_SECONDS: Final = 3.0
+
+
+@dataclass
+class Checked:
+    """The result of one check, or the reason why there is none."""
+
+    reach: Reach
+    #: Why nothing was shown; empty if something was.
+    refused: str = ""
+    findings: Sequence[Finding] = ()
+    #: What a check without findings left out; empty if nothing.
+    left_out: str = ""
+    #: The whole story, of a replay.
+    story: str = ""
+    #: Of a replay: whether the check was of another job than the token names.
+    is_other: bool = False
+
+
+class Checker(Spectator):
+    """Checks one job where a test reaches it, and only there; everything else goes on as in the first pass."""
+
+    def __init__(self, reach: Reach, audience: Audience) -> None:
+        """Wait for a job.
+
+        Args:
+            reach: where it was reached in the first pass.
+            audience: the test that runs.
+        """
+        super().__init__()
+        self._reach = reach
+        self._audience = audience
+        #: None before the check.
+        self.checked: Checked | None = None
+
+    def begins(self, arrival: Arrival) -> None:
+        reach = self._reach
+        wanted = (reach.job, reach.way, reach.shape)
+        if self.checked is not None or (arrival.name, arrival.way, arrival.shape) != wanted:
+            return
+        if isinstance(arrival.job, str):
+            self.checked = Checked(reach, "another service performs it, so its code is not here")
+            return
+        if threading.current_thread() is not threading.main_thread():
+            self.checked = Checked(
+                reach,
+                "its tests perform it in a thread of their own, where no check can run: perform it by a harness, "
+                "as with --jobs-inline",
+            )
+            return
+        # The check makes deliveries and calls of its own.
+        before, open_harnesses.adversary = open_harnesses.adversary, None
+        try:
+            with direct_calls.made_by(None), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.checked = self._check(arrival)
+        finally:
+            open_harnesses.adversary = before
+
+    def ended(self, arrival: Arrival) -> None:
+        """Do nothing: the check comes before the job."""
+
+    def _check(self, arrival: Arrival) -> Checked:
+        reach, audience = self._reach, self._audience
+        try:
+            args, kwargs = arrival.given()
+            explored = check_idempotent(
+                arrival.job,
+                args=args,
+                kwargs=kwargs,
+                histories=_HISTORIES,
+                time_limit=_SECONDS,
+                allow_partial=True,
+            )
+        except NotIdempotent as error:
+            report: Any = error.report
+            found = list(findings_of(report, reach.job))
+            return Checked(reach, findings=found, story=str(report) if audience.replay else "")
+        except ExplorationError as refusal:
+            return Checked(reach, str(refusal))
+        except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:
+            return Checked(reach, f"the check failed with {error_text(error)}")
+        tried = [(each.histories, each.planned) for each in explored.explorations]
+        left = [f"{done} of {planned} histories" for done, planned in tried if done < planned]
+        elsewhere = [where for each in explored.explorations for where in each.elsewhere]
+        if elsewhere:
+            left.append(f"without interruptions in other threads, at {', '.join(elsewhere)}")
+        return Checked(reach, left_out="; ".join(left), is_other=explored.replay == "other")

@@ -1,0 +1,122 @@
+"""The findings of an audit by kind. The kinds that were right most often on public projects come first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from ...exploration.histories.exploration import Failure
+from ...exploration.histories.replay import token_of
+from ...exploration.report.hints import Habits, hint
+from ...exploration.report.report import quoted
+from ...harness.records.texts import short_name, shortened
+
+#: How wide the call of a job is shown.
+_WIDTH = 100
+
+
+class Kind(Enum):
+    """What is wrong, the first rank first."""
+
+    KILLED = "Lost, stuck or half done when the worker is killed"
+    EFFECT_FAILS = "Lost, stuck or half done when an effect fails"
+    STATE = "Another state when it is done twice"
+    LATE_GUARD = (
+        "Repeated when the worker is killed or an effect fails, and not by a plain second delivery"
+    )
+    OUTSIDE = "Repeated outside: without a key that the receiver knows, this may be by design"
+    OWN_DOUBLE = "Seen only through a double of your own code, which may hide what prevents it"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One history of one job that does not end as it should."""
+
+    kind: Kind
+    job: str
+    call: str
+    #: The verdict, such as `LOST mail`.
+    verdict: str
+    history: str
+    #: The point of a kill, or else the effect that fails or is repeated; empty if there is none.
+    at: str
+    #: Its file and line; empty likewise.
+    place: str
+    hint: str
+    #: The function of the project in whose place a double lies; empty if there is none.
+    stands_for: str
+    replay: str
+    #: What the library does with a job whose worker is killed.
+    semantics: str
+
+    @property
+    def cause(self) -> tuple[Kind, str, str]:
+        """What is the same in all jobs that have this finding."""
+        return self.kind, self.verdict, self.place or self.job
+
+
+def findings_of(report: Any, job: str) -> Iterator[Finding]:
+    """Yield the findings of a check that has failed: at most one of each history.
+
+    Args:
+        report: the report of the check.
+        job: the name of the job.
+    """
+    exploration, audience = report.exploration, report.audience
+    failures: Sequence[Failure] = (
+        [report.failure] if exploration.rest is None else exploration.rest.failures
+    )
+    by_twice = {str(failure.verdict) for failure in failures if failure.plan.name == "twice"}
+    known: set[tuple[object, str]] = set()
+    for failure in failures:
+        plan, verdict = failure.plan, failure.verdict
+        # What a second delivery does wrong anyway goes wrong after a kill as well.
+        if plan.name != "twice" and str(verdict) in by_twice:
+            continue
+        does = Habits.of(failure, exploration.reference)
+        kind = _kind_of(failure, does.stands_for)
+        if (kind, verdict.what) in known:
+            continue
+        known.add((kind, verdict.what))
+        point = plan.point
+        if point is None:
+            point = next(
+                (
+                    point
+                    for point, act in zip(
+                        exploration.reference.points, exploration.reference.point_acts, strict=True
+                    )
+                    if act is not None
+                    and (verdict.what == act.kind or verdict.what.startswith(f"{act.kind}."))
+                ),
+                None,
+            )
+        yield Finding(
+            kind,
+            job,
+            shortened(f"{short_name(job)}{exploration.call}", _WIDTH),
+            str(verdict),
+            plan.name,
+            "" if point is None else str(point) if plan.name == "crash" else point.text,
+            f"{Path(point.filename).name}:{point.line}" if point is not None and point.line else "",
+            hint(verdict.word, plan.name, does),
+            does.stands_for,
+            f"pytest {quoted(audience.nodeid)} {audience.audit}--jobs-replay={token_of(plan, report.job)}",
+            report.semantics,
+        )
+
+
+def _kind_of(failure: Failure, stands_for: str) -> Kind:
+    name, verdict = failure.plan.name, failure.verdict
+    if name == "twice" and stands_for:
+        return Kind.OWN_DOUBLE
+    if verdict.word != "DUPLICATE":
+        by_history = {"crash": Kind.KILLED, "effect_fails": Kind.EFFECT_FAILS}
+        return by_history.get(name, Kind.STATE)
+    if name != "twice":
+        return Kind.LATE_GUARD
+    is_effect = any(each.endswith(" calls") for each, _, _ in verdict.differences)
+    return Kind.OUTSIDE if is_effect else Kind.STATE

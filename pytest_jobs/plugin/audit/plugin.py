@@ -1,0 +1,261 @@
+"""Both passes of `--jobs-audit`."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from ...bridges.calls import DirectCallCapture
+from ...bridges.libraries.outside import noticing_enqueues
+from ...exploration.report.audience import Audience
+from ...harness.open_harness import open_harnesses
+from ...harness.records.patches import Patches
+from ...harness.records.progress import Work
+from ...harness.records.record import KnowsNames
+from ...harness.records.targets import Target
+from ...harness.records.texts import error_text
+from ...harness.running.calls import direct_calls
+from ..adversary.runs import Runs
+from ..settings.options import JobOptions, item_options
+from .checking import Checked, Checker
+from .reached import Reach, Reached
+from .text import Audited, section
+
+if TYPE_CHECKING:
+    from ...harness.jobs import Jobs
+
+#: In how many tests a job is checked, and how many may show nothing before it is given up.
+_CHECKS: Final = 2
+_REFUSALS: Final = 4
+
+
+class _SecondPass(pytest.Item):
+    """Stands behind the last test, so that fixtures of the session outlive it: some cannot be made twice."""
+
+    def runtest(self) -> None:
+        """Do nothing: `AuditPlugin.pytest_runtest_protocol` runs it."""
+
+
+class AuditPlugin:
+    """Notes which jobs the tests reach, and checks them when all tests have run."""
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        options: JobOptions,
+        audience: Audience,
+        notes: list[tuple[str, dict[str, Any]]],
+        open_harness: Callable[[], Jobs],
+    ) -> None:
+        """Note nothing yet.
+
+        Args:
+            config: has the flags.
+            options: the settings of the session.
+            audience: the test that runs.
+            notes: gets a note for a replayed history that passes.
+            open_harness: opens a harness that records, to ask all libraries for their jobs.
+        """
+        self._config = config
+        self._options = options
+        self._audience = audience
+        self._notes = notes
+        self._open_harness = open_harness
+        #: The harness of the running test; None if it has none.
+        self._harness: Jobs | None = None
+        self._reached = Reached()
+        self._patches = Patches()
+        self._calls = DirectCallCapture(self._patches, at_once=True)
+        #: The ids of the tests that enqueue jobs outside of any harness.
+        self._past: set[str] = set()
+        #: The ids of the tests that run only once, each with the reason.
+        self._spared: dict[str, str] = {}
+        #: What runs now in the second pass; None in the first.
+        self._checker: Checker | None = None
+        self._is_over = False
+        self._audited: dict[str, Audited] = {}
+        #: The names of the jobs that the tests check by themselves.
+        self._own_checks: set[str] = set()
+        audience.when_checked.append(self._note_check)
+        #: The names in the registries of the libraries.
+        self._registered: set[str] = set()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Put the second pass behind the last test."""
+        if self._runs_nothing() or not session.items:
+            return (yield)
+        last = _SecondPass.from_parent(session, name="--jobs-audit")
+        session.items.append(last)
+        before, open_harnesses.adversary = open_harnesses.adversary, self._reached
+        try:
+            return (yield)
+        finally:
+            open_harnesses.adversary = before
+            session.items.remove(last)
+            self._patches.restore()
+
+    def pytest_jobs_opened(self, jobs: Jobs, nodeid: str) -> None:
+        """Note the harness of a test."""
+        if nodeid:
+            self._harness = jobs
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> object:
+        """Run the second pass, or a test in it, instead of pytest."""
+        self._harness = None
+        if isinstance(item, _SecondPass):
+            self._is_over = True
+            audience = self._audience
+            audience.audit = self._flags()
+            # Job coverage and the report count what the tests check, and not these checks.
+            before, audience.when_checked = audience.when_checked, []
+            try:
+                self._audit(item)
+            finally:
+                audience.audit, audience.when_checked = "", before
+            return True
+        if self._checker is not None:
+            with warnings.catch_warnings(record=True):
+                runs = Runs(item, item.session.items[-1], self._calls)
+                runs.once(self._checker, last=lambda run: True)
+            return True
+        self._reached.nodeid = item.nodeid
+        if not item_options(item).audit:
+            self._spared[item.nodeid] = "its tests say audit=False"
+        elif not isinstance(item, pytest.Function):
+            self._spared[item.nodeid] = "its tests are no functions, which alone can run once more"
+        self._calls.catch_up()
+        return None
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """See the direct calls of a test, and what it leaves pending, while the test still is its own."""
+        spectator = self._checker or self._reached
+        with ExitStack() as stack:
+            stack.enter_context(direct_calls.made_by(spectator))
+            if not open_harnesses.any_open():
+                note = partial(self._past.add, item.nodeid)
+                stack.enter_context(noticing_enqueues(note))
+            result = yield
+        if self._harness is not None:
+            for record in list(self._harness.ledger.pending()):
+                spectator.saw_pending(record)
+        return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self._reached.note_passed(report.nodeid)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a session with findings, or one that was to be audited, by the flag, and checked no job."""
+        if session.exitstatus != pytest.ExitCode.OK or self._runs_nothing():
+            return
+        audited = self._audited.values()
+        is_empty = not any(each.checks for each in audited) and self._config.getoption(
+            "--jobs-audit"
+        )
+        if is_empty or any(each.findings for each in audited):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write what was found."""
+        if self._runs_nothing():
+            return
+        audited = list(self._audited.values())
+        bad = any(each.findings for each in audited) or not any(each.checks for each in audited)
+        terminalreporter.section("--jobs-audit", red=bad, green=not bad)
+        for line in section(
+            audited,
+            unreached=sorted(self._registered.difference(self._audited, self._own_checks)),
+            own_checks=sorted(self._own_checks.difference(self._audited)),
+            passed=sorted(self._reached.passed),
+            past=len(self._past.difference(self._reached.tests())),
+            is_over=self._is_over,
+        ):
+            terminalreporter.line(line)
+
+    def _note_check(self, target: Target, _: object) -> None:
+        """Note a check that a test makes itself."""
+        self._own_checks.add(target.name)
+
+    def _audit(self, last: _SecondPass) -> None:
+        items = {item.nodeid: item for item in last.session.items}
+        # All of them first, so that a summary after Ctrl-C names those that were not checked.
+        for job in self._reached.jobs():
+            self._audited[job] = Audited(
+                job, len(self._reached.tests_of(job)), self._reached.ways_of(job)
+            )
+        self._registered = self._names_of_registries()
+        begun = time.process_time()
+        with Work("--jobs-audit", "jobs", len(self._audited)) as work:
+            for job, audited in self._audited.items():
+                work.step(job)
+                audited.reasons.update(dict.fromkeys(self._reached.unfit(job, self._spared)))
+                for reach in self._reached.fit(job, self._spared):
+                    shapes = {check.reach.shape for check in audited.checks}
+                    if len(audited.checks) == _CHECKS or audited.refusals == _REFUSALS:
+                        break
+                    if reach.shape in shapes and not self._is_replay:
+                        continue
+                    if time.process_time() - begun > self._options.audit_seconds:
+                        audited.note_no_time(self._options.audit_seconds)
+                        break
+                    audited.note(self._checked(items[reach.nodeid], reach))
+                audited.is_done = True
+
+    def _checked(self, item: pytest.Item, reach: Reach) -> Checked:
+        """Run a test once more with a check inside, and throw its outcome away."""
+        audience = self._audience
+        self._checker = checker = Checker(reach, audience)
+        try:
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=item.session.items[-1])
+        except Exception as error:
+            return Checked(reach, f"its test could not run once more: {error_text(error)}")
+        finally:
+            self._checker = None
+        checked = checker.checked
+        if checked is None:
+            return Checked(reach, "its tests do not reach it again when they run once more")
+        if self._is_replay and not checked.is_other and not checked.refused and not checked.story:
+            self._notes.append((item.nodeid, {"replay": "passes"}))
+        return checked
+
+    @property
+    def _is_replay(self) -> bool:
+        return self._audience.replay is not None
+
+    def _flags(self) -> str:
+        """Return the flags with which a test reaches its jobs as it did, and they are checked."""
+        option = self._config.getoption
+        flags = ["--jobs-inline"] if option("--jobs-inline") else []
+        if option("--jobs-mode"):
+            flags.append(f"--jobs-mode={option('--jobs-mode')}")
+        flags += [f"--jobs-apps={name}" for name in option("--jobs-apps") or ()]
+        return "".join(f"{flag} " for flag in (*flags, "--jobs-audit"))
+
+    def _names_of_registries(self) -> set[str]:
+        """Return the jobs that the libraries know, now that all modules of the suite are imported."""
+        harness = self._open_harness()
+        try:
+            return {
+                name
+                for bridge in harness.bridges
+                if isinstance(bridge, KnowsNames)
+                for name in bridge.known_names()
+                if not name.startswith(("celery.", "pytest_jobs."))
+            }
+        finally:
+            harness.close()
+
+    def _runs_nothing(self) -> bool:
+        option = self._config.option
+        names = ("collectonly", "setuponly", "setupplan")
+        return any(getattr(option, name, False) for name in names)

@@ -1,0 +1,538 @@
+"""`--jobs-audit` checks the jobs that a suite reaches, after its tests and without a line of code."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+SHOP = '''
+import sqlite3
+
+from pytest_jobs import job
+
+
+class Gateway:
+    def charge(self, number): ...
+
+
+gateway = Gateway()
+
+
+def connect():
+    return sqlite3.connect("shop.db")
+
+
+def first_time(number, column):
+    """Set a mark, and say whether it was not set before."""
+    db = connect()
+    changed = db.execute(f"update orders set {column} = 1 where id = ? and {column} = 0", (number,))
+    db.commit()
+    db.close()
+    return changed.rowcount > 0
+
+
+@job
+def pay(number):
+    if first_time(number, "paid"):
+        gateway.charge(number)
+
+
+@job
+def pay_again(number):
+    if first_time(number, "paid"):
+        gateway.charge(number)
+
+
+@job
+def ship(number):
+    first_time(number, "shipped")
+
+
+@job
+def charge(number):
+    gateway.charge(number)
+
+
+@job
+def refuse(number):
+    raise LookupError(number)
+
+
+@job
+def idle(number): ...
+
+
+@job
+def forgotten(number): ...
+'''
+CONFTEST = """
+    import pytest
+    import shop
+
+    @pytest.fixture(autouse=True)
+    def orders(tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        db = shop.connect()
+        db.execute("create table orders (id, paid, shipped)")
+        db.execute("insert into orders values (1, 0, 0)")
+        db.commit()
+        db.close()
+    """
+
+
+@pytest.fixture
+def audit(pytester):
+    """Write a project with the shop, and audit its tests."""
+    pytester.makepyfile(shop=SHOP)
+    pytester.makeconftest(CONFTEST)
+
+    def run(text, *arguments):
+        pytester.makepyfile(test_shop=text)
+        return pytester.runpytest("--jobs-audit", *arguments)
+
+    return run
+
+
+PAYING = """
+    from unittest import mock
+
+    import shop
+
+    def test_paying(jobs):
+        with mock.patch.object(shop.gateway, "charge") as charge:
+            shop.pay.perform_later(1)
+            jobs.drain()
+
+        charge.assert_called_once_with(1)
+    """
+
+
+def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(audit):
+    result = audit(PAYING)
+
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "jobs: audited after the tests",
+            "=* --jobs-audit =*",
+            "1 job reached, 1 checked, 2 findings.",
+            "",
+            "Lost, stuck or half done when the worker is killed:",
+            "- LOST shop.gateway.charge in pay(1)",
+            "  killed after sqlite: commit (shop.py:21)",
+            "  hint: a mark that is set before the effect hides that it was never made: *",
+            "  reached by 1 test (delivered)",
+            '  replay: pytest "test_shop.py::test_paying" --jobs-audit --jobs-replay=crash:pay:*',
+            "",
+            "Lost, stuck or half done when an effect fails:",
+            "- LOST shop.gateway.charge in pay(1)",
+            "  an effect fails: shop.gateway: charge(1) (shop.py:29)",
+            "What the library does with these jobs:",
+            "- the core acknowledges this job after it runs; *; when it is killed, delivered again. (1 job)",
+        ]
+    )
+
+
+def test_the_replay_line_works_alone_and_passes_when_the_job_is_mended(pytester, audit):
+    line = re.search(r"--jobs-audit (--jobs-replay=crash\S+)", audit(PAYING).stdout.str())
+    assert line is not None
+
+    result = audit(PAYING, "test_shop.py::test_paying", line[1])
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "pay(1) is not safe to deliver twice: LOST shop.gateway.charge [[]crash]",
+            "delivery 1",
+            f"replay: pytest * --jobs-audit {line[1]}",
+        ]
+    )
+    pytester.makepyfile(
+        shop=SHOP.replace('if first_time(number, "paid"):', 'if first_time(number, "paid") or 1:')
+    )
+    result = pytester.runpytest_subprocess("--jobs-audit", line[1])
+
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["test_shop.py::test_paying: the replayed history passes now"])
+
+
+WAYS = """
+    import asyncio
+    import unittest
+    from unittest import mock
+
+    import shop
+
+    def test_calling():
+        shop.ship(1)
+
+    def test_leaving_it_pending(jobs, monkeypatch):
+        monkeypatch.setattr(shop.gateway, "charge", mock.Mock())
+        shop.charge.perform_later(1)
+
+    class TestCase(unittest.TestCase):
+        def test_it(self):
+            with mock.patch.object(shop.gateway, "charge"):
+                shop.pay_again.perform_now(1)
+
+    def test_on_a_loop(jobs):
+        async def main():
+            shop.pay.perform_later(1)
+            await jobs.adrain()
+
+        with mock.patch.object(shop.gateway, "charge"):
+            asyncio.run(main())
+    """
+
+
+def test_jobs_that_are_called_and_jobs_that_stay_pending_are_checked_too(audit):
+    result = audit(WAYS)
+
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["4 jobs reached, 4 checked, 4 findings."])
+    result.stdout.fnmatch_lines(["No finding:", "  shop.ship (1 check)"])
+    result.stdout.fnmatch_lines(
+        [
+            "Seen only through a double of your own code, which may hide what prevents it:",
+            "- DUPLICATE shop.gateway.charge in charge(1)",
+            "  delivered again after it was done, which repeats shop.gateway: charge(1) (shop.py:45)",
+            "  a double stands in the place of shop.gateway.charge",
+            "  reached by 1 test (only enqueued)",
+        ]
+    )
+
+
+def test_one_mistake_in_two_jobs_is_one_finding(audit):
+    text = PAYING + PAYING.replace("pay", "pay_again")
+
+    result = audit(text)
+
+    result.stdout.fnmatch_lines(
+        [
+            "2 jobs reached, 2 checked, 3 findings.",
+            "- LOST shop.gateway.charge in *(1)",
+            "  killed after sqlite: commit (shop.py:21)",
+            "  so is shop.pay*",
+        ]
+    )
+
+
+def test_what_was_not_checked_is_told_with_the_reason(audit):
+    result = audit("""
+        import pytest
+        import shop
+
+        def test_refusing():
+            with pytest.raises(LookupError):
+                shop.refuse(1)
+
+        def test_idling():
+            shop.idle(1)
+
+        @pytest.mark.jobs(audit=False)
+        def test_shipping():
+            shop.ship(1)
+        """)
+
+    result.assert_outcomes(passed=3)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    for lines in (
+        ["3 jobs reached, and none was checked, so this run shows nothing.", "", "Not checked:"],
+        ["  shop.refuse", "    it raises in its tests, so no delivery that ends well shows what *"],
+        ["  shop.idle", "    One clean run of the job changes nothing that the check compares. *"],
+        ["  shop.ship", "    its tests say audit=False"],
+        ["* of the registries that no test reaches:", "  shop.charge", "  shop.forgotten"],
+    ):
+        result.stdout.fnmatch_lines(lines, consecutive=lines[0][:1] != "*")
+
+
+def test_a_job_that_a_test_checks_itself_is_told_apart(audit):
+    result = audit("""
+        import shop
+        from pytest_jobs import check_idempotent
+
+        def test_shipping():
+            check_idempotent(shop.ship, args=(1,))
+
+        def test_idling():
+            shop.idle(1)
+        """)
+
+    result.stdout.fnmatch_lines(
+        ["Delivered only by checks of the tests themselves:", "  shop.ship"], consecutive=True
+    )
+    result.stdout.fnmatch_lines(["1 job reached, and none was checked, *"])
+
+
+def test_a_job_that_does_nothing_in_one_test_is_checked_in_the_next(audit):
+    result = audit("""
+        import shop
+
+        def test_shipping_nothing():
+            shop.ship(2)
+
+        def test_shipping():
+            shop.ship(1)
+        """)
+
+    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
+    result.stdout.no_fnmatch_line("*Not checked*")
+
+
+def test_no_test_is_broken_by_its_second_run_and_fixtures_of_the_session_are_made_once(audit):
+    result = audit(
+        """
+        import pytest
+        import shop
+
+        runs = []
+        made = []
+
+        @pytest.fixture(scope="session", autouse=True)
+        def server():
+            assert not made
+            made.append("server")
+            yield
+            print(f"ended after {len(runs)} runs")
+
+        def test_once():
+            runs.append("run")
+            assert len(runs) == 1
+            shop.ship(1)
+
+        def test_twice():
+            runs.append("run")
+            shop.ship(1)
+            assert len(runs) == 2
+        """,
+        "-s",
+        "-p",
+        "no:randomly",
+    )
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*ended after 4 runs*"])
+    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
+
+
+def test_checks_of_an_audit_do_not_count_as_checks_of_the_tests(audit):
+    result = audit("import shop\n\ndef test_it():\n    shop.ship(1)\n", "--jobs-cov")
+
+    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
+    result.stdout.fnmatch_lines(["shop.ship * 0/3  all: no harness saw it"])
+
+
+def test_ctrl_c_keeps_what_was_found_until_then(pytester, audit):
+    pytester.makepyfile(
+        test_shop=PAYING
+        + """
+    runs = []
+
+    def test_stopping():
+        for _ in range(200_000):
+            pass
+        runs.append("run")
+        if len(runs) == 2:
+            raise KeyboardInterrupt
+        shop.ship(1)
+    """
+    )
+
+    result = pytester.runpytest_subprocess("--jobs-audit")
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["2 jobs reached, *"])
+    result.stdout.fnmatch_lines(["    the audit was interrupted before it"])
+
+
+def test_no_check_begins_when_the_time_is_used_up(audit):
+    result = audit(WAYS, "--jobs-audit-time=0.001")
+
+    result.stdout.fnmatch_lines(["4 jobs reached, *"])
+    result.stdout.fnmatch_lines(
+        ["    no time was left of 0.001 s of computing: raise --jobs-audit-time"]
+    )
+
+
+def test_an_audit_that_reaches_no_job_fails(audit):
+    result = audit("def test_it(): ...")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["No test reaches a job, so this run shows nothing."])
+
+
+def test_the_line_of_the_ini_file_audits_as_the_flag_does(pytester, audit):
+    pytester.makeini("[pytest]\njobs_audit = true\n")
+    pytester.makepyfile(test_shop="import shop\n\ndef test_it():\n    shop.ship(1)\n")
+
+    result = pytester.runpytest()
+
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--jobs-audit", "--jobs-twice"],
+            "ERROR: --jobs-audit and --jobs-twice each run tests in a way of their own: give one, *",
+        ),
+        (
+            ["--jobs-audit", "--jobs-mode=off"],
+            "ERROR: --jobs-audit checks the jobs of every test, and --jobs-mode=off lets none in: *",
+        ),
+        (
+            ["--jobs-audit-time=3"],
+            "ERROR: --jobs-audit-time=3 says how long --jobs-audit checks, and this run checks nothing: *",
+        ),
+        (
+            ["--jobs-audit", "--jobs-audit-time=soon"],
+            "ERROR: --jobs-audit-time is 'soon'; valid are numbers of seconds above 0.",
+        ),
+    ],
+)
+def test_flags_that_contradict_each_other_are_an_error(pytester, arguments, message):
+    result = pytester.runpytest(*arguments)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+def test_an_audit_by_several_processes_is_an_error(pytester):
+    pytest.importorskip("xdist")
+    result = pytester.runpytest("-p", "xdist", "--jobs-audit", "-n2")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --jobs-audit runs tests a second time *: add -n 0."])
+
+
+APPEND = """
+    def append(text):
+        with open("log.txt", "a") as log:
+            log.write(text)
+    """
+OUTSIDE = """
+    import pytest
+
+    @pytest.fixture(autouse=True)
+    def own_folder(tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+    """
+
+
+@pytest.fixture
+def audit_of(pytester):
+    """Write an application, and audit one test of it."""
+
+    def run(app, test):
+        pytester.makeconftest(OUTSIDE)
+        pytester.makepyfile(app=APPEND + app, test_app=test)
+        return pytester.runpytest("--jobs-audit")
+
+    return run
+
+
+def check_found(result, job, ways):
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "1 job reached, 1 checked, 1 finding.",
+            "Another state when it is done twice:",
+            f"- DUPLICATE files in {job}(1)",
+            f"  reached by 1 test ({ways})",
+            f'  replay: pytest "test_app.py::test_it" --jobs-audit --jobs-replay=twice:{job}',
+        ]
+    )
+
+
+CELERY = """
+    from celery import Celery
+
+    app = Celery("audited", broker="memory://")
+
+    @app.task
+    def add(number):
+        append(f"{number}\\n")
+
+    @app.task
+    def never(number): ...
+    """
+
+
+@pytest.mark.parametrize(
+    ("body", "ways"),
+    [
+        ("app.add.delay(1)\n    jobs.drain()", "delivered"),
+        ("app.add(1)", "called directly or performed at once"),
+        ("app.add.apply((1,))", "called directly or performed at once"),
+    ],
+)
+def test_tasks_of_celery_are_checked_however_a_test_reaches_them(audit_of, body, ways):
+    pytest.importorskip("celery")
+    fixture = "jobs" if "jobs" in body else ""
+    result = audit_of(CELERY, f"import app\n\ndef test_it({fixture}):\n    {body}\n")
+
+    check_found(result, "add", ways)
+    result.stdout.fnmatch_lines(["* of the registries that no test reaches:", "  app.never"])
+
+
+def test_tasks_that_celery_performs_eagerly_are_checked(audit_of):
+    pytest.importorskip("celery")
+    result = audit_of(
+        f"{CELERY}\n    app.conf.task_always_eager = True\n",
+        "import app\n\ndef test_it():\n    app.add.delay(1)\n",
+    )
+
+    check_found(result, "add", "called directly or performed at once")
+    result.stdout.no_fnmatch_line("Not seen:*")
+
+
+@pytest.mark.parametrize(("options", "ways"), [("", "delivered"), ("is_async=False, ", "called*")])
+def test_jobs_of_rq_are_checked_in_a_harness_and_at_once(audit_of, options, ways):
+    pytest.importorskip("rq")
+    pytest.importorskip("fakeredis")
+    fixture, drain = ("", "") if options else ("jobs", "\n    jobs.drain()")
+    result = audit_of(
+        'def add(number):\n        append(f"{number}\\n")\n',
+        "import app, fakeredis, rq\n\n"
+        f"def test_it({fixture}):\n"
+        f"    queue = rq.Queue({options}connection=fakeredis.FakeStrictRedis())\n"
+        f"    queue.enqueue(app.add, 1){drain}\n",
+    )
+
+    check_found(result, "add", ways)
+
+
+def test_tasks_that_huey_performs_at_once_are_checked(audit_of):
+    pytest.importorskip("huey")
+    result = audit_of(
+        """
+    from huey import MemoryHuey
+
+    huey = MemoryHuey(immediate=True)
+
+    @huey.task()
+    def add(number):
+        append(f"{number}\\n")
+    """,
+        "import app\n\ndef test_it():\n    app.add(1)\n",
+    )
+
+    check_found(result, "add", "called*")
+
+
+def test_jobs_that_are_enqueued_outside_of_any_harness_are_told(audit_of):
+    pytest.importorskip("celery")
+    result = audit_of(CELERY, "import app\n\ndef test_it():\n    app.add.delay(1)\n")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "No test reaches a job, so this run shows nothing.",
+            "Not seen: the jobs that 1 test enqueued outside of any harness. Add --jobs-inline, *",
+        ]
+    )
