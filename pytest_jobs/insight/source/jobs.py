@@ -56,7 +56,7 @@ _BASES: Final[Mapping[str, tuple[str, str]]] = {
 #: Method names of worker classes that a decorator makes.
 _WORKER_BODY: Final = "process"
 #: The name of the options that a call unpacks from elsewhere.
-_UNKNOWN: Final = "**"
+UNKNOWN: Final = "**"
 #: Names in worker settings that list functions.
 _SETTINGS: Final = ("functions", "cron_jobs", "on_startup")
 
@@ -91,6 +91,8 @@ class DeclaredJob:
     options: dict[str, ast.expr] = field(default_factory=dict)
     #: Whether the first parameter is the job itself, or the context of the worker.
     is_bound: bool = False
+    #: Whether it may be delivered again, as its library says; None where only the text was read.
+    comes_again: bool | None = None
 
     @property
     def short(self) -> str:
@@ -298,16 +300,16 @@ def unpacked(call: ast.Call, module: Module) -> dict[str, ast.expr]:
         if isinstance(value, ast.Name):
             value = module.local_value(value.id, call)
         if not isinstance(value, ast.Dict):
-            found[_UNKNOWN] = keyword.value
+            found[UNKNOWN] = keyword.value
             continue
         for key, item in zip(value.keys, value.values, strict=True):
-            found[_UNKNOWN if key is None else str(constant(key))] = item
+            found[UNKNOWN if key is None else str(constant(key))] = item
     return found
 
 
 def lacks(options: dict[str, ast.expr], *names: str) -> bool:
     """Say whether none of some options is given, also not by a dictionary that comes from elsewhere."""
-    return not options.keys() & {_UNKNOWN, *names}
+    return not options.keys() & {UNKNOWN, *names}
 
 
 def constant(node: ast.AST | None) -> object:
