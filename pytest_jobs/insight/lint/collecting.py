@@ -18,16 +18,24 @@ from ..source.tree import Tree
 #: The variable that names the file for what was imported.
 FILE: Final = "PYTEST_JOBS_IMPORTED"
 _SECONDS: Final = 600
+#: The files that say where the tests of a project begin.
+_ROOTS: Final = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", "setup.py", "manage.py")
 #: How pytest ends when all tests were collected, and when there are none.
 _COLLECTED: Final = (0, 5)
 
 
-def collected(folder: Path) -> Running:
-    """Return what the tests of a folder import; nothing where it has no tests.
+def collected(start: Path) -> Running:
+    """Return what the tests of a project import; nothing where it has no tests.
+
+    Args:
+        start: a file or folder of it. Without a file that says where the project begins, it is all there is.
 
     Raises:
         LintSettingsError: when the tests cannot be collected.
     """
+    start = start if start.is_dir() else start.parent
+    above = (start, *start.parents)
+    folder = next((one for one in above if any((one / name).is_file() for name in _ROOTS)), start)
     if not any(is_test_file(str(path)) for path in Tree(folder).files):
         return Running()
     with tempfile.TemporaryDirectory() as place:

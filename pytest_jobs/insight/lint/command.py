@@ -71,12 +71,12 @@ def _act(asked: argparse.Namespace) -> int:
         select=(*asked.select,) or settings.select,
         ignore=(*settings.ignore, *asked.ignore),
     )
+    resolved = [path.resolve() for path in paths]
     try:
-        running = collected(Path.cwd())
+        running = collected(resolved[0])
     except LintSettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    resolved = [path.resolve() for path in paths]
     findings = lint(resolved, settings, base=Path.cwd(), running=running)
     sys.stdout.write(FORMATS[asked.format](findings))
     sys.stderr.write("".join(f"{line}\n" for line in findings.handoffs.lines()))

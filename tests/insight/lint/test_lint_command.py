@@ -111,6 +111,16 @@ def test_the_tests_are_collected_so_that_the_library_says_what_is_a_job(run):
 
 
 @pytest.mark.slow
+def test_the_tests_of_the_whole_project_are_collected_for_a_part_of_it(run, tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").write_text(WRAPPED, "utf-8")
+
+    _, printed, _ = run("shop", pyproject__toml="", test_shop__py="import shop\n")
+
+    assert printed == "no findings in 2 jobs of 1 file; the job of 1 call is not known.\n"
+
+
+@pytest.mark.slow
 def test_a_project_that_cannot_be_imported_is_an_error_that_says_what_is_missing(run):
     code, printed, errors = run(tasks__py=WRAPPED, test_tasks__py="import not_installed\n")
 
