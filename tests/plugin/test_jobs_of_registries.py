@@ -79,6 +79,25 @@ def test_jobs_that_share_a_wrapper_are_counted_each(pytester):
     )
 
 
+def test_a_wrapper_that_does_not_say_what_it_wraps_hides_no_body(pytester):
+    pytest.importorskip("celery")
+    before = (
+        "from celery import Celery\n\napp = Celery('silent')\n\n\ndef silent(function):\n"
+        "    def inner(*args):\n        return function(*args)\n\n    inner.__name__ = function.__name__\n"
+        "    return inner\n\n\n@app.task\n@silent\ndef pay(user):\n"
+    )
+    pytester.makepyfile(silent_wrapper=before + SWALLOWS, test_it="import silent_wrapper")
+
+    result = pytester.runpytest("--jobs-lint")
+
+    result.stdout.fnmatch_lines(
+        [
+            "silent_wrapper.py:*: JOB301 *swallows every error of pay: *",
+            "1 finding in 1 job of 2 files. *",
+        ]
+    )
+
+
 def test_a_call_belongs_to_what_the_namespace_of_its_module_says(pytester):
     pytest.importorskip("rq")
     pytester.makepyfile(

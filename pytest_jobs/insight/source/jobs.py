@@ -39,14 +39,6 @@ _METHODS: Final[Mapping[str, frozenset[str]]] = {
     "apscheduler": frozenset(("scheduled_job",)),
     "rq": frozenset(("job",)),
 }
-#: Where nothing says what an application is, its name does.
-_USUAL_NAMES: Final[Mapping[str, str]] = {
-    "celery": "celery",
-    "celery_app": "celery",
-    "broker": "taskiq",
-    "huey": "huey",
-    "scheduler": "apscheduler",
-}
 #: Base classes of jobs, by their origin, and the method that is the body.
 _BASES: Final[Mapping[str, tuple[str, str]]] = {
     "pytest_jobs.Job": ("core", "perform"),
@@ -70,6 +62,7 @@ class Lookup(Protocol):
         self, module: Module, node: ast.AST
     ) -> tuple[Module, str, Function] | None: ...
     def only_library(self, *names: str) -> str: ...
+    def is_of_others(self, module: Module, node: ast.AST) -> bool: ...
 
 
 @dataclass(eq=False)
@@ -244,11 +237,8 @@ def _library_of(decorator: ast.expr, module: Module, project: Lookup) -> str:
     made_by = library_named(project.constructor(module, called.value))
     if made_by:
         return made_by if made_by in candidates else ""
-    usual = called.value.id if isinstance(called.value, ast.Name) else ""
-    known = _USUAL_NAMES.get(usual, "")
-    if known in candidates and project.only_library(known):
-        return known
-    return project.only_library(*candidates) if usual == "app" or known else ""
+    is_foreign = project.is_of_others(module, called.value)
+    return "" if is_foreign else project.only_library(*candidates)
 
 
 #: The ends of the names by which applications import background tasks.

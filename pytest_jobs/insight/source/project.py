@@ -194,6 +194,10 @@ class Project:
             if module is None:
                 continue
             name, body = module.function_at(one.job.line)
+            short = one.job.name.rpartition(".")[2]
+            if (body is None or "." in name) and short in module.functions:
+                # A wrapper that does not say what it wraps; the library has the name of the function.
+                name, body = short, module.functions[short]
             known = declared.get(id(body))
             if body is None or (known is None and id(body) in taken):
                 self.without_text.append(one)
