@@ -191,31 +191,35 @@ def _by_method(
     return Enqueue(call, module, library, verb, job, named, args, kwargs, options | given)
 
 
+def given_to_a_queue(
+    call: ast.Call, module: Module, project: Lookup
+) -> tuple[str, ast.expr] | None:
+    """Return the library whose queue or scheduler a call gives a job to, and what names the job."""
+    function = call.func
+    if module.origin(function) in BY_FUNCTION:
+        return (BY_FUNCTION[module.origin(function)], call.args[0]) if call.args else None
+    verb = function.attr if isinstance(function, ast.Attribute) else ""
+    libraries, skipped = _OF_QUEUES.get(verb, ((), 0))
+    if not isinstance(function, ast.Attribute) or len(call.args) <= skipped or not libraries:
+        return None
+    library = library_named(project.type_of(module, function.value))
+    is_open = verb not in ("apply", "enqueue") and not library
+    if is_open and not project.is_of_others(module, function.value):
+        # A name is nobody's where its library is not imported.
+        imported = {library_named(origin) for origin in module.imported.values()}
+        known = project.libraries if verb in ("enqueue_job", "send_task") else imported
+        library = next((one for one in libraries if one in known), "")
+    return (library, call.args[skipped]) if library in libraries else None
+
+
 def _by_queue(
     call: ast.Call, function: ast.Attribute, module: Module, project: Lookup
 ) -> Enqueue | None:
-    libraries, skipped = _OF_QUEUES.get(function.attr, ((), 0))
-    if not libraries or len(call.args) <= skipped:
+    found = given_to_a_queue(call, module, project)
+    if found is None or module.origin(function) in BY_FUNCTION:
         return None
-    if project.is_of_others(module, function.value):
-        return None
-    typed = library_named(project.type_of(module, function.value))
-    library = typed
-    if not library and function.attr in ("enqueue_job", "send_task"):
-        # A name is nobody's where its library is not imported.
-        library = libraries[0] if libraries[0] in project.libraries else ""
-    if not library and function.attr in (
-        "enqueue_in",
-        "enqueue_at",
-        "enqueue_call",
-        "add_job",
-        "add_task",
-    ):
-        imported = {library_named(origin) for origin in module.imported.values()}
-        library = libraries[0] if libraries[0] in imported else ""
-    if library not in libraries:
-        return None
-    named = call.args[skipped]
+    library, named = found
+    skipped = _OF_QUEUES[function.attr][1]
     text = constant(named)
     job = project.job_named(text) if isinstance(text, str) else project.job_at(module, named)
     if library in ("apscheduler", "celery") or function.attr == "enqueue_call":

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from .enqueues import BY_FUNCTION, Enqueue, enqueues
+from .enqueues import Enqueue, enqueues, given_to_a_queue
 from .jobs import UNKNOWN, DeclaredJob, declared_jobs, library_named, unpacked
 from .module import Function, Module, first_line
 from .receivers import Place
@@ -46,8 +46,8 @@ _ENQUEUES: Final = {
     "saq": r"\.enqueue\(|\.apply\(",
     "oban": r"\.enqueue|\.new\(",
 }
-#: The libraries of methods that add a function.
-_ADD: Final = {"add_job": "apscheduler", "add_task": "background_tasks"}
+#: The libraries that make a job of any function.
+_OF_FUNCTIONS: Final = ("rq", "apscheduler", "django_q", "background_tasks")
 _IMPORTS: Final = re.compile(r"^\s*(?:from|import)\s+([\w.]+)", re.MULTILINE)
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 _MODEL_BASES: Final = (
@@ -406,25 +406,12 @@ class Project:
     def _passed_to_queues(self, module: Module) -> Iterator[DeclaredJob]:
         """Yield the functions that are made jobs by being enqueued: by RQ, APScheduler, Django Q, a response."""
         for call in module.calls:
-            names = ("enqueue", "enqueue_call", "enqueue_in", "enqueue_at", "add_job", "add_task")
-            if isinstance(call.func, ast.Attribute) and call.func.attr in names:
-                name = call.func.attr
-                position = 1 if name in ("enqueue_in", "enqueue_at") else 0
-                typed = library_named(self.type_of(module, call.func.value))
-                imported = {library_named(origin) for origin in module.imported.values()}
-                wanted = _ADD.get(name, "rq")
-                if typed != wanted and not (not typed and wanted in imported):
-                    continue
-                library = wanted
-            elif self._is_cron_of_rq(module, call):
-                position, library = 0, "rq"
-            elif module.origin(call.func) in BY_FUNCTION:
-                position, library = 0, BY_FUNCTION[module.origin(call.func)]
-            else:
+            given = given_to_a_queue(call, module, self)
+            if given is None and call.args and self._is_cron_of_rq(module, call):
+                given = "rq", call.args[0]
+            if given is None or given[0] not in _OF_FUNCTIONS:
                 continue
-            if len(call.args) <= position:
-                continue
-            named = call.args[position]
+            library, named = given
             text = named.value if isinstance(named, ast.Constant) else None
             origin = text if isinstance(text, str) else module.origin(named)
             found = self.resolve(origin)
