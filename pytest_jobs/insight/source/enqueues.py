@@ -70,7 +70,7 @@ _OPTIONS: Final = {
 }  # fmt: skip
 #: The last name of a call that enqueues, by the library.
 CALLS: Final[Mapping[str, frozenset[str]]] = {
-    "core": frozenset(("perform_later", "perform_all_later")),
+    "core": frozenset(("perform_later",)),
     "celery": frozenset(
         ("delay", "apply_async", "delay_on_commit", "apply_async_on_commit", "send_task")
     ),

@@ -146,8 +146,11 @@ def _calls(module: Module, libraries: Collection[str]) -> Iterator[tuple[ast.Cal
 def _is_known(call: ast.Call, module: Module, project: Project) -> bool:
     """Say whether a namespace knows what a call is, or the call is a schedule: `add_job(tell.send)`."""
     receiver, first = _receiver(call), call.args[0] if call.args else None
+    # A chain or a group of Celery, whose parts are calls of their own.
+    is_canvas = isinstance(receiver, ast.Call) and bool(library_named(module.origin(receiver.func)))
     return (
-        project.is_known(module, receiver)
+        is_canvas
+        or project.is_known(module, receiver)
         or (first is not None and project.is_known(module, first))
         or (isinstance(first, ast.Attribute) and project.job_at(module, first.value) is not None)
     )

@@ -157,6 +157,15 @@ def test_calls_of_unknown_jobs_are_counted_in_the_last_line(run):
     assert printed == "no findings in 1 job of 1 file; the job of 1 call is not known.\n"
 
 
+def test_a_chain_is_known_by_its_parts(run):
+    text = (
+        "from celery import chain, shared_task\n\n\n@shared_task\ndef fetch(): ...\n\n\n"
+        "chain(fetch.s(), fetch.si()).apply_async()\n"
+    )
+
+    assert run(tasks__py=text)[:2] == (0, "no findings in 1 job of 1 file.\n")
+
+
 def test_a_call_of_another_package_is_no_call_of_a_job(run):
     text = SWALLOWS + "\n\nfrom django.db.models.signals import post_save\n\npost_save.send(7)\n"
 
