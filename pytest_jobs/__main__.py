@@ -72,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         topics.add_parser(
             "lint",
             help="find habits of jobs that will hurt",
-            description="Finds habits of jobs that will hurt, in the source. Nothing is imported or run.",
+            description="Finds habits of jobs that will hurt, in the source. The tests are collected, so that the "
+            "libraries say what is a job; no test runs.",
         )
     )
     compat.take_arguments(

@@ -6,7 +6,7 @@
 - `coverage/`: which jobs the tests reach, and which of their rules and callbacks ran, for `--jobs-cov`.
 - `messages/`: what jobs accept, and which messages in flight a change breaks, as `python -m pytest_jobs compat`.
 - `seen/`: what a test session saw of its jobs, in plain values.
-- `source/`: the source of a project, read as text and as syntax trees.
+- `source/`: the source of a project, read as syntax trees, and the jobs in the registries of a process.
 
 The pages of `explain` are those of `docs/reference`. A wheel has copies of them beside these files, in `pages/`.
 Used by `__main__`, and by the plugin under `--jobs-lint`, `--jobs-cov` and `--jobs-messages`.

@@ -17,6 +17,7 @@ from .settings.declared import MARKER, WRONG_MARKER, is_anything_said, is_jobs_c
 
 if TYPE_CHECKING:
     from ..harness.jobs import Jobs
+    from .settings.options import SessionOptions
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,6 +43,36 @@ def pytest_configure(config: pytest.Config) -> None:
         from .guard import SessionGuard
 
         register(SessionGuard(config), "pytest_jobs_guard")
+    _register_insight(config, options, explorations)
+    if options.attack == "twice":
+        from .adversary.twice import TwicePlugin
+
+        register(TwicePlugin(config, options), "pytest_jobs_adversary")
+    if options.attack == "crash":
+        from .adversary.crash import CrashPlugin
+
+        register(CrashPlugin(config, options), "pytest_jobs_adversary")
+    if options.audits:
+        from .audit.plugin import AuditPlugin
+
+        def open_any() -> Jobs:
+            from .opening import open_harness
+
+            return open_harness(config, options._replace(mode="record"), "", ())
+
+        audit = AuditPlugin(config, options, explorations.audience, explorations.notes, open_any)
+        register(audit, "pytest_jobs_audit")
+    if config.getoption("--jobs-replay") is not None:
+        from .replaying import Replay
+
+        register(Replay(config, explorations), "pytest_jobs_replay")
+
+
+def _register_insight(
+    config: pytest.Config, options: SessionOptions, explorations: Explorations
+) -> None:
+    """Register what tells of the jobs of a session."""
+    register = config.pluginmanager.register
     if options.lint:
         from .insight.linting import LintPlugin
 
@@ -66,28 +97,6 @@ def pytest_configure(config: pytest.Config) -> None:
         from .insight.reporting import Reporting
 
         register(Reporting(config, options.report, explorations.audience), "pytest_jobs_report")
-    if options.attack == "twice":
-        from .adversary.twice import TwicePlugin
-
-        register(TwicePlugin(config, options), "pytest_jobs_adversary")
-    if options.attack == "crash":
-        from .adversary.crash import CrashPlugin
-
-        register(CrashPlugin(config, options), "pytest_jobs_adversary")
-    if options.audits:
-        from .audit.plugin import AuditPlugin
-
-        def open_any() -> Jobs:
-            from .opening import open_harness
-
-            return open_harness(config, options._replace(mode="record"), "", ())
-
-        audit = AuditPlugin(config, options, explorations.audience, explorations.notes, open_any)
-        register(audit, "pytest_jobs_audit")
-    if config.getoption("--jobs-replay") is not None:
-        from .replaying import Replay
-
-        register(Replay(config, explorations), "pytest_jobs_replay")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -67,7 +67,7 @@ def test_jobs_outside_of_the_rootdir_are_named(project, monkeypatch):
     result.stdout.fnmatch_lines(
         ["Not counted, since they lie outside of the rootdir of pytest: app.Pay in */app.py."]
     )
-    result.stdout.no_fnmatch_line("No job was found in this project.")
+    result.stdout.no_fnmatch_line("0 jobs were found *")
 
 
 def test_too_little_coverage_fails_the_session_and_says_so(project):
@@ -77,6 +77,20 @@ def test_too_little_coverage_fails_the_session_and_says_so(project):
 
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["Job coverage is 37.5 %, below jobs_cov_fail_under=38."])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_without_jobs_the_least_coverage_is_not_reached(pytester):
+    pytester.makepyfile(test_app="def test_it(): pass")
+
+    result = pytester.runpytest("--jobs-cov", "--jobs-cov-fail-under=1")
+
+    result.stdout.fnmatch_lines(
+        [
+            "0 jobs were found in this project, so nothing was measured.",
+            "Job coverage is 0.0 %, below --jobs-cov-fail-under=1.",
+        ]
+    )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 

@@ -8,11 +8,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
-from ...harness.records.home import is_in_test_folder, is_test_file
 from ..lint.basis.settings import LintSettings
 from ..seen.session import SeenDelivery, SeenJob, SeenSession, SeenTest
+from ..source.handoffs import Handoffs, handoffs, is_of_tests
 from ..source.jobs import DeclaredJob
 from ..source.project import Project
+from ..source.running import Running
 from ..source.tree import Tree
 from ..source.workers import workers_of
 from .cases import Base, Case, Cases, Kind
@@ -91,6 +92,8 @@ class JobCoverage:
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     #: The jobs whose files lie outside of the folder: they ran, and do not count.
     outside: list[str] = field(default_factory=list)
+    #: What the text shows beside the jobs.
+    handoffs: Handoffs = field(default_factory=Handoffs)
 
     @property
     def cases(self) -> int:
@@ -104,29 +107,45 @@ class JobCoverage:
 
     @property
     def percent(self) -> float:
-        """How many in a hundred were seen, rounded down to a tenth, so that only all of them are 100."""
-        return 1000 * self.covered // self.cases / 10 if self.cases else 100.0
+        """How many in a hundred were seen, rounded down to a tenth, so that only all of them are 100.
+
+        Without jobs it is 0: nobody knows what was not found.
+        """
+        return 1000 * self.covered // self.cases / 10 if self.cases else 0.0
 
 
-def job_coverage(seen: SeenSession, root: Path, settings: LintSettings) -> JobCoverage:
+def job_coverage(
+    seen: SeenSession, root: Path, settings: LintSettings, running: Running | None = None
+) -> JobCoverage:
     """Return the coverage of the jobs below a folder.
 
     Args:
         seen: what the tests have seen.
         root: the folder of the project.
         settings: those of the lint: further jobs, and files that are left out.
+        running: what the processes of the session have imported.
     """
-    project = Project(Tree(root), base=root, jobs=settings.jobs, exclude=settings.exclude)
+    project = Project(
+        Tree(root), base=root, jobs=settings.jobs, exclude=settings.exclude, running=running
+    )
     cases = Cases(project, workers_of(project))
     index = _Index(root, settings.exclude)
     for job in project.jobs:
         index.declare(job, cases)
     for job in project.jobs:
         index.inherit(job, cases)
+    for one in sorted(project.without_text):
+        index.register(one.job)
     for test in seen.tests:
         _count(test, index)
     unreadable = [(shown, f"line {line}: {why}") for shown, line, why in project.unreadable]
-    return JobCoverage(index.sorted(), sorted(index.left_out), unreadable, sorted(index.outside))
+    return JobCoverage(
+        index.sorted(),
+        sorted(index.left_out),
+        unreadable,
+        sorted(index.outside),
+        handoffs(project),
+    )
 
 
 class _Index:
@@ -148,7 +167,7 @@ class _Index:
     def declare(self, job: DeclaredJob, cases: Cases) -> None:
         """Add a job of the source, unless it is in a file of the tests."""
         shown, body = job.module.shown, job.body
-        if _is_of_tests(shown):
+        if is_of_tests(shown):
             return
         found = CoveredJob(job.name, job.library, shown, body.lineno, _covered(cases.of(job)))
         first = min([body.lineno, *(one.lineno for one in body.decorator_list)])
@@ -157,6 +176,12 @@ class _Index:
         self._declared[id(body)] = found
         if job.cls is not None:
             self._bases[id(job.cls)] = [one for one in found.cases if one.kind not in _OF_ONE_JOB]
+
+    def register(self, job: SeenJob) -> None:
+        """Add a job that a running library knows, and whose function is a wrapper that others may share."""
+        shown = Path(job.file).resolve().relative_to(self._root).as_posix()
+        if not is_of_tests(shown):
+            self._found[job] = self._new_job(job, shown)
 
     def inherit(self, job: DeclaredJob, cases: Cases) -> None:
         """Add the cases of its base classes to a job that was declared."""
@@ -171,7 +196,7 @@ class _Index:
         if id(cls) not in self._bases:
             found = _covered(cases.of_base(base))
             self._bases[id(cls)] = found
-            if found and not _is_of_tests(module.shown):
+            if found and not is_of_tests(module.shown):
                 name = f"{module.name}.{cls.name}"
                 self._jobs.append(CoveredJob(name, job.library, module.shown, cls.lineno, found))
         return self._bases[id(cls)]
@@ -208,7 +233,7 @@ class _Index:
         if not seen.file:
             return None
         if (
-            _is_of_tests(shown or path.name)
+            is_of_tests(shown or path.name)
             or {*path.parts} & _INSTALLED
             or any(fnmatch(shown, pattern) for pattern in self._exclude)
         ):
@@ -221,6 +246,11 @@ class _Index:
 
     def _add_undeclared(self, seen: SeenJob, shown: str) -> CoveredJob:
         """Add a job that the source does not show, such as a function that is enqueued by a computed name."""
+        job = self._new_job(seen, shown)
+        self._places.setdefault(shown, []).append((seen.line, seen.line, job))
+        return job
+
+    def _new_job(self, seen: SeenJob, shown: str) -> CoveredJob:
         kinds: list[tuple[Kind, str]] = [
             ("enqueued", "enqueued"),
             ("performed", "performed"),
@@ -229,7 +259,6 @@ class _Index:
         cases = [CoveredCase(Case(kind, text, seen.line)) for kind, text in kinds]
         job = CoveredJob(seen.name, seen.bridge, shown, seen.line, cases)
         self._jobs.append(job)
-        self._places.setdefault(shown, []).append((seen.line, seen.line, job))
         return job
 
 
@@ -281,7 +310,3 @@ def _count_shown(job: CoveredJob | None, delivery: SeenDelivery) -> None:
 
 def _covered(cases: Iterable[Case]) -> list[CoveredCase]:
     return [CoveredCase(case) for case in cases]
-
-
-def _is_of_tests(shown: str) -> bool:
-    return is_in_test_folder(Path(shown)) or is_test_file(shown)

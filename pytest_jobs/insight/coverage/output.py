@@ -56,11 +56,13 @@ def summary(coverage: JobCoverage) -> Iterator[str]:
         more = ", ..." if len(coverage.outside) > _NAMED else ""
         yield f"Not counted, since they lie outside of the rootdir of pytest: {named}{more}."
     elif not coverage.jobs:
-        yield "No job was found in this project."
+        yield "0 jobs were found in this project, so nothing was measured."
     if coverage.jobs:
         jobs = _counted(len(coverage.jobs), "job")
         seen = f"{coverage.covered} of {coverage.cases} cases of {jobs} were seen"
-        yield f"{seen}: {coverage.percent:.1f} %."
+        calls = _counted(len(coverage.handoffs.unresolved), "call")
+        more = f" The job of {calls} is not known." if coverage.handoffs.unresolved else ""
+        yield f"{seen}: {coverage.percent:.1f} %.{more}"
     if coverage.left_out:
         yield f"Not counted: {_counted(len(coverage.left_out), 'job')} of tests and of packages."
 
@@ -94,6 +96,9 @@ def to_dict(coverage: JobCoverage) -> dict[str, Any]:
         ],
         "not_counted": coverage.left_out,
         "outside": coverage.outside,
+        "unseen": [vars(one) for one in coverage.handoffs.unseen],
+        "unresolved": [list(one) for one in coverage.handoffs.unresolved],
+        "unimported": coverage.handoffs.unimported,
         "unreadable": [list(one) for one in coverage.unreadable],
     }
 

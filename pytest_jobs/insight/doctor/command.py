@@ -113,6 +113,7 @@ def _text(facts: Facts, said: Sequence[Advice], start: Start) -> Iterator[str]:
             yield f"{title}: {name}{_places(places)}"
     if facts.libraries:
         yield f"jobs: {len(facts.jobs)}{_places(facts.jobs)}"
+        yield from facts.handoffs.lines()
     width = max((len(one.pattern) for one in said), default=0) + 2
     for index, one in enumerate(said):
         if not index:
@@ -170,6 +171,8 @@ def _as_dict(facts: Facts, said: Sequence[Advice], start: Start) -> dict[str, ob
             for title, found in _found(facts).items()
         },
         "jobs": _dicts(facts.jobs),
+        "unseen": [vars(one) for one in facts.handoffs.unseen],
+        "unresolved": [list(one) for one in facts.handoffs.unresolved],
         "patterns": [{**one._asdict(), "evidence": _dicts(one.evidence)} for one in said],
         "start": start._asdict(),
         "not_read": facts.unread,

@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from .project.facts import Evidence, Facts
 
-Fit: TypeAlias = Literal["applies", "later", "skip", "conflicts"]
+Fit: TypeAlias = Literal["applies", "later", "skip", "conflicts", "unknown"]
 
 #: How a library enqueues several jobs at once.
 _BULK: Final[Mapping[str, str]] = {
@@ -71,11 +71,14 @@ def _advice(facts: Facts) -> Iterator[Advice]:
             facts.fat,
         )
     else:
-        yield Advice("shallow jobs", "applies", "No job is long.", [])
+        yield _about_all(
+            "shallow jobs", facts, "No job is long.", "Those that were found are short."
+        )
     if facts.records:
         yield Advice("ids instead of records", "applies", "Some calls pass records.", facts.records)
     else:
-        yield Advice("ids instead of records", "applies", "No call passes a record.", [])
+        passed = "Calls that were resolved pass none."
+        yield _about_all("ids instead of records", facts, "No call passes a record.", passed)
     yield Advice(
         "idempotency",
         "applies",
@@ -93,6 +96,14 @@ def _advice(facts: Facts) -> Iterator[Advice]:
     yield _errors(facts, names)
     yield _queues(facts)
     yield from _tests(facts)
+
+
+def _about_all(pattern: str, facts: Facts, all_of_them: str, some: str) -> Advice:
+    """Return what is said of all jobs, or where some are not known, of those that are."""
+    unknown = facts.handoffs.unknown
+    if unknown:
+        return Advice(pattern, "unknown", f"{some} {unknown}", [])
+    return Advice(pattern, "applies", all_of_them, [])
 
 
 def _unique(facts: Facts, names: Mapping[str, str]) -> Advice:
@@ -227,6 +238,8 @@ def _errors(facts: Facts, names: Mapping[str, str]) -> Advice:
             else f"{len(facts.retries)} jobs declare retries.",
             facts.retries,
         )
+    if facts.handoffs.unseen:
+        return Advice("retries", "unknown", facts.handoffs.unknown, [])
     if all(name in _RETRY_ALL for name in names):
         by_default = _and([_RETRY_ALL[name] for name in names])
         return Advice("retries", "applies", f"{by_default}, and no job says otherwise.", [])

@@ -5,6 +5,7 @@
 - `watching`: what the deliveries of a test session show, for `--jobs-lint`.
 - `output`: findings as text, for GitHub, as SARIF and as JSON.
 - `pages`: the pages of the rules in the documentation.
+- `collecting`: runs pytest to collect the tests, and so has the project imported.
 - `command`: `python -m pytest_jobs lint`.
 
 Used by `__main__`, and by the plugin under `--jobs-lint`.

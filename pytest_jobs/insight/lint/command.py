@@ -1,4 +1,4 @@
-"""`python -m pytest_jobs lint [PATHS]`: habits of jobs that will hurt, found without running anything."""
+"""`python -m pytest_jobs lint [PATHS]`: habits of jobs that will hurt. The tests are collected, and not run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...errors import LintSettingsError
 from .basis.settings import read_settings
+from .collecting import collected
 from .linter import RULES, lint
 from .output import FORMATS
 from .pages import text_of
@@ -70,8 +71,17 @@ def _act(asked: argparse.Namespace) -> int:
         select=(*asked.select,) or settings.select,
         ignore=(*settings.ignore, *asked.ignore),
     )
-    findings = lint([path.resolve() for path in paths], settings, base=Path.cwd())
+    resolved = [path.resolve() for path in paths]
+    try:
+        running = collected(resolved[0])
+    except LintSettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    findings = lint(resolved, settings, base=Path.cwd(), running=running)
     sys.stdout.write(FORMATS[asked.format](findings))
+    sys.stderr.write("".join(f"{line}\n" for line in findings.handoffs.lines()))
+    if findings.handoffs.unseen:
+        return 2
     return 1 if findings.found else 0
 
 

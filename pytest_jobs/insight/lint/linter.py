@@ -8,8 +8,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from ..source.handoffs import Handoffs, handoffs
 from ..source.module import Module
 from ..source.project import Project
+from ..source.running import Running
 from ..source.tree import Tree
 from .basis.rule import Context, Fault, Rule
 from .basis.settings import LintSettings
@@ -44,20 +46,29 @@ class Findings(NamedTuple):
     found: list[Finding]
     files: int
     jobs: int
+    #: What the text shows beside the jobs that were judged.
+    handoffs: Handoffs
 
 
-def lint(paths: Sequence[Path], settings: LintSettings, *, base: Path) -> Findings:
+def lint(
+    paths: Sequence[Path], settings: LintSettings, *, base: Path, running: Running | None = None
+) -> Findings:
     """Look at the files of some folders.
 
     Args:
         paths: files and folders.
         settings: which rules count, and what they allow.
         base: names of files are relative to it.
+        running: what the processes of a test session have imported.
     """
     tree = Tree(*paths)
-    project = Project(tree, base=base, jobs=settings.jobs, exclude=settings.exclude)
+    project = Project(
+        tree, base=base, jobs=settings.jobs, exclude=settings.exclude, running=running
+    )
     found = lint_project(project, settings)
-    return Findings(found, sum(1 for _ in tree.named(".py")), len(project.jobs))
+    files = sum(1 for _ in tree.named(".py"))
+    jobs = len(project.jobs) + len(project.without_text)
+    return Findings(found, files, jobs, handoffs(project))
 
 
 def lint_project(project: Project, settings: LintSettings) -> list[Finding]:

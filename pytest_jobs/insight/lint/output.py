@@ -26,17 +26,24 @@ def lines_of(findings: Findings) -> list[str]:
 
 
 def summary(findings: Findings) -> str:
-    """Return one line: how much was found, and how much was looked at."""
-    count = len(findings.found)
-    what = "no findings" if not count else "1 finding" if count == 1 else f"{count} findings"
-    jobs = "1 job" if findings.jobs == 1 else f"{findings.jobs} jobs"
-    files = "1 file" if findings.files == 1 else f"{findings.files} files"
+    """Return the last line: how much was found, and how much was looked at."""
+    count, unresolved = len(findings.found), len(findings.handoffs.unresolved)
+    what = "no findings" if not count else _counted(count, "finding")
+    jobs, files = _counted(findings.jobs, "job"), _counted(findings.files, "file")
+    where = f"in {jobs} of {files}"
+    if findings.handoffs.unseen and not findings.jobs and not count:
+        what, where = "nothing was judged", f"with 0 jobs in {files}"
+    open_ones = f"; the job of {_counted(unresolved, 'call')} is not known" if unresolved else ""
     hint = (
         f" `python -m pytest_jobs lint --explain {findings.found[0].rule}` says more."
         if count
         else ""
     )
-    return f"{what} in {jobs} of {files}.{hint}"
+    return f"{what} {where}{open_ones}.{hint}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def as_github(findings: Findings) -> str:
@@ -60,6 +67,8 @@ def as_json(findings: Findings) -> str:
     content = {
         "files": findings.files,
         "jobs": findings.jobs,
+        "unseen": [vars(one) for one in findings.handoffs.unseen],
+        "unresolved": [list(one) for one in findings.handoffs.unresolved],
         "findings": [one._asdict() for one in findings.found],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

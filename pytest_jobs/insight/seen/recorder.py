@@ -67,7 +67,7 @@ class Recorder:
 
     def checked(self, target: Target, explorations: Sequence[Any]) -> None:
         """Record a check that has ended: that of the test which runs."""
-        job = _job(target.bridge, target.name, target.job)
+        job = seen_job(target.bridge, target.name, target.job)
         self._checks += [_check(job, exploration) for exploration in explorations]
 
     def ended(self, nodeid: str, outcome: str) -> None:
@@ -175,10 +175,11 @@ def _job_of(record: JobRecord) -> SeenJob:
         job = record.job
     except Exception:  # Two jobs have the name, say, which is said when it is performed.
         return SeenJob(record.bridge, record.name)
-    return _job(record.source, record.name, job)
+    return seen_job(record.source, record.name, job)
 
 
-def _job(bridge: Any, name: str, job: object) -> SeenJob:
+def seen_job(bridge: Any, name: str, job: object) -> SeenJob:
+    """Return a job with the place of its body, if there is one here."""
     try:
         code = inspect.unwrap(bridge.resolve(job)).__code__
     except Exception:

@@ -47,7 +47,7 @@ _OF_QUEUES: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
     "send_task": (("celery",), 0),
 }
 #: What is called with the function of a job, and its library.
-CALLED: Final[Mapping[str, str]] = {
+BY_FUNCTION: Final[Mapping[str, str]] = {
     "django_q.tasks.async_task": "django_q",
     "django_q.tasks.schedule": "django_q",
     "starlette.background.BackgroundTask": "background_tasks",
@@ -68,6 +68,29 @@ _OPTIONS: Final = {
          "schedule_type", "minutes", "repeats", "next_run", "name", "cron", "cluster", "ack_failure")
     ),
 }  # fmt: skip
+#: The last name of a call that enqueues, by the library.
+CALLS: Final[Mapping[str, frozenset[str]]] = {
+    "core": frozenset(("perform_later",)),
+    "celery": frozenset(
+        ("delay", "apply_async", "delay_on_commit", "apply_async_on_commit", "send_task")
+    ),
+    "rq": frozenset(
+        ("delay", "enqueue", "enqueue_call", "enqueue_in", "enqueue_at", "enqueue_many", "enqueue_job")
+    ),
+    "django": frozenset(("enqueue", "aenqueue")),
+    "taskiq": frozenset(("kiq",)),
+    "dramatiq": frozenset(("send", "send_with_options")),
+    "huey": frozenset(("schedule",)),
+    "arq": frozenset(("enqueue_job",)),
+    "saq": frozenset(("enqueue", "apply")),
+    "procrastinate": frozenset(("defer", "defer_async", "batch_defer", "batch_defer_async")),
+    "apscheduler": frozenset(("add_job",)),
+    "django_q": frozenset(("async_task", "async_iter", "AsyncTask", "Iter", "Chain", "schedule")),
+    "background_tasks": frozenset(("add_task", "BackgroundTask")),
+    "oban": frozenset(("enqueue", "enqueue_many", "aenqueue")),
+}  # fmt: skip
+#: The last names of all calls that enqueue.
+VERBS: Final = frozenset(name for names in CALLS.values() for name in names)
 
 
 class Lookup(Protocol):
@@ -75,7 +98,11 @@ class Lookup(Protocol):
 
     def job_at(self, module: Module, node: ast.AST) -> DeclaredJob | None: ...
     def job_named(self, name: str) -> DeclaredJob | None: ...
+    def is_of_others(self, module: Module, node: ast.AST) -> bool: ...
+    def names_no_job(self, module: Module, node: ast.expr) -> bool: ...
     def type_of(self, module: Module, node: ast.AST) -> str: ...
+    @property
+    def libraries(self) -> set[str]: ...
 
 
 @dataclass(eq=False)
@@ -131,6 +158,13 @@ def _by_method(
     named, options = _unwrapped(function.value, module)
     job = project.job_at(module, named)
     if job is None:
+        root = named
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        named_here = module.imported.keys() | module.functions.keys() | module.assigned.keys()
+        is_global = isinstance(root, ast.Name) and root.id in named_here
+        if not is_global or project.names_no_job(module, named):
+            return None
         # A task of another project: only where the verb says enough.
         if verb not in ("delay", "apply_async", "perform_later", "kiq", "send_with_options"):
             return None
@@ -157,26 +191,35 @@ def _by_method(
     return Enqueue(call, module, library, verb, job, named, args, kwargs, options | given)
 
 
+def given_to_a_queue(
+    call: ast.Call, module: Module, project: Lookup
+) -> tuple[str, ast.expr] | None:
+    """Return the library whose queue or scheduler a call gives a job to, and what names the job."""
+    function = call.func
+    if module.origin(function) in BY_FUNCTION:
+        return (BY_FUNCTION[module.origin(function)], call.args[0]) if call.args else None
+    verb = function.attr if isinstance(function, ast.Attribute) else ""
+    libraries, skipped = _OF_QUEUES.get(verb, ((), 0))
+    if not isinstance(function, ast.Attribute) or len(call.args) <= skipped or not libraries:
+        return None
+    library = library_named(project.type_of(module, function.value))
+    is_open = verb not in ("apply", "enqueue") and not library
+    if is_open and not project.is_of_others(module, function.value):
+        # A name is nobody's where its library is not imported.
+        imported = {library_named(origin) for origin in module.imported.values()}
+        known = project.libraries if verb in ("enqueue_job", "send_task") else imported
+        library = next((one for one in libraries if one in known), "")
+    return (library, call.args[skipped]) if library in libraries else None
+
+
 def _by_queue(
     call: ast.Call, function: ast.Attribute, module: Module, project: Lookup
 ) -> Enqueue | None:
-    libraries, skipped = _OF_QUEUES.get(function.attr, ((), 0))
-    if not libraries or len(call.args) <= skipped:
+    found = given_to_a_queue(call, module, project)
+    if found is None or module.origin(function) in BY_FUNCTION:
         return None
-    typed = library_named(project.type_of(module, function.value))
-    library = typed or (libraries[0] if function.attr in ("enqueue_job", "send_task") else "")
-    if not library and function.attr in (
-        "enqueue_in",
-        "enqueue_at",
-        "enqueue_call",
-        "add_job",
-        "add_task",
-    ):
-        imported = {library_named(origin) for origin in module.imported.values()}
-        library = libraries[0] if libraries[0] in imported else ""
-    if library not in libraries:
-        return None
-    named = call.args[skipped]
+    library, named = found
+    skipped = _OF_QUEUES[function.attr][1]
     text = constant(named)
     job = project.job_named(text) if isinstance(text, str) else project.job_at(module, named)
     if library in ("apscheduler", "celery") or function.attr == "enqueue_call":
@@ -197,7 +240,7 @@ def _by_queue(
 
 def _by_call(call: ast.Call, module: Module, project: Lookup) -> Enqueue | None:
     """Return an enqueue that is a plain call: of a Huey task, of Django Q's functions, of a background task."""
-    library = CALLED.get(module.origin(call.func))
+    library = BY_FUNCTION.get(module.origin(call.func))
     if library is not None and call.args:
         named = call.args[0]
         text = constant(named)

@@ -39,14 +39,6 @@ _METHODS: Final[Mapping[str, frozenset[str]]] = {
     "apscheduler": frozenset(("scheduled_job",)),
     "rq": frozenset(("job",)),
 }
-#: Where nothing says what an application is, its name does.
-_USUAL_NAMES: Final[Mapping[str, str]] = {
-    "celery": "celery",
-    "celery_app": "celery",
-    "broker": "taskiq",
-    "huey": "huey",
-    "scheduler": "apscheduler",
-}
 #: Base classes of jobs, by their origin, and the method that is the body.
 _BASES: Final[Mapping[str, tuple[str, str]]] = {
     "pytest_jobs.Job": ("core", "perform"),
@@ -56,7 +48,7 @@ _BASES: Final[Mapping[str, tuple[str, str]]] = {
 #: Method names of worker classes that a decorator makes.
 _WORKER_BODY: Final = "process"
 #: The name of the options that a call unpacks from elsewhere.
-_UNKNOWN: Final = "**"
+UNKNOWN: Final = "**"
 #: Names in worker settings that list functions.
 _SETTINGS: Final = ("functions", "cron_jobs", "on_startup")
 
@@ -70,6 +62,7 @@ class Lookup(Protocol):
         self, module: Module, node: ast.AST
     ) -> tuple[Module, str, Function] | None: ...
     def only_library(self, *names: str) -> str: ...
+    def is_of_others(self, module: Module, node: ast.AST) -> bool: ...
 
 
 @dataclass(eq=False)
@@ -91,6 +84,8 @@ class DeclaredJob:
     options: dict[str, ast.expr] = field(default_factory=dict)
     #: Whether the first parameter is the job itself, or the context of the worker.
     is_bound: bool = False
+    #: Whether it may be delivered again, as its library says; None where only the text was read.
+    comes_again: bool | None = None
 
     @property
     def short(self) -> str:
@@ -242,11 +237,8 @@ def _library_of(decorator: ast.expr, module: Module, project: Lookup) -> str:
     made_by = library_named(project.constructor(module, called.value))
     if made_by:
         return made_by if made_by in candidates else ""
-    usual = called.value.id if isinstance(called.value, ast.Name) else ""
-    known = _USUAL_NAMES.get(usual, "")
-    if known in candidates and project.only_library(known):
-        return known
-    return project.only_library(*candidates) if usual == "app" or known else ""
+    is_foreign = project.is_of_others(module, called.value)
+    return "" if is_foreign else project.only_library(*candidates)
 
 
 #: The ends of the names by which applications import background tasks.
@@ -298,16 +290,16 @@ def unpacked(call: ast.Call, module: Module) -> dict[str, ast.expr]:
         if isinstance(value, ast.Name):
             value = module.local_value(value.id, call)
         if not isinstance(value, ast.Dict):
-            found[_UNKNOWN] = keyword.value
+            found[UNKNOWN] = keyword.value
             continue
         for key, item in zip(value.keys, value.values, strict=True):
-            found[_UNKNOWN if key is None else str(constant(key))] = item
+            found[UNKNOWN if key is None else str(constant(key))] = item
     return found
 
 
 def lacks(options: dict[str, ast.expr], *names: str) -> bool:
     """Say whether none of some options is given, also not by a dictionary that comes from elsewhere."""
-    return not options.keys() & {_UNKNOWN, *names}
+    return not options.keys() & {UNKNOWN, *names}
 
 
 def constant(node: ast.AST | None) -> object:

@@ -47,6 +47,11 @@ class Module:
         self._read(self.tree, "", is_top=True)
 
     @cached_property
+    def file(self) -> str:
+        """Its path without links, as Python knows it that has imported it."""
+        return str(self.path.resolve())
+
+    @cached_property
     def lines(self) -> list[str]:
         return self.text.splitlines()
 
@@ -68,6 +73,13 @@ class Module:
             if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
                 return outer
         return None
+
+    def function_at(self, line: int) -> tuple[str, Function | None]:
+        """Return the function that begins in a line, decorators included, and its name in the module."""
+        return next(
+            ((name, one) for name, one in self.functions.items() if first_line(one) == line),
+            ("", None),
+        )
 
     def around(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield what a node stands in, from the inside out."""
@@ -146,6 +158,11 @@ class Module:
             self.imported[alias.asname or alias.name] = (
                 f"{base}.{alias.name}" if base else alias.name
             )
+
+
+def first_line(function: Function) -> int:
+    """Return the line in which a function begins, decorators included."""
+    return min([function.lineno, *(one.lineno for one in function.decorator_list)])
 
 
 def _children(node: ast.AST) -> list[ast.AST]:

@@ -6,15 +6,17 @@ import ast
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from .enqueues import CALLED, Enqueue, enqueues
-from .jobs import DeclaredJob, declared_jobs, library_named
-from .module import Function, Module
+from .enqueues import Enqueue, enqueues, given_to_a_queue
+from .jobs import UNKNOWN, DeclaredJob, declared_jobs, library_named, unpacked
+from .module import Function, Module, first_line
+from .receivers import Place
+from .running import RegisteredJob, Running
 from .tree import Tree
 
 #: How a file declares or enqueues jobs, whatever the library is. Most files of a project have none of these
@@ -22,7 +24,9 @@ from .tree import Tree
 _DECLARES: Final = re.compile(
     r"\b(?:pytest_jobs|celery|rq|django_rq|dramatiq|huey|taskiq\w*|procrastinate|arq|saq|oban|apscheduler|"
     r"BackgroundTasks?|django_q|django_tasks|django\.tasks|shared_task|WorkerSettings|async_task|def perform)\b|"
-    r"(?i:beat_?schedule)|RQ_QUEUES|^TASKS\b|@\w+\.(?:task|actor|periodic\w*|job)\b",
+    r"(?i:beat_?schedule)|RQ_QUEUES|^TASKS\b|"
+    # Whatever stands before: a project may have a decorator of its own around that of its library.
+    r"^\s*@(?:\w+\.)*(?:(?:shared_|db_)?task|actor|\w*periodic\w*|\w*job|worker)\b",
     re.MULTILINE,
 )
 #: The words by which the jobs of a library are enqueued, for files that do not name the library.
@@ -42,8 +46,8 @@ _ENQUEUES: Final = {
     "saq": r"\.enqueue\(|\.apply\(",
     "oban": r"\.enqueue|\.new\(",
 }
-#: The libraries of methods that add a function.
-_ADD: Final = {"add_job": "apscheduler", "add_task": "background_tasks"}
+#: The libraries that make a job of any function.
+_OF_FUNCTIONS: Final = ("rq", "apscheduler", "django_q", "background_tasks")
 _IMPORTS: Final = re.compile(r"^\s*(?:from|import)\s+([\w.]+)", re.MULTILINE)
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 _MODEL_BASES: Final = (
@@ -67,6 +71,7 @@ class Project:
         exclude: Sequence[str] = (),
         seconds: float = float("inf"),
         everything: bool = False,
+        running: Running | None = None,
     ) -> None:
         """Read the modules.
 
@@ -76,6 +81,7 @@ class Project:
             jobs: patterns of dotted names: further functions that are jobs.
             exclude: patterns of file names that are left out.
             everything: whether files without a word about jobs are parsed too.
+            running: what the processes of a test session have imported: its libraries say what is a job.
             seconds: how long files are read; the others are left out, and listed.
         """
         self.tree = tree
@@ -84,6 +90,9 @@ class Project:
         #: Files that are not Python, with the line and the reason.
         self.unreadable: list[tuple[str, int, str]] = []
         self._patterns = tuple(jobs)
+        self.running = running or Running()
+        #: The jobs of running libraries whose function is not in the text: a wrapper stands in its place.
+        self.without_text: list[RegisteredJob] = []
         self._by_name: dict[str, Module] = {}
         #: Files that are parsed when a name leads to them.
         self._unparsed: dict[str, tuple[Path, str, str, str]] = {}
@@ -113,6 +122,14 @@ class Project:
             else:
                 for alias in _names_of(shown, name):
                     self._unparsed.setdefault(alias, (path, shown, name, text))
+        self._parse_registered(texts)
+
+    def _parse_registered(self, texts: Mapping[str, tuple[Path, str, str, str]]) -> None:
+        """Parse the files of jobs that a running library knows, also those without a word about jobs."""
+        for file in sorted({one.job.file for one in self.running.jobs}):
+            shown = self.shown(Path(file).resolve())
+            if shown in texts and all(module.shown != shown for module in self.modules):
+                self.modules += filter(None, [self._module(texts[shown][2])])
 
     def shown(self, path: Path) -> str:
         """Return the name of a file as the user sees it."""
@@ -164,7 +181,48 @@ class Project:
         for module in self.modules:
             for job in self._passed_to_queues(module):
                 found.setdefault(id(job.body), job)
+        for job in self._registered({**found}):
+            found[id(job.body)] = job
         return list(found.values())
+
+    def _registered(self, declared: Mapping[int, DeclaredJob]) -> Iterator[DeclaredJob]:
+        """Yield the jobs that the text does not show, and complete those that it does."""
+        modules = {module.shown: module for module in self.modules}
+        taken: set[int] = set()
+        for one in sorted(self.running.jobs):
+            module = modules.get(self.shown(Path(one.job.file).resolve()))
+            if module is None:
+                continue
+            name, body = module.function_at(one.job.line)
+            short = one.job.name.rpartition(".")[2]
+            if (body is None or "." in name) and short in module.functions:
+                # A wrapper that does not say what it wraps; the library has the name of the function.
+                name, body = short, module.functions[short]
+            known = declared.get(id(body))
+            if body is None or (known is None and id(body) in taken):
+                self.without_text.append(one)
+                continue
+            taken.add(id(body))
+            if known is None:
+                # Nobody knows which options a wrapper adds.
+                options: dict[str, ast.expr] = {UNKNOWN: ast.Constant(None)}
+                for decorator in body.decorator_list:
+                    if isinstance(decorator, ast.Call):
+                        options |= unpacked(decorator, module)
+                dotted, library = f"{module.name}.{name}", one.job.bridge
+                known = DeclaredJob(dotted, library, module, body, body, None, options)
+                yield known
+            known.is_bound, known.comes_again = one.is_bound, one.comes_again
+
+    @cached_property
+    def _registered_names(self) -> dict[tuple[str, str], DeclaredJob]:
+        """The jobs of running libraries, by the library and their name there."""
+        by_place = {(job.module.file, first_line(job.body)): job for job in self.jobs}
+        return {
+            (one.job.bridge, one.job.name): by_place[place]
+            for one in self.running.jobs
+            if (place := (str(Path(one.job.file).resolve()), one.job.line)) in by_place
+        }
 
     @cached_property
     def enqueues(self) -> list[Enqueue]:
@@ -195,6 +253,12 @@ class Project:
         """Return the one library among some that the project imports; empty when there is not exactly one."""
         found = self.libraries & {*names}
         return found.pop() if len(found) == 1 else ""
+
+    def has(self, dotted: str) -> bool:
+        """Say whether a dotted name begins with a module of the project."""
+        pieces = dotted.split(".")
+        names = (".".join(pieces[:length]) for length in range(1, len(pieces) + 1))
+        return any(name in self._by_name or name in self._unparsed for name in names)
 
     def resolve(self, dotted: str) -> tuple[Module, str] | None:
         """Return the module and the name inside it that a dotted name stands for, through re-exports."""
@@ -240,9 +304,25 @@ class Project:
 
     def job_at(self, module: Module, node: ast.AST) -> DeclaredJob | None:
         """Return the job that an expression names."""
+        known = self._known(module, node)
+        if known is not None and known in self._registered_names:
+            return self._registered_names[known]
         origin = module.origin(node)
         found = self.resolve(origin) if origin else None
         return self._jobs_by_place.get(f"{found[0].name}.{found[1]}") if found else None
+
+    def is_known(self, module: Module, node: ast.AST) -> bool:
+        """Say whether the namespace of an imported module says what an expression is."""
+        return isinstance(node, ast.expr) and Place.of(module.file, node) in self.running.names
+
+    def names_no_job(self, module: Module, node: ast.AST) -> bool:
+        """Say whether the namespace of an imported module knows an expression, and it is no job."""
+        return self.is_known(module, node) and self._known(module, node) is None
+
+    def _known(self, module: Module, node: ast.AST) -> tuple[str, str] | None:
+        if not isinstance(node, ast.expr) or not hasattr(node, "lineno"):
+            return None
+        return self.running.names.get(Place.of(module.file, node))
 
     def job_named(self, name: str) -> DeclaredJob | None:
         """Return the job that a text names: its dotted name, or the name that it declares."""
@@ -282,6 +362,17 @@ class Project:
         made = self.constructor(module, node)
         return "arq.create_pool" if made.endswith("arq.create_pool") else made
 
+    def is_of_others(self, module: Module, node: ast.AST) -> bool:
+        """Say whether an object is of a class of a package that has nothing to do with jobs."""
+        made_by = self.type_of(module, node)
+        imported = {one.partition(".")[0] for one in module.imported.values()}
+        is_foreign_class = (
+            made_by.rpartition(".")[2][:1].isupper()
+            and made_by.partition(".")[0] in imported
+            and not self.has(made_by)
+        )
+        return is_foreign_class and not library_named(made_by)
+
     def bases(self, module: Module, node: ast.ClassDef) -> list[str]:
         """Return the origins of all base classes, near ones first."""
         found: list[str] = []
@@ -315,25 +406,12 @@ class Project:
     def _passed_to_queues(self, module: Module) -> Iterator[DeclaredJob]:
         """Yield the functions that are made jobs by being enqueued: by RQ, APScheduler, Django Q, a response."""
         for call in module.calls:
-            names = ("enqueue", "enqueue_call", "enqueue_in", "enqueue_at", "add_job", "add_task")
-            if isinstance(call.func, ast.Attribute) and call.func.attr in names:
-                name = call.func.attr
-                position = 1 if name in ("enqueue_in", "enqueue_at") else 0
-                typed = library_named(self.type_of(module, call.func.value))
-                imported = {library_named(origin) for origin in module.imported.values()}
-                wanted = _ADD.get(name, "rq")
-                if typed != wanted and not (not typed and wanted in imported):
-                    continue
-                library = wanted
-            elif self._is_cron_of_rq(module, call):
-                position, library = 0, "rq"
-            elif module.origin(call.func) in CALLED:
-                position, library = 0, CALLED[module.origin(call.func)]
-            else:
+            given = given_to_a_queue(call, module, self)
+            if given is None and call.args and self._is_cron_of_rq(module, call):
+                given = "rq", call.args[0]
+            if given is None or given[0] not in _OF_FUNCTIONS:
                 continue
-            if len(call.args) <= position:
-                continue
-            named = call.args[position]
+            library, named = given
             text = named.value if isinstance(named, ast.Constant) else None
             origin = text if isinstance(text, str) else module.origin(named)
             found = self.resolve(origin)

@@ -2,7 +2,8 @@
 
 - `recording`: what the session sees of its jobs, as values of the room `seen` of `insight`.
 - `reporting`: `--jobs-report`.
-- `linting`: `--jobs-lint`.
+- `linting`: `--jobs-lint`; `importing`: what the session has imported, and the jobs that its libraries know.
+- `collecting`: the same for the run that `python -m pytest_jobs lint` makes.
 - `annotating`: `--jobs-annotations`; `properties`: jobs and timelines in the file of `--junitxml`.
 - `totals`: a line at the end of `pytest -v`.
 - `covering`: `--jobs-cov`; `contexts`: which lines each delivery reached, when coverage measures lines.

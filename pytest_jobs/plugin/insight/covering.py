@@ -11,6 +11,7 @@ from ...insight.coverage.coverage import JobCoverage, job_coverage
 from ...insight.coverage.output import as_json, as_xml, summary, table
 from ...insight.lint.basis.settings import read_settings
 from ..settings.options import CoverageOptions
+from .importing import importing
 from .recording import Recording
 from .unperformed import unperformed
 
@@ -28,6 +29,7 @@ class CoveragePlugin:
         self._config = config
         self._options = options
         self._recording = recording
+        self._importing = importing(config)
         self._unperformed = unperformed(config)
         try:
             self._settings, _ = read_settings(config.rootpath)
@@ -44,7 +46,9 @@ class CoveragePlugin:
         if hasattr(config, "workeroutput") or config.getoption("collectonly"):
             return
         root = config.rootpath
-        self.coverage = coverage = job_coverage(self._recording.seen, root, self._settings)
+        self.coverage = coverage = job_coverage(
+            self._recording.seen, root, self._settings, self._importing.running
+        )
         for name, path in self._options.reports:
             if path is not None:
                 text = as_xml(coverage) if name == "xml" else as_json(coverage)
@@ -80,6 +84,7 @@ class CoveragePlugin:
         if formats & {"term", "term-all"}:
             yield from table(coverage, everything="term-all" in formats)
         yield from summary(coverage)
+        yield from coverage.handoffs.lines()
         yield from filter(None, [self._unperformed.hint()])
         for shown, why in coverage.unreadable:
             yield f"{shown} was not read: {why}."

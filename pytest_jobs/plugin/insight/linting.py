@@ -11,6 +11,7 @@ from ...insight.lint.basis.settings import read_settings
 from ...insight.lint.linter import Findings, lint
 from ...insight.lint.output import lines_of, summary
 from ...insight.lint.watching import Watch
+from .importing import importing
 
 if TYPE_CHECKING:
     from ...harness.records.delivery import Delivery
@@ -30,6 +31,7 @@ class LintPlugin:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._importing = importing(config)
         try:
             self._settings, _ = read_settings(config.rootpath)
         except LintSettingsError as error:
@@ -57,10 +59,10 @@ class LintPlugin:
             output[_KEY] = self._watch.to_dict()
             return
         root = self._config.rootpath
-        found = lint([root], self._settings, base=root)
+        found = lint([root], self._settings, base=root, running=self._importing.running)
         seen = self._watch.findings(root)
         self._findings = found._replace(found=[*found.found, *seen])
-        if self._findings.found and session.exitstatus in (
+        if self._is_bad(self._findings) and session.exitstatus in (
             pytest.ExitCode.OK,
             pytest.ExitCode.NO_TESTS_COLLECTED,
         ):
@@ -77,7 +79,12 @@ class LintPlugin:
         """Write the findings."""
         if self._findings is None:
             return
-        bad = bool(self._findings.found)
+        bad = self._is_bad(self._findings)
         terminalreporter.section("--jobs-lint", red=bad, green=not bad)
-        for line in (*lines_of(self._findings), summary(self._findings)):
+        handoffs = self._findings.handoffs.lines()
+        for line in (*lines_of(self._findings), *handoffs, summary(self._findings)):
             terminalreporter.line(line)
+
+    @staticmethod
+    def _is_bad(findings: Findings) -> bool:
+        return bool(findings.found or findings.handoffs.unseen)

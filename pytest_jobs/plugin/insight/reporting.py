@@ -21,6 +21,7 @@ from ...insight.report.filling import shown_tests, simulated_runs
 from ...insight.report.making import page
 from ..settings.options import session_options
 from .covering import CoveragePlugin
+from .importing import importing
 from .linting import LintPlugin
 from .recording import recording
 
@@ -45,6 +46,7 @@ class Reporting:
         self._path = path
         self._audience = audience
         self._recording = recording(config, audience)
+        self._importing = importing(config)
         self._recording.write_arguments()
         try:
             self._settings, _ = read_settings(config.rootpath)
@@ -108,7 +110,12 @@ class Reporting:
         """Return what --jobs-cov has computed, or else compute it."""
         plugin = self._config.pluginmanager.get_plugin("pytest_jobs_coverage")
         found = plugin.coverage if isinstance(plugin, CoveragePlugin) else None
-        return found or job_coverage(self._recording.seen, self._config.rootpath, self._settings)
+        return found or job_coverage(
+            self._recording.seen,
+            self._config.rootpath,
+            self._settings,
+            self._importing.running,
+        )
 
     def _findings(self) -> list[dict[str, Any]]:
         """Return the findings of --jobs-lint, or else those in the source alone."""
@@ -116,5 +123,6 @@ class Reporting:
         found = plugin.findings if isinstance(plugin, LintPlugin) else None
         if found is None:
             root = self._config.rootpath
-            found = lint([root], self._settings, base=root)
+            running = self._importing.running
+            found = lint([root], self._settings, base=root, running=running)
         return [one._asdict() for one in found.found]

@@ -55,11 +55,129 @@ def test_a_finding_is_one_line_and_the_exit_code_is_one(run):
 
 
 def test_without_findings_it_says_how_much_it_looked_at(run):
-    assert run(tasks__py="import dramatiq\n", other__py="") == (
+    assert run(tasks__py="def bill(): ...\n", other__py="") == (
         0,
         "no findings in 0 jobs of 2 files.\n",
         "",
     )
+
+
+WRAPPED = """\
+import dramatiq
+
+
+def actor(**options):
+    def declare(function):
+        return dramatiq.actor(function, **options)
+
+    return declare
+
+
+@actor(max_retries=3)
+def bill(order_id): ...
+
+
+@actor()
+def send(order_id): ...
+
+
+def checkout(order, mailer):
+    bill.send(order.id)
+    mailer.send(order.id)
+"""
+
+
+def test_a_library_without_a_job_is_an_error_with_what_its_text_shows(run):
+    code, printed, errors = run(tasks__py=WRAPPED)
+
+    assert code == 2
+    assert printed == (
+        "nothing was judged with 0 jobs in 1 file; the job of 2 calls is not known.\n"
+    )
+    assert errors == (
+        "Dramatiq is a dependency, and 0 jobs of it were found. The text has 2 decorators and 2 calls that look "
+        "like it. Let the tests import the modules that declare its jobs, and run `pytest --jobs-lint`.\n"
+    )
+
+
+@pytest.mark.slow
+def test_the_tests_are_collected_so_that_the_library_says_what_is_a_job(run):
+    wrapped = WRAPPED.replace("order_id): ...", "order_id):\n    print(order_id)")
+
+    code, printed, errors = run(tasks__py=wrapped, test_tasks__py="import tasks\n")
+
+    assert (code, errors) == (0, "")
+    assert printed == "no findings in 2 jobs of 2 files; the job of 1 call is not known.\n"
+
+
+@pytest.mark.slow
+def test_the_tests_of_the_whole_project_are_collected_for_a_part_of_it(run, tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").write_text(WRAPPED, "utf-8")
+
+    _, printed, _ = run("shop", pyproject__toml="", test_shop__py="import shop\n")
+
+    assert printed == "no findings in 2 jobs of 1 file; the job of 1 call is not known.\n"
+
+
+@pytest.mark.slow
+def test_a_project_that_cannot_be_imported_is_an_error_that_says_what_is_missing(run):
+    code, printed, errors = run(tasks__py=WRAPPED, test_tasks__py="import not_installed\n")
+
+    assert (code, printed) == (2, "")
+    assert errors == (
+        "The project cannot be imported, so its jobs are not known: `pytest --collect-only` says\n"
+        "E   ModuleNotFoundError: No module named 'not_installed'\n"
+        "ERROR test_tasks.py\n"
+        "Install what is missing, or run this with the Python of the project.\n"
+    )
+
+
+def test_a_library_that_only_a_dependency_file_names_is_a_dependency(run, tmp_path):
+    (tmp_path / "requirements.txt").write_text("rq==2.12\n", "utf-8")
+
+    code, _, errors = run(app__py="def bill(): ...\n")
+
+    assert code == 2
+    assert errors.startswith(
+        "RQ is a dependency, and 0 jobs of it were found. The text has 0 decorators"
+    )
+
+
+def test_what_only_tests_import_is_no_dependency(run):
+    assert run(test_tasks__py="import dramatiq\n")[0] == 0
+
+
+def test_calls_of_unknown_jobs_are_counted_in_the_last_line(run):
+    text = SWALLOWS + "\n\ndef checkout(mailer):\n    bill.send(7)\n    mailer.send(7)\n"
+
+    code, printed, _ = run("--ignore=JOB3", tasks__py=text)
+
+    assert code == 0
+    assert printed == "no findings in 1 job of 1 file; the job of 1 call is not known.\n"
+
+
+def test_a_chain_is_known_by_its_parts(run):
+    text = (
+        "from celery import chain, shared_task\n\n\n@shared_task\ndef fetch(): ...\n\n\n"
+        "chain(fetch.s(), fetch.si()).apply_async()\n"
+    )
+
+    assert run(tasks__py=text)[:2] == (0, "no findings in 1 job of 1 file.\n")
+
+
+def test_a_call_of_another_package_is_no_call_of_a_job(run):
+    text = SWALLOWS + "\n\nfrom django.db.models.signals import post_save\n\npost_save.send(7)\n"
+
+    _, printed, _ = run("--ignore=JOB3", tasks__py=text)
+
+    assert printed == "no findings in 1 job of 1 file.\n"
+
+
+def test_the_name_of_a_method_is_nobodys_where_its_library_is_not_imported(run):
+    text = SWALLOWS + "\n\ndef start(manager):\n    manager.enqueue_job(7)\n"
+
+    assert run("--ignore=JOB3", tasks__py=text)[:2] == (0, "no findings in 1 job of 1 file.\n")
 
 
 def test_github_shows_annotations(run):
@@ -74,6 +192,8 @@ def test_json_has_what_was_found_and_how_much_was_looked_at(run):
     assert json.loads(printed) == {
         "files": 1,
         "jobs": 1,
+        "unseen": [],
+        "unresolved": [],
         "findings": [
             {"rule": "JOB301", "path": "tasks.py", "line": 8, "column": 5, "message": MESSAGE}
         ],
@@ -147,7 +267,7 @@ def test_a_setting_names_functions_that_are_jobs(run):
     plain = SWALLOWS.replace("@dramatiq.actor\n", "")
     pyproject = '[tool.pytest-jobs.lint]\njobs = ["tasks.bill"]\n'
 
-    assert run(tasks__py=plain)[0] == 0
+    assert run(tasks__py=plain)[0] == 2
     assert run(pyproject__toml=pyproject)[0] == 1
 
 
@@ -235,7 +355,9 @@ def test_the_rules_are_listed(run):
 
 
 def test_files_of_tests_are_read_and_not_judged(run):
-    assert run(test_tasks__py=SWALLOWS, conftest__py=SWALLOWS)[0] == 0
+    files = {"test_tasks__py": SWALLOWS, "conftest__py": SWALLOWS.replace("bill", "pay")}
+
+    assert run(**files)[0] == 0
 
 
 def test_a_single_file_can_be_linted(run):

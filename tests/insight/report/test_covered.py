@@ -58,4 +58,5 @@ def test_a_cell_says_what_was_seen_and_what_is_missing():
 
 def test_the_summary_is_that_of_the_terminal():
     assert TABLE.summary == "6 of 8 cases of 2 jobs were seen: 75.0 %."
-    assert coverage_table(JobCoverage([])).summary == "No job was found in this project."
+    empty = "0 jobs were found in this project, so nothing was measured."
+    assert coverage_table(JobCoverage([])).summary == empty

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ...source.handoffs import Handoffs
+
 
 class Evidence(NamedTuple):
     """A place in a file, and what stands there."""
@@ -55,6 +57,8 @@ class Facts:
     files: dict[str, list[Evidence]] = field(default_factory=dict)
     #: The jobs of the project, by their dotted names.
     jobs: list[Evidence] = field(default_factory=list)
+    #: What the text shows beside these jobs.
+    handoffs: Handoffs = field(default_factory=Handoffs)
     #: A job for a first test.
     first_job: FirstJob | None = None
     #: The jobs that are long.

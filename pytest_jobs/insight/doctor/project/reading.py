@@ -11,28 +11,18 @@ from typing import Final
 from ....bridges.libraries.floors import floors_of, is_below
 from ....bridges.libraries.known import LIBRARIES
 from ....integrations.recurring.yaml import read_documents
-from ....integrations.requirements import Requirement, holds_requirements, requirements_in
+from ....integrations.requirements import Requirement
 from ...lint.basis.settings import LintSettings
 from ...lint.linter import lint_project
+from ...source.dependencies import TITLES, Requirements, distributions_of, required
 from ...source.enqueues import ONLY_MADE
+from ...source.handoffs import handoffs
 from ...source.jobs import DeclaredJob, library_named
 from ...source.project import Project
 from ...source.tree import Tree
 from .code import is_test, read_code
 from .facts import Evidence, Facts, FirstJob, UsedLibrary, note
 
-#: Distributions of job libraries, by the name of the library; most have the name of the library itself.
-_DISTRIBUTIONS: Final = {
-    "django": ("django-tasks", "django-tasks-db", "django-tasks-rq", "django-tasks-local"),
-    "rq": ("rq", "django-rq", "flask-rq2"),
-    "django_q": ("django-q2", "django-q"),
-    "background_task": ("django-background-tasks", "django4-background-tasks"),
-    "dramatiq": ("dramatiq", "django-dramatiq"),
-    "taskiq": ("taskiq", "taskiq-redis", "taskiq-aio-pika", "taskiq-nats"),
-    "huey": ("huey",),
-    "celery": ("celery",),
-}
-_OTHERS: Final = {"apscheduler": "APScheduler"}
 _SCHEDULERS: Final = {
     "django-celery-beat": "django-celery-beat",
     "celery-redbeat": "RedBeat",
@@ -74,10 +64,12 @@ def read_project(root: Path, *, seconds: float = TIME) -> Facts:
     deadline = time.monotonic() + seconds
     tree = Tree(root)
     project = Project(tree, base=root, seconds=seconds, everything=True)
-    found = _requirements(tree, project, facts, deadline)
+    found, unread = required(tree, project.shown, deadline)
+    facts.unread += unread
     _libraries(found, project, facts)
     for name, requirements in found.items():
         _known_packages(name, requirements, facts)
+    facts.handoffs = handoffs(project)
     read_code(project, facts)
     _configuration(tree, project, facts, deadline)
     _jobs(project, facts)
@@ -88,35 +80,7 @@ def read_project(root: Path, *, seconds: float = TIME) -> Facts:
     return facts
 
 
-Requirements = dict[str, list[tuple[str, Requirement]]]
-
-
-def _requirements(tree: Tree, project: Project, facts: Facts, deadline: float) -> Requirements:
-    found: Requirements = {}
-    for path in tree.files:
-        shown = project.shown(path)
-        if not holds_requirements(shown):
-            continue
-        if time.monotonic() > deadline:
-            facts.unread.append(f"{shown} and later dependency files: the time was over")
-            break
-        text = tree.text(path)
-        if text is None:
-            continue
-        try:
-            for one in requirements_in(shown, text):
-                found.setdefault(one.name, []).append((shown, one))
-        except ValueError as error:
-            facts.unread.append(f"{shown} cannot be read: {error}")
-    return found
-
-
 def _libraries(found: Requirements, project: Project, facts: Facts) -> None:
-    titles = (
-        {name: library.title for name, library in LIBRARIES.items()}
-        | _OTHERS
-        | {"core": "the core of pytest-jobs"}
-    )
     imports: dict[str, list[Evidence]] = {}
     for module in project.modules:
         for node in ast.walk(module.tree):
@@ -134,21 +98,18 @@ def _libraries(found: Requirements, project: Project, facts: Facts) -> None:
                         note(
                             imports, library, Evidence(module.shown, node.lineno, f"imports {name}")
                         )
-    for name, title in sorted(titles.items()):
-        distributions = _DISTRIBUTIONS.get(name, (name.replace("_", "-"),))
-        required = [one for distribution in distributions for one in found.get(distribution, ())]
+    for name in sorted(TITLES):
+        title = LIBRARIES[name].title if name in LIBRARIES else TITLES[name]
+        distributions = distributions_of(name)
+        asked = [one for distribution in distributions for one in found.get(distribution, ())]
         evidence = [
-            Evidence(path, one.line, f"{one.name} {one.version}".strip()) for path, one in required
+            Evidence(path, one.line, f"{one.name} {one.version}".strip()) for path, one in asked
         ]
         places = evidence + imports.get(name, [])
         if not places:
             continue
-        locked = [
-            one.version for _, one in required if one.is_locked and one.name == distributions[0]
-        ]
-        written = [
-            one.version for _, one in required if one.version and one.name == distributions[0]
-        ]
+        locked = [one.version for _, one in asked if one.is_locked and one.name == distributions[0]]
+        written = [one.version for _, one in asked if one.version and one.name == distributions[0]]
         pinned = [version for version in written if version.startswith("==")]
         version = (locked or pinned or written or [""])[0]
         is_bridged = name == "core" or (name in LIBRARIES and LIBRARIES[name].is_bridged)

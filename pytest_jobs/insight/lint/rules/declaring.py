@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
-from ...source.jobs import DeclaredJob, constant
+from ...source.jobs import DeclaredJob, constant, lacks
 from ..basis.rule import Context, Example, Fault, Rule
 
 _CONTAINERS: Final = (ast.List, ast.Dict, ast.Set)
@@ -185,7 +185,7 @@ def _same_name(context: Context) -> Iterator[Fault]:
 
 def _self_without_bind(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs_of("celery"):
-        is_plain = job.cls is None and "bind" not in job.options
+        is_plain = job.cls is None and lacks(job.options, "bind")
         if is_plain and job.body.args.args and job.body.args.args[0].arg == "self":
             yield Fault(
                 job.module,

@@ -39,6 +39,8 @@ def _stories(context: Context) -> Iterator[Story]:
 
 def _comes_again(job: DeclaredJob) -> bool:
     """Say whether a job may be delivered again although nobody asked for it."""
+    if job.comes_again is not None:
+        return job.comes_again
     if job.library in _AT_LEAST_ONCE:
         return True
     return any(name in job.options and constant(job.options[name]) != 0 for name in _RETRIES)

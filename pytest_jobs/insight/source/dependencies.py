@@ -1,0 +1,68 @@
+"""The job libraries that a project depends on: what its dependency files and its imports name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from ...bridges.libraries.known import LIBRARIES
+from ...integrations.requirements import Requirement, holds_requirements, requirements_in
+from .tree import Tree
+
+#: The names of the libraries in sentences.
+TITLES: Final[Mapping[str, str]] = {
+    **{name: library.title for name, library in LIBRARIES.items()},
+    "core": "the core of pytest-jobs",
+}
+#: Distributions of job libraries, by the name of the library; most have the name of the library itself.
+_DISTRIBUTIONS: Final = {
+    "django": ("django-tasks", "django-tasks-db", "django-tasks-rq", "django-tasks-local"),
+    "rq": ("rq", "django-rq", "flask-rq2"),
+    "django_q": ("django-q2", "django-q"),
+    "background_task": ("django-background-tasks", "django4-background-tasks"),
+    "dramatiq": ("dramatiq", "django-dramatiq"),
+    "taskiq": ("taskiq", "taskiq-redis", "taskiq-aio-pika", "taskiq-nats"),
+}
+
+#: By the name of a distribution: the files that name it, each with the line.
+Requirements = dict[str, list[tuple[str, Requirement]]]
+
+
+def distributions_of(library: str) -> tuple[str, ...]:
+    """Return the distributions of a job library, its own first."""
+    return _DISTRIBUTIONS.get(library, (library.replace("_", "-"),))
+
+
+def required(
+    tree: Tree, shown: Callable[[Path], str], deadline: float = float("inf")
+) -> tuple[Requirements, list[str]]:
+    """Return what the dependency files name, and why some of them were not read."""
+    found: Requirements = {}
+    unread: list[str] = []
+    for path in tree.files:
+        name = shown(path)
+        if not holds_requirements(name):
+            continue
+        if time.monotonic() > deadline:
+            unread.append(f"{name} and later dependency files: the time was over")
+            break
+        text = tree.text(path)
+        if text is None:
+            continue
+        try:
+            for one in requirements_in(name, text):
+                found.setdefault(one.name, []).append((name, one))
+        except ValueError as error:
+            unread.append(f"{name} cannot be read: {error}")
+    return found, unread
+
+
+def required_libraries(requirements: Requirements) -> Iterator[str]:
+    """Yield the job libraries that a project asks for itself: a lock names those of others, too."""
+    for library in LIBRARIES:
+        for name in distributions_of(library):
+            if any(not one.is_locked for _, one in requirements.get(name, ())):
+                yield library
+                break

@@ -1,0 +1,179 @@
+"""What the text of a project shows of each job library, beside the jobs that were found.
+
+A project may wrap what a library gives it, and then the text does not say which functions are jobs. Where that
+happens is counted, so that nobody takes jobs that were not found for jobs that are not there.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ...harness.records.home import is_in_test_folder, is_test_file
+from .dependencies import TITLES, required, required_libraries
+from .enqueues import CALLS
+from .jobs import library_named
+from .module import Module
+from .project import Project
+
+#: The last name of a decorator that makes a job, by the library.
+_DECORATORS: Final[Mapping[str, frozenset[str]]] = {
+    "core": frozenset(("job",)),
+    "celery": frozenset(("task", "shared_task")),
+    "django": frozenset(("task",)),
+    "rq": frozenset(("job",)),
+    "dramatiq": frozenset(("actor",)),
+    "huey": frozenset(("task", "db_task", "periodic_task", "db_periodic_task", "context_task")),
+    "taskiq": frozenset(("task",)),
+    "procrastinate": frozenset(("task", "periodic")),
+    "apscheduler": frozenset(("scheduled_job",)),
+    "oban": frozenset(("job", "worker")),
+}
+#: How many files a line names.
+_NAMED: Final = 5
+
+
+@dataclass
+class Unseen:
+    """A library that a project depends on, and of which no job was found."""
+
+    #: Its name in sentences.
+    title: str
+    decorators: int
+    calls: int
+
+    def __str__(self) -> str:
+        decorators, calls = _counted(self.decorators, "decorator"), _counted(self.calls, "call")
+        return (
+            f"{self.title} is a dependency, and 0 jobs of it were found. The text has {decorators} and "
+            f"{calls} that look like it."
+        )
+
+
+@dataclass
+class Handoffs:
+    """What the text shows, and what of it nobody could resolve."""
+
+    #: The libraries of which no job was found.
+    unseen: list[Unseen] = field(default_factory=list)
+    #: The calls that look like an enqueue, and whose job was not found.
+    unresolved: list[tuple[str, int]] = field(default_factory=list)
+    #: The files with a word about jobs that no test has imported; nothing where nobody has imported any.
+    unimported: list[str] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what is to be said of it, beside the number of calls."""
+        if self.unimported:
+            named = ", ".join(self.unimported[:_NAMED])
+            more = f" and {len(self.unimported) - _NAMED} more" if self.unimported[_NAMED:] else ""
+            yield f"Not imported by any test, so only their text was read: {named}{more}."
+        for one in self.unseen:
+            yield f"{one} Let the tests import the modules that declare its jobs, and run `pytest --jobs-lint`."
+
+    @property
+    def unknown(self) -> str:
+        """What nobody knows, as a sentence; empty where a sentence about all jobs can be true."""
+        titles = " and ".join(one.title for one in self.unseen)
+        calls = _counted(len(self.unresolved), "call")
+        parts = [f"the jobs of {titles}"] if self.unseen else []
+        parts += [f"the job of {calls}"] if self.unresolved else []
+        return f"Not known: {', and '.join(parts)}." if parts else ""
+
+
+def handoffs(project: Project) -> Handoffs:
+    """Return what the text of a project shows beside its jobs. What only its tests import is no dependency."""
+    modules = [module for module in project.modules if not is_of_tests(module.shown)]
+    requirements, _ = required(project.tree, project.shown)
+    libraries = {*required_libraries(requirements)}
+    for module in modules:
+        libraries.update(map(library_named, module.imported.values()))
+    libraries.discard("")
+    enqueues = {id(one.call): one for one in project.enqueues}
+    decorators, calls = dict.fromkeys(libraries, 0), dict.fromkeys(libraries, 0)
+    found = Handoffs()
+    for module in modules:
+        is_about_jobs = any(_decorated(module, libraries)) or any(_calls(module, libraries))
+        if project.running.files and is_about_jobs and module.file not in project.running.files:
+            found.unimported.append(module.shown)
+        for library in _decorated(module, libraries):
+            decorators[library] += 1
+        for call, of in _calls(module, libraries):
+            enqueue = enqueues.get(id(call))
+            library = of if enqueue is None else enqueue.library
+            calls[library] = calls.get(library, 0) + 1
+            is_open = enqueue.job is None if enqueue else not _is_of_others(call, module, project)
+            if is_open and not _is_known(call, module, project):
+                found.unresolved.append((module.shown, call.lineno))
+    jobs = [job for job in project.jobs if not is_of_tests(job.module.shown)]
+    known = {job.library for job in jobs} | {one.job.bridge for one in project.without_text}
+    found.unseen = [
+        Unseen(TITLES[library], decorators[library], calls[library])
+        for library in sorted(libraries - known)
+        if decorators[library] or not jobs
+    ]
+    return found
+
+
+def is_of_tests(shown: str) -> bool:
+    """Say whether a file is one of the tests: what it says answers for no job of the project."""
+    return is_in_test_folder(Path(shown)) or is_test_file(shown)
+
+
+def _decorated(module: Module, libraries: Collection[str]) -> Iterator[str]:
+    for thing in (*module.functions.values(), *module.classes.values()):
+        names = {
+            _last_name(one.func if isinstance(one, ast.Call) else one)
+            for one in thing.decorator_list
+        }
+        library = next(
+            (one for one in sorted(libraries) if names & _DECORATORS.get(one, frozenset())), ""
+        )
+        if library:
+            yield library
+
+
+def _calls(module: Module, libraries: Collection[str]) -> Iterator[tuple[ast.Call, str]]:
+    for call in module.calls:
+        name = _last_name(call.func)
+        library = next((one for one in sorted(libraries) if name in CALLS.get(one, ())), "")
+        if library:
+            yield call, library
+
+
+def _is_known(call: ast.Call, module: Module, project: Project) -> bool:
+    """Say whether a namespace knows what a call is, or the call is a schedule: `add_job(tell.send)`."""
+    receiver, first = _receiver(call), call.args[0] if call.args else None
+    # A chain or a group of Celery, whose parts are calls of their own.
+    is_canvas = isinstance(receiver, ast.Call) and bool(library_named(module.origin(receiver.func)))
+    return (
+        is_canvas
+        or project.is_known(module, receiver)
+        or (first is not None and project.is_known(module, first))
+        or (isinstance(first, ast.Attribute) and project.job_at(module, first.value) is not None)
+    )
+
+
+def _is_of_others(call: ast.Call, module: Module, project: Project) -> bool:
+    """Say whether the receiver of a call, or its class, is of a package that has nothing to do with jobs."""
+    receiver = _receiver(call)
+    if project.is_of_others(module, receiver):
+        return True
+    while isinstance(receiver, ast.Attribute | ast.Call):
+        receiver = receiver.value if isinstance(receiver, ast.Attribute) else receiver.func
+    origin = module.imported.get(receiver.id, "") if isinstance(receiver, ast.Name) else ""
+    return bool(origin) and not library_named(origin) and not project.has(origin)
+
+
+def _receiver(call: ast.Call) -> ast.expr:
+    return call.func.value if isinstance(call.func, ast.Attribute) else call.func
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

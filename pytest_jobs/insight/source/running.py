@@ -1,0 +1,168 @@
+"""The jobs that the running libraries know: apps, brokers, worker settings, schedules, the core.
+
+A project may wrap a decorator, derive an application, or put functions into a list: its libraries know the outcome
+in each case. What is read here are their own registries, through the bridges, in the process that has imported the
+project.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+from ...bridges.core.bridge import ReferenceBridge
+from ...bridges.libraries.capture import bridge_or_reason
+from ...bridges.libraries.known import LIBRARIES
+from ...harness.records.attributes import attributes_of, is_one_of
+from ...harness.records.bridge import TakesFunctions
+from ...harness.records.home import is_installed
+from ...harness.records.record import KnowsNames
+from ..seen.recorder import seen_job
+from ..seen.session import SeenJob
+from .enqueues import VERBS
+from .receivers import Call, Place, known_calls
+
+
+class RegisteredJob(NamedTuple):
+    """A job that a running library knows."""
+
+    job: SeenJob
+    #: Whether the first parameter of its function is filled by the library, and not by who enqueues.
+    is_bound: bool
+    #: Whether it may be delivered again although nobody asks for it.
+    comes_again: bool
+
+
+@dataclass
+class Running:
+    """What the processes of a test session have imported."""
+
+    jobs: set[RegisteredJob] = field(default_factory=set)
+    #: The files of modules that are not of installed packages.
+    files: set[str] = field(default_factory=set)
+    #: By the places of expressions that may name a job: its library and its name; None for what names none.
+    names: dict[Place, tuple[str, str] | None] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        jobs = [[[*one.job], *one[1:]] for one in sorted(self.jobs)]
+        names = [[[*place], name and [*name]] for place, name in self.names.items()]
+        return {"jobs": jobs, "files": sorted(self.files), "names": names}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Running:
+        """Return what `to_dict` wrote."""
+        jobs = {RegisteredJob(SeenJob(*job), *rest) for job, *rest in data["jobs"]}
+        names = {Place(*place): name and (name[0], name[1]) for place, name in data["names"]}
+        return cls(jobs, {*data["files"]}, names)
+
+    def add(self, other: Running) -> None:
+        """Take over what another process has imported."""
+        self.jobs |= other.jobs
+        self.files |= other.files
+        self.names |= other.names
+
+
+def running_jobs(root: Path) -> Running:
+    """Return what this process has imported. Nothing is installed or enqueued for it.
+
+    Args:
+        root: the folder whose calls are looked at.
+    """
+    modules = {
+        str(Path(attributes_of(module)["__file__"]).resolve()): module
+        for module in list(sys.modules.values())
+        if issubclass(type(module), ModuleType) and not is_installed(module)
+    }
+    found = Running(files={*modules})
+    bridges: list[Any] = [ReferenceBridge()]
+    for library in LIBRARIES.values():
+        bridge = bridge_or_reason(library) if library.is_imported else ""
+        if not isinstance(bridge, str):
+            bridges.append(bridge)
+    for bridge in bridges:
+        for name in {*_registered(bridge), *_marked(bridge, modules.values())}:
+            _add(bridge, name, found)
+    for file, module in modules.items():
+        if Path(file).is_relative_to(root):
+            for call in known_calls(module, file, VERBS):
+                _add_call(call, bridges, found)
+    return found
+
+
+def _add(bridge: Any, name: str, found: Running) -> None:
+    registered = _job(bridge, name)
+    if registered.job.file:
+        found.jobs.add(registered)
+
+
+def _add_call(call: Call, bridges: Sequence[Any], found: Running) -> None:
+    """Note what the receiver of a call is, and the function that a queue gets."""
+    found.names[call.place] = None
+    for bridge in bridges:
+        is_its_own = _is_of(bridge, call.receiver)
+        name = bridge.identify(call.receiver) if is_its_own or _is_function(call.receiver) else None
+        if name is not None:
+            found.names[call.place] = bridge.name, name
+        elif is_its_own and call.first is not None:
+            place, value = call.first
+            given = bridge.adopt(value) if isinstance(bridge, TakesFunctions) else None
+            if given is None and (_is_function(value) or isinstance(value, str)):
+                given = bridge.identify(value)
+            if given is not None:
+                found.names[place] = bridge.name, given
+                _add(bridge, given, found)
+        elif is_its_own:
+            # A queue, and nobody knows here what it gets.
+            del found.names[call.place]
+            return
+
+
+def _registered(bridge: Any) -> Iterator[str]:
+    if isinstance(bridge, KnowsNames):
+        yield from bridge.known_names()
+
+
+def _marked(bridge: Any, modules: Iterable[ModuleType]) -> Iterator[str]:
+    """Yield the names of jobs that only a variable of a module has: RQ and Django keep no list."""
+    for module in modules:
+        for value in list(attributes_of(module).values()):
+            # Other objects are not asked: a lazy one would load what it stands for.
+            if _is_function(value) or _is_of(bridge, value):
+                name = bridge.identify(value)
+                if name is not None:
+                    yield name
+
+
+def _is_function(value: Any) -> bool:
+    return is_one_of((FunctionType,), value)
+
+
+def _is_of(bridge: Any, value: Any) -> bool:
+    """Say whether an object, or a class, is of a job library, or derives from what is."""
+    kind = value if is_one_of((type, FunctionType), value) else type(value)
+    of_library = LIBRARIES[bridge.name].modules if bridge.name in LIBRARIES else ("pytest_jobs",)
+    tops = {name.partition(".")[0] for name in of_library}
+    kinds = type.mro(kind) if isinstance(kind, type) else [kind]
+    return any(str(one.__module__).partition(".")[0] in tops for one in kinds)
+
+
+def _job(bridge: Any, name: str) -> RegisteredJob:
+    try:
+        seen = seen_job(bridge, name, name)
+        first = next(iter(inspect.signature(inspect.unwrap(bridge.resolve(name))).parameters), "")
+        semantics, policy = bridge.delivery_semantics(name), bridge.retry_policy(name)
+        return RegisteredJob(
+            seen,
+            first not in ("", *bridge.signature(name).names),
+            semantics.redelivered_on_kill
+            or semantics.redelivered_on_raise
+            or (policy is not None and policy.attempts != 1),
+        )
+    except Exception:
+        # Two jobs may have one name, and each bridge says so in its own way.
+        return RegisteredJob(SeenJob(bridge.name, name), is_bound=False, comes_again=False)
