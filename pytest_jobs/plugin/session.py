@@ -17,7 +17,7 @@ from .settings.declared import MARKER, WRONG_MARKER, is_anything_said, is_jobs_c
 
 if TYPE_CHECKING:
     from ..harness.jobs import Jobs
-    from .settings.options import SessionOptions
+    from .settings.options import JobOptions
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _register_insight(
-    config: pytest.Config, options: SessionOptions, explorations: Explorations
+    config: pytest.Config, options: JobOptions, explorations: Explorations
 ) -> None:
     """Register what tells of the jobs of a session."""
     register = config.pluginmanager.register

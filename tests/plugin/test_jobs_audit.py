@@ -430,7 +430,8 @@ def audit_of(pytester):
     def run(app, test):
         pytester.makeconftest(OUTSIDE)
         pytester.makepyfile(app=APPEND + app, test_app=test)
-        return pytester.runpytest("--jobs-audit")
+        # A library keeps what was declared in a process, where other tests would find it.
+        return pytester.runpytest_subprocess("--jobs-audit")
 
     return run
 

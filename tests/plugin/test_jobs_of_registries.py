@@ -29,7 +29,7 @@ WRAPPED = {
         "notify = OwnCelery('shop', broker='memory://')\n\n\n@notify.task(bind=True)\ndef pay(self, user):\n"
     ),
     "arq": (
-        "import functools\n\n\ndef wrap(function):\n    @functools.wraps(function)\n"
+        "import functools\n\nimport arq\n\n\ndef wrap(function):\n    @functools.wraps(function)\n"
         "    async def inner(*args):\n        return await function(*args)\n\n    return inner\n\n\n"
         "class WorkerSettings:\n    @staticmethod\n    async def on_startup(ctx): ...\n\n\n"
         "async def pay(ctx, user):\n"
@@ -48,7 +48,7 @@ def test_a_job_behind_a_helper_of_the_project_is_linted_and_measured(library, py
         **{name: before + SWALLOWS + AFTER.get(library, ""), "test_it": f"import {name}"}
     )
 
-    result = pytester.runpytest("--jobs-lint", "--jobs-cov", "--jobs-cov-report=json")
+    result = pytester.runpytest_subprocess("--jobs-lint", "--jobs-cov", "--jobs-cov-report=json")
 
     line = before.count("\n") + 3
     result.stdout.fnmatch_lines(
