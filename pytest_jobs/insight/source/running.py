@@ -129,10 +129,17 @@ def _registered(bridge: Any) -> Iterator[str]:
 
 def _marked(bridge: Any, modules: Iterable[ModuleType]) -> Iterator[str]:
     """Yield the names of jobs that only a variable of a module has: RQ and Django keep no list."""
+    # A project has many objects, and they have a few classes.
+    of_library: dict[type, bool] = {}
     for module in modules:
         for value in list(attributes_of(module).values()):
-            # Other objects are not asked: a lazy one would load what it stands for.
-            if _is_function(value) or _is_of(bridge, value):
+            kind = type(value)
+            if kind not in of_library:
+                of_library[kind] = _is_of(bridge, kind)
+            # What marks a function is an attribute of it. Other objects are not asked: a lazy one would load what
+            # it stands for.
+            is_asked = value.__dict__ if kind is FunctionType else of_library[kind]
+            if is_asked or (issubclass(kind, type) and _is_of(bridge, value)):
                 name = bridge.identify(value)
                 if name is not None:
                     yield name
