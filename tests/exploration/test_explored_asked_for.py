@@ -69,7 +69,7 @@ def test_a_history_that_nobody_picked_may_have_nothing_to_try_and_is_named_then(
 
     explored = check_idempotent(remember, args=(1,), world=memory, **options)
 
-    assert "Nothing to try for: effect_fails, reply_lost." in str(explored)
+    assert "Nothing to try for: effect_fails, reply_lost" in str(explored)
 
 
 def test_a_report_names_the_histories_that_had_nothing_to_try():

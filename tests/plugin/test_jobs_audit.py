@@ -135,6 +135,7 @@ def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(audit):
     )
 
 
+@pytest.mark.wide
 def test_the_replay_line_works_alone_and_passes_when_the_job_is_mended(pytester, audit):
     line = re.search(r"--jobs-audit (--jobs-replay=crash\S+)", audit(PAYING).stdout.str())
     assert line is not None
@@ -317,6 +318,7 @@ def test_no_test_is_broken_by_its_second_run_and_fixtures_of_the_session_are_mad
     result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
 
 
+@pytest.mark.wide
 def test_checks_of_an_audit_do_not_count_as_checks_of_the_tests(audit):
     result = audit("import shop\n\ndef test_it():\n    shop.ship(1)\n", "--jobs-cov")
 
@@ -324,6 +326,7 @@ def test_checks_of_an_audit_do_not_count_as_checks_of_the_tests(audit):
     result.stdout.fnmatch_lines(["shop.ship * 0/3  all: no harness saw it"])
 
 
+@pytest.mark.wide
 def test_ctrl_c_keeps_what_was_found_until_then(pytester, audit):
     pytester.makepyfile(
         test_shop=PAYING
@@ -481,6 +484,7 @@ def test_tasks_of_celery_are_checked_however_a_test_reaches_them(audit_of, body,
     result.stdout.fnmatch_lines(["* of the registries that no test reaches:", "  app.never"])
 
 
+@pytest.mark.wide
 def test_tasks_that_celery_performs_eagerly_are_checked(audit_of):
     pytest.importorskip("celery")
     result = audit_of(
@@ -492,6 +496,7 @@ def test_tasks_that_celery_performs_eagerly_are_checked(audit_of):
     result.stdout.no_fnmatch_line("Not seen:*")
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(("options", "ways"), [("", "delivered"), ("is_async=False, ", "called*")])
 def test_jobs_of_rq_are_checked_in_a_harness_and_at_once(audit_of, options, ways):
     pytest.importorskip("rq")
@@ -526,6 +531,7 @@ def test_tasks_that_huey_performs_at_once_are_checked(audit_of):
     check_found(result, "add", "called*")
 
 
+@pytest.mark.wide
 def test_jobs_that_are_enqueued_outside_of_any_harness_are_told(audit_of):
     pytest.importorskip("celery")
     result = audit_of(CELERY, "import app\n\ndef test_it():\n    app.add.delay(1)\n")

@@ -202,6 +202,7 @@ def _takes(pytester, library="core"):
     return {name: one["takes"] for name, one in _jobs(pytester)[library].items()}
 
 
+@pytest.mark.wide
 def test_a_task_of_celery_may_name_its_queue_and_a_router_may_raise(pytester):
     pytest.importorskip("celery")
     pytester.makepyfile(
@@ -241,6 +242,7 @@ def test_a_task_of_celery_may_name_its_queue_and_a_router_may_raise(pytester):
     }
 
 
+@pytest.mark.wide
 def test_collecting_is_enough(pytester):
     pytester.makepyfile(app=APPS["core"][0], test_app="import app\n\n\ndef test_nothing(): 1 / 0")
 
@@ -270,6 +272,7 @@ def test_jobs_of_the_tests_are_left_out(pytester):
     assert [*_takes(pytester)] == ["app.Send"]
 
 
+@pytest.mark.wide
 def test_a_function_of_rq_that_a_test_enqueues_is_a_job_and_stays_one(pytester):
     pytest.importorskip("rq")
     pytester.makepyfile(
@@ -322,6 +325,7 @@ def test_a_job_whose_module_no_test_imports_today_stays_in_the_file(pytester):
     result.stdout.fnmatch_lines(["other was not imported: ZeroDivisionError: division by zero"])
 
 
+@pytest.mark.wide
 def test_a_job_that_is_gone_leaves_the_file_unless_an_alias_has_its_name(pytester):
     pytester.makepyfile(app=APPS["core"][0], test_app="import app\n\n\ndef test_nothing(): ...")
     pytester.runpytest_subprocess("--jobs-messages=messages.json")
@@ -337,6 +341,7 @@ def test_a_job_that_is_gone_leaves_the_file_unless_an_alias_has_its_name(pyteste
     assert [*_takes(pytester)] == ["app.Deliver"]
 
 
+@pytest.mark.wide
 def test_a_default_that_is_no_literal_is_the_same_in_every_run(pytester):
     pytester.makepyfile(
         app="""
@@ -353,6 +358,7 @@ def test_a_default_that_is_no_literal_is_the_same_in_every_run(pytester):
     assert _takes(pytester) == {"app.Send": "(a=..., b=..., c=..., d=(1, None), /, **rest)"}
 
 
+@pytest.mark.wide
 def test_the_queues_that_workers_serve_are_those_of_jobs_queues(pytester):
     pytester.makepyfile(app=APPS["core"][0], test_app="import app\n\n\ndef test_nothing(): ...")
     pytester.makefile(".yml", sidekiq=":queues:\n  - critical\n  - mail\n")
@@ -362,6 +368,7 @@ def test_the_queues_that_workers_serve_are_those_of_jobs_queues(pytester):
     assert served == ["critical", "mail"]
 
 
+@pytest.mark.wide
 def test_workers_of_xdist_send_what_they_have(pytester):
     pytest.importorskip("xdist")
     pytester.makepyfile(app=APPS["core"][0], test_app="import app\n\n\ndef test_nothing(): ...")
@@ -386,6 +393,7 @@ def test_without_any_job_nothing_is_written(pytester):
     assert not pytester.path.joinpath("messages.json").exists()
 
 
+@pytest.mark.wide
 def test_nothing_is_written_when_a_module_of_tests_cannot_be_imported(pytester):
     pytester.makepyfile(
         app=APPS["core"][0],

@@ -79,6 +79,7 @@ def test_jobs_that_share_a_wrapper_are_counted_each(pytester):
     )
 
 
+@pytest.mark.wide
 def test_a_wrapper_that_does_not_say_what_it_wraps_hides_no_body(pytester):
     pytest.importorskip("celery")
     before = (

@@ -6,9 +6,9 @@ import json
 import subprocess
 
 import pytest
+from tables import each_row
 
 from pytest_jobs.__main__ import main
-from tests.tables import each_row
 
 
 @pytest.fixture
