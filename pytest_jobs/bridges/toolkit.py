@@ -813,9 +813,10 @@ class CountedAttempts(LibraryBridge[T, M, S]):
 
     def retried(self, message: M, attempt: int) -> M:
         """Return the message that the library sends for another attempt. Default: `as_attempt` of the message."""
-        if not hasattr(message, "as_attempt"):
+        made: Any = message
+        if not hasattr(made, "as_attempt"):
             raise not_written(self, "retried")
-        return cast(M, message.as_attempt(attempt))
+        return cast(M, made.as_attempt(attempt))
 
     def as_attempt(self, record: JobRecord, attempt: int) -> JobRecord:
         """Return a record of another attempt, without reporting it."""
@@ -913,9 +914,10 @@ class WrittenMessages(LibraryBridge[T, M, S]):
         Raises:
             PayloadError: when the library did not write this message as text.
         """
-        if not hasattr(message, "fields"):
+        made: Any = message
+        if not hasattr(made, "fields"):
             raise not_written(self, "fields")
-        return cast("Mapping[str, Any]", message.fields())
+        return cast("Mapping[str, Any]", made.fields())
 
     def message_from(self, fields: Mapping[str, Any]) -> M:
         """Return a message that has these fields and is enqueued now.

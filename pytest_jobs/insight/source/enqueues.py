@@ -101,8 +101,7 @@ class Lookup(Protocol):
     def is_of_others(self, module: Module, node: ast.AST) -> bool: ...
     def names_no_job(self, module: Module, node: ast.expr) -> bool: ...
     def type_of(self, module: Module, node: ast.AST) -> str: ...
-    @property
-    def libraries(self) -> set[str]: ...
+    def imported_libraries(self) -> set[str]: ...
 
 
 @dataclass(eq=False)
@@ -207,7 +206,7 @@ def given_to_a_queue(
     if is_open and not project.is_of_others(module, function.value):
         # A name is nobody's where its library is not imported.
         imported = {library_named(origin) for origin in module.imported.values()}
-        known = project.libraries if verb in ("enqueue_job", "send_task") else imported
+        known = project.imported_libraries() if verb in ("enqueue_job", "send_task") else imported
         library = next((one for one in libraries if one in known), "")
     return (library, call.args[skipped]) if library in libraries else None
 

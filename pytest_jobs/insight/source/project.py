@@ -237,9 +237,12 @@ class Project:
     def _jobs_by_short_name(self) -> dict[str, DeclaredJob]:
         return {job.short: job for job in self.jobs}
 
+    def imported_libraries(self) -> set[str]:
+        """Return the job libraries that the project imports."""
+        return self._libraries
+
     @cached_property
-    def libraries(self) -> set[str]:
-        """The job libraries that the project imports."""
+    def _libraries(self) -> set[str]:
         return {
             library_named(origin) for module in self.modules for origin in module.imported.values()
         } - {""}
@@ -251,7 +254,7 @@ class Project:
 
     def only_library(self, *names: str) -> str:
         """Return the one library among some that the project imports; empty when there is not exactly one."""
-        found = self.libraries & {*names}
+        found = self._libraries & {*names}
         return found.pop() if len(found) == 1 else ""
 
     def has(self, dotted: str) -> bool:

@@ -15,9 +15,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from ...bridges.core.bridge import ReferenceBridge
-from ...bridges.libraries.capture import bridge_or_reason
 from ...bridges.libraries.known import LIBRARIES
+from ...bridges.opening import asking_bridges
 from ...harness.records.attributes import attributes_of, is_one_of
 from ...harness.records.bridge import TakesFunctions
 from ...harness.records.home import is_installed
@@ -68,7 +67,7 @@ class Running:
 
 
 def running_jobs(root: Path) -> Running:
-    """Return what this process has imported. Nothing is installed or enqueued for it.
+    """Return what this process has imported. Nothing is enqueued for it.
 
     Args:
         root: the folder whose calls are looked at.
@@ -79,18 +78,14 @@ def running_jobs(root: Path) -> Running:
         if issubclass(type(module), ModuleType) and not is_installed(module)
     }
     found = Running(files={*modules})
-    bridges: list[Any] = [ReferenceBridge()]
-    for library in LIBRARIES.values():
-        bridge = bridge_or_reason(library) if library.is_imported else ""
-        if not isinstance(bridge, str):
-            bridges.append(bridge)
-    for bridge in bridges:
-        for name in {*_registered(bridge), *_marked(bridge, modules.values())}:
-            _add(bridge, name, found)
-    for file, module in modules.items():
-        if Path(file).is_relative_to(root):
-            for call in known_calls(module, file, VERBS):
-                _add_call(call, bridges, found)
+    with asking_bridges((), ()) as (bridges, _):
+        for bridge in bridges:
+            for name in {*_registered(bridge), *_marked(bridge, modules.values())}:
+                _add(bridge, name, found)
+        for file, module in modules.items():
+            if Path(file).is_relative_to(root):
+                for call in known_calls(module, file, VERBS):
+                    _add_call(call, [*bridges], found)
     return found
 
 
@@ -110,7 +105,8 @@ def _add_call(call: Call, bridges: Sequence[Any], found: Running) -> None:
             found.names[call.place] = bridge.name, name
         elif is_its_own and call.first is not None:
             place, value = call.first
-            given = bridge.adopt(value) if isinstance(bridge, TakesFunctions) else None
+            takes: Any = isinstance(bridge, TakesFunctions)
+            given = bridge.adopt(value) if takes else None
             if given is None and (_is_function(value) or isinstance(value, str)):
                 given = bridge.identify(value)
             if given is not None:

@@ -102,6 +102,7 @@ def test_a_library_without_a_job_is_an_error_with_what_its_text_shows(run):
 
 @pytest.mark.slow
 def test_the_tests_are_collected_so_that_the_library_says_what_is_a_job(run):
+    pytest.importorskip("dramatiq")
     wrapped = WRAPPED.replace("order_id): ...", "order_id):\n    print(order_id)")
 
     code, printed, errors = run(tasks__py=wrapped, test_tasks__py="import tasks\n")
@@ -112,6 +113,7 @@ def test_the_tests_are_collected_so_that_the_library_says_what_is_a_job(run):
 
 @pytest.mark.slow
 def test_the_tests_of_the_whole_project_are_collected_for_a_part_of_it(run, tmp_path):
+    pytest.importorskip("dramatiq")
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "__init__.py").write_text(WRAPPED, "utf-8")
 
