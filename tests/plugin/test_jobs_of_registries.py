@@ -72,7 +72,7 @@ def test_jobs_that_share_a_wrapper_are_counted_each(pytester):
         test_it="import shared_wrapper",
     )
 
-    result = pytester.runpytest("--jobs-lint", "--jobs-cov")
+    result = pytester.runpytest_subprocess("--jobs-lint", "--jobs-cov")
 
     result.stdout.fnmatch_lines(
         ["0 of 6 cases of 2 jobs were seen: 0.0 %.", "no findings in 2 jobs of 2 files."]
@@ -89,7 +89,7 @@ def test_a_wrapper_that_does_not_say_what_it_wraps_hides_no_body(pytester):
     )
     pytester.makepyfile(silent_wrapper=before + SWALLOWS, test_it="import silent_wrapper")
 
-    result = pytester.runpytest("--jobs-lint")
+    result = pytester.runpytest_subprocess("--jobs-lint")
 
     result.stdout.fnmatch_lines(
         [
@@ -112,7 +112,7 @@ def test_a_call_belongs_to_what_the_namespace_of_its_module_says(pytester):
         test_it="import namespaces",
     )
 
-    result = pytester.runpytest("--jobs-lint")
+    result = pytester.runpytest_subprocess("--jobs-lint")
 
     result.stdout.fnmatch_lines(
         ["no findings in 1 job of 2 files; the job of 1 call is not known."]
@@ -125,7 +125,7 @@ def test_the_signature_of_a_wrapped_job_is_that_of_its_function(pytester):
     before = WRAPPED["dramatiq"] + "    ...\n\n\ndef view():\n    pay.send(person=7)\n"
     pytester.makepyfile(signed=before, test_it="import signed")
 
-    result = pytester.runpytest("--jobs-lint")
+    result = pytester.runpytest_subprocess("--jobs-lint")
 
     result.stdout.fnmatch_lines([f"signed.py:{before.count(chr(10))}:5: JOB202 pay *person*"])
 
@@ -137,7 +137,7 @@ def test_modules_that_no_test_imports_are_named(pytester):
         met=declares.format("meet"), unmet=declares.format("miss"), test_it="import met"
     )
 
-    result = pytester.runpytest("--jobs-lint", "--jobs-cov")
+    result = pytester.runpytest_subprocess("--jobs-lint", "--jobs-cov")
 
     said = "Not imported by any test, so only their text was read: unmet.py."
     assert result.outlines.count(said) == 2
@@ -147,7 +147,7 @@ def test_a_library_whose_jobs_no_test_imports_fails_the_session(pytester):
     pytest.importorskip("dramatiq")
     pytester.makepyfile(unmet_wrapper=WRAPPED["dramatiq"] + SWALLOWS, test_it="def test_it(): pass")
 
-    result = pytester.runpytest("--jobs-lint")
+    result = pytester.runpytest_subprocess("--jobs-lint")
 
     result.stdout.fnmatch_lines(
         [
