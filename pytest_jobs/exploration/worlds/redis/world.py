@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
-from ...effects.redis.keys import text_of, value_of
 
 if TYPE_CHECKING:
     from .servers import Server
@@ -42,6 +41,9 @@ class RedisWorld:
         patterns = (ignore,) if isinstance(ignore, str) else tuple(ignore)
         self._server.catch_up()
         client: Any = self._server.raw
+        # Late, since this is imported where there is no redis.
+        from ...effects.redis.keys import text_of, value_of
+
         names = {key: text_of(key) for key in client.keys("*")}
         keys = sorted(
             key
