@@ -17,7 +17,7 @@ from ...harness.records.bridge import Bridge
 from ..seam import Seam
 from .clients import CLIENTS, Client, Notice
 from .floors import what_does_not_fit
-from .known import LIBRARIES, Library, Refusal
+from .known import LIBRARIES, Beside, Library, Refusal
 
 #: The library of each module after whose import it can be captured, and the client of each that may send then.
 BY_MODULE: Final[Mapping[str, Library | Client]] = {
@@ -76,7 +76,7 @@ class LibraryCapture:
         """
         self._ignore = ignore
         self._held = held
-        self._beside: list[Refusal | Notice] = []
+        self._beside: list[Beside] = []
         self._watch: ImportWatch | None = None
 
     def begin(self, harness: OpenHarness) -> None:
@@ -113,7 +113,7 @@ class LibraryCapture:
         if self._held is not None:
             self._held.hold(found)
 
-    def _stand_beside(self, brought: Refusal | Notice) -> None:
+    def _stand_beside(self, brought: Beside) -> None:
         """Put in force what is no bridge."""
         brought.install()
         self._beside.append(brought)

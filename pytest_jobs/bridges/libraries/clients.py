@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from ...harness.commits.callables import PASSING_ON, calling_line
 from ..seam import Seam
-from .known import methods_at
+from .known import Beside, methods_at
 
 
 @dataclass(frozen=True)
@@ -78,23 +78,14 @@ class Noted(Protocol):
     def sent(self, what: str) -> None: ...
 
 
-class Notice:
+class Notice(Beside):
     """Notes what a client sends, for one harness."""
 
     def __init__(self, client: Client, ledger: Noted) -> None:
         """Prepare it; `install` puts it in force."""
+        super().__init__(client.seam)
         self._client = client
         self._ledger = ledger
-        self.seam = client.seam
-
-    def install(self) -> None:
-        self.seam.enter(self)
-
-    def uninstall(self) -> None:
-        self.seam.leave(self)
-
-    def takes(self, application: object) -> bool:
-        return True
 
     def patch(self, seam: Seam) -> None:
         for owner, name in methods_at(self._client.sends):

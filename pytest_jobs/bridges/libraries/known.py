@@ -269,7 +269,24 @@ class Refused(Protocol):
     def refused(self, why: str) -> None: ...
 
 
-class Refusal:
+class Beside:
+    """What is in force for one harness at the methods of a library, without being a bridge to it."""
+
+    def __init__(self, seam: Seam) -> None:
+        """Prepare it; `install` puts it in force."""
+        self.seam = seam
+
+    def install(self) -> None:
+        self.seam.enter(self)
+
+    def uninstall(self) -> None:
+        self.seam.leave(self)
+
+    def takes(self, application: object) -> bool:
+        return True
+
+
+class Refusal(Beside):
     """Refuses every enqueue of a library for one harness: the job would go to the real queue, unseen."""
 
     def __init__(self, library: Library, ledger: Refused, why: str) -> None:
@@ -280,19 +297,10 @@ class Refusal:
             ledger: where refusals are noted.
             why: why the library cannot be captured, as a sentence without its full stop.
         """
+        super().__init__(library.seam)
         self._library = library
         self._ledger = ledger
         self._why = why
-        self.seam = library.seam
-
-    def install(self) -> None:
-        self.seam.enter(self)
-
-    def uninstall(self) -> None:
-        self.seam.leave(self)
-
-    def takes(self, application: object) -> bool:
-        return True
 
     def patch(self, seam: Seam) -> None:
         for owner, name in methods_at(self._library.enqueues):

@@ -251,8 +251,10 @@ class LiveEffects:
     def catch_up(self) -> None:
         """Install the sources of all libraries that are imported by now."""
         if self._sources is None:
-            kept = kept_state() or SourceState()
-            self._patches.undo_by(kept.end)
+            kept = kept_state()
+            if kept is None:
+                kept = SourceState()
+                self._patches.undo_by(kept.end)
             self._sources = Sources(self._patches, kept, current_audience().sources())
         self._sources.catch_up()
         # On top of the sources, which make the connections of sqlite.
