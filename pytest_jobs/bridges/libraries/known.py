@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -269,7 +270,7 @@ class Refused(Protocol):
     def refused(self, why: str) -> None: ...
 
 
-class Beside:
+class Beside(ABC):
     """What is in force for one harness at the methods of a library, without being a bridge to it."""
 
     def __init__(self, seam: Seam) -> None:
@@ -284,6 +285,10 @@ class Beside:
 
     def takes(self, application: object) -> bool:
         return True
+
+    @abstractmethod
+    def patch(self, seam: Seam) -> None:
+        """Stand in for the methods, once for all harnesses."""
 
 
 class Refusal(Beside):
