@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -80,12 +80,13 @@ def running_jobs(root: Path) -> Running:
     found = Running(files={*modules})
     with asking_bridges((), ()) as (bridges, _):
         for bridge in bridges:
-            for name in {*_registered(bridge), *_marked(bridge, modules.values())}:
+            for name in bridge.known_names() if isinstance(bridge, KnowsNames) else ():
                 _add(bridge, name, found)
+        every = [*bridges]
         for file, module in modules.items():
             if Path(file).is_relative_to(root):
                 for call in known_calls(module, file, VERBS):
-                    _add_call(call, [*bridges], found)
+                    _add_call(call, every, found)
     return found
 
 
@@ -116,29 +117,6 @@ def _add_call(call: Call, bridges: Sequence[Any], found: Running) -> None:
             # A queue, and nobody knows here what it gets.
             del found.names[call.place]
             return
-
-
-def _registered(bridge: Any) -> Iterator[str]:
-    if isinstance(bridge, KnowsNames):
-        yield from bridge.known_names()
-
-
-def _marked(bridge: Any, modules: Iterable[ModuleType]) -> Iterator[str]:
-    """Yield the names of jobs that only a variable of a module has: RQ and Django keep no list."""
-    # A project has many objects, and they have a few classes.
-    of_library: dict[type, bool] = {}
-    for module in modules:
-        for value in list(attributes_of(module).values()):
-            kind = type(value)
-            if kind not in of_library:
-                of_library[kind] = _is_of(bridge, kind)
-            # What marks a function is an attribute of it. Other objects are not asked: a lazy one would load what
-            # it stands for.
-            is_asked = value.__dict__ if kind is FunctionType else of_library[kind]
-            if is_asked or (issubclass(kind, type) and _is_of(bridge, value)):
-                name = bridge.identify(value)
-                if name is not None:
-                    yield name
 
 
 def _is_function(value: Any) -> bool:
