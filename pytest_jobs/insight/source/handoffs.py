@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ...harness.records.home import is_in_test_folder, is_test_file
-from .dependencies import TITLES, required, required_libraries
+from .dependencies import TITLES, Requirements, required, required_libraries
 from .enqueues import CALLS
 from .jobs import library_named
 from .module import Module
@@ -83,10 +83,16 @@ class Handoffs:
         return f"Not known: {', and '.join(parts)}." if parts else ""
 
 
-def handoffs(project: Project) -> Handoffs:
-    """Return what the text of a project shows beside its jobs. What only its tests import is no dependency."""
+def handoffs(project: Project, requirements: Requirements | None = None) -> Handoffs:
+    """Return what the text of a project shows beside its jobs. What only its tests import is no dependency.
+
+    Args:
+        project: the project.
+        requirements: what its dependency files name, if they were read; None to read them.
+    """
     modules = [module for module in project.modules if not is_of_tests(module.shown)]
-    requirements, _ = required(project.tree, project.shown)
+    if requirements is None:
+        requirements, _ = required(project.tree, project.shown)
     libraries = {*required_libraries(requirements)}
     for module in modules:
         libraries.update(map(library_named, module.imported.values()))
@@ -95,12 +101,13 @@ def handoffs(project: Project) -> Handoffs:
     decorators, calls = dict.fromkeys(libraries, 0), dict.fromkeys(libraries, 0)
     found = Handoffs()
     for module in modules:
-        is_about_jobs = any(_decorated(module, libraries)) or any(_calls(module, libraries))
-        if project.running.files and is_about_jobs and module.file not in project.running.files:
+        decorated, called = [*_decorated(module, libraries)], [*_calls(module, libraries)]
+        imported = project.running.files
+        if imported and (decorated or called) and module.file not in imported:
             found.unimported.append(module.shown)
-        for library in _decorated(module, libraries):
+        for library in decorated:
             decorators[library] += 1
-        for call, of in _calls(module, libraries):
+        for call, of in called:
             enqueue = enqueues.get(id(call))
             library = of if enqueue is None else enqueue.library
             calls[library] = calls.get(library, 0) + 1

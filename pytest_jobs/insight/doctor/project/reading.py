@@ -69,7 +69,7 @@ def read_project(root: Path, *, seconds: float = TIME) -> Facts:
     _libraries(found, project, facts)
     for name, requirements in found.items():
         _known_packages(name, requirements, facts)
-    facts.handoffs = handoffs(project)
+    facts.handoffs = handoffs(project, found)
     read_code(project, facts)
     _configuration(tree, project, facts, deadline)
     _jobs(project, facts)
