@@ -109,16 +109,15 @@ def bridges_to(applications: Iterable[object]) -> list[Bridge]:
 
 @contextmanager
 def asking_bridges(
-    applications: Iterable[object], further: Iterable[Bridge]
+    applications: Iterable[object] = (), ignore: Collection[str] = ()
 ) -> Generator[tuple[Bridges, list[str]], None, None]:
     """Give a block the bridges to all libraries that are imported, to ask them for jobs, and lines on the others.
 
     Args:
         applications: names of applications, or the objects themselves.
-        further: bridges that are known.
+        ignore: the names of libraries that are not asked.
     """
-    bridges = [ReferenceBridge(), *bridges_to(applications), *further]
-    with Jobs(bridges, capture=LibraryCapture()) as jobs:
+    with Jobs(new_bridges(applications), capture=LibraryCapture(ignore)) as jobs:
         found = {bridge.name for bridge in jobs.bridges}
         others = (
             each for each in LIBRARIES.values() if each.is_imported and each.name not in found

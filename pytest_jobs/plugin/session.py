@@ -16,7 +16,6 @@ from .fixtures import ANSWERED, CLOSED, JOBS
 from .settings.declared import MARKER, WRONG_MARKER, is_anything_said, is_jobs_case, is_verbose
 
 if TYPE_CHECKING:
-    from ..harness.jobs import Jobs
     from .settings.options import JobOptions
 
 
@@ -55,12 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if options.audits:
         from .audit.plugin import AuditPlugin
 
-        def open_any() -> Jobs:
-            from .opening import open_harness
-
-            return open_harness(config, options._replace(mode="record"), "", ())
-
-        audit = AuditPlugin(config, options, explorations.audience, explorations.notes, open_any)
+        audit = AuditPlugin(config, options, explorations.audience, explorations.notes)
         register(audit, "pytest_jobs_audit")
     if config.getoption("--jobs-replay") is not None:
         from .replaying import Replay

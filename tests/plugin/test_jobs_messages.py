@@ -252,6 +252,18 @@ def test_collecting_is_enough(pytester):
     assert [*_takes(pytester)] == ["app.Send"]
 
 
+def test_a_package_of_the_project_may_be_called_core(pytester):
+    package = pytester.mkpydir("core")
+    package.joinpath("jobs.py").write_text(
+        "from pytest_jobs import Job\n\n\nclass Pay(Job):\n    def perform(self, order_id): ...\n"
+    )
+    pytester.makepyfile("import core.jobs\n\n\ndef test_nothing(): ...\n")
+
+    pytester.runpytest_subprocess("--jobs-messages=messages.json")
+
+    assert _takes(pytester) == {"core.jobs.Pay": "(order_id)"}
+
+
 def test_jobs_of_the_tests_are_left_out(pytester):
     pytester.makepyfile(
         app=APPS["core"][0],

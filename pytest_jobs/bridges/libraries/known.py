@@ -264,6 +264,15 @@ LIBRARIES: Final[Mapping[str, Library]] = {
 }
 
 
+def packages_of(library: str) -> frozenset[str]:
+    """Return the names of the packages of a library: what they have is not of a project."""
+    known = LIBRARIES.get(library)
+    if known is None:
+        # The core of pytest-jobs, or the library of a bridge of the project's own.
+        return frozenset(("pytest_jobs" if library == "core" else library,))
+    return frozenset(name.partition(".")[0] for name in known.modules)
+
+
 class Refused(Protocol):
     """Where refusals are noted: the ledger of a harness."""
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
+from ...bridges.libraries.known import packages_of
 from ...bridges.toolkit import Bridge, LibraryBridge, path_of
 from ...errors import JobsError, MessagesFileError
 from ...harness.records.attributes import attributes_of
@@ -130,7 +131,7 @@ class Messages:
                 task = bridge.known(name)
                 body = bridge.body_of(task)
                 module = task.__module__ if isinstance(task, type) else _module_of(body)
-                is_own = module.partition(".")[0] == bridge.name
+                is_own = module.partition(".")[0] in packages_of(bridge.name)
                 if not is_own and not _is_of_tests(module, root):
                     takes = _text(bridge.signature(name).signature, named=bridge.names_arguments)
                     self.jobs[bridge.name][name] = Accepted(takes, bridge.queue_of(task), module)

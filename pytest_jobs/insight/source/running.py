@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from ...bridges.libraries.known import LIBRARIES
+from ...bridges.libraries.known import packages_of
 from ...bridges.opening import asking_bridges
 from ...harness.records.attributes import attributes_of, is_one_of
 from ...harness.records.bridge import TakesFunctions
@@ -78,7 +78,7 @@ def running_jobs(root: Path) -> Running:
         if issubclass(type(module), ModuleType) and not is_installed(module)
     }
     found = Running(files={*modules})
-    with asking_bridges((), ()) as (bridges, _):
+    with asking_bridges() as (bridges, _):
         for bridge in bridges:
             for name in bridge.known_names() if isinstance(bridge, KnowsNames) else ():
                 _add(bridge, name, found)
@@ -126,10 +126,9 @@ def _is_function(value: Any) -> bool:
 def _is_of(bridge: Any, value: Any) -> bool:
     """Say whether an object, or a class, is of a job library, or derives from what is."""
     kind = value if is_one_of((type, FunctionType), value) else type(value)
-    of_library = LIBRARIES[bridge.name].modules if bridge.name in LIBRARIES else ("pytest_jobs",)
-    tops = {name.partition(".")[0] for name in of_library}
+    own = packages_of(bridge.name)
     kinds = type.mro(kind) if isinstance(kind, type) else [kind]
-    return any(str(one.__module__).partition(".")[0] in tops for one in kinds)
+    return any(str(one.__module__).partition(".")[0] in own for one in kinds)
 
 
 def _job(bridge: Any, name: str) -> RegisteredJob:

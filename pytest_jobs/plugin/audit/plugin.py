@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from ...bridges.calls import DirectCallCapture
+from ...bridges.libraries.known import packages_of
 from ...bridges.libraries.outside import noticing_enqueues
+from ...bridges.opening import asking_bridges
 from ...exploration.report.audience import Audience
 from ...harness.open_harness import open_harnesses
 from ...harness.records.patches import Patches
@@ -51,7 +53,6 @@ class AuditPlugin:
         options: JobOptions,
         audience: Audience,
         notes: list[tuple[str, dict[str, Any]]],
-        open_harness: Callable[[], Jobs],
     ) -> None:
         """Note nothing yet.
 
@@ -60,13 +61,11 @@ class AuditPlugin:
             options: the settings of the session.
             audience: the test that runs.
             notes: gets a note for a replayed history that passes.
-            open_harness: opens a harness that records, to ask all libraries for their jobs.
         """
         self._config = config
         self._options = options
         self._audience = audience
         self._notes = notes
-        self._open_harness = open_harness
         #: The harness of the running test; None if it has none.
         self._harness: Jobs | None = None
         self._reached = Reached()
@@ -243,17 +242,14 @@ class AuditPlugin:
 
     def _names_of_registries(self) -> set[str]:
         """Return the jobs that the libraries know, now that all modules of the suite are imported."""
-        harness = self._open_harness()
-        try:
+        with asking_bridges(self._options.apps, self._options.ignore) as (bridges, _):
             return {
                 name
-                for bridge in harness.bridges
+                for bridge in bridges
                 if isinstance(bridge, KnowsNames)
                 for name in bridge.known_names()
-                if not name.startswith(("celery.", "pytest_jobs."))
+                if name.partition(".")[0] not in packages_of(bridge.name)
             }
-        finally:
-            harness.close()
 
     def _runs_nothing(self) -> bool:
         option = self._config.option

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,8 +72,7 @@ class MessagesPlugin:
         config = self._config
         # A test that does not run today may be the only one that imports a module.
         self._said.update(self._known.import_modules())
-        further = chain.from_iterable(config.hook.pytest_jobs_bridges(config=config))
-        with asking_bridges(self._options.apps, further) as (bridges, refused):
+        with asking_bridges(self._options.apps) as (bridges, refused):
             for bridge in bridges:
                 enqueued = self._enqueued[bridge.name]
                 self._said.update(
