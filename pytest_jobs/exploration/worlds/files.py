@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from ...harness.records.texts import counted
 from ..engine.acts import audit_hook, watcher
 from ..stores.account import accounts
 from ..stores.files import Files
-from .base.store import Building, IsIgnored, UsedStores, counted, unwatched
+from .base.store import Building, IsIgnored, UsedStores, unwatched
 
 
 class TemporaryFolders:

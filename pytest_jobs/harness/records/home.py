@@ -129,6 +129,11 @@ def is_test_file(filename: str) -> bool:
     return any(fnmatch.fnmatch(name, pattern) for pattern in _TESTS)
 
 
+def is_of_tests(path: PurePath) -> bool:
+    """Return whether a file is a test, or lies in a folder of tests: it answers for no job of a project."""
+    return is_in_test_folder(path) or is_test_file(str(path))
+
+
 def is_in_test_folder(path: PurePath) -> bool:
     """Say whether a file lies in a folder of tests.
 

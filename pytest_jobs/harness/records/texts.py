@@ -176,6 +176,11 @@ def short_name(name: str) -> str:
     return ".".join(pieces[capital:])
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun, such as `1 row` or `2 rows`."""
+    return f"{number} {noun if number == 1 else noun + 's'}"
+
+
 def error_text(error: BaseException) -> str:
     """Return the class and the first line of an error, also when its message is not text or raises."""
     try:

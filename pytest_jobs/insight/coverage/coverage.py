@@ -8,9 +8,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
+from ...harness.records.home import is_of_tests
 from ..lint.basis.settings import LintSettings
 from ..seen.session import SeenDelivery, SeenJob, SeenSession, SeenTest
-from ..source.handoffs import Handoffs, handoffs, is_of_tests
+from ..source.handoffs import Handoffs, handoffs
 from ..source.jobs import DeclaredJob
 from ..source.project import Project
 from ..source.running import Running
@@ -167,7 +168,7 @@ class _Index:
     def declare(self, job: DeclaredJob, cases: Cases) -> None:
         """Add a job of the source, unless it is in a file of the tests."""
         shown, body = job.module.shown, job.body
-        if is_of_tests(shown):
+        if is_of_tests(Path(shown)):
             return
         found = CoveredJob(job.name, job.library, shown, body.lineno, _covered(cases.of(job)))
         first = min([body.lineno, *(one.lineno for one in body.decorator_list)])
@@ -180,7 +181,7 @@ class _Index:
     def register(self, job: SeenJob) -> None:
         """Add a job that a running library knows, and whose function is a wrapper that others may share."""
         shown = Path(job.file).resolve().relative_to(self._root).as_posix()
-        if not is_of_tests(shown):
+        if not is_of_tests(Path(shown)):
             self._found[job] = self._new_job(job, shown)
 
     def inherit(self, job: DeclaredJob, cases: Cases) -> None:
@@ -196,7 +197,7 @@ class _Index:
         if id(cls) not in self._bases:
             found = _covered(cases.of_base(base))
             self._bases[id(cls)] = found
-            if found and not is_of_tests(module.shown):
+            if found and not is_of_tests(Path(module.shown)):
                 name = f"{module.name}.{cls.name}"
                 self._jobs.append(CoveredJob(name, job.library, module.shown, cls.lineno, found))
         return self._bases[id(cls)]
@@ -233,7 +234,7 @@ class _Index:
         if not seen.file:
             return None
         if (
-            is_of_tests(shown or path.name)
+            is_of_tests(Path(shown or path.name))
             or {*path.parts} & _INSTALLED
             or any(fnmatch(shown, pattern) for pattern in self._exclude)
         ):

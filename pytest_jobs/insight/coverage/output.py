@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any, Final
 
+from ...harness.records.texts import counted
 from .coverage import CoveredJob, JobCoverage
 
 #: The width of the table, and of its columns.
@@ -58,17 +59,13 @@ def summary(coverage: JobCoverage) -> Iterator[str]:
     elif not coverage.jobs:
         yield "0 jobs were found in this project, so nothing was measured."
     if coverage.jobs:
-        jobs = _counted(len(coverage.jobs), "job")
+        jobs = counted(len(coverage.jobs), "job")
         seen = f"{coverage.covered} of {coverage.cases} cases of {jobs} were seen"
-        calls = _counted(len(coverage.handoffs.unresolved), "call")
+        calls = counted(len(coverage.handoffs.unresolved), "call")
         more = f" The job of {calls} is not known." if coverage.handoffs.unresolved else ""
         yield f"{seen}: {coverage.percent:.1f} %.{more}"
     if coverage.left_out:
-        yield f"Not counted: {_counted(len(coverage.left_out), 'job')} of tests and of packages."
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+        yield f"Not counted: {counted(len(coverage.left_out), 'job')} of tests and of packages."
 
 
 def to_dict(coverage: JobCoverage) -> dict[str, Any]:

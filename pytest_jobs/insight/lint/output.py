@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Final
 
+from ...harness.records.texts import counted
 from .linter import RULES, Findings
 
 #: What GitHub reads in another way, in the text of an annotation and in its values.
@@ -28,22 +29,18 @@ def lines_of(findings: Findings) -> list[str]:
 def summary(findings: Findings) -> str:
     """Return the last line: how much was found, and how much was looked at."""
     count, unresolved = len(findings.found), len(findings.handoffs.unresolved)
-    what = "no findings" if not count else _counted(count, "finding")
-    jobs, files = _counted(findings.jobs, "job"), _counted(findings.files, "file")
+    what = "no findings" if not count else counted(count, "finding")
+    jobs, files = counted(findings.jobs, "job"), counted(findings.files, "file")
     where = f"in {jobs} of {files}"
     if findings.handoffs.unseen and not findings.jobs and not count:
         what, where = "nothing was judged", f"with 0 jobs in {files}"
-    open_ones = f"; the job of {_counted(unresolved, 'call')} is not known" if unresolved else ""
+    open_ones = f"; the job of {counted(unresolved, 'call')} is not known" if unresolved else ""
     hint = (
         f" `python -m pytest_jobs lint --explain {findings.found[0].rule}` says more."
         if count
         else ""
     )
     return f"{what} {where}{open_ones}.{hint}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def as_github(findings: Findings) -> str:

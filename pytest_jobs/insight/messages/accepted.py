@@ -20,7 +20,7 @@ from ...bridges.libraries.known import packages_of
 from ...bridges.toolkit import Bridge, LibraryBridge, path_of
 from ...errors import JobsError, MessagesFileError
 from ...harness.records.attributes import attributes_of
-from ...harness.records.home import is_in_test_folder, is_test_file
+from ...harness.records.home import is_of_tests
 
 #: A file of another layout is refused.
 _LAYOUT: Final = 1
@@ -222,7 +222,7 @@ def _is_of_tests(module: str, root: Path) -> bool:
     file = attributes_of(found).get("__file__") if isinstance(found, ModuleType) else None
     path = Path(file or "")
     inside = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
-    return is_in_test_folder(inside) or is_test_file(str(path))
+    return is_of_tests(inside)
 
 
 def _import(module: str) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ...harness.records.home import is_in_test_folder, is_test_file
+from ...harness.records.home import is_of_tests
+from ...harness.records.texts import counted
 from .dependencies import TITLES, Requirements, required, required_libraries
 from .enqueues import CALLS
 from .jobs import library_named
@@ -46,7 +47,7 @@ class Unseen:
     calls: int
 
     def __str__(self) -> str:
-        decorators, calls = _counted(self.decorators, "decorator"), _counted(self.calls, "call")
+        decorators, calls = counted(self.decorators, "decorator"), counted(self.calls, "call")
         return (
             f"{self.title} is a dependency, and 0 jobs of it were found. The text has {decorators} and "
             f"{calls} that look like it."
@@ -77,7 +78,7 @@ class Handoffs:
     def unknown(self) -> str:
         """What nobody knows, as a sentence; empty where a sentence about all jobs can be true."""
         titles = " and ".join(one.title for one in self.unseen)
-        calls = _counted(len(self.unresolved), "call")
+        calls = counted(len(self.unresolved), "call")
         parts = [f"the jobs of {titles}"] if self.unseen else []
         parts += [f"the job of {calls}"] if self.unresolved else []
         return f"Not known: {', and '.join(parts)}." if parts else ""
@@ -90,7 +91,7 @@ def handoffs(project: Project, requirements: Requirements | None = None) -> Hand
         project: the project.
         requirements: what its dependency files name, if they were read; None to read them.
     """
-    modules = [module for module in project.modules if not is_of_tests(module.shown)]
+    modules = [module for module in project.modules if not is_of_tests(Path(module.shown))]
     if requirements is None:
         requirements, _ = required(project.tree, project.shown)
     libraries = {*required_libraries(requirements)}
@@ -114,7 +115,7 @@ def handoffs(project: Project, requirements: Requirements | None = None) -> Hand
             is_open = enqueue.job is None if enqueue else not _is_of_others(call, module, project)
             if is_open and not _is_known(call, module, project):
                 found.unresolved.append((module.shown, call.lineno))
-    jobs = [job for job in project.jobs if not is_of_tests(job.module.shown)]
+    jobs = [job for job in project.jobs if not is_of_tests(Path(job.module.shown))]
     known = {job.library for job in jobs} | {one.job.bridge for one in project.without_text}
     found.unseen = [
         Unseen(TITLES[library], decorators[library], calls[library])
@@ -122,11 +123,6 @@ def handoffs(project: Project, requirements: Requirements | None = None) -> Hand
         if decorators[library] or not jobs
     ]
     return found
-
-
-def is_of_tests(shown: str) -> bool:
-    """Say whether a file is one of the tests: what it says answers for no job of the project."""
-    return is_in_test_folder(Path(shown)) or is_test_file(shown)
 
 
 def _decorated(module: Module, libraries: Collection[str]) -> Iterator[str]:
@@ -180,7 +176,3 @@ def _receiver(call: ast.Call) -> ast.expr:
 
 def _last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -11,6 +11,7 @@ import pytest
 from ...bridges.opening import asking_bridges
 from ...errors import MessagesFileError
 from ...harness.records.bridge import TakesFunctions
+from ...harness.records.texts import counted
 from ...insight.messages.accepted import Messages
 from ..settings.options import JobOptions
 
@@ -133,5 +134,4 @@ class MessagesPlugin:
         for line in sorted(self._said):
             terminalreporter.line(line)
         if self._written:
-            count = len(self._messages)
-            terminalreporter.line(f"{count} {'job' if count == 1 else 'jobs'} in {self._path}")
+            terminalreporter.line(f"{counted(len(self._messages), 'job')} in {self._path}")

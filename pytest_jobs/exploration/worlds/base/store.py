@@ -108,8 +108,3 @@ def without_passing(
     if passing:
         found[f"{name}{PASSING}"] = {key: values[key] for key in passing}
     return found
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number and its noun, such as `1 row` or `2 rows`."""
-    return f"{number} {noun if number == 1 else noun + 's'}"

@@ -17,7 +17,8 @@ from django.core import mail
 from django.test.utils import override_settings
 
 from ....harness.records.patches import Patches
-from ..base.store import Building, IsIgnored, counted, without_passing
+from ....harness.records.texts import counted
+from ..base.store import Building, IsIgnored, without_passing
 
 _LOCMEM: Final = "django.core.mail.backends.locmem.EmailBackend"
 

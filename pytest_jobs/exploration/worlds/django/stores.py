@@ -16,11 +16,12 @@ from django.db.utils import load_backend
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
+from ....harness.records.texts import counted
 from ...effects.wrapping import replace_in_check
 from ...engine.acts import refuse_delivery
 from ..base.postgresql import Tables, asked
 from ..base.sqlite import file_with, refusing_direct_connections
-from ..base.store import Building, Store, counted
+from ..base.store import Building, Store
 from .databases import (
     allowed,
     behind_alias,

@@ -13,11 +13,12 @@ from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
 from ....harness.jobs import current_jobs
+from ....harness.records.texts import counted
 from ...effects.redis.keys import client_like, fake_servers
 from ...effects.wrapping import in_check, no_block, surround
 from ...engine.acts import refuse_delivery
 from ...engine.sources import BesideMocks, is_near_name
-from ..base.store import Building, IsIgnored, UsedStores, counted, unwatched, without_passing
+from ..base.store import Building, IsIgnored, UsedStores, unwatched, without_passing
 from .servers import Server, is_of_world, opened
 from .world import RedisWorld
 

@@ -17,12 +17,13 @@ from sqlalchemy.engine import Engine
 from ....errors import ExplorationError
 from ....harness.records.attributes import derived_from
 from ....harness.records.patches import Patches
+from ....harness.records.texts import counted
 from ...effects.wrapping import OfDelivery, in_check, no_block, replace_in_check, surround
 from ...engine.acts import note_connection, refuse_delivery, watcher
 from ...engine.sameness.chance import numbering
 from ...engine.sources import BesideMocks
 from ..base.sqlite import refusing_direct_connections
-from ..base.store import Building, IsIgnored, UsedStores, counted, unwatched
+from ..base.store import Building, IsIgnored, UsedStores, unwatched
 from .binding import keeps_driver, redirect
 from .postgresql import TakenSchema
 from .server import Rows
