@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from pytest_jobs import Job, Payload, job
+from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import AmbiguousJobError, UnknownJobError
 
 pytestmark = pytest.mark.usefixtures("little_to_collect")
@@ -164,6 +165,21 @@ def test_a_reloaded_module_does_not_make_its_jobs_ambiguous(adapter, module):
 
     assert job.payload.to_dict()["job"] == "reloaded_jobs.Pay"
     assert adapter.perform(_payload("reloaded_jobs.Pay")).result == "paid again: 7"
+
+
+def test_a_name_that_two_living_classes_share_is_no_name_to_ask_for(module):
+    name = "twice_named.Pay"
+    path = module("twice_named", SHOP)
+    twice_named = importlib.import_module("twice_named")
+    assert name in ReferenceBridge().known_names()
+    first = twice_named.Pay
+    path.write_text(SHOP.replace("paid", "paid again:"))
+    importlib.reload(twice_named)
+
+    assert name not in ReferenceBridge().known_names()
+
+    del first
+    assert name in ReferenceBridge().known_names()
 
 
 def test_a_class_inside_a_function_is_performed_in_this_process(adapter):

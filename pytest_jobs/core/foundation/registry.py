@@ -59,11 +59,18 @@ class Registry:
         return bool(self._classes.get(name))
 
     def names(self) -> list[str]:
-        """Return the names of the loaded job classes that a worker could find and perform."""
+        """Return the names of the loaded job classes that a worker could find and perform.
+
+        A name that several classes share is none of them. Old classes of reloaded modules are collected once for all
+        names: a collection takes half a second in a big process.
+        """
+        named = {name: found for name, found in [*self._classes.items()] if "<locals>" not in name}
+        if any(len(found) > 1 for found in named.values()):
+            gc.collect()
         return [
             name
-            for name, found in [*self._classes.items()]
-            if "<locals>" not in name and any(hasattr(cls, "perform") for cls in [*found])
+            for name, found in named.items()
+            if len(found) == 1 and all(hasattr(cls, "perform") for cls in [*found])
         ]
 
     def find(self, name: str) -> type[Any]:
