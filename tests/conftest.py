@@ -6,14 +6,17 @@ import functools
 import gc
 import importlib
 import os
+import pkgutil
 import sys
 from collections import defaultdict
 from datetime import UTC, datetime
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings, strategies
 
+from pytest_jobs import assertions, core, harness, plugin
 from pytest_jobs.exploration import check
 from pytest_jobs.exploration.engine.world import TimeLimit
 from pytest_jobs.harness.running.recurring import Recurring
@@ -33,26 +36,14 @@ for name in (
     "hypothesis.internal.observability",
     "time_machine",
     "pytest_jobs.adapters",
-    "pytest_jobs.assertions.asserts",
-    "pytest_jobs.assertions.strict",
-    "pytest_jobs.assertions.unittest_case",
-    "pytest_jobs.bridges.opening",
-    "pytest_jobs.core.batches.batch",
-    "pytest_jobs.core.enqueueing.commits",
-    "pytest_jobs.core.functions",
-    "pytest_jobs.core.locks.exclusion",
-    "pytest_jobs.core.arguments.records",
-    "pytest_jobs.core.locks.declaring",
-    "pytest_jobs.core.locks.stores",
-    "pytest_jobs.core.locks.declaring",
     "pytest_jobs.exploration.check",
     "pytest_jobs.exploration.payload_check",
     "pytest_jobs.exploration.histories.replay",
-    "pytest_jobs.harness.time.loop",
-    "pytest_jobs.plugin.guard",
-    "pytest_jobs.plugin.opening",
 ):
     importlib.import_module(name)
+for room in (assertions, core, harness, plugin):
+    for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+        importlib.import_module(module.name)
 
 # Without assertion rewriting outside, modules are there already that the run inside would rewrite.
 # Django is set up once a process: pytest-django would do it again in every run inside.
@@ -92,13 +83,15 @@ def pytest_collection_modifyitems(items):
                 item.add_marker("wide")
 
 
-@pytest.fixture(scope="module")
-def little_to_collect():
-    """Let collections of garbage skip what earlier modules have left: late in a run each takes half a second.
+@pytest.fixture(autouse=True, scope="session")
+def _hypothesis_knows_its_random():
+    """Let Hypothesis register its source of randomness, which asks what refers to it; a frozen heap does not tell."""
+    given(strategies.none())(lambda _: None)()
 
-    It is for modules whose tests collect much: of a frozen object nobody learns what refers to it, and both
-    Hypothesis and the bridge of Huey ask that.
-    """
+
+@pytest.fixture(autouse=True, scope="module")
+def _little_to_collect():
+    """Let collections of garbage skip what earlier modules have left: late in a run each takes half a second."""
     gc.freeze()
     yield
     gc.unfreeze()
@@ -112,6 +105,27 @@ def _unhurried():
             check, "TimeLimit", lambda seconds, share=1.0: TimeLimit(100 * seconds, share)
         )
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _what_is_installed_is_read_once():
+    """Read once what each installed distribution is, on which runs of pytester would spend a quarter of their time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("entry_points", "files", "metadata"):
+            patch.setattr(PathDistribution, name, _read_once(getattr(PathDistribution, name).fget))
+        yield
+
+
+def _read_once(read):
+    known = {}
+
+    def of(distribution):
+        path = distribution._path
+        if path not in known:
+            known[path] = read(distribution)
+        return known[path]
+
+    return property(of)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,8 +11,6 @@ from pytest_jobs import Job, Payload, job
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import AmbiguousJobError, UnknownJobError
 
-pytestmark = pytest.mark.usefixtures("little_to_collect")
-
 
 def _payload(name):
     return Payload.from_dict(

@@ -25,8 +25,3 @@ def _morning():
     with open_jobs() as jobs:
         jobs.clock.move_to(datetime(2030, 1, 1, 9, tzinfo=UTC))
         yield
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _checks_collect_little(little_to_collect):
-    """Let no check pay for what other tests have left."""
