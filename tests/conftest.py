@@ -85,7 +85,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="session")
 def _hypothesis_knows_its_random():
-    """Let Hypothesis register its source of randomness, which asks what refers to it; a frozen heap does not tell."""
+    """Let Hypothesis register its randomness: it asks what refers to that, which a frozen heap does not tell."""
     given(strategies.none())(lambda _: None)()
 
 
@@ -109,7 +109,7 @@ def _unhurried():
 
 @pytest.fixture(autouse=True, scope="session")
 def _what_is_installed_is_read_once():
-    """Read once what each installed distribution is, on which runs of pytester would spend a quarter of their time."""
+    """Read once what is installed: runs of pytester would spend a quarter of their time on it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("entry_points", "files", "metadata"):
             patch.setattr(PathDistribution, name, _read_once(getattr(PathDistribution, name).fget))
