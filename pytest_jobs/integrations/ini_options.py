@@ -110,6 +110,13 @@ OPTIONS: Final = (
         "N",
     ),
     Option(
+        "cov-baseline",
+        "file",
+        "Fail the session when something was not seen that is not in this file either; it is written once, and "
+        "only shrinks then.",
+        "FILE",
+    ),
+    Option(
         "report",
         "value",
         "Write one HTML page about the jobs of the session into this file: timelines, retries, checks, lint.",

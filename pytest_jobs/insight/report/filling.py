@@ -6,13 +6,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from ..seen.session import SeenDelivery, SeenRecord, SeenTest, SeenTimeline
 from .data import ShownAttempt, ShownJob, ShownRun, ShownTest
 
-#: The clock of a test may run; what happens within so many nanoseconds is one instant of the page.
-_INSTANT: Final = 50_000_000
 _SECOND: Final = 1_000_000_000
 
 
@@ -30,6 +28,17 @@ def shown_tests(tests: Iterable[SeenTest], *, first_runs: bool = False) -> list[
     for test in shown:
         by_name.setdefault(test.nodeid, []).append(test)
     return [replace(runs[0], runs=len(runs)) for runs in by_name.values()]
+
+
+def shown_maps(tests: Iterable[SeenTest]) -> list[dict[str, Any]]:
+    """Return the maps of all checks, those that have found something first."""
+    found = [
+        {**check.map, "nodeid": test.nodeid}
+        for test in tests
+        for check in test.checks
+        if check.map is not None
+    ]
+    return sorted(found, key=lambda drawn: drawn["tone"] != "bad")
 
 
 def simulated_runs(tests: Iterable[SeenTest]) -> Iterator[ShownRun]:
@@ -113,6 +122,7 @@ def _attempt(
         delivery.error,
         delivery.seconds,
         order,
+        delivery.traceback,
     )
 
 
@@ -132,11 +142,15 @@ def _firsts(records: Sequence[SeenRecord]) -> dict[int, int]:
 
 
 def _clock(test: SeenTest) -> tuple[int, Callable[[int], float]]:
-    """Return when a test began, and what turns times into seconds since then."""
+    """Return when a test began, and what turns times into virtual seconds since then.
+
+    Before the clock is first moved it runs by itself. That time is the machine's, and no part of the axis.
+    """
+    due = {one.due_ns: one.enqueued_ns for one in test.records if one.due_ns is not None}
     times = sorted(
         {
+            *due,
             *(record.enqueued_ns for record in test.records),
-            *(record.due_ns for record in test.records if record.due_ns is not None),
             *(one.began_ns for one in test.deliveries),
             *(one.ended_ns for one in test.deliveries),
         }
@@ -145,12 +159,20 @@ def _clock(test: SeenTest) -> tuple[int, Callable[[int], float]]:
     shown: dict[int, float] = {}
     seconds = 0.0
     for time in times:
-        # Steps are rounded, and not their sum, to which the time of the running clock would add up.
-        if time - before > _INSTANT:
-            seconds = round(seconds + round((time - before) / _SECOND, 1), 1)
-        shown[time] = seconds
+        if test.froze_ns is not None and time > test.froze_ns:
+            seconds += _seconds(time - max(before, test.froze_ns))
+        enqueued = due.get(time)
+        if enqueued in shown:
+            # Of two jobs that wait equally long, both are due at once, however slowly the test enqueued them.
+            seconds = max(shown.get(before, 0.0), shown[enqueued] + _seconds(time - enqueued))
+        shown[time] = seconds = round(seconds, 3)
         before = time
     return began, shown.__getitem__
+
+
+def _seconds(ns: int) -> float:
+    """Return a time in seconds; what is longer than one of them lasts some milliseconds more by computing."""
+    return round(ns / _SECOND, 3 if ns < _SECOND else 1)
 
 
 class _Orders:

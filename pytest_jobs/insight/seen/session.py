@@ -37,6 +37,9 @@ class SeenRecord(NamedTuple):
     state: str
     #: The id that the library gave it, which a retry and a redelivery keep.
     job_id: str = ""
+    #: The file and the line of the project that enqueued it; "" and 0 where none was under way.
+    file: str = ""
+    line: int = 0
 
 
 class SeenDelivery(NamedTuple):
@@ -63,6 +66,10 @@ class SeenDelivery(NamedTuple):
     known: int = 0
     #: The seconds that it took in reality; None in a simulation.
     seconds: float | None = None
+    #: Whether the test has an assertion that follows.
+    asserted: bool = False
+    #: Where the error was raised; "" without one, and when arguments were not asked for.
+    traceback: str = ""
 
 
 class SeenTimeline(NamedTuple):
@@ -110,6 +117,8 @@ class SeenCheck(NamedTuple):
     points: list[SeenPoint]
     #: The simplest failure first; empty for a check that passed.
     failures: list[SeenFailure]
+    #: What the report draws of it; None where nobody asked.
+    map: dict[str, Any] | None = None
 
 
 class SeenFiring(NamedTuple):
@@ -129,6 +138,8 @@ class SeenTest:
     nodeid: str
     #: "passed", "failed" or "skipped"; "" until the test has ended.
     outcome: str = ""
+    #: When the clock stopped to run by itself; None if it ran until the end.
+    froze_ns: int | None = None
     records: list[SeenRecord] = field(default_factory=list)
     deliveries: list[SeenDelivery] = field(default_factory=list)
     timelines: list[SeenTimeline] = field(default_factory=list)
@@ -145,6 +156,7 @@ class SeenTest:
         return {
             "nodeid": self.nodeid,
             "outcome": self.outcome,
+            "froze_ns": self.froze_ns,
             **{name: _plain(getattr(self, name)) for name in _LISTS},
         }
 
@@ -154,6 +166,7 @@ class SeenTest:
         return cls(
             data["nodeid"],
             data["outcome"],
+            data["froze_ns"],
             [SeenRecord(one[0], SeenJob(*one[1]), *one[2:]) for one in data["records"]],
             [_delivery(one) for one in data["deliveries"]],
             [SeenTimeline(SeenJob(*job), [*map(_delivery, d)]) for job, d in data["timelines"]],

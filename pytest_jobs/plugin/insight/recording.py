@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +13,7 @@ from ...insight.seen.session import SeenSession
 if TYPE_CHECKING:
     from ...exploration.report.audience import Audience
     from ...harness.jobs import Jobs
+    from ...insight.seen.recorder import Target
 
 #: Where a worker of pytest-xdist puts what it saw.
 _KEY = "pytest_jobs_seen"
@@ -34,12 +35,24 @@ class Recording:
         """What was seen until now."""
         return self._recorder.session
 
-    def write_arguments(self) -> None:
-        """Have the arguments of jobs written too, for those who show them."""
-        self._recorder.with_arguments = True
+    def draw(self, draw: Callable[[Target, Sequence[Any]], dict[str, Any] | None]) -> None:
+        """Have arguments, errors and the maps of checks written too, for those who show them.
+
+        Args:
+            draw: returns the map of a check in plain values.
+        """
+        self._recorder.with_arguments, self._recorder.draw = True, draw
 
     def pytest_jobs_opened(self, jobs: Jobs, nodeid: str) -> None:
         self._recorder.opened(jobs, nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        self._recorder.begins(getattr(item, "obj", None))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        self._recorder.begins(None)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
