@@ -138,7 +138,9 @@ def test_a_baseline_is_written_once_shrinks_and_lets_nothing_new_pass(project):
     ]
 
     with (project.path / "test_app.py").open("a") as file:
-        file.write("\ndef test_sent(jobs):\n    app.Send.perform_later()\n    assert jobs.drain()\n")
+        file.write(
+            "\ndef test_sent(jobs):\n    app.Send.perform_later()\n    assert jobs.drain()\n"
+        )
         file.write("\nimport app\n")
     code, said = run()
     said.fnmatch_lines(["Baseline */gaps.txt has 4 lines, 3 fewer than before."])

@@ -60,7 +60,7 @@ def _ids(data: ReportData) -> dict[int, str]:
     named: list[tuple[object, str]] = [(test, test.nodeid) for test in data.tests]
     named += [(drawn, f"check {drawn['job']}") for drawn in data.maps]
     for thing, name in named:
-        place = re.sub(r"\s", "_", name)
+        place = re.sub(r"\s", "_", name).encode("utf-8", "replace").decode("utf-8")
         used[place] += 1
         found[id(thing)] = place if used[place] == 1 else f"{place}#{used[place]}"
     return found

@@ -1,13 +1,8 @@
 """A session of a shop, as data of the report."""
 
-from pytest_jobs.insight.report.data import (
-    Cell,
-    ReportData,
-    ShownAttempt,
-    ShownJob,
-    ShownTest,
-    Table,
-)
+from pytest_jobs.insight.coverage.cases import Case
+from pytest_jobs.insight.coverage.coverage import CoveredJob, JobCoverage, Site
+from pytest_jobs.insight.report.data import ReportData, ShownAttempt, ShownJob, ShownTest
 
 DAY = 86_400.0
 
@@ -81,7 +76,13 @@ CHECKOUT = ShownTest(
             parent=1,
             attempts=(
                 ShownAttempt(
-                    1, 3700.0, 3700.0, "exhausted", error="CarrierError: <b>closed</b>", order=11
+                    1,
+                    3700.0,
+                    3700.0,
+                    "exhausted",
+                    error="CarrierError: <b>closed</b>",
+                    order=11,
+                    traceback='  File "shop.py", line 31, in ship\n    carrier.send(parcel)',
                 ),
             ),
             outcome="exhausted",
@@ -156,6 +157,8 @@ MAP = {
     "verdict": "DUPLICATE",
     "tone": "bad",
     "summary": "explored 31 of 31 histories at 9 points",
+    "semantics": "delivery: celery acknowledges this job before it runs; when it is killed, lost.",
+    "replay": 'pytest "tests/test_payments.py::test_charge_survives_redelivery" --jobs-replay=c1:crash@13',
     "files": [
         {
             "name": "shop.py",
@@ -218,34 +221,50 @@ MAP = {
             ],
         }
     ],
-    "elsewhere": [{"title": "overlap: DUPLICATE", "tone": "bad", "text": STORY}],
+    "elsewhere": [
+        {
+            "title": "overlap: DUPLICATE",
+            "about": "A second delivery ran whole while the first was under way.",
+            "tone": "bad",
+            "text": STORY,
+        }
+    ],
 }
 
-COVERAGE = Table(
-    ("job", "enqueued", "performed", "retried", "given up", "idempotency"),
-    (
-        (
+COVERAGE = JobCoverage(
+    [
+        CoveredJob(
             "shop.charge",
-            (
-                Cell("3 tests", "ok"),
-                Cell("3 tests", "ok"),
-                Cell("1 of 2 rules", "bad"),
-                Cell("never", "bad"),
-                Cell("6 histories, 9 points", "ok"),
-            ),
+            "celery",
+            "shop.py",
+            11,
+            [
+                Case("enqueued", "enqueued", 11, count=3),
+                Case("performed", "performed", 11, count=3),
+                Case("asserted", "asserted", 11, count=2),
+                Case("retried", "autoretry_for Timeout", 10),
+            ],
+            sites=[
+                Site("shop.py", 5, 5, "place_order", 3),
+                Site("billing.py", 40, 42, "collect"),
+            ],
+            histories=["twice", "crash"],
+            points=9,
+            is_explored=True,
+            verdict="DUPLICATE",
         ),
-        (
-            "shop.remind",
-            (
-                Cell("1 test", "ok"),
-                Cell("never", "bad"),
-                Cell("no rule"),
-                Cell("no rule"),
-                Cell("never", "bad"),
-            ),
+        CoveredJob(
+            "shop.send_receipt",
+            "celery",
+            "shop.py",
+            18,
+            [
+                Case("enqueued", "enqueued", 18, count=1),
+                Case("performed", "performed", 18, count=1),
+            ],
         ),
-    ),
-    "1 of 2 jobs is performed by a test.",
+        CoveredJob("shop.remind", "celery", "shop.py", 24, [Case("performed", "performed", 24)]),
+    ]
 )
 
 FINDINGS = (
@@ -270,5 +289,11 @@ SESSION = ReportData(
     COVERAGE,
     (MAP,),
     FINDINGS,
-    ("pytest-jobs 0.1.0", "Python 3.12", "3 tests"),
+    (
+        "2026-03-01 09:01 UTC",
+        "pytest --jobs-report=jobs.html",
+        "3 tests, 1 failed, in 4 s",
+        "commit 3f2a9c1 of 2026-02-28",
+        "pytest-jobs 0.1.0",
+    ),
 )

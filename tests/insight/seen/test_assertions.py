@@ -37,8 +37,7 @@ def in_a_loop(jobs):
 
 def around_a_block(jobs):
     with pytest.raises(OSError, match="no"):
-        jobs.perform_due()
-        jobs.drain()  # 3
+        jobs.drain()  # 2
 
 
 def by_a_helper(jobs):
@@ -71,7 +70,7 @@ def recursive(jobs):
         (before_alone, 1),
         (by_a_fixture, 2),
         (in_a_loop, 3),
-        (around_a_block, 3),
+        (around_a_block, 2),
         (by_a_helper, 2),
         (TestIt.by_a_method, 2),
         (never, None),
