@@ -65,9 +65,9 @@ def table(coverage: JobCoverage, *, everything: bool) -> Iterator[str]:
 
     Args:
         coverage: what is shown.
-        everything: whether jobs of which everything was seen are listed too.
+        everything: whether jobs are listed too of which everything was seen, and nothing bad.
     """
-    shown = [row for row in rows(coverage) if everything or row.missing]
+    shown = [row for row in rows(coverage) if everything or row.missing or row.job.verdict]
     if shown:
         yield _line(*COLUMNS)
     for row in shown:

@@ -44,22 +44,24 @@ def points(data: ReportData, ids: dict[int, str]) -> Iterator[Point]:
         text = f"{len(broken)} of {counted(len(data.maps), 'check')} found that a job is not safe"
         yield linked("bad", text, broken)
     lost = [
-        (test, f"{job.name} in {test.nodeid}")
+        (test, f"{job.name} in {test.nodeid.partition('[')[0]}")
         for test in data.tests
         if not is_failed(test)
         for job in test.jobs
         if job.outcome in LOST
     ]
     if lost:
-        yield linked("wait", f"{counted(len(lost), 'job')} failed in green tests", lost)
+        # The first one of each job in the tests of each function.
+        firsts = {name: test for test, name in reversed(lost)}
+        named = [(test, name) for name, test in reversed(firsts.items())]
+        yield linked("wait", f"{counted(len(lost), 'job')} failed in green tests", named)
     if data.coverage is not None:
         jobs = data.coverage.with_body()
         never = [job for job in jobs if not job.is_seen]
         if never:
             text = f"{len(never)} of {counted(len(jobs), 'job')} were seen in no test"
             yield Point("wait", text, [("coverage", job.name) for job in never[:1]], len(never) - 1)
-        for line in summary(data.coverage):
-            yield Point("quiet", line.rstrip("."), [("coverage", "job coverage")])
+        yield Point("quiet", " ".join(summary(data.coverage)), [("coverage", "each job")])
     if data.findings:
         yield Point(
             "wait", counted(len(data.findings), "finding") + " of the lint", [("lint", "lint")]

@@ -125,9 +125,8 @@ def test_the_summary_says_what_is_wrong_first_and_links_to_it(whole):
         "1 of 1 check found that a job is not safe: DUPLICATE shop.charge "
         f"1 job failed in green tests: members.export in {QUIET.nodeid} "
         "1 of 3 jobs were seen in no test: shop.remind "
-        "5 of 7 cases of 3 jobs were seen: 71.4 %: job coverage "
-        "Safety: checks explored 1 of 3 jobs, and found 1 of them not safe to deliver twice: job coverage "
-        "Places: 1 of 2 places that enqueue did so in a test: job coverage "
+        "5 of 7 cases of 3 jobs were seen: 71.4 %. Safety: checks explored 1 of 3 jobs, and found 1 of them not "
+        "safe to deliver twice. Places: 1 of 2 places that enqueue did so in a test. each job "
         "2 findings of the lint: lint"
     )
 

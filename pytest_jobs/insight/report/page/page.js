@@ -185,7 +185,7 @@
       const all = count === tests.length;
       for (const group of groups) {
         group.hidden = !group.querySelector(".test:not([hidden])");
-        if (!all) group.open = true;
+        group.open = !all || Boolean(group.querySelector(".test[open]"));
       }
       document.getElementById("found").textContent = all ? "" : `${count} of ${tests.length} tests`;
       document.getElementById("none-found").hidden = count > 0;
