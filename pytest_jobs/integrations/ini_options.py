@@ -100,7 +100,7 @@ OPTIONS: Final = (
     Option(
         "cov-report",
         "reports",
-        "Write job coverage as term (the default), term-all, xml:FILE or json:FILE; may be given several times.",
+        "Write job coverage as term (the default), term-all or json:FILE; may be given several times.",
         "FORMAT",
     ),
     Option(

@@ -1,13 +1,13 @@
-"""Job coverage as a table, as XML and as JSON."""
+"""Job coverage as a table and as JSON."""
 
 from __future__ import annotations
 
 import json
 import textwrap
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ...harness.records.texts import counted
 from .coverage import CoveredJob, JobCoverage
@@ -113,91 +113,8 @@ def summary(coverage: JobCoverage) -> Iterator[str]:
         yield f"Not counted: {counted(len(coverage.left_out), 'job')} of tests and of packages."
 
 
-def to_dict(coverage: JobCoverage) -> dict[str, Any]:
-    """Return coverage as plain values, for JSON."""
-    return {
-        "version": 2,
-        "percent": coverage.percent,
-        "cases": coverage.cases,
-        "covered": coverage.covered,
-        "jobs": [
-            {
-                "name": job.name,
-                "library": job.library,
-                "file": job.file,
-                "line": job.line,
-                "covered": job.covered,
-                "cases": [
-                    {"kind": one.kind, "text": one.text, "line": one.line, "count": one.count}
-                    for one in job.cases
-                ],
-                "places": [vars(site) for site in job.sites],
-                "histories": job.histories,
-                "points": job.points,
-                "explored": job.is_explored,
-                "verdict": job.verdict,
-            }
-            for job in coverage.jobs
-        ],
-        "open_places": [vars(site) for site in coverage.open_sites],
-        "not_counted": coverage.left_out,
-        "outside": coverage.outside,
-        "unseen": [vars(one) for one in coverage.handoffs.unseen],
-        "unresolved": [list(one) for one in coverage.handoffs.unresolved],
-        "unimported": coverage.handoffs.unimported,
-        "unreadable": [list(one) for one in coverage.unreadable],
-    }
-
-
 def as_json(coverage: JobCoverage) -> str:
-    """Return coverage as JSON text."""
-    return json.dumps(to_dict(coverage), indent=2, ensure_ascii=False) + "\n"
-
-
-def as_xml(coverage: JobCoverage) -> str:
-    """Return coverage in the XML of Cobertura, which CI services read: a job is a class, a case is a method."""
-    root = ET.Element(
-        "coverage",
-        {
-            "line-rate": _rate(coverage.covered, coverage.cases),
-            "lines-covered": str(coverage.covered),
-            "lines-valid": str(coverage.cases),
-            "branch-rate": "0",
-            "complexity": "0",
-            "version": "pytest-jobs",
-            "timestamp": "0",
-        },
-    )
-    packages = ET.SubElement(root, "packages")
-    for library in dict.fromkeys(job.library for job in coverage.jobs):
-        jobs = [job for job in coverage.jobs if job.library == library]
-        valid, covered = sum(len(job.cases) for job in jobs), sum(job.covered for job in jobs)
-        package = ET.SubElement(packages, "package", _rates(library, covered, valid))
-        classes = ET.SubElement(package, "classes")
-        for job in jobs:
-            attributes = {"filename": job.file, **_rates(job.name, job.covered, len(job.cases))}
-            element = ET.SubElement(classes, "class", attributes)
-            methods = ET.SubElement(element, "methods")
-            lines = ET.SubElement(element, "lines")
-            for one in job.cases:
-                method = ET.SubElement(
-                    methods, "method", {"signature": "", **_rates(one.text, min(one.count, 1), 1)}
-                )
-                line = {"number": str(one.line), "hits": str(one.count)}
-                ET.SubElement(ET.SubElement(method, "lines"), "line", line)
-                ET.SubElement(lines, "line", line)
-    ET.indent(root)
-    return f'<?xml version="1.0" ?>\n{ET.tostring(root, "unicode")}\n'
-
-
-def _rates(name: str, covered: int, valid: int) -> dict[str, str]:
-    return {
-        "name": name,
-        "line-rate": _rate(covered, valid),
-        "branch-rate": "0",
-        "complexity": "0",
-    }
-
-
-def _rate(covered: int, valid: int) -> str:
-    return f"{covered / valid:.4g}" if valid else "1"
+    """Return coverage as JSON text: the numbers, and everything that was found."""
+    numbers = {"percent": coverage.percent, "cases": coverage.cases, "covered": coverage.covered}
+    content = {"version": 2, **numbers, **asdict(coverage)}
+    return json.dumps(content, indent=2, ensure_ascii=False, default=sorted) + "\n"

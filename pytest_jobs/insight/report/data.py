@@ -39,8 +39,6 @@ class ShownAttempt:
     status: str
     #: The seconds until the next attempt; None without one.
     wait: float | None = None
-    #: The shortest and the longest that jitter could have made the wait.
-    bounds: tuple[float, float] | None = None
     #: The error in one line; empty without one.
     error: str = ""
     #: How many seconds it took in reality; None where nobody measured.
@@ -87,11 +85,12 @@ class ShownTest:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownRun:
-    """The attempts of one job, for its schedule of retries: seen in a test, or simulated."""
+class Schedule:
+    """The waits between the attempts of some jobs."""
 
-    name: str
-    attempts: tuple[ShownAttempt, ...]
+    names: Sequence[str]
+    waits: Sequence[float]
+    #: How the job ended that went furthest.
     outcome: str
 
 
@@ -101,8 +100,8 @@ class ReportData:
 
     title: str
     tests: Sequence[ShownTest] = ()
-    #: What `simulate_retries` returned.
-    simulated: Sequence[ShownRun] = ()
+    #: How long jobs wait before each further attempt, in tests and in what `simulate_retries` returned.
+    schedules: Sequence[Schedule] = ()
     #: The job coverage; None where it was not computed.
     coverage: JobCoverage | None = None
     #: What checks found line by line; see `exploration.report.mapped`.

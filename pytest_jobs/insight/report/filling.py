@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ..seen.session import SeenDelivery, SeenRecord, SeenTest, SeenTimeline
-from .data import ShownAttempt, ShownJob, ShownRun, ShownTest
+from ..seen.session import SeenDelivery, SeenRecord, SeenTest
+from .data import Schedule, ShownAttempt, ShownJob, ShownTest
 
 _SECOND: Final = 1_000_000_000
 
@@ -41,23 +41,26 @@ def shown_maps(tests: Iterable[SeenTest]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda drawn: drawn["tone"] != "bad")
 
 
-def simulated_runs(tests: Iterable[SeenTest]) -> Iterator[ShownRun]:
-    """Yield the runs of `simulate_retries`."""
-    for test in tests:
-        for timeline in test.timelines:
-            if timeline.deliveries:
-                yield _simulated(timeline)
-
-
-def _simulated(timeline: SeenTimeline) -> ShownRun:
-    """Return a run of a simulation, which begins at zero: it is no part of the timeline of its test."""
-    deliveries = timeline.deliveries
-    began = deliveries[0].began_ns
-    attempts = tuple(
-        _attempt(one, number, lambda at_ns: round((at_ns - began) / _SECOND, 1), number)
-        for number, one in enumerate(deliveries, 1)
-    )
-    return ShownRun(timeline.job.name, attempts, deliveries[-1].status)
+def schedules(tests: Iterable[SeenTest], shown: Iterable[ShownTest]) -> list[Schedule]:
+    """Return the waits of jobs, the longest first. Of one job the longest run counts: others ended earlier."""
+    runs = [
+        (job.name, [one.wait for one in job.attempts], job.outcome)
+        for test in shown
+        for job in test.jobs
+    ]
+    for timeline in (one for test in tests for one in test.timelines if one.deliveries):
+        seconds = [one.wait_ns and one.wait_ns / _SECOND for one in timeline.deliveries]
+        runs.append((timeline.job.name, seconds, timeline.deliveries[-1].status))
+    longest: dict[str, tuple[tuple[float, ...], str]] = {}
+    for name, several, outcome in runs:
+        waits = tuple(wait for wait in several if wait is not None)
+        if len(waits) > len(longest.get(name, ((), ""))[0]):
+            longest[name] = waits, outcome
+    alike: dict[tuple[float, ...], list[str]] = {}
+    for name, (waits, _) in sorted(longest.items()):
+        alike.setdefault(waits, []).append(name)
+    found = [Schedule(names, waits, longest[names[0]][1]) for waits, names in alike.items()]
+    return sorted(found, key=lambda one: (-len(one.waits), *one.names))
 
 
 def _shown(test: SeenTest) -> ShownTest:
@@ -111,14 +114,12 @@ def _job(
 def _attempt(
     delivery: SeenDelivery, number: int, clock: Callable[[int], float], order: int
 ) -> ShownAttempt:
-    bounds = delivery.bounds_ns
     return ShownAttempt(
         number,
         clock(delivery.began_ns),
         clock(delivery.ended_ns),
         delivery.status,
         None if delivery.wait_ns is None else delivery.wait_ns / _SECOND,
-        None if bounds is None else (bounds[0] / _SECOND, bounds[1] / _SECOND),
         delivery.error,
         delivery.seconds,
         order,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -157,15 +157,7 @@ def _connected(lanes: Sequence[Lane]) -> list[Lane]:
             for between in range(above + 1, row):
                 through[between][lane.enqueued] = None
     return [
-        Lane(
-            lane.job,
-            lane.depth,
-            lane.enqueued,
-            lane.due,
-            lane.attempts,
-            _few(children[row]),
-            tuple(through[row]),
-        )
+        replace(lane, children=_few(children[row]), through=tuple(through[row]))
         for row, lane in enumerate(lanes)
     ]
 

@@ -12,12 +12,13 @@ from typing import Any, Final
 from ...harness.records.texts import counted, duration
 from ...integrations.templates import rendered
 from ..coverage.output import COLUMNS, rows, summary
-from .curves import HEIGHT, WIDTH, curves
-from .data import LOST, TONES, ReportData, ShownRun, ShownTest, Tone
+from .data import LOST, TONES, ReportData, ShownTest, Tone
 from .lanes import timeline
 from .summary import is_failed, points
 
 _FOLDER: Final = Path(__file__).with_name("page")
+#: So many waits of a schedule are named.
+_NAMED: Final = 8
 
 
 def page(data: ReportData) -> str:
@@ -26,7 +27,6 @@ def page(data: ReportData) -> str:
     Raises:
         ImportError: when Jinja2 is not installed.
     """
-    schedules = curves((*_runs(data.tests), *data.simulated))
     ids = _ids(data)
     groups = _groups(data.tests, ids)
     values = {
@@ -37,20 +37,14 @@ def page(data: ReportData) -> str:
         "rows": list(rows(data.coverage)) if data.coverage is not None else [],
         "columns": (*COLUMNS, "not seen"),
         "summary": " ".join(summary(data.coverage)) if data.coverage is not None else "",
-        "curves": schedules,
-        "size": (WIDTH, HEIGHT),
-        "sections": list(_sections(data, len(schedules))),
-        "is_empty": not (data.tests or data.maps or schedules),
+        "schedules": [(one, _waits_text(one.waits)) for one in data.schedules],
+        "tones": TONES,
+        "sections": list(_sections(data)),
+        "is_empty": not (data.tests or data.maps or data.schedules),
     }
     text = rendered(_FOLDER, "page.html", values, {"parts": _parts})
     # A call may have half of a surrogate pair, which UTF-8 does not have.
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _runs(tests: Iterable[ShownTest]) -> Iterator[ShownRun]:
-    for test in tests:
-        for job in test.jobs:
-            yield ShownRun(job.name, job.attempts, job.outcome)
 
 
 def _ids(data: ReportData) -> dict[int, str]:
@@ -78,7 +72,7 @@ def _groups(tests: Iterable[ShownTest], ids: dict[int, str]) -> list[_Group]:
     return sorted(groups, key=lambda group: group.tests[0].rank())
 
 
-def _sections(data: ReportData, schedules: int) -> Iterator[tuple[str, str, int, Tone | None]]:
+def _sections(data: ReportData) -> Iterator[tuple[str, str, int, Tone | None]]:
     """Yield the id, the name and the number of things of each section, and its tone if something is wrong."""
     if data.maps:
         is_bad = any(drawn["tone"] == "bad" for drawn in data.maps)
@@ -92,8 +86,8 @@ def _sections(data: ReportData, schedules: int) -> Iterator[tuple[str, str, int,
         )
     if data.coverage is not None:
         yield "coverage", "Job coverage", len(data.coverage.jobs), None
-    if schedules:
-        yield "retries", "Retries", schedules, None
+    if data.schedules:
+        yield "retries", "Retries", len(data.schedules), None
     if data.findings is not None:
         yield "lint", "Lint", len(data.findings), "wait" if data.findings else None
 
@@ -171,6 +165,12 @@ class _Group:
         """How many of the tests have which outcome: `18 passed, 2 failed`."""
         counts = Counter(view.test.outcome for view in self.tests)
         return ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(counts.items()))
+
+
+def _waits_text(waits: Sequence[float]) -> str:
+    named = ", ".join(map(duration, waits[:_NAMED]))
+    more = f" and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
+    return f"{counted(len(waits), 'wait')}, {duration(sum(waits))} in all: {named}{more}"
 
 
 def _parts(name: str) -> list[str]:

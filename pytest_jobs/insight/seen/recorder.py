@@ -216,14 +216,13 @@ def _traceback_text(error: BaseException) -> str:
 
 
 def _delivery(delivery: Delivery, record: int) -> SeenDelivery:
-    error, bounds = delivery.error, delivery.wait_bounds
+    error = delivery.error
     return SeenDelivery(
         record,
         delivery.status,
         delivery.at_ns,
         delivery.ended_ns,
-        None if delivery.wait is None else _ns(delivery.wait),
-        None if bounds is None else (_ns(bounds[0]), _ns(bounds[1])),
+        None if delivery.wait is None else delivery.wait // timedelta(microseconds=1) * 1_000,
         "" if error is None else error_text(error),
         []
         if error is None
@@ -232,10 +231,6 @@ def _delivery(delivery: Delivery, record: int) -> SeenDelivery:
         None if delivery.next is None else delivery.next.sequence,
         [one.sequence for one in delivery.enqueued],
     )
-
-
-def _ns(delta: timedelta) -> int:
-    return delta // timedelta(microseconds=1) * 1_000
 
 
 def _job_of(record: JobRecord) -> SeenJob:

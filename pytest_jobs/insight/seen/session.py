@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -51,8 +51,6 @@ class SeenDelivery(NamedTuple):
     began_ns: int
     ended_ns: int
     wait_ns: int | None
-    #: The shortest and longest that jitter could have made the wait.
-    bounds_ns: tuple[int, int] | None
     #: The error in a line; "" without one.
     error: str
     #: The names of its classes, the nearest first, as in `["Timeout", "OSError"]`.
@@ -152,31 +150,6 @@ class SeenTest:
             for one in several:
                 yield one.job
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "nodeid": self.nodeid,
-            "outcome": self.outcome,
-            "froze_ns": self.froze_ns,
-            **{name: _plain(getattr(self, name)) for name in _LISTS},
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> SeenTest:
-        """Return the test that `to_dict` wrote."""
-        return cls(
-            data["nodeid"],
-            data["outcome"],
-            data["froze_ns"],
-            [SeenRecord(one[0], SeenJob(*one[1]), *one[2:]) for one in data["records"]],
-            [_delivery(one) for one in data["deliveries"]],
-            [SeenTimeline(SeenJob(*job), [*map(_delivery, d)]) for job, d in data["timelines"]],
-            [_check(one) for one in data["checks"]],
-            [SeenFiring(*one) for one in data["firings"]],
-        )
-
-
-_LISTS = ("records", "deliveries", "timelines", "checks", "firings")
-
 
 @dataclass
 class SeenSession:
@@ -184,36 +157,6 @@ class SeenSession:
 
     tests: list[SeenTest] = field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"tests": [test.to_dict() for test in self.tests]}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> SeenSession:
-        """Return the session that `to_dict` wrote."""
-        return cls([SeenTest.from_dict(test) for test in data["tests"]])
-
     def add(self, other: SeenSession) -> None:
         """Take over what another process saw."""
         self.tests += other.tests
-
-
-def _plain(value: Any) -> Any:
-    """Return named tuples as lists, at every depth, as JSON has them."""
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value
-
-
-def _delivery(data: Any) -> SeenDelivery:
-    delivery = SeenDelivery(*data)
-    bounds = delivery.bounds_ns
-    return delivery if bounds is None else delivery._replace(bounds_ns=(bounds[0], bounds[1]))
-
-
-def _check(data: Any) -> SeenCheck:
-    check = SeenCheck(*data)
-    return check._replace(
-        job=SeenJob(*check.job),
-        points=[SeenPoint(*one) for one in check.points],
-        failures=[SeenFailure(*one[:3], SeenPoint(*one[3])) for one in check.failures],
-    )

@@ -11,7 +11,7 @@ from ...errors import LintSettingsError
 from ...harness.records.texts import counted
 from ...insight.baseline import compare
 from ...insight.coverage.coverage import JobCoverage, job_coverage
-from ...insight.coverage.output import as_json, as_xml, summary, table
+from ...insight.coverage.output import as_json, summary, table
 from ...insight.lint.basis.settings import read_settings
 from ..settings.options import CoverageOptions
 from .importing import importing
@@ -59,12 +59,11 @@ class CoveragePlugin:
         self.coverage = coverage = job_coverage(
             self._recording.seen, root, self._settings, self._importing.running
         )
-        for name, path in self._options.reports:
+        for _, path in self._options.reports:
             if path is not None:
-                text = as_xml(coverage) if name == "xml" else as_json(coverage)
                 try:
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_text(text, "utf-8")
+                    path.write_text(as_json(coverage), "utf-8")
                 except OSError as error:
                     self._unwritten.append(f"{path} could not be written: {error.strerror}.")
         if self._options.baseline is not None:

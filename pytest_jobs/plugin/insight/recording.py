@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -72,14 +73,14 @@ class Recording:
         """Send what was seen to the controller."""
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
-            output[_KEY] = self.seen.to_dict()
+            output[_KEY] = pickle.dumps(self.seen)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Add what a worker of pytest-xdist saw."""
         found = getattr(node, "workeroutput", {}).get(_KEY)
         if found is not None:
-            self.seen.add(SeenSession.from_dict(found))
+            self.seen.add(pickle.loads(found))  # noqa: S301  from a worker of our own
 
 
 def recording(config: pytest.Config, audience: Audience) -> Recording:

@@ -21,7 +21,7 @@ from ...insight.coverage.coverage import JobCoverage, job_coverage
 from ...insight.lint.basis.settings import read_settings
 from ...insight.lint.linter import lint
 from ...insight.report.data import ReportData
-from ...insight.report.filling import shown_maps, shown_tests, simulated_runs
+from ...insight.report.filling import schedules, shown_maps, shown_tests
 from ...insight.report.making import page
 from ..settings.options import session_options
 from .covering import CoveragePlugin
@@ -82,10 +82,12 @@ class Reporting:
 
     def _data(self, session: pytest.Session) -> ReportData:
         seen = self._recording.seen
+        repeats = session_options(self._config).attack == "crash"
+        shown = shown_tests(seen.tests, first_runs=repeats)
         return ReportData(
             self._config.rootpath.name,
-            shown_tests(seen.tests, first_runs=session_options(self._config).attack == "crash"),
-            tuple(simulated_runs(seen.tests)),
+            shown,
+            schedules(seen.tests, shown),
             self._coverage(),
             shown_maps(seen.tests),
             self._findings(),

@@ -369,7 +369,6 @@ def _annotates(config: pytest.Config) -> bool:
 _FORMATS: Final = {
     "term": None,
     "term-all": None,
-    "xml": "job-coverage.xml",
     "json": "job-coverage.json",
 }
 
@@ -402,7 +401,7 @@ def _coverage(config: pytest.Config) -> CoverageOptions | None:
         name, _, file = text.partition(":")
         if name not in _FORMATS or (file and _FORMATS[name] is None):
             raise pytest.UsageError(
-                f"{reported} is {text!r}; valid are term, term-all, xml:FILE and json:FILE."
+                f"{reported} is {text!r}; valid are term, term-all and json:FILE."
             )
         directory = config.invocation_params.dir if is_flag else _beside_ini_file(config)
         default = _FORMATS[name]

@@ -2,7 +2,7 @@
 
 from pytest_jobs.insight.coverage.cases import Case
 from pytest_jobs.insight.coverage.coverage import CoveredJob, JobCoverage, Site
-from pytest_jobs.insight.report.data import ReportData, ShownAttempt, ShownJob, ShownTest
+from pytest_jobs.insight.report.data import ReportData, Schedule, ShownAttempt, ShownJob, ShownTest
 
 DAY = 86_400.0
 
@@ -31,12 +31,8 @@ CHECKOUT = ShownTest(
             0.0,
             parent=0,
             attempts=(
-                ShownAttempt(
-                    1, 0.0, 4.0, "retried", 3.0, (3.0, 3.6), "Timeout: no answer", 0.031, 5
-                ),
-                ShownAttempt(
-                    2, 7.0, 7.0, "retried", 18.0, (18.0, 20.0), "Timeout: no answer", 0.012, 8
-                ),
+                ShownAttempt(1, 0.0, 4.0, "retried", 3.0, "Timeout: no answer", 0.031, 5),
+                ShownAttempt(2, 7.0, 7.0, "retried", 18.0, "Timeout: no answer", 0.012, 8),
                 ShownAttempt(3, 25.0, 25.0, "performed", seconds=0.014, order=9),
             ),
             outcome="performed",
@@ -285,7 +281,7 @@ FINDINGS = (
 SESSION = ReportData(
     "shop",
     (CHECKOUT, SIGN_UP, QUIET),
-    (),
+    [Schedule(["shop.charge"], (3.0, 18.0), "performed")],
     COVERAGE,
     (MAP,),
     FINDINGS,

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pytest_jobs import job, retry_on
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.harness.jobs import Jobs
-from pytest_jobs.insight.report.filling import shown_tests, simulated_runs
+from pytest_jobs.insight.report.data import Schedule
+from pytest_jobs.insight.report.filling import schedules, shown_tests
 from pytest_jobs.insight.report.lanes import timeline
 from pytest_jobs.insight.seen.recorder import Recorder
 
@@ -175,13 +176,25 @@ def test_a_test_without_jobs_is_not_shown():
     assert shown_tests(seen(lambda jobs: None)) == []
 
 
-def test_a_simulation_is_a_run_of_its_own():
-    tests = seen(lambda jobs: jobs.simulate_retries(charge, raising=TimeoutError))
-    [run] = simulated_runs(tests)
+def test_of_a_job_the_longest_schedule_counts_and_jobs_with_the_same_one_share_it():
+    def failing(jobs):
+        charge.perform_later(7, error=True)
+        jobs.perform_due()
 
-    assert run.outcome == "exhausted"
-    assert [(one.at, one.wait) for one in run.attempts] == [(0.0, 3.0), (3.0, 3.0), (6.0, None)]
-    assert shown_tests(tests) == []
+    def simulated(jobs):
+        jobs.simulate_retries(charge, raising=TimeoutError)
+
+    tests = [*seen(failing), *seen(simulated)]
+    shown = shown_tests(tests)
+    name = shown[0].jobs[0].name
+
+    assert schedules(tests[:1], shown) == [Schedule([name], (3.0,), "pending")]
+    assert schedules(tests, shown) == [Schedule([name], (3.0, 3.0), "exhausted")]
+    assert len(shown) == 1
+
+    other = replace(shown[0].jobs[0], name="other")
+    both = [replace(shown[0], jobs=(*shown[0].jobs, other))]
+    assert schedules([], both) == [Schedule(["other", name], (3.0,), "pending")]
 
 
 def test_of_a_test_that_was_repeated_the_first_run_is_shown_where_that_is_asked_for():

@@ -13,7 +13,7 @@ from report_sample import CHECKOUT, COVERAGE, MAP, QUIET, SESSION, SIGN_UP
 import pytest_jobs.insight.report
 from pytest_jobs.insight.coverage.coverage import JobCoverage
 from pytest_jobs.insight.coverage.output import COLUMNS
-from pytest_jobs.insight.report.data import ReportData, ShownAttempt, ShownRun, ShownTest
+from pytest_jobs.insight.report.data import ReportData, Schedule, ShownTest
 from pytest_jobs.insight.report.making import page
 
 VOID = {
@@ -183,7 +183,6 @@ def test_a_sign_is_never_without_a_word(whole):
         "failed",
         "passed",
         "passed",
-        "2 waits, 21s in all: 3s, 18s",
     ]
     for word in ("DUPLICATE", "safe", "not tried", "not explored", "exhausted"):
         assert word in whole.text
@@ -219,10 +218,10 @@ def test_coverage_is_the_table_of_the_terminal_and_only_what_a_check_found_is_re
     assert "shop/tasks.py:42" in whole.text
 
 
-def test_a_curve_says_in_words_what_it_draws(whole):
-    [curve] = [one for one in whole.all("svg") if one.get("class") == "curve"]
-
-    assert curve["aria-label"] == "2 waits, 21s in all: 3s, 18s"
+def test_a_schedule_of_retries_is_a_sentence(whole):
+    assert "2 waits, 21s in all: 3s, 18s" in whole.text
+    many = Page(page(ReportData("shop", schedules=[Schedule(["pay"], range(1, 26), "failed")])))
+    assert "25 waits, 5m 25s in all: 1s, 2s, 3s, 4s, 5s, 6s, 7s, 8s and 17 more" in many.text
 
 
 EVIL = "</script><script>alert(1)</script><!--\"'&\u2028\ud800"
@@ -243,8 +242,8 @@ def test_hostile_text_stays_text():
     }
     finding = {"rule": EVIL, "path": EVIL, "line": 1, "message": EVIL}
     coverage = JobCoverage([replace(COVERAGE.jobs[0], name=EVIL, verdict=EVIL)], [EVIL])
-    simulated = ShownRun(EVIL, (ShownAttempt(1, 0.0, 0.0, "retried", 3.0),), "retried")
-    text = page(ReportData(EVIL, (test,), (simulated,), coverage, (hostile,), (finding,), (EVIL,)))
+    schedule = Schedule([EVIL], (3.0,), "retried")
+    text = page(ReportData(EVIL, (test,), (schedule,), coverage, (hostile,), (finding,), (EVIL,)))
     parsed = Page(text)
 
     assert "<script>alert" not in text

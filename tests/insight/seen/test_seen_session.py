@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import pickle
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,6 @@ from pytest_jobs.errors import NotIdempotent
 from pytest_jobs.exploration.report.audience import Audience, audience
 from pytest_jobs.harness.jobs import Jobs
 from pytest_jobs.insight.seen.recorder import Recorder
-from pytest_jobs.insight.seen.session import SeenSession
 
 
 class Mail:
@@ -57,7 +56,7 @@ def send(user_id):
 
 
 def session_of(body, *, nodeid="test_it", **options):
-    """Return what a recorder has seen of a function that ran in a harness, after a trip through JSON."""
+    """Return what a recorder has seen of a function that ran in a harness, as another process gets it."""
     recorder = Recorder(**options)
     reader = Audience(nodeid)
     reader.when_checked.append(recorder.checked)
@@ -69,7 +68,7 @@ def session_of(body, *, nodeid="test_it", **options):
     finally:
         audience.reset(token)
     recorder.ended(nodeid, "passed")
-    return SeenSession.from_dict(json.loads(json.dumps(recorder.session.to_dict())))
+    return pickle.loads(pickle.dumps(recorder.session))
 
 
 def seen(body, **options):
