@@ -41,8 +41,6 @@ class ShownAttempt:
     wait: float | None = None
     #: The error in one line; empty without one.
     error: str = ""
-    #: How many seconds it took in reality; None where nobody measured.
-    seconds: float | None = None
     #: Its place among everything that happened in the test.
     order: int = 0
     #: Where the error was raised; empty without one.

@@ -121,7 +121,6 @@ def _attempt(
         delivery.status,
         None if delivery.wait_ns is None else delivery.wait_ns / _SECOND,
         delivery.error,
-        delivery.seconds,
         order,
         delivery.traceback,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 from ...harness.records.texts import counted, duration
 from ...integrations.templates import rendered
 from ..coverage.output import COLUMNS, rows, summary
-from .data import LOST, TONES, ReportData, ShownTest, Tone
+from .data import LOST, TONES, ReportData, ShownTest
 from .lanes import timeline
 from .summary import is_failed, points
 
@@ -39,7 +39,8 @@ def page(data: ReportData) -> str:
         "summary": " ".join(summary(data.coverage)) if data.coverage is not None else "",
         "schedules": [(one, _waits_text(one.waits)) for one in data.schedules],
         "tones": TONES,
-        "sections": list(_sections(data)),
+        "has_failed": any(map(is_failed, data.tests)),
+        "has_findings": any(drawn["tone"] == "bad" for drawn in data.maps),
         "is_empty": not (data.tests or data.maps or data.schedules),
     }
     text = rendered(_FOLDER, "page.html", values, {"parts": _parts})
@@ -72,26 +73,6 @@ def _groups(tests: Iterable[ShownTest], ids: dict[int, str]) -> list[_Group]:
     return sorted(groups, key=lambda group: group.tests[0].rank())
 
 
-def _sections(data: ReportData) -> Iterator[tuple[str, str, int, Tone | None]]:
-    """Yield the id, the name and the number of things of each section, and its tone if something is wrong."""
-    if data.maps:
-        is_bad = any(drawn["tone"] == "bad" for drawn in data.maps)
-        yield "maps", "Checks", len(data.maps), "bad" if is_bad else None
-    if data.tests:
-        yield (
-            "timelines",
-            "Tests",
-            len(data.tests),
-            "bad" if any(map(is_failed, data.tests)) else None,
-        )
-    if data.coverage is not None:
-        yield "coverage", "Job coverage", len(data.coverage.jobs), None
-    if data.schedules:
-        yield "retries", "Retries", len(data.schedules), None
-    if data.findings is not None:
-        yield "lint", "Lint", len(data.findings), "wait" if data.findings else None
-
-
 @dataclass(frozen=True, slots=True)
 class _TestView:
     """One test, as the template shows it."""
@@ -100,10 +81,8 @@ class _TestView:
     id: str
 
     @property
-    def tone(self) -> Tone:
-        return (
-            "bad" if is_failed(self.test) else "quiet" if self.test.outcome == "skipped" else "ok"
-        )
+    def tone(self) -> str:
+        return {"passed": "ok", "skipped": "quiet"}.get(self.test.outcome, "bad")
 
     def rank(self) -> int:
         """Return a lower number for a test that a reader looks for first."""
@@ -120,29 +99,20 @@ class _TestView:
         return " ".join((self.test.nodeid, *names)).lower()
 
     @property
-    def kinds(self) -> list[str]:
-        """What the filter looks at."""
-        attempts = [attempt for job in self.test.jobs for attempt in job.attempts]
-        outcomes = {job.outcome for job in self.test.jobs}
-        kinds = {
-            "failed": is_failed(self.test),
-            "retried": any(attempt.status == "retried" for attempt in attempts),
-            "lost": not outcomes.isdisjoint(LOST),
-            "pending": "pending" in outcomes,
-        }
-        return [kind for kind, is_so in kinds.items() if is_so]
-
-    @property
-    def marks(self) -> list[tuple[Tone, str]]:
-        """How jobs have ended that were not done at once, with how many there are of them."""
+    def ended(self) -> dict[str, int]:
+        """How many jobs were not done at once, by how they have ended."""
         jobs = self.test.jobs
         ended = Counter(job.outcome for job in jobs)
         ended["retried"] = sum(one.status == "retried" for job in jobs for one in job.attempts)
-        return [
-            (TONES[name], f"{ended[name]:,} {name}")
-            for name in (*LOST, "retried", "pending")
-            if ended[name]
-        ]
+        return {name: ended[name] for name in (*LOST, "retried", "pending") if ended[name]}
+
+    @property
+    def kinds(self) -> list[str]:
+        """What the filter looks at."""
+        ended = self.ended
+        kinds = [name for name in ("retried", "pending") if name in ended]
+        kinds += [] if ended.keys().isdisjoint(LOST) else ["lost"]
+        return [*kinds, "failed"] if is_failed(self.test) else kinds
 
     @property
     def counts(self) -> str:

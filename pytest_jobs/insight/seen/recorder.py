@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from time import perf_counter
 from types import CodeType, FrameType
 from typing import Any, Final, Protocol
 
@@ -169,8 +168,8 @@ class _Notes:
     """What records and deliveries of a harness do not know themselves, noted while it happens."""
 
     def __init__(self, jobs: Jobs, recorder: Recorder) -> None:
-        #: By the record, while it is performed: how many records there were, and the real time.
-        self._running: dict[JobRecord, tuple[int, float]] = {}
+        #: By the record, while it is performed: how many records there were when it began.
+        self._running: dict[JobRecord, int] = {}
         #: By the delivery: what is added to it.
         self._done: dict[Delivery, dict[str, Any]] = {}
         #: By the sequence of a record: the file and the line that enqueued it.
@@ -194,17 +193,16 @@ class _Notes:
             self.places[len(self._records) - 1] = frame.f_code.co_filename, frame.f_lineno
 
     def _begun(self, record: JobRecord, known: int) -> None:
-        self._running[record] = known, perf_counter()
+        self._running[record] = known
 
     def _delivered(self, delivery: Delivery) -> None:
-        begun = self._running.pop(delivery.record, None)
+        known = self._running.pop(delivery.record, None)
         # Those of a sandbox are not kept.
-        if begun is None or self._deliveries[-1:] != [delivery]:
+        if known is None or self._deliveries[-1:] != [delivery]:
             return
         error = delivery.error if self._recorder.with_arguments else None
         self._done[delivery] = {
-            "known": begun[0],
-            "seconds": round(perf_counter() - begun[1], 6),
+            "known": known,
             "asserted": self._recorder.is_followed(),
             # Later its frames are gone.
             "traceback": "" if error is None else _traceback_text(error),

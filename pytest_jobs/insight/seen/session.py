@@ -62,8 +62,6 @@ class SeenDelivery(NamedTuple):
     enqueued: list[int]
     #: How many records there were when it began; 0 in a simulation.
     known: int = 0
-    #: The seconds that it took in reality; None in a simulation.
-    seconds: float | None = None
     #: Whether the test has an assertion that follows.
     asserted: bool = False
     #: Where the error was raised; "" without one, and when arguments were not asked for.

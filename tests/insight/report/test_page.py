@@ -169,7 +169,7 @@ def test_a_test_has_its_name_its_counts_and_its_rows(whole):
     assert "1 exhausted · 2 retried · 1 pending · 5 jobs · 1h 1m 40s" in whole.text
     assert [len(test["lanes"]) for test in whole.data] == [5, 3, 1]
     assert [one["data-kinds"] for one in whole.all("details") if "data-kinds" in one] == [
-        "failed retried lost pending",
+        "retried pending lost failed",
         "lost",
         "",
     ]
