@@ -108,11 +108,10 @@ class CoveredJob:
     def explore(self, check: SeenCheck) -> None:
         """Take note of a check."""
         self.count("performed", "asserted")
-        names = [name for name in check.names if name not in check.nothing_to_try]
-        self.histories += [name for name in names if name not in self.histories]
-        self.points = max(self.points, len(check.points))
-        self.is_explored |= check.histories >= check.planned
-        self.verdict = self.verdict or next((one.verdict for one in check.failures), "")
+        self.histories += [name for name in check.names if name not in self.histories]
+        self.points = max(self.points, check.points)
+        self.is_explored |= check.is_whole
+        self.verdict = self.verdict or check.verdict
 
 
 @dataclass

@@ -110,7 +110,7 @@ class _TestView:
     def kinds(self) -> list[str]:
         """What the filter looks at."""
         ended = self.ended
-        kinds = [name for name in ("retried", "pending") if name in ended]
+        kinds: list[str] = [name for name in ("retried", "pending") if name in ended]
         kinds += [] if ended.keys().isdisjoint(LOST) else ["lost"]
         return [*kinds, "failed"] if is_failed(self.test) else kinds
 

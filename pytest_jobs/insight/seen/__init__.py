@@ -2,7 +2,7 @@
 
 - `session`: the values. `SeenSession` has a `SeenTest` for each harness that was open: `records` (enqueued jobs),
   `deliveries` (attempts with virtual times, waits, errors), `timelines` (of `simulate_retries`), `checks` (of
-  `check_idempotent`: histories, points, failures) and `firings` (of recurring tasks). Read this first.
+  `check_idempotent`: histories, points, verdicts) and `firings` (of recurring tasks). Read this first.
 - `recorder`: makes these values of harnesses and checks while tests run.
 
 All values are plain, so that a session travels from a worker of pytest-xdist, and comes together with others by

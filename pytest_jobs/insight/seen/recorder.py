@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from types import CodeType, FrameType
@@ -20,10 +20,8 @@ from .assertions import last_assertion
 from .session import (
     SeenCheck,
     SeenDelivery,
-    SeenFailure,
     SeenFiring,
     SeenJob,
-    SeenPoint,
     SeenRecord,
     SeenSession,
     SeenTest,
@@ -226,8 +224,6 @@ def _delivery(delivery: Delivery, record: int) -> SeenDelivery:
         if error is None
         else [cls.__name__ for cls in type(error).__mro__ if cls not in _EVERY_ERROR],
         [*delivery.aftermath],
-        None if delivery.next is None else delivery.next.sequence,
-        [one.sequence for one in delivery.enqueued],
     )
 
 
@@ -250,39 +246,11 @@ def seen_job(bridge: Any, name: str, job: object) -> SeenJob:
 
 
 def _check(job: SeenJob, exploration: Any) -> SeenCheck:
-    rest = exploration.rest
-    first = [] if exploration.failure is None else [exploration.failure]
-    failures = first if rest is None else rest.failures
-    points = _points(exploration.points)
+    failure = exploration.failure
     return SeenCheck(
         job,
-        exploration.call,
-        [*exploration.names],
-        [*exploration.nothing_to_try],
-        exploration.histories,
-        exploration.planned,
-        points,
-        [_failure(failure, points) for failure in failures],
-    )
-
-
-def _points(points: Iterable[Any]) -> list[SeenPoint]:
-    """Return the points; an effect has the line that made it."""
-    found: list[SeenPoint] = []
-    file, line = "", 0
-    for point in points:
-        if point.kind == "line":
-            file, line = point.filename, point.line
-        found.append(SeenPoint(point.kind, file, line, point.text))
-    return found
-
-
-def _failure(failure: Any, points: Sequence[SeenPoint]) -> SeenFailure:
-    plan, verdict = failure.plan, failure.verdict
-    index = plan.index
-    return SeenFailure(
-        plan.name,
-        verdict.word,
-        verdict.what,
-        SeenPoint("", "", 0, "") if index is None else points[index],
+        [name for name in exploration.names if name not in exploration.nothing_to_try],
+        exploration.histories >= exploration.planned and not exploration.inconclusive,
+        len(exploration.points),
+        "" if failure is None else failure.verdict.word,
     )

@@ -57,9 +57,6 @@ class SeenDelivery(NamedTuple):
     error_classes: list[str]
     #: The functions that ran because the job was given up.
     aftermath: list[str]
-    #: The sequences of the next attempt and of what the job enqueued while it ran.
-    next: int | None
-    enqueued: list[int]
     #: How many records there were when it began; 0 in a simulation.
     known: int = 0
     #: Whether the test has an assertion that follows.
@@ -75,44 +72,17 @@ class SeenTimeline(NamedTuple):
     deliveries: list[SeenDelivery]
 
 
-class SeenPoint(NamedTuple):
-    """A point of the clean run of a check."""
-
-    #: "line", or "before" or "after" an effect, "await" or "awaited".
-    kind: str
-    #: Of an effect the line that made it.
-    file: str
-    line: int
-    text: str
-
-
-class SeenFailure(NamedTuple):
-    """A history of a check that did not end as a clean run does."""
-
-    history: str
-    verdict: str
-    #: The effect or the part of the state that differs.
-    what: str
-    #: Where the delivery was interrupted; all of it empty for nowhere.
-    point: SeenPoint
-
-
 class SeenCheck(NamedTuple):
     """One check of a job by `check_idempotent`, for one set of arguments."""
 
     job: SeenJob
-    #: The arguments, as in a call.
-    call: str
-    #: The histories that were asked for, and those among them that the job gives nothing to try for.
+    #: The histories that were asked for, and for which the job gives something to try.
     names: list[str]
-    nothing_to_try: list[str]
-    #: How many histories were carried out, of how many.
-    histories: int
-    planned: int
-    #: The points of the clean run.
-    points: list[SeenPoint]
-    #: The simplest failure first; empty for a check that passed.
-    failures: list[SeenFailure]
+    #: Whether all of them were carried out, and at how many points.
+    is_whole: bool
+    points: int
+    #: What the simplest history that fails ends in, such as DUPLICATE; "" for a check that passed.
+    verdict: str = ""
     #: What the report draws of it; None where nobody asked.
     map: dict[str, Any] | None = None
 

@@ -12,10 +12,8 @@ from pytest_jobs.insight.lint.basis.settings import LintSettings
 from pytest_jobs.insight.seen.session import (
     SeenCheck,
     SeenDelivery,
-    SeenFailure,
     SeenFiring,
     SeenJob,
-    SeenPoint,
     SeenRecord,
     SeenSession,
     SeenTest,
@@ -76,14 +74,8 @@ class Project:
         one = delivery(self.enqueued(), status, *errors, aftermath=aftermath)
         self.test.deliveries.append(one._replace(asserted=asserted))
 
-    def checked(self, *verdicts, histories=5):
-        nowhere = SeenPoint("", "", 0, "")
-        points = [SeenPoint("line", "app.py", 24, "...")] * 4
-        failures = [SeenFailure("twice", verdict, "pay", nowhere) for verdict in verdicts]
-        names = ["twice", "crash", "late"]
-        self.test.checks.append(
-            SeenCheck(self.job(), "", names, ["late"], histories, 5, points, failures)
-        )
+    def checked(self, *, is_whole=True, verdict=""):
+        self.test.checks.append(SeenCheck(self.job(), ["twice", "crash"], is_whole, 4, verdict))
 
     @property
     def coverage(self):
@@ -97,7 +89,7 @@ class Project:
 
 def delivery(record, status, *errors, aftermath=()):
     error = f"{errors[0]}: no" if errors else ""
-    return SeenDelivery(record, status, 0, 0, None, error, [*errors], [*aftermath], None, [])
+    return SeenDelivery(record, status, 0, 0, None, error, [*errors], [*aftermath])
 
 
 @pytest.fixture
@@ -178,17 +170,15 @@ def test_simulated_retries_show_rules_and_not_that_the_body_ran(project):
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "histories", "safety"),
+    ("found", "safety"),
     [
-        ((), 5, "explored at 4 points"),
-        ((), 3, "partly, at 4 points"),
-        (("DUPLICATE", "LOST"), 5, "DUPLICATE"),
+        ({}, "explored at 4 points"),
+        ({"is_whole": False}, "partly, at 4 points"),
+        ({"verdict": "DUPLICATE"}, "DUPLICATE"),
     ],
 )
-def test_a_check_counts_as_an_asserted_delivery_and_has_a_number_of_its_own(
-    project, verdicts, histories, safety
-):
-    project.checked(*verdicts, histories=histories)
+def test_a_check_counts_as_an_asserted_delivery_and_has_a_number_of_its_own(project, found, safety):
+    project.checked(**found)
     pay, send = rows(project.coverage)
 
     assert project.seen == {"performed": 1, "asserted": 1}
