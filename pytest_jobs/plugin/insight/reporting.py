@@ -19,7 +19,6 @@ from ...exploration.report.mapped import exploration_map
 from ...harness.records.texts import counted
 from ...insight.coverage.coverage import JobCoverage, job_coverage
 from ...insight.lint.basis.settings import read_settings
-from ...insight.lint.linter import lint
 from ...insight.report.data import ReportData
 from ...insight.report.filling import schedules, shown_maps, shown_tests
 from ...insight.report.making import page
@@ -133,12 +132,8 @@ class Reporting:
             self._importing.running,
         )
 
-    def _findings(self) -> list[dict[str, Any]]:
-        """Return the findings of --jobs-lint, or else those in the source alone."""
+    def _findings(self) -> list[dict[str, Any]] | None:
+        """Return the findings of --jobs-lint; None without that option."""
         plugin = self._config.pluginmanager.get_plugin("pytest_jobs_lint")
         found = plugin.findings if isinstance(plugin, LintPlugin) else None
-        if found is None:
-            root = self._config.rootpath
-            running = self._importing.running
-            found = lint([root], self._settings, base=root, running=running)
-        return [one._asdict() for one in found.found]
+        return None if found is None else [one._asdict() for one in found.found]
