@@ -161,7 +161,7 @@ MAP = {
             "lines": [
                 {
                     "number": 10,
-                    "text": "@app.task(acks_late=True)",
+                    "text": "@app.task",
                     "tone": "quiet",
                     "state": "",
                     "stories": [],
