@@ -35,7 +35,7 @@ from .histories.replay import Token, check_drawn_again, drawn_arguments, parsed_
 from .histories.verdicts import ERRORS
 from .report.audience import current_audience, kept_state
 from .report.explored import Explored, note_explored
-from .report.report import report_on
+from .report.report import report_on, semantics_text
 from .stores.account import Ignore
 from .worlds.here import Here, copied_text, copy_test, here, nothing_seen
 
@@ -350,6 +350,7 @@ class _Search:
         key = repr((args, kwargs))
         if key not in self.explorers:
             self.explorers[key] = Explorer(self._checked, args, kwargs)
+            self.explorers[key].exploration.semantics = semantics_text(self._checked)
         explorer = self.explorers[key]
         exploration = explorer.exploration
         # The clean runs are a part of it.
@@ -417,6 +418,7 @@ class _Search:
                     self._checked, exploration, exploration.failure, self._drawn
                 )
                 failed.args = (str(failed.report),)
+                exploration.replay = failed.report.replay
 
 
 def _errors_in(raised: BaseException) -> Generator[BaseException, None, None]:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from ..engine.points import Point, enclosing_function
 from ..histories.exploration import Exploration, Failure
 from ..histories.plans import HISTORIES
+from .report import STORY
 from .story import place_text, story
 
 Tone = Literal["ok", "bad", "quiet"]
@@ -63,6 +64,8 @@ def exploration_map(
         "verdict": verdict or (_SAFE if is_whole else "partly explored"),
         "tone": "bad" if verdict else "ok" if is_whole else "quiet",
         "summary": f"explored {shown.histories} of {shown.planned} histories at {shown.places}{more}",
+        "semantics": shown.semantics,
+        "replay": shown.replay,
         "files": list(_sources(shown, _Deaths(shown, failures), root)),
         "elsewhere": list(_other_histories(shown, failures)),
     }
@@ -167,6 +170,7 @@ def _other_histories(
         points = f" at {count} points" if count > 1 else ""
         yield {
             "title": f"{name}{points}: {first.verdict}",
+            "about": STORY[name],
             "tone": "bad",
             "text": story(first, exploration.reference),
         }

@@ -27,7 +27,7 @@ from .hints import Habits, accepting, hint
 from .story import executed_lines, story
 
 _AGAIN: Final = ", and the job was delivered again."
-_STORY: Final[Mapping[HistoryName, str]] = {
+STORY: Final[Mapping[HistoryName, str]] = {
     "twice": "It was delivered again after it was done.",
     "restart": "It was delivered again after it was done, in a new process.",
     "crash": f"The worker was killed{_AGAIN}",
@@ -158,6 +158,13 @@ class Report:
             "replay": str(self.token),
         }
 
+    @property
+    def replay(self) -> str:
+        """The command that carries out this one history."""
+        nodeid = self.audience.nodeid
+        pytest = f"pytest {quoted(nodeid)} " if nodeid else ""
+        return f"{pytest}{self.audience.audit}--jobs-replay={self.token}"
+
     # The first line
 
     def _headline(self) -> str:
@@ -178,7 +185,7 @@ class Report:
         return f"the last delivery {end}{where}\n{kept or 'the state is as after one clean run.'}"
 
     def _in_short(self) -> str:
-        text = _STORY[self.history]
+        text = STORY[self.history]
         if self.failure.plan.outage:
             text = text.replace("The worker was killed", "The machine went")
         if self.failure.plan.second is not None:
@@ -198,8 +205,6 @@ class Report:
     # The last lines
 
     def _closing(self) -> list[str]:
-        nodeid = self.audience.nodeid
-        pytest = f"pytest {quoted(nodeid)} " if nodeid else ""
         return [
             self._what_was_drawn(),
             "" if self.audience.verbose else self._also_fails(),
@@ -207,7 +212,7 @@ class Report:
             f"world: {self.exploration.world}" if self.exploration.world else "",
             f"hint: {self.hint}",
             self.semantics,
-            f"replay: {pytest}{self.audience.audit}--jobs-replay={self.token}",
+            f"replay: {self.replay}",
         ]
 
     def _what_was_drawn(self) -> str:
@@ -287,7 +292,7 @@ def report_on(
         exploration,
         failure,
         token_of(plan, checked.name, others, arguments),
-        _semantics_text(checked),
+        exploration.semantics,
         current_audience(),
         other_name(others, plan.other) if plan.name == "out_of_order" else "",
         checked.options.at_least_once,
@@ -311,7 +316,7 @@ def _named(
             yield parameters[place] if known else f"args[{place}]", exploration.args[place]
 
 
-def _semantics_text(checked: CheckedJob) -> str:
+def semantics_text(checked: CheckedJob) -> str:
     """Return in one line what becomes of a job that raises, and of one that is killed."""
     bridge, found = checked.target.bridge, checked.semantics
     if isinstance(bridge, FunctionBridge):

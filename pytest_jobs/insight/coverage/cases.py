@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
 from ...bridges.libraries.known import EVERY, library_named
 from ..source.jobs import DeclaredJob, constant, is_true, keywords
@@ -15,16 +16,18 @@ from ..source.workers import Workers
 Kind: TypeAlias = Literal[
     "enqueued",
     "performed",
+    "asserted",
     "retried",
     "exhausted",
     "discarded",
     "rescued",
     "callback",
     "halted",
-    "explored",
     "fired",
 ]
 
+#: What happens to every job, and to each by itself.
+OF_EVERY_JOB: Final[tuple[Kind, ...]] = ("enqueued", "performed", "asserted")
 #: How a delivery of the core has ended whose callbacks ran.
 _BODY_RAN: Final = frozenset(("performed", "retried", "exhausted", "discarded", "failed"))
 _FAILED: Final = frozenset(("exhausted", "failed"))
@@ -47,8 +50,9 @@ _CRON_JOBS: Final = ("arq.cron", "arq.cron.cron", "saq.CronJob", "saq.job.CronJo
 _REPEATED: Final = ("interval", "cron", "IntervalTrigger", "CronTrigger")
 
 
-class Case(NamedTuple):
-    """One thing that can happen to a job."""
+@dataclass(eq=False)
+class Case:
+    """One thing that can happen to a job, and how often it was seen."""
 
     kind: Kind
     #: How a table names it.
@@ -61,6 +65,7 @@ class Case(NamedTuple):
     errors: tuple[str, ...] = ()
     #: The function that must have run; of a recurring task its key.
     name: str = ""
+    count: int = 0
 
 
 #: A class, and the module in which it is.
@@ -74,6 +79,8 @@ class Cases:
         self._project = project
         #: The recurring tasks of each job, by its body: the keys, "" for a task of the job's library.
         self._recurring: dict[int, dict[str, None]] = {}
+        #: The calls that make a job recur, by identity: they enqueue nothing.
+        self.schedules: set[int] = set()
         names = {
             name: job
             for job in project.jobs_of("celery")
@@ -92,6 +99,7 @@ class Cases:
                 function = _recurring_function(call, module, project)
                 if function is None:
                     continue
+                self.schedules.add(id(call))
                 named = constant(function)
                 found = (
                     project.job_named(named)
@@ -108,13 +116,12 @@ class Cases:
     def of(self, job: DeclaredJob) -> list[Case]:
         """Return the cases of a job, in the order in which a table lists them."""
         line = job.body.lineno
-        found = [Case("enqueued", "enqueued", line), Case("performed", "performed", line)]
+        found = [Case(kind, kind, line) for kind in OF_EVERY_JOB]
         found += self._of_core(job) if job.library == "core" else self._of_library(job)
         found += [
             Case("fired", f"recurring {key}" if key else "recurring", line, name=key)
             for key in self._recurring.get(id(job.body), ())
         ]
-        found.append(Case("explored", "check_idempotent", line))
         return found
 
     def bases(self, job: DeclaredJob) -> list[Base]:
