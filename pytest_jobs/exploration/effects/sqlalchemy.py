@@ -19,14 +19,7 @@ from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.engine.default import DefaultDialect
 
 from ...harness.records.patches import Patches
-from ..engine.acts import (
-    Act,
-    acting,
-    looking,
-    note_connection,
-    refuse_delivery,
-    watcher,
-)
+from ..engine.acts import Act, acting, looking, note_connection, refuse_delivery, watcher
 from .sql.basis.driver import own_connection
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
 from .sql.basis.transactions import Delivery
