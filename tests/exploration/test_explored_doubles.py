@@ -39,7 +39,10 @@ def world_of(make, *, by=fake, **options):
     return world
 
 
-both = pytest.mark.parametrize("by", [fake, effects.wrap], ids=["fake", "wrap"])
+#: Both have the same receiver and the same proxies.
+both = pytest.mark.parametrize(
+    "by", [fake, pytest.param(effects.wrap, marks=pytest.mark.wide)], ids=["fake", "wrap"]
+)
 
 
 def marked_after(do):
@@ -116,13 +119,16 @@ def test_data_of_a_service_is_what_it_was():
         def pay(self):
             return self.receipt
 
+        def all_names(self):
+            return self.names
+
     receipt, names = Receipt(7), ["a"]
     with fake(app, "service", Shop(receipt, names)) as service:
-        assert app.service.names is names
+        assert app.service.names is app.service.all_names() is names
         assert app.service.pay() is receipt
         assert app.service.pay().total() == 100
 
-    assert service.calls == [("pay",), ("pay",)]
+    assert service.calls == [("all_names",), ("pay",), ("pay",)]
 
 
 # Clients that methods return
@@ -226,12 +232,6 @@ async def put_in_each_that_comes():
 def test_a_method_of_a_client_in_a_collection_is_an_effect(job, what, by):
     with pytest.raises(DuplicateEffect, match=rf"DUPLICATE service\.{what}"):
         check_idempotent(job, world=world_of(Chats, by=by))
-
-
-def test_a_collection_without_clients_is_the_very_one_that_the_service_has():
-    names = ["a"]
-    with fake(app, "service", types.SimpleNamespace(names=lambda: names)):
-        assert app.service.names() is names
 
 
 class Reservation:

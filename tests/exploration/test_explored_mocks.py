@@ -503,6 +503,7 @@ def test_the_lines_of_a_function_that_answers_are_one_step():
     assert not any(point.function == "total" for point in explored.explorations[0].points)
 
 
+@pytest.mark.wide
 def test_what_hears_of_mocks_stays_between_checks_and_ends_with_the_session(pytester):
     pytester.makepyfile(
         conftest="""
