@@ -108,7 +108,7 @@ def pay_with_engine(number):
         session.commit()
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", pytest.param("file", marks=pytest.mark.wide)])
 def engine(request, tmp_path):
     """An engine with tables, in memory or in a file."""
     if request.param == "memory":

@@ -96,13 +96,10 @@ def judge(
         return Verdict("POISON", what, (), error, failed_child.run.origin)
     name = ranked[0][0] if is_done else undone[0]
     word = words[name] if is_done else "STUCK"
-    what = what_of((name, wanted.get(name, MISSING), found.get(name, MISSING)))
+    # As precisely as possible: `gateway.charge` rather than `gateway`.
+    named = names_in((name, wanted.get(name, MISSING), found.get(name, MISSING)))
+    what = next(iter(named), name)
     return Verdict(word, what, tuple(differing), last.error, last.origin)
-
-
-def what_of(difference: tuple[str, Any, Any]) -> str:
-    """Return the name of an effect as precisely as possible: `gateway.charge` rather than `gateway`."""
-    return next(iter(names_in(difference)), difference[0])
 
 
 def names_in(difference: tuple[str, Any, Any]) -> dict[str, None]:

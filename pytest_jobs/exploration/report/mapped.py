@@ -53,7 +53,8 @@ def exploration_map(
     if not explored:
         return None
     shown = max(explored, key=lambda one: (one.failure is not None, len(one.points)))
-    failures = _failures(shown)
+    failures: Sequence[Failure] = [] if shown.failure is None else [shown.failure]
+    failures = failures if shown.rest is None else shown.rest.failures
     others = len(explored) - 1
     more = f", and {others} other {'set' if others == 1 else 'sets'} of arguments" if others else ""
     is_whole = shown.histories >= shown.planned and not shown.inconclusive
@@ -69,12 +70,6 @@ def exploration_map(
         "files": list(_sources(shown, _Deaths(shown, failures), root)),
         "elsewhere": list(_other_histories(shown, failures)),
     }
-
-
-def _failures(exploration: Exploration) -> list[Failure]:
-    if exploration.rest is not None:
-        return exploration.rest.failures
-    return [] if exploration.failure is None else [exploration.failure]
 
 
 class _Deaths:
