@@ -51,6 +51,8 @@ def read_yaml(text: str, source: str, refusal: type[JobsError]) -> Any:
 
     try:
         return yaml.load(text, Loader)  # noqa: S506 - it is a SafeLoader
+    except refusal:
+        raise
     except (yaml.YAMLError, ValueError) as error:
         raise refusal(f"{source} is not a YAML: {error}") from None
     except RecursionError:
