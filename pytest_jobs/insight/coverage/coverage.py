@@ -9,10 +9,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
+from ...bridges.libraries.known import ONLY_MADE
 from ...harness.records.home import is_of_tests
 from ..lint.basis.settings import LintSettings
 from ..seen.session import SeenCheck, SeenDelivery, SeenJob, SeenSession, SeenTest
-from ..source.enqueues import ONLY_MADE, VERBS
+from ..source.enqueues import VERBS
 from ..source.handoffs import Handoffs, handoffs
 from ..source.jobs import DeclaredJob
 from ..source.module import Module
