@@ -330,8 +330,13 @@ def test_with_a_database_in_memory(run):
     result.stdout.fnmatch_lines([refused, refused])
 
 
+@pytest.mark.wide
 def test_with_a_database_in_a_file(run):
     run("shop.sqlite3", COMMON + IN_A_FILE, passed=14)
+
+
+def test_a_connection_past_djangos_is_refused(run):
+    run("shop.sqlite3", COMMON + IN_A_FILE, "-k", "past_djangos", passed=1, deselected=13)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
