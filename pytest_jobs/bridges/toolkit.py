@@ -56,6 +56,7 @@ from ..harness.time.limits import time_limit
 from ..harness.time.waiting import off_the_loop
 from .asking import word_asked_by
 from .columns import as_jsonb, check_json_text
+from .libraries.known import packages_of
 from .libraries.redis_servers import (
     Member,
     RedisServers,
@@ -132,15 +133,7 @@ __all__ = [
 
 _MINUTE_NS: Final = 60_000_000_000
 #: The packages between an application and a bridge whose queue is a table in its database.
-_PASSING_ON: Final = PASSING_ON | {
-    "asgiref",
-    "django",
-    "django_q",
-    "django_tasks",
-    "django_tasks_db",
-    "oban",
-    "procrastinate",
-}
+_PASSING_ON: Final = PASSING_ON | {"asgiref", "django", "django_tasks_db"}
 #: What a worker that catches everything takes for an error of a job. `sys.exit()` ends nothing there. Any other
 #: error stands for a worker that is killed, which catches nothing.
 JOB_ERRORS: Final = (Exception, SystemExit)
@@ -787,7 +780,7 @@ class _Row:
         self._record = record
         self._sink = sink
         self._forget = forget
-        self._enqueued_by = calling_line(_PASSING_ON)
+        self._enqueued_by = calling_line(_PASSING_ON | packages_of(record.bridge))
 
     def one_committed(self) -> None:
         """Do nothing: the job is there already."""

@@ -17,7 +17,8 @@ from ...harness.records.bridge import Bridge
 from ..seam import Seam
 from .clients import CLIENTS, Client, Notice
 from .floors import what_does_not_fit
-from .known import LIBRARIES, Beside, Library, Refusal
+from .known import LIBRARIES, Library
+from .refusals import Beside, Refusal
 
 #: The library of each module after whose import it can be captured, and the client of each that may send then.
 BY_MODULE: Final[Mapping[str, Library | Client]] = {

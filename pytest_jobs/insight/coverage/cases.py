@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from ..source.jobs import DeclaredJob, constant, is_true, keywords, library_named
+from ...bridges.libraries.known import EVERY, library_named
+from ..source.jobs import DeclaredJob, constant, is_true, keywords
 from ..source.module import Function, Module
 from ..source.project import Project
 from ..source.workers import Workers
@@ -41,15 +42,6 @@ _CALLBACKS: Final[Mapping[str, frozenset[str]]] = {
 }
 #: Those that Celery, RQ and Dramatiq have.
 _HOOKS: Final = ("on_success", "on_failure", "on_retry")
-#: The option that says how often a job is tried again, by the library.
-_RETRIES: Final[Mapping[str, str]] = {
-    "huey": "retries",
-    "procrastinate": "retry",
-    "taskiq": "retry_on_error",
-    "dramatiq": "max_retries",
-    "rq": "retry",
-    "oban": "max_attempts",
-}
 #: Calls that make a recurring task of the function that is their first argument.
 _CRON_JOBS: Final = ("arq.cron", "arq.cron.cron", "saq.CronJob", "saq.job.CronJob")
 _REPEATED: Final = ("interval", "cron", "IntervalTrigger", "CronTrigger")
@@ -216,7 +208,7 @@ class Cases:
             )
         elif job.library == "celery":
             yield from _by_calls_of_retry(job)
-        option = _RETRIES.get(job.library, "")
+        option = EVERY[job.library].retry_option
         if option in options and not _is_never(options[option]):
             # Of Procrastinate True is for ever.
             is_endless = job.library == "procrastinate" and is_true(options[option])
@@ -326,12 +318,11 @@ def _is_none(node: ast.expr | None) -> bool:
 def _recurs_by_declaration(job: DeclaredJob) -> bool:
     """Say whether decorators or options make a job a recurring task."""
     decorators = [ast.unparse(_called(one)).rpartition(".")[2] for one in job.body.decorator_list]
-    if job.library in ("huey", "procrastinate"):
-        return any("periodic" in name for name in decorators)
+    if any("periodic" in name for name in decorators):
+        return True
     if job.library == "apscheduler" and isinstance(job.declared, ast.Call):
         return _is_repeated(job.declared, 0)
-    option = {"dramatiq": "periodic", "taskiq": "schedule"}.get(job.library, "")
-    return option in job.options
+    return EVERY[job.library].recurring_option in job.options
 
 
 def _recurring_function(call: ast.Call, module: Module, project: Project) -> ast.expr | None:
