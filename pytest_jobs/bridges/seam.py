@@ -479,7 +479,10 @@ class _Tree:
 
 
 class _Definition:
-    """The method that sends, as one class defines it."""
+    """The method that sends, as one class defines it.
+
+    The names in its code tell an override that hands on from one that sends by itself: their classes do not.
+    """
 
     __slots__ = ("_base", "_cls", "_name", "_own", "_uses")
 

@@ -439,7 +439,11 @@ class LibraryBridge(Generic[T, M, S]):
         raise not_written(self, "patch")
 
     def find(self, job: object) -> T | None:
-        """Return the task that a test means: the task itself, or its name. None for anything else."""
+        """Return the task that a test means: the task itself, or its name. None for anything else.
+
+        Raises:
+            AmbiguousJobError: when it is a name, and two applications that are asked together have tasks of it.
+        """
         raise not_written(self, "find")
 
     def name_of(self, task: T) -> str:
@@ -467,6 +471,9 @@ class LibraryBridge(Generic[T, M, S]):
         Returns:
             The delivery, or an awaitable of it for a coroutine job. An error of the job belongs into the delivery;
             an error that does not derive from Exception may pass through.
+
+        Raises:
+            UnknownJobError: when a worker would not find the task.
         """
         raise not_written(self, "deliver")
 
@@ -805,7 +812,11 @@ class CountedAttempts(LibraryBridge[T, M, S]):
     """A bridge whose messages carry the number of their attempt, which `jobs.perform(record, attempt=3)` needs."""
 
     def retried(self, message: M, attempt: int) -> M:
-        """Return the message that the library sends for another attempt. Default: `as_attempt` of the message."""
+        """Return the message that the library sends for another attempt. Default: `as_attempt` of the message.
+
+        Raises:
+            CriterionError: when the job has not so many attempts.
+        """
         made: Any = message
         if not hasattr(made, "as_attempt"):
             raise not_written(self, "retried")

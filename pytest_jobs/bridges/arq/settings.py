@@ -62,11 +62,7 @@ class AllSettings:
     """The worker settings of the process, in the order in which they are asked for a function."""
 
     def __init__(self, named: Iterable[Any]) -> None:
-        """Begin with the settings that `jobs_apps` names.
-
-        Raises:
-            ApplicationError: when one of them is not worker settings.
-        """
+        """Begin with the settings that `jobs_apps` names."""
         self.named = tuple(map(_checked, named))
         self._in_modules: tuple[int, tuple[WorkerSettings, ...]] = (0, ())
 

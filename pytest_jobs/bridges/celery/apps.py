@@ -116,12 +116,7 @@ class Applications:
         return [] if _is_among(app, [*self._named, *self._sent]) else [app]
 
     def taken_over(self, name: str, app: Celery) -> str:
-        """Say that a shared task was sent by an application that was made after that of the project; "" if not.
-
-        Args:
-            name: the name of the task.
-            app: who has sent it.
-        """
+        """Say that a shared task was sent by an application that was made after that of the project; "" if not."""
         if not _is_shared(tasks_of(app).get(name)):
             return ""
         # Celery itself has a variable for the one that is current.

@@ -116,9 +116,6 @@ class CeleryBridge(
 
         Args:
             applications: the apps that `jobs_apps` names. They go before others that have a task of the same name.
-
-        Raises:
-            UnknownVersionError: when the installed Celery lacks what the bridge relies on.
         """
         _PROBE.check(celery.__version__)
         super().__init__()
@@ -449,11 +446,7 @@ class CeleryBridge(
         return name
 
     def message_from(self, fields: Mapping[str, Any]) -> TaskMessage:
-        """Return the message as the application that has the task would send it now.
-
-        Raises:
-            UnknownJobError: when no application performs it.
-        """
+        """Return the message as the application that has the task would send it now."""
         name, args, kwargs = fields["task"], fields["args"], fields["kwargs"]
         queue, priority = fields["queue"], fields["priority"]
         owners = self._apps.owners(name)

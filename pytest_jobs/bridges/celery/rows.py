@@ -23,13 +23,7 @@ _MODELS: Final = "django_celery_beat.models"
 def row_firings_between(
     app_of: Callable[[str], Celery], after_ns: int, until_ns: int
 ) -> Iterator[tuple[int, Callable[[], object]]]:
-    """Yield when beat sends the tasks of the rows that are there now, and what sends them.
-
-    Args:
-        app_of: returns the application that sends a task of a name.
-        after_ns: the span begins after this time.
-        until_ns: it ends with this time.
-    """
+    """Yield when beat sends the tasks of the rows that are there now, and what sends them."""
     if _MODELS not in sys.modules:
         return
     model = import_module(_MODELS).PeriodicTask

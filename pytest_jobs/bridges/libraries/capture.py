@@ -35,6 +35,10 @@ class BridgeModule(Protocol):
 
         Args:
             applications: those that `jobs_apps` names. They go before others, which are captured as well.
+
+        Raises:
+            UnknownVersionError: when the installed version lacks what the bridge relies on.
+            ApplicationError: when one of them is not an application of the library.
         """
         ...
 

@@ -29,17 +29,15 @@ class Registered(NamedTuple):
 class SaqAttempt(Attempt[SaqMessage]):
     """One delivery of a job, with what is noted of it while it runs."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        #: The job that the worker takes from the queue; None once it has.
-        self.waiting: Job | None = None
-        #: How the worker ended the job; None while it has not.
-        self.ended_as: Status | None = None
-        self.result: object = None
-        #: The longest that jitter could have made the wait, in seconds; None without jitter.
-        self.longest: float | None = None
-        #: An error that ends a worker.
-        self.ending: BaseException | None = None
+    #: The job that the worker takes from the queue; None once it has.
+    waiting: Job | None = None
+    #: How the worker ended the job; None while it has not.
+    ended_as: Status | None = None
+    result: object = None
+    #: The longest that jitter could have made the wait, in seconds; None without jitter.
+    longest: float | None = None
+    #: An error that ends a worker.
+    ending: BaseException | None = None
 
     def body(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function that calls another one by `around`."""
