@@ -308,7 +308,7 @@ class ArqBridge(
         if record is not None:
             message = self.message_of(record)
             task = self.task_of(message)
-            if task is None or not task.settings.may_abort:
+            if task is None or not task.settings.options.get("allow_abort_jobs"):
                 raise NotPerformedError(
                     f"{record!r} is pending, and {task.settings if task else 'no worker settings'} does not say "
                     "allow_abort_jobs = True: a worker performs the job all the same, and abort() would wait for "
