@@ -31,9 +31,8 @@ class Schedulers(Applications[BaseScheduler]):
 
     def running(self) -> list[BaseScheduler]:
         """Return the schedulers whose jobs recur in this harness: those of modules only when none is named."""
-        named, senders, _ = self.ranked()
-        used = {id(each): each for each in (*named, *senders)}
-        return list(used.values()) if named else self.every()
+        used = {id(each): each for each in (*self.named, *self.senders)}
+        return list(used.values()) if self.named else self.every()
 
 
 class Kept:

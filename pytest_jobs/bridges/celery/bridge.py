@@ -45,11 +45,10 @@ from ..toolkit import (
 )
 from .apps import Applications, Producer, Producers, app_text, memory_connection, tasks_of
 from .attempt import TaskAttempt, TaskPatches
-from .beat import Beat
+from .beat import Beat, row_firings_between
 from .description import describe
 from .messages import TaskMessage, following, steps_after
 from .results import NoResults, ResultStore, has_results
-from .rows import row_firings_between
 
 _PROBE: Final = Probe(
     "celery",
@@ -272,7 +271,7 @@ class CeleryBridge(
             if isinstance(body, Mapping) and body.get("method") == "revoke":
                 self._revoke(app, body["arguments"]["task_id"])
             return
-        self._apps.sent(app)
+        self._apps.note(app)
         now_ns = sink.now_ns()
         message = TaskMessage(
             app,
