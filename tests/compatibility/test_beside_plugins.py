@@ -185,7 +185,12 @@ def test_it(freezer, jobs):
 """,
         {"passed": 1},
     ),
-    "pytest-html": (["pytest_html.plugin"], ["--html=it.html"], PLAIN, {"passed": 1}),
+    "pytest-html": (
+        ["pytest_metadata.plugin", "pytest_html.plugin"],
+        ["--html=it.html"],
+        PLAIN,
+        {"passed": 1},
+    ),
     "pytest-httpx": (
         ["pytest_httpx"],
         [],
