@@ -193,6 +193,8 @@ def job_coverage(
                 index.add_site(modules[shown], call, None)
     for test in seen.tests:
         _count(test, index)
+    for job in index.placeless:
+        job.sites = [site for site in job.sites if site.count]
     # What a test has enqueued there is known now.
     left = {(site.file, site.line) for site in index.open_sites}
     beside.unresolved = [place for place in beside.unresolved if place in left]
@@ -223,6 +225,7 @@ class _Index:
         #: By file: the places that enqueue a job.
         self._sites: dict[str, list[Site]] = {}
         self.open_sites: list[Site] = []
+        self.placeless: list[CoveredJob] = []
         self.left_out: set[str] = set()
         self.outside: set[str] = set()
 
@@ -377,6 +380,9 @@ def _count_records(test: SeenTest, index: _Index) -> None:
                 case.count += "enqueued" in case.statuses
             if record.file:
                 index.enqueued_at(record.file, record.line, job)
+            else:
+                # A background task is enqueued when the response is sent: nobody knows by which line.
+                index.placeless.append(job)
     for delivery in test.deliveries:
         job = jobs.get(delivery.record)
         if job is not None and delivery.status == "performed":

@@ -232,6 +232,16 @@ def test_each_place_that_enqueues_is_seen_or_not(project):
     )
 
 
+def test_of_a_job_that_no_line_enqueued_no_place_is_called_unseen(project):
+    views = project.path / "views.py"
+    views.write_text(VIEWS, "utf-8")
+    project.enqueued(place=(views, 6))
+    project.enqueued()
+    [pay, _] = rows(project.coverage)
+
+    assert pay.places == "1/1"
+
+
 def test_a_call_whose_job_the_text_does_not_say_is_known_when_a_test_makes_it(project):
     views = project.path / "views.py"
     views.write_text(VIEWS, "utf-8")
