@@ -25,7 +25,7 @@ WITHOUT_HARNESS = {"before"}
 #: By project: the jobs with cases that its tests do not show.
 MISSING: dict[str, dict[str, list[str]]] = {
     "celery": {"send_reminder": ["autoretry_for ServerBusy", "exhausted"]},
-    "fastapi": {"remind": ["performed"]},
+    "fastapi": {"remind": ["performed", "asserted"]},
     "rq": {"charge_once": ["enqueued", "retry", "exhausted"], "await_payment": ["exhausted"]},
     "shop": {"ApplicationJob": ["exhausted RecordNotFound"]},
 }

@@ -61,12 +61,13 @@ class CoveredJob:
     inherited: list[Case] = field(default_factory=list)
     #: The places that enqueue it.
     sites: list[Site] = field(default_factory=list)
-    #: The histories that were explored, the most points of one check, and whether one check tried all of them.
+    #: The histories that were explored, the most points of one check, and whether one tried all and found nothing.
     histories: list[str] = field(default_factory=list)
     points: int = 0
     is_explored: bool = False
-    #: The verdict of a check that has found something; "" without one.
-    verdict: str = ""
+    #: The verdict of a check that has found something; and of one in a test that passed, which had foreseen it.
+    found: str = ""
+    foreseen: str = ""
 
     @property
     def covered(self) -> int:
@@ -93,7 +94,7 @@ class CoveredJob:
         yield from (f"{self.name}: {case.text}" for case in self.missing)
         for site in self.unseen_sites:
             yield f"{self.name}: enqueued in {site.file} {site.function}".rstrip()
-        if self.has_body and not (self.is_explored and not self.verdict):
+        if self.has_body and (self.verdict or not self.is_explored):
             yield f"{self.name}: {self.verdict or 'not explored'}"
 
     @property
@@ -106,13 +107,21 @@ class CoveredJob:
         for case in self.cases:
             case.count += case.kind in kinds
 
-    def explore(self, check: SeenCheck) -> None:
-        """Take note of a check."""
+    @property
+    def verdict(self) -> str:
+        """What is known to be wrong with it; "" for nothing."""
+        return self.found or ("" if self.is_explored else self.foreseen)
+
+    def explore(self, check: SeenCheck, *, has_passed: bool) -> None:
+        """Take note of a check, and whether its test has passed."""
         self.count("performed", "asserted")
         self.histories += [name for name in check.names if name not in self.histories]
         self.points = max(self.points, check.points)
-        self.is_explored |= check.is_whole
-        self.verdict = self.verdict or check.verdict
+        self.is_explored |= check.is_whole and not check.verdict
+        if has_passed:
+            self.foreseen = self.foreseen or check.verdict
+        else:
+            self.found = self.found or check.verdict
 
 
 @dataclass
@@ -193,6 +202,8 @@ def job_coverage(
                 index.add_site(modules[shown], call, None)
     for test in seen.tests:
         _count(test, index)
+    for covered in index.placeless:
+        covered.sites = [site for site in covered.sites if site.count]
     # What a test has enqueued there is known now.
     left = {(site.file, site.line) for site in index.open_sites}
     beside.unresolved = [place for place in beside.unresolved if place in left]
@@ -223,6 +234,7 @@ class _Index:
         #: By file: the places that enqueue a job.
         self._sites: dict[str, list[Site]] = {}
         self.open_sites: list[Site] = []
+        self.placeless: list[CoveredJob] = []
         self.left_out: set[str] = set()
         self.outside: set[str] = set()
 
@@ -364,7 +376,7 @@ def _count(test: SeenTest, index: _Index) -> None:
     for check in test.checks:
         job = index.find(check.job)
         if job is not None:
-            job.explore(check)
+            job.explore(check, has_passed=test.outcome == "passed")
 
 
 def _count_records(test: SeenTest, index: _Index) -> None:
@@ -377,6 +389,9 @@ def _count_records(test: SeenTest, index: _Index) -> None:
                 case.count += "enqueued" in case.statuses
             if record.file:
                 index.enqueued_at(record.file, record.line, job)
+            else:
+                # A background task is enqueued when the response is sent: nobody knows by which line.
+                index.placeless.append(job)
     for delivery in test.deliveries:
         job = jobs.get(delivery.record)
         if job is not None and delivery.status == "performed":

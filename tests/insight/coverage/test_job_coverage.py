@@ -186,6 +186,20 @@ def test_a_check_counts_as_an_asserted_delivery_and_has_a_number_of_its_own(proj
     assert (pay.safety, send.safety) == (safety, "not explored")
 
 
+def test_a_finding_that_a_green_test_has_foreseen_is_shown_unless_another_check_finds_nothing(
+    project,
+):
+    project.test.outcome = "passed"
+    project.checked(verdict="DUPLICATE")
+    assert next(rows(project.coverage)).safety == "DUPLICATE"
+
+    project.checked()
+    assert next(rows(project.coverage)).safety == "explored at 4 points"
+
+    project.test.outcome = "failed"
+    assert next(rows(project.coverage)).safety == "DUPLICATE"
+
+
 def test_a_delivery_is_asserted_when_the_assertions_that_follow_have_passed(project):
     project.delivered("performed", asserted=True)
     for outcome, expected in [("passed", 1), ("failed", 0), ("skipped", 0), ("", 0)]:
@@ -230,6 +244,16 @@ def test_each_place_that_enqueues_is_seen_or_not(project):
     assert list(summary(coverage))[-1] == (
         "Places: 2 of 4 places that enqueue did so in a test. The job of 1 call is not known."
     )
+
+
+def test_of_a_job_that_no_line_enqueued_no_place_is_called_unseen(project):
+    views = project.path / "views.py"
+    views.write_text(VIEWS, "utf-8")
+    project.enqueued(place=(views, 6))
+    project.enqueued()
+    [pay, _] = rows(project.coverage)
+
+    assert pay.places == "1/1"
 
 
 def test_a_call_whose_job_the_text_does_not_say_is_known_when_a_test_makes_it(project):
@@ -316,7 +340,7 @@ def test_json_has_every_case_with_its_count(project):
 
     assert (written["cases"], written["covered"]) == (16, 4)
     job = written["jobs"][1]
-    assert (job["name"], job["file"], job["line"], job["verdict"]) == (
+    assert (job["name"], job["file"], job["line"], job["found"]) == (
         "app.Send",
         "app.py",
         SEND,

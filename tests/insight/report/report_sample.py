@@ -246,8 +246,7 @@ COVERAGE = JobCoverage(
             ],
             histories=["twice", "crash"],
             points=9,
-            is_explored=True,
-            verdict="DUPLICATE",
+            found="DUPLICATE",
         ),
         CoveredJob(
             "shop.send_receipt",

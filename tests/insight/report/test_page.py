@@ -241,7 +241,7 @@ def test_hostile_text_stays_text():
         "elsewhere": [evil],
     }
     finding = {"rule": EVIL, "path": EVIL, "line": 1, "message": EVIL}
-    coverage = JobCoverage([replace(COVERAGE.jobs[0], name=EVIL, verdict=EVIL)], [EVIL])
+    coverage = JobCoverage([replace(COVERAGE.jobs[0], name=EVIL, found=EVIL)], [EVIL])
     schedule = Schedule([EVIL], (3.0,), "retried")
     text = page(ReportData(EVIL, (test,), (schedule,), coverage, (hostile,), (finding,), (EVIL,)))
     parsed = Page(text)
