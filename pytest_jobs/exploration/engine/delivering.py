@@ -482,6 +482,9 @@ class ActSink:
         is_same = has_derived_id(envelope.headers) or getattr(envelope, "has_own_id", False)
         key = record.job_id if is_same else None
         act = Act("enqueue", call_text(record), value=value, key=key)
+        if record.commit is not None:
+            # A row in a transaction comes with the commit, and cannot be refused alone.
+            act = act.in_memory()
         with skippable(), current.acting(act):
             self._acts[record] = act
             self._ledger.added(record)

@@ -709,7 +709,7 @@ class _Acting:
             _leave(told, self._token)
         if kind is not None:
             return
-        if act.text.lower() == "commit":
+        if act.is_commit:
             run.commits += 1
         if self._counts:
             run.acts.append(act)

@@ -64,6 +64,8 @@ class _Seen(NamedTuple):
 class Reference:
     """The result of one clean run of a job with one set of arguments."""
 
+    makes: type[History] = History
+
     def __init__(
         self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
@@ -364,7 +366,7 @@ class Reference:
             threads: whether overlapping deliveries get threads of their own even if they need none.
             learns: whether it shows what a process keeps.
         """
-        return History(
+        return self.makes(
             self._checked,
             self._args,
             self._kwargs,

@@ -35,21 +35,28 @@ class Repeatable:
     only in which an interruption leaves the job no way to know.
     """
 
-    def __init__(self, names: Collection[str] = (), others: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        names: Collection[str] = (),
+        others: Collection[str] = (),
+        parameter: str = "repeatable",
+    ) -> None:
         """Take the names.
 
         Args:
             names: names of a check, or patterns; each has to name an effect or a part of the state.
             others: those of the whole suite, which need not.
+            parameter: gives the names.
 
         Raises:
             CriterionError: when they are not a collection of names.
         """
         if isinstance(names, str) or not all(isinstance(one, str) for one in names):
             raise CriterionError(
-                f"repeatable={names!r} must be a collection of names of effects, as in "
-                "repeatable={'mail', 'enqueue shop.ship', 'POST hooks.example/*'}."
+                f"{parameter}={names!r} must be a collection of names of effects, as in "
+                f"{parameter}={{'mail', 'enqueue shop.ship', 'POST hooks.example/*'}}."
             )
+        self._parameter = parameter
         self._unused = dict.fromkeys(names)
         self._patterns = dict.fromkeys((*names, *others))
         self._found: dict[str, None] = {}
@@ -78,5 +85,5 @@ class Repeatable:
             nearest = difflib.get_close_matches(unused, self._found, 1, 0.0)
             meant = f" Did you mean {nearest[0]!r}?" if nearest else ""
             raise ExplorationError(
-                f"repeatable={{{unused!r}}} names no effect of the job and no part of the state.{meant}"
+                f"{self._parameter}={{{unused!r}}} names no effect of the job and no part of the state.{meant}"
             )

@@ -19,7 +19,7 @@ from ..engine.sameness.differences import MISSING
 from ..engine.sameness.renaming import Fields
 from ..histories.checked_job import CheckedJob
 from ..histories.exploration import Exploration, Failure, Rest
-from ..histories.plans import HISTORIES, HistoryName
+from ..histories.plans import AnyHistory
 from ..histories.replay import Token, other_name, token_of
 from ..histories.verdicts import is_more_of_the_same, names_in
 from .audience import Audience, current_audience
@@ -27,7 +27,7 @@ from .hints import Habits, accepting, hint
 from .story import executed_lines, story
 
 _AGAIN: Final = ", and the job was delivered again."
-_STORY: Final[Mapping[HistoryName, str]] = {
+_STORY: Final[Mapping[AnyHistory, str]] = {
     "twice": "It was delivered again after it was done.",
     "restart": "It was delivered again after it was done, in a new process.",
     "crash": f"The worker was killed{_AGAIN}",
@@ -39,7 +39,7 @@ _STORY: Final[Mapping[HistoryName, str]] = {
     "limit_fires": "The time limit of the job was reached.",
     "out_of_order": "Another job ran in between.",
 }
-_AND_AGAIN: Final[Mapping[HistoryName, str]] = {
+_AND_AGAIN: Final[Mapping[AnyHistory, str]] = {
     "crash": " So was the second worker.",
     "overlap": " It was interrupted in turn.",
 }
@@ -89,7 +89,7 @@ class Report:
         return self.failure.verdict.what
 
     @property
-    def history(self) -> HistoryName:
+    def history(self) -> AnyHistory:
         """The name of the history."""
         return self.failure.plan.name
 
@@ -116,6 +116,11 @@ class Report:
         else:
             names = {name for difference in differing for name in names_in(difference)}
             yield accepting(names, always=True, given=kinds.intersection(self.at_least_once))
+
+    @classmethod
+    def semantics_of(cls, checked: CheckedJob) -> str:
+        """Return in one line what becomes of a job that raises, and of one that is killed."""
+        return _semantics_text(checked)
 
     def __str__(self) -> str:
         parts = [
@@ -162,10 +167,12 @@ class Report:
 
     def _headline(self) -> str:
         call = shortened(f"{short_name(self.job)}{self.exploration.call}", _CALL_WIDTH)
-        return (
-            f"{call} is not safe to deliver twice: {self.failure.verdict} "
-            f"[{self.history}{self._share()}]{self.failure.verdict.where}"
-        )
+        verdict = self.failure.verdict
+        return f"{call} {self._claim()}: {verdict} [{self.history}{self._share()}]{verdict.where}"
+
+    def _claim(self) -> str:
+        """Return the verdict in words."""
+        return "is not safe to deliver twice"
 
     def _difference(self) -> str:
         verdict = self.failure.verdict
@@ -234,7 +241,7 @@ class Report:
 
     def _also_fails(self) -> str:
         told = []
-        for name in HISTORIES:
+        for name in self.exploration.known:
             failures = [] if self.rest is None else self.rest.of(name)
             if not failures or name == self.history:
                 continue
@@ -265,12 +272,22 @@ class Report:
             text += _amounts("; could not be carried out", self.rest.unclear)
         if found.nothing_to_try:
             text += f"; nothing to try for: {', '.join(found.nothing_to_try)}"
-        left = [*found.not_asked, *(["depth=2"] if found.depth_reached == 1 else [])]
-        return f"{text}. Not explored: {', '.join((*left, 'three deliveries at once'))}."
+        left = ", ".join(self._not_explored())
+        return f"{text}. Not explored: {left}." if left else f"{text}."
+
+    def _not_explored(self) -> Iterator[str]:
+        yield from self.exploration.not_asked
+        if self.exploration.depth_reached == 1:
+            yield "depth=2"
+        yield "three deliveries at once"
 
 
 def report_on(
-    checked: CheckedJob, exploration: Exploration, failure: Failure, drawn: Sequence[int | str]
+    checked: CheckedJob,
+    exploration: Exploration,
+    failure: Failure,
+    drawn: Sequence[int | str],
+    kind: type[Report] = Report,
 ) -> Report:
     """Return the report on an exploration that has failed, for the test in which the check runs.
 
@@ -279,15 +296,16 @@ def report_on(
         exploration: what was explored.
         failure: the simplest history that fails.
         drawn: the positions and the names of the arguments that Hypothesis drew.
+        kind: how it is described.
     """
     others, plan = checked.options.others, failure.plan
     arguments = (exploration.args, exploration.kwargs) if drawn else None
-    return Report(
+    return kind(
         checked.name,
         exploration,
         failure,
         token_of(plan, checked.name, others, arguments),
-        _semantics_text(checked),
+        kind.semantics_of(checked),
         current_audience(),
         other_name(others, plan.other) if plan.name == "out_of_order" else "",
         checked.options.at_least_once,
@@ -312,7 +330,6 @@ def _named(
 
 
 def _semantics_text(checked: CheckedJob) -> str:
-    """Return in one line what becomes of a job that raises, and of one that is killed."""
     bridge, found = checked.target.bridge, checked.semantics
     if isinstance(bridge, FunctionBridge):
         return "delivery: at least once, as brokers do; a plain function has no library of its own."
@@ -337,7 +354,7 @@ def _semantics_text(checked: CheckedJob) -> str:
     )
 
 
-def _amounts(what: str, counted: Mapping[HistoryName, int]) -> str:
+def _amounts(what: str, counted: Mapping[AnyHistory, int]) -> str:
     told = ", ".join(f"{name} ({count})" for name, count in counted.items() if count)
     return f"{what}: {told}" if told else ""
 

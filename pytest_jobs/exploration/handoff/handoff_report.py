@@ -1,0 +1,115 @@
+"""The report on a call that loses work, leaves it half done, or does it twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, cast
+
+from ..engine.functions import FunctionBridge
+from ..engine.sameness.differences import MISSING
+from ..histories.checked_job import CheckedJob
+from ..histories.plans import AnyHistory
+from ..histories.verdicts import Word
+from ..report.report import Report, difference_text
+from .explorer import HandoffVerdict
+
+_CLAIMS: Final[Mapping[Word, str]] = {
+    "LOST": "loses work",
+    "HALF_DONE": "is left half done",
+    "DUPLICATE": "does work twice",
+    "DIVERGED": "ends neither as called nor as never called",
+}
+_STORY: Final[Mapping[AnyHistory, str]] = {
+    "clean": "Nothing went wrong, and recover= did again what was done.",
+    "early": "A worker took the message at once, before the call went on.",
+    "dies": "The process died, and nobody calls it again.",
+    "refused": "An enqueue or an effect failed before it happened.",
+    "commit_unknown": "The commit landed, and its answer was lost.",
+    "callback_fails": "A callback that waited for the commit raised an error.",
+    "overtaken": "recover= ran while the call was under way.",
+    "lost": "The message was accepted, and vanished.",
+}
+_FINDS: Final = (
+    "recover= does not find this work: let it look for what the state owes, and not for what was noted "
+    "as sent."
+)
+_OUTBOX: Final = (
+    "write the message in the transaction that writes the state (an outbox, a queue in the same database), or let "
+    "a recurring task find what is owed, and name it: recover=sweep, or recover='schedule'."
+)
+_HINTS: Final[Mapping[tuple[Word, AnyHistory], str]] = {
+    ("LOST", "early"): (
+        "enqueue after the commit: a worker may begin before the call goes on, and does not see its work."
+    ),
+    ("LOST", "refused"): (
+        "the caller is told that all is well: let the error pass, take the state back, or write down what is owed "
+        "in the same transaction, and let recover= find it."
+    ),
+    ("DUPLICATE", "clean"): (
+        "let recover= find only what is not done; nothing else was compared, since each comparison would be wrong."
+    ),
+    ("DUPLICATE", "overtaken"): (
+        "let recover= leave young work alone, or make its jobs safe to repeat: check_idempotent(...) says how."
+    ),
+}
+
+
+class HandoffReport(Report):
+    """Describes the simplest history of a call that fails."""
+
+    @property
+    def hint(self) -> str:
+        verdict = self._verdict
+        found = _HINTS.get((verdict.word, self.history))
+        if found is not None:
+            return found
+        if verdict.word == "DUPLICATE":
+            return (
+                "give the work a key that its receiver knows, or let recover= find only what is not done. If it "
+                "may happen again, write repeatable=."
+            )
+        if verdict.word == "HALF_DONE":
+            return (
+                "what cannot be undone comes after what owes it: write that down first, or let recover= ask what "
+                f"is there. If {verdict.what} may stay after half a call, write remains={{{verdict.what!r}}}."
+            )
+        return _FINDS if verdict.recover else _OUTBOX
+
+    @property
+    def _verdict(self) -> HandoffVerdict:
+        return cast(HandoffVerdict, self.failure.verdict)
+
+    def _claim(self) -> str:
+        return _CLAIMS[self.failure.verdict.word]
+
+    def _share(self) -> str:
+        nothing = "" if self._verdict.recover else ", and nothing finds it: no recover="
+        return f"{super()._share()}{nothing}"
+
+    def _in_short(self) -> str:
+        return _STORY[self.history]
+
+    def _difference(self) -> str:
+        verdict = self._verdict
+        told = [difference_text(verdict.differences)]
+        names = [
+            name
+            for name, once, now in verdict.differences
+            if now == verdict.never.get(name, MISSING) != once
+        ]
+        if names:
+            told.append(f"as if never called: {', '.join(names)}")
+        return "\n".join(told)
+
+    def _closing(self) -> list[str]:
+        notes = [f"note: {note}" for note in self.exploration.notes]
+        *others, replay = super()._closing()
+        return [*others, *notes, replay]
+
+    @classmethod
+    def semantics_of(cls, checked: CheckedJob) -> str:
+        is_call = isinstance(checked.target.bridge, FunctionBridge)
+        return "" if is_call else super().semantics_of(checked)
+
+    def _not_explored(self) -> Iterator[str]:
+        yield from self.exploration.not_asked
