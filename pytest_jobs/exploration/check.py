@@ -34,7 +34,7 @@ from .histories.plans import (
 )
 from .histories.repeatable import Repeatable
 from .histories.replay import Token, check_drawn_again, drawn_arguments, parsed_token, replay
-from .histories.verdicts import ERRORS
+from .histories.verdicts import ALL_ERRORS
 from .report.audience import current_audience, kept_state
 from .report.explored import Explored, note_explored
 from .report.report import Report, report_on
@@ -398,7 +398,7 @@ class _Search:
             raise
         if exploration.failure is not None:
             verdict = exploration.failure.verdict
-            error = ERRORS[verdict.word]()
+            error = ALL_ERRORS[verdict.word]()
             self._failed[id(error)] = error, explorer
             raise error from verdict.error
         if options.allow_partial:

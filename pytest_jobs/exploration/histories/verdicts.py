@@ -30,8 +30,9 @@ ERRORS: Final[Mapping[Word, type[NotIdempotent]]] = {
     "DIVERGED": DivergedState,
     "POISON": PoisonJob,
     "STUCK": StuckJob,
-    "HALF_DONE": HalfDone,
 }
+#: The same, with the word that is said of calls only.
+ALL_ERRORS: Final[Mapping[Word, type[NotIdempotent]]] = {**ERRORS, "HALF_DONE": HalfDone}
 
 
 @dataclass(frozen=True)
