@@ -24,6 +24,8 @@ from .report.explored import Explored, note_explored
 from .stores.account import Ignore
 from .worlds.here import Here, here, nothing_seen
 
+#: The sessions of Django, which expire by themselves, and which a client does not miss.
+_SESSIONS: Final = ("Session", "django_session")
 #: A recover that repeats what a clean call did is always looked for.
 DEFAULT: Final[tuple[HandoffName, ...]] = HANDOFFS[1:]
 
@@ -123,7 +125,7 @@ def check_handoff(
         repeatable=Repeatable(repeatable, current_audience().repeatable()),
         accept=accepted(accept),
         others=(),
-        ignore=Ignore(ignore),
+        ignore=Ignore(ignore, optional=_SESSIONS),
         trace=trace,
         atomic=atomic,
         mocks=mocks or {},

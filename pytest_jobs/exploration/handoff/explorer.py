@@ -13,18 +13,17 @@ from ..engine.run import Run
 from ..engine.sameness.differences import MISSING
 from ..engine.world import TimeLimit
 from ..histories.checked_job import CheckedJob
+from ..histories.exploration import Failure
 from ..histories.explorer import Explorer
 from ..histories.history import History
 from ..histories.plan_runner import PlanRunner
 from ..histories.plans import HANDOFFS, AnyHistory, Plan
 from ..histories.verdicts import Verdict, Word, counted, has_only_more, what_of
-from .history import HandoffHistory, HandoffReference
+from .history import MESSAGES, HandoffHistory, HandoffReference
 from .terms import HandoffOptions
 
 #: After these the work is to be done, whatever the caller was told.
 _MUST_BE_DONE: Final = frozenset(("early", "lost"))
-#: The messages that are left, and those of jobs of which nothing is seen.
-_MESSAGES: Final = "enqueue calls"
 _Difference = tuple[str, Any, Any]
 
 
@@ -32,8 +31,9 @@ _Difference = tuple[str, Any, Any]
 class HandoffVerdict(Verdict):
     """How the end of a history differs from that of a clean call, and from that of no call."""
 
-    #: The same names, with their values if the call is never made.
+    #: What is observed if the call is never made, and at the end of the history.
     never: Mapping[str, Any] = field(default_factory=dict)
+    found: Mapping[str, Any] = field(default_factory=dict)
     #: The names of what finds lost work; empty if nothing does.
     recover: str = ""
 
@@ -122,6 +122,11 @@ class HandoffExplorer(Explorer):
         points = run.points
         for index in chosen.killed:
             yield Plan("dies", index, points[index])
+        for callback in run.callbacks:
+            # One that only enqueues fails as `refused` does, and one without an effect cannot fail.
+            acts = (run.point_acts[index] for index in callback)
+            if any(act is not None and act.kind != "enqueue" for act in acts):
+                yield Plan("callback_fails", callback.start, points[callback.start])
         if self._recoveries:
             # At the first of them the call has done nothing.
             for index in chosen.killed[1:]:
@@ -151,15 +156,28 @@ class HandoffExplorer(Explorer):
 
     # Verdicts
 
+    def explore(self, names: Collection[AnyHistory], limit: TimeLimit) -> None:
+        super().explore(names, limit)
+        if self._recoveries and self.exploration.failure is None and not self._is_repaired:
+            self.exploration.notes["recover= was seen to repair nothing in any history"] = None
+
+    def try_out(self, plan: Plan) -> Failure | None:
+        failure = super().try_out(plan)
+        if failure is None or plan.name != "overtaken":
+            return failure
+        # Only now, when the world of the history is gone, and mostly there is no need.
+        found = cast(HandoffVerdict, failure.verdict).found
+        return None if self._is_in_turn(found) else failure
+
     def judged(
         self, plan: Plan, history: History, last: Run, found: Mapping[str, Any]
     ) -> Verdict | None:
         reference, first = self.reference, history.runs[0]
         clean = reference.wanted_after(plan, history.account.compared)
         if plan.name == "clean":
-            return self._verdict("DUPLICATE", self._repeated[0], self._repeated)
+            return self._verdict("DUPLICATE", self._repeated[0], self._repeated, found)
         off_clean = reference.differing(clean, found)
-        if not off_clean or (plan.name == "overtaken" and self._is_in_turn(found)):
+        if not off_clean:
             self._note_end(plan, first, history)
             return None
         off_never = self._without_remains(reference.differing(reference.never, found))
@@ -175,7 +193,7 @@ class HandoffExplorer(Explorer):
         return any(not self.reference.differing(wanted, found) for wanted in self._in_turn)
 
     def _note_end(self, plan: Plan, first: Run, history: History) -> None:
-        if any(child.when == "recover" and child.run.acts for child in history.children):
+        if any(child.when == "recover" and child.run.acted for child in history.children):
             self._is_repaired = True
         if plan.name == "refused" and self._terms.told_error(first):
             self.exploration.notes[
@@ -212,25 +230,34 @@ class HandoffExplorer(Explorer):
             return bool(never.get(each[0], MISSING) == each[2])
 
         if all(has_only_more(clean, now) for _, clean, now in off):
-            return self._verdict("DUPLICATE", off[0], off)
+            return self._verdict("DUPLICATE", off[0], off, found)
         unmade = [
-            each for each in off if mid.get(each[0], MISSING) != each[2] and each[0] != _MESSAGES
+            each for each in off if mid.get(each[0], MISSING) != each[2] and each[0] not in MESSAGES
         ]
         if not off_never or not unmade or reference.recover_does_all:
-            return self._verdict("LOST", off[0], off)
+            return self._verdict("LOST", off[0], off, found)
         there = min(off_never, key=_rank)
         if any(is_undone(each) or never.get(each[0], MISSING) == each[1] for each in off):
-            return self._verdict("HALF_DONE", there, [*off, *_others(off_never, off, reference)])
+            differing = [*off, *_others(off_never, off, reference)]
+            return self._verdict("HALF_DONE", there, differing, found)
         if all(_is_between(never.get(name, MISSING), now, clean) for name, clean, now in off):
-            return self._verdict("HALF_DONE", off[0], off)
-        return self._verdict("DIVERGED", off[0], off)
+            return self._verdict("HALF_DONE", off[0], off, found)
+        return self._verdict("DIVERGED", off[0], off, found)
 
     def _verdict(
-        self, word: Word, what: _Difference, differing: Sequence[_Difference]
+        self,
+        word: Word,
+        what: _Difference,
+        differing: Sequence[_Difference],
+        found: Mapping[str, Any],
     ) -> HandoffVerdict:
-        never = {name: self.reference.never.get(name, MISSING) for name, *_ in differing}
         return HandoffVerdict(
-            word, what_of(what), tuple(differing), never=never, recover=self._terms.recover_text
+            word,
+            what_of(what),
+            tuple(differing),
+            never=self.reference.never,
+            found=found,
+            recover=self._terms.recover_text,
         )
 
 
@@ -247,7 +274,7 @@ def _others(
 def _rank(difference: _Difference) -> tuple[bool, bool, str]:
     """Effects come before state, since they cannot be undone, and messages last: they only lead to work."""
     name = difference[0]
-    return name == _MESSAGES, not name.endswith(" calls"), name
+    return name in MESSAGES, not name.endswith(" calls"), name
 
 
 def _is_between(never: Any, now: Any, clean: Any) -> bool:

@@ -37,21 +37,23 @@ _OUTBOX: Final = (
     "write the message in the transaction that writes the state (an outbox, a queue in the same database), or let "
     "a recurring task find what is owed, and name it: recover=sweep, or recover='schedule'."
 )
-_HINTS: Final[Mapping[tuple[Word, AnyHistory], str]] = {
-    ("LOST", "early"): (
-        "enqueue after the commit: a worker may begin before the call goes on, and does not see its work."
-    ),
-    ("LOST", "refused"): (
-        "the caller is told that all is well: let the error pass, take the state back, or write down what is owed "
-        "in the same transaction, and let recover= find it."
-    ),
-    ("DUPLICATE", "clean"): (
+_BY_HISTORY: Final[Mapping[AnyHistory, str]] = {
+    "clean": (
         "let recover= find only what is not done; nothing else was compared, since each comparison would be wrong."
     ),
-    ("DUPLICATE", "overtaken"): (
+    "early": (
+        "enqueue after the commit: a worker may begin before the call goes on, and does not see its work."
+    ),
+    "overtaken": (
         "let recover= leave young work alone, or make its jobs safe to repeat: check_idempotent(...) says how."
     ),
 }
+_TOLD_WRONGLY: Final = (
+    "the caller is told that all is well: let the error pass, take the state back, or write down what is owed in "
+    "the same transaction, and let recover= find it."
+)
+#: Without anything that finds lost work these lose it.
+_UNFOUND: Final = frozenset(("dies", "refused", "commit_unknown", "callback_fails", "lost"))
 
 
 class HandoffReport(Report):
@@ -60,9 +62,10 @@ class HandoffReport(Report):
     @property
     def hint(self) -> str:
         verdict = self._verdict
-        found = _HINTS.get((verdict.word, self.history))
-        if found is not None:
-            return found
+        if self.history in _BY_HISTORY:
+            return _BY_HISTORY[self.history]
+        if self.history == "refused" and self.failure.runs[0].error is None:
+            return _TOLD_WRONGLY
         if verdict.word == "DUPLICATE":
             return (
                 "give the work a key that its receiver knows, or let recover= find only what is not done. If it "
@@ -83,8 +86,8 @@ class HandoffReport(Report):
         return _CLAIMS[self.failure.verdict.word]
 
     def _share(self) -> str:
-        nothing = "" if self._verdict.recover else ", and nothing finds it: no recover="
-        return f"{super()._share()}{nothing}"
+        is_unfound = self.history in _UNFOUND and not self._verdict.recover
+        return super()._share() + (", and nothing finds it: no recover=" if is_unfound else "")
 
     def _in_short(self) -> str:
         return _STORY[self.history]

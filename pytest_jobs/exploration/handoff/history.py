@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, Final, cast
 
 from ...errors import ExplorationError
 from ...harness.records.instants import duration_ns
@@ -12,6 +13,7 @@ from ...harness.records.texts import duration
 from ..engine.acts import Act
 from ..engine.functions import FunctionBridge
 from ..engine.run import Run
+from ..engine.sameness.differences import differences
 from ..engine.world import TimeLimit
 from ..histories.children import MOST_CHILDREN
 from ..histories.clean_run import Reference, check_not_refused
@@ -20,6 +22,11 @@ from ..histories.plans import Plan
 from ..histories.verdicts import counting_differences
 from ..stores.account import Item
 from .terms import HandoffOptions
+
+_MESSAGE: Final = "message"
+_MESSAGES: Final = f"{_MESSAGE} calls"
+#: The messages that are left, and those that were performed by jobs of which nothing is seen.
+MESSAGES: Final = frozenset(("enqueue calls", _MESSAGES))
 
 
 class HandoffHistory(History):
@@ -95,6 +102,18 @@ class HandoffHistory(History):
                 if any(record is waiting for waiting in self._pending_children()):
                     self._perform_child(record, "recover")
 
+    # What is compared
+
+    def _effects_that_count(self) -> Iterator[Act]:
+        """Yield the effects that count, with those messages apart that were performed: they only lead to work."""
+        known: set[str] = set()
+        for act in super()._effects_that_count():
+            if id(act) not in self._performed:
+                yield act
+            elif repr(act.value) not in known:
+                known.add(repr(act.value))
+                yield replace(act, kind=_MESSAGE)
+
     # What happens while the call stands still
 
     def take(self) -> Run:
@@ -144,6 +163,8 @@ class HandoffReference(Reference):
     mid: Mapping[str, Any] = {}
     #: What is observed after a call, and all that follows, if nobody looks for lost work.
     plain: Mapping[str, Any] = {}
+    #: Whether the messages lead to something that is seen.
+    _is_work_seen = True
     #: The names of the jobs whose messages the library may lose.
     losable: frozenset[str] = frozenset()
 
@@ -170,8 +191,13 @@ class HandoffReference(Reference):
     def differing(
         self, wanted: Mapping[str, Any], found: Mapping[str, Any]
     ) -> list[tuple[str, Any, Any]]:
-        """Return what differs, and may not."""
-        return counting_differences(wanted, found, self._terms.repeatable)
+        """Return what differs, and may not.
+
+        That a message was performed counts only where nothing is seen of what any of them leads to.
+        """
+        differing = counting_differences(wanted, found, self._terms.repeatable)
+        own = [each for each in differing if each[0] != _MESSAGES]
+        return own if self._is_work_seen else differing
 
     @property
     def recover_does_all(self) -> bool:
@@ -203,6 +229,11 @@ class HandoffReference(Reference):
         with history.opened():
             history.deliver_cleanly()
             self.mid = history.observed_at_end()
+            leaves = [
+                {name: value for name, value in each.items() if name not in MESSAGES}
+                for each in (self.mid, self.wanted)
+            ]
+            self._is_work_seen = bool(differences(*leaves))
             self.losable = frozenset(
                 record.name for record in history.ledger.pending() if self._may_be_lost(record)
             )
@@ -219,7 +250,7 @@ class HandoffReference(Reference):
         target = self._checked.engine.harness.targets.find(record.source.job_of(record))
         if target is None:
             return False
-        return not target.bridge.delivery_semantics(target.job).redelivered_on_kill
+        return target.bridge.delivery_semantics(target.job).acknowledged == "before"
 
     def _check(self) -> None:
         """Raise if nothing can be said of the call.

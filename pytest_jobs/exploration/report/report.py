@@ -98,7 +98,16 @@ class Report:
         """A guess at what may help."""
         does = Habits.of(self.failure, self.exploration.reference)
         text = hint(self.failure.verdict.word, self.history, does)
-        return " ".join((text, *self._accepting()))
+        return " ".join((text, *self._accepting(), *self._not_delivered()))
+
+    def _not_delivered(self) -> Iterator[str]:
+        """Yield that a function which enqueues jobs, and is none itself, may be the end that nobody delivers."""
+        acts = self.exploration.reference.point_acts
+        if self.exploration.library == FunctionBridge.name and any(
+            act is not None and act.kind == "enqueue" for act in acts
+        ):
+            name = short_name(self.job)
+            yield f"Is {name} no job, so that nothing repeats it? Then check_handoff({name}, ...) is the check."
 
     def _accepting(self) -> Iterator[str]:
         """Yield how the check would pass if the effects that were too many may happen again."""
