@@ -271,7 +271,7 @@ def _check(
     draws = bool(drawn_places)
     text = current_audience().replay
     token = None if text is None else parsed_token(text)
-    with _checked_job(job, options) as checked:
+    with _checked_job(job, options, explorer) as checked:
         if token is not None and not (token.is_of(checked.name) and bool(token.arguments) is draws):
             return Explored((), options.names, checked.name, "other")
         search = _Search(checked, token, drawn_places, explorer, report)
@@ -318,7 +318,9 @@ def _announce(checked: CheckedJob, search: _Search) -> None:
 
 
 @contextmanager
-def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None]:
+def _checked_job(
+    job: Any, options: Options, explorer: type[Explorer]
+) -> Generator[CheckedJob, None, None]:
     scope = Scope(options.world, options.trace, options.atomic)
     with Engine.opened(
         scope,
@@ -327,7 +329,9 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
         time_limit=options.time_limit,
     ) as engine:
         target = target_of(engine, job)
-        scope.add(target.bridge.resolve(target.job))
+        body = target.bridge.resolve(target.job)
+        if explorer.traces_installed or not scope.is_installed(body):
+            scope.add(body)
         open_search(engine, options.mocks)
         token = report_handler.set(current_audience().log)
         try:

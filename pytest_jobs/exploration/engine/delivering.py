@@ -487,8 +487,8 @@ class ActSink:
             error = record.source.refusal
             act = replace(act, refused=error, answer_lost=error)
         if record.commit is not None:
-            # A row in a transaction comes with the commit, and cannot be refused alone.
-            act = act.in_memory()
+            # A row in a transaction comes with the commit.
+            act = replace(act, of_database=True)
         with skippable(), current.acting(act):
             self._acts[record] = act
             self._ledger.added(record)

@@ -82,6 +82,8 @@ class HandoffExplorer(Explorer):
     """Tries histories of one call with one set of arguments."""
 
     runs = HandoffRunner
+    #: A client of a web framework calls the project.
+    traces_installed = False
     reference: HandoffReference
 
     def __init__(
@@ -138,7 +140,7 @@ class HandoffExplorer(Explorer):
                 continue
             is_message, is_after = act.kind == "enqueue", point.kind == "after"
             # One that comes with a commit cannot be refused alone.
-            is_row = is_message and act.refused is None
+            is_row = is_message and act.of_database
             has_rows |= is_row
             if is_message and is_after and not is_row:
                 yield Plan("early", index, point, act=act)
@@ -148,7 +150,7 @@ class HandoffExplorer(Explorer):
                 yield Plan("early", index + 1, points[index + 1])
             if not is_after and act.refused is not None and not act.of_database:
                 yield Plan("refused", index, point, act=act)
-            if is_after and act.of_database and act.answer_lost is not None:
+            if is_after and act.of_database and act.answer_lost is not None and not is_row:
                 yield Plan("commit_unknown", index, point, act=act)
 
     def _is_losable(self, act: Act) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from http.cookies import BaseCookie
 from typing import Any, Final, cast
 
 from ...errors import ExplorationError
@@ -35,6 +38,16 @@ class HandoffHistory(History):
     #: Whether anything follows the call, and whether lost work is looked for then.
     follows = True
     recovers = True
+
+    @contextmanager
+    def opened(self) -> Generator[History, None, None]:
+        with ExitStack() as stack:
+            client = getattr(self._checked.target.job, "__self__", None)
+            cookies = getattr(client, "cookies", None)
+            if isinstance(cookies, BaseCookie):
+                # Those of a client of Django outlive the history whose session they name.
+                stack.callback(setattr, client, "cookies", copy.deepcopy(cookies))
+            yield stack.enter_context(super().opened())
 
     @property
     def terms(self) -> HandoffOptions:
@@ -252,6 +265,16 @@ class HandoffReference(Reference):
             return False
         return target.bridge.delivery_semantics(target.job).acknowledged == "before"
 
+    def check_succeeded(self, history: History) -> None:
+        super().check_succeeded(history)
+        run = history.runs[0]
+        if run.delivery is not None and self._terms.told_error(run):
+            raise ExplorationError(
+                f"The clean call of {self._checked.name} ends with {run.delivery.result!r}, which tells its caller "
+                "that it failed. Let the world have what the call needs, or say by failed= which results are "
+                "failures."
+            )
+
     def _check(self) -> None:
         """Raise if nothing can be said of the call.
 
@@ -259,11 +282,6 @@ class HandoffReference(Reference):
             ExplorationError: says why.
         """
         terms, name = self._terms, self._checked.name
-        if self.run.delivery is not None and terms.told_error(self.run):
-            raise ExplorationError(
-                f"The clean call of {name} ends with {self.run.delivery.result!r}, which tells its caller that it "
-                "failed. Let the world have what the call needs, or say by failed= which results are failures."
-            )
         for target in terms.recoveries(self._checked.engine):
             why = self.children.not_performed.get(target.name)
             if why is not None:

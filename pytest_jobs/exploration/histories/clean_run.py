@@ -134,7 +134,7 @@ class Reference:
             # Only what such a store has from an earlier run may have made the job fail.
             self.wanted = history.observed_at_end()
             history.account.check_bound()
-            _check_succeeded(history)
+            self.check_succeeded(history)
             check_finished(run)
             self._kept = history.memory.of_world()
             again = _Seen(history.initial, history.trail(), self.wanted)
@@ -168,6 +168,10 @@ class Reference:
         if self._threads:
             self.account.check_usable_in_threads()
         return True
+
+    def check_succeeded(self, history: History) -> None:
+        """Raise if a clean run has failed."""
+        _check_succeeded(history)
 
     def _tell_apart(self, initial: Mapping[str, Any]) -> bool:
         """Find out what depends on chance, and what on the time; return whether it is new."""

@@ -30,6 +30,8 @@ class Explorer:
     """Tries histories of one job with one set of arguments."""
 
     runs: type[PlanRunner] = PlanRunner
+    #: Whether the lines of the job count if it lies in an installed package.
+    traces_installed = True
 
     def __init__(
         self,
