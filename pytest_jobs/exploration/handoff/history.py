@@ -270,9 +270,9 @@ class HandoffReference(Reference):
         run = history.runs[0]
         if run.delivery is not None and self._terms.told_error(run):
             raise ExplorationError(
-                f"The clean call of {self._checked.name} ends with {run.delivery.result!r}, which tells its caller "
-                "that it failed. Let the world have what the call needs, or say by failed= which results are "
-                "failures."
+                f"The clean call of {self._checked.name} ends with {run.delivery.result!r}, which tells its "
+                "caller that it failed. Let the world have what the call needs, or say by failed= which results "
+                "are failures."
             )
 
     def _check(self) -> None:
