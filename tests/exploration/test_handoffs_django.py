@@ -152,12 +152,9 @@ def failure(call, world=shop, **options):
 
 CASES = [
     (place, {}, "LOST mail.Thanks [dies, 1 failing point, and nothing finds it: no recover=]"),
-    (place, {"recover": sweep}, ""),
     (place, {"recover": sweep_old}, ""),
     (place, {"args": (careless,), "recover": sweep_carelessly}, "DUPLICATE mail.Thanks [overtaken"),
     (place_inside, {}, "LOST mail.Thanks [early, 1 failing point]"),
-    (place_inside, {"recover": sweep}, ""),
-    (place_async, {}, "LOST mail.Thanks [dies, "),
     (place_async, {"recover": sweep}, ""),
 ]
 
