@@ -90,7 +90,7 @@ def check_handoff(
             may lose a message that it has accepted, and with `recover=`.
         ignore: names or patterns of tables, keys, files and whole stores that are left out.
         remains: names or patterns of effects, and of parts of the state, that may stay after half a call, such as
-            a row that says what was tried.
+            a row that says what was tried. A column, as `Token.attempts`, is not compared at all.
         repeatable: those that may happen again in each history.
         accept: exceptions with which the call may end, as it does when all is well.
         failed: returns whether a result tells the caller that the call has failed. By default a `status_code` of

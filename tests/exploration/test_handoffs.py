@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -20,12 +21,14 @@ from pytest_jobs.errors import (
 )
 from pytest_jobs.exploration.report.audience import Audience, audience
 
-HERE = SimpleNamespace(orders={}, mails=[], audit=[])
+HERE = SimpleNamespace(orders={}, mails=[], audit=[], outbox={})
 ERRORS = {"LOST": LostEffect, "HALF_DONE": HalfDone, "DUPLICATE": DuplicateEffect}
 
 
 class Gateway:
     def capture(self, amount): ...
+
+    def notify(self, number): ...
 
 
 gateway = Gateway()
@@ -39,6 +42,7 @@ def shop():
             "orders": dict(HERE.orders),
             "mails": list(HERE.mails),
             "audit": list(HERE.audit),
+            "outbox": dict(HERE.outbox),
         }
 
 
@@ -140,6 +144,41 @@ def overwrite():
         HERE.orders[number] = "SENT"
 
 
+def outbox():
+    with contextmanager(shop)() as snapshot:
+        HERE.outbox.update({7: "owed", 8: "owed"})
+        yield snapshot
+
+
+def relay():
+    for number in [number for number, status in HERE.outbox.items() if status == "owed"]:
+        gateway.notify(number)
+        HERE.outbox[number] = "sent"
+
+
+def relay_marking_first():
+    for number in [number for number, status in HERE.outbox.items() if status == "owed"]:
+        HERE.outbox[number] = "sent"
+        gateway.notify(number)
+
+
+def place_with_attempts(number):
+    HERE.orders[number] = {"status": "NEW", "attempts": 1}
+    Attempt.perform_later(number)
+
+
+class Attempt(Job):
+    def perform(self, number):
+        HERE.orders[number]["status"] = "SENT"
+
+
+def try_again():
+    for number, order in HERE.orders.items():
+        if order["status"] == "NEW":
+            order["attempts"] += 1
+            Attempt.perform_later(number)
+
+
 def digest():
     HERE.mails.append("digest")
 
@@ -181,6 +220,22 @@ def test_what_may_stay_after_half_a_call_is_named():
         check_handoff(
             write_audit_first, args=(7,), world=shop, recover=sweep, remains={"audit", "adit"}
         )
+
+
+def test_a_column_that_counts_attempts_is_named():
+    with pytest.raises(NotIdempotent, match=r"DIVERGED orders .dies"):
+        check_handoff(place_with_attempts, args=(7,), world=shop, recover=try_again)
+    check_handoff(
+        place_with_attempts, args=(7,), world=shop, recover=try_again, remains={"orders.attempts"}
+    )
+
+
+def test_a_relay_that_sends_and_then_marks_sends_twice_and_one_that_marks_first_loses():
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway.notify .dies"):
+        check_handoff(relay, world=outbox, recover=relay)
+    check_handoff(relay, world=outbox, recover=relay, repeatable={"gateway.notify"})
+    with pytest.raises(LostEffect, match=r"LOST gateway.notify .dies"):
+        check_handoff(relay_marking_first, world=outbox, recover=relay_marking_first)
 
 
 def test_a_caller_that_was_told_of_an_error_may_find_nothing_begun():

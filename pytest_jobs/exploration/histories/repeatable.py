@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from ...errors import CriterionError, ExplorationError
@@ -66,7 +66,14 @@ class Repeatable:
 
     def takes(self, kind: str, call: Any = None) -> bool:
         """Return whether an effect, or a part of the state, may have more of the same."""
-        names = list(names_of(kind, call))
+        return self._take(names_of(kind, call))
+
+    def takes_column(self, part: str, column: str) -> bool:
+        """Return whether a column of a table, or a key of a mapping, is named: `Token.attempts`."""
+        return self._take((f"{part}.{column}",))
+
+    def _take(self, given: Iterable[str]) -> bool:
+        names = list(given)
         self._found.update(dict.fromkeys(names))
         matching = [
             one for one in self._patterns if any(fnmatch.fnmatchcase(name, one) for name in names)
