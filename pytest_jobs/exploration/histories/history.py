@@ -315,9 +315,9 @@ class History(Deliveries):
             self._perform_child(record)
 
     def _pending_children(self) -> Iterator[JobRecord]:
-        own, known = self._record.job_id, self._known_children
+        own, known = self._record, self._known_children
         for record in self.ledger.pending():
-            is_child = record.sequence > self._record.sequence and record.job_id != own
+            is_child = record.sequence > own.sequence and not _is_same_job(record, own)
             if is_child and known.is_performed(record):
                 yield record
 
@@ -325,7 +325,7 @@ class History(Deliveries):
         act = self.sink.act_of(record)
         if act is not None:
             self._performed[id(act)] = record.name
-        is_known = any(record.job_id == done.job_id for done, *_ in self.children)
+        is_known = any(_is_same_job(record, done) for done, *_ in self.children)
         if is_known and (record.origin is REDELIVERY or (act is not None and act.key is not None)):
             # The same job once more: whether it may be delivered again is what a check of that job says.
             self.ledger.claim(record)
@@ -545,6 +545,11 @@ class History(Deliveries):
         for act in chain.from_iterable(acts() for acts in later_acts(self.of_history)):
             last[act.kind, repr(act.slot)] = act
         yield from last.values()
+
+
+def _is_same_job(record: JobRecord, other: JobRecord) -> bool:
+    """Return whether two records are of one job. Two libraries may number their jobs alike."""
+    return record.job_id == other.job_id and record.source is other.source
 
 
 def _due(record: JobRecord) -> tuple[int, int]:
