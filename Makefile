@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench lint typing docs clean
+.PHONY: help demo test test-all matrix peers bench lint typing docs clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -23,6 +23,15 @@ test: $(VENV)/.group-test  ## Run the tests that are neither slow nor wide, on a
 
 test-all: $(VENV)/.group-test  ## Run all tests; the slow ones need redis-server and PostgreSQL
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+
+# Each Python, the newest and the lowest of pytest, of each library and of Django. `.ci/run` has the most of it.
+MATRIX := py311,py312,py313,py314,lowest,newest,libraries,unbridged,companions,plugins,django42,django60,djangotasks010,djangotasks011,celery53,celery54,celery55,celery56,rq210,taskiq012
+
+matrix: $(VENV)/.group-matrix  ## Run the tests with every supported version of Python, pytest and the libraries
+	$(BIN)/tox run -e $(MATRIX) $(TOX_ARGS)
+
+peers: $(VENV)/.group-test  ## Run the released suites of other projects with the plugin installed
+	$(BIN)/python tests/compatibility/peers.py $(PEERS)
 
 bench: $(VENV)/.group-bench  ## Measure the budgets
 	$(BIN)/python tests/benchmarks/run.py $(BENCH_ARGS)

@@ -10,6 +10,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -219,11 +220,23 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
+#: Former names: each with the present one, and the version in which it goes. CONTRIBUTING says when that is.
+_FORMER: dict[str, tuple[str, str]] = {}
+
 __all__ = [*_HOME_OF]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll] - they are strings
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used."""
+    if name in _FORMER:
+        present, gone_in = _FORMER[name]
+        warnings.warn(
+            f"pytest_jobs.{name} is now called {present}, and goes in version {gone_in}: write "
+            f"pytest_jobs.{present}.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return __getattr__(present)
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = importlib.import_module(f".{_HOME_OF[name]}", __name__)

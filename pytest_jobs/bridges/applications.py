@@ -51,31 +51,39 @@ class Applications(Generic[A]):
             if not isinstance(each, kind):
                 raise ApplicationError(f"{each!r} is not {wanted}.")
         self._otherwise, self._tasks_of = otherwise, tasks_of
-        self._senders: list[A] = []
+        #: Those that have sent something.
+        self.senders: list[A] = []
         #: How many modules there were, and the applications in them.
         self._in_modules: tuple[int, tuple[A, ...]] = (0, ())
 
     def note(self, application: A) -> None:
         """Note an application that sends."""
-        if all(application is not each for each in self._senders):
-            self._senders.append(application)
+        if all(application is not each for each in self.senders):
+            self.senders.append(application)
+
+    def forget(self) -> None:
+        """Forget those that have sent something."""
+        self.senders.clear()
 
     def ranked(self) -> Iterator[Sequence[A]]:
         """Yield the named applications, those that have sent, and those of modules."""
         yield self.named
-        yield self._senders
-        # Looking takes some 10 ms, so only for new modules.
+        yield self.senders
+        yield self.at_top()
+
+    def at_top(self) -> Sequence[A]:
+        """Return the applications of modules. Looking takes some 10 ms, so only for new modules."""
         if self._in_modules[0] != len(sys.modules):
             found = self._found_in_modules()
             self._in_modules = len(sys.modules), tuple(each for each, _ in found.values())
-        yield self._in_modules[1]
+        return self._in_modules[1]
 
     def far(self, application: A) -> list[A]:
         """Return an application in a list if nobody has named or used it in this harness; else nothing.
 
         It is the end of a firing: see `FiresTasks`.
         """
-        near = any(application is each for each in (*self.named, *self._senders))
+        near = any(application is each for each in (*self.named, *self.senders))
         return [] if near else [application]
 
     def every(self) -> list[A]:

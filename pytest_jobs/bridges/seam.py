@@ -145,15 +145,8 @@ class Seam:
                 the other arguments.
             application: returns the application of such an object. Default: the object itself.
         """
-        original, bridge_of = getattr(owner, name), self._finder(application)
-
-        def stand_in(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
-            bridge = bridge_of(itself)
-            if bridge is None:
-                return original(itself, *args, **kwargs)
-            return method(bridge, itself, *args, **kwargs)
-
-        self._place(owner, name, stand_in, original)
+        own = getattr(owner, name)
+        self._place(owner, name, self._stand_in(own, method, application))
 
     def wrap(
         self,
@@ -167,22 +160,35 @@ class Seam:
 
         It is called with the bridge, the original method of the object, the object, and the other arguments.
         """
-        original, bridge_of = getattr(owner, name), self._finder(application)
+        own = getattr(owner, name)
+        self._place(owner, name, self._stand_in(own, method, application, wraps=True))
 
-        def wrapped(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
-            bridge = bridge_of(itself)
-            if bridge is None:
-                return original(itself, *args, **kwargs)
-            return method(bridge, partial(original, itself), itself, *args, **kwargs)
-
-        self._place(owner, name, wrapped, original)
-
-    def _place(
-        self, owner: type, name: str, stand_in: Callable[..., Any], original: Callable[..., Any]
-    ) -> None:
+    def _place(self, owner: type, name: str, stand_in: Callable[..., Any]) -> None:
+        original = getattr(owner, name)
         alike = _alike(stand_in, original)
         # So that `inspect` finds the signature and the annotations of the original.
         self.set(owner, name, update_wrapper(alike, original, assigned=(), updated=()))
+
+    def _stand_in(
+        self,
+        own: Any,
+        method: Callable[..., Any],
+        application: Callable[[Any], object] = _itself,
+        *,
+        wraps: bool = False,
+    ) -> Callable[..., Any]:
+        """Return what calls a method of the bridge in the place of what a class defines."""
+        bridge_of = self._finder(application)
+
+        def stand_in(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
+            bridge = bridge_of(itself)
+            if bridge is None:
+                return _bound(own, itself)(*args, **kwargs)
+            if wraps:
+                return method(bridge, _bound(own, itself), itself, *args, **kwargs)
+            return method(bridge, itself, *args, **kwargs)
+
+        return stand_in
 
     def overlay(
         self,
@@ -218,7 +224,6 @@ class Seam:
         name: str,
         method: Callable[..., Any],
         *,
-        application: Callable[[Any], object] = _itself,
         skip: Collection[type] = (),
     ) -> None:
         """Call a method of the bridge instead of a method that classes derived from a class define.
@@ -229,34 +234,13 @@ class Seam:
             base: a class of the library. Its own method stays.
             name: the name of the method.
             method: a method of the bridge's class, as for `replace`.
-            application: returns the application of an object. Default: the object itself.
             skip: classes whose method stays.
         """
-
-        def stand_in_for(cls: type, own: Any) -> Callable[..., Any]:
-            def stand_in(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
-                bridge = self.bridge_of(application(itself))
-                if bridge is None:
-                    return _bound(own, itself)(*args, **kwargs)
-                return method(bridge, itself, *args, **kwargs)
-
-            return stand_in
-
-        self._tree(base).replace(name, stand_in_for, skip)
+        self._tree(base).replace(name, lambda cls, own: self._stand_in(own, method), skip)
 
     def wrap_below(self, base: type, name: str, method: Callable[..., Any]) -> None:
         """Do as `wrap` does, for a method that classes derived from a class define, now or later."""
-
-        def wrapped_for(cls: type, own: Any) -> Callable[..., Any]:
-            def wrapped(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
-                bridge, original = self.bridge_of(itself), _bound(own, itself)
-                if bridge is None:
-                    return original(*args, **kwargs)
-                return method(bridge, original, itself, *args, **kwargs)
-
-            return wrapped
-
-        self._tree(base).replace(name, wrapped_for, ())
+        self._tree(base).replace(name, lambda cls, own: self._stand_in(own, method, wraps=True), ())
 
     def replace_sending(
         self,
@@ -264,7 +248,6 @@ class Seam:
         name: str,
         method: Callable[..., Any],
         *,
-        application: Callable[[Any], object] = _itself,
         skip: Collection[type] = (),
     ) -> None:
         """Call a method of the bridge instead of the method that sends a message, in every class that has one.
@@ -279,7 +262,6 @@ class Seam:
             base: the class of the library with the abstract method.
             name: the name of the method. It may be a coroutine function.
             method: a method of the bridge's class, as for `replace`.
-            application: returns the application of an object. Default: the object itself.
             skip: classes whose method stays.
         """
 
@@ -287,7 +269,7 @@ class Seam:
             definition = _Definition(base, cls, name, own)
 
             def stand_in(itself: Any, /, *args: Any, **kwargs: Any) -> Any:
-                bridge = self.bridge_of(application(itself))
+                bridge = self.bridge_of(itself)
                 if bridge is None:
                     return _bound(own, itself)(*args, **kwargs)
                 if definition.hands_on(itself):
@@ -479,7 +461,10 @@ class _Tree:
 
 
 class _Definition:
-    """The method that sends, as one class defines it."""
+    """The method that sends, as one class defines it.
+
+    The names in its code tell an override that hands on from one that sends by itself: their classes do not.
+    """
 
     __slots__ = ("_base", "_cls", "_name", "_own", "_uses")
 

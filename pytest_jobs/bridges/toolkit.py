@@ -56,6 +56,7 @@ from ..harness.time.limits import time_limit
 from ..harness.time.waiting import off_the_loop
 from .asking import word_asked_by
 from .columns import as_jsonb, check_json_text
+from .libraries.known import packages_of
 from .libraries.redis_servers import (
     Member,
     RedisServers,
@@ -132,15 +133,7 @@ __all__ = [
 
 _MINUTE_NS: Final = 60_000_000_000
 #: The packages between an application and a bridge whose queue is a table in its database.
-_PASSING_ON: Final = PASSING_ON | {
-    "asgiref",
-    "django",
-    "django_q",
-    "django_tasks",
-    "django_tasks_db",
-    "oban",
-    "procrastinate",
-}
+_PASSING_ON: Final = PASSING_ON | {"asgiref", "django", "django_tasks_db"}
 #: What a worker that catches everything takes for an error of a job. `sys.exit()` ends nothing there. Any other
 #: error stands for a worker that is killed, which catches nothing.
 JOB_ERRORS: Final = (Exception, SystemExit)
@@ -446,7 +439,11 @@ class LibraryBridge(Generic[T, M, S]):
         raise not_written(self, "patch")
 
     def find(self, job: object) -> T | None:
-        """Return the task that a test means: the task itself, or its name. None for anything else."""
+        """Return the task that a test means: the task itself, or its name. None for anything else.
+
+        Raises:
+            AmbiguousJobError: when it is a name, and two applications that are asked together have tasks of it.
+        """
         raise not_written(self, "find")
 
     def name_of(self, task: T) -> str:
@@ -474,6 +471,9 @@ class LibraryBridge(Generic[T, M, S]):
         Returns:
             The delivery, or an awaitable of it for a coroutine job. An error of the job belongs into the delivery;
             an error that does not derive from Exception may pass through.
+
+        Raises:
+            UnknownJobError: when a worker would not find the task.
         """
         raise not_written(self, "deliver")
 
@@ -787,7 +787,7 @@ class _Row:
         self._record = record
         self._sink = sink
         self._forget = forget
-        self._enqueued_by = calling_line(_PASSING_ON)
+        self._enqueued_by = calling_line(_PASSING_ON | packages_of(record.bridge))
 
     def one_committed(self) -> None:
         """Do nothing: the job is there already."""
@@ -812,7 +812,11 @@ class CountedAttempts(LibraryBridge[T, M, S]):
     """A bridge whose messages carry the number of their attempt, which `jobs.perform(record, attempt=3)` needs."""
 
     def retried(self, message: M, attempt: int) -> M:
-        """Return the message that the library sends for another attempt. Default: `as_attempt` of the message."""
+        """Return the message that the library sends for another attempt. Default: `as_attempt` of the message.
+
+        Raises:
+            CriterionError: when the job has not so many attempts.
+        """
         made: Any = message
         if not hasattr(made, "as_attempt"):
             raise not_written(self, "retried")

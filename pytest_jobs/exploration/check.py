@@ -13,8 +13,7 @@ from typing import Any, Final, Literal
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError, ExplorationError, NotIdempotent
 from ..harness.time.waiting import in_running_loop, off_the_loop
-from .effects.doubles.kinds import check_mocks, kinds_of
-from .effects.doubles.verbs import CallKind
+from .effects.doubles.kinds import CallKind, check_mocks, kinds_of
 from .engine.delivering import accepted
 from .engine.ending.log import log_kept_apart, report_handler
 from .engine.engine import Engine
@@ -384,6 +383,7 @@ class _Search:
         key = repr((args, kwargs))
         if key not in self.explorers:
             self.explorers[key] = self._explorer(self._checked, args, kwargs)
+            self.explorers[key].exploration.semantics = self._report.semantics_of(self._checked)
         explorer = self.explorers[key]
         exploration = explorer.exploration
         # The clean runs are a part of it.
@@ -451,6 +451,7 @@ class _Search:
                     self._checked, exploration, exploration.failure, self._drawn, self._report
                 )
                 failed.args = (str(failed.report),)
+                exploration.replay = failed.report.replay
 
 
 def _errors_in(raised: BaseException) -> Generator[BaseException, None, None]:

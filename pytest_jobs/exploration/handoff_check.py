@@ -10,8 +10,7 @@ from typing import Any, Final, Literal
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError
 from .check import check_arguments, explored_in_test
-from .effects.doubles.kinds import check_mocks
-from .effects.doubles.verbs import CallKind
+from .effects.doubles.kinds import CallKind, check_mocks
 from .engine.delivering import accepted
 from .engine.world import World, check_world
 from .handoff.explorer import HandoffExplorer

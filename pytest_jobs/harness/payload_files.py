@@ -92,7 +92,7 @@ def read_payload(path: Path) -> PayloadFile:
     """
     try:
         data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         raise PayloadError(f"It cannot be read: {type(error).__name__}: {error}") from error
     if not isinstance(data, Mapping) or "format" not in data:
         raise PayloadError("It is not a payload that `jobs.record_payloads` wrote.")

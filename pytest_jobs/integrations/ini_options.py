@@ -100,7 +100,7 @@ OPTIONS: Final = (
     Option(
         "cov-report",
         "reports",
-        "Write job coverage as term (the default), term-all, xml:FILE or json:FILE; may be given several times.",
+        "Write job coverage as term (the default), term-all or json:FILE; may be given several times.",
         "FORMAT",
     ),
     Option(
@@ -108,6 +108,13 @@ OPTIONS: Final = (
         "value",
         "Fail the session when fewer than N in a hundred cases of the jobs were seen.",
         "N",
+    ),
+    Option(
+        "cov-baseline",
+        "file",
+        "Fail the session when something was not seen that is not in this file either; it is written once, and "
+        "only shrinks then.",
+        "FILE",
     ),
     Option(
         "report",

@@ -184,7 +184,7 @@ def test_the_fourth_apscheduler_is_refused_by_its_version():
     with open_jobs(), pytest.raises(RefusedEnqueueError) as refused:
         asyncio.run(apscheduler.AsyncScheduler().add_job(work, args=(7,)))
 
-    assert " pytest-jobs needs apscheduler<4,>=3.10, and 4." in str(refused.value)
+    assert " pytest-jobs needs apscheduler<4,>=3.8, and 4." in str(refused.value)
 
 
 def test_nothing_can_be_claimed_after_an_enqueue_was_refused():

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_jobs import assert_enqueued, assert_not_enqueued, assert_not_performed, job, open_jobs
 from pytest_jobs.bridges.libraries.clients import CLIENTS
-from pytest_jobs.bridges.libraries.known import methods_at
+from pytest_jobs.bridges.libraries.refusals import methods_at
 
 
 @job

@@ -184,6 +184,18 @@ def test_a_super_that_is_abstract_is_no_handing_on(bridge):
     assert bridge.sent == [("Polite", "a")]
 
 
+def test_an_override_that_sends_itself_is_replaced_below_a_class_that_sends_too(bridge):
+    """The classes are those of an override with `super()`: only its code tells the two apart."""
+
+    class Direct(Redis):
+        def put(self, message):
+            raise AssertionError("sent")
+
+    Direct().put("a")
+
+    assert bridge.sent == [("Direct", "a")]
+
+
 def test_an_override_that_captures_nothing_is_an_error(bridge):
     class Dropping(Redis):
         def put(self, message):

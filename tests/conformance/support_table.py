@@ -150,18 +150,18 @@ LISTED = (
     Listed("the core of pytest-jobs", "reference/core.md", "test_core_conformance:Core"),
 )
 
-#: What a library can do, in the words of a reader who compares libraries.
+#: What the tests of a project gain by what a library can do.
 WORDS = {
-    "eta": "due times",
-    "priority": "priorities",
-    "headers": "headers",
-    "retry": "retries",
-    "discard": "dropping by rule",
-    "async": "coroutine tasks",
-    "serialise": "serialisation",
-    "unique": "unique jobs",
-    "cron": "schedules",
-    "chains": "chains and groups",
+    "eta": "jobs of next week performed today",
+    "priority": "the order of priorities",
+    "headers": "headers asserted",
+    "retry": "every retry, without a wait",
+    "discard": "errors that drop a job",
+    "async": "coroutine jobs",
+    "serialise": "arguments as a worker gets them",
+    "unique": "second jobs that are kept out",
+    "cron": "schedules that fire as time passes",
+    "chains": "chains and groups to their end",
 }
 
 
@@ -185,16 +185,14 @@ def with_support(page: str) -> str:
     for each in LISTED:
         begin = f"| [{each.title}]({each.page}) |"
         if each.is_installed:
-            library = each.library()
-            capabilities = library.bridge().capabilities
-            works = ", ".join(word for one, word in WORDS.items() if one in capabilities)
-            lacks = "; ".join(library.lacks[one] for one in WORDS if one not in capabilities)
-            rows.append(f"{begin} {each.versions()} | {works} | {lacks} |")
+            capabilities = each.library().bridge().capabilities
+            gained = ", ".join(word for one, word in WORDS.items() if one in capabilities)
+            rows.append(f"{begin} {each.versions()} | {gained} |")
         else:
             rows.extend(before.rows(begin))
     unknown = ", ".join(library.title for library in LIBRARIES.values() if not library.is_bridged)
-    head = ["| library | tested with | what works | what does not |", "|---|---|---|---|"]
-    refused = f"| {unknown} | | nothing is sent: a test with a harness refuses the enqueue | no bridge yet |"
+    head = ["| library | tested with | what your tests gain |", "|---|---|---|"]
+    refused = f"| {unknown} | | no bridge yet: nothing is sent, since a test with a harness refuses the enqueue |"
     return before.replaced([*head, *rows, refused])
 
 

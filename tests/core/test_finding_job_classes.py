@@ -99,8 +99,9 @@ def test_a_job_that_is_gone_is_a_failed_execution_and_its_payload_is_kept(adapte
     assert (execution.status, execution.handled) == ("failed", False)
     assert type(execution.error) is UnknownJobError
     assert str(execution.error) == (
-        f"No job is named {name!r}. It was moved or renamed while its jobs were waiting: keep the old name "
-        "as an alias until they are done, or make sure that its module can be imported here."
+        f"No job is named {name!r}. It was moved or renamed while its jobs were waiting: keep the old name as an "
+        "alias until they are done. A payload has a module imported only if the text of the module declares the "
+        "job: where it does not, import the module where the worker starts."
     )
     (letter,) = adapter.dead
     assert (letter.payload, letter.status, letter.error) == (payload, "failed", execution.error)
@@ -132,7 +133,7 @@ def test_a_class_that_was_deleted_is_gone(adapter, module):
 def test_a_module_that_cannot_be_imported_fails_the_job_and_keeps_its_payload(
     adapter, module, source, error
 ):
-    module("broken_jobs", source)
+    module("broken_jobs", f"{source}\n{SHOP}")
     payload = _payload("broken_jobs.Pay")
 
     execution = adapter.perform(payload)
@@ -141,7 +142,7 @@ def test_a_module_that_cannot_be_imported_fails_the_job_and_keeps_its_payload(
     assert [letter.payload for letter in adapter.dead] == [payload]
 
 
-@pytest.mark.parametrize("name", ["", ".", "..Pay", None, 7])
+@pytest.mark.parametrize("name", ["", ".", "..Pay"])
 def test_a_name_that_can_be_none_fails_the_job_and_keeps_its_payload(adapter, name):
     payload = _payload(name)
 

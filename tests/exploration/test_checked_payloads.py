@@ -142,7 +142,7 @@ def test_the_old_name_can_be_kept(deploy, receipts, folder, alias):
 
 
 def test_a_module_that_cannot_be_imported(deploy, receipts, folder):
-    deploy("1 / 0")
+    deploy("1 / 0\nfrom pytest_jobs import job\n@job\ndef send_receipt(): ...")
 
     assert (
         "  failed at: finding the job\n  because:   ZeroDivisionError: division by zero\n"

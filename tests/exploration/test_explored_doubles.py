@@ -39,7 +39,10 @@ def world_of(make, *, by=fake, **options):
     return world
 
 
-both = pytest.mark.parametrize("by", [fake, effects.wrap], ids=["fake", "wrap"])
+#: Both have the same receiver and the same proxies.
+both = pytest.mark.parametrize(
+    "by", [fake, pytest.param(effects.wrap, marks=pytest.mark.wide)], ids=["fake", "wrap"]
+)
 
 
 def marked_after(do):
@@ -116,13 +119,16 @@ def test_data_of_a_service_is_what_it_was():
         def pay(self):
             return self.receipt
 
+        def all_names(self):
+            return self.names
+
     receipt, names = Receipt(7), ["a"]
     with fake(app, "service", Shop(receipt, names)) as service:
-        assert app.service.names is names
+        assert app.service.names is app.service.all_names() is names
         assert app.service.pay() is receipt
         assert app.service.pay().total() == 100
 
-    assert service.calls == [("pay",), ("pay",)]
+    assert service.calls == [("all_names",), ("pay",), ("pay",)]
 
 
 # Clients that methods return
@@ -228,12 +234,6 @@ def test_a_method_of_a_client_in_a_collection_is_an_effect(job, what, by):
         check_idempotent(job, world=world_of(Chats, by=by))
 
 
-def test_a_collection_without_clients_is_the_very_one_that_the_service_has():
-    names = ["a"]
-    with fake(app, "service", types.SimpleNamespace(names=lambda: names)):
-        assert app.service.names() is names
-
-
 class Reservation:
     def __init__(self, number):
         self.number = number
@@ -248,7 +248,9 @@ def test_a_returned_client_is_compared_by_its_fields_in_a_state():
 
     service = types.SimpleNamespace(reserve=lambda order, idempotency_key: Reservation(order))
 
-    check_idempotent(reserve, args=(7,), world=world_of(lambda: service))
+    check_idempotent(
+        reserve, args=(7,), world=world_of(lambda: service), histories=["twice", "crash"]
+    )
 
 
 def test_a_copy_of_a_faked_object_is_the_object():
@@ -287,7 +289,7 @@ def put_some(names):
 def test_what_other_arguments_show_of_a_service_holds_for_all():
     names = st.sampled_from([(), ("x",)])
 
-    check_idempotent(put_some, args=(names,), world=world_of(Storage))
+    check_idempotent(put_some, args=(names,), world=world_of(Storage), histories=["twice", "crash"])
 
 
 # Classes
@@ -534,7 +536,9 @@ def test_the_fake_forgets_a_key_with_its_call():
 @both
 def test_a_look_up_is_no_effect_and_its_lines_are_no_points(by):
     explored = check_idempotent(
-        pay_unless_paid, world=world_of(Payments, by=by, key="key", reads={"find"})
+        pay_unless_paid,
+        world=world_of(Payments, by=by, key="key", reads={"find"}),
+        histories=["twice"],
     )
 
     points = explored.explorations[0].points
@@ -553,7 +557,9 @@ def pay_unless_paid():
 
 @both
 def test_the_names_of_methods_say_that_they_only_look_something_up(by):
-    explored = check_idempotent(pay_unless_paid, world=world_of(Payments, by=by, key="key"))
+    explored = check_idempotent(
+        pay_unless_paid, world=world_of(Payments, by=by, key="key"), histories=["twice"]
+    )
 
     assert (
         "Calls that do not count, by their names (mocks= changes it): service.find (read)."
@@ -633,7 +639,9 @@ class Keeping:
 @both
 def test_lines_that_a_service_runs_are_one_step(by):
     explored = check_idempotent(
-        lambda: app.service.charge(7, key="order-7"), world=world_of(Keeping, by=by, key="key")
+        lambda: app.service.charge(7, key="order-7"),
+        world=world_of(Keeping, by=by, key="key"),
+        histories=["twice"],
     )
 
     assert not any(point.function == "kept" for point in explored.explorations[0].points)
@@ -650,7 +658,7 @@ def test_lines_that_a_function_of_the_world_runs_are_one_step():
         app.service = send
         yield lambda: {"sent": sent}
 
-    explored = check_idempotent(lambda: app.service("ann"), world=world)
+    explored = check_idempotent(lambda: app.service("ann"), world=world, histories=["twice"])
 
     assert not any(point.function == "kept" for point in explored.explorations[0].points)
 
@@ -664,7 +672,7 @@ def test_the_same_lines_are_points_where_the_job_runs_them():
         app.db = []
         yield lambda: {"kept": set(app.db)}
 
-    explored = check_idempotent(keep_by_itself, args=(1,), world=world)
+    explored = check_idempotent(keep_by_itself, args=(1,), world=world, histories=["twice"])
 
     assert any(point.function == "kept" for point in explored.explorations[0].points)
 
@@ -694,7 +702,7 @@ def test_an_item_with_another_value_in_each_delivery_is_quiet():
         app.service["X-Request-Id"] = uuid.uuid4().hex
         app.db["done"] = True
 
-    check_idempotent(sets, world=world_of(Shelf))
+    check_idempotent(sets, world=world_of(Shelf), histories=["twice", "crash"])
 
 
 def test_an_item_under_another_key_in_each_delivery_is_a_duplicate():
@@ -709,7 +717,7 @@ def test_a_statement_that_only_reads_is_a_look_up():
     def reads():
         app.db["rows"] = app.service.execute("select 1")
 
-    check_idempotent(reads, world=world_of(Connection))
+    check_idempotent(reads, world=world_of(Connection), histories=["twice", "crash"])
 
 
 def test_a_statement_that_writes_is_an_effect():
@@ -725,7 +733,7 @@ def test_an_item_that_is_set_and_deleted_again_is_quiet():
         app.service["draft"] = 7
         del app.service["draft"]
 
-    check_idempotent(sets_and_deletes, world=world_of(Shelf))
+    check_idempotent(sets_and_deletes, world=world_of(Shelf), histories=["twice", "crash"])
 
 
 # Order
@@ -744,7 +752,7 @@ def test_calls_of_several_tasks_have_no_order():
         with fake(app, "service", Post(), key="key") as post:
             yield lambda: {"mails": post.calls}
 
-    check_idempotent(sends, world=world)
+    check_idempotent(sends, world=world, histories=["twice", "crash"])
 
 
 # Attributes, collections and operators
@@ -824,7 +832,7 @@ def test_only_the_last_value_of_an_attribute_counts():
         app.service.pay(7, key="order-7")
         app.db["paid"] = True
 
-    check_idempotent(pay, world=world_of(Terminal, key="key"))
+    check_idempotent(pay, world=world_of(Terminal, key="key"), histories=["twice", "crash"])
 
 
 def test_what_a_method_changes_in_its_service_is_a_part_of_the_call():
@@ -833,7 +841,7 @@ def test_what_a_method_changes_in_its_service_is_a_part_of_the_call():
             app.db["began"] = True
         app.service.pay(7)
 
-    check_idempotent(pay, world=world_of(Terminal, counts=False))
+    check_idempotent(pay, world=world_of(Terminal, counts=False), histories=["twice", "crash"])
 
 
 def test_setting_an_attribute_in_memory_never_fails():
@@ -870,7 +878,11 @@ def test_setting_an_attribute_that_runs_code_of_the_service_may_fail():
 
 
 def test_an_attribute_is_left_out_by_its_name():
-    check_idempotent(marked_before(set_retries), world=world_of(Terminal, reads={"retries"}))
+    check_idempotent(
+        marked_before(set_retries),
+        world=world_of(Terminal, reads={"retries"}),
+        histories=["twice", "crash"],
+    )
 
 
 class Bag(set):
@@ -914,7 +926,7 @@ def test_operators_that_change_nothing_more_when_they_are_repeated_are_quiet():
         app.service -= {8}
         app.db["has"] = 7 in app.service, len(app.service), app.service == {7}
 
-    check_idempotent(puts, world=world_of(Bag))
+    check_idempotent(puts, world=world_of(Bag), histories=["twice", "crash"])
 
 
 class Outbox:
@@ -970,7 +982,7 @@ def test_a_block_with_a_key_in_what_it_sends_is_quiet():
             message["idempotency_key"] = "order-7"
         app.db["done"] = True
 
-    check_idempotent(sends, world=world_of(Outbox))
+    check_idempotent(sends, world=world_of(Outbox), histories=["twice", "crash"])
 
 
 def test_a_block_and_a_loop_that_only_read_are_quiet():
@@ -978,14 +990,14 @@ def test_a_block_and_a_loop_that_only_read_are_quiet():
         with app.service.rows() as rows:
             app.db["rows"] = [*rows, *app.service.stream()]
 
-    check_idempotent(reads, world=world_of(Outbox))
+    check_idempotent(reads, world=world_of(Outbox), histories=["twice", "crash"])
 
 
 def test_operators_that_make_something_new_are_no_effects():
     def adds():
         app.db["sum"] = app.service + 7
 
-    check_idempotent(adds, world=world_of(Stream))
+    check_idempotent(adds, world=world_of(Stream), histories=["twice", "crash"])
 
 
 class Sized:

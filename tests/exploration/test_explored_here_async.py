@@ -74,7 +74,7 @@ async def add_in_scope(number):
     await Scoped.remove()
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", pytest.param("file", marks=pytest.mark.wide)])
 def engine(request, tmp_path):
     """An engine with tables, in memory or in a file."""
     place = "" if request.param == "memory" else f"/{tmp_path / 'shop.db'}"

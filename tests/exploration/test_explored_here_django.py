@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("django", reason="Django is not installed")
 pytest.importorskip("pytest_django", reason="these tests run pytest-django in a subprocess")
+pytest.importorskip("pytest_asyncio")
 
 CONFTEST = """
     import pytest
@@ -106,51 +107,26 @@ JOBS = """
 """
 
 
-@pytest.fixture(params=[":memory:", "shop.sqlite3"], ids=["memory", "file"])
-def project(pytester, request):
-    """A project with a database, in memory or in a file; return what runs a test file in it."""
-    return make_project(pytester, request.param)
+#: The same with a database in memory and with one in a file.
+COMMON = """
+import sqlite3
+from types import SimpleNamespace
 
-
-@pytest.fixture
-def in_memory(pytester):
-    return make_project(pytester, ":memory:")
-
-
-def make_project(pytester, database):
-    test_of_file = "" if database == ":memory:" else ', "TEST": {"NAME": "test.sqlite3"}'
-    pytester.makeconftest(CONFTEST.replace("DATABASE}", f"{database!r}{test_of_file}}}"))
-    pytester.mkpydir("shop")
-    pytester.makepyfile(**{"shop/models": MODELS, "shop/jobs": JOBS})
-
-    def run(source, *options, **outcomes):
-        pytester.makepyfile(
-            test_orders=f"""
 import pytest
 from django.core import mail
 from django.core.cache import cache
 from django.db import connection
 from django.test import SimpleTestCase, TestCase, TransactionTestCase
-from pytest_jobs import check_idempotent, here
+from pytest_jobs import check_idempotent, fake, here, job
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect, NotIdempotent
 from shop import jobs
 from shop.models import Line, Order
 
-{source}
-"""
-        )
-        result = pytester.runpytest_subprocess(
-            "-p", "django", "-p", "no:cacheprovider", "-p", "no:randomly", *options
-        )
-        result.assert_outcomes(**outcomes)
-        return result
+@pytest.fixture(autouse=True)
+def empty():
+    yield
+    cache.clear()
 
-    return run
-
-
-def test_one_line_in_an_existing_test(project):
-    project(
-        """
 @pytest.fixture
 def order(db):
     order = Order.objects.create(pk=1)
@@ -169,40 +145,7 @@ def test_unsafe(order, job):
 def test_lost_mail(order):
     with pytest.raises(LostEffect, match="LOST mail.Paid .*crash"):
         check_idempotent(jobs.mail_after_commit, args=(order.pk,))
-""",
-        passed=7,
-    )
 
-
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
-def test_in_a_suite_whose_jobs_are_attacked(in_memory):
-    in_memory(
-        """
-from pytest_jobs import job
-
-class Case(TestCase):
-    @classmethod
-    def setUpTestData(cls):
-        cls.order = Order.objects.create(pk=1)
-
-    def test_both(self):
-        job(jobs.pay)(1)
-        assert Order.objects.get().paid
-        Order.objects.update(paid=False)
-        with self.assertRaisesRegex(NotIdempotent, "Line"):
-            check_idempotent(jobs.add_line_then_mark, args=(1,), histories=["crash"])
-        assert Line.objects.count() == 0
-""",
-        "--jobs-crash",
-        "--jobs-attack-calls",
-        "--jobs-crash-points=1",
-        passed=1,
-    )
-
-
-def test_in_the_test_cases_of_django(project):
-    project(
-        """
 class Case(TestCase):
     @classmethod
     def setUpTestData(cls):
@@ -225,19 +168,12 @@ class Transactions(TransactionTestCase):
     def test_unsafe(self):
         with self.assertRaisesRegex(NotIdempotent, "Line"):
             check_idempotent(jobs.add_line_then_mark, args=(1,))
-""",
-        passed=4,
-    )
 
-
-def test_what_the_test_has_stays_as_it_is(project):
-    project(
-        """
 @pytest.mark.parametrize("mark", [
     pytest.param(0, marks=pytest.mark.django_db),
     pytest.param(1, marks=pytest.mark.django_db(transaction=True)),
 ])
-def test_it(mark):
+def test_what_the_test_has_stays_as_it_is(mark):
     Order.objects.create(pk=1, visits=3)
     cache.set("hits", 5)
     mail.outbox.append("mine")
@@ -253,33 +189,16 @@ def test_it(mark):
     assert (cache.get("hits"), mail.outbox) == (5, ["mine"])
     assert connection._connections[connection._alias] is wrapper
     assert connection.connection is raw
-    cache.clear()
-""",
-        passed=2,
-    )
-
-
-def test_the_report_says_what_was_copied(in_memory):
-    result = in_memory(
-        """
-def test_it(db):
+"""
+IN_MEMORY = """
+def test_the_report_says_what_was_copied(db):
     Order.objects.create(pk=1)
     cache.set("hits", 5)
     print(check_idempotent(jobs.pay, args=(1,)))
     check_idempotent(jobs.count_visit, args=(1,))
-""",
-        failed=1,
-    )
 
-    result.stdout.fnmatch_lines("E *world: here (default: 3 tables, 4 rows; cache: 1 key)")
-    result.stdout.fnmatch_lines("world: here (default: 3 tables, 4 rows; cache: 1 key)")
-
-
-def test_a_second_database_that_the_test_may_use(in_memory):
-    in_memory(
-        """
 @pytest.mark.django_db(databases=["default", "other"])
-def test_it():
+def test_a_second_database_that_the_test_may_use():
     Order.objects.using("other").create(pk=1)
 
     check_idempotent(jobs.pay_elsewhere, args=(1,))
@@ -287,87 +206,40 @@ def test_it():
         check_idempotent(jobs.visit_elsewhere, args=(1,))
 
     assert Order.objects.using("other").get().visits == 0
-""",
-        passed=1,
-    )
 
-
-def test_a_database_that_the_test_may_not_use_is_left_alone(in_memory):
-    result = in_memory(
-        """
-def test_it(db):
+def test_a_database_that_the_test_may_not_use_is_left_alone(db):
     check_idempotent(jobs.pay_elsewhere, args=(1,))
 
-class Case(TestCase):
-    def test_it(self):
+class SoItIsInDjangosCases(TestCase):
+    def test_a_database_that_the_test_may_not_use_is_left_alone(self):
         check_idempotent(jobs.pay_elsewhere, args=(1,))
-""",
-        failed=2,
-    )
 
-    result.stdout.fnmatch_lines(
-        "E *One clean run of the job ends with *queries to 'other' are not allowed*"
-    )
-
-
-def test_the_caches_are_part_of_it(in_memory):
-    in_memory(
-        """
-@pytest.fixture(autouse=True)
-def empty():
-    yield
-    cache.clear()
-
-def test_a_value():
+def test_a_value_in_the_cache():
     check_idempotent(jobs.set_in_cache, args=(7,))
     with pytest.raises(NotIdempotent, match="cache"):
         check_idempotent(jobs.count_in_cache, args=(7,))
     explored = check_idempotent(jobs.count_per_minute, args=(7,), histories=["twice", "late"])
     assert "Not compared: key :1:passing (expires)" in str(explored)
 
-def test_a_value_ends_so_long_after_the_begin_of_each_history(db):
+def test_a_value_in_the_cache_ends_so_long_after_the_begin_of_each_history(db):
     Order.objects.create(pk=1)
     cache.set("open", True, timeout=300)
     check_idempotent(jobs.only_while_it_is_cached, args=(1,))
-""",
-        passed=2,
-    )
 
-
-def test_a_table_without_a_model(in_memory):
-    in_memory(
-        """
-def test_it(db):
+def test_a_table_without_a_model(db):
     with connection.cursor() as cursor:
         cursor.execute("create table log (number)")
 
     with pytest.raises(NotIdempotent, match="log"):
         check_idempotent(jobs.add_to_the_log, args=(1,))
-""",
-        passed=1,
-    )
 
-
-def test_what_is_left_out_of_the_state(in_memory):
-    in_memory(
-        """
-def test_it(db):
+def test_what_is_left_out_of_the_state(db):
     Order.objects.create(pk=1)
     for name in ("Line", "shop_line", "L*"):
         check_idempotent(jobs.add_line_then_mark, args=(1,), world=here(ignore=name))
     cache.set("hits", 5)
     with pytest.raises(ExplorationError, match="the state that the world yields is the same"):
         check_idempotent(jobs.add_line_then_mark, args=(1,), world=here(ignore={"Line", "Order"}))
-""",
-        passed=1,
-    )
-
-
-def test_inside_a_world(in_memory):
-    in_memory(
-        """
-from types import SimpleNamespace
-from pytest_jobs import fake
 
 shop = SimpleNamespace(charge=None)
 
@@ -380,7 +252,7 @@ def world():
     with here() as state, fake(shop, "charge", lambda number: None) as charge:
         yield lambda: {**state(), "charges": charge.calls}
 
-def test_it(db):
+def test_inside_a_world(db):
     Order.objects.create(pk=1)
     check_idempotent(jobs.pay, args=(1,), world=world)
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE charge"):
@@ -393,43 +265,81 @@ def test_outside_of_a_check(db):
         jobs.pay(1)
         assert [row["paid"] for row in state()["Order"]] == [True]
     assert not Order.objects.get().paid
-""",
-        passed=2,
-    )
-
-
-def test_in_a_coroutine_test(in_memory):
-    pytest.importorskip("pytest_asyncio")
-    in_memory(
-        """
-@pytest.fixture
-def order(db):
-    return Order.objects.create(pk=1)
 
 @pytest.mark.asyncio
-async def test_it(order):
-    check_idempotent(jobs.add_line_once, args=(1,))
+async def test_in_a_coroutine_test(order):
+    check_idempotent(jobs.add_line_once, args=(order.pk,))
     with pytest.raises(NotIdempotent, match="Line"):
-        check_idempotent(jobs.add_line_then_mark, args=(1,))
-""",
-        passed=1,
-    )
-
-
-def test_a_connection_past_djangos_is_refused(pytester):
-    make_project(pytester, "shop.sqlite3")(
-        """
-import sqlite3
-
+        check_idempotent(jobs.add_line_then_mark, args=(order.pk,))
+"""
+IN_A_FILE = """
 def count_directly(number):
     database = sqlite3.connect("test.sqlite3")
     database.execute("update shop_order set visits = visits + 1")
     database.commit()
 
-def test_it(db):
+def test_a_connection_past_djangos_is_refused(db):
     Order.objects.create(pk=1)
     with pytest.raises(ExplorationError, match="opens the test's own database 'test.sqlite3'.*copy"):
         check_idempotent(count_directly, args=(1,))
-""",
-        passed=1,
+"""
+ATTACKED = """
+class Attacked(TestCase):
+    @classmethod
+    def setUpTestData(cls):
+        cls.order = Order.objects.create(pk=1)
+
+    def test_both(self):
+        job(jobs.pay)(1)
+        assert Order.objects.get().paid
+        Order.objects.update(paid=False)
+        with self.assertRaisesRegex(NotIdempotent, "Line"):
+            check_idempotent(jobs.add_line_then_mark, args=(1,), histories=["crash"])
+        assert Line.objects.count() == 0
+"""
+
+
+@pytest.fixture
+def run(pytester):
+    """Return what runs tests in a project; a process has one set of Django's settings."""
+
+    def run(database, source, *options, **outcomes):
+        test_of_file = "" if database == ":memory:" else ', "TEST": {"NAME": "test.sqlite3"}'
+        pytester.makeconftest(CONFTEST.replace("DATABASE}", f"{database!r}{test_of_file}}}"))
+        pytester.mkpydir("shop")
+        pytester.makepyfile(**{"shop/models": MODELS, "shop/jobs": JOBS, "test_orders": source})
+        result = pytester.runpytest_subprocess(
+            "-p", "django", "-p", "no:cacheprovider", "-p", "no:randomly", *options
+        )
+        result.assert_outcomes(**outcomes)
+        return result
+
+    return run
+
+
+def test_with_a_database_in_memory(run):
+    result = run(":memory:", COMMON + IN_MEMORY, passed=21, failed=3)
+
+    result.stdout.fnmatch_lines_random(
+        [
+            "E *world: here (default: 3 tables, 4 rows; cache: 1 key)",
+            "world: here (default: 3 tables, 4 rows; cache: 1 key)",
+        ]
     )
+    refused = "E *One clean run of the job ends with *queries to 'other' are not allowed*"
+    result.stdout.fnmatch_lines([refused, refused])
+
+
+@pytest.mark.wide
+def test_with_a_database_in_a_file(run):
+    run("shop.sqlite3", COMMON + IN_A_FILE, passed=14)
+
+
+def test_a_connection_past_djangos_is_refused(run):
+    run("shop.sqlite3", COMMON + IN_A_FILE, "-k", "past_djangos", passed=1, deselected=13)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
+def test_in_a_suite_whose_jobs_are_attacked(run):
+    flags = ("--jobs-crash", "--jobs-attack-calls", "--jobs-crash-points=1", "-k", "Attacked")
+    run(":memory:", COMMON + ATTACKED, *flags, passed=1, deselected=13)

@@ -212,15 +212,17 @@ def test_a_thread_that_outlives_its_delivery():
 
 
 @needs_monitoring
-@pytest.mark.parametrize("verb", ["drain", "adrain"])
-def test_the_tasks_of_a_coroutine_in_the_world_of_a_test(pytester, verb):
+@pytest.mark.parametrize("verb", ["drain", pytest.param("adrain", marks=pytest.mark.wide)])
+def test_tasks_and_context_variables_in_the_world_of_a_test(pytester, verb):
     pytest.importorskip("pytest_asyncio")
     pytester.makepyfile(
         shop="""
         import asyncio
+        from contextvars import ContextVar
         from pytest_jobs import job
 
-        charges = set()
+        charges, paid = set(), set()
+        paying = ContextVar("paying", default=None)
 
         async def charge(number):
             await asyncio.sleep(0)
@@ -241,40 +243,6 @@ def test_the_tasks_of_a_coroutine_in_the_world_of_a_test(pytester, verb):
             async with asyncio.TaskGroup() as group:
                 for each in (1, 2):
                     group.create_task(charge(each))
-        """,
-        test_it=f"""
-        import gc
-        import pytest
-        import shop
-
-        @pytest.mark.parametrize("job", [shop.in_tasks, shop.by_gathering, shop.in_a_group])
-        {"async " if verb == "adrain" else ""}def test_it(jobs, job, caplog):
-            job.perform_later()
-            {"await " if verb == "adrain" else ""}jobs.{verb}()
-            gc.collect()
-
-            assert shop.charges == {{1, 2}}
-            assert not caplog.records
-        """,
-    )
-    result = pytester.runpytest_subprocess("--jobs-crash", "-Werror", "-oasyncio_mode=auto")
-
-    result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["3 jobs killed at * points, in 3 tests of 3."])
-
-
-@needs_monitoring
-@pytest.mark.parametrize("verb", ["drain", "adrain"])
-def test_a_context_variable_that_was_set_in_the_world_of_a_test(pytester, verb):
-    pytest.importorskip("pytest_asyncio")
-    pytester.makepyfile(
-        shop="""
-        import asyncio
-        from contextvars import ContextVar
-        from pytest_jobs import job
-
-        paid = set()
-        paying = ContextVar("paying", default=None)
 
         @job
         def pay(number):
@@ -296,11 +264,21 @@ def test_a_context_variable_that_was_set_in_the_world_of_a_test(pytester, verb):
                     paying.reset(token)
         """,
         test_it=f"""
+        import gc
         import pytest
         import shop
 
+        @pytest.mark.parametrize("job", [shop.in_tasks, shop.by_gathering, shop.in_a_group])
+        {"async " if verb == "adrain" else ""}def test_tasks(jobs, job, caplog):
+            job.perform_later()
+            {"await " if verb == "adrain" else ""}jobs.{verb}()
+            gc.collect()
+
+            assert shop.charges == {{1, 2}}
+            assert not caplog.records
+
         @pytest.mark.parametrize("job", [shop.pay, shop.pay_in_a_coroutine])
-        {"async " if verb == "adrain" else ""}def test_it(jobs, job):
+        {"async " if verb == "adrain" else ""}def test_a_context_variable(jobs, job):
             job.perform_later(1)
             {"await " if verb == "adrain" else ""}jobs.{verb}()
 
@@ -310,5 +288,5 @@ def test_a_context_variable_that_was_set_in_the_world_of_a_test(pytester, verb):
     )
     result = pytester.runpytest_subprocess("--jobs-crash", "-Werror", "-oasyncio_mode=auto")
 
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["2 jobs killed at * points, in 2 tests of 2."])
+    result.assert_outcomes(passed=5)
+    result.stdout.fnmatch_lines(["5 jobs killed at * points, in 5 tests of 5."])

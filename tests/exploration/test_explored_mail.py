@@ -164,7 +164,9 @@ def test_nothing_stays_patched():
     assert [vars(owner).get(name) for owner, name in places] == before
 
 
-@pytest.mark.parametrize("kind", [smtplib.SMTP, smtplib.SMTP_SSL])
+@pytest.mark.parametrize(
+    "kind", [smtplib.SMTP, pytest.param(smtplib.SMTP_SSL, marks=pytest.mark.wide)]
+)
 def test_a_mail_arrives_as_it_was_written(kind):
     with fake_mail() as mail, kind("mail.example.com") as server:
         if kind is smtplib.SMTP:

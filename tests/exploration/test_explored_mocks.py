@@ -313,7 +313,7 @@ def test_what_may_be_repeated_is_safe(double, job):
 
 def test_logs_settings_and_sleep_are_nothing():
     with put("logger"), put("settings"), patch("time.sleep"), put("gateway"):
-        explored = check(shop.log_and_charge)
+        explored = check(shop.log_and_charge, histories=["twice", "crash"])
 
     acts = [act.kind for act in explored.explorations[0].reference.point_acts if act is not None]
     assert acts == ["mocked_shop.gateway"] * 2
@@ -321,7 +321,7 @@ def test_logs_settings_and_sleep_are_nothing():
 
 def test_a_mock_that_passes_its_calls_on_is_no_act():
     with put("gateway"), put("total", Mock(wraps=shop.total)) as total:
-        explored = check(shop.charge_the_total)
+        explored = check(shop.charge_the_total, histories=["twice", "crash"])
 
         total.assert_not_called()
     assert not any("mocked_shop: total" in str(point) for point in explored.explorations[0].points)
@@ -342,7 +342,10 @@ def test_a_wrapped_service_with_a_mock_inside_has_one_effect():
 
 def test_an_argument_key_is_the_key_of_a_call_and_the_result_says_so():
     with put("gateway"):
-        explored = check(lambda order: shop.once(lambda: shop.gateway.charge(order, key="k")))
+        explored = check(
+            lambda order: shop.once(lambda: shop.gateway.charge(order, key="k")),
+            histories=["twice", "crash"],
+        )
 
     assert explored.guesses == ("mocked_shop.gateway.charge (once for each key=)",)
 
@@ -357,12 +360,16 @@ def test_an_argument_key_of_a_call_that_adds_names_what_it_adds_to():
 
 def test_a_test_says_that_a_mock_is_no_effect():
     with put("gateway"):
-        check(shop.charge, mocks={"mocked_shop.gateway.charge": "nothing"})
+        check(
+            shop.charge,
+            mocks={"mocked_shop.gateway.charge": "nothing"},
+            histories=["twice", "crash"],
+        )
 
 
 def test_a_test_says_that_a_mock_may_be_repeated_by_a_pattern():
     with put("gateway"):
-        check(shop.charge, mocks={"mocked_shop.gateway.*": "put"})
+        check(shop.charge, mocks={"mocked_shop.gateway.*": "put"}, histories=["twice", "crash"])
 
 
 def test_a_test_says_that_a_look_up_is_an_effect():
@@ -396,7 +403,7 @@ def test_what_a_mock_cannot_be_is_refused(mocks, refused):
 
 def test_a_check_that_passes_names_the_mocks_that_it_did_not_count():
     with put("crm", **{"get_customer.return_value": {"name": "Ann"}}):
-        explored = check(shop.name_and_tag)
+        explored = check(shop.name_and_tag, histories=["twice", "crash"])
 
     assert (
         "Calls that do not count, by their names (mocks= changes it): "
@@ -416,7 +423,7 @@ def test_the_counts_of_a_mock_are_those_of_the_test():
     with put("gateway") as gateway:
         gateway.charge(1)
         before = list(gateway.mock_calls), list(gateway.method_calls)
-        check(shop.charge_by_key)
+        check(shop.charge_by_key, histories=["twice", "crash"])
 
         gateway.charge.assert_called_once_with(1)
         assert (gateway.mock_calls, gateway.method_calls) == before
@@ -424,7 +431,7 @@ def test_the_counts_of_a_mock_are_those_of_the_test():
 
 def test_the_counts_of_a_function_with_a_specification_are_those_of_the_test():
     with patch("mocked_shop.total", autospec=True) as total:
-        check(shop.add_up, mocks={"*.total": "put"})
+        check(shop.add_up, mocks={"*.total": "put"}, histories=["twice", "crash"])
 
         total.assert_not_called()
         assert total.mock_calls == []
@@ -432,7 +439,7 @@ def test_the_counts_of_a_function_with_a_specification_are_those_of_the_test():
 
 def test_the_counts_of_a_coroutine_mock_are_those_of_the_test():
     with patch.object(shop.mailer, "send", AsyncMock()) as send:
-        check(shop.mail, mocks={"*.send": "nothing"})
+        check(shop.mail, mocks={"*.send": "nothing"}, histories=["twice", "crash"])
 
         send.assert_not_awaited()
         send.assert_not_called()
@@ -498,11 +505,14 @@ def test_a_coroutine_mock_gives_each_delivery_its_answers_from_the_first():
 
 def test_the_lines_of_a_function_that_answers_are_one_step():
     with patch("mocked_shop.fetch_rates", side_effect=lambda: shop.total(7)):
-        explored = check(lambda order: shop.db.update(rates=shop.fetch_rates()))
+        explored = check(
+            lambda order: shop.db.update(rates=shop.fetch_rates()), histories=["twice", "crash"]
+        )
 
     assert not any(point.function == "total" for point in explored.explorations[0].points)
 
 
+@pytest.mark.wide
 def test_what_hears_of_mocks_stays_between_checks_and_ends_with_the_session(pytester):
     pytester.makepyfile(
         conftest="""
@@ -596,7 +606,7 @@ def test_a_file_that_is_mocked_is_nothing():
         shop.db["done"] = True
 
     with patch("builtins.open", mock_open()):
-        check(write)
+        check(write, histories=["twice", "crash"])
 
 
 def test_a_file_that_is_mocked_and_gets_more_is_a_duplicate():
@@ -697,7 +707,7 @@ def test_an_item_of_a_mock_that_is_set_again_is_quiet():
         shop.db["done"] = True
 
     with put("gateway"):
-        check(sets)
+        check(sets, histories=["twice", "crash"])
 
 
 # Attributes and operators
@@ -736,12 +746,16 @@ def test_an_attribute_of_a_mock_that_is_set_again_is_quiet():
         shop.gateway.charge(order, idempotency_key=order)
 
     with put("gateway"):
-        check(sets)
+        check(sets, histories=["twice", "crash"])
 
 
 def test_a_test_says_that_an_attribute_of_a_mock_is_nothing():
     with put("gateway"):
-        check(marked_before(set_retries), mocks={"mocked_shop.gateway.retries": "nothing"})
+        check(
+            marked_before(set_retries),
+            mocks={"mocked_shop.gateway.retries": "nothing"},
+            histories=["twice", "crash"],
+        )
 
 
 def test_the_attributes_of_a_mock_are_those_of_the_test():
@@ -753,7 +767,7 @@ def test_the_attributes_of_a_mock_are_those_of_the_test():
 
     with put("gateway", MagicMock(retries=1)) as gateway:
         host = gateway.host
-        check(changes)
+        check(changes, histories=["twice", "crash"])
 
         assert gateway.retries == 1
         assert gateway.host is host
@@ -802,4 +816,4 @@ def test_operators_of_a_mock_that_only_read_are_no_effects():
             shop.db["seen"] = [*entered, *shop.queue], len(shop.queue), order in shop.queue
 
     with put("queue"):
-        check(reads)
+        check(reads, histories=["twice", "crash"])

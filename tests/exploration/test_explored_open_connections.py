@@ -17,7 +17,7 @@ from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
 app = SimpleNamespace(db=None, cursor=None, mail=None)
 
 
-@pytest.fixture(params=[":memory:", "shop.db"])
+@pytest.fixture(params=[":memory:", pytest.param("shop.db", marks=pytest.mark.wide)])
 def place(request, tmp_path):
     return ":memory:" if request.param == ":memory:" else str(tmp_path / request.param)
 

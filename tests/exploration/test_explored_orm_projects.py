@@ -1,4 +1,4 @@
-"""`django_world` in a project, with pytest-django and Django's test cases. Each runs in a process of its own."""
+"""`django_world` in a project, with pytest-django and Django's test cases. A process runs several."""
 
 from __future__ import annotations
 
@@ -105,94 +105,8 @@ def world():
     return run
 
 
-def test_a_test_that_may_use_the_database(run):
-    run(
-        """
-@pytest.mark.parametrize("fixture", ["db", "transactional_db"])
-def test_it(request, fixture):
-    request.getfixturevalue(fixture)
-    Order.objects.create(pk=5, paid=True)
-    before = list(Order.objects.values_list("pk", flat=True))
-
-    check_idempotent(pay, args=(1,), world=world, histories="all")
-    with pytest.raises(NotIdempotent, match=r"Order .*twice"):
-        check_idempotent(count_visit, args=(1,), world=world)
-
-    assert list(Order.objects.values_list("pk", flat=True)) == before
-    assert 5 in before
-
-class Case(TestCase):
-    def test_it(self):
-        check_idempotent(pay, args=(1,), world=world)
-
-class Transactions(TransactionTestCase):
-    def test_it(self):
-        check_idempotent(pay, args=(1,), world=world)
-""",
-        passed=4,
-    )
-
-
-def test_a_test_that_may_not_is_told_which_fixture_it_needs(run):
-    result = run(
-        """
-def test_it():
-    check_idempotent(pay, args=(1,), world=world)
-
-class Case(SimpleTestCase):
-    def test_it(self):
-        check_idempotent(pay, args=(1,), world=world)
-""",
-        failed=2,
-    )
-
-    result.stdout.fnmatch_lines(
-        "E * The test may not use the database 'default' (*). With pytest-django mark it "
-        "`@pytest.mark.django_db` or let it ask for the fixture `db`; *"
-    )
-
-
-def test_another_database_has_to_be_named(run):
-    result = run(
-        """
-def other():
-    with django_world([Order], using="other") as database:
-        yield database.snapshot
-
-@pytest.mark.django_db(databases=["default", "other"])
-def test_named():
-    with django_world([Order], using="other", rows=[Order()]) as database:
-        assert len(database.rows(Order)) == 1
-
-def test_it(db):
-    check_idempotent(pay, args=(1,), world=other)
-""",
-        passed=1,
-        failed=1,
-    )
-
-    result.stdout.fnmatch_lines("*`@pytest.mark.django_db(databases=[[]'other'[]])`*")
-
-
-def test_a_job_that_uses_the_database_of_the_test_is_refused(run):
-    result = run(
-        """
-def bare():
-    yield lambda: {}
-
-def test_it(db):
-    check_idempotent(pay, args=(1,), world=bare)
-""",
-        failed=1,
-    )
-
-    result.stdout.fnmatch_lines("*uses the database 'default', which is in memory*django_world(*")
-
-
-def test_models_of_all_applications_and_their_migrations(run):
-    run(
-        """
-def test_models(db):
+CHECKS = """
+def test_models_of_all_applications(db):
     with django_world(rows=[Order(), store.Order()]) as database:
         state = database.snapshot()
 
@@ -201,7 +115,7 @@ def test_models(db):
     assert [row["id"] for row in state["store.Order"]] == [1]
 
 
-def test_migrations(db):
+def test_their_migrations(db):
     with django_world([Order], migrate=True) as database:
         assert [row["id"] for row in database.rows(Order)] == [7]
 
@@ -213,31 +127,56 @@ def test_what_django_remembers_of_rows_is_forgotten(db):
         with django_world([ContentType]) as database:
             found = ContentType.objects.get_for_model(Order)
             assert [row["id"] for row in database.rows(ContentType)] == [found.pk]
-""",
-        passed=3,
-    )
 
+def bare():
+    yield lambda: {}
 
-def test_under_xdist(run):
-    pytest.importorskip("xdist")
-    run(
-        """
-@pytest.mark.parametrize("time", range(4))
-def test_it(db, time):
+def test_a_job_that_uses_the_database_of_the_test_is_refused(db):
+    check_idempotent(pay, args=(1,), world=bare)
+
+def other():
+    with django_world([Order], using="other") as database:
+        yield database.snapshot
+
+@pytest.mark.django_db(databases=["default", "other"])
+def test_another_database_that_is_named():
+    with django_world([Order], using="other", rows=[Order()]) as database:
+        assert len(database.rows(Order)) == 1
+
+def test_another_database_has_to_be_named(db):
+    check_idempotent(pay, args=(1,), world=other)
+
+def test_a_test_that_may_not_is_told_which_fixture_it_needs():
     check_idempotent(pay, args=(1,), world=world)
-""",
-        "-n",
-        "2",
-        passed=4,
-    )
 
+class MayNot(SimpleTestCase):
+    def test_it(self):
+        check_idempotent(pay, args=(1,), world=world)
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
-def test_a_suite_that_is_attacked_keeps_the_connections_of_its_tests(run):
-    result = run(
-        """
-from django.db import transaction
-from pytest_jobs import current_jobs, job
+@pytest.mark.parametrize("fixture", ["db", "transactional_db"])
+def test_a_test_that_may_use_the_database(request, fixture):
+    request.getfixturevalue(fixture)
+    Order.objects.create(pk=5, paid=True)
+    before = list(Order.objects.values_list("pk", flat=True))
+
+    check_idempotent(pay, args=(1,), world=world, histories="all")
+    with pytest.raises(NotIdempotent, match=r"Order .*twice"):
+        check_idempotent(count_visit, args=(1,), world=world)
+
+    assert list(Order.objects.values_list("pk", flat=True)) == before
+    assert 5 in before
+
+class MayUse(TestCase):
+    def test_it(self):
+        check_idempotent(pay, args=(1,), world=world)
+
+class MayUseInTransactions(TransactionTestCase):
+    def test_it(self):
+        check_idempotent(pay, args=(1,), world=world)
+"""
+ATTACKED = """
+from django.db import connection, transaction
+from pytest_jobs import job
 
 @job
 def pay_later(number):
@@ -246,27 +185,12 @@ def pay_later(number):
             pay(number)
             count_visit(number)
 
-def test_it(db, jobs):
+def test_the_connections_of_a_test_stay(db, jobs):
     Order.objects.create(pk=1)
     pay_later.perform_later(1)
     jobs.drain()
     assert Order.objects.get(pk=1).paid
     assert Order.objects.get(pk=1).visits == 1
-""",
-        "--jobs-crash",
-        passed=1,
-    )
-
-    result.stdout.fnmatch_lines("1 job killed at * points, in 1 test of 1.")
-
-
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
-@pytest.mark.parametrize("fixture", ["db", "transactional_db"])
-def test_a_suite_that_is_attacked_commits_and_rolls_back_as_it_does_otherwise(run, fixture):
-    result = run(
-        """
-from django.db import connection, transaction
-from pytest_jobs import job
 
 told = set()
 
@@ -284,8 +208,9 @@ def pay_and_tell(number):
 def pay_at_once(number):
     pay(number)
 
-@pytest.fixture
-def blocks(FIXTURE):
+@pytest.fixture(params=["db", "transactional_db"])
+def blocks(request):
+    request.getfixturevalue(request.param)
     before = len(connection.atomic_blocks)
     yield
     assert len(connection.atomic_blocks) == before
@@ -303,10 +228,38 @@ def test_a_statement(blocks, jobs):
     pay_at_once.perform_later(1)
     jobs.drain()
     assert Order.objects.get(pk=1).paid
-""".replace("FIXTURE", fixture),
-        "--jobs-crash",
-        "-Werror",
-        passed=2,
+"""
+
+
+def test_each_test_has_the_databases_that_it_may_use(run):
+    result = run(CHECKS, passed=8, failed=4)
+
+    may_not = (
+        "E * The test may not use the database 'default' (*). With pytest-django mark it "
+        "`@pytest.mark.django_db` or let it ask for the fixture `db`; *"
+    )
+    result.stdout.fnmatch_lines([may_not, may_not])
+    result.stdout.fnmatch_lines("*`@pytest.mark.django_db(databases=[[]'other'[]])`*")
+    result.stdout.fnmatch_lines("*uses the database 'default', which is in memory*django_world(*")
+
+
+@pytest.mark.wide
+def test_under_xdist(run):
+    pytest.importorskip("xdist")
+    run(
+        """
+@pytest.mark.parametrize("time", range(4))
+def test_it(db, time):
+    check_idempotent(pay, args=(1,), world=world)
+""",
+        "-n",
+        "2",
+        passed=4,
     )
 
-    result.stdout.fnmatch_lines("3 jobs killed at * points, in 2 tests of 2.")
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
+def test_a_suite_that_is_attacked_commits_and_rolls_back_as_it_does_otherwise(run):
+    result = run(ATTACKED, "--jobs-crash", "-Werror", passed=5)
+
+    result.stdout.fnmatch_lines("4 jobs killed at * points, in 5 tests of 5.")

@@ -19,13 +19,21 @@ def _harness(databases):  # noqa: F811
         yield
 
 
-@pytest.mark.parametrize("task", [explored_models.pay, explored_models.pay_later])
+@pytest.mark.parametrize(
+    "task", [explored_models.pay, pytest.param(explored_models.pay_later, marks=pytest.mark.wide)]
+)
 def test_a_charge_between_read_and_write_is_doubled_by_a_crash(task):
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway\.charge .*\[crash"):
         check_idempotent(task, args=(1,), world=shop)
 
 
-@pytest.mark.parametrize("task", [explored_models.pay_with_key, explored_models.pay_with_key_later])
+@pytest.mark.parametrize(
+    "task",
+    [
+        explored_models.pay_with_key,
+        pytest.param(explored_models.pay_with_key_later, marks=pytest.mark.wide),
+    ],
+)
 def test_a_key_makes_it_safe(task):
     check_idempotent(task, args=(1,), world=shop, histories="all")
 

@@ -304,7 +304,7 @@ def test_a_cache_in_which_the_state_of_the_world_lies_belongs_to_the_world():
     def stores(number):
         repository().rows[number] = "stored"
 
-    check_idempotent(stores, args=(1,), world=world)
+    check_idempotent(stores, args=(1,), world=world, histories=["twice", "restart", "overlap"])
 
 
 def test_what_only_a_job_inside_of_a_test_can_reach_belongs_to_the_test():
@@ -428,7 +428,7 @@ def test_a_check_leaves_loggers_as_they_were():
         logging.getLogger("shop.configured").setLevel(logging.DEBUG)
         app.mailer.send(number, key=number)
 
-    check_idempotent(configures, args=(1,), world=mails)
+    check_idempotent(configures, args=(1,), world=mails, histories=["twice", "restart", "overlap"])
 
     assert logging.getLogger("shop.configured").handlers == []
     assert logging.getLogger("shop.configured").level == logging.NOTSET
@@ -461,7 +461,9 @@ def test_a_value_of_a_thread_is_the_same_under_all_names():
         app.mailer.send(context.user(), key=number)
 
     before = context.request
-    check_idempotent(sends_to_the_user, args=(1,), world=mails)
+    check_idempotent(
+        sends_to_the_user, args=(1,), world=mails, histories=["twice", "restart", "overlap"]
+    )
 
     assert context.request is before is request
 
@@ -473,7 +475,9 @@ def test_a_lock_is_the_same_under_all_names():
             app.mailer.send(number, key=number)
 
     before = context.lock
-    check_idempotent(sends_under_the_lock, args=(1,), world=mails)
+    check_idempotent(
+        sends_under_the_lock, args=(1,), world=mails, histories=["twice", "restart", "overlap"]
+    )
 
     assert context.lock is before is lock
 

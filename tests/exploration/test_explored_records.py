@@ -71,7 +71,11 @@ def payment():
         yield payment
 
 
-@pytest.mark.parametrize("twin", [Payment.book_later, Payment.abook_later], ids=["sync", "async"])
+@pytest.mark.parametrize(
+    "twin",
+    [Payment.book_later, pytest.param(Payment.abook_later, marks=pytest.mark.wide)],
+    ids=["sync", "async"],
+)
 def test_what_changes_a_record_each_time_is_caught(payment, twin):
     with pytest.raises(DivergedState) as raised:
         check_idempotent(twin, args=[payment], world=shop)
@@ -80,7 +84,9 @@ def test_what_changes_a_record_each_time_is_caught(payment, twin):
 
 
 @pytest.mark.parametrize(
-    "twin", [Payment.book_once_later, Payment.abook_once_later], ids=["sync", "async"]
+    "twin",
+    [Payment.book_once_later, pytest.param(Payment.abook_once_later, marks=pytest.mark.wide)],
+    ids=["sync", "async"],
 )
 def test_what_changes_it_once_is_quiet_wherever_it_is_killed(payment, twin):
     explored = check_idempotent(

@@ -106,7 +106,13 @@ def test_what_may_be_delivered_twice_gives_no_alarm(job, world):
     assert explored.histories > 5
 
 
-@pytest.mark.parametrize("job", [jobs.say_whether_it_was_seen, jobs.say_whether_it_was_seen_later])
+@pytest.mark.parametrize(
+    "job",
+    [
+        jobs.say_whether_it_was_seen,
+        pytest.param(jobs.say_whether_it_was_seen_later, marks=pytest.mark.wide),
+    ],
+)
 def test_failures_are_those_of_the_library(job, world):
     with pytest.raises(DuplicateEffect) as refused:
         check_idempotent(job, args=(1,), world=world(job), histories=["effect_fails"])
@@ -237,14 +243,20 @@ def test_a_lock_that_is_not_free_in_time_is_not_taken(world):
 # Waiting
 
 
-@pytest.mark.parametrize("job", [jobs.take_from_a_queue, jobs.take_from_a_queue_later])
+@pytest.mark.parametrize(
+    "job",
+    [jobs.take_from_a_queue, pytest.param(jobs.take_from_a_queue_later, marks=pytest.mark.wide)],
+)
 def test_what_waits_takes_what_is_there(job, world):
     filled = world(job, lambda client: client.rpush("queue", "first", "second"))
 
     assert ": DIVERGED redis " in first_line(job, filled, ["twice"])
 
 
-@pytest.mark.parametrize("job", [jobs.take_from_a_queue, jobs.take_from_a_queue_later])
+@pytest.mark.parametrize(
+    "job",
+    [jobs.take_from_a_queue, pytest.param(jobs.take_from_a_queue_later, marks=pytest.mark.wide)],
+)
 def test_what_waits_for_a_time_gives_up_when_it_has_passed(job, world):
     check_idempotent(job, args=(1,), world=world(job), histories=["twice", "overlap"])
 

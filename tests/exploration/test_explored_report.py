@@ -59,17 +59,13 @@ def test_the_gallery_has_every_verdict_and_no_report_that_is_long():
     } == {}
 
 
-def test_the_report_is_the_message_and_has_names_for_what_it_tells():
+def test_the_report_is_the_message_and_has_names_and_plain_values_for_what_it_tells():
     error = failure(gallery_jobs.pay)
+    found = error.report.to_dict()
 
     assert str(error) == str(error.report)
     assert (error.report.verdict, error.report.effect) == ("DUPLICATE", "gateway.charge")
     assert error.report.history == "crash"
-
-
-def test_it_is_there_as_plain_values():
-    found = failure(gallery_jobs.pay).report.to_dict()
-
     assert json.loads(json.dumps(found)) == found
     point = found.pop("point")
     assert (point["kind"], point["function"], point["text"], point["hit"]) == (

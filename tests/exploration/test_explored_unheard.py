@@ -100,7 +100,7 @@ def test_the_names_of_this_machine_may_be_looked_up():
         socket.getfqdn()
         shop.mail(number, key=number)
 
-    check_idempotent(job, args=(1,), world=world)
+    check_idempotent(job, args=(1,), world=world, histories=["twice", "crash"])
 
 
 def test_a_look_up_that_is_declared_a_read_passes():
@@ -111,7 +111,7 @@ def test_a_look_up_that_is_declared_a_read_passes():
             except OSError:
                 shop.mail(number, key=number)
 
-    check_idempotent(job, args=(1,), world=world)
+    check_idempotent(job, args=(1,), world=world, histories=["twice", "crash"])
 
 
 # Sockets that were open before
@@ -181,7 +181,7 @@ def test_datagrams_as_metrics_send_them_are_no_effects_and_the_result_says_so_on
             socket.getaddrinfo("127.0.0.1", 8125, 0, socket.SOCK_DGRAM)
             shop.mail(number, key=number)
 
-        explored = check_idempotent(job, args=(1,), world=world)
+        explored = check_idempotent(job, args=(1,), world=world, histories=["twice", "crash"])
 
     assert [guess for guess in explored.guesses if "datagram" in guess] == ["datagrams (nothing)"]
 
@@ -275,7 +275,7 @@ def test_records_of_a_log_may_leave_the_process(tmp_path):
 
         try:
             log.error("before")
-            check_idempotent(job, args=(1,), world=world)
+            check_idempotent(job, args=(1,), world=world, histories=["twice", "crash"])
         finally:
             for handler in handlers:
                 log.removeHandler(handler)
@@ -334,7 +334,7 @@ def test_asking_whether_a_process_runs_is_no_effect():
         os.kill(os.getppid(), 0)
         shop.mail(number, key=number)
 
-    check_idempotent(job, args=(1,), world=world)
+    check_idempotent(job, args=(1,), world=world, histories=["twice", "crash"])
 
 
 @pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["kill", "killpg"])
@@ -443,7 +443,7 @@ def test_a_job_that_only_sets_a_mode_is_compared_by_it():
             (shop.folder / "report").write_text("")
             yield snapshot
 
-    check_idempotent(job, args=(1,), world=with_a_report)
+    check_idempotent(job, args=(1,), world=with_a_report, histories=["twice", "crash"])
 
 
 # Temporary files
@@ -500,7 +500,7 @@ def test_a_temporary_name_in_the_state_is_a_random_one():
         with contextmanager(world)() as snapshot:
             yield lambda: {**snapshot(), "kept": shop.kept and Path(shop.kept).name}
 
-    check_idempotent(job, args=(1,), world=shown)
+    check_idempotent(job, args=(1,), world=shown, histories=["twice", "crash"])
 
 
 # Other processes of the program
@@ -645,7 +645,7 @@ def test_a_module_may_use_ctypes_while_a_job_imports_it(tmp_path, monkeypatch):
         shop.mail(number, key=number)
 
     try:
-        check_idempotent(job, args=(1,), world=world)
+        check_idempotent(job, args=(1,), world=world, histories=["twice", "crash"])
     finally:
         sys.modules.pop("explored_with_c", None)
 
@@ -658,7 +658,7 @@ def test_a_library_may_call_functions_in_c():
         uuid.uuid1()
         shop.mail(number, key=number)
 
-    check_idempotent(job, args=(1,), world=world)
+    check_idempotent(job, args=(1,), world=world, histories=["twice", "crash"])
 
 
 def test_an_exit_handler_is_refused():
@@ -678,7 +678,7 @@ def test_a_library_may_register_an_exit_handler():
         weakref.finalize(big, list)
         shop.mail(number, key=number)
 
-    check_idempotent(job, args=(1,), world=world)
+    check_idempotent(job, args=(1,), world=world, histories=["twice", "crash"])
 
 
 def test_a_message_to_the_log_of_the_system_is_an_effect():
@@ -804,7 +804,7 @@ def test_a_task_that_is_cancelled_or_awaited_is_none():
         await asyncio.create_task(remind(number))
         heartbeat.cancel()
 
-    check_idempotent(job, args=(1,), world=world)
+    check_idempotent(job, args=(1,), world=world, histories=["twice", "crash"])
 
 
 async def mail_in_a_minute(number):
@@ -884,7 +884,7 @@ def test_a_callback_that_has_run_or_is_cancelled_or_of_a_library_is_none():
         heartbeat.cancel()
         shop.mail(number, key=number)
 
-    check_idempotent(job, args=(1,), world=world)
+    check_idempotent(job, args=(1,), world=world, histories=["twice", "crash"])
 
 
 def test_nothing_stays_patched():
@@ -904,6 +904,6 @@ def test_nothing_stays_patched():
         ]
 
     before = functions()
-    check_idempotent(with_a_temporary_file, args=(1,), world=world)
+    check_idempotent(with_a_temporary_file, args=(1,), world=world, histories=["twice", "crash"])
 
     assert functions() == before

@@ -142,15 +142,6 @@ def test_work_that_is_never_done_by_a_job_that_only_fails_is_poison():
     assert headline(error).startswith("POISON Busy [crash")
 
 
-def test_work_that_is_done_and_fails_ever_after_is_poison():
-    def pay_once(number):
-        if state["paid"]:
-            raise Busy("paid already")
-        state["paid"].append(number)
-
-    assert headline(failure(pay_once, PoisonJob)).startswith("POISON Busy [twice] at line ")
-
-
 def test_a_half_done_job_that_a_library_lets_fail_ever_after_is_poison():
     def insert_two(number):
         db = explored_jobs.connect()

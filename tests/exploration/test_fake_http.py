@@ -308,9 +308,9 @@ def test_what_only_looks_is_no_effect_of_a_job():
 
         return made
 
-    check_idempotent(search, world=world("POST /search"))
+    check_idempotent(search, world=world("POST /search"), histories=["twice", "crash"])
     with pytest.raises(DuplicateEffect, match=r"POST /search \[twice"):
-        check_idempotent(search, world=world())
+        check_idempotent(search, world=world(), histories=["twice", "crash"])
 
 
 def test_what_is_put_and_deleted_is_told_by_address():

@@ -9,6 +9,8 @@ import pytest
 from package_modules import PACKAGE, modules, private_imports, private_reads, tree
 from picture import PAGE, drawn
 
+from pytest_jobs.bridges.libraries.known import LIBRARIES
+
 
 def test_a_module_says_what_it_is():
     described = {name: ast.get_docstring(tree(path)) for name, path in modules().items()}
@@ -76,3 +78,22 @@ def test_one_gate_asks_whether_a_delivery_is_one_of_a_check():
     }
 
     assert asking == {"effects.wrapping", "effects.sql.sqlite3"}
+
+
+def test_what_is_known_of_libraries_stands_in_one_table():
+    """`bridges.libraries.known` has a row for each. The integrations lie beside it, and cannot read it."""
+    lists = [
+        f"{name}:{node.lineno}"
+        for name, path in modules().items()
+        if not name.startswith(("pytest_jobs.bridges.libraries.known", "pytest_jobs.integrations"))
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Dict | ast.Set | ast.Tuple | ast.List)
+        if len({*_texts(node)} & LIBRARIES.keys()) > 1
+    ]
+
+    assert lists == []
+
+
+def _texts(node):
+    parts = node.keys if isinstance(node, ast.Dict) else node.elts
+    return [one.value for one in parts if isinstance(one, ast.Constant)]

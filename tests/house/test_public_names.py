@@ -2,9 +2,11 @@
 
 import ast
 import inspect
+from importlib.metadata import version
 
 import pytest
 from package_modules import PACKAGE
+from public_api import SNAPSHOT, described
 
 import pytest_jobs
 from pytest_jobs import plugin
@@ -76,6 +78,34 @@ def test_a_name_is_looked_up_once(monkeypatch):
 
     assert vars(pytest_jobs)["Tally"] is first
     assert pytest_jobs.Tally is first
+
+
+def test_the_public_api_is_as_its_snapshot_says():
+    """`python tests/house/public_api.py` writes it anew. CONTRIBUTING says what a line that goes away needs."""
+    assert described() == SNAPSHOT.read_text("utf-8")
+
+
+def test_a_former_name_works_and_names_the_present_one(monkeypatch):
+    monkeypatch.setattr(pytest_jobs, "_FORMER", {"Count": ("Tally", "1.3")})
+
+    with pytest.warns(DeprecationWarning, match="now called") as caught:
+        from pytest_jobs import Count
+
+    assert Count is pytest_jobs.Tally
+    assert str(caught[0].message) == (
+        "pytest_jobs.Count is now called Tally, and goes in version 1.3: write pytest_jobs.Tally."
+    )
+    assert caught[0].filename == __file__
+
+
+def test_a_former_name_goes_when_its_version_comes():
+    now = tuple(map(int, version("pytest-jobs").split(".")[:2]))
+
+    assert {
+        name: (present, gone_in)
+        for name, (present, gone_in) in pytest_jobs._FORMER.items()
+        if present not in pytest_jobs.__all__ or tuple(map(int, gone_in.split("."))) <= now
+    } == {}
 
 
 def test_type_checkers_read_the_package():

@@ -261,7 +261,13 @@ def test_yaml_of_another_shape(write, text, message):
     assert refused(write("recurring.yml", text)) == message
 
 
-@pytest.mark.parametrize("text", ["a: [", "a: {{ b }}", "? [a, b]\n: c"])
+def test_yaml_of_a_depth_of_5_000(write):
+    assert refused(write("recurring.yml", f"a: {'[' * 5_000}{']' * 5_000}")) == (
+        "recurring.yml is nested too deeply: write lists and mappings that a person can read."
+    )
+
+
+@pytest.mark.parametrize("text", ["a: [", "a: {{ b }}", "? [a, b]\n: c", "a: 2001-99-99"])
 def test_what_is_no_yaml(write, text):
     assert refused(write("recurring.yml", text)).startswith("recurring.yml is not a YAML: ")
 

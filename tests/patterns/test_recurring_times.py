@@ -8,6 +8,8 @@ from hypothesis import given, settings, strategies as st
 from recurring_jobs import sync_data
 
 from pytest_jobs import Schedule, preview
+from pytest_jobs.errors import ScheduleError
+from pytest_jobs.integrations.recurring import timing
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -256,3 +258,52 @@ def test_the_oracle_agrees_about_a_daily_job_over_half_a_year(zone):
     assert [firing.at for firing in preview(schedule, 90 * DAY, start=start)] == oracle(
         "30 1,2 * * *", start, start + 90 * DAY, ZoneInfo(zone)
     )
+
+
+# Too much of it
+
+
+def test_a_schedule_of_20_000_ranges_is_refused():
+    with pytest.raises(ScheduleError) as caught:
+        Schedule({"it": {"class": sync_data, "schedule": ",".join(["0-59"] * 20_000) + " * * * *"}})
+
+    assert str(caught.value) == (
+        "the schedule: task 'it': schedule '0-59,0-59,0-59,0-59,'... has 100,007 characters, and 1,000 are enough "
+        "to name each minute, hour, day, month and weekday."
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "reason"),
+    [
+        (3_650_000, "The firings of more than 100 years are asked for: ask for a shorter time."),
+        (
+            36_000,
+            (
+                "More than 1,000,000 firings lie in that time, most of them of 'it' or of what stands before it: "
+                "ask for a shorter time."
+            ),
+        ),
+    ],
+)
+def test_more_firings_than_a_reader_can_want_are_refused(days, reason):
+    schedule = Schedule({"it": {"class": sync_data, "schedule": "every 5 seconds"}})
+
+    with pytest.raises(ScheduleError) as caught:
+        preview(schedule, timedelta(days=days), start=STARTS[0])
+
+    assert str(caught.value) == reason
+
+
+def test_hundreds_of_hourly_tasks_over_a_week_read_each_line_once(monkeypatch):
+    read = []
+    genuine = timing._simulate
+    timing._values.cache_clear()
+    monkeypatch.setattr(timing, "_simulate", lambda *asked: read.append(asked) or genuine(*asked))
+    schedule = Schedule(
+        {f"it{n}": {"class": sync_data, "schedule": f"{n % 60} * * * *"} for n in range(500)}
+    )
+    read.clear()
+
+    assert len(preview(schedule, timedelta(days=7), start=STARTS[0])) == 500 * 7 * 24
+    assert len(read) == 62  # of each minute, of every hour and of second 0

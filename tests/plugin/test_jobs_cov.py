@@ -48,13 +48,134 @@ def test_a_table_says_what_is_missing(project):
     result.stdout.fnmatch_lines(
         [
             "*= job coverage =*",
-            "job                             cases  missing",
-            "app.Pay                           3/5  exhausted TimeoutError, check_idempotent",
-            "app.Send                          0/3  all: no harness saw it",
+            "job                                  delivery  places  safety",
+            "app.Pay                                   3/5       -  not explored",
+            "    not seen: asserted, exhausted TimeoutError",
+            "app.Send                                  0/3       -  not explored",
+            "    not seen: all of it",
             "3 of 8 cases of 2 jobs were seen: 37.5 %.",
+            "Safety: checks explored 0 of 2 jobs.",
         ],
         consecutive=True,
     )
+
+
+ASSERTIONS = """
+import app, pytest, unittest
+
+def perform(jobs):
+    app.Pay.perform_later()
+    jobs.drain()
+
+def test_none(jobs):
+    app.sell()
+    jobs.drain()
+
+def test_before(jobs):
+    app.Pay.perform_later()
+    assert jobs.pending
+    jobs.drain()
+
+def test_failing(jobs):
+    perform(jobs)
+    assert not jobs.performed
+
+@pytest.fixture
+def late(jobs):
+    yield
+    perform(jobs)
+
+def test_fixture_that_ends(late):
+    assert True
+"""
+ASSERTED = """
+def test_{}(jobs):
+    perform(jobs)
+    assert len(jobs.performed) == 1
+"""
+
+
+def test_a_delivery_counts_as_asserted_where_an_assertion_follows_and_passes(pytester):
+    pytester.makepyfile(app=APP + "\n\ndef sell():\n    Pay.perform_later()\n", test_app=ASSERTIONS)
+    path = pytester.path / "job-coverage.json"
+
+    def counts(*arguments):
+        pytester.runpytest("--jobs-cov", "--jobs-cov-report=json", *arguments)
+        [pay] = [
+            job for job in json.loads(path.read_text("utf-8"))["jobs"] if job["name"] == "app.Pay"
+        ]
+        cases = {case["text"]: case["count"] for case in pay["cases"]}
+        return cases["performed"], cases["asserted"], [one["count"] for one in pay["sites"]]
+
+    assert counts() == (4, 0, [1])
+    (pytester.path / "test_app.py").write_text(ASSERTIONS + ASSERTED.format("it"), "utf-8")
+    assert counts() == (5, 1, [1])
+
+
+def test_a_run_of_some_tests_says_that_others_did_not_run(project):
+    result = project.runpytest("--jobs-cov", "-k", "paid")
+
+    result.stdout.fnmatch_lines(["1 test did not run: deselected."])
+
+
+def test_a_baseline_is_written_once_shrinks_and_lets_nothing_new_pass(project):
+    def run(*arguments):
+        result = project.runpytest("--jobs-cov", "--jobs-cov-baseline=gaps.txt", *arguments)
+        return result.ret, result.stdout
+
+    path = project.path / "gaps.txt"
+    code, said = run()
+    said.fnmatch_lines(["Baseline */gaps.txt is written, with 7 lines: commit it."])
+    assert code == pytest.ExitCode.OK
+    assert path.read_text("utf-8").splitlines()[1:] == [
+        "app.Pay: asserted",
+        "app.Pay: exhausted TimeoutError",
+        "app.Pay: not explored",
+        "app.Send: asserted",
+        "app.Send: enqueued",
+        "app.Send: not explored",
+        "app.Send: performed",
+    ]
+
+    with (project.path / "test_app.py").open("a") as file:
+        file.write(
+            "\ndef test_sent(jobs):\n    app.Send.perform_later()\n    assert jobs.drain()\n"
+        )
+        file.write("\nimport app\n")
+    code, said = run()
+    said.fnmatch_lines(["Baseline */gaps.txt has 4 lines, 3 fewer than before."])
+    assert code == pytest.ExitCode.OK
+    assert run("-k", "paid")[0] == pytest.ExitCode.OK
+
+    project.makepyfile(test_app="import app\ndef test_it(jobs): app.Send.perform_later()")
+    code, said = run()
+    said.fnmatch_lines(["New: app.Pay: enqueued", "New: app.Pay: performed"])
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert len(path.read_text("utf-8").splitlines()) == 5
+
+
+def test_a_baseline_that_cannot_be_read_fails_the_session(project):
+    (project.path / "gaps.txt").mkdir()
+    result = project.runpytest("--jobs-cov", "--jobs-cov-baseline=gaps.txt")
+
+    result.stdout.fnmatch_lines(["The baseline */gaps.txt cannot be used: Is a directory."])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_library_without_a_job_that_is_known_reaches_no_least_coverage(project):
+    (project.path / "requirements.txt").write_text("dramatiq\n", "utf-8")
+    project.makepyfile(actors="from wrapped import actor\n@actor\ndef mail(): ...\n")
+    result = project.runpytest("--jobs-cov", "--jobs-cov-fail-under=10")
+
+    result.stdout.fnmatch_lines(
+        [
+            (
+                "Job coverage of Dramatiq is not known, so nobody can say that it reaches "
+                "--jobs-cov-fail-under=10."
+            )
+        ]
+    )
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
 def test_jobs_outside_of_the_rootdir_are_named(project, monkeypatch):
@@ -94,18 +215,16 @@ def test_without_jobs_the_least_coverage_is_not_reached(pytester):
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
-def test_enough_coverage_passes_and_the_files_are_named(project):
+def test_enough_coverage_passes_and_the_file_is_named(project):
     result = project.runpytest(
         "--jobs-cov",
         "--jobs-cov-fail-under=37.5",
-        "--jobs-cov-report=xml:out/jobs.xml",
-        "--jobs-cov-report=json",
+        "--jobs-cov-report=json:out/jobs.json",
     )
 
-    result.stdout.fnmatch_lines(["xml: *jobs.xml", "json: *job-coverage.json"])
-    result.stdout.no_fnmatch_line("*missing*")
-    assert "<coverage " in (project.path / "out" / "jobs.xml").read_text("utf-8")
-    assert json.loads((project.path / "job-coverage.json").read_text("utf-8"))["covered"] == 3
+    result.stdout.fnmatch_lines(["json: *jobs.json"])
+    result.stdout.no_fnmatch_line("*not seen*")
+    assert json.loads((project.path / "out/jobs.json").read_text("utf-8"))["covered"] == 3
     assert result.ret == pytest.ExitCode.OK
 
 
@@ -133,7 +252,7 @@ def test_the_workers_of_xdist_measure_together(project):
         ),
         (
             ["--jobs-cov", "--jobs-cov-report=html"],
-            "--jobs-cov-report is 'html'; valid are term, term-all, xml:FILE and json:FILE.",
+            "--jobs-cov-report is 'html'; valid are term, term-all and json:FILE.",
         ),
         (
             ["--jobs-cov-fail-under=50"],

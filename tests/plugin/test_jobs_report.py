@@ -64,11 +64,14 @@ def test_a_session_writes_its_page_and_says_where(shop):
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["jobs: report in jobs.html", f"*- jobs report: {path} -*"])
     [[charged]] = lanes(text)
+    assert "pytest --jobs-report=out/jobs.html -p no:cacheprovider" in text
+    assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC", text)
+    assert "2 tests, 0 failed, in " in text
     assert (charged["call"], charged["outcome"]) == ("charge(7, error=True)", "exhausted")
     assert "test_checked.py::test_checked" in text
     assert "shop.py: mark" in text
-    # The lint of the source, which no flag asked for, is on the page and fails nothing.
-    assert "JOB103" in text
+    # The lint is on the page where somebody asks for it.
+    assert "JOB103" not in text
 
 
 @pytest.mark.slow

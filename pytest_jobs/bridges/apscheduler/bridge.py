@@ -60,7 +60,7 @@ _PROBE: Final = Probe(
     "apscheduler.schedulers.base:BaseScheduler._real_add_job(_, _, _, _)",
     "apscheduler.triggers.base:random",
     "apscheduler.util:iscoroutinefunction_partial(_)",
-    tested=((3, 10), (3, 11)),
+    tested=((3, 8), (3, 11)),
 )
 
 
@@ -88,10 +88,6 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
         Args:
             schedulers: the schedulers that are asked first for a function. Whatever scheduler is given a job, the
                 job is recorded.
-
-        Raises:
-            UnknownVersionError: when the installed APScheduler lacks what the bridge relies on.
-            ApplicationError: when one of them is not a scheduler.
         """
         _PROBE.check(apscheduler.version)
         super().__init__()

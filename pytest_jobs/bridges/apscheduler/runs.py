@@ -45,15 +45,7 @@ class Run(Message):
         job_id: str,
         now_ns: int,
     ) -> None:
-        """Describe a run.
-
-        Args:
-            scheduler: the scheduler of the job.
-            job: the job.
-            run_time: when it is to run.
-            job_id: the id of the job, or for one that recurs the id of the run.
-            now_ns: the time.
-        """
+        """Describe a run by the id of its job, or for a job that recurs by an id of its own."""
         due_ns = to_ns(run_time, "run_time")
         super().__init__(
             name_of(job.func),
@@ -110,9 +102,7 @@ def _snapshot(args: Any, kwargs: Any) -> Callable[[], Any]:
 class RunAttempt(Attempt[Run]):
     """One delivery of a run, with what is noted of it."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.raised: BaseException | None = None
+    raised: BaseException | None = None
 
     def run(self) -> Delivery:
         """Run a function as an executor with threads does."""

@@ -21,11 +21,7 @@ class Schedulers(Applications[BaseScheduler]):
     """The schedulers of the process, in the order in which they are asked for a function."""
 
     def __init__(self, named: Iterable[Any]) -> None:
-        """Begin with the schedulers that `jobs_apps` names.
-
-        Raises:
-            ApplicationError: when one of them is not a scheduler.
-        """
+        """Begin with the schedulers that `jobs_apps` names."""
         super().__init__(
             named,
             BaseScheduler,
@@ -35,21 +31,15 @@ class Schedulers(Applications[BaseScheduler]):
 
     def running(self) -> list[BaseScheduler]:
         """Return the schedulers whose jobs recur in this harness: those of modules only when none is named."""
-        named, senders, _ = self.ranked()
-        used = {id(each): each for each in (*named, *senders)}
-        return list(used.values()) if named else self.every()
+        used = {id(each): each for each in (*self.named, *self.senders)}
+        return list(used.values()) if self.named else self.every()
 
 
 class Kept:
     """What one scheduler keeps while a harness is open: its state and its jobs. It begins with the real ones."""
 
     def __init__(self, scheduler: BaseScheduler, original: Callable[[str], Any]) -> None:
-        """Copy what a scheduler has.
-
-        Args:
-            scheduler: the scheduler.
-            original: returns an attribute of the scheduler as it really is.
-        """
+        """Copy what a scheduler has, asking for its attributes as they really are."""
         self.state: int = original("state")
         self.changes = Changes()
         self.lock: Any = original("_jobstores_lock")

@@ -19,13 +19,7 @@ class Change:
     __slots__ = ("is_new", "is_overtaken", "is_told", "job", "job_id", "record")
 
     def __init__(self, job_id: str, job: Any, *, is_new: bool = False) -> None:
-        """Describe a change.
-
-        Args:
-            job_id: the id of the job.
-            job: the job as it is now; None when it was removed.
-            is_new: whether it was added.
-        """
+        """Note a job as it is now; None when it was removed."""
         self.job_id = job_id
         self.job = job
         self.is_new = is_new
@@ -93,12 +87,7 @@ class Store(MemoryJobStore):  # type: ignore[misc]
     """Stands in for a job store, and notes what is changed in it."""
 
     def __init__(self, changes: Changes, *, is_writing: bool) -> None:
-        """Begin without jobs.
-
-        Args:
-            changes: where to note changes.
-            is_writing: whether the real store writes jobs down, in a database.
-        """
+        """Begin without jobs. Whether the real store writes jobs down decides whether they are pickled here."""
         super().__init__()
         self._changes = changes
         self.is_writing = is_writing

@@ -77,7 +77,7 @@ _PROBE: Final = Probe(
     "arq.worker:Worker.finish_failed_job(_, _, _)",
     "arq.worker:get_kwargs(_)",
     "redis.asyncio.client:Pipeline.immediate_execute_command(_, _)",
-    tested=((0, 26), (0, 28)),
+    tested=((0, 25), (0, 28)),
 )
 
 
@@ -89,16 +89,7 @@ class SentJob(Message):
     def __init__(
         self, client: ArqRedis, job_id: str, data: bytes, queue: str, score: float, now_ns: int
     ) -> None:
-        """Describe a job.
-
-        Args:
-            client: the client that enqueued it.
-            job_id: its id.
-            data: the job as the serializer of the client wrote it.
-            queue: the name of the sorted set in which it waits.
-            score: when it is due, in milliseconds since the epoch.
-            now_ns: when it was enqueued.
-        """
+        """Describe a job by its member of a sorted set: the score is in milliseconds since the epoch."""
         self.client, self.data, self.score = client, data, score
         self.has_own_id = False
         name, _, _, job_try, enqueued_ms = deserialize_job_raw(
@@ -196,10 +187,6 @@ class ArqBridge(
 
         Args:
             settings: the worker settings that are asked first for a function that a test names by its name.
-
-        Raises:
-            UnknownVersionError: when the installed arq lacks what the bridge relies on.
-            ApplicationError: when one of them is not worker settings.
         """
         _PROBE.check(VERSION)
         super().__init__(VERSION, AllSettings(settings))
@@ -322,7 +309,7 @@ class ArqBridge(
         if record is not None:
             message = self.message_of(record)
             task = self.task_of(message)
-            if task is None or not task.settings.may_abort:
+            if task is None or not task.settings.options.get("allow_abort_jobs"):
                 raise NotPerformedError(
                     f"{record!r} is pending, and {task.settings if task else 'no worker settings'} does not say "
                     "allow_abort_jobs = True: a worker performs the job all the same, and abort() would wait for "
@@ -342,11 +329,7 @@ class ArqBridge(
     # Functions and jobs
 
     def find(self, job: object) -> Task | None:
-        """Return a function of any worker.
-
-        Raises:
-            AmbiguousJobError: when it is a name, and two workers have different functions of it.
-        """
+        """Return a function of any worker."""
         if isinstance(job, Task):
             return job
         return (
@@ -499,12 +482,7 @@ class ArqBridge(
         return enqueueing
 
     async def deliver(self, attempt: TaskAttempt) -> Delivery:
-        """Make one delivery through arq's worker.
-
-        Raises:
-            UnknownJobError: when no worker has a function of this name.
-            BaseException: an error of the job that does not derive from Exception, or the error of a hook.
-        """
+        """Make one delivery through arq's worker."""
         message: SentJob = attempt.message
         task = self.task_of(message)
         if task is None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import ModuleType
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from arq.cron import CronJob
 from arq.worker import Function, func, get_kwargs
 
 from ...errors import AmbiguousJobError, ApplicationError
+from ...harness.records.attributes import variables_of_modules
 
 
 class Task(NamedTuple):
@@ -50,10 +50,6 @@ class WorkerSettings:
         queue: str | None = self.options.get("queue_name", "arq:queue")
         return queue
 
-    @property
-    def may_abort(self) -> bool:
-        return bool(self.options.get("allow_abort_jobs"))
-
     def __repr__(self) -> str:
         return getattr(self.given, "__qualname__", None) or "worker settings"
 
@@ -62,11 +58,7 @@ class AllSettings:
     """The worker settings of the process, in the order in which they are asked for a function."""
 
     def __init__(self, named: Iterable[Any]) -> None:
-        """Begin with the settings that `jobs_apps` names.
-
-        Raises:
-            ApplicationError: when one of them is not worker settings.
-        """
+        """Begin with the settings that `jobs_apps` names."""
         self.named = tuple(map(_checked, named))
         self._in_modules: tuple[int, tuple[WorkerSettings, ...]] = (0, ())
 
@@ -74,7 +66,9 @@ class AllSettings:
         """Return all worker settings, the named ones first."""
         if self._in_modules[0] != len(sys.modules):
             known = {id(each.given): each for each in self._in_modules[1]}
-            found = [known.get(id(given)) or WorkerSettings(given) for given in _in_modules()]
+            variables = variables_of_modules(lambda kind: kind in (type, dict))
+            given = {id(value): value for *_, value in variables if is_settings(value)}
+            found = [known.get(key) or WorkerSettings(value) for key, value in given.items()]
             self._in_modules = len(sys.modules), tuple(found)
         named = {id(each.given) for each in self.named}
         return (
@@ -139,16 +133,3 @@ def _checked(given: Any) -> WorkerSettings:
             "`functions` or `cron_jobs`."
         )
     return WorkerSettings(given)
-
-
-def _in_modules() -> Iterator[Any]:
-    """Yield the worker settings that are variables of modules, each once."""
-    seen: set[int] = set()
-    for module in list(sys.modules.values()):
-        # A lazy module is not asked for an attribute, which would load it.
-        if issubclass(type(module), ModuleType):
-            for value in list(ModuleType.__getattribute__(module, "__dict__").values()):
-                is_new = type(value) in (type, dict) and id(value) not in seen
-                if is_new and is_settings(value):
-                    seen.add(id(value))
-                    yield value

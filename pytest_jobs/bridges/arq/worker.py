@@ -81,20 +81,18 @@ class HarnessWorker(Worker):  # type: ignore[misc]
 class TaskAttempt(Attempt[Any]):
     """One delivery of a job, with what is noted of it while it runs."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.was_called = False
-        self.result: object = None
-        #: What the function raised.
-        self.raised: BaseException | None = None
-        #: An error that ends a worker.
-        self.ending: BaseException | None = None
-        #: Why the worker did not call the function.
-        self.refusal: BaseException | None = None
-        #: Whether the worker has taken the job out of the queue.
-        self.is_finished = False
-        #: For how many milliseconds the server still knows the job as one that is in progress.
-        self.kept_ms = 0
+    was_called = False
+    result: object = None
+    #: What the function raised.
+    raised: BaseException | None = None
+    #: An error that ends a worker.
+    ending: BaseException | None = None
+    #: Why the worker did not call the function.
+    refusal: BaseException | None = None
+    #: Whether the worker has taken the job out of the queue.
+    is_finished = False
+    #: For how many milliseconds the server still knows the job as one that is in progress.
+    kept_ms = 0
 
     def noting(self, body: Any) -> Any:
         """Return a coroutine function that calls another by `around`, and notes what comes of it."""

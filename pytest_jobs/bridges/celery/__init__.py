@@ -6,9 +6,7 @@ Read in this order:
 - `messages`: one message as Celery publishes it, and the tasks that follow upon it.
 - `attempt`: one delivery through the path of a worker, and the patches of a task that it needs.
 - `apps`: the applications, and the stand-in for their producers.
-- `beat`: what celery beat sends again and again.
-- `rows`: what it sends by the rows of django-celery-beat.
-- `times`: when a schedule of Celery is due again.
+- `beat`: what celery beat sends again and again, also by the rows of django-celery-beat.
 - `results`: a result backend in memory.
 - `description`: what the header line of a run says about the applications.
 

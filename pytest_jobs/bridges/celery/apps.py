@@ -15,11 +15,12 @@ from celery.local import Proxy
 from kombu.connection import Connection
 
 from ...harness.records.attributes import variables_of_modules
+from ..applications import Applications as OfLibrary
 
 _NO_MODULE: Final = ModuleType("none")
 
 
-class Applications:
+class Applications(OfLibrary[Celery]):
     """The Celery applications of the process; finds tasks by name.
 
     Some are nearer than others: those that `jobs_apps` names come first, then those that sent a task in this
@@ -27,32 +28,16 @@ class Applications:
     the others make a name known, and perform nothing.
     """
 
-    __slots__ = ("_complete", "_found", "_named", "_sent")
-
     def __init__(self, named: Sequence[Any]) -> None:
         # `current_app` and the like are proxies.
-        self._named = [
-            app._get_current_object() if isinstance(app, Proxy) else app for app in named
-        ]
-        self._sent: list[Celery] = []
+        apps = [app._get_current_object() if isinstance(app, Proxy) else app for app in named]
+        super().__init__(apps, Celery, wanted="a Celery app", tasks_of=tasks_of)
         #: The applications that have imported what a worker imports when it starts.
         self._complete: list[Celery] = []
-        #: The applications at the top of modules, and how many modules there were when they were found.
-        self._found: tuple[int, list[Celery]] = 0, []
-
-    @property
-    def named(self) -> Sequence[Celery]:
-        """The applications that `jobs_apps` names."""
-        return self._named
-
-    def sent(self, app: Celery) -> None:
-        """Note that an application has sent something."""
-        if not _is_among(app, self._sent):
-            self._sent.append(app)
 
     def forget(self) -> None:
         """Forget who has sent something: a new harness begins."""
-        self._sent.clear()
+        super().forget()
         self._complete.clear()
 
     def owners(self, name: str) -> list[Celery]:
@@ -60,20 +45,20 @@ class Applications:
 
         When no application has it, the modules are imported that a worker imports when it starts.
         """
-        for apps in (self._named, self._sent):
+        for apps in (self.named, self.senders):
             if owners := [app for app in apps if name in tasks_of(app)]:
                 return owners
-        at_top = self._at_top()
+        at_top = self.at_top()
         if owners := [app for app in at_top if _has(app, name)]:
             return owners
         new = [
             app
-            for app in (*self._named, *self._sent, *at_top)
+            for app in (*self.named, *self.senders, *at_top)
             if not _is_among(app, self._complete)
         ]
         for app in new:
             self._complete.append(app)
-            is_near = _is_among(app, self._named) or _is_among(app, self._sent)
+            is_near = _is_among(app, self.named) or _is_among(app, self.senders)
             with nullcontext() if is_near else suppress(Exception):
                 app.loader.import_default_modules()
         return self.owners(name) if new else []
@@ -84,51 +69,42 @@ class Applications:
 
     def knowing(self, name: str) -> Celery | None:
         """Return an application that has a task of this name, the nearest one first."""
-        near = next((app for app in (*self._named, *self._sent) if name in tasks_of(app)), None)
+        near = next((app for app in (*self.named, *self.senders) if name in tasks_of(app)), None)
         far = (app for app in _state._get_active_apps() if _has(app, name))
         return near or next(far, None) or next(iter(self.owners(name)), None)
 
     def sending(self, name: str) -> Celery:
         """Return the application that a simulation sends a task by, or else the current one."""
         current: Any = _state.get_current_app()
-        return next(iter((*self.owners(name), *self._named, *self._sent)), current)
+        return next(iter((*self.owners(name), *self.named, *self.senders)), current)
 
     def names(self) -> set[str]:
         """Return the names of the tasks that are performed here, without those of Celery itself."""
-        names = {name for app in (*self._named, *self._sent) for name in tasks_of(app)}
-        for app in self._at_top():
+        names = {name for app in (*self.named, *self.senders) for name in tasks_of(app)}
+        for app in self.at_top():
             with suppress(Exception):
                 names.update(tasks_of(app))
         return {name for name in names if not name.startswith("celery.")}
 
     def with_schedules(self) -> list[Celery]:
         """Return the applications that may have a schedule for beat, each once."""
-        found = [*self._named, *(app for app in self._sent if not _is_among(app, self._named))]
-        for app in self._at_top():
+        found = [*self.named, *(app for app in self.senders if not _is_among(app, self.named))]
+        for app in self.at_top():
             with suppress(Exception):
                 tasks_of(app)  # Sets the application up, and with it what it schedules.
                 if app.conf.beat_schedule and not _is_among(app, found):
                     found.append(app)
         return found
 
-    def far(self, app: Celery) -> list[Celery]:
-        """Return an application in a list if nobody has named or used it in this harness; else nothing."""
-        return [] if _is_among(app, [*self._named, *self._sent]) else [app]
-
     def taken_over(self, name: str, app: Celery) -> str:
-        """Say that a shared task was sent by an application that was made after that of the project; "" if not.
-
-        Args:
-            name: the name of the task.
-            app: who has sent it.
-        """
+        """Say that a shared task was sent by an application that was made after that of the project; "" if not."""
         if not _is_shared(tasks_of(app).get(name)):
             return ""
         # Celery itself has a variable for the one that is current.
         at_top = [each for each in named_apps() if not each[0].startswith("celery.")]
-        apps = self._named or [each for _, each in at_top]
+        apps = self.named or tuple(each for _, each in at_top)
         first = next((each for each in apps if _has(each, name)), None)
-        if first is None or app is first or _is_among(app, self._named):
+        if first is None or app is first or _is_among(app, self.named):
             return ""
         places = {id(each): f"the Celery app {place}" for place, each in reversed(at_top)}
         other, ours = (places.get(id(each)) or app_text(each) for each in (app, first))
@@ -137,16 +113,8 @@ class Applications:
             "made last. Make the other one with Celery(..., set_as_current=False)."
         )
 
-    def _at_top(self) -> list[Celery]:
-        """Return the applications at the top of modules; looking takes some 10 ms, so only for new modules."""
-        modules, found = self._found
-        if modules != len(sys.modules):
-            found = [*dict.fromkeys(app for _, app in named_apps())]
-            self._found = len(sys.modules), found
-        return found
-
     def __str__(self) -> str:
-        return ", ".join(map(app_text, self._named)) or "any Celery app"
+        return ", ".join(map(app_text, self.named)) or "any Celery app"
 
 
 def named_apps() -> Iterator[tuple[str, Celery]]:

@@ -57,28 +57,21 @@ _ABSENT: Final = object()
 class TaskAttempt(Attempt[TaskMessage]):
     """One delivery of a task, with what is noted of it while it runs."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.task: Task | None = None
-        #: Whether the body has begun. A second call comes from the task itself.
-        self.started = False
-        #: The outcome by Celery's tracer; None for success.
-        self.info: Any = None
-        self.result: Any = None
-        #: Whether the message went back to the queue.
-        self.requeued = False
-        #: What a worker reports whose process is gone: at the hard time limit, or after `sys.exit()`.
-        self.lost: BaseException | None = None
-        #: Whether the task has sent another task in its own place, as `self.replace` does.
-        self.replaced = False
+    task: Task | None = None
+    #: Whether the body has begun. A second call comes from the task itself.
+    started = False
+    #: The outcome by Celery's tracer; None for success.
+    info: Any = None
+    result: Any = None
+    #: Whether the message went back to the queue.
+    requeued = False
+    #: What a worker reports whose process is gone: at the hard time limit, or after `sys.exit()`.
+    lost: BaseException | None = None
+    #: Whether the task has sent another task in its own place, as `self.replace` does.
+    replaced = False
 
     def make(self, task: Task, app: Celery) -> Delivery:
-        """Make one delivery as a worker with a pool of one does.
-
-        Args:
-            task: the task, patched by `TaskPatches`.
-            app: the application that performs it.
-        """
+        """Make one delivery as a worker with a pool of one does, of a task that `TaskPatches` has prepared."""
         from celery.worker.request import Request, revoked_tasks
 
         self.task = task

@@ -46,11 +46,10 @@ from ..toolkit import (
 )
 from .apps import Applications, Producer, Producers, app_text, memory_connection, tasks_of
 from .attempt import TaskAttempt, TaskPatches
-from .beat import Beat
+from .beat import Beat, row_firings_between
 from .description import describe
 from .messages import TaskMessage, following, steps_after
 from .results import NoResults, ResultStore, has_results
-from .rows import row_firings_between
 
 _PROBE: Final = Probe(
     "celery",
@@ -117,9 +116,6 @@ class CeleryBridge(
 
         Args:
             applications: the apps that `jobs_apps` names. They go before others that have a task of the same name.
-
-        Raises:
-            UnknownVersionError: when the installed Celery lacks what the bridge relies on.
         """
         _PROBE.check(celery.__version__)
         super().__init__()
@@ -276,7 +272,7 @@ class CeleryBridge(
             if isinstance(body, Mapping) and body.get("method") == "revoke":
                 self._revoke(app, body["arguments"]["task_id"])
             return
-        self._apps.sent(app)
+        self._apps.note(app)
         now_ns = sink.now_ns()
         message = TaskMessage(
             app,
@@ -454,11 +450,7 @@ class CeleryBridge(
         return name
 
     def message_from(self, fields: Mapping[str, Any]) -> TaskMessage:
-        """Return the message as the application that has the task would send it now.
-
-        Raises:
-            UnknownJobError: when no application performs it.
-        """
+        """Return the message as the application that has the task would send it now."""
         name, args, kwargs = fields["task"], fields["args"], fields["kwargs"]
         queue, priority = fields["queue"], fields["priority"]
         owners = self._apps.owners(name)

@@ -124,11 +124,7 @@ class TaskMessage(Message):
         )
 
     def fields(self) -> dict[str, Any]:
-        """Return the message as values of JSON, without the canvas.
-
-        Raises:
-            PayloadError: when the message is not written in plain JSON.
-        """
+        """Return the message as values of JSON, without the canvas."""
         if self.content_type != _JSON or "compression" in self.headers:
             how = "compressed" if "compression" in self.headers else f"as {self.content_type}"
             raise PayloadError(

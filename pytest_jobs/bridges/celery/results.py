@@ -23,13 +23,7 @@ class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
         find_kept: Callable[[], dict[Any, Any]],
         not_performed: Callable[[str], Exception],
     ) -> None:
-        """Stand in for the result backend of an application.
-
-        Args:
-            app: whose serialisers are used.
-            find_kept: returns where results are kept at present; a sandbox has a place of its own.
-            not_performed: returns the error for a task that has no result.
-        """
+        """Keep results where `find_kept` says at present: a sandbox has a place of its own."""
         self._find_kept = find_kept
         self._not_performed = not_performed
         super().__init__(app, url="memory://")
@@ -112,12 +106,7 @@ class NoResults(DisabledBackend):  # type: ignore[misc]
     """What an application without a result backend has in its place."""
 
     def __init__(self, app: Celery, why: Callable[[Celery], str]) -> None:
-        """Stand in for a result backend.
-
-        Args:
-            app: the application.
-            why: returns how a test may have come to this application; "" if it is the expected one.
-        """
+        """Refuse, and say why a test may have come to this application."""
         self._why = why
         super().__init__(app=app)
 

@@ -95,12 +95,6 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
     order = -1
 
     def __init__(self) -> None:
-        """Prepare a bridge.
-
-        Raises:
-            ApplicationError: when neither Django 6 nor its backport is installed.
-            UnknownVersionError: when the installed version lacks what the bridge relies on.
-        """
         super().__init__()
         self._families = families()
         if not self._families:

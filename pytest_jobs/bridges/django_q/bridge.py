@@ -61,11 +61,7 @@ _OF_ROWS: Final = "django_q.brokers.orm"
 
 
 def bridge(applications: Sequence[Any]) -> DjangoQBridge:
-    """Return a new bridge; Django-Q2 has one cluster, which the settings describe.
-
-    Args:
-        applications: of no meaning here.
-    """
+    """Return a new bridge; Django-Q2 has one cluster, which the settings describe."""
     return DjangoQBridge()
 
 
@@ -75,13 +71,6 @@ class SentTask(Message):
     __slots__ = ("broker", "pack")
 
     def __init__(self, broker: Broker, pack: str, now_ns: int) -> None:
-        """Describe a task.
-
-        Args:
-            broker: the broker that sends it.
-            pack: the signed package.
-            now_ns: when it was enqueued.
-        """
         task = SignedPackage.loads(pack)
         function = task["func"]
         name = function if isinstance(function, str) else path_of(function)
@@ -109,11 +98,6 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
     attempt_class = TaskAttempt
 
     def __init__(self) -> None:
-        """Prepare a bridge.
-
-        Raises:
-            UnknownVersionError: when the installed Django-Q2 lacks what the bridge relies on.
-        """
         self.version = _VERSION
         _PROBE.check(self.version)
         super().__init__()
@@ -187,11 +171,7 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
     # Performing
 
     def deliver(self, attempt: TaskAttempt) -> Delivery:
-        """Make one delivery through the worker and the monitor of the cluster.
-
-        Raises:
-            BaseException: an error of the job that does not derive from Exception.
-        """
+        """Make one delivery through the worker and the monitor of the cluster."""
         message = attempt.message
         task = _read(message)
         named = task["func"]

@@ -84,10 +84,6 @@ class DramatiqBridge(
         Args:
             brokers: the brokers that are asked first for an actor that a test names by its name. Whatever broker
                 sends a message, the message is recorded.
-
-        Raises:
-            UnknownVersionError: when the installed Dramatiq lacks what the bridge relies on.
-            ApplicationError: when one of them is not a broker.
         """
         _PROBE.check(dramatiq.__version__)
         super().__init__(dramatiq.__version__, Brokers(brokers))
@@ -192,11 +188,7 @@ class DramatiqBridge(
     # Actors and messages
 
     def find(self, job: object) -> Any:
-        """Return an actor, also by its name or by the object of a class-based actor.
-
-        Raises:
-            AmbiguousJobError: when it is a name, and two brokers that are asked together have actors of it.
-        """
+        """Return an actor, also by its name or by the object of a class-based actor."""
         if isinstance(job, str):
             return self.applications.find(job)
         actor = getattr(type(job), "__getattr__", None) and vars(job).get("__actor__")
@@ -275,11 +267,7 @@ class DramatiqBridge(
         return None if options is None else str(options["group_completion_uuid"])
 
     def message_from(self, fields: Mapping[str, Any]) -> SentMessage:
-        """Return a message for the broker that has the actor.
-
-        Raises:
-            UnknownJobError: when no broker has it.
-        """
+        """Return a message for the broker that has the actor."""
         name = fields["actor_name"]
         actor = self.applications.find(name)
         if actor is None:
@@ -310,12 +298,7 @@ class DramatiqBridge(
         task.send(*args, **kwargs)
 
     def deliver(self, attempt: ActorAttempt) -> Delivery | Awaitable[Delivery]:
-        """Make one delivery through the worker thread of Dramatiq.
-
-        Raises:
-            UnknownJobError: when the broker has no actor of this name.
-            BridgeError: for a coroutine function whose broker lacks the middleware AsyncIO.
-        """
+        """Make one delivery through the worker thread of Dramatiq."""
         message = attempt.message
         broker, actor = message.broker, self.task_of(message)
         if actor is None:

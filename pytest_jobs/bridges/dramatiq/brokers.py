@@ -16,11 +16,7 @@ class Brokers(Applications[Broker]):
     """The brokers of the process, in the order in which they are asked for an actor by its name."""
 
     def __init__(self, named: Iterable[Any]) -> None:
-        """Begin with the brokers that `jobs_apps` names.
-
-        Raises:
-            ApplicationError: when one of them is not a broker.
-        """
+        """Begin with the brokers that `jobs_apps` names."""
         super().__init__(
             named,
             Broker,
@@ -38,12 +34,7 @@ class IdleConsumer(Consumer):  # type: ignore[misc]
     """The consumer of a worker that runs inside a test: it gets no message, since the test performs them."""
 
     def __init__(self, is_idle: Callable[[], bool], timeout: int) -> None:
-        """Wait for messages.
-
-        Args:
-            is_idle: says whether a harness is still open. When it is not, the worker connects anew.
-            timeout: how many milliseconds to wait.
-        """
+        """Wait for messages while a harness is open. When none is, the worker connects anew."""
         self._is_idle = is_idle
         self._timeout = timeout
 

@@ -27,17 +27,7 @@ class SentMessage(Message):
     __slots__ = ("broker", "data")
 
     def __init__(self, broker: Broker, message: Any, enqueued_ns: int, delay: int | None) -> None:
-        """Describe a message.
-
-        Args:
-            broker: the broker that would send it.
-            message: a Message, or the MessageProxy that a retry sends.
-            enqueued_ns: when it was sent.
-            delay: after how many milliseconds it is due; None for at once.
-
-        Raises:
-            Exception: what the encoder raises for arguments that it cannot encode.
-        """
+        """Describe a message, or the proxy of one that a retry sends. The delay is in milliseconds."""
         name = message.actor_name
         actor = broker.actors.get(name)
         super().__init__(
@@ -72,11 +62,7 @@ class SentMessage(Message):
         return other
 
     def fields(self) -> dict[str, Any]:
-        """Return the message as it goes over the wire, without its id and its times.
-
-        Raises:
-            PayloadError: when the encoder does not write JSON.
-        """
+        """Return the message as it goes over the wire, without its id and its times."""
         try:
             wire = json.loads(self.data)
         except ValueError as error:
@@ -95,12 +81,7 @@ class SentMessage(Message):
 
 
 def delayed(message: Any, eta: int) -> DramatiqMessage[Any]:
-    """Return a message as brokers put it on the queue of delayed messages.
-
-    Args:
-        message: the message.
-        eta: when it is due, in milliseconds since the epoch.
-    """
+    """Return a message as brokers put it on the queue of delayed messages. Its time is in milliseconds."""
     copied: DramatiqMessage[Any]
     copied = message.copy(queue_name=dq_name(message.queue_name), options={"eta": eta})
     return copied

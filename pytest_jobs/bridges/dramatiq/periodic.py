@@ -17,13 +17,7 @@ _SECOND_NS: Final = 1_000_000_000
 def firings(
     brokers: Iterable[Broker], after_ns: int, until_ns: int
 ) -> Iterator[tuple[int, Callable[[], object], Actor[..., Any]]]:
-    """Yield when Periodiq sends which actor in a span, what sends it, and the actor.
-
-    Args:
-        brokers: the brokers that the program uses.
-        after_ns: the span begins after this time.
-        until_ns: it ends with this time.
-    """
+    """Yield when Periodiq sends which actor in a span, what sends it, and the actor."""
     # Without it no actor has the option `periodic`.
     periodiq: Any = sys.modules.get("periodiq")
     if periodiq is None:

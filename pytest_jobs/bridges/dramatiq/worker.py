@@ -24,15 +24,13 @@ from .messages import MILLISECOND_NS, SentMessage
 class ActorAttempt(Attempt[SentMessage]):
     """One delivery of an actor, with what is noted of it while it runs."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        #: The shortest and the longest wait, in milliseconds, that Retries could have drawn.
-        self.bounds: tuple[int, int] | None = None
-        #: What a middleware raised, so that the body did not run.
-        self.refused: Exception | None = None
-        #: What the body raised: an Exception, or an `Interrupt` of Dramatiq.
-        self.raised: BaseException | None = None
-        self.result: Any = None
+    #: The shortest and the longest wait, in milliseconds, that Retries could have drawn.
+    bounds: tuple[int, int] | None = None
+    #: What a middleware raised, so that the body did not run.
+    refused: Exception | None = None
+    #: What the body raised: an Exception, or an `Interrupt` of Dramatiq.
+    raised: BaseException | None = None
+    result: Any = None
 
     def run(self, worker: HarnessWorker, proxy: Any, actor: Any) -> Delivery:
         """Deliver a message to an actor that is a function."""
@@ -68,13 +66,7 @@ class ActorAttempt(Attempt[SentMessage]):
     def _seconds_allowed(
         self, proxy: Any, actor: Any, *, declared_only: bool = False
     ) -> float | None:
-        """Return after how many seconds the broker interrupts the actor; None if it never does.
-
-        Args:
-            proxy: the message.
-            actor: the actor.
-            declared_only: whether only a limit of the message or of the actor counts.
-        """
+        """Return after how many seconds the broker, or only the message or actor, ends it; None for never."""
         for each in self.message.broker.middleware:
             if isinstance(each, TimeLimit):
                 general = None if declared_only else each.time_limit

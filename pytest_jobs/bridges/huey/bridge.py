@@ -86,10 +86,6 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
             hueys: those that are asked first for a task that a test names by its name.
             worker_type: the option of the consumer. A thread does not interrupt a task at its `timeout=`, as a
                 process and a greenlet do. Default: that of the settings of Django, and otherwise a thread.
-
-        Raises:
-            UnknownVersionError: when the installed Huey lacks what the bridge relies on.
-            ApplicationError: when one of them is not a Huey, or the consumer has no such workers.
         """
         _PROBE.check(huey.__version__)
         known: Applications[Huey] = Applications(
@@ -222,14 +218,7 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
     def enqueued(
         self, application: Huey, data: bytes, records: dict[int, JobRecord], *, is_in_schedule: bool
     ) -> None:
-        """Report what was put into a queue or a schedule.
-
-        Args:
-            application: the Huey.
-            data: the task as bytes.
-            records: where to keep the record while it is pending.
-            is_in_schedule: whether it was put into the schedule.
-        """
+        """Report what was put into a queue or a schedule, and keep its record among others while it is pending."""
         attempt = current_attempt.get()
         running = attempt if isinstance(attempt, HueyAttempt) else None
         if running is not None and running.on_the_way is not None:
@@ -365,11 +354,7 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
         return chord_of(self.message_of(record).read())
 
     def retried(self, message: TaskMessage, attempt: int) -> TaskMessage:
-        """Return the task as it is sent again.
-
-        Raises:
-            CriterionError: when it has not so many retries.
-        """
+        """Return the task as it is sent again."""
         further = attempt - message.attempt
         if further > message.retries:
             raise CriterionError(
@@ -423,12 +408,7 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
     # Performing
 
     def deliver(self, attempt: HueyAttempt) -> Delivery:
-        """Make one delivery as a worker of the consumer does.
-
-        Raises:
-            UnknownJobError: when the Huey has no task of this name.
-            BaseException: an error of the job that does not derive from Exception.
-        """
+        """Make one delivery as a worker of the consumer does."""
         message = attempt.message
         application = message.huey
         task = message.read()

@@ -23,15 +23,6 @@ class TaskMessage(Message):
     def __init__(
         self, huey: Huey, data: bytes, task: Task, now_ns: int, *, is_in_schedule: bool
     ) -> None:
-        """Describe a task.
-
-        Args:
-            huey: whose storage gets it.
-            data: the task as bytes.
-            task: the task.
-            now_ns: when it was enqueued.
-            is_in_schedule: whether it was put into the schedule, and not into the queue.
-        """
         due_ns = instant_ns(huey, task.eta)
         if due_ns is not None and due_ns <= now_ns:
             due_ns = None

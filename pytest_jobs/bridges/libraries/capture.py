@@ -17,7 +17,8 @@ from ...harness.records.bridge import Bridge
 from ..seam import Seam
 from .clients import CLIENTS, Client, Notice
 from .floors import what_does_not_fit
-from .known import LIBRARIES, Beside, Library, Refusal
+from .known import LIBRARIES, Library
+from .refusals import Beside, Refusal
 
 #: The library of each module after whose import it can be captured, and the client of each that may send then.
 BY_MODULE: Final[Mapping[str, Library | Client]] = {
@@ -34,6 +35,10 @@ class BridgeModule(Protocol):
 
         Args:
             applications: those that `jobs_apps` names. They go before others, which are captured as well.
+
+        Raises:
+            UnknownVersionError: when the installed version lacks what the bridge relies on.
+            ApplicationError: when one of them is not an application of the library.
         """
         ...
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from ...harness.commits.callables import PASSING_ON, calling_line
 from ..seam import Seam
-from .known import Beside, methods_at
+from .refusals import Beside, methods_at
 
 
 @dataclass(frozen=True)

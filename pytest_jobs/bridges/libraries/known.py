@@ -1,18 +1,20 @@
-"""The job libraries that are known, and the refusal of an enqueue that nobody could record."""
+"""The job libraries that are known: one row has all that pytest-jobs takes for granted of one of them.
+
+Bridges, doctor, lint and coverage read it. What only running code can tell is asked of a bridge.
+"""
 
 from __future__ import annotations
 
-import importlib
+import re
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from types import ModuleType
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Final, Literal
 
-from ...errors import RefusedEnqueueError
 from ..seam import Seam
+
+#: The methods that only make a message: what is sent is decided elsewhere.
+ONLY_MADE: Final = frozenset(("new", "s", "si", "signature", "message", "message_with_options"))
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Library:
     #: Its modules after whose import it can be captured; one of them is enough.
     modules: tuple[str, ...]
     #: The methods that put a job into a real queue, as "module:Class.method". A version may lack some of them.
-    enqueues: tuple[str, ...]
+    enqueues: tuple[str, ...] = ()
+    _: KW_ONLY
     #: Whether pytest-jobs has a bridge to it, which is the module of its name in `bridges`.
     is_bridged: bool = False
     #: What it calls an application; None for a library that has exactly one, which its bridge finds.
@@ -36,12 +39,111 @@ class Library:
     #: Where its enqueues are refused.
     seam: Seam = field(default_factory=Seam, repr=False, compare=False)
 
+    #: Its distributions, its own first. Default: one by its name.
+    distributions: tuple[str, ...] | None = None
+    #: How the dotted names begin that belong to it, as a regular expression. Default: with its name.
+    origins: str = ""
+
+    # How a text declares a job
+
+    #: Decorators that make a job of a function or class, by their dotted names.
+    decorators: tuple[str, ...] = ()
+    #: Decorators that are methods of an application, a broker or a scheduler.
+    methods: tuple[str, ...] = ()
+    #: The base classes of jobs, and the method of a class that is the body.
+    bases: tuple[str, ...] = ()
+    body: str = ""
+    #: The option with which a body takes its task or its context first.
+    context_option: str = ""
+    #: The option by which a job gets another name.
+    name_option: str = ""
+    #: The option that says how often a job is tried again.
+    retry_option: str = ""
+    #: The option that makes it a recurring one.
+    recurring_option: str = ""
+    #: Whether any function can be a job, and how the library passes it on.
+    takes_functions: Literal["", "by name", "as they are"] = ""
+
+    # How a text enqueues one
+
+    #: Methods of a job whose arguments are those of the job.
+    verbs: tuple[str, ...] = ()
+    #: Methods of a job whose arguments hold those of the job, as `args` and `kwargs`.
+    wrapping: tuple[str, ...] = ()
+    #: Methods of queues, pools and schedulers, and how many arguments come before the one that names the job.
+    of_queues: Mapping[str, int] = field(default_factory=dict)
+    #: The dotted names of what is called with the function of a job.
+    functions: tuple[str, ...] = ()
+    #: The last names of its other calls that enqueue.
+    further: tuple[str, ...] = ()
+    #: The options that an enqueueing call takes beside the arguments of the job.
+    options: frozenset[str] = frozenset()
+    #: Other words without which a file does not enqueue jobs of it.
+    words: tuple[str, ...] = ()
+
+    # What it does
+
+    #: Whether it pickles arguments: a record travels then, and is old when the job begins.
+    pickles: bool = False
+    #: Whether its worker makes what the annotation of a parameter says.
+    reads_annotations: bool = False
+    #: Whether its queue is a table that is written in the transaction of the application.
+    is_transactional: bool = False
+    #: Whether it takes a naive datetime for local time by design.
+    naive_is_local: bool = False
+    #: Whether it delivers a job again when its worker is killed, as it comes.
+    is_at_least_once: bool = False
+    #: How many attempts a job that fails gets, unless its declaration says otherwise.
+    attempts: int = 1
+    #: Whether it can try a job again.
+    retries: bool = True
+    #: Whether its jobs are simulated without an application, a queue or settings at hand.
+    is_simulated_alone: bool = False
+    #: The loggers by which it reports that a job failed.
+    loggers: tuple[str, ...] = ()
+    #: How it enqueues several jobs at once, keeps a job unique, limits how many run at once, and repeats one.
+    bulk: str = ""
+    unique: str = ""
+    limits: str = ""
+    recurring: str = ""
+
     @property
     def is_imported(self) -> bool:
         return any(module in sys.modules for module in self.modules)
 
+    @property
+    def own_distributions(self) -> tuple[str, ...]:
+        """Return its distributions, its own first."""
+        own = self.distributions
+        return (self.name.replace("_", "-"),) if own is None else own
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """Return the names of its packages: what they have is not of a project."""
+        return frozenset(name.partition(".")[0] for name in self.modules)
+
+    @property
+    def calls(self) -> frozenset[str]:
+        """Return the last names of its calls that enqueue."""
+        functions = {name.rpartition(".")[2] for name in self.functions}
+        return frozenset(
+            {*self.verbs, *self.wrapping, *self.of_queues, *functions, *self.further} - ONLY_MADE
+        )
+
+    @property
+    def enqueueing(self) -> frozenset[str]:
+        """Return the words by which a file enqueues jobs of it, as regular expressions."""
+        methods = {*self.verbs, *self.wrapping, *self.of_queues}
+        return frozenset({rf"(?<=\.){name}" for name in methods} | self.calls - methods)
+
+    @property
+    def decorating(self) -> frozenset[str]:
+        """Return the last names of its decorators that make jobs."""
+        return frozenset({*(name.rpartition(".")[2] for name in self.decorators), *self.methods})
+
 
 #: For a library with a bridge the methods matter only when its version cannot be captured.
+# fmt: off
 LIBRARIES: Final[Mapping[str, Library]] = {
     library.name: library
     for library in (
@@ -52,6 +154,24 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ("celery.app",),
             ("celery.app.base:Celery.send_task", "celery.app.task:Task.apply_async"),
             is_bridged=True,
+            decorators=(
+                "celery.shared_task",
+                "celery.task",
+                "celery.app.shared_task",
+                "celery.decorators.task",
+            ),
+            methods=("task",),
+            bases=("celery.Task", "celery.app.task.Task"),
+            body="run",
+            context_option="bind",
+            name_option="name",
+            verbs=("delay", "delay_on_commit", "s", "si"),
+            wrapping=("apply_async", "apply_async_on_commit", "signature"),
+            of_queues={"send_task": 0},
+            is_simulated_alone=True,
+            loggers=("celery.app.trace",),
+            bulk="group(...)",
+            recurring="Celery beat",
         ),
         Library(
             "django",
@@ -65,6 +185,15 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ),
             is_bridged=True,
             application=None,
+            distributions=("django-tasks", "django-tasks-db", "django-tasks-rq", "django-tasks-local"),
+            origins=r"django_tasks|django\.tasks",
+            decorators=("django.tasks.task", "django_tasks.task"),
+            context_option="takes_context",
+            verbs=("enqueue", "aenqueue"),
+            words=("using",),
+            retries=False,
+            loggers=("django.tasks", "django_tasks"),
+            recurring="cron and a command",
         ),
         Library(
             "taskiq",
@@ -77,6 +206,20 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ),
             is_bridged=True,
             application="broker",
+            distributions=("taskiq", "taskiq-redis", "taskiq-aio-pika", "taskiq-nats"),
+            origins=r"taskiq\w*",
+            decorators=("taskiq.async_shared_broker.task",),
+            methods=("task",),
+            name_option="task_name",
+            retry_option="retry_on_error",
+            recurring_option="schedule",
+            verbs=("kiq",),
+            words=("kicker", r"schedule_by_\w+"),
+            reads_annotations=True,
+            is_at_least_once=True,
+            is_simulated_alone=True,
+            loggers=("taskiq",),
+            recurring="TaskiqScheduler",
         ),
         Library(
             "rq",
@@ -91,6 +234,24 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ),
             is_bridged=True,
             application="queue",
+            distributions=("rq", "django-rq", "flask-rq2"),
+            origins=r"rq|django_rq\w*|flask_rq2\w*",
+            decorators=("rq.decorators.job", "django_rq.job", "django_rq.decorators.job"),
+            methods=("job",),
+            retry_option="retry",
+            takes_functions="by name",
+            verbs=("delay",),
+            of_queues={"enqueue": 0, "enqueue_call": 0, "enqueue_in": 1, "enqueue_at": 1},
+            further=("enqueue_many", "enqueue_job"),
+            options=frozenset(
+                ("job_timeout", "result_ttl", "failure_ttl", "ttl", "depends_on", "job_id", "at_front", "meta",
+                 "retry", "on_success", "on_failure", "on_stopped", "pipeline", "description", "repeat", "unique")
+            ),
+            pickles=True,
+            is_simulated_alone=True,
+            bulk="Queue.enqueue_many",
+            unique="unique=True with a job_id",
+            recurring="rq-scheduler",
         ),
         Library(
             "dramatiq",
@@ -99,6 +260,20 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ("dramatiq.broker:Broker.enqueue",),
             is_bridged=True,
             application="broker",
+            distributions=("dramatiq", "django-dramatiq"),
+            decorators=("dramatiq.actor",),
+            name_option="actor_name",
+            retry_option="max_retries",
+            recurring_option="periodic",
+            verbs=("send", "message"),
+            wrapping=("send_with_options", "message_with_options"),
+            is_at_least_once=True,
+            attempts=21,
+            is_simulated_alone=True,
+            loggers=("dramatiq",),
+            bulk="group(...)",
+            limits="ConcurrentRateLimiter",
+            recurring="APScheduler beside it",
         ),
         Library(
             "huey",
@@ -107,6 +282,24 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ("huey.api:Huey.enqueue",),
             is_bridged=True,
             application="huey",
+            decorators=(
+                "huey.contrib.djhuey.task",
+                "huey.contrib.djhuey.db_task",
+                "huey.contrib.djhuey.periodic_task",
+                "huey.contrib.djhuey.db_periodic_task",
+            ),
+            methods=("task", "periodic_task", "context_task"),
+            context_option="context",
+            retry_option="retries",
+            verbs=("s",),
+            wrapping=("schedule",),
+            # A task is enqueued by a plain call.
+            words=("task", "tasks"),
+            pickles=True,
+            naive_is_local=True,
+            is_simulated_alone=True,
+            limits="lock_task",
+            recurring="periodic_task",
         ),
         Library(
             "procrastinate",
@@ -119,6 +312,19 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                 "procrastinate.manager:JobManager.defer_job_async",
             ),
             is_bridged=True,
+            methods=("task", "periodic"),
+            context_option="pass_context",
+            name_option="name",
+            retry_option="retry",
+            verbs=("defer", "defer_async"),
+            further=("batch_defer", "batch_defer_async"),
+            words=("configure",),
+            is_transactional=True,
+            is_at_least_once=True,
+            bulk="batch_defer",
+            unique="queueing_lock",
+            limits="lock=",
+            recurring="@app.periodic",
         ),
         Library(
             "arq",
@@ -128,6 +334,11 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             is_bridged=True,
             application="WorkerSettings",
             has_settings=True,
+            of_queues={"enqueue_job": 0},
+            pickles=True,
+            is_at_least_once=True,
+            unique="_job_id",
+            recurring="cron_jobs",
         ),
         Library(
             "saq",
@@ -136,6 +347,14 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ("saq.queue.base:Queue.enqueue", "saq.queue:Queue.enqueue"),
             is_bridged=True,
             application="queue",
+            of_queues={"enqueue": 0, "apply": 0},
+            options=frozenset(
+                ("timeout", "heartbeat", "retries", "ttl", "retry_delay", "retry_backoff", "scheduled", "key",
+                 "meta")
+            ),
+            is_at_least_once=True,
+            unique="key=",
+            recurring="CronJob",
         ),
         Library(
             "oban",
@@ -144,6 +363,16 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ("oban.oban:Oban.enqueue", "oban.oban:Oban.enqueue_many"),
             is_bridged=True,
             application="oban",
+            decorators=("oban.job", "oban.worker"),
+            retry_option="max_attempts",
+            verbs=("enqueue", "new"),
+            further=("enqueue_many", "aenqueue"),
+            is_transactional=True,
+            is_at_least_once=True,
+            attempts=20,
+            bulk="enqueue_many",
+            limits="the limit of a queue",
+            recurring="cron= of @worker",
         ),
         Library(
             "django_q",
@@ -153,6 +382,19 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ("django_q.brokers:Broker.enqueue", "django_q.tasks:_sync"),
             is_bridged=True,
             application=None,
+            distributions=("django-q2", "django-q"),
+            origins=r"django_q\w*",
+            takes_functions="by name",
+            functions=("django_q.tasks.async_task", "django_q.tasks.schedule"),
+            further=("async_iter", "AsyncTask", "Iter", "Chain"),
+            options=frozenset(
+                ("hook", "group", "save", "cached", "iter_cached", "sync", "broker", "q_options", "task_name",
+                 "timeout", "schedule_type", "minutes", "repeats", "next_run", "name", "cron", "cluster",
+                 "ack_failure")
+            ),
+            pickles=True,
+            naive_is_local=True,
+            recurring="schedule(...)",
         ),
         Library(
             "apscheduler",
@@ -166,6 +408,15 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ),
             is_bridged=True,
             application="scheduler",
+            methods=("scheduled_job",),
+            takes_functions="as they are",
+            of_queues={"add_job": 0},
+            words=("scheduled_job", "start"),
+            pickles=True,
+            naive_is_local=True,
+            retries=False,
+            loggers=("apscheduler",),
+            recurring="APScheduler",
         ),
         Library(
             "background_tasks",
@@ -173,15 +424,20 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             # The last of its modules that an application imports: its bridge finds all others loaded.
             ("starlette.applications",),
             # There is no queue to keep them from.
-            (),
             is_bridged=True,
             application=None,
+            origins=r"(?:fastapi|starlette)\.(?:.*\.)?(?:background|BackgroundTasks?)",
+            takes_functions="as they are",
+            of_queues={"add_task": 0},
+            functions=("starlette.background.BackgroundTask",),
+            retries=False,
         ),
         Library(
             "background_task",
             "django-background-tasks",
             ("background_task.tasks",),
             ("background_task.tasks:DBTaskRunner.schedule",),
+            distributions=("django-background-tasks", "django4-background-tasks"),
         ),
         Library(
             "streaq",
@@ -254,127 +510,63 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             "wakaq",
             "WakaQ",
             ("wakaq",),
-            (
-                "wakaq:WakaQ._enqueue_at_front",
-                "wakaq:WakaQ._enqueue_at_end",
-                "wakaq:WakaQ._enqueue_with_eta",
-            ),
+            ("wakaq:WakaQ._enqueue_at_front", "wakaq:WakaQ._enqueue_at_end", "wakaq:WakaQ._enqueue_with_eta"),
         ),
     )
 }
+# fmt: on
+
+#: The core, which is no library of others.
+CORE: Final = Library(
+    "core",
+    "the core of pytest-jobs",
+    ("pytest_jobs",),
+    is_bridged=True,
+    distributions=(),
+    origins="pytest_jobs",
+    decorators=("pytest_jobs.job",),
+    bases=("pytest_jobs.Job",),
+    body="perform",
+    verbs=("perform_later", "new"),
+    words=("perform_all_later",),
+    is_at_least_once=True,
+    is_simulated_alone=True,
+    bulk="perform_all_later",
+    unique="@unique",
+    limits="@limits_concurrency",
+    recurring="config/recurring.yml",
+)
+
+
+class _Rows(dict[str, Library]):
+    """The libraries and the core, by their names; and a row for any name that is none of theirs."""
+
+    def __missing__(self, name: str) -> Library:
+        """Return the row of a library with a bridge of the project's own, or of a function that is no job yet."""
+        return Library(name, name, (name,), is_at_least_once=True)
+
+
+EVERY: Final[Mapping[str, Library]] = _Rows({"core": CORE, **LIBRARIES})
+
+_OF: Final = re.compile(
+    "|".join(rf"(?P<{name}>{one.origins or name})(?![^.])" for name, one in EVERY.items())
+)
+
+
+def names_by(names: Callable[[Library], Iterable[str]]) -> Mapping[str, tuple[str, ...]]:
+    """Return the libraries that have a name, by this name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in EVERY.values():
+        for name in names(each):
+            found[name] = (*found.get(name, ()), each.name)
+    return found
+
+
+def library_named(origin: str) -> str:
+    """Return the job library that a dotted name belongs to; empty if it belongs to none."""
+    found = _OF.match(origin)
+    return "" if found is None else str(found.lastgroup)
 
 
 def packages_of(library: str) -> frozenset[str]:
-    """Return the names of the packages of a library: what they have is not of a project."""
-    known = LIBRARIES.get(library)
-    if known is None:
-        # The core of pytest-jobs, or the library of a bridge of the project's own.
-        return frozenset(("pytest_jobs" if library == "core" else library,))
-    return frozenset(name.partition(".")[0] for name in known.modules)
-
-
-class Refused(Protocol):
-    """Where refusals are noted: the ledger of a harness."""
-
-    def refused(self, why: str) -> None: ...
-
-
-class Beside(ABC):
-    """What is in force for one harness at the methods of a library, without being a bridge to it."""
-
-    def __init__(self, seam: Seam) -> None:
-        """Prepare it; `install` puts it in force."""
-        self.seam = seam
-
-    def install(self) -> None:
-        self.seam.enter(self)
-
-    def uninstall(self) -> None:
-        self.seam.leave(self)
-
-    def takes(self, application: object) -> bool:
-        return True
-
-    @abstractmethod
-    def patch(self, seam: Seam) -> None:
-        """Stand in for the methods, once for all harnesses."""
-
-
-class Refusal(Beside):
-    """Refuses every enqueue of a library for one harness: the job would go to the real queue, unseen."""
-
-    def __init__(self, library: Library, ledger: Refused, why: str) -> None:
-        """Prepare it; `install` puts it in force.
-
-        Args:
-            library: the library.
-            ledger: where refusals are noted.
-            why: why the library cannot be captured, as a sentence without its full stop.
-        """
-        super().__init__(library.seam)
-        self._library = library
-        self._ledger = ledger
-        self._why = why
-
-    def patch(self, seam: Seam) -> None:
-        for owner, name in methods_at(self._library.enqueues):
-            method = partial(Refusal._refuse, call=name)
-            if isinstance(vars(owner).get(name), classmethod):
-                seam.set(owner, name, classmethod(_refused_of_class(seam, owner, name)))
-            else:
-                seam.replace(owner, name, method)
-                seam.replace_below(owner, name, method)
-
-    def _refuse(self, sender: object, /, *args: Any, call: str, **kwargs: Any) -> Any:
-        shown = ", ".join(_shown(args, kwargs))
-        of_class = sender if isinstance(sender, type) else type(sender)
-        error = RefusedEnqueueError(
-            f"{of_class.__name__}.{call}({shown}) was refused: the job would go to the real queue, where no "
-            f"assertion sees it. {self._why}. Replace the call in this test, or say "
-            f"jobs_ignore = {self._library.name} to let {self._library.title} through unseen."
-        )
-        self._ledger.refused(str(error))
-        raise error
-
-
-def methods_at(paths: Iterable[str]) -> Iterator[tuple[type, str]]:
-    """Yield the class and the name of each method that is named as "module:Class.method" and exists."""
-    for path in paths:
-        module_name, _, attributes = path.partition(":")
-        class_name, _, name = attributes.partition(".")
-        owner = getattr(_imported(module_name), class_name, None)
-        if isinstance(owner, type) and hasattr(owner, name):
-            yield owner, name
-
-
-def _refused_of_class(seam: Seam, owner: type, name: str) -> Callable[..., Any]:
-    """Return what takes the place of a class method that enqueues."""
-    genuine: Callable[..., Any] = vars(owner)[name].__func__
-
-    def refuse(cls: type, *args: Any, **kwargs: Any) -> Any:
-        refusal = seam.bridge_of(cls)
-        if refusal is None:
-            return genuine(cls, *args, **kwargs)
-        return Refusal._refuse(refusal, cls, *args, call=name, **kwargs)
-
-    return refuse
-
-
-def _imported(name: str) -> ModuleType | None:
-    """Return a module of a library; None when this version has no such module."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-def _shown(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of the functions, tasks and messages among some arguments."""
-    for value in (*args, *kwargs.values()):
-        name = value
-        for attribute in ("__qualname__", "func_name", "actor_name", "task_name", "name"):
-            if isinstance(name, str):
-                break
-            name = getattr(value, attribute, None)
-        if isinstance(name, str):
-            yield name
+    return EVERY[library].packages

@@ -108,10 +108,6 @@ class ObanBridge(
 
         Args:
             instances: instances of Oban. Whatever instance a job is enqueued with, the job is recorded.
-
-        Raises:
-            UnknownVersionError: when the installed Oban lacks what the bridge relies on.
-            ApplicationError: when one of them is not an instance.
         """
         _PROBE.check(oban.__version__)
         known: Applications[Oban] = Applications(
@@ -366,11 +362,7 @@ class ObanBridge(
         return RetryPolicy(most, lambda attempt: waits[attempt - 1])
 
     def retried(self, message: SentJob, attempt: int) -> SentJob:
-        """Return the job as its row is before another attempt.
-
-        Raises:
-            CriterionError: when it has not so many attempts.
-        """
+        """Return the job as its row is before another attempt."""
         most = message.row["max_attempts"]
         if attempt > most:
             raise CriterionError(
@@ -432,13 +424,7 @@ class ObanBridge(
     # Performing
 
     async def deliver(self, attempt: JobAttempt) -> Delivery:
-        """Make one delivery through Oban's executor.
-
-        Raises:
-            UnknownJobError: when no worker has the name of the job.
-            BridgeError: when the executor ends a job in a state that is not known here.
-            BaseException: an error of the job that does not derive from Exception.
-        """
+        """Make one delivery through Oban's executor."""
         message = attempt.message
         if self.task_of(message) is None:
             raise UnknownJobError(

@@ -25,12 +25,10 @@ _LAST_BEFORE_ONE: Final = math.nextafter(1.0, 0.0)
 class JobAttempt(Attempt[SentJob]):
     """One delivery of a job, with what is noted of it while it runs."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        #: The job that the worker is given.
-        self.job: Job | None = None
-        #: Whether the executor has looked for the worker.
-        self.is_begun = False
+    #: The job that the worker is given.
+    job: Job | None = None
+    #: Whether the executor has looked for the worker.
+    is_begun = False
 
     async def execute(self, job: Job) -> Executor:
         """Perform a job as a queue of Oban does."""

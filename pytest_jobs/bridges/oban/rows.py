@@ -33,13 +33,7 @@ class SentJob(Message):
     __slots__ = ("row",)
 
     def __init__(self, row: Row, now_ns: int, due_ns: int | None = None) -> None:
-        """Describe a job.
-
-        Args:
-            row: its row, which may change later.
-            now_ns: when it was enqueued.
-            due_ns: when it is due, more exactly than the row says; None for what the row says.
-        """
+        """Describe a job that is due when its row says, or more exactly than the row says."""
         scheduled_at: datetime | None = row["scheduled_at"]
         if due_ns is None and scheduled_at is not None:
             due_ns = to_ns(scheduled_at, "scheduled_at")

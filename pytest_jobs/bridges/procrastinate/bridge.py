@@ -64,7 +64,7 @@ _PROBE: Final = Probe(
     "procrastinate.utils:sync_to_async(_)",
     "procrastinate.worker:Worker._process_job(_, _)",
     "procrastinate.worker:Worker._log_job_outcome(_, job_result=, exc_info=, status=, context=, job_retry=)",
-    tested=((3, 5), (3, 10)),
+    tested=((3, 2), (3, 10)),
 )
 
 
@@ -100,10 +100,6 @@ class ProcrastinateBridge(
         Args:
             apps: the apps that are asked first for a task that a test names by its name. Whatever app defers a
                 job, the job is recorded.
-
-        Raises:
-            UnknownVersionError: when the installed Procrastinate lacks what the bridge relies on.
-            ApplicationError: when one of them is not an app.
         """
         _PROBE.check(procrastinate.__version__)
         known: Applications[App] = Applications(
@@ -151,14 +147,7 @@ class ProcrastinateBridge(
     def deferred(
         self, app: App | None, row: Mapping[str, Any], text: str, since_ns: int | None = None
     ) -> None:
-        """Report a row, of a retry as well.
-
-        Args:
-            app: the app.
-            row: the row.
-            text: its arguments as JSON.
-            since_ns: the time from which its wait counts; None for now.
-        """
+        """Report a row, of a retry as well, whose wait counts from a time; None for now."""
         self.sent_names.add(row["task_name"])
         if app is not None:
             self.applications.note(app)
@@ -348,12 +337,7 @@ class ProcrastinateBridge(
         task.defer(**dict(zip(names, args, strict=False)), **kwargs)
 
     async def deliver(self, attempt: TaskAttempt) -> Delivery:
-        """Make one delivery through Procrastinate's worker.
-
-        Raises:
-            UnknownJobError: when no app has a task of this name.
-            BaseException: an error of the job that does not derive from Exception.
-        """
+        """Make one delivery through Procrastinate's worker."""
         message: SentJob = attempt.message
         task = self.task_of(message)
         if task is None:

@@ -38,14 +38,6 @@ class SentJob(Message):
     __slots__ = ("app", "arguments", "has_own_id", "lock", "queueing_lock", "scheduled_at")
 
     def __init__(self, app: App | None, row: Mapping[str, Any], text: str, now_ns: int) -> None:
-        """Describe a job.
-
-        Args:
-            app: the app that deferred it.
-            row: its row.
-            text: its arguments as JSON.
-            now_ns: when it was deferred.
-        """
         self.scheduled_at: datetime | None = row["scheduled_at"]
         due_ns = None if self.scheduled_at is None else to_ns(self.scheduled_at, "schedule_at")
         super().__init__(
@@ -112,13 +104,7 @@ class Rows(InMemoryConnector):  # type: ignore[misc]
     """
 
     def __init__(self, real: Any, listener: Listener, counter: Any) -> None:
-        """Stand in for a connector.
-
-        Args:
-            real: the connector of the application.
-            listener: is told of each row.
-            counter: counts the rows of all apps.
-        """
+        """Stand in for a connector."""
         super().__init__()
         #: The connector of the application.
         self.real = real

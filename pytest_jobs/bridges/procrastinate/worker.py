@@ -26,13 +26,11 @@ from .rows import SentJob
 class TaskAttempt(Attempt[SentJob]):
     """One delivery of a task, with what is noted of it while it runs."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.result: object = None
-        #: What the function raised, or what a middleware made of it.
-        self.raised: BaseException | None = None
-        #: The time that Procrastinate read last, in nanoseconds since the epoch.
-        self.computed_from_ns: int | None = None
+    result: object = None
+    #: What the function raised, or what a middleware made of it.
+    raised: BaseException | None = None
+    #: The time that Procrastinate read last, in nanoseconds since the epoch.
+    computed_from_ns: int | None = None
 
     @property
     def is_killed(self) -> bool:

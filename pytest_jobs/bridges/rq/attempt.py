@@ -22,16 +22,14 @@ _log.setLevel(logging.WARNING)
 class RqAttempt(Attempt[SentJob]):
     """A delivery while it is made, with what is noted of it."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        #: What the function returned.
-        self.returned: object = None
-        #: Whether the function has ended, so that what RQ sends of this job is its retry or its repetition.
-        self.has_run = False
-        #: An error that is none of JOB_ERRORS. A worker that it ends records no outcome.
-        self.killed: BaseException | None = None
-        #: The time from which RQ counts a wait, once it has asked for the time.
-        self.read_ns: int | None = None
+    #: What the function returned.
+    returned: object = None
+    #: Whether the function has ended, so that what RQ sends of this job is its retry or its repetition.
+    has_run = False
+    #: An error that is none of JOB_ERRORS. A worker that it ends records no outcome.
+    killed: BaseException | None = None
+    #: The time from which RQ counts a wait, once it has asked for the time.
+    read_ns: int | None = None
 
     @property
     def is_repeated(self) -> bool:
@@ -82,7 +80,6 @@ class HarnessWorker(SimpleWorker):
     """RQ's worker that does not fork, for one delivery."""
 
     def __init__(self, attempt: RqAttempt, *args: Any, **options: Any) -> None:
-        """Make a worker for one delivery."""
         super().__init__(*args, **options)
         self.attempt = attempt
         self.log = _log

@@ -181,9 +181,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
                 module is a job.
 
         Raises:
-            UnknownVersionError: when the installed RQ lacks what the bridge relies on.
             BridgeError: when fakeredis is not installed.
-            ApplicationError: when one of them is neither.
         """
         _PROBE.check(rq.__version__)
         check_fakeredis("RQ", "rq")
@@ -540,11 +538,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         return Queue("default", connection=Redis())
 
     def deliver(self, attempt: RqAttempt) -> Delivery | Awaitable[Delivery]:
-        """Make one delivery through RQ's worker.
-
-        Raises:
-            BaseException: an error of the job that does not derive from Exception.
-        """
+        """Make one delivery through RQ's worker."""
         if self.is_coroutine(attempt.record):
             return self._delivered_in_a_loop(attempt)
         return self._delivered(attempt)

@@ -29,17 +29,7 @@ class SentJob(Message):
         data: Mapping[Any, Any] | None = None,
         at_front: bool = False,
     ) -> None:
-        """Describe a job that a queue has sent.
-
-        Args:
-            sender: the queue.
-            job: the job.
-            enqueued_ns: when it was enqueued.
-            due_ns: when it is due; None for at once.
-            attempt: the number of the run.
-            data: its hash; None to read it from the server.
-            at_front: whether it goes before the other jobs of its queue.
-        """
+        """Describe a job that a queue has sent, with the hash of it on the server unless another is given."""
         super().__init__(
             name_of(job),
             job.id,
@@ -83,12 +73,7 @@ class SentJob(Message):
         return None if value is None else int(value)
 
     def as_attempt(self, attempt: int, **numbers: int) -> SentJob:
-        """Return the job as RQ sends it for another attempt.
-
-        Args:
-            attempt: the number of the attempt.
-            **numbers: the fields of the hash that RQ counts.
-        """
+        """Return the job as RQ sends it for another attempt, with the fields of the hash that RQ counts."""
         data = dict(self.data)
         data.update({name.encode(): str(number).encode() for name, number in numbers.items()})
         at_front = self.priority is not None

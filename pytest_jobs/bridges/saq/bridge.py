@@ -104,10 +104,6 @@ class SaqBridge(
             queues: queues. Whatever queue a job is enqueued in, the job is recorded.
             settings: settings of workers, beside those at the top of modules.
             context: what jobs get as their context in place of what `startup` puts there, which does not run then.
-
-        Raises:
-            UnknownVersionError: when the installed SAQ lacks what the bridge relies on.
-            ApplicationError: when one of them is not a queue.
         """
         _PROBE.check(saq.__version__)
         known: Applications[Queue] = Applications(
@@ -372,11 +368,7 @@ class SaqBridge(
         )
 
     def retried(self, message: SaqMessage, attempt: int) -> SaqMessage:
-        """Return the job as it is stored for another attempt.
-
-        Raises:
-            CriterionError: when it has not so many attempts.
-        """
+        """Return the job as it is stored for another attempt."""
         retries = message.read().retries
         if attempt > retries:
             raise CriterionError(
@@ -386,11 +378,7 @@ class SaqBridge(
         return message.as_attempt(attempt)
 
     def message_from(self, fields: Mapping[str, Any]) -> SaqMessage:
-        """Return a job for the queue that it was recorded in.
-
-        Raises:
-            UnknownJobError: when no queue of the name is known here.
-        """
+        """Return a job for the queue that it was recorded in."""
         name, queue_name, kwargs = fields["function"], fields["queue"], fields["kwargs"]
         queues = [*self.applications.every(), *(each.queue for each in self._workers.every())]
         queue = next((each for each in queues if each.name == queue_name), None)
@@ -434,13 +422,7 @@ class SaqBridge(
     # Performing
 
     async def deliver(self, attempt: SaqAttempt) -> Delivery:
-        """Make one delivery through `process` of SAQ's worker.
-
-        Raises:
-            UnknownJobError: when no worker has a function of this name.
-            BridgeError: when the worker did nothing.
-            BaseException: an error of the job that does not derive from Exception, or the error of `startup`.
-        """
+        """Make one delivery through `process` of SAQ's worker."""
         message = attempt.message
         registered = self.task_of(message)
         if registered is None:

@@ -32,15 +32,6 @@ class SaqMessage(Message):
     def __init__(
         self, queue: Queue, job: Job, data: Any, now_ns: int, due_ns: int | None = None
     ) -> None:
-        """Describe a job.
-
-        Args:
-            queue: the queue that stores it.
-            job: the job.
-            data: the job as the queue writes it.
-            now_ns: when it was enqueued.
-            due_ns: when it is due; None for at once.
-        """
         super().__init__(
             job.function,
             job.key,
@@ -69,11 +60,7 @@ class SaqMessage(Message):
         return SaqMessage(self.sender, job, self.sender.serialize(job), self.enqueued_ns)
 
     def fields(self) -> Mapping[str, Any]:
-        """Return the job as values of JSON, without its key and its times.
-
-        Raises:
-            PayloadError: when the queue does not write JSON.
-        """
+        """Return the job as values of JSON, without its key and its times."""
         try:
             wire = json.loads(self.data)
         except (ValueError, TypeError) as error:

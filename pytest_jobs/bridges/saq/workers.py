@@ -8,12 +8,12 @@ from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from copy import copy
 from functools import partial
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from saq import Job, Queue, Status, Worker
 from saq.worker import ensure_coroutine_function_many
 
+from ...harness.records.attributes import variables_of_modules
 from ..toolkit import Attempt, Delivery, ThisThread, duration_ns, out_of_task
 from .messages import SaqMessage
 
@@ -29,17 +29,15 @@ class Registered(NamedTuple):
 class SaqAttempt(Attempt[SaqMessage]):
     """One delivery of a job, with what is noted of it while it runs."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        #: The job that the worker takes from the queue; None once it has.
-        self.waiting: Job | None = None
-        #: How the worker ended the job; None while it has not.
-        self.ended_as: Status | None = None
-        self.result: object = None
-        #: The longest that jitter could have made the wait, in seconds; None without jitter.
-        self.longest: float | None = None
-        #: An error that ends a worker.
-        self.ending: BaseException | None = None
+    #: The job that the worker takes from the queue; None once it has.
+    waiting: Job | None = None
+    #: How the worker ended the job; None while it has not.
+    ended_as: Status | None = None
+    result: object = None
+    #: The longest that jitter could have made the wait, in seconds; None without jitter.
+    longest: float | None = None
+    #: An error that ends a worker.
+    ending: BaseException | None = None
 
     def body(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function that calls another one by `around`."""
@@ -167,7 +165,9 @@ class Workers:
     def every(self) -> Iterator[HarnessWorker]:
         """Yield a worker for each of the settings, the named ones first."""
         if self._in_modules[0] != len(sys.modules):
-            self._in_modules = len(sys.modules), list(_settings_in_modules())
+            dictionaries = variables_of_modules(lambda kind: kind is dict)
+            found = {id(value): value for *_, value in dictionaries if _is_settings(value)}
+            self._in_modules = len(sys.modules), [*found.values()]
         for settings in (*self._named, *self._in_modules[1]):
             if id(settings) not in self._made:
                 self._made[id(settings)] = settings, HarnessWorker(settings, self._context)
@@ -195,14 +195,6 @@ class Workers:
         return None
 
 
-def _settings_in_modules() -> Iterator[Mapping[str, Any]]:
-    """Yield the settings at the top of modules: what the command `saq` is given."""
-    seen = set()
-    for module in list(sys.modules.values()):
-        # Not by asking a lazy module for an attribute, which would load it.
-        if issubclass(type(module), ModuleType):
-            for value in list(ModuleType.__getattribute__(module, "__dict__").values()):
-                is_one = type(value) is dict and "queue" in value and "functions" in value
-                if is_one and isinstance(value["queue"], Queue) and id(value) not in seen:
-                    seen.add(id(value))
-                    yield value
+def _is_settings(found: dict[Any, Any]) -> bool:
+    """Say whether a variable of a module is what the command `saq` is given."""
+    return "functions" in found and isinstance(found.get("queue"), Queue)

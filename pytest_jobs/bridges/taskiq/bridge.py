@@ -120,10 +120,6 @@ class TaskiqBridge(
             propagate_exceptions: False when the worker runs with `--no-propagate-errors`.
             run_startup: False when the tests fill the state of the broker in place of the handlers of
                 `WORKER_STARTUP`, which do not run then.
-
-        Raises:
-            UnknownVersionError: when the installed Taskiq lacks what the bridge relies on.
-            ApplicationError: when one of them is not a broker.
         """
         _PROBE.check(taskiq.__version__)
         super().__init__(taskiq.__version__, Brokers(brokers))
@@ -360,11 +356,7 @@ class TaskiqBridge(
     # Tasks and messages
 
     def find(self, job: object) -> Task | None:
-        """Return a task of any broker, or a shared task.
-
-        Raises:
-            AmbiguousJobError: when it is a name, and two brokers that are asked together have tasks of it.
-        """
+        """Return a task of any broker, or a shared task."""
         if isinstance(job, AsyncTaskiqDecoratedTask):
             return job
         return self.applications.find(job) if isinstance(job, str) else None
@@ -432,11 +424,7 @@ class TaskiqBridge(
         return policy_of(task, self.broker_of(task))
 
     def message_from(self, fields: Mapping[str, Any]) -> SentMessage:
-        """Return a message for the broker that has the task, or for the first one.
-
-        Raises:
-            UnknownJobError: when no broker is known here.
-        """
+        """Return a message for the broker that has the task, or for the first one."""
         name, labels = fields["task_name"], fields["labels"]
         broker = self.applications.having(name)
         if broker is None:
@@ -463,13 +451,7 @@ class TaskiqBridge(
         return kicked
 
     async def deliver(self, attempt: TaskAttempt) -> Delivery:
-        """Make one delivery through the receiver of Taskiq's worker.
-
-        Raises:
-            UnknownJobError: when the broker has no task of this name.
-            DeserializationError: when the message cannot be read.
-            BaseException: an error of the job that does not derive from Exception, or the error of a handler.
-        """
+        """Make one delivery through the receiver of Taskiq's worker."""
         message = attempt.message
         broker = message.broker
         if broker.find_task(message.name) is None:

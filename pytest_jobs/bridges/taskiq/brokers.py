@@ -26,11 +26,7 @@ class Brokers(Applications[AsyncBroker]):
     """The brokers of the process, in the order in which they are asked for a task by its name."""
 
     def __init__(self, named: Iterable[Any]) -> None:
-        """Begin with the brokers that `jobs_apps` names.
-
-        Raises:
-            ApplicationError: when one of them is not a broker that sends.
-        """
+        """Begin with the brokers that `jobs_apps` names."""
         super().__init__(
             map(_sending, named),
             AsyncBroker,
@@ -168,14 +164,7 @@ class Results(AsyncResultBackend[Any]):  # type: ignore[misc]
         find_store: Callable[[], Store],
         find_result: Callable[[str], TaskiqResult[Any]],
     ) -> None:
-        """Stand in for a result backend.
-
-        Args:
-            broker: the broker.
-            real: the result backend of the broker.
-            find_store: returns the present store; a sandbox has its own.
-            find_result: returns the result of the task with an id, or raises a NotPerformedError.
-        """
+        """Stand in for a result backend, with the present store: a sandbox has its own."""
         self.broker = broker
         self.real = real
         self._find_store = find_store

@@ -36,19 +36,7 @@ class SentMessage(Message):
         payload: Any,
         source: ScheduleSource | None = None,
     ) -> None:
-        """Describe a message; its labels say queue, priority and attempt.
-
-        Args:
-            broker: the broker that would send it.
-            name: the name of the task.
-            job_id: the id of the task.
-            data: the message as bytes, as it goes over the wire.
-            labels: its labels, whose values may be texts.
-            enqueued_ns: when it was sent or scheduled.
-            due_ns: when it is due; None for at once.
-            payload: the `payload` of the record: a BrokerMessage, a ScheduledTask, or bytes from a file.
-            source: the schedule source that would send it when it is due.
-        """
+        """Describe a message of a broker, file or schedule; its labels say queue, priority and attempt."""
         priority = _number(labels, "priority")
         super().__init__(
             name,
@@ -99,11 +87,7 @@ class SentMessage(Message):
         return message
 
     def fields(self) -> dict[str, Any]:
-        """Return the message as it goes over the wire, without its id.
-
-        Raises:
-            PayloadError: when the serializer of the broker does not write JSON.
-        """
+        """Return the message as it goes over the wire, without its id."""
         try:
             wire = json.loads(self.data)
             _, _, labels = wire["args"], wire["kwargs"], wire["labels"]

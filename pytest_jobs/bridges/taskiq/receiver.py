@@ -23,12 +23,10 @@ from .messages import SentMessage
 class TaskAttempt(Attempt[SentMessage]):
     """One delivery of a task, with what is noted of it while it runs."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        #: The message as the middlewares passed it on; None when no task was run.
-        self.run_message: TaskiqMessage | None = None
-        #: The time to which a middleware added its wait, in nanoseconds since the epoch.
-        self.computed_from_ns: int | None = None
+    #: The message as the middlewares passed it on; None when no task was run.
+    run_message: TaskiqMessage | None = None
+    #: The time to which a middleware added its wait, in nanoseconds since the epoch.
+    computed_from_ns: int | None = None
 
 
 class _Witness(TaskiqMiddleware):  # type: ignore[misc]
@@ -72,13 +70,7 @@ class HarnessReceiver(Receiver):  # type: ignore[misc]
     _attempt: TaskAttempt
 
     def __init__(self, broker: AsyncBroker, options: WorkerOptions, *, is_ackable: bool) -> None:
-        """Prepare a receiver.
-
-        Args:
-            broker: whose tasks are performed.
-            options: those of the worker.
-            is_ackable: whether messages of this broker are acknowledged at all.
-        """
+        """Prepare a receiver, for a broker whose messages may be acknowledged or not."""
         self._prepared: dict[str, tuple[Callable[..., Any], bool]] = {}
         super().__init__(
             broker,
@@ -93,10 +85,6 @@ class HarnessReceiver(Receiver):  # type: ignore[misc]
 
     async def receive(self, attempt: TaskAttempt, data: bytes) -> None:
         """Perform one message.
-
-        Args:
-            attempt: notes what becomes of it.
-            data: the message.
 
         Raises:
             BaseException: an error of the task that does not derive from Exception, or the error of a middleware.

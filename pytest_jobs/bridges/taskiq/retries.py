@@ -52,12 +52,7 @@ class _NotedTime:
 
 
 def delivery_of(attempt: TaskAttempt, result: TaskiqResult[Any] | None) -> Delivery:
-    """Return what a run came to.
-
-    Args:
-        attempt: the run.
-        result: the result that was saved; None without one.
-    """
+    """Return what a run came to."""
     error = attempt.error
     if error is None:
         return attempt.performed(None if result is None else result.return_value)

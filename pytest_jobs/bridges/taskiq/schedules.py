@@ -39,13 +39,7 @@ class Recorder:
 async def fire(
     broker: AsyncBroker, source: ScheduleSource, scheduled: ScheduledTask
 ) -> BrokerMessage | None:
-    """Send a scheduled task as the scheduler does, and return the message; None when it is cancelled.
-
-    Args:
-        broker: the broker that sends it; its middlewares are called.
-        source: the schedule source, which may cancel it.
-        scheduled: the task.
-    """
+    """Send a scheduled task as the scheduler does, and return the message; None when its source cancels it."""
     catcher: Any = _Catcher(broker)
     task = scheduled.model_copy(update={"labels": dict(scheduled.labels)})
     await TaskiqScheduler(catcher, [source]).on_ready(source, task)
@@ -70,10 +64,6 @@ class _Catcher:
 def first_due_ns(scheduled: ScheduledTask, now_ns: int) -> int | None:
     """Return when the scheduler first sends a task; None for at once.
 
-    Args:
-        scheduled: the task.
-        now_ns: the time, in nanoseconds since the epoch.
-
     Raises:
         DeclarationError: when a crontab line matches no time, or cannot be read.
     """
@@ -96,14 +86,7 @@ def first_due_ns(scheduled: ScheduledTask, now_ns: int) -> int | None:
 def times_again(
     scheduled: ScheduledTask, first_ns: int, after_ns: int, until_ns: int
 ) -> Iterator[int]:
-    """Yield when the scheduler sends a task again in a span.
-
-    Args:
-        scheduled: the task.
-        first_ns: when it was sent first.
-        after_ns: the span begins after this time.
-        until_ns: it ends with this time.
-    """
+    """Yield when the scheduler sends a task again in a span, which it has sent first at a time."""
     step: Any = scheduled.interval
     if scheduled.cron is not None:
         last = to_datetime(until_ns)

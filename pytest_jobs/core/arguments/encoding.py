@@ -162,11 +162,12 @@ def decode(text: str, types: Types, *, find: Find) -> tuple[tuple[Any, ...], dic
         data, end = _scan_json(text)
         if end != len(text):
             raise ValueError("more text follows the arguments")
+        args, kwargs = data if type(data) is list else data["tagged"]
+        if type(args) is not list or type(kwargs) is not dict:
+            raise ValueError("a list and an object are expected")
         if type(data) is list:
-            args, kwargs = data
             return tuple(args), kwargs
         read = _Reader(types, find).read
-        args, kwargs = data["tagged"]
         return tuple(map(read, args)), {name: read(value) for name, value in kwargs.items()}
     except JobsError:
         raise
@@ -216,7 +217,11 @@ async def look_up_records(data: Any, types: Types, unit: UnitOfWork) -> None:
     """
     if not unit.awaits:
         return
-    for name, written in _records_in(data):
+    try:
+        records = [*_records_in(data)]
+    except RecursionError:
+        return  # `decode` raises the error.
+    for name, written in records:
         reference = references.named(name)
         await unit.look_up(reference, decode_value(written, types, find=RecordReference))
 
@@ -227,8 +232,8 @@ async def look_up_records_of_arguments(text: str, types: Types, unit: UnitOfWork
         return
     try:
         data = json.loads(text)
-    except ValueError:
-        return  # `decode` raises the error.
+    except (ValueError, RecursionError):
+        return  # Likewise.
     await look_up_records(data, types, unit)
 
 

@@ -364,7 +364,7 @@ class References:
             DeserializationError: when there is no such class of records.
         """
         if name not in self._by_name:
-            import_module_of(name)
+            import_module_of(name, made_with=("pytest_jobs", "sqlalchemy", "django"))
         cls: object = self._by_name.get(name) or standing_at(name)
         found = self.of(cls) if isinstance(cls, type) else None
         if found is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import UnionType
 from typing import Any, Final, Literal, TypeAlias
 
 from ...errors import DeserializationError
@@ -11,6 +12,20 @@ from .registry import registry
 
 #: The version of the layout of `to_dict`.
 FORMAT = 1
+
+#: What `to_dict` writes.
+_KINDS: Final[Mapping[str, type | UnionType]] = {
+    "job": str,
+    "job_id": str,
+    "queue": str,
+    "priority": int | None,
+    "arguments": list | dict,
+    "attempt": int,
+    "failures": Mapping | None,
+    "enqueued_ns": int,
+    "due_ns": int | None,
+    "headers": Mapping | None,
+}
 
 # The headers of a payload, by name.
 
@@ -159,24 +174,35 @@ class Payload:
                 f"This payload has format {found!r}; this version of pytest-jobs reads "
                 f"format {FORMAT}. It was not written by `Payload.to_dict`, or by a later version."
             )
+        for name, kinds in _KINDS.items():
+            if name not in data:
+                raise DeserializationError(
+                    f"This payload lacks {name!r}, which every payload of format {FORMAT} has."
+                )
+            if not isinstance(data[name], kinds):
+                raise DeserializationError(
+                    f"This payload has {name}={data[name]!r}, and `Payload.to_dict` writes no such value there: "
+                    "it was changed on its way."
+                )
         try:
-            return cls(
-                None,
-                data["job"],
-                data["job_id"],
-                data["queue"],
-                data["priority"],
-                json.dumps(data["arguments"], separators=(",", ":")),
-                data["attempt"],
-                data["failures"] or None,
-                data["enqueued_ns"],
-                data["due_ns"],
-                data["headers"] or None,
-            )
-        except KeyError as missing:
+            arguments = json.dumps(data["arguments"], separators=(",", ":"))
+        except (RecursionError, TypeError, ValueError) as error:
             raise DeserializationError(
-                f"This payload lacks {missing}, which every payload of format {FORMAT} has."
-            ) from missing
+                f"The arguments of this payload are not JSON that can be written: {error}."
+            ) from error
+        return cls(
+            None,
+            data["job"],
+            data["job_id"],
+            data["queue"],
+            data["priority"],
+            arguments,
+            data["attempt"],
+            data["failures"] or None,
+            data["enqueued_ns"],
+            data["due_ns"],
+            data["headers"] or None,
+        )
 
     def __repr__(self) -> str:
         return f"<Payload {self.name} {self.arguments} job_id={self.job_id} attempt={self.attempt}>"

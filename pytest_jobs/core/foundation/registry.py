@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import importlib
 import sys
 import weakref
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.machinery import ModuleSpec
+from importlib.util import resolve_name
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from ...errors import AmbiguousJobError, UnknownJobError
 
@@ -90,7 +94,8 @@ class Registry:
             nearest = f"; the nearest is {near!r}" if near else ""
             raise UnknownJobError(
                 f"No job is named {name!r}{nearest}. It was moved or renamed while its jobs were waiting: keep "
-                "the old name as an alias until they are done, or make sure that its module can be imported here."
+                "the old name as an alias until they are done. A payload has a module imported only if the text "
+                "of the module declares the job: where it does not, import the module where the worker starts."
             )
         if len(found) > 1:
             raise AmbiguousJobError(_ambiguous(name, len(found)))
@@ -149,10 +154,27 @@ def standing_at(name: str) -> object:
     return found
 
 
-def import_module_of(name: str) -> None:
-    """Import the module of an object of this name, if there is one."""
+# Importing for a payload
+
+#: The package with which jobs are made.
+_OURS: Final = ("pytest_jobs",)
+
+
+def import_module_of(name: str, made_with: Sequence[str] = _OURS) -> None:
+    """Import the module of an object of this name, if the text of the module makes the object as is expected.
+
+    A payload names the object, and a payload can be written by everyone who can write to the queue. To import a
+    module is to run it, so every other module is left alone.
+
+    Args:
+        name: the dotted name.
+        made_with: the packages with one of which such an object is made.
+    """
+    is_name = all(map(str.isidentifier, name.split(".")))
+    if not is_name or standing_at(name) is not None or not _Texts(made_with).make(name):
+        return
     module, _, _ = name.rpartition(".")
-    while module and "<locals>" not in name:
+    while module:
         try:
             importlib.import_module(module)
         except ModuleNotFoundError as error:
@@ -161,6 +183,131 @@ def import_module_of(name: str) -> None:
             module, _, _ = module.rpartition(".")
         else:
             return
+
+
+class _Text(NamedTuple):
+    """What the text of a module says of its names."""
+
+    #: The names that the statements of each name mention.
+    mentioned: dict[str, list[str]]
+    #: What each imported name is elsewhere; under "*" the modules from which all names are imported.
+    imported: dict[str, list[str]]
+
+
+class _Texts:
+    """The texts of modules that are not imported, and what they make their names with."""
+
+    #: An application needs few modules to make a job; who needs more is looking at a library.
+    _MOST: Final = 50
+
+    def __init__(self, made_with: Sequence[str]) -> None:
+        self._made_with = made_with
+        self._asked: set[str] = set()
+        self._texts: dict[str, _Text] = {}
+
+    def make(self, name: str) -> bool:
+        """Return whether the object of this name is made with one of the packages, however indirectly."""
+        module, _, path = name.partition(".")
+        if module in self._made_with:
+            return True
+        if module in sys.stdlib_module_names or name in self._asked:
+            return False
+        self._asked.add(name)
+        spec = _spec(module, None)
+        while spec is not None and spec.submodule_search_locations is not None and path:
+            piece, _, rest = path.partition(".")
+            inner = _spec(f"{module}.{piece}", [*spec.submodule_search_locations])
+            if inner is None:
+                break
+            module, spec, path = f"{module}.{piece}", inner, rest
+        if spec is None or not path:
+            return False
+        text = self._text_of(module, spec)
+        first, dot, rest = path.partition(".")
+        return text is None or any(
+            map(
+                self.make,
+                [
+                    *(f"{module}.{each}" for each in text.mentioned.get(first, ())),
+                    *(f"{each}{dot}{rest}" for each in text.imported.get(first, ())),
+                    *(f"{each}.{path}" for each in text.imported.get("*", ())),
+                ],
+            )
+        )
+
+    def _text_of(self, module: str, spec: ModuleSpec) -> _Text | None:
+        """Return what a module says; None if its text is wrong, which its import will say better."""
+        if module not in self._texts:
+            if len(self._texts) == self._MOST or not (spec.origin or "").endswith(".py"):
+                return _Text({}, {})
+            try:
+                tree = ast.parse(Path(str(spec.origin)).read_bytes())
+            except (SyntaxError, ValueError):
+                return None
+            is_package = spec.submodule_search_locations is not None
+            package = module if is_package else module.rpartition(".")[0]
+            self._texts[module] = _read(tree, package)
+        return self._texts[module]
+
+
+def _spec(module: str, folders: list[str] | None) -> ModuleSpec | None:
+    """Find a module without importing the package that it is in, as `importlib.util.find_spec` would."""
+    try:
+        found = (finder.find_spec(module, folders) for finder in sys.meta_path)
+        return next((spec for spec in found if spec is not None), None)
+    except (
+        KeyError
+    ):  # A folder without `__init__` asks the package that it is in, which is not imported.
+        spec = ModuleSpec(module, None, is_package=True)
+        spec.submodule_search_locations = [
+            str(Path(folder, module.rpartition(".")[2])) for folder in folders or ()
+        ]
+        return spec
+
+
+def _read(tree: ast.Module, package: str) -> _Text:
+    """Read the statements of a module, those inside of others too.
+
+    Args:
+        tree: the module.
+        package: what its relative imports start from.
+    """
+    text = _Text({}, {})
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.ClassDef(name=name)
+                | ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+            ):
+                text.mentioned.setdefault(name, []).extend(_names_in(node))
+            case (
+                ast.Assign(targets=[*_, ast.Name(id=name)])
+                | ast.AnnAssign(target=ast.Name(id=name))
+            ):
+                text.mentioned.setdefault(name, []).extend(_names_in(node))
+            case ast.Import(names=names):
+                for each in names:
+                    target = each.name if each.asname else each.name.partition(".")[0]
+                    text.imported.setdefault(each.asname or target, []).append(target)
+            case ast.ImportFrom(module=module, names=names, level=level) if package or not level:
+                source = resolve_name(f"{'.' * level}{module or ''}", package)
+                for each in names:
+                    target = source if each.name == "*" else f"{source}.{each.name}"
+                    text.imported.setdefault(each.asname or each.name, []).append(target)
+    return text
+
+
+def _names_in(tree: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement mentions, with the attributes that are asked of them."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name() | ast.Attribute():
+                written = ast.unparse(node)
+                if all(map(str.isidentifier, written.split("."))):
+                    yield written
+            case ast.ImportFrom(names=names):
+                yield from (each.asname or each.name for each in names)
 
 
 #: Where every job class of the process is found.

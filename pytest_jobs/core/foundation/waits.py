@@ -94,6 +94,7 @@ class Delay(NamedTuple):
     high: float
 
 
+_LONGEST = timedelta.max.total_seconds()
 #: The largest draw, just below 1.
 _LONGEST_DRAW = 1 - 2**-53
 
@@ -200,5 +201,10 @@ def seconds_of(value: object, what: str) -> float:
     if not 0 <= seconds < math.inf:
         raise WaitError(
             f"{what} is {value!r}: a wait is finite and not negative. Write 0 for no wait."
+        )
+    if seconds > _LONGEST:
+        raise WaitError(
+            f"{what} is {value!r}, which is longer than timedelta.max: the time ends with the year 9999. If it "
+            "grows with the failures, give it a `cap=`."
         )
     return seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Any, Final
 from ...harness.records.patches import Patches
 from ..engine.acts import ActWatcher, audit_hook, watcher
 from ..engine.sources import check_connection, is_near_name
+from ..stores.files import opens_for_writing
 from .system.callers import logs
 from .system.open_files import is_datagram, name_of_open_file
 
-_WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 #: Events that change a file, and how many of their arguments are paths.
 _FILE_EVENTS: Final[Mapping[str, int]] = {
     "os.remove": 1,
@@ -47,6 +48,8 @@ _OUTSIDE: Final[Mapping[str, int]] = {
     "os.kill": 0,
     "os.killpg": 0,
 }
+#: Files that nobody writes to keep something.
+_CACHE: Final = re.compile(rf"\.pyc$|__pycache__|{re.escape(os.devnull)}$")
 #: Events that ask for the address of a host, or for the name of an address.
 _SIGNALS: Final = ("os.kill", "os.killpg")
 _FOR_ADDRESSES: Final = ("socket.getaddrinfo", "socket.gethostbyname")
@@ -112,8 +115,11 @@ def _looked_up(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
 
 def _opened(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
     current.look()
-    if _opens_for_writing(*args[:3]) and not logs():
-        current.changing(f"open({_name(args[0])!r}, {args[1]!r})")
+    path = args[0]
+    if path is None or isinstance(path, int) or _CACHE.search(os.fsdecode(path)):
+        return
+    if opens_for_writing(*args[:3]) and not logs():
+        current.changing(f"open({_name(path)!r}, {args[1]!r})")
 
 
 def _changed(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
@@ -180,17 +186,6 @@ def _is_own_signal(process_id: int, sig: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _opens_for_writing(path: Any, mode: Any = None, flags: Any = None) -> bool:
-    if isinstance(path, int) or path is None:
-        return False
-    name = os.fsdecode(path)
-    if name.endswith((".pyc", os.devnull)) or "__pycache__" in name:
-        return False
-    if isinstance(mode, str):
-        return any(letter in mode for letter in "wax+")
-    return isinstance(flags, int) and bool(flags & _WRITE_FLAGS)
 
 
 def _name(path: Any) -> str:

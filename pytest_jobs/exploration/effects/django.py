@@ -17,17 +17,10 @@ from django.db.transaction import Atomic, get_connection
 from django.db.utils import OperationalError
 
 from ...harness.records.patches import Patches
-from ..engine.acts import (
-    Act,
-    acting,
-    looking,
-    note_connection,
-    refuse_delivery,
-    watcher,
-)
+from ..engine.acts import Act, acting, looking, note_connection, refuse_delivery, watcher
+from .sql.basis.driver import driver_of
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
 from .sql.basis.transactions import Delivery
-from .sql.rows import driver_of
 from .wrapping import OfDelivery, in_check, replace_in_check, surround
 
 library: Final = "django.db.backends.utils"

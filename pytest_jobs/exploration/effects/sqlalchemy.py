@@ -19,18 +19,10 @@ from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.engine.default import DefaultDialect
 
 from ...harness.records.patches import Patches
-from ..engine.acts import (
-    Act,
-    acting,
-    looking,
-    note_connection,
-    refuse_delivery,
-    watcher,
-)
-from .sql.basis.driver import own_connection
+from ..engine.acts import Act, acting, looking, note_connection, refuse_delivery, watcher
+from .sql.basis.driver import driver_named, driver_of, own_connection
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
 from .sql.basis.transactions import Delivery
-from .sql.rows import driver_named, driver_of
 from .wrapping import OfDelivery, in_check, no_block, surround
 
 library: Final = "sqlalchemy"

@@ -248,13 +248,12 @@ class AuditHook:
             instead_of: the name of the function before it, which is not called any more.
         """
         is_first = not self._called
+        before, _ = self._called.get(instead_of, (frozenset(), on_event))
         self._called[instead_of] = frozenset(events), on_event
-        names = {name for events, _ in self._called.values() for name in events}
         # Each in its place, since an event of another thread may be looking for its own.
-        for name in self._by_event.keys() | names:
-            self._by_event[name] = tuple(
-                function for events, function in self._called.values() if name in events
-            )
+        for name in before.union(events):
+            called = [function for names, function in self._called.values() if name in names]
+            self._by_event[name] = tuple(called)
         if is_first:
             sys.addaudithook(_hook_of(self._by_event))
 

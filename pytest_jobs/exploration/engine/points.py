@@ -109,8 +109,10 @@ class Trail(Sequence[Point]):
         Returns:
             None if there is none: it is another round of a comprehension that is written in one line.
         """
-        if line == self._line and code.co_name in _INLINED and self._is_file(code):
-            return None
+        if line == self._line and code.co_name in _INLINED:
+            before = self._code
+            if before is None or before.co_filename == code.co_filename:
+                return None
         self._code, self._line = code, line
         noted = self._noted
         noted.append(("line", None, code, line))
@@ -139,9 +141,6 @@ class Trail(Sequence[Point]):
         return self._noted[:end] == other._noted[:end] or (
             index < len(other) and self[index].name == other[index].name
         )
-
-    def _is_file(self, code: CodeType) -> bool:
-        return self._code is None or self._code.co_filename == code.co_filename
 
     def _all(self) -> list[Point]:
         made = self._made

@@ -102,8 +102,9 @@ class Run:
         ended = self.delivery
         if ended is None or ended.next is None:
             return False
-        library = ended.record.source.name
-        is_word = isinstance(self.error, Exception) and _package_of(self.error) == library
+        # An error of the library itself.
+        package = type(self.error).__module__.partition(".")[0]
+        is_word = isinstance(self.error, Exception) and package == ended.record.source.name
         return self.error is None or ended.status == "snoozed" or is_word
 
     @property
@@ -130,8 +131,3 @@ class Run:
         if ended is None or ended.status != "exhausted":
             return False
         return ended.record.retry_of is not None and not self.accepted
-
-
-def _package_of(error: BaseException) -> str:
-    """Return the name of the package that defines an error."""
-    return type(error).__module__.partition(".")[0]

@@ -11,7 +11,8 @@ import sysconfig
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import cache, lru_cache, partial
+from functools import cache, partial
+from operator import is_
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Final
@@ -250,7 +251,7 @@ class Scope:
         keeps things in it all the same.
         """
         used: dict[int, Namespace] = {}
-        for module in (module for file in files for module in _loaded().get(file, ())):
+        for module in (module for file in files for module in _loaded.by_file().get(file, ())):
             used[identity(vars(module))] = module
         used |= {key: found for key, found in self._globals.items() if key not in used}
         known = {identity(vars(module)): module for module in self.loaded_modules()}
@@ -273,7 +274,7 @@ class Scope:
 
     def loaded_modules(self) -> list[Namespace]:
         """Return the modules whose code may be traced, whether it has run or not."""
-        loaded, asked = _loaded(), (len(self._homes), len(self._globals))
+        loaded, asked = _loaded.by_file(), (len(self._homes), len(self._globals))
         if self._found is None or self._found[0] is not loaded or self._found[1] != asked:
             self._found = loaded, asked, self._modules_among(loaded)
         return list(self._found[2])
@@ -345,23 +346,26 @@ class Scope:
         return bool(real) and not real.startswith(_ELSEWHERE)
 
 
-def _loaded() -> dict[str, list[ModuleType]]:
-    """Return the modules of this process that have a file, by it."""
-    return _by_file(tuple(map(identity, list(sys.modules.values()))))[0]
+class _Loaded:
+    """The modules of this process. There are hundreds, and from check to check they are hardly ever others."""
+
+    def __init__(self) -> None:
+        self._all: list[Any] = []
+        self._by_file: dict[str, list[ModuleType]] = {}
+
+    def by_file(self) -> dict[str, list[ModuleType]]:
+        """Return those that have a file, by it."""
+        loaded = list(sys.modules.values())
+        if len(loaded) != len(self._all) or not all(map(is_, loaded, self._all)):
+            found: dict[str, list[ModuleType]] = {}
+            for module in loaded:
+                if isinstance(module, ModuleType) and (file := vars(module).get("__file__")):
+                    found.setdefault(file, []).append(module)
+            self._all, self._by_file = loaded, found
+        return self._by_file
 
 
-@lru_cache(maxsize=1)
-def _by_file(modules: tuple[int, ...]) -> tuple[dict[str, list[ModuleType]], list[Any]]:
-    """Return the same, and all modules, so that their identities stay theirs.
-
-    There are hundreds, and from check to check they are hardly ever others.
-    """
-    found: dict[str, list[ModuleType]] = {}
-    loaded = list(sys.modules.values())
-    for module in loaded:
-        if isinstance(module, ModuleType) and (file := file_of(module)):
-            found.setdefault(file, []).append(module)
-    return found, loaded
+_loaded = _Loaded()
 
 
 def _real_path(filename: str) -> str:

@@ -95,16 +95,14 @@ def refuse_far(host: str, text: str, stand_in: str) -> None:
         stand_in: what stands in for it, and the verb.
     """
     current = watcher.get()
-    if current is not None and not _real_servers.may_reach(host) and not _is_this_machine(host):
+    if current is None or _real_servers.may_reach(host):
+        return
+    if not is_near_name(host, asks_for_address=False):
         contextvars.Context().run(current.outside, _far(host, text, stand_in))
 
 
 def _far(host: str, text: str, stand_in: str) -> str:
     return f"{text} to the real {host} (which {stand_in} in for; `effects.reach` lets it through)"
-
-
-def _is_this_machine(host: str) -> bool:
-    return is_near_name(host, asks_for_address=False)
 
 
 def is_near_name(host: Any, *, asks_for_address: bool) -> bool:
@@ -224,14 +222,10 @@ _PLAIN: Final = frozenset(
 
 def is_mock(value: object) -> bool:
     """Return whether a value is a mock, or a function that a mock with a specification stands behind."""
-    return any("Mock" in kind.__name__ for kind in type(value).__mro__) or (
+    # A check asks this of everything that it replaces: a list costs a third of a generator.
+    return bool([kind for kind in type(value).__mro__ if "Mock" in kind.__name__]) or (
         is_one_of((FunctionType,), value) and is_mock(attributes_of(value).get("mock"))
     )
-
-
-def _mock_in(library: ModuleType) -> str | None:
-    """Return the name of a mock that the test has put into a library."""
-    return next((name for name, value in vars(library).items() if is_mock(value)), None)
 
 
 class BesideMocks(Patches):
@@ -259,18 +253,15 @@ class BesideMocks(Patches):
 class _Lasting(Patches):
     """Attributes that stay replaced for many searches."""
 
-    __slots__ = ("_places",)
+    __slots__ = ("places",)
 
     def __init__(self) -> None:
         super().__init__()
-        self._places: list[tuple[Any, str, object]] = []
+        self.places: list[tuple[Any, str, object]] = []
 
     def set(self, owner: Any, name: str, value: object) -> None:
         super().set(owner, name, value)
-        self._places.append((owner, name, value))
-
-    def are_in_place(self) -> bool:
-        return all(vars(owner).get(name) is value for owner, name, value in self._places)
+        self.places.append((owner, name, value))
 
 
 def patch_once(
@@ -295,7 +286,7 @@ def patch_once(
         kept.undo_by(lasting.restore)
         patch(lasting)
         return True
-    if lasting.are_in_place():
+    if all(vars(owner).get(name) is value for owner, name, value in lasting.places):
         return False
     patch(for_now)
     return True
@@ -383,7 +374,8 @@ class Sources:
             else:
                 source.install(self._patches)
         except Exception as error:
-            name = _mock_in(sys.modules[library])
+            names = vars(sys.modules[library])
+            name = next((name for name, value in names.items() if is_mock(value)), None)
             if name is None:
                 raise
             raise ExplorationError(

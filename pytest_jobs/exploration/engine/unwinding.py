@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, Final, Generic, TypeVar, cast
 
+from ...bridges.libraries.known import LIBRARIES
 from ...harness.records.attributes import identity
 from ...harness.records.patches import Patches
 from .acts import watcher
@@ -67,20 +68,13 @@ class InContext(Generic[T]):
 
 
 #: Loggers by which libraries report that a job failed. A check has its own report, on many deliveries.
-_LIBRARIES: Final = (
-    "apscheduler",
-    "celery.app.trace",
-    "django.tasks",
-    "django_tasks",
-    "dramatiq",
-    "taskiq",
-)
+_LOGGERS: Final = tuple(name for library in LIBRARIES.values() for name in library.loggers)
 
 
 @contextmanager
 def quiet_libraries() -> Generator[None, None, None]:
     """Let job libraries not log how the deliveries of a check end, for a block."""
-    with _filtered(lambda record: not record.name.startswith(_LIBRARIES)):
+    with _filtered(lambda record: not record.name.startswith(_LOGGERS)):
         yield
 
 

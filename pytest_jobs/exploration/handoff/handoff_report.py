@@ -10,7 +10,7 @@ from ..engine.sameness.differences import MISSING
 from ..histories.checked_job import CheckedJob
 from ..histories.plans import AnyHistory
 from ..histories.verdicts import Word
-from ..report.report import Report, difference_text
+from ..report.report import STORY, Report, difference_text
 from .explorer import HandoffVerdict
 
 _CLAIMS: Final[Mapping[Word, str]] = {
@@ -18,16 +18,6 @@ _CLAIMS: Final[Mapping[Word, str]] = {
     "HALF_DONE": "is left half done",
     "DUPLICATE": "does work twice",
     "DIVERGED": "ends neither as called nor as never called",
-}
-_STORY: Final[Mapping[AnyHistory, str]] = {
-    "clean": "Nothing went wrong, and recover= did again what was done.",
-    "early": "A worker took the message at once, before the call went on.",
-    "dies": "The process died, and nobody calls it again.",
-    "refused": "An enqueue or an effect failed before it happened.",
-    "commit_unknown": "The commit landed, and its answer was lost.",
-    "callback_fails": "A callback that waited for the commit raised an error.",
-    "overtaken": "recover= ran while the call was under way.",
-    "lost": "The message was accepted, and vanished.",
 }
 _FINDS: Final = (
     "recover= does not find this work: let it look for what the state owes, and not for what was noted "
@@ -90,7 +80,7 @@ class HandoffReport(Report):
         return super()._share() + (", and nothing finds it: no recover=" if is_unfound else "")
 
     def _in_short(self) -> str:
-        return _STORY[self.history]
+        return STORY[self.history]
 
     def _difference(self) -> str:
         verdict = self._verdict

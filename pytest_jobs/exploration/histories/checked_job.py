@@ -9,8 +9,7 @@ from typing import Any, Final
 from ...errors import CriterionError
 from ...harness.records.bridge import DeliverySemantics
 from ...harness.records.targets import Target
-from ..effects.doubles.kinds import KINDS_OF_CALLS, CallKinds
-from ..effects.doubles.verbs import CallKind
+from ..effects.doubles.kinds import KINDS_OF_CALLS, CallKind, CallKinds
 from ..effects.placed.stubs import Stubs
 from ..engine.engine import Engine
 from ..engine.world import World

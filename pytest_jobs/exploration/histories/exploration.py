@@ -101,6 +101,10 @@ class Exploration:
     only_by_redelivery: dict[str, dict[AnyHistory, None]] = field(default_factory=dict)
     #: The name of the library.
     library: str = ""
+    #: What the library does with the job when it raises or is killed, in one line; and the line that carries out
+    #: the failure alone; "" without one.
+    semantics: str = ""
+    replay: str = ""
     #: The jobs that the job enqueues and that are not performed, each with the reason.
     not_performed: Mapping[str, str] = field(default_factory=dict)
     #: The places of values that the job computes from chance, and from the time, which compare by their pattern.

@@ -167,11 +167,7 @@ class History(Deliveries):
         record = self.redelivered(self._record) if again else self._record
         run, is_further = self.begun(), len(self.runs) > 1
         self.make(
-            run,
-            record,
-            at_point,
-            lines=not again or self._options.depth > 1,
-            limited=is_further,
+            run, record, at_point, lines=not again or self._options.depth > 1, limited=is_further
         )
         return run
 

@@ -101,10 +101,7 @@ class Unclear:
 
 
 def seen_at(
-    run: Run,
-    now_ns: int,
-    state: Callable[[], Any],
-    memory: Callable[[], Content | None],
+    run: Run, now_ns: int, state: Callable[[], Any], memory: Callable[[], Content | None]
 ) -> Sight:
     """Return what is outside of a delivery at one of its points.
 

@@ -22,15 +22,7 @@ from ...harness.records.record import FIRST, JobRecord, call_text, current_recor
 from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
-from ..engine.acts import (
-    Act,
-    ActWatcher,
-    SourceState,
-    Transaction,
-    Unwound,
-    skippable,
-    watcher,
-)
+from ..engine.acts import Act, ActWatcher, SourceState, Transaction, Unwound, skippable, watcher
 from ..engine.ending.process_state import ProcessIds
 from ..engine.ending.watchdog import Watchdog
 from ..engine.lines import line_tracer
@@ -38,12 +30,7 @@ from ..engine.run import Run
 from ..engine.scope import Scope
 from ..engine.sources import Sources
 from ..engine.unwinding import InContext, clear_frames, holds, isolated, silence_loop, silenced
-from ..engine.watching import (
-    PartOfAct,
-    Watch,
-    WatchedBody,
-    is_within_act,
-)
+from ..engine.watching import PartOfAct, Watch, WatchedBody, is_within_act
 from ..report.audience import current_audience, kept_state
 from .process import Databases, LiveProcess
 from .worth import CrashPoint, place_of

@@ -22,8 +22,7 @@ from hypothesis.stateful import (
 
 from ...errors import DeclarationError, ExplorationError
 from ...harness.records.texts import short_repr
-from ..effects.doubles.kinds import check_mocks
-from ..effects.doubles.verbs import CallKind
+from ..effects.doubles.kinds import CallKind, check_mocks
 from ..engine.delivering import accepted
 from ..engine.world import World
 from ..report.audience import current_audience

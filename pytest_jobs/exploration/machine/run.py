@@ -19,8 +19,7 @@ from ...harness.records.progress import Work
 from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
-from ..effects.doubles.kinds import kinds_of
-from ..effects.doubles.verbs import CallKind
+from ..effects.doubles.kinds import CallKind, kinds_of
 from ..engine.engine import Engine
 from ..engine.memory.places import Namespace
 from ..engine.sameness.differences import not_fresh

@@ -133,12 +133,7 @@ class Queue:
 
 
 #: The time between the deliveries of a job that fails although nothing interrupts it.
-_GAPS: Final = (
-    timedelta(seconds=1),
-    timedelta(minutes=1),
-    timedelta(hours=1),
-    timedelta(hours=1),
-)
+_GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(hours=1))
 #: A drain that makes so many deliveries does not come to an end.
 _DRAINED_AT_MOST: Final = 1_000
 

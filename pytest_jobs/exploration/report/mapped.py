@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from ..engine.points import Point, enclosing_function
 from ..histories.exploration import Exploration, Failure
+from .report import STORY
 from .story import place_text, story
 
 Tone = Literal["ok", "bad", "quiet"]
@@ -51,7 +52,8 @@ def exploration_map(
     if not explored:
         return None
     shown = max(explored, key=lambda one: (one.failure is not None, len(one.points)))
-    failures = _failures(shown)
+    failures: Sequence[Failure] = [] if shown.failure is None else [shown.failure]
+    failures = failures if shown.rest is None else shown.rest.failures
     others = len(explored) - 1
     more = f", and {others} other {'set' if others == 1 else 'sets'} of arguments" if others else ""
     is_whole = shown.histories >= shown.planned and not shown.inconclusive
@@ -62,15 +64,11 @@ def exploration_map(
         "verdict": verdict or (_SAFE if is_whole else "partly explored"),
         "tone": "bad" if verdict else "ok" if is_whole else "quiet",
         "summary": f"explored {shown.histories} of {shown.planned} histories at {shown.places}{more}",
+        "semantics": shown.semantics,
+        "replay": shown.replay,
         "files": list(_sources(shown, _Deaths(shown, failures), root)),
         "elsewhere": list(_other_histories(shown, failures)),
     }
-
-
-def _failures(exploration: Exploration) -> list[Failure]:
-    if exploration.rest is not None:
-        return exploration.rest.failures
-    return [] if exploration.failure is None else [exploration.failure]
 
 
 class _Deaths:
@@ -166,6 +164,7 @@ def _other_histories(
         points = f" at {count} points" if count > 1 else ""
         yield {
             "title": f"{name}{points}: {first.verdict}",
+            "about": STORY[name],
             "tone": "bad",
             "text": story(first, exploration.reference),
         }

@@ -27,7 +27,7 @@ from .hints import Habits, accepting, hint
 from .story import executed_lines, story
 
 _AGAIN: Final = ", and the job was delivered again."
-_STORY: Final[Mapping[AnyHistory, str]] = {
+STORY: Final[Mapping[AnyHistory, str]] = {
     "twice": "It was delivered again after it was done.",
     "restart": "It was delivered again after it was done, in a new process.",
     "crash": f"The worker was killed{_AGAIN}",
@@ -38,6 +38,14 @@ _STORY: Final[Mapping[AnyHistory, str]] = {
     "lease_expires": "The first delivery paused past its lease, and a second ran meanwhile.",
     "limit_fires": "The time limit of the job was reached.",
     "out_of_order": "Another job ran in between.",
+    "clean": "Nothing went wrong, and recover= did again what was done.",
+    "early": "A worker took the message at once, before the call went on.",
+    "dies": "The process died, and nobody calls it again.",
+    "refused": "An enqueue or an effect failed before it happened.",
+    "commit_unknown": "The commit landed, and its answer was lost.",
+    "callback_fails": "A callback that waited for the commit raised an error.",
+    "overtaken": "recover= ran while the call was under way.",
+    "lost": "The message was accepted, and vanished.",
 }
 _AND_AGAIN: Final[Mapping[AnyHistory, str]] = {
     "crash": " So was the second worker.",
@@ -172,6 +180,13 @@ class Report:
             "replay": str(self.token),
         }
 
+    @property
+    def replay(self) -> str:
+        """The command that carries out this one history."""
+        nodeid = self.audience.nodeid
+        pytest = f"pytest {quoted(nodeid)} " if nodeid else ""
+        return f"{pytest}{self.audience.audit}--jobs-replay={self.token}"
+
     # The first line
 
     def _headline(self) -> str:
@@ -194,7 +209,7 @@ class Report:
         return f"the last delivery {end}{where}\n{kept or 'the state is as after one clean run.'}"
 
     def _in_short(self) -> str:
-        text = _STORY[self.history]
+        text = STORY[self.history]
         if self.failure.plan.outage:
             text = text.replace("The worker was killed", "The machine went")
         if self.failure.plan.second is not None:
@@ -214,8 +229,6 @@ class Report:
     # The last lines
 
     def _closing(self) -> list[str]:
-        nodeid = self.audience.nodeid
-        pytest = f"pytest {quoted(nodeid)} " if nodeid else ""
         return [
             self._what_was_drawn(),
             "" if self.audience.verbose else self._also_fails(),
@@ -223,7 +236,7 @@ class Report:
             f"world: {self.exploration.world}" if self.exploration.world else "",
             f"hint: {self.hint}",
             self.semantics,
-            f"replay: {pytest}{self.audience.audit}--jobs-replay={self.token}",
+            f"replay: {self.replay}",
         ]
 
     def _what_was_drawn(self) -> str:
@@ -314,7 +327,7 @@ def report_on(
         exploration,
         failure,
         token_of(plan, checked.name, others, arguments),
-        kind.semantics_of(checked),
+        exploration.semantics,
         current_audience(),
         other_name(others, plan.other) if plan.name == "out_of_order" else "",
         checked.options.at_least_once,

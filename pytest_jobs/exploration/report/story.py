@@ -135,10 +135,7 @@ _ROWS: Final = 10
 _NEVER_RAN: Final = 3
 _DROPPED: Final = ", and as configured never delivered again"
 #: Why a delivery that failed is the last one, by its status.
-_LAST: Final[Mapping[str, str]] = {
-    "discarded": " (discarded)",
-    "exhausted": " (no attempts left)",
-}
+_LAST: Final[Mapping[str, str]] = {"discarded": " (discarded)", "exhausted": " (no attempts left)"}
 _MARKS: Final[Mapping[AnyHistory, str]] = {
     "reply_lost": "the answer is lost",
     "limit_fires": "the time limit is reached",
@@ -215,10 +212,7 @@ def _blocks(failure: Failure, reference: Run, other: str) -> list[Block]:
         del later[0]
     elif first.stopped_at is not None:
         cut = _cut(first.stopped_at, len(first.points) - 1)
-        rows = (
-            *_rows(first, end=cut),
-            _killed(first.stopped_at, outage=plan.outage),
-        )
+        rows = (*_rows(first, end=cut), _killed(first.stopped_at, outage=plan.outage))
         ending = _DROPPED if first.dropped else ""
         blocks.append(Block(f"delivery 1{ending}", (*rows, *_never_ran(reference, cut, first))))
     elif plan.index is not None and plan.point is not None:

@@ -116,7 +116,7 @@ class Files:
 
     def note_world(self, event: str, args: tuple[Any, ...]) -> None:
         """Note what the world has touched."""
-        if event == "open" and _opens_for_writing(*args[:3]):
+        if event == "open" and opens_for_writing(*args[:3]):
             self.has_handles = True
         if event in _TEMPORARY:
             self._made.append(_absolute(args[0]))
@@ -142,7 +142,7 @@ class Files:
             with suppress(OSError, TypeError):
                 found = os.fstat(args[0] if isinstance(args[0], int) else args[0].fileno())
                 self._locked.add((found.st_dev, found.st_ino))
-        if event not in _CHANGES or (event == "open" and not _opens_for_writing(*args[:3])):
+        if event not in _CHANGES or (event == "open" and not opens_for_writing(*args[:3])):
             return []
         paths = [path for path in _paths(event, args) if not self._is_left_out(path)]
         if not paths or _logs():
@@ -195,7 +195,7 @@ def _absolute(path: Any, folder: Any = None) -> str:
         return ""
 
 
-def _opens_for_writing(path: Any, mode: Any = None, flags: Any = None) -> bool:
+def opens_for_writing(path: Any, mode: Any = None, flags: Any = None) -> bool:
     if isinstance(mode, str):
         return any(letter in mode for letter in "wax+")
     return isinstance(flags, int) and bool(flags & _WRITE_FLAGS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dis
 import fnmatch
+import os
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,7 @@ _IMPORTING: Final = dis.opmap["IMPORT_NAME"]
 _INSTALLED: Final = tuple(
     sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
+_PACKAGE: Final = f"{Path(__file__).parents[2]}{os.sep}"
 _TESTS: Final = ("test_*.py", "*_test.py", "tests.py", "conftest.py")
 #: Folders in which a project keeps its tests, and with them its fakes.
 _TEST_FOLDERS: Final = frozenset(("tests", "test", "testing"))
@@ -92,6 +94,12 @@ def is_installed(module: ModuleType) -> bool:
     """Say whether a module is of the standard library or of an installed package, or has no file."""
     file = attributes_of(module).get("__file__") or ""
     return not file or file.startswith(_INSTALLED)
+
+
+@cache
+def is_of_project(filename: str) -> bool:
+    """Say whether code may be of the project: it has a file, which is not installed, nor of this package."""
+    return filename.endswith(".py") and not filename.startswith((*_INSTALLED, _PACKAGE))
 
 
 def is_of_library(thing: object) -> bool:

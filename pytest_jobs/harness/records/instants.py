@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from ...core.foundation.options import duration_ns, to_ns
 from ...core.foundation.waits import Seconds, seconds_of
 
-__all__ = ["LAST_NS", "delta_ns", "duration_ns", "to_datetime", "to_ns", "to_timedelta"]
+__all__ = ["FIRST_NS", "LAST_NS", "delta_ns", "duration_ns", "to_datetime", "to_ns", "to_timedelta"]
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+#: The first instant of the year 1 in UTC.
+FIRST_NS = to_ns(datetime.min.replace(tzinfo=_EPOCH.tzinfo), "the first instant")
 #: The last instant that a datetime can name in any timezone, hence a day before the last in UTC.
 LAST_NS = to_ns(datetime.max.replace(tzinfo=_EPOCH.tzinfo) - timedelta(days=1), "the last instant")
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from ...core.foundation.vocabulary import in_our_words
 from ...core.foundation.waits import Seconds
 from ...errors import ClockConflictError, ClockError, WaitError
-from ..records.instants import LAST_NS, delta_ns, to_datetime, to_ns
+from ..records.instants import FIRST_NS, LAST_NS, delta_ns, to_datetime, to_ns
 from .freezes import FREEZE_OVER_OURS, Freeze, current_freeze, is_frozen
 
 #: time-machine shows microseconds, and some versions round them through a float.
@@ -163,7 +163,13 @@ class VirtualClock:
             ClockError: when it lies in the past.
             ClockConflictError: when another library controls the time.
         """
-        self.move_ns(to_ns(instant, "instant"))
+        ns = to_ns(instant, "instant")
+        if ns < FIRST_NS:
+            raise ClockError(
+                f"The clock cannot move to {instant.isoformat()}: in UTC that is before the year 1. Name a later "
+                "time."
+            )
+        self.move_ns(ns)
         return self.now()
 
     def move_ns(self, ns: int) -> None:
@@ -333,7 +339,7 @@ class VirtualClock:
             return None
         if self._freeze is not None:
             return self._freeze.conflict
-        rounding_ns = _CLOCK_STEP_NS + self._ns // _FLOAT_STEPS
+        rounding_ns = _CLOCK_STEP_NS + abs(self._ns) // _FLOAT_STEPS
         if abs(time.time_ns() - self._ns) <= rounding_ns and not is_frozen():
             return None
         return FREEZE_OVER_OURS if is_frozen() else _TRAVEL_OVER_OURS

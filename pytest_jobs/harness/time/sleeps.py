@@ -84,11 +84,9 @@ class BoundSleeps:
 
 
 def _places(functions: Sequence[Callable[..., Any]]) -> Iterator[Place]:
-    kinds = set(map(type, functions))
+    kinds, left_out = set(map(type, functions)), sys.stdlib_module_names - {"time"}
     for module_name, module in list(sys.modules.items()):
-        if not isinstance(module, ModuleType) or (
-            module_name != "time" and in_standard_library(module_name)
-        ):
+        if not isinstance(module, ModuleType) or module_name.partition(".")[0] in left_out:
             continue
         for name, value in list(vars(module).items()):
             # Tens of thousands of values are looked at: the kind rules nearly all of them out.
@@ -96,10 +94,6 @@ def _places(functions: Sequence[Callable[..., Any]]) -> Iterator[Place]:
                 for number, function in enumerate(functions):
                     if value is function:
                         yield Place(vars(module), name, number)
-
-
-def in_standard_library(module: str) -> bool:
-    return module.partition(".")[0] in sys.stdlib_module_names
 
 
 #: The places of this process.
@@ -242,7 +236,8 @@ class SleepPatch:
         Args:
             caller: the namespace of the module that calls.
         """
-        return self.performs_job() and not in_standard_library(caller.get("__name__", ""))
+        package = caller.get("__name__", "").partition(".")[0]
+        return self.performs_job() and package not in sys.stdlib_module_names
 
     def performs_job(self) -> bool:
         """Return whether this thread performs a job, and not within a block of real time."""

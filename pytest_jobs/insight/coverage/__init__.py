@@ -3,8 +3,9 @@
 - `coverage`: `JobCoverage`, the cases of each job and how often each was seen. Read this first.
 - `cases`: what can happen to a job, by its declaration: the cases.
 - `matching`: which cases a test has seen.
-- `output`: coverage as a table, as XML and as JSON.
+- `output`: coverage as a table, in the terminal and on the page, and as JSON.
 
-A case is one thing that can happen to a job: it is enqueued, performed, retried by a certain rule, and so on. The
+A case is one thing that can happen to a job: it is enqueued, performed, retried by a certain rule, and so on. What
+checks explored, and the places that enqueue, are numbers of their own. The
 jobs are those that the room `source` finds, and those that ran. Used by the plugin under `--jobs-cov`.
 """

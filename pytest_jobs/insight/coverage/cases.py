@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
-from ..source.jobs import DeclaredJob, constant, is_true, keywords, library_named
+from ...bridges.libraries.known import EVERY, library_named
+from ..source.jobs import DeclaredJob, constant, is_true, keywords
 from ..source.module import Function, Module
 from ..source.project import Project
 from ..source.workers import Workers
@@ -14,16 +16,18 @@ from ..source.workers import Workers
 Kind: TypeAlias = Literal[
     "enqueued",
     "performed",
+    "asserted",
     "retried",
     "exhausted",
     "discarded",
     "rescued",
     "callback",
     "halted",
-    "explored",
     "fired",
 ]
 
+#: What happens to every job, and to each by itself.
+OF_EVERY_JOB: Final[tuple[Kind, ...]] = ("enqueued", "performed", "asserted")
 #: How a delivery of the core has ended whose callbacks ran.
 _BODY_RAN: Final = frozenset(("performed", "retried", "exhausted", "discarded", "failed"))
 _FAILED: Final = frozenset(("exhausted", "failed"))
@@ -41,22 +45,14 @@ _CALLBACKS: Final[Mapping[str, frozenset[str]]] = {
 }
 #: Those that Celery, RQ and Dramatiq have.
 _HOOKS: Final = ("on_success", "on_failure", "on_retry")
-#: The option that says how often a job is tried again, by the library.
-_RETRIES: Final[Mapping[str, str]] = {
-    "huey": "retries",
-    "procrastinate": "retry",
-    "taskiq": "retry_on_error",
-    "dramatiq": "max_retries",
-    "rq": "retry",
-    "oban": "max_attempts",
-}
 #: Calls that make a recurring task of the function that is their first argument.
 _CRON_JOBS: Final = ("arq.cron", "arq.cron.cron", "saq.CronJob", "saq.job.CronJob")
 _REPEATED: Final = ("interval", "cron", "IntervalTrigger", "CronTrigger")
 
 
-class Case(NamedTuple):
-    """One thing that can happen to a job."""
+@dataclass(eq=False)
+class Case:
+    """One thing that can happen to a job, and how often it was seen."""
 
     kind: Kind
     #: How a table names it.
@@ -69,6 +65,7 @@ class Case(NamedTuple):
     errors: tuple[str, ...] = ()
     #: The function that must have run; of a recurring task its key.
     name: str = ""
+    count: int = 0
 
 
 #: A class, and the module in which it is.
@@ -82,6 +79,8 @@ class Cases:
         self._project = project
         #: The recurring tasks of each job, by its body: the keys, "" for a task of the job's library.
         self._recurring: dict[int, dict[str, None]] = {}
+        #: The calls that make a job recur, by identity: they enqueue nothing.
+        self.schedules: set[int] = set()
         names = {
             name: job
             for job in project.jobs_of("celery")
@@ -100,6 +99,7 @@ class Cases:
                 function = _recurring_function(call, module, project)
                 if function is None:
                     continue
+                self.schedules.add(id(call))
                 named = constant(function)
                 found = (
                     project.job_named(named)
@@ -116,13 +116,12 @@ class Cases:
     def of(self, job: DeclaredJob) -> list[Case]:
         """Return the cases of a job, in the order in which a table lists them."""
         line = job.body.lineno
-        found = [Case("enqueued", "enqueued", line), Case("performed", "performed", line)]
+        found = [Case(kind, kind, line) for kind in OF_EVERY_JOB]
         found += self._of_core(job) if job.library == "core" else self._of_library(job)
         found += [
             Case("fired", f"recurring {key}" if key else "recurring", line, name=key)
             for key in self._recurring.get(id(job.body), ())
         ]
-        found.append(Case("explored", "check_idempotent", line))
         return found
 
     def bases(self, job: DeclaredJob) -> list[Base]:
@@ -216,7 +215,7 @@ class Cases:
             )
         elif job.library == "celery":
             yield from _by_calls_of_retry(job)
-        option = _RETRIES.get(job.library, "")
+        option = EVERY[job.library].retry_option
         if option in options and not _is_never(options[option]):
             # Of Procrastinate True is for ever.
             is_endless = job.library == "procrastinate" and is_true(options[option])
@@ -326,12 +325,11 @@ def _is_none(node: ast.expr | None) -> bool:
 def _recurs_by_declaration(job: DeclaredJob) -> bool:
     """Say whether decorators or options make a job a recurring task."""
     decorators = [ast.unparse(_called(one)).rpartition(".")[2] for one in job.body.decorator_list]
-    if job.library in ("huey", "procrastinate"):
-        return any("periodic" in name for name in decorators)
+    if any("periodic" in name for name in decorators):
+        return True
     if job.library == "apscheduler" and isinstance(job.declared, ast.Call):
         return _is_repeated(job.declared, 0)
-    option = {"dramatiq": "periodic", "taskiq": "schedule"}.get(job.library, "")
-    return option in job.options
+    return EVERY[job.library].recurring_option in job.options
 
 
 def _recurring_function(call: ast.Call, module: Module, project: Project) -> ast.expr | None:

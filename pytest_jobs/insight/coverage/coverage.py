@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import ast
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
+from ...bridges.libraries.known import ONLY_MADE
 from ...harness.records.home import is_of_tests
 from ..lint.basis.settings import LintSettings
-from ..seen.session import SeenDelivery, SeenJob, SeenSession, SeenTest
+from ..seen.session import SeenCheck, SeenDelivery, SeenJob, SeenSession, SeenTest
+from ..source.enqueues import VERBS
 from ..source.handoffs import Handoffs, handoffs
 from ..source.jobs import DeclaredJob
+from ..source.module import Module
 from ..source.project import Project
 from ..source.running import Running
 from ..source.tree import Tree
 from ..source.workers import workers_of
-from .cases import Base, Case, Cases, Kind
+from .cases import OF_EVERY_JOB, Base, Case, Cases, Kind
 from .matching import shown_by
 
 #: Folders of code that is not of the project.
 _INSTALLED: Final = frozenset(("site-packages", "dist-packages"))
 #: What happens to one job alone, and not to all that derive from it.
-_OF_ONE_JOB: Final = frozenset(("enqueued", "performed", "explored", "fired"))
+_OF_ONE_JOB: Final = frozenset((*OF_EVERY_JOB, "fired"))
 
 
 @dataclass
-class CoveredCase:
-    """A case of a job, and how often it was seen."""
+class Site:
+    """A place of the project that enqueues a job."""
 
-    case: Case
+    file: str
+    line: int
+    #: The last line of the call.
+    end: int
+    #: The function around it; "" at the top of a module.
+    function: str = ""
     count: int = 0
 
-    @property
-    def kind(self) -> Kind:
-        return self.case.kind
-
-    @property
-    def text(self) -> str:
-        return self.case.text
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
 
 
 @dataclass
@@ -52,12 +56,17 @@ class CoveredJob:
     #: The file of its body, relative to the root of the project, and the line.
     file: str
     line: int
-    cases: list[CoveredCase]
+    cases: list[Case]
     #: The cases that its base classes declare: they are listed there, and each job shows them.
-    inherited: list[CoveredCase] = field(default_factory=list)
-    #: The histories that were explored, and the most points of one check.
+    inherited: list[Case] = field(default_factory=list)
+    #: The places that enqueue it.
+    sites: list[Site] = field(default_factory=list)
+    #: The histories that were explored, the most points of one check, and whether one check tried all of them.
     histories: list[str] = field(default_factory=list)
     points: int = 0
+    is_explored: bool = False
+    #: The verdict of a check that has found something; "" without one.
+    verdict: str = ""
 
     @property
     def covered(self) -> int:
@@ -65,7 +74,7 @@ class CoveredJob:
         return sum(1 for case in self.cases if case.count)
 
     @property
-    def missing(self) -> list[CoveredCase]:
+    def missing(self) -> list[Case]:
         """The cases that no test shows."""
         return [case for case in self.cases if not case.count]
 
@@ -74,11 +83,36 @@ class CoveredJob:
         """Whether any test enqueued, performed, simulated or checked it."""
         return any(case.count for case in self.cases)
 
-    def count(self, kind: Kind, times: int = 1) -> None:
-        """Count the cases of a kind."""
+    @property
+    def unseen_sites(self) -> list[Site]:
+        """The places that enqueue it, and did not in any test."""
+        return [site for site in self.sites if not site.count]
+
+    def gaps(self) -> Iterator[str]:
+        """Yield everything that is missing, without lines, which change: for a baseline."""
+        yield from (f"{self.name}: {case.text}" for case in self.missing)
+        for site in self.unseen_sites:
+            yield f"{self.name}: enqueued in {site.file} {site.function}".rstrip()
+        if self.has_body and not (self.is_explored and not self.verdict):
+            yield f"{self.name}: {self.verdict or 'not explored'}"
+
+    @property
+    def has_body(self) -> bool:
+        """Whether it can be performed; a base class that only has rules cannot."""
+        return any(case.kind == "performed" for case in self.cases)
+
+    def count(self, *kinds: Kind) -> None:
+        """Count the cases of some kinds."""
         for case in self.cases:
-            if case.kind == kind:
-                case.count += times
+            case.count += case.kind in kinds
+
+    def explore(self, check: SeenCheck) -> None:
+        """Take note of a check."""
+        self.count("performed", "asserted")
+        self.histories += [name for name in check.names if name not in self.histories]
+        self.points = max(self.points, check.points)
+        self.is_explored |= check.is_whole
+        self.verdict = self.verdict or check.verdict
 
 
 @dataclass
@@ -95,6 +129,8 @@ class JobCoverage:
     outside: list[str] = field(default_factory=list)
     #: What the text shows beside the jobs.
     handoffs: Handoffs = field(default_factory=Handoffs)
+    #: The places that enqueue something of which nobody knows whose job it is.
+    open_sites: list[Site] = field(default_factory=list)
 
     @property
     def cases(self) -> int:
@@ -113,6 +149,15 @@ class JobCoverage:
         Without jobs it is 0: nobody knows what was not found.
         """
         return 1000 * self.covered // self.cases / 10 if self.cases else 0.0
+
+    @property
+    def sites(self) -> list[Site]:
+        """All places that enqueue a job."""
+        return [*(site for job in self.jobs for site in job.sites), *self.open_sites]
+
+    def with_body(self) -> list[CoveredJob]:
+        """Return the jobs that can be performed."""
+        return [job for job in self.jobs if job.has_body]
 
 
 def job_coverage(
@@ -137,15 +182,28 @@ def job_coverage(
         index.inherit(job, cases)
     for one in sorted(project.without_text):
         index.register(one.job)
+    beside = handoffs(project)
+    for enqueue in project.enqueues:
+        if enqueue.verb not in ONLY_MADE and id(enqueue.call) not in cases.schedules:
+            index.add_site(enqueue.module, enqueue.call, enqueue.job)
+    modules = {module.shown: module for module in project.modules}
+    for shown, line in beside.unresolved:
+        for call in modules[shown].calls:
+            if call.lineno == line and ast.unparse(call.func).rpartition(".")[2] in VERBS:
+                index.add_site(modules[shown], call, None)
     for test in seen.tests:
         _count(test, index)
+    # What a test has enqueued there is known now.
+    left = {(site.file, site.line) for site in index.open_sites}
+    beside.unresolved = [place for place in beside.unresolved if place in left]
     unreadable = [(shown, f"line {line}: {why}") for shown, line, why in project.unreadable]
     return JobCoverage(
         index.sorted(),
         sorted(index.left_out),
         unreadable,
         sorted(index.outside),
-        handoffs(project),
+        beside,
+        index.open_sites,
     )
 
 
@@ -160,8 +218,11 @@ class _Index:
         self._places: dict[str, list[tuple[int, int, CoveredJob]]] = {}
         #: By the bodies of jobs, and by classes: the jobs, and the cases that they hand on.
         self._declared: dict[int, CoveredJob] = {}
-        self._bases: dict[int, list[CoveredCase]] = {}
+        self._bases: dict[int, list[Case]] = {}
         self._found: dict[SeenJob, CoveredJob | None] = {}
+        #: By file: the places that enqueue a job.
+        self._sites: dict[str, list[Site]] = {}
+        self.open_sites: list[Site] = []
         self.left_out: set[str] = set()
         self.outside: set[str] = set()
 
@@ -170,7 +231,7 @@ class _Index:
         shown, body = job.module.shown, job.body
         if is_of_tests(Path(shown)):
             return
-        found = CoveredJob(job.name, job.library, shown, body.lineno, _covered(cases.of(job)))
+        found = CoveredJob(job.name, job.library, shown, body.lineno, cases.of(job))
         first = min([body.lineno, *(one.lineno for one in body.decorator_list)])
         self._jobs.append(found)
         self._places.setdefault(shown, []).append((first, body.lineno, found))
@@ -191,16 +252,59 @@ class _Index:
             for base in cases.bases(job):
                 found.inherited += self._base(base, job, cases)
 
-    def _base(self, base: Base, job: DeclaredJob, cases: Cases) -> list[CoveredCase]:
+    def _base(self, base: Base, job: DeclaredJob, cases: Cases) -> list[Case]:
         """Return the cases that a base class declares; it is listed like a job if there are any."""
         module, cls = base
         if id(cls) not in self._bases:
-            found = _covered(cases.of_base(base))
+            found = cases.of_base(base)
             self._bases[id(cls)] = found
             if found and not is_of_tests(Path(module.shown)):
                 name = f"{module.name}.{cls.name}"
                 self._jobs.append(CoveredJob(name, job.library, module.shown, cls.lineno, found))
         return self._bases[id(cls)]
+
+    def add_site(self, module: Module, call: ast.Call, job: DeclaredJob | None) -> None:
+        """Add a place of the source that enqueues a job, unless it is in a file of the tests."""
+        found = None if job is None else self._declared.get(id(job.body))
+        if (job is None) == (found is None) and not is_of_tests(Path(module.shown)):
+            function = getattr(module.function_around(call), "name", "")
+            self._add_site(
+                Site(module.shown, call.lineno, call.end_lineno or call.lineno, function), found
+            )
+
+    def _add_site(self, site: Site, job: CoveredJob | None) -> None:
+        of_file = self._sites.setdefault(site.file, [])
+        if not any(known.line == site.line and known.end == site.end for known in of_file):
+            of_file.append(site)
+            (self.open_sites if job is None else job.sites).append(site)
+
+    def enqueued_at(self, file: str, line: int, job: CoveredJob) -> None:
+        """Count the place that has enqueued a job. One that the source does not show is added."""
+        shown = self._shown(file)
+        if not shown or self._is_left_out(shown):
+            return
+        around = [one for one in self._sites.get(shown, ()) if one.line <= line <= one.end]
+        if not around:
+            around = [Site(shown, line, line)]
+            self._add_site(around[0], job)
+        # Of calls inside of one another the inner one has enqueued.
+        site = min(around, key=lambda one: one.end - one.line)
+        site.count += 1
+        if site in self.open_sites:
+            self.open_sites.remove(site)
+            job.sites.append(site)
+
+    def _shown(self, file: str) -> str:
+        """Return a file as tables show it; "" for one outside of the folder."""
+        path = Path(file).resolve()
+        return path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else ""
+
+    def _is_left_out(self, shown: str) -> bool:
+        return (
+            is_of_tests(Path(shown))
+            or not _INSTALLED.isdisjoint(Path(shown).parts)
+            or any(fnmatch(shown, pattern) for pattern in self._exclude)
+        )
 
     def find(self, seen: SeenJob) -> CoveredJob | None:
         """Return the job of something that was seen; None if it does not count."""
@@ -212,8 +316,7 @@ class _Index:
         return sorted(self._jobs, key=lambda job: (job.file, job.line, job.name))
 
     def _look_up(self, seen: SeenJob) -> CoveredJob | None:
-        path = Path(seen.file).resolve()
-        shown = path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else ""
+        shown = self._shown(seen.file) if seen.file else ""
         at_place = [
             job
             for first, last, job in self._places.get(shown, ())
@@ -233,31 +336,19 @@ class _Index:
             return found[0]
         if not seen.file:
             return None
-        if (
-            is_of_tests(Path(shown or path.name))
-            or {*path.parts} & _INSTALLED
-            or any(fnmatch(shown, pattern) for pattern in self._exclude)
-        ):
+        if self._is_left_out(shown or seen.file):
             self.left_out.add(seen.name)
             return None
         if not shown:
-            self.outside.add(f"{seen.name} in {path}")
+            self.outside.add(f"{seen.name} in {Path(seen.file).resolve()}")
             return None
-        return self._add_undeclared(seen, shown)
-
-    def _add_undeclared(self, seen: SeenJob, shown: str) -> CoveredJob:
-        """Add a job that the source does not show, such as a function that is enqueued by a computed name."""
+        # The source does not show it: a function that is enqueued by a computed name, say.
         job = self._new_job(seen, shown)
         self._places.setdefault(shown, []).append((seen.line, seen.line, job))
         return job
 
     def _new_job(self, seen: SeenJob, shown: str) -> CoveredJob:
-        kinds: list[tuple[Kind, str]] = [
-            ("enqueued", "enqueued"),
-            ("performed", "performed"),
-            ("explored", "check_idempotent"),
-        ]
-        cases = [CoveredCase(Case(kind, text, seen.line)) for kind, text in kinds]
+        cases = [Case(kind, kind, seen.line) for kind in OF_EVERY_JOB]
         job = CoveredJob(seen.name, seen.bridge, shown, seen.line, cases)
         self._jobs.append(job)
         return job
@@ -265,49 +356,41 @@ class _Index:
 
 def _count(test: SeenTest, index: _Index) -> None:
     """Count what was seen in one harness."""
-    jobs = {record.sequence: index.find(record.job) for record in test.records}
-    _count_records(test, jobs)
+    _count_records(test, index)
     for timeline in test.timelines:
-        job = index.find(timeline.job)
         # The body of a simulated job does not run.
         for delivery in timeline.deliveries:
-            _count_shown(job, delivery)
+            _count_shown(index.find(timeline.job), delivery)
     for check in test.checks:
         job = index.find(check.job)
         if job is not None:
-            job.count("performed")
-            job.count("explored", check.histories)
-            names = [name for name in check.names if name not in check.nothing_to_try]
-            job.histories += [name for name in names if name not in job.histories]
-            job.points = max(job.points, len(check.points))
+            job.explore(check)
 
 
-def _count_records(test: SeenTest, jobs: Mapping[int, CoveredJob | None]) -> None:
+def _count_records(test: SeenTest, index: _Index) -> None:
+    jobs = {record.sequence: index.find(record.job) for record in test.records}
     for record in test.records:
         job = jobs[record.sequence]
         if job is not None and record.origin == "enqueue":
             job.count("enqueued")
             for case in (*job.cases, *job.inherited):
-                case.count += "enqueued" in case.case.statuses
+                case.count += "enqueued" in case.statuses
+            if record.file:
+                index.enqueued_at(record.file, record.line, job)
     for delivery in test.deliveries:
         job = jobs.get(delivery.record)
         if job is not None and delivery.status == "performed":
             job.count("performed")
+            if delivery.asserted and test.outcome == "passed":
+                job.count("asserted")
         _count_shown(job, delivery)
     for firing in test.firings:
         for job in map(jobs.get, firing.records):
             for case in job.cases if job is not None else ():
-                case.count += case.kind == "fired" and case.case.name in ("", firing.key)
+                case.count += case.kind == "fired" and case.name in ("", firing.key)
 
 
 def _count_shown(job: CoveredJob | None, delivery: SeenDelivery) -> None:
-    if job is None:
-        return
-    known = [*job.cases, *job.inherited]
-    for case in shown_by(delivery, [one.case for one in known]):
-        for covered in known:
-            covered.count += covered.case is case
-
-
-def _covered(cases: Iterable[Case]) -> list[CoveredCase]:
-    return [CoveredCase(case) for case in cases]
+    if job is not None:
+        for case in shown_by(delivery, [*job.cases, *job.inherited]):
+            case.count += 1

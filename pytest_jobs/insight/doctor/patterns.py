@@ -5,39 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from ...bridges.libraries.known import EVERY
 from .project.facts import Evidence, Facts
 
 Fit: TypeAlias = Literal["applies", "later", "skip", "conflicts", "unknown"]
-
-#: How a library enqueues several jobs at once.
-_BULK: Final[Mapping[str, str]] = {
-    "core": "perform_all_later", "celery": "group(...)", "dramatiq": "group(...)", "rq": "Queue.enqueue_many",
-    "procrastinate": "batch_defer", "oban": "enqueue_many",
-}  # fmt: skip
-#: How a library keeps a job unique, and how it limits how many run at once.
-_UNIQUE: Final[Mapping[str, str]] = {
-    "core": "@unique", "procrastinate": "queueing_lock", "rq": "unique=True with a job_id", "arq": "_job_id",
-    "saq": "key=",
-}  # fmt: skip
-_LIMITS: Final[Mapping[str, str]] = {
-    "core": "@limits_concurrency", "procrastinate": "lock=", "dramatiq": "ConcurrentRateLimiter",
-    "huey": "lock_task", "oban": "the limit of a queue",
-}  # fmt: skip
-_RECURRING: Final[Mapping[str, str]] = {
-    "core": "config/recurring.yml", "celery": "Celery beat", "rq": "rq-scheduler", "huey": "periodic_task",
-    "procrastinate": "@app.periodic", "taskiq": "TaskiqScheduler", "arq": "cron_jobs", "saq": "CronJob",
-    "dramatiq": "APScheduler beside it", "django": "cron and a command", "oban": "cron= of @worker",
-    "django_q": "schedule(...)", "apscheduler": "APScheduler",
-}  # fmt: skip
-#: Libraries without retries of their own.
-_NO_RETRY: Final = ("django", "apscheduler", "background_tasks")
-#: Libraries that try every job again which fails, unless its declaration says otherwise.
-_RETRY_ALL: Final[Mapping[str, str]] = {
-    "dramatiq": "Dramatiq makes 21 attempts of a job that fails",
-    "oban": "Oban makes 20 attempts of a job that fails",
-}
-#: Libraries that enqueue in the transaction of the application.
-_TRANSACTIONAL: Final = ("procrastinate", "oban")
 
 
 class Advice(NamedTuple):
@@ -108,7 +79,9 @@ def _about_all(pattern: str, facts: Facts, all_of_them: str, some: str) -> Advic
 
 def _unique(facts: Facts, names: Mapping[str, str]) -> Advice:
     packages = {name: places for name, places in facts.locks.items() if "-" in name}
-    own = [f"{title} has {_UNIQUE[name]}" for name, title in names.items() if name in _UNIQUE]
+    own = [
+        f"{title} has {EVERY[name].unique}" for name, title in names.items() if EVERY[name].unique
+    ]
     if packages:
         return Advice(
             "unique jobs", "applies", f"Use what is there: {_and(packages)}.", _all(packages)
@@ -124,7 +97,9 @@ def _unique(facts: Facts, names: Mapping[str, str]) -> Advice:
 
 
 def _limits(names: Mapping[str, str]) -> Advice:
-    own = [f"{title} has {_LIMITS[name]}" for name, title in names.items() if name in _LIMITS]
+    own = [
+        f"{title} has {EVERY[name].limits}" for name, title in names.items() if EVERY[name].limits
+    ]
     if own:
         return Advice("limits of concurrency", "applies", f"{_and(own)}.", [])
     return Advice(
@@ -151,7 +126,7 @@ def _recurring(facts: Facts, names: Mapping[str, str]) -> Advice:
         return Advice(
             "recurring jobs", "applies", f"Use what is there: {_and(sorted(found))}.", _all(found)
         )
-    usual = [_RECURRING[name] for name in names if name in _RECURRING]
+    usual = [EVERY[name].recurring for name in names if EVERY[name].recurring]
     return Advice(
         "recurring jobs", "later", f"There is no scheduler. Here it would be {_or(usual)}.", []
     )
@@ -164,7 +139,7 @@ def _scheduler(name: str) -> str:
 
 
 def _bulk(facts: Facts, names: Mapping[str, str]) -> Advice:
-    own = [f"{title} has {_BULK[name]}" for name, title in names.items() if name in _BULK]
+    own = [f"{title} has {EVERY[name].bulk}" for name, title in names.items() if EVERY[name].bulk]
     if not own:
         return Advice("bulk enqueueing", "skip", "The library enqueues one job at a time.", [])
     if facts.loops:
@@ -188,7 +163,7 @@ def _context(facts: Facts) -> Advice:
 
 def _after_commit(facts: Facts, names: Mapping[str, str]) -> Advice:
     inside = {name: places for name, places in facts.transactions.items() if name != "on_commit"}
-    if all(name in _TRANSACTIONAL for name in names):
+    if all(EVERY[name].is_transactional for name in names):
         return Advice(
             "enqueue after commit",
             "skip",
@@ -222,7 +197,7 @@ def _after_commit(facts: Facts, names: Mapping[str, str]) -> Advice:
 
 
 def _errors(facts: Facts, names: Mapping[str, str]) -> Advice:
-    if all(name in _NO_RETRY for name in names):
+    if not any(EVERY[name].retries for name in names):
         return Advice(
             "retries",
             "skip",
@@ -240,8 +215,13 @@ def _errors(facts: Facts, names: Mapping[str, str]) -> Advice:
         )
     if facts.handoffs.unseen:
         return Advice("retries", "unknown", facts.handoffs.unknown, [])
-    if all(name in _RETRY_ALL for name in names):
-        by_default = _and([_RETRY_ALL[name] for name in names])
+    if all(EVERY[name].attempts > 1 for name in names):
+        by_default = _and(
+            [
+                f"{title} makes {EVERY[name].attempts} attempts of a job that fails"
+                for name, title in names.items()
+            ]
+        )
         return Advice("retries", "applies", f"{by_default}, and no job says otherwise.", [])
     return Advice(
         "retries", "later", "No job declares retries: an outage loses what it interrupts.", []

@@ -110,7 +110,7 @@ def _reads(facts: Facts) -> Iterator[str]:
             "for their effects. Tests ask for the fixture `jobs`, or say a mode by their marker."
         )
     for library in facts.libraries:
-        if not library.is_bridged and library.name != "apscheduler":
+        if not library.is_bridged:
             yield (
                 f"pytest-jobs has no bridge to {library.title}: a test with a harness refuses its "
                 'enqueues. The page "Bridge a library of your own" shows how to write one.'

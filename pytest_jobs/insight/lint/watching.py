@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+from ...bridges.libraries.known import EVERY
 from .basis.settings import LintSettings
 from .linter import Finding
 
@@ -22,8 +23,6 @@ from .linter import Finding
 _BENT: Final = (
     tuple, set, frozenset, bytes, datetime, date, time, timedelta, Decimal, UUID, Enum, PurePath,
 )  # fmt: skip
-#: Bridges that make what the annotation says of the values themselves, when the job is performed.
-_PARSED: Final = frozenset(("taskiq",))
 _KIB: Final = 1024
 #: An entry of what a process saw: rule, job, file, line, detail.
 Entry = tuple[str, str, str, int, str]
@@ -184,7 +183,7 @@ def _loaded(one: dis.Instruction) -> str:
 
 def _changed(record: Record, body: Callable[..., Any]) -> Iterator[str]:
     """Yield the arguments that have another type than the annotations of their parameters say."""
-    if record.bridge in _PARSED:
+    if EVERY[record.bridge].reads_annotations:
         return
     try:
         hints = typing.get_type_hints(body)

@@ -170,7 +170,7 @@ class Messages:
                 for library, jobs in data["jobs"].items()
             }
             served = data["served"]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise MessagesFileError("`pytest --jobs-messages` did not write it") from error
         for one in chain.from_iterable(of_library.values() for of_library in jobs.values()):
             _ = one.signature  # Raises.

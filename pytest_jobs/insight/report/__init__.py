@@ -2,10 +2,8 @@
 
 - `data`: what the page shows, in plain values. Read this first.
 - `filling`: the records and deliveries that a session saw, as jobs with attempts.
-- `covered`: job coverage as a table of kinds of cases.
 - `lanes`: where each job of a test is drawn, in which row and at which place of the axis.
-- `curves`: the waits between attempts, as curves.
-- `rankings`: the jobs that are enqueued most often, and those that take longest.
+- `summary`: what is wrong, in sentences with links.
 - `making`: makes the page from the template in the folder `page/`, by Jinja2.
 
 The plugin fills the data under `--jobs-report`.

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from ..coverage.coverage import JobCoverage
+
 #: How good or bad something is: it has a colour and a sign.
 Tone: TypeAlias = Literal["ok", "wait", "bad", "crash", "quiet"]
 
@@ -23,6 +25,8 @@ TONES: Final[dict[str, Tone]] = {
     "pending": "quiet",
     "removed": "quiet",
 }
+#: How a job ends that was not done.
+LOST: Final = ("failed", "exhausted", "crashed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,12 @@ class ShownAttempt:
     status: str
     #: The seconds until the next attempt; None without one.
     wait: float | None = None
-    #: The shortest and the longest that jitter could have made the wait.
-    bounds: tuple[float, float] | None = None
     #: The error in one line; empty without one.
     error: str = ""
-    #: How many seconds it took in reality; None where nobody measured.
-    seconds: float | None = None
     #: Its place among everything that happened in the test.
     order: int = 0
+    #: Where the error was raised; empty without one.
+    traceback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,32 +83,13 @@ class ShownTest:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownRun:
-    """The attempts of one job, for its schedule of retries: seen in a test, or simulated."""
+class Schedule:
+    """The waits between the attempts of some jobs."""
 
-    name: str
-    attempts: tuple[ShownAttempt, ...]
+    names: Sequence[str]
+    waits: Sequence[float]
+    #: How the job ended that went furthest.
     outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell of a table; a cell with a tone has its sign too."""
-
-    text: str
-    tone: Tone | None = None
-    #: What is missing, by name.
-    missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table whose rows begin with a name."""
-
-    header: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Cell]]]
-    #: One sentence about all of it.
-    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +98,13 @@ class ReportData:
 
     title: str
     tests: Sequence[ShownTest] = ()
-    #: What `simulate_retries` returned.
-    simulated: Sequence[ShownRun] = ()
+    #: How long jobs wait before each further attempt, in tests and in what `simulate_retries` returned.
+    schedules: Sequence[Schedule] = ()
     #: The job coverage; None where it was not computed.
-    coverage: Table | None = None
+    coverage: JobCoverage | None = None
     #: What checks found line by line; see `exploration.report.mapped`.
     maps: Sequence[dict[str, Any]] = ()
     #: What the lint found: rule, path, line and message; None where it did not run.
     findings: Sequence[dict[str, Any]] | None = None
-    #: Versions, and how pytest was called.
+    #: When and how pytest was called, with how many tests, of which commit, and with which versions.
     about: Sequence[str] = ()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from ..seen.session import SeenDelivery, SeenRecord, SeenTest, SeenTimeline
-from .data import ShownAttempt, ShownJob, ShownRun, ShownTest
+from ..seen.session import SeenDelivery, SeenRecord, SeenTest
+from .data import Schedule, ShownAttempt, ShownJob, ShownTest
 
-#: The clock of a test may run; what happens within so many nanoseconds is one instant of the page.
-_INSTANT: Final = 50_000_000
 _SECOND: Final = 1_000_000_000
 
 
@@ -32,23 +30,37 @@ def shown_tests(tests: Iterable[SeenTest], *, first_runs: bool = False) -> list[
     return [replace(runs[0], runs=len(runs)) for runs in by_name.values()]
 
 
-def simulated_runs(tests: Iterable[SeenTest]) -> Iterator[ShownRun]:
-    """Yield the runs of `simulate_retries`."""
-    for test in tests:
-        for timeline in test.timelines:
-            if timeline.deliveries:
-                yield _simulated(timeline)
+def shown_maps(tests: Iterable[SeenTest]) -> list[dict[str, Any]]:
+    """Return the maps of all checks, those that have found something first."""
+    found = [
+        {**check.map, "nodeid": test.nodeid}
+        for test in tests
+        for check in test.checks
+        if check.map is not None
+    ]
+    return sorted(found, key=lambda drawn: drawn["tone"] != "bad")
 
 
-def _simulated(timeline: SeenTimeline) -> ShownRun:
-    """Return a run of a simulation, which begins at zero: it is no part of the timeline of its test."""
-    deliveries = timeline.deliveries
-    began = deliveries[0].began_ns
-    attempts = tuple(
-        _attempt(one, number, lambda at_ns: round((at_ns - began) / _SECOND, 1), number)
-        for number, one in enumerate(deliveries, 1)
-    )
-    return ShownRun(timeline.job.name, attempts, deliveries[-1].status)
+def schedules(tests: Iterable[SeenTest], shown: Iterable[ShownTest]) -> list[Schedule]:
+    """Return the waits of jobs, the longest first. Of one job the longest run counts: others ended earlier."""
+    runs = [
+        (job.name, [one.wait for one in job.attempts], job.outcome)
+        for test in shown
+        for job in test.jobs
+    ]
+    for timeline in (one for test in tests for one in test.timelines if one.deliveries):
+        seconds = [one.wait_ns and one.wait_ns / _SECOND for one in timeline.deliveries]
+        runs.append((timeline.job.name, seconds, timeline.deliveries[-1].status))
+    longest: dict[str, tuple[tuple[float, ...], str]] = {}
+    for name, several, outcome in runs:
+        waits = tuple(wait for wait in several if wait is not None)
+        if len(waits) > len(longest.get(name, ((), ""))[0]):
+            longest[name] = waits, outcome
+    alike: dict[tuple[float, ...], list[str]] = {}
+    for name, (waits, _) in sorted(longest.items()):
+        alike.setdefault(waits, []).append(name)
+    found = [Schedule(names, waits, longest[names[0]][1]) for waits, names in alike.items()]
+    return sorted(found, key=lambda one: (-len(one.waits), *one.names))
 
 
 def _shown(test: SeenTest) -> ShownTest:
@@ -102,17 +114,15 @@ def _job(
 def _attempt(
     delivery: SeenDelivery, number: int, clock: Callable[[int], float], order: int
 ) -> ShownAttempt:
-    bounds = delivery.bounds_ns
     return ShownAttempt(
         number,
         clock(delivery.began_ns),
         clock(delivery.ended_ns),
         delivery.status,
         None if delivery.wait_ns is None else delivery.wait_ns / _SECOND,
-        None if bounds is None else (bounds[0] / _SECOND, bounds[1] / _SECOND),
         delivery.error,
-        delivery.seconds,
         order,
+        delivery.traceback,
     )
 
 
@@ -132,11 +142,15 @@ def _firsts(records: Sequence[SeenRecord]) -> dict[int, int]:
 
 
 def _clock(test: SeenTest) -> tuple[int, Callable[[int], float]]:
-    """Return when a test began, and what turns times into seconds since then."""
+    """Return when a test began, and what turns times into virtual seconds since then.
+
+    Before the clock is first moved it runs by itself. That time is the machine's, and no part of the axis.
+    """
+    due = {one.due_ns: one.enqueued_ns for one in test.records if one.due_ns is not None}
     times = sorted(
         {
+            *due,
             *(record.enqueued_ns for record in test.records),
-            *(record.due_ns for record in test.records if record.due_ns is not None),
             *(one.began_ns for one in test.deliveries),
             *(one.ended_ns for one in test.deliveries),
         }
@@ -145,12 +159,20 @@ def _clock(test: SeenTest) -> tuple[int, Callable[[int], float]]:
     shown: dict[int, float] = {}
     seconds = 0.0
     for time in times:
-        # Steps are rounded, and not their sum, to which the time of the running clock would add up.
-        if time - before > _INSTANT:
-            seconds = round(seconds + round((time - before) / _SECOND, 1), 1)
-        shown[time] = seconds
+        if test.froze_ns is not None and time > test.froze_ns:
+            seconds += _seconds(time - max(before, test.froze_ns))
+        enqueued = due.get(time)
+        if enqueued in shown:
+            # Of two jobs that wait equally long, both are due at once, however slowly the test enqueued them.
+            seconds = max(shown.get(before, 0.0), shown[enqueued] + _seconds(time - enqueued))
+        shown[time] = seconds = round(seconds, 3)
         before = time
     return began, shown.__getitem__
+
+
+def _seconds(ns: int) -> float:
+    """Return a time in seconds; what is longer than one of them lasts some milliseconds more by computing."""
+    return round(ns / _SECOND, 3 if ns < _SECOND else 1)
 
 
 class _Orders:

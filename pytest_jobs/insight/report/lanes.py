@@ -7,8 +7,8 @@ of the time between two events. So jobs of one instant can be told apart, and tw
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -42,10 +42,19 @@ class Lane:
     children: tuple[float, ...] = ()
     through: tuple[float, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what the script of the page draws."""
+    def to_dict(self, tracebacks: dict[str, int]) -> dict[str, Any]:
+        """Return what the script of the page draws.
+
+        Args:
+            tracebacks: those of the test, each with its number; one may belong to thousands of jobs.
+        """
         job = self.job
-        where = f" · {job.queue}" if job.queue else ""
+        told: list[Any] = list(steps(job))
+        for place, attempt in enumerate(job.attempts, 1):
+            if attempt.traceback:
+                number = tracebacks.setdefault(attempt.traceback, len(tracebacks))
+                told[place] = [told[place], number]
+        where = f" · queue {job.queue}" if job.queue else ""
         drawn: dict[str, Any] = {
             "call": job.call,
             "about": f"#{job.sequence} · {job.library}{where}",
@@ -56,7 +65,7 @@ class Lane:
             ],
             "outcome": job.outcome,
             "tone": TONES.get(job.outcome, "quiet"),
-            "steps": list(steps(job)),
+            "steps": told,
         }
         more = {
             "depth": self.depth,
@@ -76,7 +85,9 @@ class Timeline:
     ticks: Sequence[tuple[float, str]] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {"ticks": self.ticks, "lanes": [lane.to_dict() for lane in self.lanes]}
+        tracebacks: dict[str, int] = {}
+        lanes = [lane.to_dict(tracebacks) for lane in self.lanes]
+        return {"ticks": self.ticks, "lanes": lanes, "tracebacks": list(tracebacks)}
 
 
 def steps(job: ShownJob) -> Iterator[str]:
@@ -146,17 +157,15 @@ def _connected(lanes: Sequence[Lane]) -> list[Lane]:
             for between in range(above + 1, row):
                 through[between][lane.enqueued] = None
     return [
-        Lane(
-            lane.job,
-            lane.depth,
-            lane.enqueued,
-            lane.due,
-            lane.attempts,
-            tuple(children[row]),
-            tuple(through[row]),
-        )
+        replace(lane, children=_few(children[row]), through=tuple(through[row]))
         for row, lane in enumerate(lanes)
     ]
+
+
+def _few(places: Iterable[float]) -> tuple[float, ...]:
+    """Return the first and the last places where there are so many that their lines would be a grey field."""
+    every = tuple(places)
+    return every if len(every) <= 2 * _NEAR else (*every[:_NEAR], *every[-_NEAR:])
 
 
 class _Axis:

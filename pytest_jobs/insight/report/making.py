@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ...harness.records.texts import duration
+from ...harness.records.texts import counted, duration
 from ...integrations.templates import rendered
-from .curves import HEIGHT, WIDTH, curves
-from .data import ReportData, ShownRun, ShownTest
+from ..coverage.output import COLUMNS, rows, summary
+from .data import LOST, TONES, ReportData, ShownTest
 from .lanes import timeline
-from .rankings import most_frequent, ranked, slowest
+from .summary import is_failed, points
 
 _FOLDER: Final = Path(__file__).with_name("page")
+#: So many waits of a schedule are named.
+_NAMED: Final = 8
 
 
 def page(data: ReportData) -> str:
@@ -25,44 +27,50 @@ def page(data: ReportData) -> str:
     Raises:
         ImportError: when Jinja2 is not installed.
     """
-    jobs = ranked(data.tests)
-    schedules = curves((*_runs(data.tests), *data.simulated))
+    ids = _ids(data)
+    groups = _groups(data.tests, ids)
     values = {
         "data": data,
-        "tests": [_TestView(test) for test in data.tests],
-        "curves": schedules,
-        "size": (WIDTH, HEIGHT),
-        "frequent": most_frequent(jobs),
-        "slowest": slowest(jobs),
-        "sections": list(_sections(data, len(schedules), len(jobs))),
-        "is_empty": not (data.tests or data.maps or schedules),
+        "points": list(points(data, ids)),
+        "groups": groups,
+        "maps": [(ids[id(drawn)], drawn) for drawn in data.maps],
+        "rows": list(rows(data.coverage)) if data.coverage is not None else [],
+        "columns": (*COLUMNS, "not seen"),
+        "summary": " ".join(summary(data.coverage)) if data.coverage is not None else "",
+        "schedules": [(one, _waits_text(one.waits)) for one in data.schedules],
+        "tones": TONES,
+        "has_failed": any(map(is_failed, data.tests)),
+        "has_findings": any(drawn["tone"] == "bad" for drawn in data.maps),
+        "is_empty": not (data.tests or data.maps or data.schedules),
     }
-    filters: dict[str, Callable[..., object]] = {"count": _count, "real": _real, "parts": _parts}
-    text = rendered(_FOLDER, "page.html", values, filters)
+    text = rendered(_FOLDER, "page.html", values, {"parts": _parts})
     # A call may have half of a surrogate pair, which UTF-8 does not have.
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _runs(tests: Iterable[ShownTest]) -> Iterator[ShownRun]:
+def _ids(data: ReportData) -> dict[int, str]:
+    """Return the places of tests and checks on the page, by identity: `jobs.html#test_shop.py::test_refund`."""
+    found: dict[int, str] = {}
+    used: Counter[str] = Counter()
+    named: list[tuple[object, str]] = [(test, test.nodeid) for test in data.tests]
+    named += [(drawn, f"check {drawn['job']}") for drawn in data.maps]
+    for thing, name in named:
+        place = re.sub(r"\s", "_", name).encode("utf-8", "replace").decode("utf-8")
+        used[place] += 1
+        found[id(thing)] = place if used[place] == 1 else f"{place}#{used[place]}"
+    return found
+
+
+def _groups(tests: Iterable[ShownTest], ids: dict[int, str]) -> list[_Group]:
+    """Return the tests by their functions, the worst first."""
+    by_function: dict[str, list[_TestView]] = {}
     for test in tests:
-        for job in test.jobs:
-            yield ShownRun(job.name, job.attempts, job.outcome)
-
-
-def _sections(data: ReportData, schedules: int, jobs: int) -> Iterator[tuple[str, str, str]]:
-    """Yield the id, the name and the number of things of each section."""
-    if data.tests:
-        yield "timelines", "Timelines", _count(len(data.tests))
-    if data.maps:
-        yield "maps", "Killed at every line", _count(len(data.maps))
-    if data.coverage is not None:
-        yield "coverage", "Job coverage", _count(len(data.coverage.rows))
-    if schedules:
-        yield "retries", "Retries", _count(schedules)
-    if jobs:
-        yield "jobs", "Jobs", _count(jobs)
-    if data.findings is not None:
-        yield "lint", "Lint", _count(len(data.findings))
+        name = test.nodeid.partition("[")[0]
+        by_function.setdefault(name, []).append(_TestView(test, ids[id(test)]))
+    groups = [
+        _Group(name, sorted(views, key=_TestView.rank)) for name, views in by_function.items()
+    ]
+    return sorted(groups, key=lambda group: group.tests[0].rank())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +78,15 @@ class _TestView:
     """One test, as the template shows it."""
 
     test: ShownTest
+    id: str
 
     @property
-    def nodeid(self) -> str:
-        return self.test.nodeid
+    def tone(self) -> str:
+        return {"passed": "ok", "skipped": "quiet"}.get(self.test.outcome, "bad")
 
-    @property
-    def outcome(self) -> str:
-        return self.test.outcome
-
-    @property
-    def began(self) -> str:
-        return self.test.began
+    def rank(self) -> int:
+        """Return a lower number for a test that a reader looks for first."""
+        return 0 if is_failed(self.test) else 1 if "lost" in self.kinds else 2
 
     @property
     def drawn(self) -> dict[str, Any]:
@@ -94,49 +99,50 @@ class _TestView:
         return " ".join((self.test.nodeid, *names)).lower()
 
     @property
+    def ended(self) -> dict[str, int]:
+        """How many jobs were not done at once, by how they have ended."""
+        jobs = self.test.jobs
+        ended = Counter(job.outcome for job in jobs)
+        ended["retried"] = sum(one.status == "retried" for job in jobs for one in job.attempts)
+        return {name: ended[name] for name in (*LOST, "retried", "pending") if ended[name]}
+
+    @property
     def kinds(self) -> list[str]:
         """What the filter looks at."""
-        attempts = [attempt for job in self.test.jobs for attempt in job.attempts]
-        outcomes = {job.outcome for job in self.test.jobs}
-        kinds = {
-            "failed": self.test.outcome not in ("passed", "skipped"),
-            "retried": any(attempt.status == "retried" for attempt in attempts),
-            "lost": bool(outcomes & {"failed", "exhausted", "crashed"}),
-            "pending": "pending" in outcomes,
-        }
-        return [kind for kind, is_so in kinds.items() if is_so]
+        ended = self.ended
+        kinds: list[str] = [name for name in ("retried", "pending") if name in ended]
+        kinds += [] if ended.keys().isdisjoint(LOST) else ["lost"]
+        return [*kinds, "failed"] if is_failed(self.test) else kinds
 
     @property
     def counts(self) -> str:
-        """The jobs, the retries and the time of the test, in a few words."""
-        jobs = self.test.jobs
-        attempts = [attempt for job in jobs for attempt in job.attempts]
-        statuses = Counter(attempt.status for attempt in attempts)
-        parts = [_counted(len(jobs), "job")]
-        if statuses["retried"]:
-            parts.append(_counted(statuses["retried"], "retry", "retries"))
-        if self.test.runs > 1:
-            parts.insert(0, f"first of {self.test.runs:,} runs")
-        last = max((attempt.ended for attempt in attempts), default=0.0)
-        if last > 0:
-            parts.append(duration(last))
-        return " · ".join(parts)
+        """The jobs and the time of the test, in a few words."""
+        parts = [f"first of {self.test.runs:,} runs"] if self.test.runs > 1 else []
+        parts.append(counted(len(self.test.jobs), "job"))
+        last = max((one.ended for job in self.test.jobs for one in job.attempts), default=0.0)
+        return " · ".join([*parts, duration(last)] if last > 0 else parts)
 
 
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The tests of one function; several where it is parametrised."""
+
+    name: str
+    tests: Sequence[_TestView]
+
+    @property
+    def outcomes(self) -> str:
+        """How many of the tests have which outcome: `18 passed, 2 failed`."""
+        counts = Counter(view.test.outcome for view in self.tests)
+        return ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(counts.items()))
+
+
+def _waits_text(waits: Sequence[float]) -> str:
+    named = ", ".join(map(duration, waits[:_NAMED]))
+    more = f" and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
+    return f"{counted(len(waits), 'wait')}, {duration(sum(waits))} in all: {named}{more}"
 
 
 def _parts(name: str) -> list[str]:
     """Return the parts between which a line may end, so that it ends within no word."""
     return re.split(r"(?<=[._/:])(?=\w)", name)
-
-
-def _count(number: int) -> str:
-    return f"{number:,}"
-
-
-def _real(seconds: float) -> str:
-    if seconds >= 1:
-        return f"{seconds:,.2f} s"
-    return f"{seconds * 1000:,.1f} ms" if seconds >= 0.001 else f"{seconds * 1_000_000:.0f} µs"

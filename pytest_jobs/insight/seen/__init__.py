@@ -2,11 +2,11 @@
 
 - `session`: the values. `SeenSession` has a `SeenTest` for each harness that was open: `records` (enqueued jobs),
   `deliveries` (attempts with virtual times, waits, errors), `timelines` (of `simulate_retries`), `checks` (of
-  `check_idempotent`: histories, points, failures) and `firings` (of recurring tasks). Read this first.
+  `check_idempotent`: histories, points, verdicts) and `firings` (of recurring tasks). Read this first.
 - `recorder`: makes these values of harnesses and checks while tests run.
 
-All values are tuples of text, numbers, lists and None: `SeenSession.to_dict()` is JSON, travels from a worker of
-pytest-xdist in `workeroutput`, and comes together by `SeenSession.add()`. Times are nanoseconds of the virtual
+All values are plain, so that a session travels from a worker of pytest-xdist, and comes together with others by
+`SeenSession.add()`. Times are nanoseconds of the virtual
 clock since the epoch. A job is named by its bridge and its name there; `file` and `line` say where its body
 begins. Nothing here imports pytest or the exploration. Used by the plugin's `insight/recording`.
 """

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
-from time import perf_counter
-from typing import Any, Protocol
+from types import CodeType, FrameType
+from typing import Any, Final, Protocol
 
 from ...harness.jobs import Jobs
-from ...harness.records.delivery import Delivery
+from ...harness.records.delivery import Delivery, own_traceback
+from ...harness.records.home import is_of_project
 from ...harness.records.record import JobRecord, call_text
 from ...harness.records.texts import error_text, short_name
+from .assertions import last_assertion
 from .session import (
     SeenCheck,
     SeenDelivery,
-    SeenFailure,
     SeenFiring,
     SeenJob,
-    SeenPoint,
     SeenRecord,
     SeenSession,
     SeenTest,
@@ -27,6 +30,8 @@ from .session import (
 
 #: Bases of each error that say nothing about it.
 _EVERY_ERROR = (BaseException, object)
+#: How many frames of an error are written, the innermost ones.
+_FRAMES: Final = 12
 
 
 class Target(Protocol):
@@ -51,6 +56,10 @@ class Recorder:
         """
         self.session = SeenSession()
         self.with_arguments = with_arguments
+        #: Makes the map of a check, for those who show it.
+        self.draw: Callable[[Target, Sequence[Any]], dict[str, Any] | None] | None = None
+        #: The code of the test that runs, and the line of its last assertion; None before and after it.
+        self._test: tuple[CodeType | None, int] | None = None
         #: The tests whose outcome is not known yet: that of the test which runs.
         self._running: list[SeenTest] = []
         self._checks: list[SeenCheck] = []
@@ -61,14 +70,37 @@ class Recorder:
         self.session.tests.append(test)
         if nodeid:
             self._running.append(test)
-        began = _Beginnings(jobs)
-        jobs.when_closing(lambda: self._closing(jobs, test, began))
+        notes = _Notes(jobs, self)
+        jobs.when_closing(lambda: self._closing(jobs, test, notes))
         jobs.when_simulated(lambda deliveries: test.timelines.append(self._timeline(deliveries)))
 
     def checked(self, target: Target, explorations: Sequence[Any]) -> None:
         """Record a check that has ended: that of the test which runs."""
         job = seen_job(target.bridge, target.name, target.job)
-        self._checks += [_check(job, exploration) for exploration in explorations]
+        checks = [_check(job, exploration) for exploration in explorations]
+        drawn = self.draw and self.draw(target, explorations)
+        self._checks += [checks[0]._replace(map=drawn), *checks[1:]] if checks else []
+
+    def begins(self, function: Callable[..., Any] | None) -> None:
+        """Note which test begins; None when its body has ended, or where it is no function."""
+        if function is None:
+            self._test = None
+        else:
+            function = inspect.unwrap(getattr(function, "__func__", function))
+            self._test = getattr(function, "__code__", None), last_assertion(function)
+
+    def is_followed(self) -> bool:
+        """Say whether an assertion of the test may follow what has just happened."""
+        if self._test is None:
+            return False
+        code, last = self._test
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code is code:
+                return frame.f_lineno <= last
+            frame = frame.f_back
+        # In a fixture, or in another thread, nobody knows how far the test has come.
+        return last > 0
 
     def ended(self, nodeid: str, outcome: str) -> None:
         """Record the outcome of a test, whose harnesses are closed."""
@@ -85,12 +117,21 @@ class Recorder:
                 test.outcome = outcome
         self._running.clear()
 
-    def _closing(self, jobs: Jobs, test: SeenTest, began: _Beginnings) -> None:
-        ledger = jobs.ledger
+    def _closing(self, jobs: Jobs, test: SeenTest, notes: _Notes) -> None:
+        ledger, clock = jobs.ledger, jobs.clock
+        if clock.frozen:
+            test.froze_ns = clock.now_ns() - clock.travelled_ns
+        elif clock.origin_ns is None:
+            test.froze_ns = 0  # The test itself has the time.
+        notes.close()
         known: dict[tuple[str, str], SeenJob] = {}
-        test.records += [self._record(record, known) for record in ledger.records]
+        test.records += [
+            self._record(record, known)._replace(file=file, line=line)
+            for record in ledger.records
+            for file, line in [notes.places.get(record.sequence, ("", 0))]
+        ]
         test.deliveries += [
-            began.added(_delivery(one, one.record.sequence), one) for one in ledger.deliveries
+            notes.added(_delivery(one, one.record.sequence), one) for one in ledger.deliveries
         ]
         test.firings += [SeenFiring(key, at_ns, [*records]) for key, at_ns, records in jobs.firings]
 
@@ -121,53 +162,69 @@ class Recorder:
         )
 
 
-class _Beginnings:
-    """The beginnings of the deliveries of a harness: what a delivery itself does not know."""
+class _Notes:
+    """What records and deliveries of a harness do not know themselves, noted while it happens."""
 
-    def __init__(self, jobs: Jobs) -> None:
-        #: By the record, while it is performed: how many records there were, and the real time.
-        self._running: dict[JobRecord, tuple[int, float]] = {}
-        #: By the delivery: how many records there were, and how long it took in reality.
-        self._done: dict[Delivery, tuple[int, float]] = {}
-        self._deliveries = jobs.ledger.deliveries
+    def __init__(self, jobs: Jobs, recorder: Recorder) -> None:
+        #: By the record, while it is performed: how many records there were when it began.
+        self._running: dict[JobRecord, int] = {}
+        #: By the delivery: what is added to it.
+        self._done: dict[Delivery, dict[str, Any]] = {}
+        #: By the sequence of a record: the file and the line that enqueued it.
+        self.places: dict[int, tuple[str, int]] = {}
+        self._records, self._deliveries = jobs.ledger.records, jobs.ledger.deliveries
+        self._recorder = recorder
         jobs.when_begun(self._begun)
         jobs.when_delivered(self._delivered)
+        listening = ExitStack()
+        listening.enter_context(jobs.ledger.waking(self._enqueued))
+        self.close = listening.close
 
     def added(self, seen: SeenDelivery, delivery: Delivery) -> SeenDelivery:
-        known, seconds = self._done.get(delivery, (0, None))
-        return seen._replace(known=known, seconds=seconds)
+        return seen._replace(**self._done.get(delivery, {}))
+
+    def _enqueued(self) -> None:
+        frame = sys._getframe(1)
+        while frame.f_back is not None and not is_of_project(frame.f_code.co_filename):
+            frame = frame.f_back
+        if is_of_project(frame.f_code.co_filename):
+            self.places[len(self._records) - 1] = frame.f_code.co_filename, frame.f_lineno
 
     def _begun(self, record: JobRecord, known: int) -> None:
-        self._running[record] = known, perf_counter()
+        self._running[record] = known
 
     def _delivered(self, delivery: Delivery) -> None:
-        begun = self._running.pop(delivery.record, None)
+        known = self._running.pop(delivery.record, None)
         # Those of a sandbox are not kept.
-        if begun is not None and self._deliveries[-1:] == [delivery]:
-            self._done[delivery] = begun[0], round(perf_counter() - begun[1], 6)
+        if known is None or self._deliveries[-1:] != [delivery]:
+            return
+        error = delivery.error if self._recorder.with_arguments else None
+        self._done[delivery] = {
+            "known": known,
+            "asserted": self._recorder.is_followed(),
+            # Later its frames are gone.
+            "traceback": "" if error is None else _traceback_text(error),
+        }
+
+
+def _traceback_text(error: BaseException) -> str:
+    return "".join(traceback.format_tb(own_traceback(error), -_FRAMES)).rstrip()
 
 
 def _delivery(delivery: Delivery, record: int) -> SeenDelivery:
-    error, bounds = delivery.error, delivery.wait_bounds
+    error = delivery.error
     return SeenDelivery(
         record,
         delivery.status,
         delivery.at_ns,
         delivery.ended_ns,
-        None if delivery.wait is None else _ns(delivery.wait),
-        None if bounds is None else (_ns(bounds[0]), _ns(bounds[1])),
+        None if delivery.wait is None else delivery.wait // timedelta(microseconds=1) * 1_000,
         "" if error is None else error_text(error),
         []
         if error is None
         else [cls.__name__ for cls in type(error).__mro__ if cls not in _EVERY_ERROR],
         [*delivery.aftermath],
-        None if delivery.next is None else delivery.next.sequence,
-        [one.sequence for one in delivery.enqueued],
     )
-
-
-def _ns(delta: timedelta) -> int:
-    return delta // timedelta(microseconds=1) * 1_000
 
 
 def _job_of(record: JobRecord) -> SeenJob:
@@ -189,39 +246,11 @@ def seen_job(bridge: Any, name: str, job: object) -> SeenJob:
 
 
 def _check(job: SeenJob, exploration: Any) -> SeenCheck:
-    rest = exploration.rest
-    first = [] if exploration.failure is None else [exploration.failure]
-    failures = first if rest is None else rest.failures
-    points = _points(exploration.points)
+    failure = exploration.failure
     return SeenCheck(
         job,
-        exploration.call,
-        [*exploration.names],
-        [*exploration.nothing_to_try],
-        exploration.histories,
-        exploration.planned,
-        points,
-        [_failure(failure, points) for failure in failures],
-    )
-
-
-def _points(points: Iterable[Any]) -> list[SeenPoint]:
-    """Return the points; an effect has the line that made it."""
-    found: list[SeenPoint] = []
-    file, line = "", 0
-    for point in points:
-        if point.kind == "line":
-            file, line = point.filename, point.line
-        found.append(SeenPoint(point.kind, file, line, point.text))
-    return found
-
-
-def _failure(failure: Any, points: Sequence[SeenPoint]) -> SeenFailure:
-    plan, verdict = failure.plan, failure.verdict
-    index = plan.index
-    return SeenFailure(
-        plan.name,
-        verdict.word,
-        verdict.what,
-        SeenPoint("", "", 0, "") if index is None else points[index],
+        [name for name in exploration.names if name not in exploration.nothing_to_try],
+        exploration.histories >= exploration.planned and not exploration.inconclusive,
+        len(exploration.points),
+        "" if failure is None else failure.verdict.word,
     )

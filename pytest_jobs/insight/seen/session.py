@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -37,6 +37,9 @@ class SeenRecord(NamedTuple):
     state: str
     #: The id that the library gave it, which a retry and a redelivery keep.
     job_id: str = ""
+    #: The file and the line of the project that enqueued it; "" and 0 where none was under way.
+    file: str = ""
+    line: int = 0
 
 
 class SeenDelivery(NamedTuple):
@@ -48,21 +51,18 @@ class SeenDelivery(NamedTuple):
     began_ns: int
     ended_ns: int
     wait_ns: int | None
-    #: The shortest and longest that jitter could have made the wait.
-    bounds_ns: tuple[int, int] | None
     #: The error in a line; "" without one.
     error: str
     #: The names of its classes, the nearest first, as in `["Timeout", "OSError"]`.
     error_classes: list[str]
     #: The functions that ran because the job was given up.
     aftermath: list[str]
-    #: The sequences of the next attempt and of what the job enqueued while it ran.
-    next: int | None
-    enqueued: list[int]
     #: How many records there were when it began; 0 in a simulation.
     known: int = 0
-    #: The seconds that it took in reality; None in a simulation.
-    seconds: float | None = None
+    #: Whether the test has an assertion that follows.
+    asserted: bool = False
+    #: Where the error was raised; "" without one, and when arguments were not asked for.
+    traceback: str = ""
 
 
 class SeenTimeline(NamedTuple):
@@ -72,44 +72,19 @@ class SeenTimeline(NamedTuple):
     deliveries: list[SeenDelivery]
 
 
-class SeenPoint(NamedTuple):
-    """A point of the clean run of a check."""
-
-    #: "line", or "before" or "after" an effect, "await" or "awaited".
-    kind: str
-    #: Of an effect the line that made it.
-    file: str
-    line: int
-    text: str
-
-
-class SeenFailure(NamedTuple):
-    """A history of a check that did not end as a clean run does."""
-
-    history: str
-    verdict: str
-    #: The effect or the part of the state that differs.
-    what: str
-    #: Where the delivery was interrupted; all of it empty for nowhere.
-    point: SeenPoint
-
-
 class SeenCheck(NamedTuple):
     """One check of a job by `check_idempotent`, for one set of arguments."""
 
     job: SeenJob
-    #: The arguments, as in a call.
-    call: str
-    #: The histories that were asked for, and those among them that the job gives nothing to try for.
+    #: The histories that were asked for, and for which the job gives something to try.
     names: list[str]
-    nothing_to_try: list[str]
-    #: How many histories were carried out, of how many.
-    histories: int
-    planned: int
-    #: The points of the clean run.
-    points: list[SeenPoint]
-    #: The simplest failure first; empty for a check that passed.
-    failures: list[SeenFailure]
+    #: Whether all of them were carried out, and at how many points.
+    is_whole: bool
+    points: int
+    #: What the simplest history that fails ends in, such as DUPLICATE; "" for a check that passed.
+    verdict: str = ""
+    #: What the report draws of it; None where nobody asked.
+    map: dict[str, Any] | None = None
 
 
 class SeenFiring(NamedTuple):
@@ -129,6 +104,8 @@ class SeenTest:
     nodeid: str
     #: "passed", "failed" or "skipped"; "" until the test has ended.
     outcome: str = ""
+    #: When the clock stopped to run by itself; None if it ran until the end.
+    froze_ns: int | None = None
     records: list[SeenRecord] = field(default_factory=list)
     deliveries: list[SeenDelivery] = field(default_factory=list)
     timelines: list[SeenTimeline] = field(default_factory=list)
@@ -141,29 +118,6 @@ class SeenTest:
             for one in several:
                 yield one.job
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "nodeid": self.nodeid,
-            "outcome": self.outcome,
-            **{name: _plain(getattr(self, name)) for name in _LISTS},
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> SeenTest:
-        """Return the test that `to_dict` wrote."""
-        return cls(
-            data["nodeid"],
-            data["outcome"],
-            [SeenRecord(one[0], SeenJob(*one[1]), *one[2:]) for one in data["records"]],
-            [_delivery(one) for one in data["deliveries"]],
-            [SeenTimeline(SeenJob(*job), [*map(_delivery, d)]) for job, d in data["timelines"]],
-            [_check(one) for one in data["checks"]],
-            [SeenFiring(*one) for one in data["firings"]],
-        )
-
-
-_LISTS = ("records", "deliveries", "timelines", "checks", "firings")
-
 
 @dataclass
 class SeenSession:
@@ -171,36 +125,6 @@ class SeenSession:
 
     tests: list[SeenTest] = field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"tests": [test.to_dict() for test in self.tests]}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> SeenSession:
-        """Return the session that `to_dict` wrote."""
-        return cls([SeenTest.from_dict(test) for test in data["tests"]])
-
     def add(self, other: SeenSession) -> None:
         """Take over what another process saw."""
         self.tests += other.tests
-
-
-def _plain(value: Any) -> Any:
-    """Return named tuples as lists, at every depth, as JSON has them."""
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value
-
-
-def _delivery(data: Any) -> SeenDelivery:
-    delivery = SeenDelivery(*data)
-    bounds = delivery.bounds_ns
-    return delivery if bounds is None else delivery._replace(bounds_ns=(bounds[0], bounds[1]))
-
-
-def _check(data: Any) -> SeenCheck:
-    check = SeenCheck(*data)
-    return check._replace(
-        job=SeenJob(*check.job),
-        points=[SeenPoint(*one) for one in check.points],
-        failures=[SeenFailure(*one[:3], SeenPoint(*one[3])) for one in check.failures],
-    )

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
 
 from ...bridges.libraries.known import LIBRARIES
 from ...integrations.requirements import Requirement, holds_requirements, requirements_in
 from .tree import Tree
 
-#: The names of the libraries in sentences.
-TITLES: Final[Mapping[str, str]] = {
-    **{name: library.title for name, library in LIBRARIES.items()},
-    "core": "the core of pytest-jobs",
-}
-#: Distributions of job libraries, by the name of the library; most have the name of the library itself.
-_DISTRIBUTIONS: Final = {
-    "django": ("django-tasks", "django-tasks-db", "django-tasks-rq", "django-tasks-local"),
-    "rq": ("rq", "django-rq", "flask-rq2"),
-    "django_q": ("django-q2", "django-q"),
-    "background_task": ("django-background-tasks", "django4-background-tasks"),
-    "dramatiq": ("dramatiq", "django-dramatiq"),
-    "taskiq": ("taskiq", "taskiq-redis", "taskiq-aio-pika", "taskiq-nats"),
-}
-
 #: By the name of a distribution: the files that name it, each with the line.
 Requirements = dict[str, list[tuple[str, Requirement]]]
-
-
-def distributions_of(library: str) -> tuple[str, ...]:
-    """Return the distributions of a job library, its own first."""
-    return _DISTRIBUTIONS.get(library, (library.replace("_", "-"),))
 
 
 def required(
@@ -61,8 +40,8 @@ def required(
 
 def required_libraries(requirements: Requirements) -> Iterator[str]:
     """Yield the job libraries that a project asks for itself: a lock names those of others, too."""
-    for library in LIBRARIES:
-        for name in distributions_of(library):
+    for library in LIBRARIES.values():
+        for name in library.own_distributions:
             if any(not one.is_locked for _, one in requirements.get(name, ())):
-                yield library
+                yield library.name
                 break

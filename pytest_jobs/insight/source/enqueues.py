@@ -3,94 +3,22 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from .jobs import DeclaredJob, constant, keywords, library_named, unpacked
+from ...bridges.libraries.known import EVERY, library_named, names_by
+from .jobs import DeclaredJob, constant, keywords, unpacked
 from .module import Function, Module
 
-#: Methods of a job that enqueue it, by the library. The arguments of the call are those of the job.
-_VERBS: Final[Mapping[str, frozenset[str]]] = {
-    "core": frozenset(("perform_later", "new")),
-    "celery": frozenset(("delay", "delay_on_commit", "s", "si")),
-    "rq": frozenset(("delay",)),
-    "django": frozenset(("enqueue", "aenqueue")),
-    "taskiq": frozenset(("kiq",)),
-    "dramatiq": frozenset(("send", "message")),
-    "procrastinate": frozenset(("defer", "defer_async")),
-    "oban": frozenset(("enqueue", "new")),
-    "huey": frozenset(("s",)),
-}
-#: Methods whose arguments hold those of the job, as `args` and `kwargs`.
-_WRAPPED: Final[Mapping[str, str]] = {
-    "apply_async": "celery",
-    "apply_async_on_commit": "celery",
-    "signature": "celery",
-    "send_with_options": "dramatiq",
-    "message_with_options": "dramatiq",
-    "schedule": "huey",
-}
-#: Methods that only make a message: what is sent is decided elsewhere.
-ONLY_MADE: Final = frozenset(("new", "s", "si", "signature", "message", "message_with_options"))
-#: Methods of queues, pools and schedulers, whose first argument names the job: the library, and how many
-#: arguments come before the job.
-_OF_QUEUES: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
-    "enqueue": (("rq", "saq"), 0),
-    "enqueue_call": (("rq",), 0),
-    "enqueue_in": (("rq",), 1),
-    "enqueue_at": (("rq",), 1),
-    "enqueue_job": (("arq",), 0),
-    "apply": (("saq",), 0),
-    "add_job": (("apscheduler",), 0),
-    "add_task": (("background_tasks",), 0),
-    "send_task": (("celery",), 0),
-}
-#: What is called with the function of a job, and its library.
-BY_FUNCTION: Final[Mapping[str, str]] = {
-    "django_q.tasks.async_task": "django_q",
-    "django_q.tasks.schedule": "django_q",
-    "starlette.background.BackgroundTask": "background_tasks",
-}
-#: Options that the enqueueing calls of RQ, SAQ and arq take beside the arguments of the job.
-_OPTIONS: Final = {
-    "rq": frozenset(
-        (
-            "job_timeout", "result_ttl", "failure_ttl", "ttl", "depends_on", "job_id", "at_front", "meta",
-            "retry", "on_success", "on_failure", "on_stopped", "pipeline", "description", "repeat", "unique",
-        )
-    ),
-    "saq": frozenset(
-        ("timeout", "heartbeat", "retries", "ttl", "retry_delay", "retry_backoff", "scheduled", "key", "meta")
-    ),
-    "django_q": frozenset(
-        ("hook", "group", "save", "cached", "iter_cached", "sync", "broker", "q_options", "task_name", "timeout",
-         "schedule_type", "minutes", "repeats", "next_run", "name", "cron", "cluster", "ack_failure")
-    ),
-}  # fmt: skip
-#: The last name of a call that enqueues, by the library.
-CALLS: Final[Mapping[str, frozenset[str]]] = {
-    "core": frozenset(("perform_later",)),
-    "celery": frozenset(
-        ("delay", "apply_async", "delay_on_commit", "apply_async_on_commit", "send_task")
-    ),
-    "rq": frozenset(
-        ("delay", "enqueue", "enqueue_call", "enqueue_in", "enqueue_at", "enqueue_many", "enqueue_job")
-    ),
-    "django": frozenset(("enqueue", "aenqueue")),
-    "taskiq": frozenset(("kiq",)),
-    "dramatiq": frozenset(("send", "send_with_options")),
-    "huey": frozenset(("schedule",)),
-    "arq": frozenset(("enqueue_job",)),
-    "saq": frozenset(("enqueue", "apply")),
-    "procrastinate": frozenset(("defer", "defer_async", "batch_defer", "batch_defer_async")),
-    "apscheduler": frozenset(("add_job",)),
-    "django_q": frozenset(("async_task", "async_iter", "AsyncTask", "Iter", "Chain", "schedule")),
-    "background_tasks": frozenset(("add_task", "BackgroundTask")),
-    "oban": frozenset(("enqueue", "enqueue_many", "aenqueue")),
-}  # fmt: skip
+#: The libraries with methods of a job that enqueue it, and of queues that are given one, by the method.
+_VERBS: Final = names_by(lambda each: each.verbs)
+_WRAPPED: Final = names_by(lambda each: each.wrapping)
+_OF_QUEUES: Final = names_by(lambda each: each.of_queues)
+#: The library of what is called with the function of a job.
+BY_FUNCTION: Final = {path: each.name for each in EVERY.values() for path in each.functions}
 #: The last names of all calls that enqueue.
-VERBS: Final = frozenset(name for names in CALLS.values() for name in names)
+VERBS: Final = frozenset(name for each in EVERY.values() for name in each.calls)
 
 
 class Lookup(Protocol):
@@ -150,8 +78,8 @@ def _by_method(
     call: ast.Call, function: ast.Attribute, module: Module, project: Lookup
 ) -> Enqueue | None:
     verb = function.attr
-    libraries = {name for name, verbs in _VERBS.items() if verb in verbs}
-    wrapped = _WRAPPED.get(verb)
+    libraries = _VERBS.get(verb, ())
+    wrapped = next(iter(_WRAPPED.get(verb, ())), None)
     if not libraries and wrapped is None:
         return None
     named, options = _unwrapped(function.value, module)
@@ -177,7 +105,7 @@ def _by_method(
     if wrapped is None:
         args, kwargs = _plain(call)
         # `delay` of RQ takes the options of its queue beside the arguments of the job.
-        own = _OPTIONS["rq"] & (kwargs or {}).keys() if library == "rq" else ()
+        own = EVERY[library].options & (kwargs or {}).keys() if library == "rq" else ()
         options |= {name: (kwargs or {})[name] for name in own}
         kwargs = (
             None if kwargs is None else {name: kwargs[name] for name in kwargs if name not in own}
@@ -198,8 +126,11 @@ def given_to_a_queue(
     if module.origin(function) in BY_FUNCTION:
         return (BY_FUNCTION[module.origin(function)], call.args[0]) if call.args else None
     verb = function.attr if isinstance(function, ast.Attribute) else ""
-    libraries, skipped = _OF_QUEUES.get(verb, ((), 0))
-    if not isinstance(function, ast.Attribute) or len(call.args) <= skipped or not libraries:
+    libraries = _OF_QUEUES.get(verb, ())
+    if not isinstance(function, ast.Attribute) or not libraries:
+        return None
+    skipped = EVERY[libraries[0]].of_queues[verb]
+    if len(call.args) <= skipped:
         return None
     library = library_named(project.type_of(module, function.value))
     is_open = verb not in ("apply", "enqueue") and not library
@@ -218,17 +149,17 @@ def _by_queue(
     if found is None or module.origin(function) in BY_FUNCTION:
         return None
     library, named = found
-    skipped = _OF_QUEUES[function.attr][1]
+    skipped = EVERY[library].of_queues[function.attr]
     text = constant(named)
     job = project.job_named(text) if isinstance(text, str) else project.job_at(module, named)
-    if library in ("apscheduler", "celery") or function.attr == "enqueue_call":
+    if function.attr in ("add_job", "send_task", "enqueue_call"):
         given = unpacked(call, module)
         args = _listed(given.pop("args", None))
         kwargs = _mapped(given.pop("kwargs", None))
         return Enqueue(call, module, library, function.attr, job, named, args, kwargs, given)
     given = keywords(call)
     args = _positional(call.args[skipped + 1 :])
-    own = _OPTIONS.get(library, frozenset())
+    own = EVERY[library].options
     options = {name: value for name, value in given.items() if name in own or name[:1] == "_"}
     options |= {"at": call.args[0]} if skipped else {}
     kwargs = {name: value for name, value in given.items() if name not in options}
@@ -245,7 +176,7 @@ def _by_call(call: ast.Call, module: Module, project: Lookup) -> Enqueue | None:
         text = constant(named)
         job = project.job_named(text) if isinstance(text, str) else project.job_at(module, named)
         given = keywords(call)
-        own = _OPTIONS.get(library, ())
+        own = EVERY[library].options
         options = {name: given.pop(name) for name in [*given] if name in own}
         args = _positional(call.args[1:])
         verb = "async_task" if library == "django_q" else "BackgroundTask"

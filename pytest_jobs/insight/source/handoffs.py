@@ -7,32 +7,18 @@ happens is counted, so that nobody takes jobs that were not found for jobs that 
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from ...bridges.libraries.known import EVERY, library_named
 from ...harness.records.home import is_of_tests
 from ...harness.records.texts import counted
-from .dependencies import TITLES, Requirements, required, required_libraries
-from .enqueues import CALLS
-from .jobs import library_named
+from .dependencies import Requirements, required, required_libraries
 from .module import Module
 from .project import Project
 
-#: The last name of a decorator that makes a job, by the library.
-_DECORATORS: Final[Mapping[str, frozenset[str]]] = {
-    "core": frozenset(("job",)),
-    "celery": frozenset(("task", "shared_task")),
-    "django": frozenset(("task",)),
-    "rq": frozenset(("job",)),
-    "dramatiq": frozenset(("actor",)),
-    "huey": frozenset(("task", "db_task", "periodic_task", "db_periodic_task", "context_task")),
-    "taskiq": frozenset(("task",)),
-    "procrastinate": frozenset(("task", "periodic")),
-    "apscheduler": frozenset(("scheduled_job",)),
-    "oban": frozenset(("job", "worker")),
-}
 #: How many files a line names.
 _NAMED: Final = 5
 
@@ -118,7 +104,7 @@ def handoffs(project: Project, requirements: Requirements | None = None) -> Hand
     jobs = [job for job in project.jobs if not is_of_tests(Path(job.module.shown))]
     known = {job.library for job in jobs} | {one.job.bridge for one in project.without_text}
     found.unseen = [
-        Unseen(TITLES[library], decorators[library], calls[library])
+        Unseen(EVERY[library].title, decorators[library], calls[library])
         for library in sorted(libraries - known)
         if decorators[library] or not jobs
     ]
@@ -131,9 +117,7 @@ def _decorated(module: Module, libraries: Collection[str]) -> Iterator[str]:
             _last_name(one.func if isinstance(one, ast.Call) else one)
             for one in thing.decorator_list
         }
-        library = next(
-            (one for one in sorted(libraries) if names & _DECORATORS.get(one, frozenset())), ""
-        )
+        library = next((one for one in sorted(libraries) if names & EVERY[one].decorating), "")
         if library:
             yield library
 
@@ -141,7 +125,7 @@ def _decorated(module: Module, libraries: Collection[str]) -> Iterator[str]:
 def _calls(module: Module, libraries: Collection[str]) -> Iterator[tuple[ast.Call, str]]:
     for call in module.calls:
         name = _last_name(call.func)
-        library = next((one for one in sorted(libraries) if name in CALLS.get(one, ())), "")
+        library = next((one for one in sorted(libraries) if name in EVERY[one].calls), "")
         if library:
             yield call, library
 

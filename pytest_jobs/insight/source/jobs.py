@@ -3,48 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from ...bridges.libraries.known import EVERY, library_named
 from .module import Function, Module
 
-#: Decorators that make a job of a function or of a class, by their origin.
-_DECORATORS: Final[Mapping[str, str]] = {
-    "pytest_jobs.job": "core",
-    "celery.shared_task": "celery",
-    "celery.task": "celery",
-    "celery.app.shared_task": "celery",
-    "celery.decorators.task": "celery",
-    "django.tasks.task": "django",
-    "django_tasks.task": "django",
-    "rq.decorators.job": "rq",
-    "django_rq.job": "rq",
-    "django_rq.decorators.job": "rq",
-    "dramatiq.actor": "dramatiq",
-    "huey.contrib.djhuey.task": "huey",
-    "huey.contrib.djhuey.db_task": "huey",
-    "huey.contrib.djhuey.periodic_task": "huey",
-    "huey.contrib.djhuey.db_periodic_task": "huey",
-    "oban.job": "oban",
-    "oban.worker": "oban",
-    "taskiq.async_shared_broker.task": "taskiq",
-}
-#: Decorators that are methods of an application, a broker or a scheduler.
-_METHODS: Final[Mapping[str, frozenset[str]]] = {
-    "celery": frozenset(("task",)),
-    "taskiq": frozenset(("task",)),
-    "huey": frozenset(("task", "periodic_task", "context_task")),
-    "procrastinate": frozenset(("task", "periodic")),
-    "apscheduler": frozenset(("scheduled_job",)),
-    "rq": frozenset(("job",)),
-}
-#: Base classes of jobs, by their origin, and the method that is the body.
-_BASES: Final[Mapping[str, tuple[str, str]]] = {
-    "pytest_jobs.Job": ("core", "perform"),
-    "celery.Task": ("celery", "run"),
-    "celery.app.task.Task": ("celery", "run"),
-}
+#: The libraries of decorators and of base classes, by their dotted names.
+_DECORATORS: Final = {path: each.name for each in EVERY.values() for path in each.decorators}
+_BASES: Final = {path: each for each in EVERY.values() for path in each.bases}
 #: Method names of worker classes that a decorator makes.
 _WORKER_BODY: Final = "process"
 #: The name of the options that a call unpacks from elsewhere.
@@ -129,12 +97,8 @@ def _decorated(
     if library == "taskiq" and isinstance(decorator, ast.Call) and decorator.args:
         options["task_name"] = decorator.args[0]
     first = function.args.args[0].arg if function.args.args else ""
-    is_bound = (
-        (library == "celery" and (is_true(options.get("bind")) or first == "self"))
-        or (library == "django" and is_true(options.get("takes_context")))
-        or (library == "procrastinate" and is_true(options.get("pass_context")))
-        or (library == "huey" and is_true(options.get("context")))
-    )
+    is_bound = is_true(options.get(EVERY[library].context_option))
+    is_bound = is_bound or (library == "celery" and first == "self")
     return DeclaredJob(
         f"{module.name}.{name}", library, module, function, decorator, None, options, is_bound
     )
@@ -143,10 +107,8 @@ def _decorated(
 def _of_class(
     name: str, cls: ast.ClassDef, module: Module, project: Lookup
 ) -> Iterator[DeclaredJob]:
-    found = next(
-        (_BASES[base] for base in project.bases(module, cls) if base in _BASES), ("", _WORKER_BODY)
-    )
-    library, method = found
+    base = next((_BASES[base] for base in project.bases(module, cls) if base in _BASES), None)
+    library, method = ("", _WORKER_BODY) if base is None else (base.name, base.body)
     options = {}
     for decorator in cls.decorator_list:
         if _DECORATORS.get(module.origin(_called(decorator))) == "oban":
@@ -231,7 +193,7 @@ def _library_of(decorator: ast.expr, module: Module, project: Lookup) -> str:
     library = _DECORATORS.get(module.origin(called), "")
     if library or not isinstance(called, ast.Attribute):
         return library
-    candidates = [name for name, methods in _METHODS.items() if called.attr in methods]
+    candidates = [name for name, each in EVERY.items() if called.attr in each.methods]
     if not candidates:
         return ""
     made_by = library_named(project.constructor(module, called.value))
@@ -239,36 +201,6 @@ def _library_of(decorator: ast.expr, module: Module, project: Lookup) -> str:
         return made_by if made_by in candidates else ""
     is_foreign = project.is_of_others(module, called.value)
     return "" if is_foreign else project.only_library(*candidates)
-
-
-#: The ends of the names by which applications import background tasks.
-_BACKGROUND: Final = (".background", ".BackgroundTask", ".BackgroundTasks")
-
-
-def library_named(origin: str) -> str:
-    """Return the job library that a dotted name belongs to."""
-    top = origin.partition(".")[0]
-    for name in ("taskiq", "django_rq", "flask_rq2", "django_q"):
-        if top.startswith(name):
-            return {"django_rq": "rq", "flask_rq2": "rq"}.get(name, name)
-    known = (
-        "celery",
-        "rq",
-        "huey",
-        "dramatiq",
-        "arq",
-        "procrastinate",
-        "apscheduler",
-        "saq",
-        "oban",
-    )
-    if top in known:
-        return top
-    if top in ("fastapi", "starlette") and origin.endswith(_BACKGROUND):
-        return "background_tasks"
-    return {"pytest_jobs": "core", "django_tasks": "django"}.get(
-        top, "django" if origin.startswith("django.tasks") else ""
-    )
 
 
 def keywords(call: ast.Call) -> dict[str, ast.expr]:

@@ -12,8 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from ...bridges.libraries.known import EVERY, library_named
 from .enqueues import Enqueue, enqueues, given_to_a_queue
-from .jobs import UNKNOWN, DeclaredJob, declared_jobs, library_named, unpacked
+from .jobs import UNKNOWN, DeclaredJob, declared_jobs, unpacked
 from .module import Function, Module, first_line
 from .receivers import Place
 from .running import RegisteredJob, Running
@@ -22,32 +23,13 @@ from .tree import Tree
 #: How a file declares or enqueues jobs, whatever the library is. Most files of a project have none of these
 #: words, and are parsed only when a name leads to them.
 _DECLARES: Final = re.compile(
-    r"\b(?:pytest_jobs|celery|rq|django_rq|dramatiq|huey|taskiq\w*|procrastinate|arq|saq|oban|apscheduler|"
-    r"BackgroundTasks?|django_q|django_tasks|django\.tasks|shared_task|WorkerSettings|async_task|def perform)\b|"
+    rf"\b(?:{'|'.join(each.origins or each.name for each in EVERY.values())}|"
+    r"BackgroundTasks?|shared_task|WorkerSettings|async_task|def perform)\b|"
     r"(?i:beat_?schedule)|RQ_QUEUES|^TASKS\b|"
     # Whatever stands before: a project may have a decorator of its own around that of its library.
     r"^\s*@(?:\w+\.)*(?:(?:shared_|db_)?task|actor|\w*periodic\w*|\w*job|worker)\b",
     re.MULTILINE,
 )
-#: The words by which the jobs of a library are enqueued, for files that do not name the library.
-_ENQUEUES: Final = {
-    "core": r"perform_later|perform_all_later|\.new\(",
-    "celery": r"\.delay\b|apply_async|send_task|delay_on_commit|\.si?\(|\.signature\(",
-    "django": r"\.a?enqueue\b|\.using\(",
-    "taskiq": r"\.kiq\(|\.kicker\(|schedule_by_",
-    "rq": r"\.enqueue|\.delay\b",
-    # A task of Huey is enqueued by a plain call.
-    "huey": r"\btasks?\b|\.schedule\(",
-    "dramatiq": r"\.send\b|\.send_with_options|\.message",
-    "arq": r"enqueue_job",
-    "procrastinate": r"\.defer|\.configure\(",
-    "apscheduler": r"add_job|scheduled_job|\.start\(",
-    "django_q": r"async_task|schedule\(",
-    "saq": r"\.enqueue\(|\.apply\(",
-    "oban": r"\.enqueue|\.new\(",
-}
-#: The libraries that make a job of any function.
-_OF_FUNCTIONS: Final = ("rq", "apscheduler", "django_q", "background_tasks")
 _IMPORTS: Final = re.compile(r"^\s*(?:from|import)\s+([\w.]+)", re.MULTILINE)
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 _MODEL_BASES: Final = (
@@ -412,7 +394,7 @@ class Project:
             given = given_to_a_queue(call, module, self)
             if given is None and call.args and self._is_cron_of_rq(module, call):
                 given = "rq", call.args[0]
-            if given is None or given[0] not in _OF_FUNCTIONS:
+            if given is None or not EVERY[given[0]].takes_functions:
                 continue
             library, named = given
             text = named.value if isinstance(named, ast.Constant) else None
@@ -438,8 +420,10 @@ class Project:
 def _words_in(texts: Iterable[str]) -> Callable[[str], bool]:
     """Return what says whether a file has to do with the job libraries that some files import."""
     libraries = {library_named(name) for text in texts for name in _IMPORTS.findall(text)} - {""}
-    verbs = [_ENQUEUES[name] for name in sorted(libraries) if name in _ENQUEUES]
-    enqueues = re.compile("|".join(verbs) or r"(?!)")
+    words = [
+        word for name in sorted(libraries) for word in (*EVERY[name].words, *EVERY[name].enqueueing)
+    ]
+    enqueues = re.compile(rf"\b(?:{'|'.join(words)})\b" if words else r"(?!)")
     return lambda text: bool(_DECLARES.search(text) or enqueues.search(text))
 
 

@@ -459,6 +459,8 @@ _PHRASES: Final = """
     every last day of the month at 3am, every first monday of the month at 9am, every month on the 1st at 3am,
     every month on day 2 at 10:00, every quarter, every fortnight, at 16:30
 """
+#: The longest schedule: cronsim takes a second for a line of a thousand ranges.
+_LONGEST = 1000
 _ZONE = re.compile(r"[A-Z][A-Za-z_]+(?:/[A-Za-z0-9_+\-]+)+|UTC|GMT|Z")
 
 
@@ -472,6 +474,11 @@ def read_schedule(text: str, zone: ZoneInfo) -> Timing:
     Raises:
         ScheduleError: when it cannot be understood, with the nearest text that can.
     """
+    if len(text) > _LONGEST:
+        raise ScheduleError(
+            f"{text[:20]!r}... has {len(text):,} characters, and {_LONGEST:,} are enough to name each minute, "
+            "hour, day, month and weekday"
+        )
     try:
         return _read(text, zone)
     except ScheduleError as error:

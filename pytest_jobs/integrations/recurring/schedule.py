@@ -20,6 +20,7 @@ from .zones import find_zone
 
 #: More than a year of one task that fires each minute.
 _MOST_FIRINGS = 1_000_000
+_MOST_YEARS = 100
 _SETTING = re.compile(r"""([A-Za-z_]\w*)\s*=\s*["']?(.*?)["']?""")
 
 
@@ -91,13 +92,17 @@ class Schedule:
             Pairs of an instant and a task, in order; at the same instant in the order of the tasks.
 
         Raises:
-            ScheduleError: when there are more than a million.
+            ScheduleError: when there are more than a million, or more than a hundred years are asked for.
         """
+        if until_ns - after_ns > _MOST_YEARS * 366 * 86_400 * 10**9:
+            raise ScheduleError(
+                f"The firings of more than {_MOST_YEARS} years are asked for: ask for a shorter time."
+            )
         found: FoundDays = {}
         firings: list[tuple[int, RecurringTask]] = []
         for task in self.tasks.values():
-            # Twice as many, since the first days may lie before the time that is asked for.
-            instants = task.timing.between(after_ns, until_ns, found, 2 * _MOST_FIRINGS)
+            most = _MOST_FIRINGS + 1 - len(firings)
+            instants = task.timing.between(after_ns, until_ns, found, most)
             firings += [(ns, task) for ns in instants]
             if len(firings) > _MOST_FIRINGS:
                 raise ScheduleError(

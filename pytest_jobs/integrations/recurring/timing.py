@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
@@ -83,6 +83,7 @@ class CronLine:
         return list(takewhile(lambda day: day <= last, found))
 
 
+@lru_cache(maxsize=1000)
 def _values(line: str, span: timedelta) -> list[int]:
     """Return when a line fires in the first `span` of a day, in seconds."""
     end = _SOME_DAY + span
@@ -142,7 +143,7 @@ class Timing:
             after_ns: the instant before, itself left out.
             until_ns: the last instant.
             found: keeps days, for other timings of the same call.
-            most: stop after so many instants of a line.
+            most: return no more than this of a line.
         """
         if self.interval:
             step = self.interval * _SECOND_NS
@@ -156,18 +157,20 @@ class Timing:
             if key not in found:
                 found[key] = line.days(first, last)
             days = [day for day in found[key] if (day - _FIRST_SUNDAY).days // length % step == 0]
-            instants.update(islice(self._instants(line, days), most))
-        return sorted(ns for ns in instants if after_ns < ns <= until_ns)
+            within = (ns for ns in self._instants(line, days) if after_ns < ns <= until_ns)
+            instants.update(islice(within, most))
+        return sorted(instants)
 
     def _instants(self, line: CronLine, days: list[date]) -> Iterator[int]:
         nanoseconds = [second * _SECOND_NS for second in line.seconds]
         for day in days:
-            midnight = datetime(day.year, day.month, day.day, tzinfo=self.timezone)
-            if midnight.utcoffset() == (midnight + _DAY).utcoffset():
-                start_ns = to_ns(midnight, "midnight")
-                yield from [start_ns + ns for ns in nanoseconds]
+            start_ns = _start_of(day, self.timezone)
+            if start_ns is None:
+                yield from self._where_the_clocks_change(
+                    line, datetime.combine(day, datetime.min.time())
+                )
             else:
-                yield from self._where_the_clocks_change(line, midnight.replace(tzinfo=None))
+                yield from [start_ns + ns for ns in nanoseconds]
 
     def _where_the_clocks_change(self, line: CronLine, midnight: datetime) -> Iterator[int]:
         """Follow Debian's cron: a skipped time fires late, and a time that comes twice fires once."""
@@ -184,6 +187,15 @@ class Timing:
                 while not _exists(once):
                     once += _MINUTE
                 yield to_ns(once, "time")
+
+
+@lru_cache(maxsize=10_000)
+def _start_of(day: date, timezone: ZoneInfo) -> int | None:
+    """Return the midnight at which a day begins; None if the clocks change on it."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=timezone)
+    if midnight.utcoffset() != (midnight + _DAY).utcoffset():
+        return None
+    return to_ns(midnight, "midnight")
 
 
 def _exists(local: datetime) -> bool:

@@ -51,8 +51,14 @@ def read_yaml(text: str, source: str, refusal: type[JobsError]) -> Any:
 
     try:
         return yaml.load(text, Loader)  # noqa: S506 - it is a SafeLoader
-    except yaml.YAMLError as error:
+    except refusal:
+        raise
+    except (yaml.YAMLError, ValueError) as error:
         raise refusal(f"{source} is not a YAML: {error}") from None
+    except RecursionError:
+        raise refusal(
+            f"{source} is nested too deeply: write lists and mappings that a person can read."
+        ) from None
 
 
 def read_documents(text: str, source: str) -> list[Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from ...errors import LintSettingsError
+from ...harness.records.texts import counted
+from ...insight.baseline import compare
 from ...insight.coverage.coverage import JobCoverage, job_coverage
-from ...insight.coverage.output import as_json, as_xml, summary, table
+from ...insight.coverage.output import as_json, summary, table
 from ...insight.lint.basis.settings import read_settings
 from ..settings.options import CoverageOptions
 from .importing import importing
@@ -38,6 +41,13 @@ class CoveragePlugin:
         #: Known when the session has ended.
         self.coverage: JobCoverage | None = None
         self._unwritten: list[str] = []
+        self._deselected = 0
+        #: What was not seen and is not in the baseline, and what is said of that file.
+        self._new: list[str] = []
+        self._said = ""
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        self._deselected += len(items)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -49,35 +59,46 @@ class CoveragePlugin:
         self.coverage = coverage = job_coverage(
             self._recording.seen, root, self._settings, self._importing.running
         )
-        for name, path in self._options.reports:
+        for _, path in self._options.reports:
             if path is not None:
-                text = as_xml(coverage) if name == "xml" else as_json(coverage)
                 try:
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_text(text, "utf-8")
+                    path.write_text(as_json(coverage), "utf-8")
                 except OSError as error:
                     self._unwritten.append(f"{path} could not be written: {error.strerror}.")
-        if (self._unwritten or self._is_too_low(coverage)) and session.exitstatus in (
+        if self._options.baseline is not None:
+            self._compare(coverage, self._options.baseline)
+        is_bad = self._unwritten or self._new or self._too_low(coverage)
+        if is_bad and session.exitstatus in (
             pytest.ExitCode.OK,
             pytest.ExitCode.NO_TESTS_COLLECTED,
         ):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _compare(self, coverage: JobCoverage, path: Path) -> None:
+        """Compare what is missing with the baseline, where all tests have run."""
+        config = self._config
+        if config.option.keyword or any("::" in one or one.endswith(".py") for one in config.args):
+            self._said = f"Not compared with the baseline {path}: only some of the tests have run."
+            return
+        try:
+            gaps = [gap for job in coverage.jobs for gap in job.gaps()]
+            self._new, self._said = compare(path, gaps)
+        except OSError as error:
+            self._unwritten.append(f"The baseline {path} cannot be used: {error.strerror}.")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write what is missing."""
         coverage = self.coverage
         if coverage is None:
             return
-        too_low = self._is_too_low(coverage)
-        terminalreporter.section("job coverage", red=too_low, green=not too_low)
+        too_low = self._too_low(coverage)
+        is_bad = bool(too_low or self._new)
+        terminalreporter.section("job coverage", red=is_bad, green=not is_bad)
         for line in self._lines(coverage):
             terminalreporter.line(line)
-        if too_low:
-            options = self._options
-            terminalreporter.line(
-                f"Job coverage is {coverage.percent:.1f} %, below {options.where}={options.fail_under:g}.",
-                red=True,
-            )
+        for line in filter(None, [*(f"New: {one}" for one in self._new), too_low]):
+            terminalreporter.line(line, red=True)
 
     def _lines(self, coverage: JobCoverage) -> Iterator[str]:
         formats = {name for name, _ in self._options.reports}
@@ -85,7 +106,9 @@ class CoveragePlugin:
             yield from table(coverage, everything="term-all" in formats)
         yield from summary(coverage)
         yield from coverage.handoffs.lines()
-        yield from filter(None, [self._unperformed.hint()])
+        if self._deselected:
+            yield f"{counted(self._deselected, 'test')} did not run: deselected."
+        yield from filter(None, [self._unperformed.hint(), self._said])
         for shown, why in coverage.unreadable:
             yield f"{shown} was not read: {why}."
         for name, path in self._options.reports:
@@ -93,5 +116,13 @@ class CoveragePlugin:
                 yield f"{name}: {path}"
         yield from self._unwritten
 
-    def _is_too_low(self, coverage: JobCoverage) -> bool:
-        return coverage.percent < self._options.fail_under
+    def _too_low(self, coverage: JobCoverage) -> str:
+        """Return why coverage does not suffice; empty if it does."""
+        options, unseen = self._options, coverage.handoffs.unseen
+        wanted = f"{options.where}={options.fail_under:g}"
+        if coverage.percent < options.fail_under:
+            return f"Job coverage is {coverage.percent:.1f} %, below {wanted}."
+        if unseen and options.fail_under:
+            titles = " and ".join(one.title for one in unseen)
+            return f"Job coverage of {titles} is not known, so nobody can say that it reaches {wanted}."
+        return ""

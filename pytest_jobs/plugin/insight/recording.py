@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import pickle
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from ...insight.seen.session import SeenSession
 if TYPE_CHECKING:
     from ...exploration.report.audience import Audience
     from ...harness.jobs import Jobs
+    from ...insight.seen.recorder import Target
 
 #: Where a worker of pytest-xdist puts what it saw.
 _KEY = "pytest_jobs_seen"
@@ -34,12 +36,24 @@ class Recording:
         """What was seen until now."""
         return self._recorder.session
 
-    def write_arguments(self) -> None:
-        """Have the arguments of jobs written too, for those who show them."""
-        self._recorder.with_arguments = True
+    def draw(self, draw: Callable[[Target, Sequence[Any]], dict[str, Any] | None]) -> None:
+        """Have arguments, errors and the maps of checks written too, for those who show them.
+
+        Args:
+            draw: returns the map of a check in plain values.
+        """
+        self._recorder.with_arguments, self._recorder.draw = True, draw
 
     def pytest_jobs_opened(self, jobs: Jobs, nodeid: str) -> None:
         self._recorder.opened(jobs, nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        self._recorder.begins(getattr(item, "obj", None))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        self._recorder.begins(None)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -59,14 +73,14 @@ class Recording:
         """Send what was seen to the controller."""
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
-            output[_KEY] = self.seen.to_dict()
+            output[_KEY] = pickle.dumps(self.seen)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Add what a worker of pytest-xdist saw."""
         found = getattr(node, "workeroutput", {}).get(_KEY)
         if found is not None:
-            self.seen.add(SeenSession.from_dict(found))
+            self.seen.add(pickle.loads(found))  # noqa: S301  from a worker of our own
 
 
 def recording(config: pytest.Config, audience: Audience) -> Recording:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+import shlex
+import subprocess
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ...errors import LintSettingsError
 from ...exploration.report.mapped import exploration_map
+from ...harness.records.texts import counted
 from ...insight.coverage.coverage import JobCoverage, job_coverage
 from ...insight.lint.basis.settings import read_settings
-from ...insight.lint.linter import lint
-from ...insight.report.covered import coverage_table
 from ...insight.report.data import ReportData
-from ...insight.report.filling import shown_tests, simulated_runs
+from ...insight.report.filling import schedules, shown_maps, shown_tests
 from ...insight.report.making import page
 from ..settings.options import session_options
 from .covering import CoveragePlugin
@@ -28,10 +31,7 @@ from .recording import recording
 if TYPE_CHECKING:
     from ...exploration.histories.exploration import Exploration
     from ...exploration.report.audience import Audience
-    from ...harness.records.targets import Target
-
-#: Where a worker of pytest-xdist puts its maps.
-_KEY = "pytest_jobs_maps"
+    from ...insight.seen.recorder import Target
 
 
 class Reporting:
@@ -44,67 +44,82 @@ class Reporting:
     def __init__(self, config: pytest.Config, path: Path, audience: Audience) -> None:
         self._config = config
         self._path = path
-        self._audience = audience
         self._recording = recording(config, audience)
         self._importing = importing(config)
-        self._recording.write_arguments()
+        self._recording.draw(self._map)
+        self._began = perf_counter()
         try:
             self._settings, _ = read_settings(config.rootpath)
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None
-        self._maps: list[dict[str, Any]] = []
         #: What is said at the end about the page; empty until then.
         self._ending = ""
-        audience.when_checked.append(self._checked)
 
-    def _checked(self, target: Target, explorations: Sequence[Exploration]) -> None:
-        drawn = exploration_map(target.name, explorations, root=self._config.rootpath)
-        if drawn is not None:
-            self._maps.append({**drawn, "nodeid": self._audience.nodeid})
+    def _map(self, target: Target, explorations: Sequence[Exploration]) -> dict[str, Any] | None:
+        return exploration_map(target.name, explorations, root=self._config.rootpath)
 
     # What the recording and the lint send and count at the end has come by then.
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the page; a worker of pytest-xdist sends its maps to the controller."""
-        output = getattr(self._config, "workeroutput", None)
-        if output is not None:
-            output[_KEY] = self._maps
-        elif not self._config.getoption("collectonly"):
-            try:
-                self._path.write_text(page(self._data()), "utf-8")
-            except OSError as error:
-                # It could be written at the start; the disk is full, say.
-                self._ending = f"no jobs report: {self._path} cannot be written: {error.strerror}"
-                if session.exitstatus == pytest.ExitCode.OK:
-                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            else:
-                self._ending = f"jobs report: {self._path}"
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """Add the maps of a worker of pytest-xdist."""
-        self._maps += getattr(node, "workeroutput", {}).get(_KEY, ())
+        """Write the page; the controller of pytest-xdist writes it for all workers."""
+        if hasattr(self._config, "workeroutput") or self._config.getoption("collectonly"):
+            return
+        try:
+            self._path.write_text(page(self._data(session)), "utf-8")
+        except OSError as error:
+            # It could be written at the start; the disk is full, say.
+            self._ending = f"no jobs report: {self._path} cannot be written: {error.strerror}"
+            if session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        else:
+            self._ending = f"jobs report: {self._path}"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say where the page is."""
         if self._ending:
             terminalreporter.write_sep("-", self._ending)
 
-    def _data(self) -> ReportData:
+    def _data(self, session: pytest.Session) -> ReportData:
         seen = self._recording.seen
+        repeats = session_options(self._config).attack == "crash"
+        shown = shown_tests(seen.tests, first_runs=repeats)
         return ReportData(
             self._config.rootpath.name,
-            shown_tests(seen.tests, first_runs=session_options(self._config).attack == "crash"),
-            tuple(simulated_runs(seen.tests)),
-            coverage_table(self._coverage()),
-            self._maps,
+            shown,
+            schedules(seen.tests, shown),
+            self._coverage(),
+            shown_maps(seen.tests),
             self._findings(),
-            (
-                f"pytest-jobs {version('pytest-jobs')}",
-                f"pytest {pytest.__version__}",
-                f"Python {platform.python_version()}",
-            ),
+            tuple(self._about(session)),
         )
+
+    def _about(self, session: pytest.Session) -> Iterator[str]:
+        """Yield which session it was."""
+        yield f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        yield shlex.join(["pytest", *self._config.invocation_params.args])
+        seconds = perf_counter() - self._began
+        tests, failed = counted(session.testscollected, "test"), session.testsfailed
+        yield f"{tests}, {failed} failed, in {seconds:.0f} s"
+        jobs = sum(
+            one.origin == "enqueue" for test in self._recording.seen.tests for one in test.records
+        )
+        yield f"{jobs:,} {'job' if jobs == 1 else 'jobs'} enqueued"
+        command = ["git", "log", "-1", "--format=commit %h of %cs"]
+        try:
+            found = subprocess.run(  # noqa: S603
+                command,
+                cwd=self._config.rootpath,
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            pass  # Without git nobody knows the commit.
+        else:
+            yield from filter(None, [found.stdout.strip()])
+        yield f"pytest-jobs {version('pytest-jobs')}"
+        yield f"pytest {pytest.__version__}, Python {platform.python_version()}"
 
     def _coverage(self) -> JobCoverage:
         """Return what --jobs-cov has computed, or else compute it."""
@@ -117,12 +132,8 @@ class Reporting:
             self._importing.running,
         )
 
-    def _findings(self) -> list[dict[str, Any]]:
-        """Return the findings of --jobs-lint, or else those in the source alone."""
+    def _findings(self) -> list[dict[str, Any]] | None:
+        """Return the findings of --jobs-lint; None without that option."""
         plugin = self._config.pluginmanager.get_plugin("pytest_jobs_lint")
         found = plugin.findings if isinstance(plugin, LintPlugin) else None
-        if found is None:
-            root = self._config.rootpath
-            running = self._importing.running
-            found = lint([root], self._settings, base=root, running=running)
-        return [one._asdict() for one in found.found]
+        return None if found is None else [one._asdict() for one in found.found]

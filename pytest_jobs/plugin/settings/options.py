@@ -53,6 +53,8 @@ class CoverageOptions(NamedTuple):
     where: str
     #: Pairs of a format and a file; no file for the terminal.
     reports: tuple[tuple[str, Path | None], ...]
+    #: The file of what is known not to be seen; None for none.
+    baseline: Path | None = None
 
 
 class JobOptions(NamedTuple):
@@ -367,7 +369,6 @@ def _annotates(config: pytest.Config) -> bool:
 _FORMATS: Final = {
     "term": None,
     "term-all": None,
-    "xml": "job-coverage.xml",
     "json": "job-coverage.json",
 }
 
@@ -380,8 +381,9 @@ def _coverage(config: pytest.Config) -> CoverageOptions | None:
     """
     given, where = _given(config, "cov-fail-under")
     reports, reported = _given(config, "cov-report")
+    baseline = _file(config, "cov-baseline")
     if not _is_on(config, "cov"):
-        for one in (where, reported):
+        for one in (where, reported, baseline.where if baseline else ""):
             if one.startswith("--"):
                 raise pytest.UsageError(
                     f"{one} says what becomes of job coverage, and this run does not measure it: add --jobs-cov."
@@ -399,12 +401,12 @@ def _coverage(config: pytest.Config) -> CoverageOptions | None:
         name, _, file = text.partition(":")
         if name not in _FORMATS or (file and _FORMATS[name] is None):
             raise pytest.UsageError(
-                f"{reported} is {text!r}; valid are term, term-all, xml:FILE and json:FILE."
+                f"{reported} is {text!r}; valid are term, term-all and json:FILE."
             )
         directory = config.invocation_params.dir if is_flag else _beside_ini_file(config)
         default = _FORMATS[name]
         found.append((name, None if default is None else directory / (file or default)))
-    return CoverageOptions(fail_under, where, tuple(found))
+    return CoverageOptions(fail_under, where, tuple(found), baseline and baseline.path)
 
 
 def _file(config: pytest.Config, name: str) -> NamedFile | None:

@@ -26,10 +26,7 @@ from pytest_jobs.bridges.apscheduler.bridge import APSchedulerBridge
 from pytest_jobs.bridges.opening import bridges_to
 from pytest_jobs.errors import (
     ApplicationError,
-    BridgeError,
     CriterionError,
-    JobsWarning,
-    UnknownVersionError,
 )
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -351,35 +348,11 @@ def test_schedulers_are_as_they_were_after_the_harness(scheduler):
     assert [job.args for job in scheduler.get_jobs()] == [(1,)]
 
 
-def test_a_bridge_is_installed_once_at_a_time(jobs):
-    (bridge,) = jobs.bridges
-    with pytest.raises(BridgeError, match=r"The apscheduler bridge to .* is installed already"):
-        bridge.install(jobs.ledger, float)
-
-
 def test_what_is_not_a_scheduler_is_refused(scheduler):
     with pytest.raises(ApplicationError, match="is not a scheduler of apscheduler"):
         APSchedulerBridge([Database()])
     (made,) = bridges_to([scheduler])
     assert isinstance(made, APSchedulerBridge)
-
-
-def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(monkeypatch):
-    monkeypatch.setattr("apscheduler.version", "3.99.0")
-    with pytest.warns(
-        JobsWarning, match=r"apscheduler 3\.99\.0 is newer than what pytest-jobs was tested with"
-    ):
-        assert APSchedulerBridge().version == "3.99.0"
-
-
-def test_a_version_without_a_seam_is_refused(monkeypatch):
-    monkeypatch.setattr("apscheduler.version", "3.9.0")
-    monkeypatch.delattr("apscheduler.schedulers.base.BaseScheduler._real_add_job")
-    with pytest.raises(
-        UnknownVersionError,
-        match=r"apscheduler 3\.9\.0 has no apscheduler\.schedulers\.base\.BaseScheduler\._real_add",
-    ):
-        APSchedulerBridge()
 
 
 def test_a_job_of_before_the_harness_comes_in_it_and_is_as_it_was(open_over, scheduler):

@@ -1,7 +1,6 @@
 """Every way to enqueue a job of arq ends in a record, and nothing else."""
 
 import asyncio
-import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +9,7 @@ pytest.importorskip("arq")
 
 from arq import create_pool
 from arq.connections import RedisSettings
-from arq.jobs import JobStatus, SerializationError, serialize_job
+from arq.jobs import JobStatus, serialize_job
 from arq.utils import timestamp_ms
 from redis.exceptions import ResponseError
 
@@ -106,26 +105,6 @@ def test_jobs_that_are_enqueued_together_are_all_recorded(jobs, client):
     asyncio.run(send())
 
     assert sorted(record.args[0] for record in jobs.enqueued) == list(range(20))
-
-
-def test_jobs_from_threads_are_recorded(jobs, client):
-    def send(n):
-        asyncio.run(client.enqueue_job("add", n))
-
-    threads = [threading.Thread(target=send, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(record.args[0] for record in jobs.enqueued) == list(range(8))
-
-
-def test_arguments_that_cannot_be_pickled_are_refused(jobs, client, run):
-    with pytest.raises(SerializationError, match='unable to serialize job "add"'):
-        run(client.enqueue_job("add", lambda: None))
-
-    assert jobs.enqueued == []
 
 
 def test_a_job_with_the_id_of_another_is_kept_out(jobs, client, run):

@@ -1,7 +1,6 @@
 """A job goes through arq's worker: hooks, context, timeouts, results."""
 
 import asyncio
-import pickle
 from datetime import timedelta
 
 import pytest
@@ -185,18 +184,6 @@ def test_a_result_that_is_not_kept_is_not_found(open_over, settings, client, run
         assert jobs.performed[0].result == 1
         with pytest.raises(ResultNotFound):
             run(job.result())
-
-
-def test_a_job_works_on_a_copy_of_its_arguments(open_over, settings, client, run):
-    async def change(ctx, items):
-        items.append("changed")
-
-    with open_over(settings(func(change, name="change"))) as jobs:
-        run(client.enqueue_job("change", ["a"]))
-        jobs.drain()
-
-        assert pickle.loads(jobs.enqueued[0].payload)["a"] == (["a"],)
-        assert jobs.enqueued[0].args == (["a"],)
 
 
 def test_the_worker_of_the_queue_performs_a_job(open_over, settings, client, run):

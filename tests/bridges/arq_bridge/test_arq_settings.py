@@ -7,7 +7,6 @@ import pytest
 
 pytest.importorskip("arq")
 
-import arq.worker
 from arq import cron, func
 from arq.connections import ArqRedis
 
@@ -18,10 +17,7 @@ from pytest_jobs.bridges.opening import bridges_to
 from pytest_jobs.errors import (
     AmbiguousJobError,
     ApplicationError,
-    BridgeError,
     CriterionError,
-    JobsWarning,
-    UnknownVersionError,
 )
 
 
@@ -123,25 +119,3 @@ def test_the_library_is_restored(open_over, settings):
         assert dict(vars(ArqRedis)) != before
 
     assert dict(vars(ArqRedis)) == before
-
-
-def test_two_bridges_are_not_installed_twice(open_over, settings):
-    with open_over(settings(add)) as jobs, pytest.raises(BridgeError, match="installed already"):
-        jobs.bridges[0].install(jobs.ledger, lambda: 0.0)
-
-
-def test_a_version_without_a_seam_is_refused(monkeypatch):
-    monkeypatch.setattr(sys.modules[ArqBridge.__module__], "VERSION", "0.29.1")
-    monkeypatch.delattr(arq.worker.Worker, "run_job")
-
-    with pytest.raises(
-        UnknownVersionError, match=r"arq 0\.29\.1 has no arq\.worker\.Worker\.run_job, "
-    ):
-        ArqBridge()
-
-
-def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(monkeypatch):
-    monkeypatch.setattr(sys.modules[ArqBridge.__module__], "VERSION", "0.99.0")
-
-    with pytest.warns(JobsWarning, match=r"arq 0\.99\.0 is newer than what pytest-jobs was tested"):
-        ArqBridge()

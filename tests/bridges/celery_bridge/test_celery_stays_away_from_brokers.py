@@ -9,7 +9,6 @@ from celery import Celery
 from packaging.requirements import Requirement
 
 from pytest_jobs.bridges.celery.bridge import CeleryBridge
-from pytest_jobs.errors import BridgeError, JobsWarning, UnknownVersionError
 from pytest_jobs.harness.jobs import Jobs
 
 
@@ -104,17 +103,6 @@ def test_eager_mode_that_is_turned_on_meanwhile_is_ignored_too(jobs, app, add):
     assert len(jobs.pending) == 1
 
 
-def test_a_bridge_is_installed_once(app):
-    bridge = CeleryBridge([app])
-
-    with (
-        Jobs([bridge]),
-        pytest.raises(BridgeError, match="the Celery app 'shop' is installed already"),
-        Jobs([bridge]),
-    ):
-        """Never get here."""
-
-
 @pytest.mark.parametrize("version", ["5.3.6", "5.5.0", "5.7.1rc1", "main"])
 def test_no_version_is_refused_that_has_the_seams(app, monkeypatch, version):
     monkeypatch.setattr("celery.__version__", version)
@@ -128,20 +116,3 @@ def test_installing_pytest_jobs_leaves_the_celery_of_a_project_alone(version):
     (requirement,) = project["project"]["optional-dependencies"]["celery"]
 
     assert version in Requirement(requirement).specifier
-
-
-def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(app, monkeypatch):
-    monkeypatch.setattr("celery.__version__", "5.8.0")
-    with pytest.warns(
-        JobsWarning, match="celery 5.8.0 is newer than what pytest-jobs was tested with"
-    ):
-        CeleryBridge([app])
-
-
-def test_a_version_without_a_seam_is_refused_by_the_name_of_the_seam(app, monkeypatch):
-    monkeypatch.setattr("celery.__version__", "5.9.0")
-    monkeypatch.delattr("celery.utils.time.random")
-    with pytest.raises(
-        UnknownVersionError, match=r"celery 5.9.0 has no celery.utils.time.random, "
-    ):
-        CeleryBridge([app])

@@ -141,17 +141,6 @@ def test_a_redelivery_performs_the_task_again_and_counts_as_an_attempt(jobs, tas
     assert (result.attempts, result.worker_ids) == (attempts, [WORKER_ID] * attempts)
 
 
-def test_each_delivery_has_arguments_of_its_own(jobs, tasks):
-    tasks.echo.enqueue([1])
-    record = jobs.pending[0]
-    first = jobs.perform(record).result
-    first["args"][0].append(2)
-    second = jobs.perform(jobs.redeliver(record)).result
-
-    assert second["args"] == [[1]]
-    assert record.args == ([1],)
-
-
 def test_a_killed_worker_leaves_the_task_running(jobs, tasks, heard):
     result = tasks.leave.enqueue()
     record = jobs.pending[0]

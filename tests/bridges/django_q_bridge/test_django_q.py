@@ -1,6 +1,6 @@
 """Tasks of Django-Q2 are recorded, whatever the broker, and go through the worker and the monitor of a cluster."""
 
-from threading import Lock, Thread
+from threading import Thread
 
 import pytest
 
@@ -193,13 +193,6 @@ def test_a_function_that_no_worker_finds_fails(jobs):
         "A worker of Django-Q2 imports the function from 'nowhere.at_all' and cannot. Enqueue a function at the "
         "top of a module, or its full path."
     )
-
-
-def test_an_argument_that_cannot_be_pickled_is_refused_at_the_enqueue(jobs):
-    with pytest.raises(TypeError, match="pickle"):
-        async_task(greet, Lock())
-
-    assert len(jobs.enqueued) == 0
 
 
 def test_a_package_that_was_changed_is_not_read(jobs):

@@ -34,7 +34,7 @@ from dramatiq.results import ResultFailure, ResultMissing, Results, ResultTimeou
 from dramatiq.results.backends import RedisBackend as RedisResults
 
 from pytest_jobs import assert_batched, assert_enqueued
-from pytest_jobs.errors import BridgeError, NotPerformedError, RunningLoopError, UnknownJobError
+from pytest_jobs.errors import BridgeError, NotPerformedError, UnknownJobError
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -433,15 +433,6 @@ def test_a_coroutine_actor_runs_on_the_loop_of_the_test(jobs, broker, actor):
         return asyncio.get_running_loop()
 
     assert [asyncio.run(test())] == loops
-
-
-def test_a_synchronous_verb_refuses_a_coroutine_actor_inside_a_loop(jobs, coroutine_actor):
-    async def test():
-        coroutine_actor.send(7)
-        jobs.drain()
-
-    with pytest.raises(RunningLoopError, match=r"await jobs\.adrain"):
-        asyncio.run(test())
 
 
 def test_a_coroutine_actor_needs_the_middleware_that_runs_it(jobs, actor):

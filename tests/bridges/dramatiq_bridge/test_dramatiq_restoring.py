@@ -18,7 +18,7 @@ from dramatiq.results.backends import RedisBackend as RedisResults
 from pytest_jobs import open_jobs
 from pytest_jobs.bridges.dramatiq.bridge import DramatiqBridge
 from pytest_jobs.bridges.opening import bridges_to
-from pytest_jobs.errors import ApplicationError, BridgeError, JobsWarning, UnknownVersionError
+from pytest_jobs.errors import ApplicationError
 
 CLASSES = [Broker, RedisBroker, RateLimiterBackend, RedisLimits, ResultBackend, RedisResults]
 
@@ -63,27 +63,6 @@ def test_after_a_harness_the_library_connects_again(broker, actor, monkeypatch):
     assert tried != []
 
 
-def test_a_bridge_is_installed_once_at_a_time(broker, ledger):
-    installed = DramatiqBridge([broker])
-    installed.install(ledger, draw)
-    with pytest.raises(BridgeError, match=r"The dramatiq bridge to .* is installed already"):
-        installed.install(ledger, draw)
-    installed.uninstall()
-    installed.install(ledger, draw)
-    installed.uninstall()
-
-
-def test_the_inner_of_two_harnesses_gets_the_messages(broker, actor, open_over):
-    work = actor(lambda: None, actor_name="work")
-    with open_over(broker) as outer:
-        work.send()
-        with open_over(broker) as inner:
-            work.send()
-            assert inner.drain() == {"performed": 1}
-
-        assert (len(outer.enqueued), len(inner.enqueued)) == (1, 1)
-
-
 def test_a_sandbox_has_records_and_results_of_its_own(make_broker, open_over, ledger):
     broker = make_broker(Results(backend=RedisResults(url="redis://localhost:1")))
     work = dramatiq.actor(lambda: 7, broker=broker, actor_name="work", store_results=True)
@@ -98,24 +77,6 @@ def test_a_sandbox_has_records_and_results_of_its_own(make_broker, open_over, le
 
         assert message.get_result(backend=backend) == 7
         assert (len(ledger.records), len(jobs.enqueued)) == (1, 1)
-
-
-def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(monkeypatch):
-    monkeypatch.setattr("dramatiq.__version__", "9.9.0")
-    with pytest.warns(
-        JobsWarning, match=r"dramatiq 9\.9\.0 is newer than what pytest-jobs was tested with"
-    ):
-        assert DramatiqBridge().version == "9.9.0"
-
-
-def test_a_version_without_a_seam_is_refused(monkeypatch):
-    monkeypatch.setattr("dramatiq.__version__", "1.16.0")
-    monkeypatch.delattr("dramatiq.worker._WorkerThread.process_message")
-    with pytest.raises(
-        UnknownVersionError,
-        match=r"dramatiq 1\.16\.0 has no dramatiq\.worker\._WorkerThread\.process_message, ",
-    ):
-        DramatiqBridge()
 
 
 def test_what_is_not_a_broker_is_refused(broker):

@@ -7,14 +7,10 @@ import pytest
 
 pytest.importorskip("oban")
 
-import oban as library
 from oban import worker
-from oban._query import Query
 from psycopg_pool import PoolClosed
 
 from pytest_jobs import assert_enqueued, open_jobs
-from pytest_jobs.bridges.oban.bridge import ObanBridge
-from pytest_jobs.errors import JobsWarning, UnknownVersionError
 
 
 @worker()
@@ -61,20 +57,3 @@ def test_without_a_harness_it_is_the_real_database(oban, run):
     # The pool was never opened.
     with pytest.raises(PoolClosed):
         run(oban.enqueue(Work.new()))
-
-
-def test_a_version_without_a_seam_is_refused(monkeypatch):
-    monkeypatch.setattr(library, "__version__", "0.99.1")
-    monkeypatch.delattr(Query, "insert_jobs")
-
-    with pytest.raises(
-        UnknownVersionError, match=r"oban 0\.99\.1 has no oban\._query\.Query\.insert_jobs, "
-    ):
-        ObanBridge()
-
-
-def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(monkeypatch):
-    monkeypatch.setattr(library, "__version__", "0.98.0")
-
-    with pytest.warns(JobsWarning, match=r"oban 0\.98\.0 is newer than what pytest-jobs"):
-        ObanBridge()

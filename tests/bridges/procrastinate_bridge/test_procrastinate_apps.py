@@ -12,7 +12,6 @@ from procrastinate import App
 from procrastinate.exceptions import AppNotOpen
 from procrastinate.manager import JobManager
 from procrastinate.testing import InMemoryConnector
-from procrastinate.worker import Worker
 
 from pytest_jobs import open_jobs
 from pytest_jobs.bridges.opening import bridges_to
@@ -22,8 +21,6 @@ from pytest_jobs.errors import (
     ApplicationError,
     BridgeError,
     CriterionError,
-    JobsWarning,
-    UnknownVersionError,
 )
 
 
@@ -117,21 +114,3 @@ def test_a_connector_that_a_test_puts_in_its_place_gets_no_job(app, jobs):
 def test_a_bridge_is_not_installed_twice(jobs):
     with pytest.raises(BridgeError, match="installed already"):
         jobs.bridges[0].install(jobs.ledger, lambda: 0.0)
-
-
-def test_a_version_without_a_seam_is_refused(monkeypatch):
-    monkeypatch.setattr(procrastinate, "__version__", "3.99.1")
-    monkeypatch.delattr(Worker, "_process_job")
-
-    with pytest.raises(
-        UnknownVersionError,
-        match=r"procrastinate 3\.99\.1 has no procrastinate\.worker\.Worker\._process_job, ",
-    ):
-        ProcrastinateBridge()
-
-
-def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(monkeypatch):
-    monkeypatch.setattr(procrastinate, "__version__", "3.98.0")
-
-    with pytest.warns(JobsWarning, match=r"procrastinate 3\.98\.0 is newer than what pytest-jobs"):
-        ProcrastinateBridge()

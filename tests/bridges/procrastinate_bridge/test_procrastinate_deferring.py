@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,17 +70,6 @@ def test_every_synchronous_way_makes_a_record(jobs, app, add):
     assert [record.kwargs["a"] for record in jobs.enqueued] == [1, 2, 3, 4, 5]
     assert jobs.enqueued[2].kwargs == {"a": 3, "b": 5}
     assert jobs.enqueued[3].queue == "other"
-
-
-def test_jobs_from_threads_are_recorded(jobs, add):
-    threads = [threading.Thread(target=add.defer, kwargs={"a": n}) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(record.kwargs["a"] for record in jobs.enqueued) == list(range(8))
-    assert len({record.job_id for record in jobs.enqueued}) == 8
 
 
 @pytest.mark.parametrize(

@@ -195,13 +195,6 @@ def test_a_result_that_cannot_be_pickled_is_kept_as_rq_keeps_it(jobs):
     assert job.return_value() == "Unserializable return value"
 
 
-def test_arguments_that_cannot_be_pickled_are_refused_at_the_enqueue(jobs):
-    with pytest.raises(Exception, match="lambda"):
-        queue.enqueue(greet, lambda: None)
-
-    assert len(jobs.enqueued) == 0
-
-
 def test_the_queue_has_nothing_of_the_stand_in_afterwards(bridge):
     from pytest_jobs.harness.jobs import Jobs
 

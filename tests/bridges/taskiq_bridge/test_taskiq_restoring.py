@@ -10,7 +10,6 @@ from packaging.requirements import Requirement
 pytest.importorskip("taskiq.receiver")
 pytest.importorskip("taskiq_redis")
 
-import taskiq
 from taskiq import InMemoryBroker, TaskiqMiddleware
 from taskiq.brokers.shared_broker import async_shared_broker
 from taskiq.kicker import AsyncKicker
@@ -23,10 +22,8 @@ from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge
 from pytest_jobs.errors import (
     ApplicationError,
     BridgeError,
-    JobsWarning,
     NoHarnessError,
     NotPerformedError,
-    UnknownVersionError,
 )
 
 
@@ -166,24 +163,6 @@ def test_installing_pytest_jobs_leaves_the_taskiq_of_a_project_alone(version):
     (requirement,) = project["project"]["optional-dependencies"]["taskiq"]
 
     assert version in Requirement(requirement).specifier
-
-
-def test_of_a_version_that_is_newer_than_those_tested_a_warning_says_so(monkeypatch):
-    monkeypatch.setattr("taskiq.__version__", "0.99.0")
-    with pytest.warns(
-        JobsWarning, match=r"taskiq 0\.99\.0 is newer than what pytest-jobs was tested with"
-    ):
-        assert TaskiqBridge().version == "0.99.0"
-
-
-def test_a_version_without_a_seam_is_refused(broker, monkeypatch):
-    monkeypatch.setattr(taskiq, "__version__", "0.14.0")
-    monkeypatch.delattr("taskiq.receiver.params_parser.parse_params")
-    with pytest.raises(
-        UnknownVersionError,
-        match=r"taskiq 0.14.0 has no taskiq.receiver.params_parser.parse_params, ",
-    ):
-        TaskiqBridge([broker])
 
 
 @pytest.mark.parametrize(

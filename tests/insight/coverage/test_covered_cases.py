@@ -181,12 +181,7 @@ def coverage_of(tmp_path, **files):
 def test_a_job_has_the_cases_that_it_declares(source, texts, tmp_path):
     [job] = coverage_of(tmp_path, app=source).jobs
 
-    assert [case.text for case in job.cases] == [
-        "enqueued",
-        "performed",
-        *texts,
-        "check_idempotent",
-    ]
+    assert [case.text for case in job.cases] == ["enqueued", "performed", "asserted", *texts]
 
 
 def test_rules_of_a_base_class_are_listed_once_with_that_class(tmp_path):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ET
 
 import pytest
 
 from pytest_jobs.insight.coverage.coverage import job_coverage
-from pytest_jobs.insight.coverage.output import as_json, as_xml, summary, table
+from pytest_jobs.insight.coverage.output import as_json, rows, summary, table
 from pytest_jobs.insight.lint.basis.settings import LintSettings
 from pytest_jobs.insight.seen.session import (
     SeenCheck,
     SeenDelivery,
     SeenFiring,
     SeenJob,
-    SeenPoint,
     SeenRecord,
     SeenSession,
     SeenTest,
@@ -64,16 +62,20 @@ class Project:
     def job(self, name="app.Pay", line=PAY, file=None, bridge="core"):
         return SeenJob(bridge, name, str(file or self.path / "app.py"), line)
 
-    def enqueued(self, job=None, origin="enqueue"):
+    def enqueued(self, job=None, origin="enqueue", place=("", 0)):
         sequence = len(self.test.records)
         record = SeenRecord(
             sequence, job or self.job(), "Pay()", None, origin, 1, 0, None, None, None, "taken"
         )
-        self.test.records.append(record)
+        self.test.records.append(record._replace(file=str(place[0]), line=place[1]))
         return sequence
 
-    def delivered(self, status, *errors, aftermath=()):
-        self.test.deliveries.append(delivery(self.enqueued(), status, *errors, aftermath=aftermath))
+    def delivered(self, status, *errors, aftermath=(), asserted=False):
+        one = delivery(self.enqueued(), status, *errors, aftermath=aftermath)
+        self.test.deliveries.append(one._replace(asserted=asserted))
+
+    def checked(self, *, is_whole=True, verdict=""):
+        self.test.checks.append(SeenCheck(self.job(), ["twice", "crash"], is_whole, 4, verdict))
 
     @property
     def coverage(self):
@@ -87,7 +89,7 @@ class Project:
 
 def delivery(record, status, *errors, aftermath=()):
     error = f"{errors[0]}: no" if errors else ""
-    return SeenDelivery(record, status, 0, 0, None, None, error, [*errors], [*aftermath], None, [])
+    return SeenDelivery(record, status, 0, 0, None, error, [*errors], [*aftermath])
 
 
 @pytest.fixture
@@ -167,15 +169,77 @@ def test_simulated_retries_show_rules_and_not_that_the_body_ran(project):
     assert project.seen["retry_on TimeoutError, OSError"] == 1
 
 
-def test_a_check_shows_histories_and_points(project):
-    points = [SeenPoint("line", "app.py", 24, "...")] * 4
-    project.test.checks.append(
-        SeenCheck(project.job(), "", ["twice", "crash", "late"], ["late"], 5, 5, points, [])
-    )
-    job = project.coverage.jobs[0]
+@pytest.mark.parametrize(
+    ("found", "safety"),
+    [
+        ({}, "explored at 4 points"),
+        ({"is_whole": False}, "partly, at 4 points"),
+        ({"verdict": "DUPLICATE"}, "DUPLICATE"),
+    ],
+)
+def test_a_check_counts_as_an_asserted_delivery_and_has_a_number_of_its_own(project, found, safety):
+    project.checked(**found)
+    pay, send = rows(project.coverage)
 
-    assert project.seen == {"performed": 1, "check_idempotent": 5}
-    assert (job.histories, job.points) == (["twice", "crash"], 4)
+    assert project.seen == {"performed": 1, "asserted": 1}
+    assert project.coverage.jobs[0].histories == ["twice", "crash"]
+    assert (pay.safety, send.safety) == (safety, "not explored")
+
+
+def test_a_delivery_is_asserted_when_the_assertions_that_follow_have_passed(project):
+    project.delivered("performed", asserted=True)
+    for outcome, expected in [("passed", 1), ("failed", 0), ("skipped", 0), ("", 0)]:
+        project.test.outcome = outcome
+        assert project.seen.get("asserted", 0) == expected
+
+    project.test.outcome = "passed"
+    project.test.deliveries[0] = project.test.deliveries[0]._replace(asserted=False)
+    assert "asserted" not in project.seen
+
+
+VIEWS = """\
+from app import Pay, Send
+from somewhere import wrapped
+
+def sell(order):
+    Pay.perform_later(
+        order.id,
+    )
+    Pay.set(wait=3).perform_later(order.id)
+
+def tell(job):
+    job.perform_later()
+    on_commit(lambda: wrapped(Send))
+"""
+
+
+def test_each_place_that_enqueues_is_seen_or_not(project):
+    views = project.path / "views.py"
+    views.write_text(VIEWS, "utf-8")
+    for line in (6, 6, 12):
+        # Where the source does not show an enqueue there was one, too.
+        project.enqueued(place=(views, line))
+    coverage = project.coverage
+    pay, _ = rows(coverage)
+
+    assert [(site.line, site.count) for site in coverage.jobs[0].sites] == [(5, 2), (8, 0), (12, 1)]
+    assert [(site.line, site.function) for site in coverage.open_sites] == [(11, "tell")]
+    assert pay.places == "2/3"
+    assert pay.missing[-1] == "enqueued at views.py:8"
+    assert "app.Pay: enqueued in views.py sell" in list(coverage.jobs[0].gaps())
+    assert list(summary(coverage))[-1] == (
+        "Places: 2 of 4 places that enqueue did so in a test. The job of 1 call is not known."
+    )
+
+
+def test_a_call_whose_job_the_text_does_not_say_is_known_when_a_test_makes_it(project):
+    views = project.path / "views.py"
+    views.write_text(VIEWS, "utf-8")
+    project.enqueued(project.job("app.Send", SEND), place=(views, 11))
+    coverage = project.coverage
+
+    assert coverage.open_sites == coverage.handoffs.unresolved == []
+    assert [str(site) for site in coverage.jobs[1].sites] == ["views.py:11"]
 
 
 def test_a_firing_shows_the_recurring_task_of_its_key(project):
@@ -212,16 +276,15 @@ def test_the_table_names_what_is_missing_in_80_columns(project):
     )
 
     assert list(table(project.coverage, everything=False)) == [
-        "job                             cases  missing",
-        "...send_receipt                   0/3  all: no harness saw it",
-        "app.Pay                          4/13  discard_on LookupError, retry_on",
-        "                                       TimeoutError, OSError, exhausted",
-        "                                       TimeoutError, OSError, retry_on",
-        "                                       ConnectionError, exhausted",
-        "                                       ConnectionError, after_discard keep,",
-        "                                       rescue_from ValueError, halted,",
-        "                                       check_idempotent",
-        "app.Send                          0/3  all: no harness saw it",
+        "job                                  delivery  places  safety",
+        "...send_receipt                           0/3       -  not explored",
+        "    not seen: all of it",
+        "app.Pay                                  4/13       -  not explored",
+        "    not seen: asserted, discard_on LookupError, retry_on TimeoutError, OSError,",
+        "    exhausted TimeoutError, OSError, retry_on ConnectionError, exhausted",
+        "    ConnectionError, after_discard keep, rescue_from ValueError, halted",
+        "app.Send                                  0/3       -  not explored",
+        "    not seen: all of it",
     ]
 
 
@@ -231,6 +294,7 @@ def test_the_summary_counts_and_says_what_does_not_count(project):
 
     assert list(summary(project.coverage)) == [
         "4 of 16 cases of 2 jobs were seen: 25.0 %.",
+        "Safety: checks explored 0 of 2 jobs.",
         "Not counted: 1 job of tests and of packages.",
     ]
 
@@ -251,28 +315,15 @@ def test_json_has_every_case_with_its_count(project):
     written = json.loads(as_json(project.coverage))
 
     assert (written["cases"], written["covered"]) == (16, 4)
-    assert written["jobs"][1] == {
-        "name": "app.Send",
-        "library": "core",
-        "file": "app.py",
-        "line": SEND,
-        "covered": 0,
-        "cases": [
-            {"kind": "enqueued", "text": "enqueued", "line": SEND, "count": 0},
-            {"kind": "performed", "text": "performed", "line": SEND, "count": 0},
-            {"kind": "explored", "text": "check_idempotent", "line": SEND, "count": 0},
-        ],
-        "histories": [],
-        "points": 0,
-    }
-
-
-def test_xml_is_that_of_cobertura_with_a_class_for_each_job(project):
-    project.delivered("performed")
-    root = ET.fromstring(as_xml(project.coverage))
-
-    assert (root.tag, root.get("line-rate")) == ("coverage", "0.25")
-    assert [one.get("name") for one in root.iter("class")] == ["app.Pay", "app.Send"]
-    hits = {one.get("name"): one.find("lines/line").get("hits") for one in root.iter("method")}
-    assert hits["after_perform note"] == "1"
-    assert hits["halted"] == "0"
+    job = written["jobs"][1]
+    assert (job["name"], job["file"], job["line"], job["verdict"]) == (
+        "app.Send",
+        "app.py",
+        SEND,
+        "",
+    )
+    assert [(case["text"], case["count"]) for case in job["cases"]] == [
+        ("enqueued", 0),
+        ("performed", 0),
+        ("asserted", 0),
+    ]

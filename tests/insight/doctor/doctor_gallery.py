@@ -16,7 +16,7 @@ from pytest_jobs.insight.doctor.project import reading
 
 SAID = Path(__file__).parent / "said"
 #: Libraries that have a bridge in these texts, whichever have one today.
-BRIDGED = ("background_tasks", "celery", "django", "taskiq")
+BRIDGED = ("background_tasks", "celery", "core", "django", "taskiq")
 #: What the others are called here, whatever their bridges will call them.
 TITLES = {
     "django_q": "Django Q2",
@@ -31,15 +31,15 @@ TITLES = {
 @contextlib.contextmanager
 def some_bridges() -> Iterator[None]:
     """Let these texts be the same when another library gets a bridge."""
-    libraries = reading.LIBRARIES
-    vars(reading)["LIBRARIES"] = {
-        name: replace(library, is_bridged=name in BRIDGED, title=TITLES.get(name, library.title))
+    libraries = reading.EVERY
+    vars(reading)["EVERY"] = type(libraries)(
+        (name, replace(library, is_bridged=name in BRIDGED, title=TITLES.get(name, library.title)))
         for name, library in libraries.items()
-    }
+    )
     try:
         yield
     finally:
-        vars(reading)["LIBRARIES"] = libraries
+        vars(reading)["EVERY"] = libraries
 
 
 def said_about(name: str, folder: Path, *arguments: str) -> str:

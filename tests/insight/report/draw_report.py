@@ -23,7 +23,7 @@ def draw():
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        page = browser.new_page(viewport={"width": 1080, "height": 1310})
+        page = browser.new_page(viewport={"width": 1080, "height": 1850})
         page.goto(path.as_uri())
         page.locator("summary").filter(has_text="db.execute").click()
         page.screenshot(path=PICTURE)

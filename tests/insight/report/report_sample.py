@@ -1,13 +1,8 @@
 """A session of a shop, as data of the report."""
 
-from pytest_jobs.insight.report.data import (
-    Cell,
-    ReportData,
-    ShownAttempt,
-    ShownJob,
-    ShownTest,
-    Table,
-)
+from pytest_jobs.insight.coverage.cases import Case
+from pytest_jobs.insight.coverage.coverage import CoveredJob, JobCoverage, Site
+from pytest_jobs.insight.report.data import ReportData, Schedule, ShownAttempt, ShownJob, ShownTest
 
 DAY = 86_400.0
 
@@ -23,7 +18,7 @@ CHECKOUT = ShownTest(
             "celery",
             "default",
             0.0,
-            attempts=(ShownAttempt(1, 0.0, 0.0, "performed", seconds=0.004, order=1),),
+            attempts=(ShownAttempt(1, 0.0, 0.0, "performed", order=1),),
             outcome="performed",
             order=0,
         ),
@@ -36,13 +31,9 @@ CHECKOUT = ShownTest(
             0.0,
             parent=0,
             attempts=(
-                ShownAttempt(
-                    1, 0.0, 4.0, "retried", 3.0, (3.0, 3.6), "Timeout: no answer", 0.031, 5
-                ),
-                ShownAttempt(
-                    2, 7.0, 7.0, "retried", 18.0, (18.0, 20.0), "Timeout: no answer", 0.012, 8
-                ),
-                ShownAttempt(3, 25.0, 25.0, "performed", seconds=0.014, order=9),
+                ShownAttempt(1, 0.0, 4.0, "retried", 3.0, "Timeout: no answer", 5),
+                ShownAttempt(2, 7.0, 7.0, "retried", 18.0, "Timeout: no answer", 8),
+                ShownAttempt(3, 25.0, 25.0, "performed", order=9),
             ),
             outcome="performed",
             order=2,
@@ -55,7 +46,7 @@ CHECKOUT = ShownTest(
             "mail",
             0.0,
             parent=0,
-            attempts=(ShownAttempt(1, 0.0, 0.0, "performed", seconds=0.002, order=6),),
+            attempts=(ShownAttempt(1, 0.0, 0.0, "performed", order=6),),
             outcome="performed",
             order=3,
         ),
@@ -81,7 +72,13 @@ CHECKOUT = ShownTest(
             parent=1,
             attempts=(
                 ShownAttempt(
-                    1, 3700.0, 3700.0, "exhausted", error="CarrierError: <b>closed</b>", order=11
+                    1,
+                    3700.0,
+                    3700.0,
+                    "exhausted",
+                    error="CarrierError: <b>closed</b>",
+                    order=11,
+                    traceback='  File "shop.py", line 31, in ship\n    carrier.send(parcel)',
                 ),
             ),
             outcome="exhausted",
@@ -156,13 +153,15 @@ MAP = {
     "verdict": "DUPLICATE",
     "tone": "bad",
     "summary": "explored 31 of 31 histories at 9 points",
+    "semantics": "delivery: celery acknowledges this job before it runs; when it is killed, lost.",
+    "replay": 'pytest "tests/test_payments.py::test_charge_survives_redelivery" --jobs-replay=c1:crash@13',
     "files": [
         {
             "name": "shop.py",
             "lines": [
                 {
                     "number": 10,
-                    "text": "@app.task(acks_late=True)",
+                    "text": "@app.task",
                     "tone": "quiet",
                     "state": "",
                     "stories": [],
@@ -218,34 +217,50 @@ MAP = {
             ],
         }
     ],
-    "elsewhere": [{"title": "overlap: DUPLICATE", "tone": "bad", "text": STORY}],
+    "elsewhere": [
+        {
+            "title": "overlap: DUPLICATE",
+            "about": "A second delivery ran whole while the first was under way.",
+            "tone": "bad",
+            "text": STORY,
+        }
+    ],
 }
 
-COVERAGE = Table(
-    ("job", "enqueued", "performed", "retried", "given up", "idempotency"),
-    (
-        (
+COVERAGE = JobCoverage(
+    [
+        CoveredJob(
             "shop.charge",
-            (
-                Cell("3 tests", "ok"),
-                Cell("3 tests", "ok"),
-                Cell("1 of 2 rules", "bad"),
-                Cell("never", "bad"),
-                Cell("6 histories, 9 points", "ok"),
-            ),
+            "celery",
+            "shop.py",
+            11,
+            [
+                Case("enqueued", "enqueued", 11, count=3),
+                Case("performed", "performed", 11, count=3),
+                Case("asserted", "asserted", 11, count=2),
+                Case("retried", "autoretry_for Timeout", 10),
+            ],
+            sites=[
+                Site("shop.py", 5, 5, "place_order", 3),
+                Site("billing.py", 40, 42, "collect"),
+            ],
+            histories=["twice", "crash"],
+            points=9,
+            is_explored=True,
+            verdict="DUPLICATE",
         ),
-        (
-            "shop.remind",
-            (
-                Cell("1 test", "ok"),
-                Cell("never", "bad"),
-                Cell("no rule"),
-                Cell("no rule"),
-                Cell("never", "bad"),
-            ),
+        CoveredJob(
+            "shop.send_receipt",
+            "celery",
+            "shop.py",
+            18,
+            [
+                Case("enqueued", "enqueued", 18, count=1),
+                Case("performed", "performed", 18, count=1),
+            ],
         ),
-    ),
-    "1 of 2 jobs is performed by a test.",
+        CoveredJob("shop.remind", "celery", "shop.py", 24, [Case("performed", "performed", 24)]),
+    ]
 )
 
 FINDINGS = (
@@ -266,9 +281,15 @@ FINDINGS = (
 SESSION = ReportData(
     "shop",
     (CHECKOUT, SIGN_UP, QUIET),
-    (),
+    [Schedule(["shop.charge"], (3.0, 18.0), "performed")],
     COVERAGE,
     (MAP,),
     FINDINGS,
-    ("pytest-jobs 0.1.0", "Python 3.12", "3 tests"),
+    (
+        "2026-03-01 09:01 UTC",
+        "pytest --jobs-report=jobs.html",
+        "3 tests, 1 failed, in 4 s",
+        "commit 3f2a9c1 of 2026-02-28",
+        "pytest-jobs 0.1.0",
+    ),
 )

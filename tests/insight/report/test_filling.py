@@ -5,7 +5,8 @@ from dataclasses import replace
 from pytest_jobs import job, retry_on
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.harness.jobs import Jobs
-from pytest_jobs.insight.report.filling import shown_tests, simulated_runs
+from pytest_jobs.insight.report.data import Schedule
+from pytest_jobs.insight.report.filling import schedules, shown_tests
 from pytest_jobs.insight.report.lanes import timeline
 from pytest_jobs.insight.seen.recorder import Recorder
 
@@ -107,19 +108,62 @@ def test_what_a_job_enqueues_comes_after_it_began_and_before_what_began_later():
     )
 
 
-def test_the_time_of_a_running_clock_is_no_step_of_the_axis():
+def test_time_that_passes_before_the_clock_first_moves_is_no_part_of_the_axis():
     [test] = seen(
-        lambda jobs: [charge.perform_later(7, error=True), jobs.drain(raise_errors=False)]
+        lambda jobs: [
+            charge.perform_later(7, error=True),
+            charge.perform_later(8, error=True),
+            jobs.drain(raise_errors=False),
+        ]
     )
-    drifting = [
-        one._replace(
-            began_ns=one.began_ns + 2_000_000 * number, ended_ns=one.ended_ns + 2_500_000 * number
-        )
-        for number, one in enumerate(test.deliveries)
+    began = test.records[0].enqueued_ns
+    late = 340_000_000
+
+    def slower(ns):
+        """Return a time as it is on a machine that needs 340 ms for the second job."""
+        return ns if ns is None or ns <= began else ns + late
+
+    records = [
+        one._replace(enqueued_ns=slower(one.enqueued_ns + number), due_ns=slower(one.due_ns))
+        for number, one in enumerate(test.records)
     ]
-    [shown] = shown_tests([replace(test, deliveries=drifting)])
+    deliveries = [
+        one._replace(began_ns=slower(one.began_ns + 1), ended_ns=slower(one.ended_ns + 1))
+        for one in test.deliveries
+    ]
+    [shown] = shown_tests(
+        [replace(test, records=records, deliveries=deliveries, froze_ns=began + late)]
+    )
 
     assert {label for _, label in timeline(shown).ticks} == {"+0s", "+3s", "+6s"}
+
+
+def test_a_clock_that_runs_and_two_jobs_that_wait_equally_long_are_due_at_one_instant():
+    def body(jobs):
+        for wait in (3, 3, 60):
+            receipt.set(wait=wait).perform_later(wait)
+        jobs.drain()
+
+    recorder = Recorder(with_arguments=True)
+    with Jobs([ReferenceBridge()]) as jobs:
+        recorder.opened(jobs, "test_it")
+        body(jobs)
+    recorder.ended("test_it", "passed")
+    [test] = shown_tests(recorder.session.tests)
+
+    assert [one.due for one in test.jobs] == [3.0, 3.0, 60.0]
+    assert [one.attempts[0].at for one in test.jobs] == [3.0, 3.0, 60.0]
+
+
+def test_a_failed_attempt_has_the_lines_that_raised():
+    def body(jobs):
+        charge.perform_later(7, error=True)
+        jobs.perform_due()
+
+    [attempt] = shown(body).jobs[0].attempts
+
+    assert attempt.traceback.splitlines()[-1].strip() == 'raise TimeoutError("no answer")'
+    assert "pytest_jobs/harness" not in attempt.traceback
 
 
 def test_the_harness_of_the_session_has_a_name():
@@ -132,13 +176,25 @@ def test_a_test_without_jobs_is_not_shown():
     assert shown_tests(seen(lambda jobs: None)) == []
 
 
-def test_a_simulation_is_a_run_of_its_own():
-    tests = seen(lambda jobs: jobs.simulate_retries(charge, raising=TimeoutError))
-    [run] = simulated_runs(tests)
+def test_of_a_job_the_longest_schedule_counts_and_jobs_with_the_same_one_share_it():
+    def failing(jobs):
+        charge.perform_later(7, error=True)
+        jobs.perform_due()
 
-    assert run.outcome == "exhausted"
-    assert [(one.at, one.wait) for one in run.attempts] == [(0.0, 3.0), (3.0, 3.0), (6.0, None)]
-    assert shown_tests(tests) == []
+    def simulated(jobs):
+        jobs.simulate_retries(charge, raising=TimeoutError)
+
+    tests = [*seen(failing), *seen(simulated)]
+    shown = shown_tests(tests)
+    name = shown[0].jobs[0].name
+
+    assert schedules(tests[:1], shown) == [Schedule([name], (3.0,), "pending")]
+    assert schedules(tests, shown) == [Schedule([name], (3.0, 3.0), "exhausted")]
+    assert len(shown) == 1
+
+    other = replace(shown[0].jobs[0], name="other")
+    both = [replace(shown[0], jobs=(*shown[0].jobs, other))]
+    assert schedules([], both) == [Schedule(["other", name], (3.0,), "pending")]
 
 
 def test_of_a_test_that_was_repeated_the_first_run_is_shown_where_that_is_asked_for():

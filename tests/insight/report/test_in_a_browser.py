@@ -9,7 +9,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from report_sample import CHECKOUT, MAP, SESSION
+from report_sample import CHECKOUT, MAP, SESSION, SIGN_UP
 
 from pytest_jobs.insight.report.data import ReportData, ShownAttempt, ShownJob, ShownTest
 from pytest_jobs.insight.report.making import page as made_page
@@ -42,7 +42,7 @@ def opened(browser, tmp_path):
     """Return a function that opens the page of a session; an error of its script fails the test."""
     contexts, errors, requests = [], [], []
 
-    def opened(data=SESSION, viewport=WIDE, **options):
+    def opened(data=SESSION, viewport=WIDE, place="", **options):
         path = tmp_path / "jobs.html"
         path.write_text(made_page(data), "utf-8")
         context = browser.new_context(viewport=viewport, **options)
@@ -52,7 +52,7 @@ def opened(browser, tmp_path):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text))
         page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
+        page.goto(path.as_uri() + place)
         return page
 
     yield opened
@@ -140,6 +140,36 @@ def test_a_click_on_a_job_lists_its_steps(opened):
     ]
 
 
+def test_a_click_on_a_job_that_failed_shows_where_it_raised(opened):
+    page = opened()
+    page.get_by_text("ship(7").first.click()
+
+    assert "carrier.send(parcel)" in page.locator(".steps:visible pre").inner_text()
+
+
+def test_an_address_with_the_id_of_a_test_opens_it_in_its_group(opened):
+    tests = [replace(SIGN_UP, nodeid=f"test_a.py::test_it[{number} b]") for number in range(9)]
+    page = opened(ReportData("shop", tests), place="#test_a.py::test_it[7 b]")
+
+    assert page.locator("details.group[open]").count() == 1
+    row = page.locator("details.test[open]").nth(1)
+    assert row.locator(".nodeid").inner_text() == "test_a.py::test_it[7 b]"
+    assert row.locator(".lane").count() == 1
+
+    page.locator("#find").fill("it[3")
+    assert page.locator("details.test:visible").count() == 1
+    page.locator("#find").fill("nothing")
+    assert not page.locator("details.group").is_visible()
+
+
+def test_a_button_copies_the_line_that_replays_a_failure(opened):
+    page = opened(permissions=["clipboard-read", "clipboard-write"])
+    page.locator(".copy").click()
+
+    page.get_by_text("Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == MAP["replay"]
+
+
 def test_everything_can_be_done_by_the_keyboard(opened):
     page = opened()
     page.keyboard.press("Tab")
@@ -149,11 +179,15 @@ def test_everything_can_be_done_by_the_keyboard(opened):
 
     tab_to(page, "tests/test_checkout.py")
     page.keyboard.press("Enter")
+    assert "test_checkout.py" in page.evaluate("location.hash")
+    tab_to(page, "tests/test_checkout.py")
+    page.keyboard.press("Enter")
     assert page.locator("details.test[open]").count() == 2
     page.keyboard.press("Enter")
     tab_to(page, "charge(7")
     page.keyboard.press("Space")
     assert page.locator(".steps:visible li").count() == 4
+    page.reload()
     tab_to(page, "14")
     page.keyboard.press("Enter")
     assert page.locator("details.line[open]").count() == 1
@@ -263,7 +297,7 @@ def test_paper_shows_what_a_click_would_and_the_screen_is_as_before(opened):
     assert not page.locator("nav").is_visible()
     assert colour(page) == "rgb(255, 255, 255)"
     page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert page.locator("details[open]:not(.map)").count() == 1
+    assert page.locator("details[open]:not(.map, .group)").count() == 1
 
 
 def test_a_page_without_jobs_says_so(opened):

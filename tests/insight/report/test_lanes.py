@@ -127,7 +127,23 @@ def test_the_steps_of_a_job_are_sentences():
 def test_a_row_in_plain_values_leaves_out_what_it_does_not_have():
     first, *_ = timeline(CHECKOUT).to_dict()["lanes"]
 
-    assert first["about"] == "#0 · celery · default"
+    assert first["about"] == "#0 · celery · queue default"
     assert [tone for *_, tone in first["attempts"]] == ["ok"]
     assert "depth" not in first
     assert "due" not in first
+
+
+def test_a_traceback_is_written_once_however_many_jobs_have_it():
+    attempt = ShownAttempt(1, 0.0, 0.0, "failed", error="OSError: no", order=9, traceback="in pay")
+    drawn_ = drawn(*(a_job(number, 0.0, attempt) for number in range(3))).to_dict()
+
+    assert drawn_["tracebacks"] == ["in pay"]
+    assert [lane["steps"][1] for lane in drawn_["lanes"]] == [
+        ["+0s: attempt 1: failed: OSError: no", 0]
+    ] * 3
+
+
+def test_of_thousands_of_children_a_few_have_a_line_in_the_row_of_their_parent():
+    parent, *_ = drawn(a_job(0), *(a_job(number, parent=0) for number in range(1, 5_000))).lanes
+
+    assert len(parent.children) == 24

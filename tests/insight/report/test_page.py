@@ -5,12 +5,15 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from report_sample import CHECKOUT, COVERAGE, MAP, QUIET, SESSION, SIGN_UP
 
 import pytest_jobs.insight.report
-from pytest_jobs.insight.report.data import ReportData, ShownAttempt, ShownRun, Table
+from pytest_jobs.insight.coverage.coverage import JobCoverage
+from pytest_jobs.insight.coverage.output import COLUMNS
+from pytest_jobs.insight.report.data import ReportData, Schedule, ShownTest
 from pytest_jobs.insight.report.making import page
 
 VOID = {
@@ -98,7 +101,9 @@ def test_nothing_comes_from_elsewhere(whole):
 
 def test_ids_are_unique_and_links_lead_somewhere(whole):
     ids = [attributes["id"] for _, attributes in whole.elements if "id" in attributes]
-    targets = {attributes["href"][1:] for _, attributes in whole.elements if "href" in attributes}
+    targets = {
+        unquote(attributes["href"][1:]) for _, attributes in whole.elements if "href" in attributes
+    }
 
     assert len(ids) == len(set(ids))
     assert targets <= set(ids)
@@ -107,33 +112,88 @@ def test_ids_are_unique_and_links_lead_somewhere(whole):
 def test_every_section_is_named_and_linked(whole):
     sections = [one["id"] for one in whole.all("section")]
 
-    assert sections == ["timelines", "maps", "coverage", "retries", "jobs", "lint"]
-    assert [one["href"] for one in whole.all("a")][1:] == [f"#{one}" for one in sections]
+    assert sections == ["summary", "maps", "timelines", "coverage", "retries", "lint"]
+    assert [one["href"] for one in whole.all("a")][1:6] == [f"#{one}" for one in sections[1:]]
+
+
+def test_the_summary_says_what_is_wrong_first_and_links_to_it(whole):
+    begin = whole.text.index("Summary 1 of")
+    said = whole.text[begin : whole.text.index("Checks: killed")]
+
+    assert said.split(" ", 1)[1].strip() == (
+        f"1 of 3 tests with jobs failed: {CHECKOUT.nodeid} "
+        "1 of 1 check found that a job is not safe: DUPLICATE shop.charge "
+        f"1 job failed in green tests: members.export in {QUIET.nodeid} "
+        "1 of 3 jobs were seen in no test: shop.remind "
+        "5 of 7 cases of 3 jobs were seen: 71.4 %. Safety: checks explored 1 of 3 jobs, and found 1 of them not "
+        "safe to deliver twice. Places: 1 of 2 places that enqueue did so in a test. each job "
+        "2 findings of the lint: lint"
+    )
+
+
+def test_a_test_and_a_check_have_an_address_of_their_own():
+    twice = [replace(CHECKOUT, nodeid="test_a.py::test_it[a b]") for _ in range(2)]
+    details = Page(page(ReportData("shop", twice, maps=(MAP,)))).all("details")
+    ids = [one["id"] for one in details if "id" in one]
+
+    assert ids == [
+        "check_shop.charge",
+        "test_a.py::test_it[a_b]",
+        "test_a.py::test_it[a_b]#2",
+    ]
+
+
+def test_tests_that_failed_come_first_and_those_of_a_function_are_one_group():
+    def a_test(name, outcome="passed", jobs=()):
+        return ShownTest(f"test_a.py::{name}", outcome, "", jobs)
+
+    tests = [
+        a_test("test_green"),
+        a_test("test_lost", jobs=QUIET.jobs),
+        *(
+            a_test(f"test_many[{number}]", "failed" if number == 3 else "passed")
+            for number in range(9)
+        ),
+    ]
+    parsed = Page(page(ReportData("shop", tests)))
+    shown = [one["id"] for one in parsed.all("details") if one.get("class") == "test"]
+
+    assert shown[0] == "test_a.py::test_many[3]"
+    assert shown[9:] == ["test_a.py::test_lost", "test_a.py::test_green"]
+    assert [one["class"] for one in parsed.all("details")].count("group") == 1
+    assert "test_a.py::test_many1 failed, 8 passed" in parsed.text
 
 
 def test_a_test_has_its_name_its_counts_and_its_rows(whole):
     assert CHECKOUT.nodeid in whole.text
-    assert "5 jobs · 2 retries · 1h 1m 40s" in whole.text
-    assert [len(test["lanes"]) for test in whole.data] == [5, 1, 3]
+    assert "1 exhausted · 2 retried · 1 pending · 5 jobs · 1h 1m 40s" in whole.text
+    assert [len(test["lanes"]) for test in whole.data] == [5, 3, 1]
     assert [one["data-kinds"] for one in whole.all("details") if "data-kinds" in one] == [
-        "failed retried lost pending",
-        "",
+        "retried pending lost failed",
         "lost",
+        "",
     ]
 
 
 def test_a_sign_is_never_without_a_word(whole):
     tests = [one for one in whole.all("svg") if one.get("role") == "img"]
 
-    assert [one["aria-label"] for one in tests[:3]] == ["failed", "passed", "passed"]
-    for word in ("DUPLICATE", "safe", "not tried", "never", "exhausted"):
+    assert [one["aria-label"] for one in tests] == [
+        *["something is wrong"] * 3,
+        "failed",
+        "passed",
+        "passed",
+    ]
+    for word in ("DUPLICATE", "safe", "not tried", "not explored", "exhausted"):
         assert word in whole.text
 
 
 def test_a_line_of_a_map_has_its_story(whole):
     assert "killed before line 14: DUPLICATE charges" in whole.text
     assert "worker killed here, before line 14" in whole.text
-    assert "overlap: DUPLICATE" in whole.text
+    assert "overlap: DUPLICATE A second delivery ran whole" in whole.text
+    assert "when it is killed, lost." in whole.text
+    assert "--jobs-replay=c1:crash@13" in whole.text
 
 
 def test_of_many_maps_those_of_safe_jobs_are_closed():
@@ -147,18 +207,21 @@ def test_of_many_maps_those_of_safe_jobs_are_closed():
     ]
 
 
-def test_coverage_rankings_and_lint_are_tables_and_lists(whole):
-    assert "1 of 2 rules" in whole.text
-    assert "1 of 2 jobs is performed by a test." in whole.text
-    assert "31.0 ms" in whole.text
+def test_coverage_is_the_table_of_the_terminal_and_only_what_a_check_found_is_red(whole):
+    text = page(SESSION)
+    table = text[text.index("<tbody>") : text.index("</tbody>")]
+
+    for name in (*COLUMNS, "not seen"):
+        assert f'<th scope="col">{name}</th>' in text
+    assert "autoretry_for Timeout, enqueued at billing.py:40" in whole.text
+    assert re.findall(r'class="sign (\w+)"', table) == ["bad", "ok"]
     assert "shop/tasks.py:42" in whole.text
-    assert len(whole.all("table")) == 3
 
 
-def test_a_curve_says_in_words_what_it_draws(whole):
-    [curve] = [one for one in whole.all("svg") if one.get("class") == "curve"]
-
-    assert curve["aria-label"] == "2 waits, 21s in all: 3s, 18s"
+def test_a_schedule_of_retries_is_a_sentence(whole):
+    assert "2 waits, 21s in all: 3s, 18s" in whole.text
+    many = Page(page(ReportData("shop", schedules=[Schedule(["pay"], range(1, 26), "failed")])))
+    assert "25 waits, 5m 25s in all: 1s, 2s, 3s, 4s, 5s, 6s, 7s, 8s and 17 more" in many.text
 
 
 EVIL = "</script><script>alert(1)</script><!--\"'&\u2028\ud800"
@@ -167,18 +230,20 @@ EVIL = "</script><script>alert(1)</script><!--\"'&\u2028\ud800"
 def test_hostile_text_stays_text():
     jobs = tuple(replace(job, name=EVIL, call=EVIL, queue=EVIL) for job in CHECKOUT.jobs)
     test = replace(CHECKOUT, nodeid=EVIL, jobs=jobs)
-    evil = {"title": EVIL, "tone": "bad", "text": EVIL}
+    evil = {"title": EVIL, "about": EVIL, "tone": "bad", "text": EVIL}
     line = {"number": 1, "text": EVIL, "tone": "bad", "state": EVIL, "stories": [evil]}
     hostile = {
         **MAP,
         "job": EVIL,
+        "semantics": EVIL,
+        "replay": EVIL,
         "files": [{"name": EVIL, "lines": [line]}],
         "elsewhere": [evil],
     }
     finding = {"rule": EVIL, "path": EVIL, "line": 1, "message": EVIL}
-    coverage = Table(COVERAGE.header, [(EVIL, COVERAGE.rows[0][1])], EVIL)
-    simulated = ShownRun(EVIL, (ShownAttempt(1, 0.0, 0.0, "retried", 3.0),), "retried")
-    text = page(ReportData(EVIL, (test,), (simulated,), coverage, (hostile,), (finding,), (EVIL,)))
+    coverage = JobCoverage([replace(COVERAGE.jobs[0], name=EVIL, verdict=EVIL)], [EVIL])
+    schedule = Schedule([EVIL], (3.0,), "retried")
+    text = page(ReportData(EVIL, (test,), (schedule,), coverage, (hostile,), (finding,), (EVIL,)))
     parsed = Page(text)
 
     assert "<script>alert" not in text
@@ -198,7 +263,7 @@ def test_a_session_without_jobs_says_so():
 def test_a_session_that_only_checks_has_its_maps_alone():
     parsed = Page(page(ReportData("shop", maps=(MAP,))))
 
-    assert [one["id"] for one in parsed.all("section")] == ["maps"]
+    assert [one["id"] for one in parsed.all("section")] == ["summary", "maps"]
 
 
 def test_a_test_that_was_repeated_says_so():
@@ -216,7 +281,7 @@ def test_a_thousand_tests_take_few_elements_each():
 def test_the_search_knows_the_test_and_its_jobs(whole):
     found = [one["data-find"] for one in whole.all("details") if "data-find" in one]
 
-    assert found[2] == f"{QUIET.nodeid.lower()} members.welcome members.sync members.export"
+    assert found[1] == f"{QUIET.nodeid.lower()} members.welcome members.sync members.export"
 
 
 def luminance(colour):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import time
+import pickle
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +13,6 @@ from pytest_jobs.errors import NotIdempotent
 from pytest_jobs.exploration.report.audience import Audience, audience
 from pytest_jobs.harness.jobs import Jobs
 from pytest_jobs.insight.seen.recorder import Recorder
-from pytest_jobs.insight.seen.session import SeenSession
 
 
 class Mail:
@@ -40,11 +38,6 @@ def welcome(user_id):
     mail.send(user_id)
 
 
-@job
-def nap():
-    time.sleep(3_600)
-
-
 rows = {}
 
 
@@ -57,7 +50,7 @@ def send(user_id):
 
 
 def session_of(body, *, nodeid="test_it", **options):
-    """Return what a recorder has seen of a function that ran in a harness, after a trip through JSON."""
+    """Return what a recorder has seen of a function that ran in a harness, as another process gets it."""
     recorder = Recorder(**options)
     reader = Audience(nodeid)
     reader.when_checked.append(recorder.checked)
@@ -69,7 +62,7 @@ def session_of(body, *, nodeid="test_it", **options):
     finally:
         audience.reset(token)
     recorder.ended(nodeid, "passed")
-    return SeenSession.from_dict(json.loads(json.dumps(recorder.session.to_dict())))
+    return pickle.loads(pickle.dumps(recorder.session))
 
 
 def seen(body, **options):
@@ -94,6 +87,25 @@ def test_a_record_has_its_place_its_times_and_its_parent():
     assert [first.state, second.state] == ["taken", "taken"]
 
 
+def test_a_record_has_its_line_and_a_delivery_whether_an_assertion_follows():
+    recorder = Recorder()
+    with Jobs([ReferenceBridge()]) as jobs:
+        recorder.opened(jobs, "test_it")
+        here = test_a_record_has_its_line_and_a_delivery_whether_an_assertion_follows
+        recorder.begins(here)
+        welcome.perform_later(7)
+        jobs.drain()
+        recorder.begins(None)
+        jobs.redeliver(jobs.enqueued[0])
+        jobs.drain()
+
+    [test] = recorder.session.tests
+    first, child, *_ = test.records
+    assert (first.file, first.line) == (__file__, here.__code__.co_firstlineno + 6)
+    assert child.line == welcome.__wrapped__.__code__.co_firstlineno + 2
+    assert [one.asserted for one in test.deliveries] == [True, True, False, False]
+
+
 def test_arguments_are_written_only_when_they_are_wanted():
     assert seen(lambda jobs: welcome.perform_later(7)).records[0].call == "welcome"
     assert seen(lambda jobs: welcome.perform_later(7), with_arguments=True).records[0].call == (
@@ -109,24 +121,22 @@ def test_a_delivery_has_its_wait_its_error_and_what_came_of_it():
 
     retried, exhausted = seen(body).deliveries
 
-    assert (retried.status, retried.wait_ns, retried.next) == ("retried", 3 * 10**9, 1)
+    assert (retried.status, retried.wait_ns) == ("retried", 3 * 10**9)
     assert retried.error == "TimeoutError: no answer"
     assert retried.error_classes == ["TimeoutError", "OSError", "Exception"]
     assert exhausted.status == "exhausted"
     assert round((exhausted.began_ns - retried.began_ns) / 10**9) == 3
 
 
-def test_a_delivery_knows_how_many_records_there_were_and_how_long_it_took_in_reality():
+def test_a_delivery_knows_how_many_records_there_were():
     def body(jobs):
         welcome.perform_later(1)
         welcome.perform_later(2)
-        nap.perform_later()
         jobs.drain()
 
     deliveries = seen(body).deliveries
 
-    assert [one.known for one in deliveries] == [3, 4, 5, 5, 5]
-    assert all(0 < one.seconds < 3_600 for one in deliveries)
+    assert [one.known for one in deliveries] == [2, 3, 4, 4]
 
 
 def test_a_retry_and_a_redelivery_keep_the_id_of_their_job():
@@ -158,12 +168,11 @@ def test_a_check_that_passes_has_its_histories_and_points():
 
     assert (check.job.name, check.job.line) == ("store", store.__code__.co_firstlineno)
     assert check.names[0] == "twice"
-    assert check.histories == check.planned > 2
-    assert any(text == "rows[user_id] = True" for *_, text in check.points)
-    assert check.failures == []
+    assert (check.is_whole, check.verdict) == (True, "")
+    assert check.points == 2
 
 
-def test_a_check_that_fails_names_the_point_of_each_failure():
+def test_a_check_that_fails_has_its_verdict():
     def world():
         with fake(mail, "send", lambda address: None) as sent:
             yield lambda: {"sent": sent.calls}
@@ -174,12 +183,7 @@ def test_a_check_that_fails_names_the_point_of_each_failure():
 
     [check] = seen(body).checks
 
-    assert (check.failures[0].history, check.failures[0].verdict) == ("twice", "DUPLICATE")
-    crashed = [one for one in check.failures if one.history == "crash"]
-    assert crashed
-    # An effect has the line that made it.
-    [line] = {(one.point.file, one.point.line) for one in crashed}
-    assert line == (__file__, send.__code__.co_firstlineno + 1)
+    assert check.verdict == "DUPLICATE"
 
 
 def test_a_firing_names_what_it_enqueued():

@@ -20,11 +20,11 @@ from servers import wait_until
 
 from pytest_jobs.core.foundation.settings import settings
 
-JOBS = 600
+JOBS = 250
 #: How many jobs wait in the middle until their process is killed.
-DOOMED = 10
+DOOMED = 5
 #: How many processes are killed whatever they are at, and how many workers.
-PROCESSES, WORKERS = 10, 4
+PROCESSES, WORKERS = 6, 3
 SEED = 20_261_125
 
 

@@ -1,6 +1,6 @@
 """What stands in for a service, or around it, in a test: its calls are effects.
 
-- `verbs`: what a call counts as, by its name: the one table for every double; `kinds`: what the test says of it.
+- `kinds`: what a call counts as, by what the test says and by its name: the one table for every double.
 - `clients`: what is a client of a service, with methods that reach it, and what is data.
 - `arguments`: the arguments of a call, as a text and as a value that can be compared.
 - `operators`: operators, assignments, and lists and dicts of a service that a job fills, as effects.
@@ -10,5 +10,5 @@
 - `botocore`: the clients of AWS, with moto, a Stubber or a server on this machine behind them.
 - `mongomock`: the collections of mongomock, which stands in for pymongo.
 
-Read `verbs` and `receiver` first.
+Read `kinds` and `receiver` first.
 """

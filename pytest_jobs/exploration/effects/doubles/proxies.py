@@ -13,15 +13,7 @@ from .receiver import Asked, Place, Receiver
 
 #: Python looks for these in the class of an object only. They reach the object itself.
 _PASSED_ON: Final = (
-    *(
-        "__bool__",
-        "__contains__",
-        "__dir__",
-        "__eq__",
-        "__float__",
-        "__format__",
-        "__ge__",
-    ),
+    *("__bool__", "__contains__", "__dir__", "__eq__", "__float__", "__format__", "__ge__"),
     *(
         "__getitem__",
         "__gt__",
@@ -32,14 +24,7 @@ _PASSED_ON: Final = (
         "__le__",
         "__len__",
     ),
-    *(
-        "__lt__",
-        "__ne__",
-        "__repr__",
-        "__reversed__",
-        "__str__",
-        "__subclasscheck__",
-    ),
+    *("__lt__", "__ne__", "__repr__", "__reversed__", "__str__", "__subclasscheck__"),
 )
 #: These change what a client has for a key: the same change again is not a second one.
 _CHANGING: Final = ("__delitem__", "__setitem__")

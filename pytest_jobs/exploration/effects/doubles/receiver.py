@@ -30,7 +30,7 @@ from ...engine.lines import call_traced
 from ...engine.sameness.renaming import Unordered
 from .arguments import comparable, item_key, text_of, usual_key
 from .clients import Keys, is_client
-from .kinds import CallKinds, kinds_of
+from .kinds import CallKind, CallKinds, kinds_of
 from .operators import (
     SYMBOLS,
     Containers,
@@ -40,7 +40,6 @@ from .operators import (
     operating,
     setting,
 )
-from .verbs import CallKind
 
 _NOTHING: Final = object()
 _YIELDING: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR

@@ -10,8 +10,7 @@ from typing import Any
 
 from ...engine.acts import Act, acting, looking, note_effect, refuse_delivery, watcher
 from ...engine.sources import guarded_host
-from ..doubles.kinds import kinds_of
-from ..doubles.verbs import CallKind
+from ..doubles.kinds import CallKind, kinds_of
 from .request import HttpRequest, refuses
 
 

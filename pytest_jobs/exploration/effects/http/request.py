@@ -157,11 +157,6 @@ class HttpResponse:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def is_refusal(self) -> bool:
-        """Whether it says that the request was not carried out."""
-        return refuses(self.status)
-
     def encoded(self) -> tuple[list[tuple[str, str]], bytes]:
         """Return the headers and the body as they are sent."""
         if self.body is None:

@@ -29,12 +29,10 @@ from ...engine.acts import (
     watcher,
 )
 from ..doubles.arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
-from ..doubles.kinds import CallKinds, kinds_of
+from ..doubles.kinds import CallKind, CallKinds, kinds_of
 from ..doubles.operators import SYMBOLS, is_in_place, operating, setting
-from ..doubles.verbs import CallKind
 from .enqueues import enqueues, enqueues_of, function_of, method_of
-from .places import MockNames
-from .seams import LEAVE_OUT, seams_of
+from .places import LEAVE_OUT, MockNames, seams_of
 
 library: Final = "unittest.mock"
 idles: Final = True

@@ -24,13 +24,12 @@ from ...engine.scope import file_of
 from ...engine.sources import is_mock
 from ..doubles.arguments import ONCE_FOR_KEY, likely_key
 from ..doubles.clients import is_client, is_function
+from ..doubles.kinds import is_quiet
 from ..doubles.proxies import ProxyingReceiver
 from ..doubles.receiver import Asked, Place
-from ..doubles.verbs import is_quiet
 from ..doubles.wrapping import calling
 from .enqueues import enqueues, enqueues_of, function_of, method_of
-from .places import Placed
-from .seams import LEAVE_OUT, Putters, Seams
+from .places import LEAVE_OUT, Placed, Putters, Seams
 
 #: What is put there is no stand-in for a service of the project.
 _TOOLS: Final = frozenset(("_pytest", "pytest", "pytest_jobs", "hypothesis"))
@@ -137,7 +136,8 @@ class Stubs:
         home = owner if isinstance(owner, types.ModuleType | type) else type(owner)
         name = str(getattr(home, "__module__", "") or getattr(home, "__name__", ""))
         return not (
-            _is_proxy(value)
+            # What gives itself out for another value, which may be made only when it is asked.
+            any("__class__" in vars(base) for base in type(value).__mro__ if base is not object)
             or is_mock(value)
             or (not placed.is_item and name.partition(".")[0] in _TOOLS)
             or str(placed.name).startswith("__")
@@ -315,11 +315,6 @@ def _codes_of(defined: Any) -> Iterator[CodeType]:
             yield code
 
 
-def _is_proxy(value: Any) -> bool:
-    """Return whether a value gives itself out for another one, which may be made only when it is asked."""
-    return any("__class__" in vars(base) for base in type(value).__mro__ if base is not object)
-
-
 def _is_inward(original: Any) -> bool:
     """Return whether a stub stands for something of Python itself that reaches nobody, such as a clock."""
     if is_mock(original):
@@ -336,7 +331,12 @@ def _is_inward(original: Any) -> bool:
 
 def _memory_kept_in(stub: Any) -> Callable[[], None]:
     """Return what gives a stub the memory back that it has now, so that each history finds the same."""
-    variables, home = [*_variables_of(stub)], getattr(stub, "__module__", None)
+    # Variables from outside that a function uses.
+    outside = getattr(stub, "__globals__", {})
+    names = getattr(getattr(stub, "__code__", None), "co_names", ())
+    variables = [outside[name] for name in names if name in outside]
+    variables += enclosing_variables(stub).values()
+    home = getattr(stub, "__module__", None)
     # What lies beside a stub is of the test, as the class of what it returns.
     beside = [one for one in variables if isinstance(one, type) and one.__module__ == home]
     owners = [stub, type(stub), getattr(stub, "__self__", None), *beside]
@@ -356,11 +356,3 @@ def _memory_kept_in(stub: Any) -> Callable[[], None]:
             put_in(before)
 
     return put_back
-
-
-def _variables_of(function: Any) -> Iterator[Any]:
-    """Yield the values of the variables from outside that a function uses."""
-    names = getattr(getattr(function, "__code__", None), "co_names", ())
-    outside = getattr(function, "__globals__", {})
-    yield from (outside[name] for name in names if name in outside)
-    yield from enclosing_variables(function).values()

@@ -6,7 +6,8 @@
 - `psycopg`, `asyncpg`: PostgreSQL.
 - `pymysql`, `mysqldb`, `mysql` (mysql-connector-python), `aiomysql`, `asyncmy`: MySQL and MariaDB.
 - `c_drivers`: those that nobody sees, which are refused by themselves: psycopg2, pyodbc, pymssql and oracledb.
-- `rows`: finds the row of a connection. `sqlalchemy` and `django`, beside this room, ask it.
+
+The sources `sqlalchemy` and `django`, beside this room, ask `basis/driver` for the row of a connection.
 
 They call a driver within effects of their own. Its tables are reported all the same.
 """

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ..wrapping import surround_awaited
-from .basis.mysql_kinds import AwaitedDriver
+from .basis.mysql import AwaitedDriver
 
 
 class _AioMySQL(AwaitedDriver):

@@ -9,12 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import (
-    acting,
-    looking,
-    note_connection,
-    watcher,
-)
+from ...engine.acts import acting, looking, note_connection, watcher
 from ..wrapping import surround
 from .basis.driver import check_own
 from .basis.statements import changes, is_busy, shown

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from .basis.mysql_kinds import BlockingDriver
+from .basis.mysql import BlockingDriver
 
 
 class _Connector(BlockingDriver):

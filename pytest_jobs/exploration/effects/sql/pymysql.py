@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Final
 
 from ....harness.records.patches import Patches
-from .basis.mysql_kinds import BlockingDriver
+from .basis.mysql import BlockingDriver
 
 
 class _PyMySQL(BlockingDriver):

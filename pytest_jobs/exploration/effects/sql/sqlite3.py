@@ -18,15 +18,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from ....harness.records.attributes import identity
 from ....harness.records.patches import Patches
-from ...engine.acts import (
-    Act,
-    Transaction,
-    acting,
-    explored,
-    looking,
-    note_connection,
-    watcher,
-)
+from ...engine.acts import Act, Transaction, acting, explored, looking, note_connection, watcher
 from ...stores.account import accounts
 from ...stores.sqlite import Authorizer, Reporting
 from .basis.driver import Driver

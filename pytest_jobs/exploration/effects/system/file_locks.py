@@ -14,13 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from ....harness.records.patches import Patches
-from ...engine.acts import (
-    looking,
-    note_connection,
-    refuse_delivery,
-    skippable,
-    watcher,
-)
+from ...engine.acts import looking, note_connection, refuse_delivery, skippable, watcher
 from ..wrapping import in_check
 from .open_files import name_of_open_file
 

@@ -169,7 +169,8 @@ def _precision() -> tuple[Any, ...] | None:
     if decimal is None:
         return None
     context = decimal.getcontext()
-    return context, context.prec, context.rounding, dict(context.traps)
+    # By its own method, since `dict` would ask for each key.
+    return context, context.prec, context.rounding, context.traps.copy()
 
 
 def _put_precision(state: tuple[Any, ...] | None) -> None:

@@ -48,13 +48,16 @@ def is_held(lock: Any) -> bool:
 
 
 class Synchronisers:
-    """Finds the locks, queues and the like of modules: under a name, in a class, an object or a dictionary there.
+    """Finds locks, queues and the like: those of modules, and the locks that functions hold.
 
-    A project has thousands of values, and they have a few types.
+    In a module they lie under a name, or in a class, an object or a dictionary there. A project has thousands of
+    values, and they have a few types.
     """
 
     def __init__(self) -> None:
         self._sorts: dict[type, str] = {}
+        #: Of the types of what functions have: whether it is a lock, a condition or neither.
+        self._locks: dict[type, str] = {}
 
     def found(self, modules: Iterable[Namespace]) -> Iterator[Any]:
         """Yield the locks, and the objects of libraries that keep what is put into them."""
@@ -90,6 +93,40 @@ class Synchronisers:
             named = (sort for sort, kinds in sorts.items() if issubclass(kind, kinds))
             found = self._sorts[kind] = next(named, "keeper" if is_keeper(kind) else "object")
         return found
+
+    def held_by(self, frames: Iterable[FrameType]) -> Iterator[Any]:
+        """Yield the locks that functions may hold, wherever they lie: also in objects of libraries.
+
+        Args:
+            frames: functions that stand inside of a block. A function that has a lock has released it by then, or
+                releases it at the end of the block.
+        """
+        for frame in frames:
+            names = frame.f_code.co_names
+            values = [*frame.f_locals.values()]
+            values += [frame.f_globals[name] for name in names if name in frame.f_globals]
+            # Such as `self.pool.lock`.
+            values += [
+                inner[name]
+                for inner in map(attributes_of, frame.f_locals.values())
+                for name in names
+                if name in inner
+            ]
+            for value in values:
+                for found in (value, *attributes_of(value).values()):
+                    kind = type(found)
+                    lock = self._locks.get(kind)
+                    if lock is None:
+                        is_lock = issubclass(kind, LOCKS) or _is_named(
+                            kind, "asyncio.locks", "Lock"
+                        )
+                        has_lock = _is_named(kind, "threading", "Condition")
+                        lock = "itself" if is_lock else "inside" if has_lock else "none"
+                        self._locks[kind] = lock
+                    if lock == "itself":
+                        yield found
+                    elif lock == "inside":
+                        yield attributes_of(found)["_lock"]
 
 
 class Borrowed:
@@ -143,7 +180,7 @@ def close_tasks(runner: Any) -> None:
 
     Otherwise these coroutines release the locks when they are collected, and complain that they do not hold them.
     """
-    is_runner = _is_named(runner, "asyncio.runners", "Runner")
+    is_runner = _is_named(type(runner), "asyncio.runners", "Runner")
     loop = attributes_of(runner).get("_loop") if is_runner else None
     # A delivery that was killed just now still stands in its loop.
     if loop is not None and not loop.is_running():
@@ -152,31 +189,5 @@ def close_tasks(runner: Any) -> None:
                 task.get_coro().close()
 
 
-def locks_of(frames: Iterable[FrameType]) -> Iterator[Any]:
-    """Yield the locks that functions may hold, wherever they lie: also in objects of libraries.
-
-    Args:
-        frames: functions that stand inside of a block. A function that has a lock has released it by then, or
-            releases it at the end of the block.
-    """
-    for frame in frames:
-        names = frame.f_code.co_names
-        values = [*frame.f_locals.values()]
-        values += [frame.f_globals[name] for name in names if name in frame.f_globals]
-        # Such as `self.pool.lock`.
-        values += [
-            inner[name]
-            for inner in map(attributes_of, frame.f_locals.values())
-            for name in names
-            if name in inner
-        ]
-        for value in values:
-            for found in (value, *attributes_of(value).values()):
-                if is_one_of(LOCKS, found) or _is_named(found, "asyncio.locks", "Lock"):
-                    yield found
-                elif _is_named(found, "threading", "Condition"):
-                    yield attributes_of(found)["_lock"]
-
-
-def _is_named(value: object, module: str, name: str) -> bool:
-    return any(kind.__module__ == module and kind.__name__ == name for kind in type(value).__mro__)
+def _is_named(kind: type, module: str, name: str) -> bool:
+    return any(base.__module__ == module and base.__name__ == name for base in kind.__mro__)

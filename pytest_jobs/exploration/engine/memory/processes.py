@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from ....harness.records.attributes import identity, is_one_of
 from ..ending.process_state import ProcessState
-from .locks import HeldLock, Synchronisers, close_tasks, is_held, locks_of
+from .locks import HeldLock, Synchronisers, close_tasks, is_held
 from .places import (
     CACHE,
     GONE,
@@ -401,7 +401,7 @@ class ProcessMemory:
 
     def _release(self, frames: Iterable[FrameType], changed: Changes) -> list[HeldLock]:
         """Release the locks that deliveries hold, and return those."""
-        found = {identity(lock): lock for lock in locks_of(frames)}
+        found = {identity(lock): lock for lock in self._synchronisers.held_by(frames)}
         for each in self._synchronisers_with(changed):
             if is_one_of(LOCKS, each) and identity(each) not in self._world.held:
                 found[identity(each)] = each
@@ -510,8 +510,9 @@ class ProcessMemory:
             first = self._first_of((key, name))
             if type(first.value) is CACHE and not first.content:
                 # Two names may stand for one function.
-                function = anew.setdefault(identity(first.value), _emptied(first.value))
-                first = Held(function, 0)
+                cached = first.value
+                empty = functools.lru_cache(**cached.cache_parameters())(cached.__wrapped__)
+                first = Held(anew.setdefault(identity(cached), empty), 0)
             self._put(key, name, first)
 
     def _put(self, key: Key, name: Any, value: Held) -> None:
@@ -542,8 +543,3 @@ def _key_of(module: Namespace) -> int:
 
 def _is_of_module(place: Place) -> bool:
     return isinstance(place, Names) and place.is_of_module
-
-
-def _emptied(cached: Any) -> Any:
-    parameters = cached.cache_parameters()
-    return functools.lru_cache(**parameters)(cached.__wrapped__)

@@ -8,14 +8,7 @@ import re
 import sys
 import types
 import uuid
-from collections.abc import (
-    Callable,
-    Collection,
-    Iterable,
-    Iterator,
-    Mapping,
-    Set as AbstractSet,
-)
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set as AbstractSet
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ...effects.http.exchange import answered_by_fake, kind_of
-from ...effects.http.request import HttpRequest, HttpResponse
+from ...effects.http.request import HttpRequest, HttpResponse, refuses
 from ...engine.scope import leaving_out
 from .libraries import LateCertificates, stand_in
 
@@ -111,7 +111,7 @@ class FakeHttp:
             if self._remembers is None or age < self._remembers.total_seconds():
                 return _repeated(request, first, response), False
         response = self._by_route(request)
-        if response.is_refusal:
+        if refuses(response.status):
             return response, False
         takes_effect = kind != "put" or request not in self.received
         if key is not None:

@@ -26,16 +26,7 @@ from ..base.postgresql import (
     set_sequences,
 )
 from .binding import server_driver
-from .server import (
-    LAST,
-    OF_WORLDS,
-    Fresh,
-    Rows,
-    ServerStore,
-    making,
-    new_name,
-    ranges_of_numbers,
-)
+from .server import LAST, OF_WORLDS, Fresh, Rows, ServerStore, making, new_name, ranges_of_numbers
 
 _IN_WORLD: Final = (
     "Build the database in a world, and name it: `with sqlalchemy_world(Base.metadata, bind=(module, 'engine'), "

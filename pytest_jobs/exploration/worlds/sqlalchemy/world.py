@@ -81,11 +81,7 @@ class SqlalchemyWorld:
 
 @contextmanager
 def sqlalchemy_world(
-    metadata: Any,
-    *,
-    bind: Any,
-    url: Any = None,
-    rows: Iterable[Any] = (),
+    metadata: Any, *, bind: Any, url: Any = None, rows: Iterable[Any] = ()
 ) -> Generator[SqlalchemyWorld, None, None]:
     """Make a database with the tables of SQLAlchemy for a block, and let the application use it.
 

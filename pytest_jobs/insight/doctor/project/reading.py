@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from ....bridges.libraries.floors import floors_of, is_below
-from ....bridges.libraries.known import LIBRARIES
+from ....bridges.libraries.known import EVERY, ONLY_MADE, library_named
 from ....integrations.recurring.yaml import read_documents
 from ....integrations.requirements import Requirement
 from ...lint.basis.settings import LintSettings
 from ...lint.linter import lint_project
-from ...source.dependencies import TITLES, Requirements, distributions_of, required
-from ...source.enqueues import ONLY_MADE
+from ...source.dependencies import Requirements, required
 from ...source.handoffs import handoffs
-from ...source.jobs import DeclaredJob, library_named
+from ...source.jobs import DeclaredJob
 from ...source.project import Project
 from ...source.tree import Tree
 from .code import is_test, read_code
@@ -52,8 +51,6 @@ _TEST_TOOLS: Final = (
     "time-machine",
 )
 _BACKENDS: Final = {"django-celery-results": "Django's database"}
-#: Libraries whose jobs are simulated without an application, a queue or settings at hand.
-_FIRST: Final = frozenset(("core", "celery", "dramatiq", "huey", "rq", "taskiq"))
 #: Seconds: a tree that takes longer is read no further.
 TIME: Final = 60.0
 
@@ -98,25 +95,25 @@ def _libraries(found: Requirements, project: Project, facts: Facts) -> None:
                         note(
                             imports, library, Evidence(module.shown, node.lineno, f"imports {name}")
                         )
-    for name in sorted(TITLES):
-        title = LIBRARIES[name].title if name in LIBRARIES else TITLES[name]
-        distributions = distributions_of(name)
-        asked = [one for distribution in distributions for one in found.get(distribution, ())]
+    for name, known in sorted(EVERY.items()):
+        asked = [one for each in known.own_distributions for one in found.get(each, ())]
         evidence = [
             Evidence(path, one.line, f"{one.name} {one.version}".strip()) for path, one in asked
         ]
         places = evidence + imports.get(name, [])
         if not places:
             continue
-        locked = [one.version for _, one in asked if one.is_locked and one.name == distributions[0]]
-        written = [one.version for _, one in asked if one.version and one.name == distributions[0]]
+        own = next(iter(known.own_distributions), "")
+        locked = [one.version for _, one in asked if one.is_locked and one.name == own]
+        written = [one.version for _, one in asked if one.version and one.name == own]
         pinned = [version for version in written if version.startswith("==")]
         version = (locked or pinned or written or [""])[0]
-        is_bridged = name == "core" or (name in LIBRARIES and LIBRARIES[name].is_bridged)
-        floor = floors_of(name).get(distributions[0], "") if is_bridged else ""
+        floor = floors_of(name).get(own, "") if known.is_bridged else ""
         is_old = bool(locked or pinned) and is_below(floor, version.strip("="))
-        needed = f"{distributions[0]}{floor}" if is_old else ""
-        facts.libraries.append(UsedLibrary(name, title, version, is_bridged, places, needed))
+        needed = f"{own}{floor}" if is_old else ""
+        facts.libraries.append(
+            UsedLibrary(name, known.title, version, known.is_bridged, places, needed)
+        )
 
 
 def _is_of_jobs(node: ast.Import | ast.ImportFrom) -> bool:
@@ -186,7 +183,7 @@ def _may_be_first(job: DeclaredJob) -> bool:
     """Say whether a test can import a job, and simulate it without knowing more than its name."""
     module = job.module
     return (
-        job.library in _FIRST
+        EVERY[job.library].is_simulated_alone
         and module.path.name != "__init__.py"
         and job.name == f"{module.name}.{job.short}"
         and "django" not in {origin.partition(".")[0] for origin in module.imported.values()}

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from ...source.enqueues import ONLY_MADE, Enqueue
+from ....bridges.libraries.known import ONLY_MADE
+from ...source.enqueues import Enqueue
 from ...source.jobs import DeclaredJob, constant
 from ...source.module import Function, Module
 from ...source.project import Project

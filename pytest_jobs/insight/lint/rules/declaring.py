@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
+from ....bridges.libraries.known import EVERY
 from ...source.jobs import DeclaredJob, constant, lacks
 from ..basis.rule import Context, Example, Fault, Rule
 
@@ -164,13 +165,7 @@ def _coroutine_nobody_awaits(context: Context) -> Iterator[Fault]:
 def _same_name(context: Context) -> Iterator[Fault]:
     known: dict[tuple[str, str], DeclaredJob] = {}
     for job in context.project.jobs:
-        option = {
-            "celery": "name",
-            "taskiq": "task_name",
-            "dramatiq": "actor_name",
-            "procrastinate": "name",
-        }
-        name = constant(job.options.get(option.get(job.library, "")))
+        name = constant(job.options.get(EVERY[job.library].name_option))
         if not isinstance(name, str):
             continue
         first = known.setdefault((job.library, name), job)

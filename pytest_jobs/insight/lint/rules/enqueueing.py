@@ -8,15 +8,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from ...source.enqueues import ONLY_MADE, Enqueue
+from ....bridges.libraries.known import EVERY, ONLY_MADE
+from ...source.enqueues import Enqueue
 from ...source.jobs import DeclaredJob, constant, keywords
 from ...source.module import Module
 from ...source.project import without_none
 from ..basis.rule import Context, Example, Fault, Rule
 from ..basis.story import sql_of
 
-#: Libraries that pickle arguments: there a record travels, and is old when the job begins.
-_PICKLED: Final = frozenset(("rq", "huey", "arq", "django_q", "apscheduler"))
 #: Method names of managers and sessions that return one record.
 _FETCHES: Final = frozenset(
     ("get", "first", "last", "create", "earliest", "latest", "get_or_create", "one", "one_or_none", "scalar_one",
@@ -35,8 +34,6 @@ _VALUES: Final = (
     "Struct",
 )
 _EAGER_COROUTINES: Final = frozenset(("kiq", "aenqueue", "enqueue_job", "defer_async"))
-#: Libraries whose queue is a table that is written in the same transaction.
-_TRANSACTIONAL: Final = frozenset(("procrastinate", "oban"))
 _DATABASE_BACKEND: Final = re.compile(
     r"django_tasks_db|DatabaseBackend|django_tasks\.backends\.database"
 )
@@ -52,8 +49,6 @@ _DUE: Final = (
     "expires",
     "run_date",
 )
-#: These take a naive datetime for local time by design.
-_NAIVE_IS_LOCAL: Final = frozenset(("huey", "apscheduler", "django_q"))
 _OPENS: Final = ("read", "read_text", "read_bytes", "getvalue", "content")
 
 
@@ -110,8 +105,8 @@ def _named(found: tuple[Module, ast.ClassDef] | None, library: str, context: Con
     bases = context.project.bases(module, cls)
     is_value = any(base.rpartition(".")[2] in _VALUES for base in bases)
     is_value = is_value or _has_only_constants(module, cls, context)
-    # Taskiq writes dataclasses, and pickle writes all objects.
-    if is_value or library in _PICKLED or library == "taskiq":
+    # A worker that reads annotations gets dataclasses, and pickle writes all objects.
+    if is_value or EVERY[library].pickles or EVERY[library].reads_annotations:
         return ""
     return cls.name
 
@@ -146,10 +141,9 @@ def _wrong_arguments(context: Context) -> Iterator[Fault]:
 def _problem(job: DeclaredJob, enqueue: Enqueue) -> str:
     arguments = job.body.args
     parameters = job.parameters
-    if job.library in ("arq", "saq", "oban"):
-        parameters = [one for one in parameters if one.arg not in ("ctx", "self", "job")]
-        if job.library == "oban":
-            return ""
+    # The arguments are fields of a row, which the body reads as it likes.
+    if job.library == "oban":
+        return ""
     names = [one.arg for one in [*parameters, *arguments.kwonlyargs]]
     given = list((enqueue.kwargs or {}).keys())
     if arguments.kwarg is None:
@@ -252,7 +246,7 @@ def _in_a_transaction(context: Context) -> Iterator[Fault]:
     for enqueue in project.enqueues:
         if (
             enqueue.verb in ONLY_MADE
-            or enqueue.library in _TRANSACTIONAL
+            or EVERY[enqueue.library].is_transactional
             or enqueue.verb.endswith("on_commit")
             or (enqueue.library == "django" and waits)
             or (enqueue.library == "core" and _waits_for_commit(enqueue, context))
@@ -355,7 +349,7 @@ def _writes(module: Module, function: ast.AST, connection: str) -> bool:
 
 def _naive_due(context: Context) -> Iterator[Fault]:
     for enqueue in context.project.enqueues:
-        if enqueue.library in _NAIVE_IS_LOCAL:
+        if EVERY[enqueue.library].naive_is_local:
             continue
         for name in _DUE:
             node = enqueue.options.get(name)
@@ -446,9 +440,7 @@ def _called_at_once(context: Context) -> Iterator[Fault]:
                     f"{inner}), or functools.partial.",
                 )
     for enqueue in context.project.enqueues:
-        if enqueue.library in ("rq", "apscheduler", "django_q") and isinstance(
-            enqueue.named, ast.Call
-        ):
+        if EVERY[enqueue.library].takes_functions and isinstance(enqueue.named, ast.Call):
             called = context.project.find_function(enqueue.module, enqueue.named.func)
             if called is not None:
                 yield Fault(
@@ -498,7 +490,8 @@ def _not_awaited(context: Context) -> Iterator[Fault]:
 
 def _a_lambda(context: Context) -> Iterator[Fault]:
     for enqueue in context.project.enqueues:
-        if enqueue.library in ("rq", "django_q") and isinstance(enqueue.named, ast.Lambda):
+        is_named = EVERY[enqueue.library].takes_functions == "by name"
+        if is_named and isinstance(enqueue.named, ast.Lambda):
             yield Fault(
                 enqueue.module,
                 enqueue.call,

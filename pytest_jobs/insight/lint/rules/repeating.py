@@ -7,14 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from ....bridges.libraries.known import EVERY
 from ...source.jobs import DeclaredJob, constant, is_true
 from ..basis.rule import Context, Example, Fault, Rule
 from ..basis.story import Event, Story, sql_of
 
-#: Libraries that deliver a job again when its worker is killed, as they come.
-_AT_LEAST_ONCE: Final = frozenset(
-    ("core", "function", "dramatiq", "arq", "taskiq", "saq", "oban", "procrastinate")
-)
 _RETRIES: Final = (
     "autoretry_for",
     "max_retries",
@@ -41,7 +38,7 @@ def _comes_again(job: DeclaredJob) -> bool:
     """Say whether a job may be delivered again although nobody asked for it."""
     if job.comes_again is not None:
         return job.comes_again
-    if job.library in _AT_LEAST_ONCE:
+    if EVERY[job.library].is_at_least_once:
         return True
     return any(name in job.options and constant(job.options[name]) != 0 for name in _RETRIES)
 

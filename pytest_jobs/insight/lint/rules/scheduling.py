@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Final
 
-from ...source.enqueues import ONLY_MADE
+from ....bridges.libraries.known import ONLY_MADE
 from ...source.jobs import DeclaredJob, constant, keywords, lacks
 from ...source.workers import Recurring
 from ..basis.rule import Context, Example, Fault, Rule

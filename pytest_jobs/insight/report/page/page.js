@@ -7,6 +7,7 @@
   const PRINTED = 40;
   const root = document.documentElement;
   const tests = [...document.querySelectorAll("details.test")];
+  const groups = [...document.querySelectorAll("details.group")];
 
   function element(name, attributes, ...children) {
     const made = document.createElement(name);
@@ -94,7 +95,12 @@
     return svg;
   }
 
-  function row(lane, ticks) {
+  function step(told, tracebacks) {
+    if (typeof told === "string") return element("li", {}, told);
+    return element("li", {}, told[0], element("pre", { tabindex: "0" }, tracebacks[told[1]]));
+  }
+
+  function row(lane, ticks, tracebacks) {
     const steps = element("ol", { class: "steps" });
     steps.hidden = true;
     const button = element(
@@ -104,7 +110,7 @@
       element("span", { class: "aboutjob" }, lane.about),
     );
     button.addEventListener("click", () => {
-      if (!steps.childElementCount) steps.append(...lane.steps.map((step) => element("li", {}, step)));
+      if (!steps.childElementCount) steps.append(...lane.steps.map((told) => step(told, tracebacks)));
       steps.hidden = !steps.hidden;
       button.setAttribute("aria-expanded", String(!steps.hidden));
     });
@@ -133,13 +139,13 @@
 
   function draw(test) {
     if (test.querySelector(".lanes")) return;
-    const { ticks, lanes } = JSON.parse(test.querySelector("script").textContent);
+    const { ticks, lanes, tracebacks } = JSON.parse(test.querySelector("script").textContent);
     const list = element("ol", {});
     const more = element("button", { type: "button", class: "more" });
     let drawn = 0;
     function next() {
       const first = drawn;
-      const rows = lanes.slice(drawn, drawn + ROWS).map((lane) => row(lane, ticks));
+      const rows = lanes.slice(drawn, drawn + ROWS).map((lane) => row(lane, ticks, tracebacks));
       list.append(...rows);
       drawn += rows.length;
       const left = lanes.length - drawn;
@@ -149,7 +155,8 @@
     }
     more.addEventListener("click", () => next()?.querySelector("button").focus());
     next();
-    test.append(element("div", { class: "lanes" }, axis(ticks, test.dataset.began), list, more));
+    const link = element("a", { class: "link", href: `#${encodeURIComponent(test.id)}` }, "Link to this test");
+    test.append(element("div", { class: "lanes" }, axis(ticks, test.dataset.began), list, more, link));
   }
 
   document.addEventListener(
@@ -176,6 +183,10 @@
         count += !test.hidden;
       }
       const all = count === tests.length;
+      for (const group of groups) {
+        group.hidden = !group.querySelector(".test:not([hidden])");
+        group.open = !all || Boolean(group.querySelector(".test[open]"));
+      }
       document.getElementById("found").textContent = all ? "" : `${count} of ${tests.length} tests`;
       document.getElementById("none-found").hidden = count > 0;
     };
@@ -184,22 +195,54 @@
     filters.hidden = false;
   }
 
-  // What a reader looks for first is open.
-  for (const test of tests.length <= 3 ? tests : tests.slice(0, 1)) {
-    test.open = true;
-    draw(test);
+  // Links
+
+  function show(details) {
+    for (let one = details; one; one = one.parentElement?.closest("details")) one.open = true;
+    if (details.matches(".test")) draw(details);
   }
+
+  function follow() {
+    let place = location.hash.slice(1);
+    try {
+      place = decodeURIComponent(place);
+    } catch {
+      // Not written by us: taken as it is.
+    }
+    const found = document.getElementById(place.replace(/\s/g, "_"));
+    if (!found?.matches("details")) return;
+    show(found);
+    found.scrollIntoView();
+  }
+
+  for (const button of document.querySelectorAll(".copy")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const code = button.previousElementSibling;
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+        button.textContent = "Copied";
+      } catch {
+        // Without leave to write, one more key does it.
+        getSelection().selectAllChildren(code);
+        button.textContent = "Selected: copy it";
+      }
+    });
+  }
+
+  // What a reader looks for first is open.
+  for (const test of tests.length <= 3 ? tests : tests.slice(0, 1)) show(test);
+  window.addEventListener("hashchange", follow);
+  follow();
 
   // Paper shows what a click would.
   let opened = [];
   window.addEventListener("beforeprint", () => {
-    const unsafe = ["map", "line.bad", "other"].map((kind) => `details.${kind}:not([open])`);
-    const closed = [...document.querySelectorAll(unsafe.join(", "))];
-    opened = [...tests.filter((test) => !test.open && !test.hidden).slice(0, PRINTED), ...closed];
-    for (const details of opened) {
-      details.open = true;
-      if (details.matches(".test")) draw(details);
-    }
+    const unsafe = ["map", "line.bad", "other"].map((kind) => `details.${kind}`);
+    const shown = tests.filter((test) => !test.hidden).slice(0, PRINTED);
+    const around = new Set(shown.map((test) => test.closest(".group")).filter(Boolean));
+    opened = [...shown, ...around, ...document.querySelectorAll(unsafe.join(", "))].filter((one) => !one.open);
+    opened.forEach(show);
   });
   window.addEventListener("afterprint", () => {
     for (const details of opened) details.open = false;

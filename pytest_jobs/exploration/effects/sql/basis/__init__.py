@@ -4,6 +4,5 @@
 - `transactions`: the connections that a test has open, of which a killed delivery is rolled back.
 - `statements`: what a statement does, as far as its text shows it.
 - `postgresql`: what the drivers of PostgreSQL do alike, and a database whose tables are compared.
-- `mysql`: the same of MySQL and MariaDB. `mysql_statements` is their SQL, `mysql_kinds` has what blocking drivers
-  and awaited ones do differently.
+- `mysql`: the same of MySQL and MariaDB. `mysql_statements` is their SQL.
 """

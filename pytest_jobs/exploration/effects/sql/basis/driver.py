@@ -12,6 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -227,6 +229,30 @@ class WatchedDriver(Driver, ABC):
 
     def _act(self, connection: Any, text: str, *, commits: bool) -> Act:
         return act_of(self.name, text, functools.partial(self.lost, connection), commits=commits)
+
+
+@functools.cache
+def driver_named(package: str) -> Driver | None:
+    """Return the row of a package: the one in the file that is named as it is; None if there is none."""
+    room = __package__.rpartition(".")[0]
+    own = f"{room}.{package.lower()}"
+    if find_spec(own) is not None:
+        row = getattr(import_module(own), "source", None)
+    else:
+        row = getattr(import_module(f"{room}.c_drivers"), package, None)
+    return row if isinstance(row, Driver) else None
+
+
+def driver_of(connection: Any) -> Driver:
+    """Return the row of a connection; one that says what holds of most drivers if it has none."""
+    return _driver_of(own_connection(connection).__class__)
+
+
+@functools.cache
+def _driver_of(kind: type[Any]) -> Driver:
+    # The application may have a class of its own, which derives from one of the driver.
+    packages = [base.__module__.partition(".")[0] for base in kind.__mro__]
+    return next(filter(None, map(driver_named, packages)), Driver(packages[0]))
 
 
 def own_connection(connection: Any) -> Any:
