@@ -88,6 +88,7 @@ if TYPE_CHECKING:
         HttpRequest as HttpRequest,
         HttpResponse as HttpResponse,
     )
+    from .exploration.handoff_check import check_handoff as check_handoff
     from .exploration.machine.machine import JobMachine as JobMachine
     from .exploration.payload_check import check_payloads as check_payloads
     from .exploration.worlds.batches import batch_world as batch_world
@@ -172,6 +173,7 @@ _HOMES = {
     # Exploring them
     "exploration": ("effects",),
     "exploration.check": ("check_idempotent",),
+    "exploration.handoff_check": ("check_handoff",),
     "exploration.machine.machine": ("JobMachine",),
     "exploration.effects.http.request": ("HttpRequest", "HttpResponse"),
     "exploration.worlds.batches": ("batch_world",),

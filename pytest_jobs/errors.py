@@ -290,7 +290,7 @@ class ReusedKeyError(JobsError, ValueError):
 
 
 class NotIdempotent(JobsError, AssertionError):
-    """A job that was delivered more than once did not end as one clean run."""
+    """A job that was delivered more than once, or a call that was cut off, did not end as one clean run."""
 
     #: What was found: `str()` of it is the message, `to_dict()` has it as plain values. None by default.
     report: ExplorationReport | None = None
@@ -314,6 +314,10 @@ class PoisonJob(NotIdempotent):
 
 class StuckJob(NotIdempotent):
     """The job says that it is done, and its work is not."""
+
+
+class HalfDone(NotIdempotent):
+    """A part of what a call hands off is done, and nothing does the rest."""
 
 
 # Warnings

@@ -135,8 +135,8 @@ def need(library: Library, bridge: Bridge, capability: str) -> None:
         pytest.skip(f"{bridge.name}: {library.lacks[capability]}")
 
 
-def send(library: Library, job: Any, *args: Any, **options: Any) -> None:
-    """Enqueue a job, on an event loop if the library awaits."""
+def send(library: Library, job: Any, *args: Any, **options: Any) -> bool:
+    """Enqueue a job, on an event loop if the library awaits; return whether it does."""
     kwargs: Mapping[str, Any] = options.pop("kwargs", {})
     sent = library.enqueue(job, args, kwargs, **options)
     if inspect.isawaitable(sent):
@@ -146,6 +146,8 @@ def send(library: Library, job: Any, *args: Any, **options: Any) -> None:
             await sent
 
         asyncio.run(wait())
+        return True
+    return False
 
 
 def sent_record(jobs: Jobs, library: Library, job: Any, *args: Any, **options: Any) -> JobRecord:

@@ -1,4 +1,4 @@
-"""What a check of idempotency takes for granted of every library."""
+"""What checks of idempotency and of handoffs take for granted of every library."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from ..errors import ExplorationError, NotIdempotent
+from ..errors import ExplorationError, LostEffect, NotIdempotent
 from ..exploration.check import check_idempotent
+from ..exploration.handoff_check import check_handoff
 from ..harness.jobs import Jobs
 from . import bodies
-from .case import Case, Library
+from .case import Case, Library, send
 
 
 class _FailsFirst(list[Any]):
@@ -85,3 +86,47 @@ class Checking(Case):
             check_idempotent(
                 library.jobs.parent, args=(7,), world=world_of(list), histories=["twice"]
             )
+
+    def test_a_call_that_enqueues_loses_work_unless_something_finds_it(
+        self,
+        library: Library,
+        jobs: Jobs,
+        noted: list[Any],
+        surroundings: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        # Some libraries prepare themselves when they perform a job for the first time.
+        is_async = send(library, library.jobs.note, 0)
+        jobs.drain()
+
+        def world() -> Iterator[Callable[[], Any]]:
+            with surroundings():
+                noted.clear()
+                yield lambda: {"noted": list(noted)}
+
+        def place() -> Any:
+            noted.append("owed")
+            return library.enqueue(library.jobs.note, (7,))
+
+        def sweep() -> Any:
+            return library.enqueue(library.jobs.note, (7,)) if noted == ["owed"] else None
+
+        def called(function: Callable[[], Any]) -> Callable[[], Any]:
+            async def awaited() -> None:
+                made = function()
+                if made is not None:
+                    await made
+
+            return awaited if is_async else function
+
+        def check(recover: Callable[[], Any] | None = None) -> None:
+            check_handoff(
+                called(place),
+                world=world,
+                recover=recover,
+                trace=place,
+                histories=("early", "dies", "refused"),
+            )
+
+        with pytest.raises(LostEffect, match=r"LOST noted \[(dies|refused), .*no recover="):
+            check()
+        check(called(sweep))

@@ -19,29 +19,31 @@ from .engine.ending.log import log_kept_apart, report_handler
 from .engine.engine import Engine
 from .engine.scope import Scope
 from .engine.world import TimeLimit, World, check_world, sharing_resources
-from .histories.checked_job import CheckedJob, Options, open_search
+from .histories.checked_job import CheckedJob, Options, open_search, target_of
 from .histories.exploration import Exploration
 from .histories.explorer import Explorer
 from .histories.plans import (
     DEFAULT,
+    EVERY_JOB_HAS,
     HISTORIES,
     TWICE_INTERRUPTED,
+    AnyHistory,
     HistoryName,
     why_nothing_to_try,
 )
 from .histories.repeatable import Repeatable
 from .histories.replay import Token, check_drawn_again, drawn_arguments, parsed_token, replay
-from .histories.verdicts import ERRORS
+from .histories.verdicts import ALL_ERRORS
 from .report.audience import current_audience, kept_state
 from .report.explored import Explored, note_explored
-from .report.report import report_on, semantics_text
+from .report.report import Report, report_on
 from .stores.account import Ignore
 from .worlds.here import Here, copied_text, copy_test, here, nothing_seen
 
 
 def checked_names(
     histories: Literal["all"] | Collection[str], others: Sequence[object]
-) -> tuple[HistoryName, ...]:
+) -> tuple[AnyHistory, ...]:
     """Return the names of the histories that are asked for, in the order in which they are tried.
 
     Raises:
@@ -69,7 +71,7 @@ def checked_names(
 def check_choices(
     depth: object,
     delivery: object,
-    names: Collection[HistoryName],
+    names: Collection[AnyHistory],
     others: Sequence[object],
 ) -> None:
     """Check the parameters that have only a few values, or take effect only in some histories.
@@ -216,34 +218,62 @@ def check_idempotent(
         as_configured=delivery == "as configured",
         time_limit=time_limit,
         allow_partial=allow_partial,
+        by_name=not {*names} >= EVERY_JOB_HAS,
         nothing_seen=nothing_seen if isinstance(world, Here) else None,
     )
-    run = partial(_check, job, tuple(args), dict(kwargs or {}), options)
-    with sharing_resources():
-        if isinstance(world, Here):
-            copy_test()
-        if in_running_loop():
-            # In this thread although an event loop runs here: only the main thread handles signals.
-            with off_the_loop():
-                explored = contextvars.copy_context().run(run)
-        else:
-            explored = run()
+    explored = explored_in_test(job, args, kwargs, options)
     warning = note_explored(explored, chosen=trace is not None)
     if warning is not None:
         warnings.warn(warning, stacklevel=3)
     return explored
 
 
-def _check(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Explored:
+def explored_in_test(
+    job: Any,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None,
+    options: Options,
+    explorer: type[Explorer] = Explorer,
+    report: type[Report] = Report,
+) -> Explored:
+    """Explore the histories of a job in the test that runs.
+
+    Args:
+        job: the job, or a function.
+        args: its positional arguments.
+        kwargs: its keyword arguments.
+        options: how.
+        explorer: tries the histories.
+        report: describes one that fails.
+    """
+    run = partial(_check, job, tuple(args), dict(kwargs or {}), options, explorer, report)
+    with sharing_resources():
+        if isinstance(options.world, Here):
+            copy_test()
+        if in_running_loop():
+            # In this thread although an event loop runs here: only the main thread handles signals.
+            with off_the_loop():
+                return contextvars.copy_context().run(run)
+        return run()
+
+
+def _check(
+    job: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: Options,
+    explorer: type[Explorer],
+    report: type[Report],
+) -> Explored:
     given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
     drawn_places = [place for place, value in given if _is_strategy(value)]
     draws = bool(drawn_places)
     text = current_audience().replay
     token = None if text is None else parsed_token(text)
-    with _checked_job(job, options) as checked:
+    with _checked_job(job, options, explorer) as checked:
         if token is not None and not (token.is_of(checked.name) and bool(token.arguments) is draws):
             return Explored((), options.names, checked.name, "other")
-        search = _Search(checked, token, drawn_places)
+        search = _Search(checked, token, drawn_places, explorer, report)
         drawn = None if token is None or not draws else drawn_arguments(token, args, kwargs)
         failed: BaseException | None = None
         try:
@@ -287,7 +317,9 @@ def _announce(checked: CheckedJob, search: _Search) -> None:
 
 
 @contextmanager
-def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None]:
+def _checked_job(
+    job: Any, options: Options, explorer: type[Explorer]
+) -> Generator[CheckedJob, None, None]:
     scope = Scope(options.world, options.trace, options.atomic)
     with Engine.opened(
         scope,
@@ -295,15 +327,10 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
         kept=kept_state(),
         time_limit=options.time_limit,
     ) as engine:
-        target = engine.harness.targets.find(job)
-        if target is None:
-            if not callable(job) or isinstance(job, type):
-                raise CriterionError(
-                    f"{job!r} is not a job or a function: pass a task of a captured library, a Job class, or a "
-                    "function."
-                )
-            target = engine.add_function(job)
-        scope.add(target.bridge.resolve(target.job))
+        target = target_of(engine, job)
+        body = target.bridge.resolve(target.job)
+        if explorer.traces_installed or not scope.is_installed(body):
+            scope.add(body)
         open_search(engine, options.mocks)
         token = report_handler.set(current_audience().log)
         try:
@@ -312,11 +339,11 @@ def _checked_job(job: Any, options: Options) -> Generator[CheckedJob, None, None
             report_handler.reset(token)
 
 
-def _rounds(options: Options) -> list[Sequence[HistoryName]]:
+def _rounds(options: Options) -> list[Sequence[AnyHistory]]:
     """Return the histories of each search for arguments: the quick ones first, for all arguments."""
     if options.as_configured:
         return [options.names]
-    quick: Sequence[HistoryName] = [name for name in options.names if name in _QUICK]
+    quick: Sequence[AnyHistory] = [name for name in options.names if name in _QUICK]
     return [names for names in (quick, options.names) if names]
 
 
@@ -324,10 +351,17 @@ class _Search:
     """Explores one set of arguments after another, and reports on those that fail."""
 
     def __init__(
-        self, checked: CheckedJob, token: Token | None, drawn: Sequence[int | str]
+        self,
+        checked: CheckedJob,
+        token: Token | None,
+        drawn: Sequence[int | str],
+        explorer: type[Explorer],
+        report: type[Report],
     ) -> None:
         self._checked = checked
         self._token = token
+        self._explorer = explorer
+        self._report = report
         #: The positions and the names of the arguments that Hypothesis draws.
         self._drawn = drawn
         #: By the arguments.
@@ -335,7 +369,7 @@ class _Search:
         self._failed: dict[int, tuple[NotIdempotent, Explorer]] = {}
 
     def explore(
-        self, names: Sequence[HistoryName], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, names: Sequence[AnyHistory], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         """Try histories with one set of arguments.
 
@@ -348,8 +382,8 @@ class _Search:
             return
         key = repr((args, kwargs))
         if key not in self.explorers:
-            self.explorers[key] = Explorer(self._checked, args, kwargs)
-            self.explorers[key].exploration.semantics = semantics_text(self._checked)
+            self.explorers[key] = self._explorer(self._checked, args, kwargs)
+            self.explorers[key].exploration.semantics = self._report.semantics_of(self._checked)
         explorer = self.explorers[key]
         exploration = explorer.exploration
         # The clean runs are a part of it.
@@ -368,7 +402,7 @@ class _Search:
             raise
         if exploration.failure is not None:
             verdict = exploration.failure.verdict
-            error = ERRORS[verdict.word]()
+            error = ALL_ERRORS[verdict.word]()
             self._failed[id(error)] = error, explorer
             raise error from verdict.error
         if options.allow_partial:
@@ -414,7 +448,7 @@ class _Search:
             if exploration.failure is not None:
                 exploration.failure.log.show()
                 failed.report = report_on(
-                    self._checked, exploration, exploration.failure, self._drawn
+                    self._checked, exploration, exploration.failure, self._drawn, self._report
                 )
                 failed.args = (str(failed.report),)
                 exploration.replay = failed.report.replay
@@ -457,8 +491,8 @@ def _is_strategy(value: object) -> bool:
 
 
 def _search_arguments(
-    explore: Callable[[Sequence[HistoryName], tuple[Any, ...], dict[str, Any]], None],
-    rounds: Sequence[Sequence[HistoryName]],
+    explore: Callable[[Sequence[AnyHistory], tuple[Any, ...], dict[str, Any]], None],
+    rounds: Sequence[Sequence[AnyHistory]],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> None:
@@ -475,7 +509,7 @@ def _search_arguments(
     def strategy(value: Any) -> Any:
         return value if _is_strategy(value) else strategies.just(value)
 
-    def searching(names: Sequence[HistoryName]) -> Any:
+    def searching(names: Sequence[AnyHistory]) -> Any:
         # Two bugs would leave as a group of errors, and the reader mends one at a time.
         @settings(
             deadline=None,

@@ -232,6 +232,10 @@ class OpenHarness:
     def _recurring(self) -> Recurring:
         return Recurring(self.bridges, self._clock, self.ledger, self.find_home)
 
+    def firings_between(self, now_ns: int, until_ns: int) -> list[tuple[int, Callable[[], object]]]:
+        """Return what recurring tasks enqueue after now and up to another time, for a world of its own."""
+        return self._recurring.firings_between(now_ns, until_ns)
+
     # Opening and closing
 
     def open(self) -> None:

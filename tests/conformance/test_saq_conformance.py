@@ -3,6 +3,7 @@
 import functools
 import inspect
 import time
+import uuid
 from types import MappingProxyType
 
 import pytest
@@ -15,6 +16,9 @@ from saq.queue.redis import RedisQueue
 
 from pytest_jobs.bridges.saq.bridge import SaqBridge
 from pytest_jobs.conformance import BridgeConformance, DeclaredJobs, bodies
+
+# The keys of SAQ are of `uuid1`, which asks the system for the address of the machine, once a process.
+uuid.getnode()
 
 notes = Queue.from_url("redis://localhost:1", name="notes")
 others = Queue.from_url("redis://localhost:1", name="others")

@@ -23,6 +23,7 @@ from arq.jobs import Job, deserialize_job_raw, serialize_job
 from arq.utils import timestamp_ms, to_unix_ms
 from arq.version import VERSION
 from arq.worker import Retry, RetryJob
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ...errors import (
     BridgeError,
@@ -369,6 +370,9 @@ class ArqBridge(
 
     def decoded(self, message: SentJob) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return message.decoded()
+
+    def refusal(self) -> Exception:
+        return RedisConnectionError("Error 111 connecting to localhost:6379. Connection refused.")
 
     def semantics_of(self, task: Task) -> DeliverySemantics:
         """Say that a job stays in the queue while it runs, and that each run counts for `max_tries`."""

@@ -20,6 +20,7 @@ from celery.backends.base import Backend
 from celery.canvas import Signature
 from celery.exceptions import Retry
 from celery.utils import time as celery_time
+from kombu.exceptions import OperationalError
 from kombu.utils.functional import maybe_list
 
 from ...errors import AmbiguousJobError, DeclarationError, NotPerformedError, UnknownJobError
@@ -385,6 +386,10 @@ class CeleryBridge(
     def decoded(self, message: TaskMessage) -> tuple[tuple[Any, ...], dict[str, Any]]:
         args, kwargs, _ = message.decoded()
         return args, kwargs
+
+    def refusal(self) -> Exception:
+        error: Exception = OperationalError("[Errno 111] Connection refused")
+        return error
 
     def semantics_of(self, task: Task) -> DeliverySemantics:
         """Return what a worker does by the settings of a task.

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import croniter
 import procrastinate
 from procrastinate import App
-from procrastinate.exceptions import UniqueViolation
+from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.manager import JobManager
 from procrastinate.periodic import PeriodicDeferrer, PeriodicTask
 from procrastinate.retry import RetryStrategy
@@ -229,6 +229,10 @@ class ProcrastinateBridge(
         raise UnknownJobError(
             f"No app here has deferred {message.name!r}, or has a task of that name: import the module of the app."
         )
+
+    def refusal(self) -> Exception:
+        error: Exception = ConnectorException("connection refused")
+        return error
 
     def semantics_of(self, task: Task[Any, Any, Any]) -> DeliverySemantics:
         """Say that a job whose worker is gone stays `doing`, until the application retries stalled jobs."""

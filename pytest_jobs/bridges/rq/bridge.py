@@ -14,6 +14,7 @@ import rq
 import rq.decorators
 import rq.job
 import rq.repeat
+from redis.exceptions import ConnectionError as RedisConnectionError
 from rq.cron import CronScheduler
 from rq.exceptions import DeserializationError as UnreadableError
 from rq.job import Job, Retry
@@ -466,6 +467,9 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
                 f"{message.name} has no attempt {attempt}: its Retry allows {attempt + left} attempts."
             )
         return message.as_attempt(attempt, retries_left=left)
+
+    def refusal(self) -> Exception:
+        return RedisConnectionError("Error 111 connecting to localhost:6379. Connection refused.")
 
     def semantics_of(self, task: Callable[..., Any]) -> DeliverySemantics:
         """Return what a worker that lives, or the next one, does with the job of one that was killed.

@@ -49,11 +49,28 @@ def install(patches: Patches) -> None:
     patches.set(BaseDatabaseWrapper, "connect", in_check(connect, _connecting(connect)))
     # The harness may have replaced `on_commit` to follow the transactions of the test. Callbacks of
     # an explored delivery belong to its own worker, so they go to Django alone.
-    replace_in_check(patches, BaseDatabaseWrapper, "on_commit", inspect.unwrap(on_commit))
+    replace_in_check(
+        patches, BaseDatabaseWrapper, "on_commit", _registering(inspect.unwrap(on_commit))
+    )
     surround(patches, BaseDatabaseWrapper, "_commit", _commit)
     surround(patches, CursorWrapper, "execute", _statement)
     surround(patches, CursorWrapper, "executemany", _statement)
     surround(patches, CursorWrapper, "callproc", _procedure)
+
+
+def _registering(on_commit: Callable[..., None]) -> Callable[..., None]:
+    """Return `on_commit`, so that it is known which points are those of a callback."""
+
+    def register(wrapper: Any, func: Callable[[], object], robust: bool = False) -> None:
+        @functools.wraps(func)
+        def called() -> None:
+            current = watcher.get()
+            with nullcontext() if current is None else current.calling_back():
+                func()
+
+        on_commit(wrapper, called if callable(func) else func, robust)
+
+    return register
 
 
 def _connecting(connect: Callable[[Any], None]) -> Callable[[Any], None]:

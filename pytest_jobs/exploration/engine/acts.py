@@ -83,6 +83,13 @@ class Act:
     transaction: Transaction | None = field(default=None, compare=False)
     #: Whether it is a statement that a database takes back unless a commit follows it.
     awaits_commit: bool = field(default=False, compare=False)
+    #: Whether a database of SQL is what it is done to.
+    of_database: bool = field(default=False, compare=False)
+
+    @property
+    def is_commit(self) -> bool:
+        """Whether it commits a transaction."""
+        return self.text.lower() == "commit"
 
     @property
     def tells_itself(self) -> bool:
@@ -177,6 +184,8 @@ class ActWatcher(Protocol):
     def called_later(self, handle: Any, caller: FrameType) -> None: ...
 
     def changing(self, text: str, *, counts: bool = False) -> None: ...
+
+    def calling_back(self) -> AbstractContextManager[None]: ...
 
     def outside(self, text: str) -> None: ...
 

@@ -16,6 +16,7 @@ from ...core.batches.ends import has_derived_id
 from ...core.foundation.protocols import CommitWait
 from ...errors import ExplorationError
 from ...harness.ledger.ledger import Ledger
+from ...harness.records.bridge import RefusesByItsError
 from ...harness.records.delivery import Delivery
 from ...harness.records.instants import to_datetime
 from ...harness.records.record import FIRST, JobRecord, Rollback, call_text
@@ -482,6 +483,12 @@ class ActSink:
         is_same = has_derived_id(envelope.headers) or getattr(envelope, "has_own_id", False)
         key = record.job_id if is_same else None
         act = Act("enqueue", call_text(record), value=value, key=key)
+        if isinstance(record.source, RefusesByItsError):
+            error = record.source.refusal
+            act = replace(act, refused=error, answer_lost=error)
+        if record.commit is not None:
+            # A row in a transaction comes with the commit.
+            act = replace(act, of_database=True)
         with skippable(), current.acting(act):
             self._acts[record] = act
             self._ledger.added(record)

@@ -24,6 +24,8 @@ class Run:
     acts: list[Act] = field(default_factory=list)
     #: How often it has committed, in whatever database.
     commits: int = 0
+    #: The points of each callback that waited for a commit.
+    callbacks: list[range] = field(default_factory=list)
     #: The points after calls that had no effect, such as one with a known idempotency key, by their index.
     without_effect: set[int] = field(default_factory=set)
     #: How often it has done something outside of its memory, and how often it may have looked at something there.

@@ -153,6 +153,10 @@ class Scope:
                 if not _real_path(filename):
                     self._homes.add(filename)
 
+    def is_installed(self, body: Callable[..., Any]) -> bool:
+        """Return whether a function lies in an installed package, so that its lines count only if it is a job."""
+        return _real_path(_code(body).co_filename).startswith(_INSTALLED)
+
     def is_of_tests(self, file: str) -> bool:
         """Return whether a file is a test, a conftest file, or lies in a folder of tests."""
         known = self._of_tests.get(file)

@@ -287,6 +287,15 @@ class Watch:
             if self._may_leave():
                 raise
 
+    @contextmanager
+    def calling_back(self) -> Generator[None, None, None]:
+        """Let a block be a callback that waited for a commit."""
+        begin = len(self._point_acts)
+        try:
+            yield
+        finally:
+            self.run.callbacks.append(range(begin, len(self._point_acts)))
+
     def interrupts_this_thread(self) -> bool:
         # Threads of a job run in an order that nobody controls, so they cannot be stopped at a point.
         return threading.get_ident() == self.thread
@@ -709,7 +718,7 @@ class _Acting:
             _leave(told, self._token)
         if kind is not None:
             return
-        if act.text.lower() == "commit":
+        if act.is_commit:
             run.commits += 1
         if self._counts:
             run.acts.append(act)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from ...errors import CriterionError
 from ...harness.records.bridge import DeliverySemantics
 from ...harness.records.targets import Target
 from ..effects.doubles.kinds import KINDS_OF_CALLS, CallKind, CallKinds
@@ -14,7 +15,7 @@ from ..engine.engine import Engine
 from ..engine.world import World
 from ..stores.account import Ignore, follow_files
 from ..stores.open_connections import follow_connections
-from .plans import EVERY_JOB_HAS, HistoryName
+from .plans import AnyHistory
 from .repeatable import Repeatable
 
 #: Bridges that keep nothing for each thread.
@@ -26,7 +27,7 @@ class Options:
     """The parameters of `check_idempotent`, which describes them."""
 
     world: World
-    names: tuple[HistoryName, ...]
+    names: tuple[AnyHistory, ...]
     at_least_once: Collection[str]
     repeatable: Repeatable
     accept: tuple[type[BaseException], ...]
@@ -43,13 +44,10 @@ class Options:
     as_configured: bool
     time_limit: float
     allow_partial: bool
+    #: Whether the test has picked some histories by their names, so that each must have something to try.
+    by_name: bool
     #: Returns the error for a clean run that does nothing that is compared; None for the usual one.
     nothing_seen: Callable[[], str] | None = None
-
-    @property
-    def by_name(self) -> bool:
-        """Whether the test has picked some histories by their names, so that each must have something to try."""
-        return not {*self.names} >= EVERY_JOB_HAS
 
 
 def open_search(engine: Engine, mocks: Mapping[str, CallKind]) -> None:
@@ -59,6 +57,22 @@ def open_search(engine: Engine, mocks: Mapping[str, CallKind]) -> None:
     engine.when_built.append(Stubs(engine).stand_in)
     follow_files()
     follow_connections(engine.of_search.undo_by)
+
+
+def target_of(engine: Engine, job: Any) -> Target:
+    """Return a job of a library, or a function as a job.
+
+    Raises:
+        CriterionError: when it is none of both.
+    """
+    target = engine.harness.targets.find(job)
+    if target is not None:
+        return target
+    if not callable(job) or isinstance(job, type):
+        raise CriterionError(
+            f"{job!r} is not a job or a function: pass a task of a captured library, a Job class, or a function."
+        )
+    return engine.add_function(job)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ...harness.records.record import JobRecord
 from ..engine.run import Run
@@ -12,11 +12,17 @@ from ..engine.run import Run
 MOST_CHILDREN: Final = 200
 
 
+#: A job that was enqueued runs when its turn comes, or while the delivery that enqueued it stands still. What
+#: `recover=` names finds lost work of a handoff.
+Occasion: TypeAlias = Literal["then", "meanwhile", "recover"]
+
+
 class Child(NamedTuple):
     """One delivery of a job that the checked job has enqueued."""
 
     record: JobRecord
     run: Run
+    when: Occasion = "then"
 
 
 class Children:
@@ -33,6 +39,8 @@ class Children:
         #: The names of the jobs that did nothing that is seen. That one of them is enqueued is compared all the
         #: same, and how often it is enqueued is not.
         self.unseen: set[str] = set()
+        #: The names of the jobs that have enqueued others.
+        self.hands_off: Sequence[str] = ()
         #: The names of all jobs that the clean runs have performed.
         self._performed: set[str] = set()
 
@@ -53,12 +61,19 @@ class Children:
     def learn(self, children: Iterable[Child]) -> None:
         """Learn from the children of a clean run. One that fails is not performed in others."""
         children = list(children)
-        for record, run in children:
+        for record, run, _ in children:
             if run.failed:
                 where = f" at {run.origin}" if run.origin is not None else ""
                 self.not_performed[record.name] = f"it ends with {run.error!r}{where}"
+        self.hands_off = list(
+            dict.fromkeys(
+                child.record.name
+                for child in children
+                if any(act.kind == "enqueue" for act in child.run.acts)
+            )
+        )
         self.unseen = unseen_of(children)
-        self._performed = {record.name for record, _ in children}
+        self._performed = {child.record.name for child in children}
 
     def unseen_in(self, children: Iterable[Child]) -> set[str]:
         """Return the names of the jobs whose enqueues are compared in a history, since nobody sees what they do.
@@ -72,6 +87,6 @@ class Children:
 def unseen_of(children: Iterable[Child]) -> set[str]:
     """Return the names of the jobs that did nothing outside of the memory of their process."""
     acted: dict[str, int] = {}
-    for record, run in children:
+    for record, run, _ in children:
         acted[record.name] = acted.get(record.name, 0) + run.acted
     return {name for name, count in acted.items() if not count}

@@ -64,6 +64,8 @@ class _Seen(NamedTuple):
 class Reference:
     """The result of one clean run of a job with one set of arguments."""
 
+    makes: type[History] = History
+
     def __init__(
         self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
@@ -132,7 +134,7 @@ class Reference:
             # Only what such a store has from an earlier run may have made the job fail.
             self.wanted = history.observed_at_end()
             history.account.check_bound()
-            _check_succeeded(history)
+            self.check_succeeded(history)
             check_finished(run)
             self._kept = history.memory.of_world()
             again = _Seen(history.initial, history.trail(), self.wanted)
@@ -166,6 +168,10 @@ class Reference:
         if self._threads:
             self.account.check_usable_in_threads()
         return True
+
+    def check_succeeded(self, history: History) -> None:
+        """Raise if a clean run has failed."""
+        _check_succeeded(history)
 
     def _tell_apart(self, initial: Mapping[str, Any]) -> bool:
         """Find out what depends on chance, and what on the time; return whether it is new."""
@@ -364,7 +370,7 @@ class Reference:
             threads: whether overlapping deliveries get threads of their own even if they need none.
             learns: whether it shows what a process keeps.
         """
-        return History(
+        return self.makes(
             self._checked,
             self._args,
             self._kwargs,

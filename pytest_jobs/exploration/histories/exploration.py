@@ -14,7 +14,7 @@ from ..engine.points import Point
 from ..engine.run import Run
 from ..stores.account import Account, Item
 from .children import Child
-from .plans import HISTORIES, HistoryName, Plan, stands_for_all
+from .plans import HISTORIES, AnyHistory, Plan, stands_for_all
 from .stretches import Chosen
 from .verdicts import Verdict
 
@@ -37,19 +37,19 @@ class Rest:
 
     #: All failures, the first one included.
     failures: list[Failure]
-    tried: Counter[HistoryName] = field(default_factory=Counter)
+    tried: Counter[AnyHistory] = field(default_factory=Counter)
     #: How many there was no time for, or no need to try, by name.
-    left: Counter[HistoryName] = field(default_factory=Counter)
+    left: Counter[AnyHistory] = field(default_factory=Counter)
     #: How many could not be carried out, by name.
-    unclear: Counter[HistoryName] = field(default_factory=Counter)
+    unclear: Counter[AnyHistory] = field(default_factory=Counter)
 
-    def of(self, name: HistoryName) -> list[Failure]:
+    def of(self, name: AnyHistory) -> list[Failure]:
         """Return the failures of one name."""
         return [failure for failure in self.failures if failure.plan.name == name]
 
-    def passed(self) -> Iterator[HistoryName]:
+    def passed(self) -> Iterator[AnyHistory]:
         """Yield the names of which all histories were tried and none failed."""
-        for name in HISTORIES:
+        for name in self.tried:
             done = self.tried[name] and not self.left[name] and not self.unclear[name]
             if done and not self.of(name):
                 yield name
@@ -62,8 +62,10 @@ class Exploration:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     #: The names of the histories that the check asked for.
-    names: Sequence[HistoryName]
+    names: Sequence[AnyHistory]
     depth: int = 1
+    #: The names of all histories that such a check may ask for.
+    known: Sequence[AnyHistory] = HISTORIES
     #: The clean run.
     reference: Run = field(default_factory=lambda: Run(1))
     #: The points that were tried; None if one history was replayed.
@@ -79,7 +81,7 @@ class Exploration:
     #: How long they took, in seconds of computing.
     seconds: float = 0.0
     #: The names of the histories that the job, or its library as configured, gives nothing to try for.
-    nothing_to_try: Sequence[HistoryName] = ()
+    nothing_to_try: Sequence[AnyHistory] = ()
     #: Why nobody would see what the job does twice; empty if somebody would.
     unseen: str = ""
     #: Histories that show nothing because one delivery waited for another, and the line at which it did.
@@ -96,7 +98,7 @@ class Exploration:
 
     #: The errors after which the library does not deliver again and the check did, each with the histories that
     #: passed by that.
-    only_by_redelivery: dict[str, dict[HistoryName, None]] = field(default_factory=dict)
+    only_by_redelivery: dict[str, dict[AnyHistory, None]] = field(default_factory=dict)
     #: The name of the library.
     library: str = ""
     #: What the library does with the job when it raises or is killed, in one line; and the line that carries out
@@ -110,6 +112,8 @@ class Exploration:
     by_time: Sequence[str] = ()
     #: The parts of the state that end differently when the job runs later.
     on_time: Sequence[str] = ()
+    #: What else its reader is to know.
+    notes: dict[str, None] = field(default_factory=dict)
 
     def add_unshown(self, account: Account) -> None:
         """Take over what is compared, and what is not, in one history."""
@@ -145,11 +149,11 @@ class Exploration:
         return f"({', '.join((*map(short_repr, self.args), *named))})"
 
     @property
-    def not_asked(self) -> list[HistoryName]:
+    def not_asked(self) -> list[AnyHistory]:
         """The names of the histories that the check did not ask for."""
         return [
             name
-            for name in HISTORIES
+            for name in self.known
             if name not in self.names and (name != "limit_fires" or self.reference.has_limit)
         ]
 
@@ -188,6 +192,7 @@ class Exploration:
         for error, histories in self.only_by_redelivery.items():
             text += f"\n{', '.join(histories)}: passed only by a redelivery that "
             text += f"{self.library} does not make ({error})."
+        text += "".join(f"\nnote: {note}" for note in self.notes)
         if self.world:
             text += f"\nworld: {self.world}"
         return text

@@ -11,14 +11,16 @@ from ...harness.records.progress import Work
 from ...harness.records.texts import short_name
 from ..engine.ending.log import log_kept_apart
 from ..engine.points import Point
+from ..engine.run import Run
 from ..engine.world import TimeLimit
 from .checked_job import CheckedJob
 from .clean_run import Reference, check_not_refused
 from .exploration import Exploration, Failure, Rest
+from .history import History
 from .plan_runner import PlanRunner
-from .plans import TWICE_INTERRUPTED, HistoryName, Plan, by_worth, deeper, plans_of, possible
+from .plans import TWICE_INTERRUPTED, AnyHistory, Plan, by_worth, deeper, plans_of, possible
 from .stretches import Chosen
-from .verdicts import judge
+from .verdicts import Verdict, judge
 
 #: How long a history takes is known when so many were carried out.
 _TO_KNOW_THE_PACE: Final = 8
@@ -27,12 +29,20 @@ _TO_KNOW_THE_PACE: Final = 8
 class Explorer:
     """Tries histories of one job with one set of arguments."""
 
+    runs: type[PlanRunner] = PlanRunner
+    #: Whether the lines of the job count if it lies in an installed package.
+    traces_installed = True
+
     def __init__(
-        self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        checked: CheckedJob,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        reference: Reference | None = None,
     ) -> None:
         self.checked = checked
-        self.reference = Reference(checked, args, kwargs)
-        self._tried: set[HistoryName] = set()
+        self.reference = Reference(checked, args, kwargs) if reference is None else reference
+        self._tried: set[AnyHistory] = set()
         #: The keys of the plans that were carried out.
         self._done: set[object] = set()
         #: Whether points are tried that others stand for: a replay names any.
@@ -69,7 +79,7 @@ class Explorer:
             name for name in self.exploration.names if name not in possible
         ]
 
-    def explore(self, names: Collection[HistoryName], limit: TimeLimit) -> None:
+    def explore(self, names: Collection[AnyHistory], limit: TimeLimit) -> None:
         """Try the histories of some names that were not tried yet, up to the first that fails.
 
         Args:
@@ -133,7 +143,7 @@ class Explorer:
         exploration.planned = len(plans)
         exploration.histories = rest.tried.total() - rest.unclear.total()
 
-    def plans(self, names: Collection[HistoryName]) -> list[Plan]:
+    def plans(self, names: Collection[AnyHistory]) -> list[Plan]:
         """Return the plans of some names, the simplest first.
 
         Raises:
@@ -184,11 +194,9 @@ class Explorer:
             plan: the plan.
             unwinds_last: whether a killed delivery is unwound only when the verdict is taken.
         """
-        reference, options = self.reference, self.checked.options
-        # Two deliveries that are both interrupted hand over to each other, which needs two threads.
-        threads = plan.second is not None
-        with log_kept_apart() as log, reference.history(threads=threads).opened() as history:
-            runner = PlanRunner(plan, history, reference.run.points, unwinds_last=unwinds_last)
+        new = self.reference.history(threads=plan.needs_threads)
+        with log_kept_apart() as log, new.opened() as history:
+            runner = self.runs(plan, history, self.reference.run.points, unwinds_last=unwinds_last)
             last = runner.run()
             check_not_refused(history)
             if history.inconclusive is not None:
@@ -197,17 +205,7 @@ class Explorer:
             found = runner.observed()
             history.account.check_bound()
             self.exploration.add_unshown(history.account)
-            accepted = options.at_least_once if plan.cuts_off else ()
-            wanted = reference.wanted_after(plan, history.account.compared)
-            verdict = judge(
-                wanted,
-                found,
-                history.initial,
-                last,
-                accepted,
-                options.repeatable,
-                history.failed_child,
-            )
+            verdict = self.judged(plan, history, last, found)
             runs = runner.runs()
         if runner.disturbed:
             return self._carried_out(plan, unwinds_last=True)
@@ -224,3 +222,25 @@ class Explorer:
         if self.keeps_seconds and goes_deeper and second is not None:
             self.seconds[plan] = second.points
         return None
+
+    def judged(
+        self, plan: Plan, history: History, last: Run, found: Mapping[str, Any]
+    ) -> Verdict | None:
+        """Return the verdict on a history; None if it ended as it should.
+
+        Args:
+            plan: what was to happen.
+            history: what has happened.
+            last: the last delivery.
+            found: what is observed at the end.
+        """
+        options = self.checked.options
+        return judge(
+            self.reference.wanted_after(plan, history.account.compared),
+            found,
+            history.initial,
+            last,
+            options.at_least_once if plan.cuts_off else (),
+            options.repeatable,
+            history.failed_child,
+        )

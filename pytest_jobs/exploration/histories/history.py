@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from ...errors import ExplorationError
 from ...harness.records.instants import duration_ns
 from ...harness.records.record import REDELIVERY, JobRecord, current_record
+from ...harness.records.targets import Target
 from ...harness.time.waiting import off_the_loop
 from ..engine.acts import Act, Unwound, later_acts, watcher
 from ..engine.delivering import Deliveries
@@ -30,11 +31,12 @@ from ..engine.unwinding import clear_frames
 from ..engine.watching import AtPoint, AtSome, Watch
 from ..stores.account import Account, accounts
 from .checked_job import CheckedJob
-from .children import MOST_CHILDREN, Child, Children
+from .children import MOST_CHILDREN, Child, Children, Occasion
 from .stretches import Sight, seen_at
 
 T = TypeVar("T")
 
+_NO_KWARGS: Final[Mapping[str, Any]] = {}
 #: How long after the end of a delivery that slept the next one begins.
 _PAUSE: Final = timedelta(seconds=3)
 #: How long after the beginning of a delivery that took no time the next one begins.
@@ -122,17 +124,24 @@ class History(Deliveries):
             self.initial = self.observed() if self._initial is None else self._initial
             self.memory.begin(self.observed, kept=self._kept, learns=self._learns)
             stack.callback(self.memory.end)
-            target, before = self._checked.target, len(self.ledger.records)
-            enqueueing = target.bridge.enqueue(target.job, self._args, self._kwargs)
-            if enqueueing is not None:
-                self.finish_enqueueing(enqueueing)
-            if len(self.ledger.records) == before:
-                raise ExplorationError(
-                    f"{target.job!r} was not enqueued, so there is nothing to deliver."
-                )
-            self._record = self.ledger.records[before]
-            self.ledger.claim(self._record)
+            self._record = self._enqueued(self._checked.target, self._args, self._kwargs)
             yield self
+
+    def _enqueued(
+        self, target: Target, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] = _NO_KWARGS
+    ) -> JobRecord:
+        """Enqueue a job, and take it out of the queue."""
+        before = len(self.ledger.records)
+        enqueueing = target.bridge.enqueue(target.job, args, kwargs)
+        if enqueueing is not None:
+            self.finish_enqueueing(enqueueing)
+        if len(self.ledger.records) == before:
+            raise ExplorationError(
+                f"{target.job!r} was not enqueued, so there is nothing to deliver."
+            )
+        record = self.ledger.records[before]
+        self.ledger.claim(record)
+        return record
 
     def _world_is_gone(self) -> None:
         # They may have waited for something that the world has released just now.
@@ -278,11 +287,18 @@ class History(Deliveries):
         return again
 
     def _empty_queue(self) -> None:
-        """Perform what the deliveries have enqueued, and what that enqueues, when it is due."""
+        self._perform_until(None)
+
+    def _perform_until(self, until_ns: int | None) -> None:
+        """Perform what the deliveries have enqueued, and what that enqueues, when it is due.
+
+        Args:
+            until_ns: what is due later stays; None for no end.
+        """
         most = MOST_CHILDREN if self._learns else 10 * MOST_CHILDREN
         while not self._watches and not self._shows_nothing():
             record = min(self._pending_children(), key=_due, default=None)
-            if record is None:
+            if record is None or (until_ns is not None and _due(record)[0] > until_ns):
                 return
             if len(self.children) == most:
                 self._known_children.leave(self._pending_children())
@@ -295,17 +311,17 @@ class History(Deliveries):
             self._perform_child(record)
 
     def _pending_children(self) -> Iterator[JobRecord]:
-        own, known = self._record.job_id, self._known_children
+        own, known = self._record, self._known_children
         for record in self.ledger.pending():
-            is_child = record.sequence > self._record.sequence and record.job_id != own
+            is_child = record.sequence > own.sequence and not _is_same_job(record, own)
             if is_child and known.is_performed(record):
                 yield record
 
-    def _perform_child(self, record: JobRecord) -> None:
+    def _perform_child(self, record: JobRecord, when: Occasion = "then") -> None:
         act = self.sink.act_of(record)
         if act is not None:
             self._performed[id(act)] = record.name
-        is_known = any(record.job_id == done.job_id for done, _ in self.children)
+        is_known = any(_is_same_job(record, done) for done, *_ in self.children)
         if is_known and (record.origin is REDELIVERY or (act is not None and act.key is not None)):
             # The same job once more: whether it may be delivered again is what a check of that job says.
             self.ledger.claim(record)
@@ -316,7 +332,7 @@ class History(Deliveries):
         self._wait_until(record.envelope.due_ns or 0)
         # The clean run teaches what children do as well.
         run = self.begun_as(1 if self._learns else 2)
-        self.children.append(Child(record, run))
+        self.children.append(Child(record, run, when))
         self.make(run, record, lines=False, limited=True)
 
     @property
@@ -525,6 +541,11 @@ class History(Deliveries):
         for act in chain.from_iterable(acts() for acts in later_acts(self.of_history)):
             last[act.kind, repr(act.slot)] = act
         yield from last.values()
+
+
+def _is_same_job(record: JobRecord, other: JobRecord) -> bool:
+    """Return whether two records are of one job. Two libraries may number their jobs alike."""
+    return record.job_id == other.job_id and record.source is other.source
 
 
 def _due(record: JobRecord) -> tuple[int, int]:

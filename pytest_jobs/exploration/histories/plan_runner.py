@@ -173,17 +173,28 @@ class PlanRunner:
         return last
 
     def _let_overtake(self, unfinished: list[Callable[[], None]]) -> None:
-        plan, history = self._plan, self._history
-        other: Worker[Run] = history.worker()
+        other: Worker[Run] = self._history.worker()
 
         def hand_over() -> None:
             other.pause()
 
-        at_point = None if plan.second is None else self._at_second(hand_over)
-        run = history.in_base_context(lambda: history.deliver(at_point, again=True))
+        at_point = None if self._plan.second is None else self._at_second(hand_over)
+        self._do_beside(lambda: self._history.deliver(at_point, again=True), other, unfinished)
+        self.second = self._history.runs[1]
+
+    def _do_beside(
+        self, do: Callable[[], Run], other: Worker[Run], unfinished: list[Callable[[], None]]
+    ) -> None:
+        """Let another process do something while the first delivery is suspended.
+
+        Args:
+            do: what it does.
+            other: does it.
+            unfinished: receives what lets it go on, if it waits for the first delivery.
+        """
+        history = self._history
         here = history.switch_process(None)
-        state = other.do(run)
-        self.second = history.runs[1]
+        state = other.do(history.in_base_context(do))
         there = history.switch_process(here)
         if state == "blocked":
             history.give_way(other)
@@ -199,7 +210,8 @@ class PlanRunner:
     def _error_of(self, act: Act) -> BaseException | None:
         # Not that of the clean run: the connection that is lost is the one of this delivery.
         own = self._history.runs[-1].point_acts[-1] or act
-        make = own.refused if self._plan.name == "effect_fails" else own.answer_lost
+        is_before = self._plan.point is not None and self._plan.point.kind == "before"
+        make = own.refused if is_before else own.answer_lost
         return None if make is None else make()
 
     def _fail(self, make: Callable[[], BaseException | None]) -> Run:

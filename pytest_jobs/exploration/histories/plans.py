@@ -25,29 +25,50 @@ HistoryName: TypeAlias = Literal[
     "limit_fires",
     "out_of_order",
 ]
+#: Of a call that hands work off, and that nobody repeats: see `handoff`.
+HandoffName: TypeAlias = Literal[
+    "clean",
+    "early",
+    "dies",
+    "refused",
+    "commit_unknown",
+    "callback_fails",
+    "overtaken",
+    "lost",
+]
+AnyHistory: TypeAlias = HistoryName | HandoffName
 
-#: Every history, in the order in which they are tried: the simplest first.
+#: Every history of a job, in the order in which they are tried: the simplest first.
 HISTORIES: Final[tuple[HistoryName, ...]] = get_args(HistoryName)
 DEFAULT: Final[tuple[HistoryName, ...]] = HISTORIES[:6]
+#: Every history of a handoff, likewise.
+HANDOFFS: Final[tuple[HandoffName, ...]] = get_args(HandoffName)
 #: A check of all of these asks for everything, and for the others wherever a job has effects. One that names
 #: only some picks them, and each must have something to try.
-EVERY_JOB_HAS: Final[frozenset[HistoryName]] = frozenset(("twice", "restart", "crash", "overlap"))
+EVERY_JOB_HAS: Final[frozenset[AnyHistory]] = frozenset(("twice", "restart", "crash", "overlap"))
 #: The histories whose second delivery is interrupted as well, with `depth=2`.
-TWICE_INTERRUPTED: Final[tuple[HistoryName, ...]] = ("crash", "overlap")
+TWICE_INTERRUPTED: Final[tuple[AnyHistory, ...]] = ("crash", "overlap")
 
 _FORGOTTEN: Final = (
     "by the settings of its library a job that has begun is not delivered again. "
     "Drop delivery='as configured'"
 )
 _FAKES: Final = "Fake or wrap what it calls"
-_NOTHING_TO_TRY: Final[Mapping[HistoryName, str]] = {
+_NOTHING_TO_TRY: Final[Mapping[AnyHistory, str]] = {
     "effect_fails": f"a clean run of the job has no effect that could fail. {_FAKES}",
     "reply_lost": f"a clean run of the job has no effect whose answer could be lost. {_FAKES}",
     "limit_fires": "the library sets the job no time limit that the harness knows. Declare one",
+    "early": "a clean call enqueues no message that a worker sees before it ends. Let it enqueue one",
+    "refused": f"a clean call enqueues nothing that could be refused, and has no effect that could fail. {_FAKES}",
+    "commit_unknown": "a clean call commits nothing on a server, and the commit of sqlite has no answer to lose. "
+    "Let the test use the server of production",
+    "callback_fails": "a clean call has no on_commit callback that does more than enqueue. Drop it",
+    "overtaken": "there is no recover= that could run while the call is under way. Name a callable or a job",
+    "lost": "a clean call enqueues no message that could be lost. Let it enqueue one",
 }
 
 
-def why_nothing_to_try(name: HistoryName) -> str:
+def why_nothing_to_try(name: AnyHistory) -> str:
     """Return why a job gives no history of a name to try, and what would change that."""
     return _NOTHING_TO_TRY.get(name, _FORGOTTEN)
 
@@ -62,6 +83,8 @@ _CUT_OFF: Final = frozenset(
 )
 _OVERLAPPING: Final = frozenset(("overlap", "lease_expires"))
 _KILLED: Final = frozenset(("crash", "late"))
+#: Something else runs while a delivery stands still, and may have to wait for it.
+_BESIDE: Final = frozenset(("early", "overtaken"))
 _FAILING: Final = frozenset(("effect_fails", "reply_lost"))
 
 
@@ -69,7 +92,7 @@ _FAILING: Final = frozenset(("effect_fails", "reply_lost"))
 class Plan:
     """Describes one history that is to be tried."""
 
-    name: HistoryName
+    name: AnyHistory
     #: The point at which the first delivery is interrupted, by its index; None for nowhere.
     index: int | None = None
     point: Point | None = None
@@ -92,19 +115,24 @@ class Plan:
         return self.name if self.point is None else f"{self.name} {self.point}"
 
     @property
+    def needs_threads(self) -> bool:
+        """Whether something runs beside a delivery and may wait for it, so that each has a thread of its own."""
+        return self.second is not None or self.name in _BESIDE
+
+    @property
     def cuts_off(self) -> bool:
         """Whether a delivery is cut off, so that an effect declared `at_least_once` may happen twice."""
         return self.name in _CUT_OFF and self.index is not None
 
 
 def plans_of(
-    run: Run, chosen: Chosen, names: Collection[HistoryName], others: int
+    run: Run, chosen: Chosen, names: Collection[AnyHistory], others: int
 ) -> Iterator[Plan]:
     """Yield the plans for a job, the simplest first."""
     return (plan for plan in _all_plans(run, chosen, others) if plan.name in names)
 
 
-def stands_for_all(chosen: Chosen, names: Collection[HistoryName]) -> str:
+def stands_for_all(chosen: Chosen, names: Collection[AnyHistory]) -> str:
     """Return how many points the histories of some names try for all points; "" if they try each."""
     asked = frozenset(names)
     return chosen.text(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from ...errors import CriterionError, ExplorationError
@@ -35,21 +35,28 @@ class Repeatable:
     only in which an interruption leaves the job no way to know.
     """
 
-    def __init__(self, names: Collection[str] = (), others: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        names: Collection[str] = (),
+        others: Collection[str] = (),
+        parameter: str = "repeatable",
+    ) -> None:
         """Take the names.
 
         Args:
             names: names of a check, or patterns; each has to name an effect or a part of the state.
             others: those of the whole suite, which need not.
+            parameter: gives the names.
 
         Raises:
             CriterionError: when they are not a collection of names.
         """
         if isinstance(names, str) or not all(isinstance(one, str) for one in names):
             raise CriterionError(
-                f"repeatable={names!r} must be a collection of names of effects, as in "
-                "repeatable={'mail', 'enqueue shop.ship', 'POST hooks.example/*'}."
+                f"{parameter}={names!r} must be a collection of names of effects, as in "
+                f"{parameter}={{'mail', 'enqueue shop.ship', 'POST hooks.example/*'}}."
             )
+        self._parameter = parameter
         self._unused = dict.fromkeys(names)
         self._patterns = dict.fromkeys((*names, *others))
         self._found: dict[str, None] = {}
@@ -59,7 +66,14 @@ class Repeatable:
 
     def takes(self, kind: str, call: Any = None) -> bool:
         """Return whether an effect, or a part of the state, may have more of the same."""
-        names = list(names_of(kind, call))
+        return self._take(names_of(kind, call))
+
+    def takes_column(self, part: str, column: str) -> bool:
+        """Return whether a column of a table, or a key of a mapping, is named: `Token.attempts`."""
+        return self._take((f"{part}.{column}",))
+
+    def _take(self, given: Iterable[str]) -> bool:
+        names = list(given)
         self._found.update(dict.fromkeys(names))
         matching = [
             one for one in self._patterns if any(fnmatch.fnmatchcase(name, one) for name in names)
@@ -78,5 +92,5 @@ class Repeatable:
             nearest = difflib.get_close_matches(unused, self._found, 1, 0.0)
             meant = f" Did you mean {nearest[0]!r}?" if nearest else ""
             raise ExplorationError(
-                f"repeatable={{{unused!r}}} names no effect of the job and no part of the state.{meant}"
+                f"{self._parameter}={{{unused!r}}} names no effect of the job and no part of the state.{meant}"
             )

@@ -17,7 +17,7 @@ from ..engine.points import Point, enclosing_function
 from ..engine.world import TimeLimit
 from .exploration import Exploration
 from .explorer import Explorer
-from .plans import HISTORIES, Plan, deeper
+from .plans import HANDOFFS, HISTORIES, Plan, deeper
 
 _DIGITS: Final = 8
 _ARGUMENTS: Final = "args="
@@ -101,9 +101,10 @@ def parsed_token(text: str) -> Token:
         if found:
             plan, arguments = head, kind + tail
     history, _, job = plan.partition(":")
-    if history not in HISTORIES:
+    known = (*HISTORIES, *HANDOFFS)
+    if history not in known:
         raise ValueError(
-            f"there is no history {history!r}: it begins with one of {', '.join(HISTORIES)}"
+            f"there is no history {history!r}: it begins with one of {', '.join(known)}"
         )
     if not job:
         raise ValueError("it names no job: copy the whole replay line of a report")
@@ -237,7 +238,7 @@ def _plan(explorer: Explorer, token: Token) -> Plan:
 
 def _plans(explorer: Explorer, token: Token) -> Iterator[Plan]:
     checked = explorer.checked
-    plans = explorer.plans(HISTORIES)
+    plans = explorer.plans(explorer.exploration.known)
     yield from plans
     explorer.keeps_seconds = True
     for plan in plans:

@@ -7,14 +7,22 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from ...errors import DivergedState, DuplicateEffect, LostEffect, NotIdempotent, PoisonJob, StuckJob
+from ...errors import (
+    DivergedState,
+    DuplicateEffect,
+    HalfDone,
+    LostEffect,
+    NotIdempotent,
+    PoisonJob,
+    StuckJob,
+)
 from ..engine.points import Origin
 from ..engine.run import Run
 from ..engine.sameness.differences import MISSING, differences
 from .children import Child
 from .repeatable import Repeatable
 
-Word: TypeAlias = Literal["DUPLICATE", "LOST", "DIVERGED", "POISON", "STUCK"]
+Word: TypeAlias = Literal["DUPLICATE", "LOST", "DIVERGED", "POISON", "STUCK", "HALF_DONE"]
 
 ERRORS: Final[Mapping[Word, type[NotIdempotent]]] = {
     "DUPLICATE": DuplicateEffect,
@@ -23,6 +31,8 @@ ERRORS: Final[Mapping[Word, type[NotIdempotent]]] = {
     "POISON": PoisonJob,
     "STUCK": StuckJob,
 }
+#: The same, with the word that is said of calls only.
+ALL_ERRORS: Final[Mapping[Word, type[NotIdempotent]]] = {**ERRORS, "HALF_DONE": HalfDone}
 
 
 @dataclass(frozen=True)
@@ -69,9 +79,8 @@ def judge(
     """
     differing = [
         difference
-        for difference in differences(wanted, found)
+        for difference in counting_differences(wanted, found, repeatable)
         if not is_accepted(difference, at_least_once)
-        and not (repeatable and repeatable.takes(difference[0]) and is_more_of_the_same(difference))
     ]
     ranked = sorted(differing, key=lambda difference: _rank(difference, initial))
     words: dict[str, Word] = {
@@ -96,17 +105,31 @@ def judge(
         return Verdict("POISON", what, (), error, failed_child.run.origin)
     name = ranked[0][0] if is_done else undone[0]
     word = words[name] if is_done else "STUCK"
-    # As precisely as possible: `gateway.charge` rather than `gateway`.
-    named = names_in((name, wanted.get(name, MISSING), found.get(name, MISSING)))
-    what = next(iter(named), name)
+    what = what_of((name, wanted.get(name, MISSING), found.get(name, MISSING)))
     return Verdict(word, what, tuple(differing), last.error, last.origin)
+
+
+def counting_differences(
+    wanted: Mapping[str, Any], found: Mapping[str, Any], repeatable: Repeatable
+) -> list[tuple[str, Any, Any]]:
+    """Return what differs, without what may happen again in each history."""
+    return [
+        difference
+        for difference in differences(wanted, found)
+        if not (repeatable and repeatable.takes(difference[0]) and is_more_of_the_same(difference))
+    ]
+
+
+def what_of(difference: tuple[str, Any, Any]) -> str:
+    """Return the name of an effect as precisely as possible: `gateway.charge` rather than `gateway`."""
+    return next(iter(names_in(difference)), difference[0])
 
 
 def names_in(difference: tuple[str, Any, Any]) -> dict[str, None]:
     """Return the names of all effects that differ, or that of a part of the state."""
     name, once, now = difference
     kind = name.removesuffix(" calls")
-    wanted, found = _counted(once), _counted(now)
+    wanted, found = counted(once), counted(now)
     if kind == name or wanted is None or found is None:
         return {name: None}
     return dict.fromkeys(_precise(kind, form) for form in (found - wanted) or (wanted - found))
@@ -129,23 +152,23 @@ def _rank(difference: tuple[str, Any, Any], initial: Mapping[str, Any]) -> tuple
     name, once, now = difference
     is_state = not name.endswith(" calls")
     word = _word(once, now, initial.get(name, MISSING))
-    return is_state, is_state and _counted(once) == Counter(), list(ERRORS).index(word)
+    return is_state, is_state and counted(once) == Counter(), list(ERRORS).index(word)
 
 
 def _word(once: Any, now: Any, before: Any) -> Word:
-    wanted, found = _counted(once), _counted(now)
+    wanted, found = counted(once), counted(now)
     if wanted is not None and found is not None and wanted - found and not found - wanted:
         return "LOST"
-    if _has_only_more(once, now):
+    if has_only_more(once, now):
         return "DUPLICATE"
     if now == before and once != before:
         return "STUCK"
     return "DIVERGED"
 
 
-def _has_only_more(once: Any, now: Any) -> bool:
+def has_only_more(once: Any, now: Any) -> bool:
     """Return whether a value only has more items than before, in itself or in a list somewhere within it."""
-    wanted, found = _counted(once), _counted(now)
+    wanted, found = counted(once), counted(now)
     if wanted is None or found is None or wanted == found:
         return False
     if not wanted - found:
@@ -157,11 +180,11 @@ def _has_only_more(once: Any, now: Any) -> bool:
     if not isinstance(once, tuple) or not isinstance(now, tuple) or len(once) != len(now):
         return False
     return all(
-        one == other or _has_only_more(one, other) for one, other in zip(once, now, strict=True)
+        one == other or has_only_more(one, other) for one, other in zip(once, now, strict=True)
     )
 
 
-def _counted(value: Any) -> Counter[Any] | None:
+def counted(value: Any) -> Counter[Any] | None:
     if isinstance(value, dict):
         return Counter(value)
     if value is None or value is MISSING:
@@ -181,5 +204,5 @@ def is_accepted(difference: tuple[str, Any, Any], at_least_once: Collection[str]
 def is_more_of_the_same(difference: tuple[str, Any, Any]) -> bool:
     """Return whether something only happened more often than in one clean run."""
     _, once, now = difference
-    wanted, found = _counted(once), _counted(now)
+    wanted, found = counted(once), counted(now)
     return wanted is not None and found is not None and set(wanted) == set(found)

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from ...errors import PartialExploration
 from ..histories.exploration import Exploration
-from ..histories.plans import HistoryName
+from ..histories.plans import AnyHistory
 from .audience import GUESSED, CheckNote, audience
 
 _REPLAYS: Final = {
@@ -22,7 +22,7 @@ class Explored:
     def __init__(
         self,
         explorations: Sequence[Exploration],
-        names: Sequence[HistoryName],
+        names: Sequence[AnyHistory],
         job: str = "",
         replay: Literal["", "passes", "other"] = "",
         *,

@@ -9,7 +9,7 @@ from typing import Final
 from ..engine.acts import Act
 from ..engine.run import Run
 from ..histories.exploration import Failure
-from ..histories.plans import HistoryName
+from ..histories.plans import AnyHistory
 from ..histories.verdicts import Word
 
 
@@ -43,7 +43,7 @@ class Habits:
         committing = [
             act
             for act, point in zip(reference.point_acts, reference.points, strict=True)
-            if act is not None and point.kind == "before" and act.text.lower() == "commit"
+            if act is not None and point.kind == "before" and act.is_commit
         ]
         return cls(
             # A key beside a call without one is of another effect.
@@ -104,7 +104,7 @@ _FORGOTTEN_KEY: Final = (
     "the receiver did not know the key any more: look the effect up before making it, or let the job keep a mark "
     "of it for as long as a broker may deliver."
 )
-_HINTS: Final[Mapping[tuple[Word, HistoryName | None], str]] = {
+_HINTS: Final[Mapping[tuple[Word, AnyHistory | None], str]] = {
     ("DUPLICATE", "twice"): f"nothing tells the job that its work is done: {_KEY}",
     ("DUPLICATE", "restart"): (
         "what the job remembers in its module is gone with its process: remember it where the effect is."
@@ -176,7 +176,7 @@ _HINTS: Final[Mapping[tuple[Word, HistoryName | None], str]] = {
 }
 
 
-def hint(word: Word, history: HistoryName, does: Habits | None = None) -> str:
+def hint(word: Word, history: AnyHistory, does: Habits | None = None) -> str:
     """Return a hint.
 
     Args:
@@ -191,7 +191,7 @@ def hint(word: Word, history: HistoryName, does: Habits | None = None) -> str:
     return text
 
 
-def _likely(word: Word, history: HistoryName, does: Habits) -> str:
+def _likely(word: Word, history: AnyHistory, does: Habits) -> str:
     if does.other_error is not None:
         return (
             f"the job handles the error of its effect and raises {does.other_error!r} there, for which its "

@@ -12,7 +12,6 @@ from typing import Any, Final, Literal
 
 from ..engine.points import Point, enclosing_function
 from ..histories.exploration import Exploration, Failure
-from ..histories.plans import HISTORIES
 from .report import STORY
 from .story import place_text, story
 
@@ -157,7 +156,7 @@ def _other_histories(
     exploration: Exploration, failures: Sequence[Failure]
 ) -> Iterator[dict[str, str]]:
     """Yield of each other history that fails its first story."""
-    for name in HISTORIES:
+    for name in exploration.known:
         failed = [failure for failure in failures if failure.plan.name == name]
         if not failed or name == "crash":
             continue

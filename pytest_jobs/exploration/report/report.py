@@ -19,7 +19,7 @@ from ..engine.sameness.differences import MISSING
 from ..engine.sameness.renaming import Fields
 from ..histories.checked_job import CheckedJob
 from ..histories.exploration import Exploration, Failure, Rest
-from ..histories.plans import HISTORIES, HistoryName
+from ..histories.plans import AnyHistory
 from ..histories.replay import Token, other_name, token_of
 from ..histories.verdicts import is_more_of_the_same, names_in
 from .audience import Audience, current_audience
@@ -27,7 +27,7 @@ from .hints import Habits, accepting, hint
 from .story import executed_lines, story
 
 _AGAIN: Final = ", and the job was delivered again."
-STORY: Final[Mapping[HistoryName, str]] = {
+STORY: Final[Mapping[AnyHistory, str]] = {
     "twice": "It was delivered again after it was done.",
     "restart": "It was delivered again after it was done, in a new process.",
     "crash": f"The worker was killed{_AGAIN}",
@@ -38,8 +38,16 @@ STORY: Final[Mapping[HistoryName, str]] = {
     "lease_expires": "The first delivery paused past its lease, and a second ran meanwhile.",
     "limit_fires": "The time limit of the job was reached.",
     "out_of_order": "Another job ran in between.",
+    "clean": "Nothing went wrong, and recover= did again what was done.",
+    "early": "A worker took the message at once, before the call went on.",
+    "dies": "The process died, and nobody calls it again.",
+    "refused": "An enqueue or an effect failed before it happened.",
+    "commit_unknown": "The commit landed, and its answer was lost.",
+    "callback_fails": "A callback that waited for the commit raised an error.",
+    "overtaken": "recover= ran while the call was under way.",
+    "lost": "The message was accepted, and vanished.",
 }
-_AND_AGAIN: Final[Mapping[HistoryName, str]] = {
+_AND_AGAIN: Final[Mapping[AnyHistory, str]] = {
     "crash": " So was the second worker.",
     "overlap": " It was interrupted in turn.",
 }
@@ -89,7 +97,7 @@ class Report:
         return self.failure.verdict.what
 
     @property
-    def history(self) -> HistoryName:
+    def history(self) -> AnyHistory:
         """The name of the history."""
         return self.failure.plan.name
 
@@ -98,7 +106,16 @@ class Report:
         """A guess at what may help."""
         does = Habits.of(self.failure, self.exploration.reference)
         text = hint(self.failure.verdict.word, self.history, does)
-        return " ".join((text, *self._accepting()))
+        return " ".join((text, *self._accepting(), *self._not_delivered()))
+
+    def _not_delivered(self) -> Iterator[str]:
+        """Yield that a function which enqueues jobs, and is none itself, may be the end that nobody delivers."""
+        acts = self.exploration.reference.point_acts
+        if self.exploration.library == FunctionBridge.name and any(
+            act is not None and act.kind == "enqueue" for act in acts
+        ):
+            name = short_name(self.job)
+            yield f"Is {name} no job, so that nothing repeats it? Then check_handoff({name}, ...) is the check."
 
     def _accepting(self) -> Iterator[str]:
         """Yield how the check would pass if the effects that were too many may happen again."""
@@ -116,6 +133,11 @@ class Report:
         else:
             names = {name for difference in differing for name in names_in(difference)}
             yield accepting(names, always=True, given=kinds.intersection(self.at_least_once))
+
+    @classmethod
+    def semantics_of(cls, checked: CheckedJob) -> str:
+        """Return in one line what becomes of a job that raises, and of one that is killed."""
+        return _semantics_text(checked)
 
     def __str__(self) -> str:
         parts = [
@@ -169,10 +191,12 @@ class Report:
 
     def _headline(self) -> str:
         call = shortened(f"{short_name(self.job)}{self.exploration.call}", _CALL_WIDTH)
-        return (
-            f"{call} is not safe to deliver twice: {self.failure.verdict} "
-            f"[{self.history}{self._share()}]{self.failure.verdict.where}"
-        )
+        verdict = self.failure.verdict
+        return f"{call} {self._claim()}: {verdict} [{self.history}{self._share()}]{verdict.where}"
+
+    def _claim(self) -> str:
+        """Return the verdict in words."""
+        return "is not safe to deliver twice"
 
     def _difference(self) -> str:
         verdict = self.failure.verdict
@@ -239,7 +263,7 @@ class Report:
 
     def _also_fails(self) -> str:
         told = []
-        for name in HISTORIES:
+        for name in self.exploration.known:
             failures = [] if self.rest is None else self.rest.of(name)
             if not failures or name == self.history:
                 continue
@@ -270,12 +294,22 @@ class Report:
             text += _amounts("; could not be carried out", self.rest.unclear)
         if found.nothing_to_try:
             text += f"; nothing to try for: {', '.join(found.nothing_to_try)}"
-        left = [*found.not_asked, *(["depth=2"] if found.depth_reached == 1 else [])]
-        return f"{text}. Not explored: {', '.join((*left, 'three deliveries at once'))}."
+        left = ", ".join(self._not_explored())
+        return f"{text}. Not explored: {left}." if left else f"{text}."
+
+    def _not_explored(self) -> Iterator[str]:
+        yield from self.exploration.not_asked
+        if self.exploration.depth_reached == 1:
+            yield "depth=2"
+        yield "three deliveries at once"
 
 
 def report_on(
-    checked: CheckedJob, exploration: Exploration, failure: Failure, drawn: Sequence[int | str]
+    checked: CheckedJob,
+    exploration: Exploration,
+    failure: Failure,
+    drawn: Sequence[int | str],
+    kind: type[Report] = Report,
 ) -> Report:
     """Return the report on an exploration that has failed, for the test in which the check runs.
 
@@ -284,10 +318,11 @@ def report_on(
         exploration: what was explored.
         failure: the simplest history that fails.
         drawn: the positions and the names of the arguments that Hypothesis drew.
+        kind: how it is described.
     """
     others, plan = checked.options.others, failure.plan
     arguments = (exploration.args, exploration.kwargs) if drawn else None
-    return Report(
+    return kind(
         checked.name,
         exploration,
         failure,
@@ -316,8 +351,7 @@ def _named(
             yield parameters[place] if known else f"args[{place}]", exploration.args[place]
 
 
-def semantics_text(checked: CheckedJob) -> str:
-    """Return in one line what becomes of a job that raises, and of one that is killed."""
+def _semantics_text(checked: CheckedJob) -> str:
     bridge, found = checked.target.bridge, checked.semantics
     if isinstance(bridge, FunctionBridge):
         return "delivery: at least once, as brokers do; a plain function has no library of its own."
@@ -342,7 +376,7 @@ def semantics_text(checked: CheckedJob) -> str:
     )
 
 
-def _amounts(what: str, counted: Mapping[HistoryName, int]) -> str:
+def _amounts(what: str, counted: Mapping[AnyHistory, int]) -> str:
     told = ", ".join(f"{name} ({count})" for name, count in counted.items() if count)
     return f"{what}: {told}" if told else ""
 

@@ -19,7 +19,7 @@ from ..engine.points import AT_LINES, Point, enclosing_function, source_text
 from ..engine.run import Run
 from ..histories.children import Child
 from ..histories.exploration import Failure
-from ..histories.plans import HistoryName
+from ..histories.plans import HANDOFFS, AnyHistory
 
 
 @dataclass(frozen=True)
@@ -136,11 +136,16 @@ _NEVER_RAN: Final = 3
 _DROPPED: Final = ", and as configured never delivered again"
 #: Why a delivery that failed is the last one, by its status.
 _LAST: Final[Mapping[str, str]] = {"discarded": " (discarded)", "exhausted": " (no attempts left)"}
-_FAILS: Final[Mapping[HistoryName, str]] = {
+_MARKS: Final[Mapping[AnyHistory, str]] = {
     "reply_lost": "the answer is lost",
     "limit_fires": "the time limit is reached",
+    "early": "a worker takes what is in the queue",
+    "commit_unknown": "the answer is lost",
+    "callback_fails": "a callback raises",
+    "overtaken": "recover runs",
+    "lost": "the message is lost",
 }
-_PAUSING: Final[frozenset[HistoryName]] = frozenset(("overlap", "lease_expires"))
+_PAUSING: Final[frozenset[AnyHistory]] = frozenset(("overlap", "lease_expires"))
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,11 @@ class Block:
 
 def story(failure: Failure, reference: Run, other: str = "") -> str:
     """Return the story of a history."""
-    blocks = _without_repetitions(_blocks(failure, reference, other))
+    if failure.plan.name in HANDOFFS:
+        # Nobody delivers the call again.
+        blocks = [_called(block) for block in _blocks(failure, reference, other)]
+    else:
+        blocks = _without_repetitions(_blocks(failure, reference, other))
     blocks += _performed(failure.children)
     rows = [row for block in blocks for row in block.rows]
     width = max((len(row.text) for row in rows if row.note), default=0)
@@ -184,6 +193,13 @@ def story(failure: Failure, reference: Run, other: str = "") -> str:
             text = row.text.ljust(width) if row.note else row.text
             lines.append(f"{row.label:>6}  {text}{note}".rstrip())
     return "\n".join(lines)
+
+
+def _called(block: Block) -> Block:
+    """Return the delivery of a function that is no job, in words for a call."""
+    title = block.title.replace("delivery 1", "the call").replace(", acknowledged", ", returned")
+    rows = [replace(row, text=row.text.replace("worker killed", "died", 1)) for row in block.rows]
+    return Block(title, tuple(rows))
 
 
 def _blocks(failure: Failure, reference: Run, other: str) -> list[Block]:
@@ -214,10 +230,10 @@ def _blocks(failure: Failure, reference: Run, other: str) -> list[Block]:
 def _performed(children: Sequence[Child]) -> Iterator[Block]:
     """Yield what the jobs did that the job has enqueued: their effects, since their lines are not traced."""
     done: Counter[tuple[str, str]] = Counter()
-    for record, run in children:
-        acts = [act_text(act) for act in run.acts if act.kind != "enqueue"]
+    for record, run, when in children:
+        acts = [act_text(act) for act in run.acts if act.kind != "enqueue" or when == "recover"]
         effects = f"<- {shortened(', '.join(acts), _NOTE_WIDTH)}" if acts else ""
-        done[f"then {call_text(record)}{_ending(run)}", effects] += 1
+        done[f"{when} {call_text(record)}{_ending(run)}", effects] += 1
     for (title, effects), count in done.items():
         rows = (Row("", "", effects),) if effects else ()
         yield Block(f"{title}, {count} times" if count > 1 else title, rows)
@@ -297,10 +313,10 @@ def _killed(point: Point, *, outage: bool = False) -> Row:
     return Row("x", f"{what}, {place_text(point)}", filename=point.filename)
 
 
-def _failing(point: Point, history: HistoryName) -> Row:
+def _failing(point: Point, history: AnyHistory) -> Row:
     return Row(
         "!",
-        f"{_FAILS.get(history, 'an effect fails')} here, {place_text(point)}",
+        f"{_MARKS.get(history, 'an effect fails')} here, {place_text(point)}",
         filename=point.filename,
     )
 

@@ -79,8 +79,12 @@ class Store(Protocol):
 class Ignore:
     """The items and stores that a check leaves out by `ignore=`."""
 
-    def __init__(self, patterns: Collection[str] = ()) -> None:
+    def __init__(self, patterns: Collection[str] = (), *, optional: Collection[str] = ()) -> None:
         """Take the patterns.
+
+        Args:
+            patterns: each has to leave something out.
+            optional: others, which need not.
 
         Raises:
             CriterionError: when they are not a collection of names.
@@ -90,8 +94,8 @@ class Ignore:
                 f"ignore={patterns!r} must be a collection of names of tables, keys and files, as in "
                 "ignore={'audit_log', '*.tmp'}."
             )
-        self._patterns = dict.fromkeys(patterns)
-        self._used: set[str] = set()
+        self._patterns = dict.fromkeys((*patterns, *optional))
+        self._used: set[str] = {*optional}
         #: What the job wrote and the world does not show.
         self._found: dict[Item, None] = {}
         #: What the world has of the copies that `here` makes, and whether it has any.

@@ -217,6 +217,15 @@ class TakesFunctions(Protocol):
         ...
 
 
+@runtime_checkable
+class RefusesByItsError(Protocol):
+    """Further method of a bridge whose library has an error of its own for a server that cannot be reached."""
+
+    def refusal(self) -> Exception:
+        """Return the error that an application gets when it enqueues a job."""
+        ...
+
+
 #: When the scheduler of a library enqueues something, what does so, and what `FiresTasks` says may follow.
 Due: TypeAlias = "tuple[int, Callable[[], object], *tuple[object, ...]]"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextvars
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from ...errors import CriterionError
 from ..ledger.ledger import Ledger
@@ -286,6 +286,32 @@ class Recurring:
                 (ns, partial(self._noted, task.key, ns, partial(self._fire, ns, task, scheduler)))
                 for ns, task in firings
             ]
+        for ns, fire, path in self._of_libraries(now_ns, until_ns):
+            if path:
+                self.left_out[path] += 1
+            else:
+                coming.append((ns, partial(self._noted, "", ns, fire)))
+        if (coming or self._schedulers) and self.origin_ns is None:
+            self.origin_ns = self._clock.origin_ns
+        coming.sort(key=lambda each: each[0])
+        return Round(coming)
+
+    def firings_between(self, now_ns: int, until_ns: int) -> list[tuple[int, Callable[[], object]]]:
+        """Return the same for a world of its own: nothing is noted, and each call returns it again."""
+        coming = [
+            (ns, cast("Callable[[], object]", task.enqueue))
+            for scheduler in self._schedulers
+            for ns, task in scheduler._schedule.firings_between(now_ns, until_ns)
+        ]
+        coming += [
+            (ns, fire) for ns, fire, path in self._of_libraries(now_ns, until_ns) if not path
+        ]
+        return sorted(coming, key=lambda each: each[0])
+
+    def _of_libraries(
+        self, now_ns: int, until_ns: int
+    ) -> Iterator[tuple[int, Callable[[], object], str]]:
+        """Yield what the schedulers of the job libraries fire, and the path of an application that is left out."""
         for bridge in self._bridges:
             if isinstance(bridge, FiresTasks):
                 # Asking takes some ms, and a task of each minute comes ten thousand times in a week.
@@ -294,14 +320,7 @@ class Recurring:
                     key = tuple(map(id, far))
                     if key not in paths:
                         paths[key] = self._left_out(bridge.name, far)
-                    if path := paths[key]:
-                        self.left_out[path] += 1
-                    else:
-                        coming.append((ns, partial(self._noted, "", ns, fire)))
-        if (coming or self._schedulers) and self.origin_ns is None:
-            self.origin_ns = self._clock.origin_ns
-        coming.sort(key=lambda each: each[0])
-        return Round(coming)
+                    yield ns, fire, paths[key]
 
     def _left_out(self, library: str, far: Sequence[object]) -> str:
         """Return the path of an application that does not belong to the test; empty if it does.

@@ -9,7 +9,7 @@ pytest.importorskip("django_q")
 from django.db import models, transaction
 from django_project import configure
 
-from pytest_jobs import check_idempotent, django_world, fake, open_jobs
+from pytest_jobs import check_handoff, check_idempotent, django_world, fake, open_jobs
 from pytest_jobs.errors import DuplicateEffect, LostEffect
 
 configure()
@@ -92,3 +92,11 @@ def test_a_queue_elsewhere_has_the_child_of_a_parent_that_was_rolled_back(monkey
 
     with pytest.raises(DuplicateEffect, match=r"\[crash"):
         check_idempotent(pay_and_tell, args=(1,), world=shop)
+
+
+def test_a_call_that_enqueues_in_its_transaction_loses_nothing_and_no_worker_comes_too_early():
+    explored = check_handoff(pay_and_tell, args=(1,), world=shop)
+
+    assert {plan.name for plan in explored.explorations[0].tried} == {"early", "dies"}
+    with pytest.raises(LostEffect, match=r"LOST gateway.charge \[dies"):
+        check_handoff(pay_then_tell, args=(1,), world=shop)

@@ -184,4 +184,5 @@ def act_of(
         transaction=transaction,
         # The commit of sqlite has no answer either, since there is no server that could lose it.
         awaits_commit=not commits and text.lower() != "commit",
+        of_database=True,
     )

@@ -1,0 +1,295 @@
+"""The histories of a handoff: which are tried, how each is carried out, and its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, cast
+
+from ...harness.records.texts import short_name
+from ..engine.acts import Act
+from ..engine.run import Run
+from ..engine.sameness.differences import MISSING
+from ..engine.world import TimeLimit
+from ..histories.checked_job import CheckedJob
+from ..histories.exploration import Failure
+from ..histories.explorer import Explorer
+from ..histories.history import History
+from ..histories.plan_runner import PlanRunner
+from ..histories.plans import HANDOFFS, AnyHistory, Plan
+from ..histories.verdicts import Verdict, Word, counted, has_only_more, what_of
+from .history import MESSAGES, HandoffHistory, HandoffReference
+from .terms import HandoffOptions
+
+#: After these the work is to be done, whatever the caller was told.
+_MUST_BE_DONE: Final = frozenset(("early", "lost"))
+_Difference = tuple[str, Any, Any]
+
+
+@dataclass(frozen=True)
+class HandoffVerdict(Verdict):
+    """How the end of a history differs from that of a clean call, and from that of no call."""
+
+    #: What is observed if the call is never made, and at the end of the history.
+    never: Mapping[str, Any] = field(default_factory=dict)
+    found: Mapping[str, Any] = field(default_factory=dict)
+    #: The names of what finds lost work; empty if nothing does.
+    recover: str = ""
+
+
+class HandoffRunner(PlanRunner):
+    """Carries out one plan for a call."""
+
+    _history: HandoffHistory
+
+    def run(self) -> Run:
+        plan, history = self._plan, self._history
+        if plan.name == "dies":
+            return self._crash()
+        if plan.name == "early":
+            return self._meanwhile(history.take)
+        if plan.name == "overtaken":
+            return self._meanwhile(history.recover_meanwhile)
+        if plan.name == "callback_fails":
+            return self._fail(partial(RuntimeError, "a callback after the commit has failed"))
+        if plan.act is not None and plan.name != "lost":
+            return self._fail(partial(self._error_of, plan.act))
+        first = history.deliver_cleanly()
+        if plan.name == "lost" and not history.lose(first.point_acts[cast(int, plan.index)]):
+            self._fail_to_come_to(first)
+        return first
+
+    def _meanwhile(self, do: Callable[[], Run]) -> Run:
+        """Let others do something at a point of the call, while it stands still."""
+        history, came = self._history, False
+        unfinished: list[Callable[[], None]] = []
+
+        def interrupt() -> None:
+            nonlocal came
+            came = True
+            self._do_beside(do, history.worker(), unfinished)
+
+        first = history.deliver(self._at_first(lambda: history.while_suspended(interrupt)))
+        if not came:
+            self._fail_to_come_to(first)
+        for finish in unfinished:
+            finish()
+        return first
+
+
+class HandoffExplorer(Explorer):
+    """Tries histories of one call with one set of arguments."""
+
+    runs = HandoffRunner
+    #: A client of a web framework calls the project.
+    traces_installed = False
+    reference: HandoffReference
+
+    def __init__(
+        self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        super().__init__(checked, args, kwargs, HandoffReference(checked, args, kwargs))
+        self.exploration.known = HANDOFFS[1:]
+        self._terms = cast(HandoffOptions, checked.options)
+        # Before a history begins, which has a queue of its own for each of them.
+        self._recoveries = list(self._terms.recoveries(checked.engine))
+        self._in_turn: Sequence[Mapping[str, Any]] = ()
+        self._repeated: list[_Difference] = []
+        self._is_repaired = False
+
+    def refer(self, limit: TimeLimit) -> None:
+        super().refer(limit)
+        reference, notes = self.reference, self.exploration.notes
+        # What recover does again after a clean call would make each comparison a wrong one.
+        self._repeated = [
+            each
+            for each in reference.differing(reference.plain, reference.wanted)
+            if _repeats(each)
+        ]
+        for name in map(short_name, reference.children.hands_off):
+            notes[f"{name} hands off work too, and was not killed: check_handoff({name}, ...)"] = (
+                None
+            )
+
+    def plans(self, names: Collection[AnyHistory]) -> list[Plan]:
+        if self._repeated:
+            return [Plan("clean")]
+        order = {name: place for place, name in enumerate(HANDOFFS)}
+        plans = [plan for plan in self._all_plans() if plan.name in names]
+        return sorted(plans, key=lambda plan: order[plan.name])  # type: ignore[index]
+
+    def _all_plans(self) -> Iterator[Plan]:
+        run, chosen, terms = self.reference.run, self.chosen(), self._terms
+        points = run.points
+        for index in chosen.killed:
+            yield Plan("dies", index, points[index])
+        for callback in run.callbacks:
+            # One that only enqueues fails as `refused` does, and one without an effect cannot fail.
+            acts = (run.point_acts[index] for index in callback)
+            if any(act is not None and act.kind != "enqueue" for act in acts):
+                yield Plan("callback_fails", callback.start, points[callback.start])
+        if self._recoveries:
+            # At the first of them the call has done nothing.
+            for index in chosen.killed[1:]:
+                yield Plan("overtaken", index, points[index])
+        has_rows = False
+        for index in chosen.acts:
+            act, point = run.point_acts[index], points[index]
+            if act is None:
+                continue
+            is_message, is_after = act.kind == "enqueue", point.kind == "after"
+            # One that comes with a commit cannot be refused alone.
+            is_row = is_message and act.of_database
+            has_rows |= is_row
+            if is_message and is_after and not is_row:
+                yield Plan("early", index, point, act=act)
+                if terms.by_name or (terms.recover and self._is_losable(act)):
+                    yield Plan("lost", index, point, act=act)
+            if has_rows and is_after and act.is_commit and index + 1 < len(points):
+                yield Plan("early", index + 1, points[index + 1])
+            if not is_after and act.refused is not None and not act.of_database:
+                yield Plan("refused", index, point, act=act)
+            if is_after and act.of_database and act.answer_lost is not None and not is_row:
+                yield Plan("commit_unknown", index, point, act=act)
+
+    def _is_losable(self, act: Act) -> bool:
+        return isinstance(act.value, tuple) and act.value[0] in self.reference.losable
+
+    # Verdicts
+
+    def explore(self, names: Collection[AnyHistory], limit: TimeLimit) -> None:
+        super().explore(names, limit)
+        if self._recoveries and self.exploration.failure is None and not self._is_repaired:
+            self.exploration.notes["recover= was seen to repair nothing in any history"] = None
+
+    def try_out(self, plan: Plan) -> Failure | None:
+        failure = super().try_out(plan)
+        if failure is None or plan.name != "overtaken":
+            return failure
+        # Only now, when the world of the history is gone, and mostly there is no need.
+        found = cast(HandoffVerdict, failure.verdict).found
+        return None if self._is_in_turn(found) else failure
+
+    def judged(
+        self, plan: Plan, history: History, last: Run, found: Mapping[str, Any]
+    ) -> Verdict | None:
+        reference, first = self.reference, history.runs[0]
+        clean = reference.wanted_after(plan, history.account.compared)
+        if plan.name == "clean":
+            return self._verdict("DUPLICATE", self._repeated[0], self._repeated, found)
+        off_clean = reference.differing(clean, found)
+        if not off_clean:
+            self._note_end(plan, first, history)
+            return None
+        off_never = self._without_remains(reference.differing(reference.never, found))
+        may_be_undone = plan.name not in _MUST_BE_DONE and self._terms.told_error(first)
+        if may_be_undone and not off_never:
+            return None
+        return self._worded(off_clean, off_never, found)
+
+    def _is_in_turn(self, found: Mapping[str, Any]) -> bool:
+        """Return whether a call during which lost work was looked for ended as if one had come after the other."""
+        if not self._in_turn:
+            self._in_turn = list(self.reference.in_turn())
+        return any(not self.reference.differing(wanted, found) for wanted in self._in_turn)
+
+    def _note_end(self, plan: Plan, first: Run, history: History) -> None:
+        if any(child.when == "recover" and child.run.acted for child in history.children):
+            self._is_repaired = True
+        if plan.name == "refused" and self._terms.told_error(first):
+            self.exploration.notes[
+                "refused: the caller is told of an error although the work is done: a second click does it twice"
+            ] = None
+
+    def _without_remains(self, differing: Sequence[_Difference]) -> list[_Difference]:
+        """Return what differs from no call at all, without what may stay after half a call."""
+        return [each for each in differing if not self._may_remain(each)]
+
+    def _may_remain(self, difference: _Difference) -> bool:
+        name, before, now = difference
+        remains, kind = self._terms.remains, name.removesuffix(" calls")
+        more = (counted(now) or {}).keys() - (counted(before) or {}).keys()
+        forms = [remains.takes(kind, form) for form in more] if kind != name else []
+        return (bool(forms) and all(forms)) or remains.takes(kind)
+
+    def _worded(
+        self,
+        off_clean: Sequence[_Difference],
+        off_never: Sequence[_Difference],
+        found: Mapping[str, Any],
+    ) -> HandoffVerdict:
+        """Return the verdict in a word, and what it is said of.
+
+        DUPLICATE: something is there more often than after a clean call. LOST: the own work of the call is there,
+        and what its messages lead to is not. HALF_DONE: a part of its own work is there.
+        """
+        reference = self.reference
+        never, mid = reference.never, reference.mid
+        off = sorted(off_clean, key=_rank)
+
+        def is_undone(each: _Difference) -> bool:
+            return bool(never.get(each[0], MISSING) == each[2])
+
+        if all(has_only_more(clean, now) for _, clean, now in off):
+            return self._verdict("DUPLICATE", off[0], off, found)
+        unmade = [
+            each for each in off if mid.get(each[0], MISSING) != each[2] and each[0] not in MESSAGES
+        ]
+        if not off_never or not unmade or reference.recover_does_all:
+            return self._verdict("LOST", off[0], off, found)
+        there = min(off_never, key=_rank)
+        if any(is_undone(each) or never.get(each[0], MISSING) == each[1] for each in off):
+            differing = [*off, *_others(off_never, off, reference)]
+            return self._verdict("HALF_DONE", there, differing, found)
+        if all(_is_between(never.get(name, MISSING), now, clean) for name, clean, now in off):
+            return self._verdict("HALF_DONE", off[0], off, found)
+        return self._verdict("DIVERGED", off[0], off, found)
+
+    def _verdict(
+        self,
+        word: Word,
+        what: _Difference,
+        differing: Sequence[_Difference],
+        found: Mapping[str, Any],
+    ) -> HandoffVerdict:
+        return HandoffVerdict(
+            word,
+            what_of(what),
+            tuple(differing),
+            never=self.reference.never,
+            found=found,
+            recover=self._terms.recover_text,
+        )
+
+
+def _others(
+    off_never: Sequence[_Difference], off: Sequence[_Difference], reference: HandoffReference
+) -> Iterator[_Difference]:
+    """Yield the parts of the call that are there as after a clean call, while others are not."""
+    known = {name for name, *_ in off}
+    for name, _, now in off_never:
+        if name not in known:
+            yield name, reference.wanted.get(name, MISSING), now
+
+
+def _rank(difference: _Difference) -> tuple[bool, bool, str]:
+    """Effects come before state, since they cannot be undone, and messages last: they only lead to work."""
+    name = difference[0]
+    return name in MESSAGES, not name.endswith(" calls"), name
+
+
+def _is_between(never: Any, now: Any, clean: Any) -> bool:
+    """Return whether some of several pieces are there, as of a loop."""
+    little, some, much = counted(never), counted(now), counted(clean)
+    if little is None or some is None or much is None:
+        return False
+    return little.total() <= some.total() < much.total()
+
+
+def _repeats(difference: _Difference) -> bool:
+    """Return whether something was added that is equal to what was there, such as a second mail of one text."""
+    before, now = counted(difference[1]), counted(difference[2])
+    if before is None or now is None:
+        return False
+    return any(item in before for item in now - before)

@@ -1,0 +1,108 @@
+"""The report on a call that loses work, leaves it half done, or does it twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, cast
+
+from ..engine.functions import FunctionBridge
+from ..engine.sameness.differences import MISSING
+from ..histories.checked_job import CheckedJob
+from ..histories.plans import AnyHistory
+from ..histories.verdicts import Word
+from ..report.report import STORY, Report, difference_text
+from .explorer import HandoffVerdict
+
+_CLAIMS: Final[Mapping[Word, str]] = {
+    "LOST": "loses work",
+    "HALF_DONE": "is left half done",
+    "DUPLICATE": "does work twice",
+    "DIVERGED": "ends neither as called nor as never called",
+}
+_FINDS: Final = (
+    "recover= does not find this work: let it look for what the state owes, and not for what was noted "
+    "as sent."
+)
+_OUTBOX: Final = (
+    "write the message in the transaction that writes the state (an outbox, a queue in the same database), or let "
+    "a recurring task find what is owed, and name it: recover=sweep, or recover='schedule'."
+)
+_BY_HISTORY: Final[Mapping[AnyHistory, str]] = {
+    "clean": (
+        "let recover= find only what is not done; nothing else was compared, since each comparison would be wrong."
+    ),
+    "early": (
+        "enqueue after the commit: a worker may begin before the call goes on, and does not see its work."
+    ),
+    "overtaken": (
+        "let recover= leave young work alone, or make its jobs safe to repeat: check_idempotent(...) says how."
+    ),
+}
+_TOLD_WRONGLY: Final = (
+    "the caller is told that all is well: let the error pass, take the state back, or write down what is owed in "
+    "the same transaction, and let recover= find it."
+)
+#: Without anything that finds lost work these lose it.
+_UNFOUND: Final = frozenset(("dies", "refused", "commit_unknown", "callback_fails", "lost"))
+
+
+class HandoffReport(Report):
+    """Describes the simplest history of a call that fails."""
+
+    @property
+    def hint(self) -> str:
+        verdict = self._verdict
+        if self.history in _BY_HISTORY:
+            return _BY_HISTORY[self.history]
+        if self.history == "refused" and self.failure.runs[0].error is None:
+            return _TOLD_WRONGLY
+        if verdict.word == "DUPLICATE":
+            return (
+                "give the work a key that its receiver knows, or let recover= find only what is not done. If it "
+                "may happen again, write repeatable=."
+            )
+        if verdict.word == "HALF_DONE":
+            return (
+                "what cannot be undone comes after what owes it: write that down first, or let recover= ask what "
+                f"is there. If {verdict.what} may stay after half a call, write remains={{{verdict.what!r}}}."
+            )
+        return _FINDS if verdict.recover else _OUTBOX
+
+    @property
+    def _verdict(self) -> HandoffVerdict:
+        return cast(HandoffVerdict, self.failure.verdict)
+
+    def _claim(self) -> str:
+        return _CLAIMS[self.failure.verdict.word]
+
+    def _share(self) -> str:
+        is_unfound = self.history in _UNFOUND and not self._verdict.recover
+        return super()._share() + (", and nothing finds it: no recover=" if is_unfound else "")
+
+    def _in_short(self) -> str:
+        return STORY[self.history]
+
+    def _difference(self) -> str:
+        verdict = self._verdict
+        told = [difference_text(verdict.differences)]
+        names = [
+            name
+            for name, once, now in verdict.differences
+            if now == verdict.never.get(name, MISSING) != once
+        ]
+        if names:
+            told.append(f"as if never called: {', '.join(names)}")
+        return "\n".join(told)
+
+    def _closing(self) -> list[str]:
+        notes = [f"note: {note}" for note in self.exploration.notes]
+        *others, replay = super()._closing()
+        return [*others, *notes, replay]
+
+    @classmethod
+    def semantics_of(cls, checked: CheckedJob) -> str:
+        is_call = isinstance(checked.target.bridge, FunctionBridge)
+        return "" if is_call else super().semantics_of(checked)
+
+    def _not_explored(self) -> Iterator[str]:
+        yield from self.exploration.not_asked

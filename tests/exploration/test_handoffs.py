@@ -1,0 +1,383 @@
+"""A call that hands work off, and that nobody repeats: what it owes is done, or it was never begun."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from tables import each_row
+
+from pytest_jobs import Job, check_handoff, check_idempotent, fake, load_schedule
+from pytest_jobs.errors import (
+    CriterionError,
+    DuplicateEffect,
+    ExplorationError,
+    HalfDone,
+    LostEffect,
+    NotIdempotent,
+)
+from pytest_jobs.exploration.report.audience import Audience, audience
+
+HERE = SimpleNamespace(orders={}, mails=[], audit=[], outbox={})
+ERRORS = {"LOST": LostEffect, "HALF_DONE": HalfDone, "DUPLICATE": DuplicateEffect}
+
+
+class Gateway:
+    def capture(self, amount): ...
+
+    def notify(self, number): ...
+
+
+gateway = Gateway()
+
+
+def shop():
+    for each in vars(HERE).values():
+        each.clear()
+    with fake(sys.modules[__name__], "gateway", Gateway()):
+        yield lambda: {
+            "orders": dict(HERE.orders),
+            "mails": list(HERE.mails),
+            "audit": list(HERE.audit),
+            "outbox": dict(HERE.outbox),
+        }
+
+
+class Send(Job):
+    def perform(self, number):
+        if HERE.orders.get(number) == "NEW":
+            HERE.mails.append(number)
+            HERE.orders[number] = "SENT"
+
+
+class Careless(Job):
+    def perform(self, number):
+        HERE.mails.append(number)
+        HERE.orders[number] = "SENT"
+
+
+def place(number):
+    HERE.orders[number] = "NEW"
+    Send.perform_later(number)
+
+
+def place_carelessly(number):
+    HERE.orders[number] = "NEW"
+    Careless.perform_later(number)
+
+
+def enqueue_first(number):
+    Send.perform_later(number)
+    HERE.orders[number] = "NEW"
+
+
+def swallow(number):
+    HERE.orders[number] = "NEW"
+    try:
+        Send.perform_later(number)
+    except ConnectionError:
+        return "ok"
+
+
+def compensate(number):
+    HERE.orders[number] = "NEW"
+    try:
+        Send.perform_later(number)
+    except ConnectionError:
+        del HERE.orders[number]
+        return SimpleNamespace(status_code=503)
+
+
+def capture_first(number):
+    gateway.capture(10)
+    place(number)
+
+
+def order_first(number):
+    HERE.orders[number] = "OWES"
+    gateway.capture(10)
+    place(number)
+
+
+def write_audit_first(number):
+    HERE.audit.append(f"placing {number}")
+    place(number)
+
+
+def remind_later(number):
+    HERE.orders[number] = "NEW"
+    Careless.set(wait=600).perform_later(number)
+
+
+def remind_next_month(number):
+    HERE.orders[number] = "NEW"
+    Send.set(wait=timedelta(days=25)).perform_later(number)
+
+
+def place_all(*numbers):
+    for number in numbers:
+        place(number)
+
+
+def sweep():
+    for number, status in list(HERE.orders.items()):
+        if status == "NEW":
+            Send.perform_later(number)
+
+
+def sweep_all():
+    for number in HERE.orders:
+        Careless.perform_later(number)
+
+
+def sweep_carelessly():
+    for number, status in list(HERE.orders.items()):
+        if status == "NEW":
+            Careless.perform_later(number)
+
+
+def overwrite():
+    for number in HERE.orders:
+        HERE.orders[number] = "SENT"
+
+
+def outbox():
+    with contextmanager(shop)() as snapshot:
+        HERE.outbox.update({7: "owed", 8: "owed"})
+        yield snapshot
+
+
+def relay():
+    for number in [number for number, status in HERE.outbox.items() if status == "owed"]:
+        gateway.notify(number)
+        HERE.outbox[number] = "sent"
+
+
+def relay_marking_first():
+    for number in [number for number, status in HERE.outbox.items() if status == "owed"]:
+        HERE.outbox[number] = "sent"
+        gateway.notify(number)
+
+
+def place_with_attempts(number):
+    HERE.orders[number] = {"status": "NEW", "attempts": 1}
+    Attempt.perform_later(number)
+
+
+class Attempt(Job):
+    def perform(self, number):
+        HERE.orders[number]["status"] = "SENT"
+
+
+def try_again():
+    for number, order in HERE.orders.items():
+        if order["status"] == "NEW":
+            order["attempts"] += 1
+            Attempt.perform_later(number)
+
+
+def digest():
+    HERE.mails.append("digest")
+
+
+#: The call, what finds lost work, and how the first line ends; "" for a call that passes.
+CASES = [
+    (place, None, "LOST mails [dies, 1 failing point, and nothing finds it: no recover=]"),
+    (place, sweep, ""),
+    (place, [sweep, digest], ""),
+    (place, [sweep, sweep_all], "DUPLICATE mails [clean]"),
+    (enqueue_first, sweep, ""),
+    (enqueue_first, None, "LOST mails [early, 1 failing point]"),
+    (swallow, None, "LOST mails [dies, 1 failing point, and nothing finds it: no recover=]"),
+    (capture_first, sweep, "HALF_DONE gateway.capture [dies, 1 failing point]"),
+    (write_audit_first, sweep, "HALF_DONE audit [dies, 1 failing point]"),
+    (place_carelessly, sweep_carelessly, "DUPLICATE mails [overtaken, 1 of 2 failing points]"),
+    (remind_later, sweep, "DUPLICATE mails [clean]"),
+    (remind_next_month, None, "LOST enqueue test_handoffs.Send [dies, 1 failing point, "),
+]
+
+
+@each_row("call, recover, said", CASES)
+def test_the_end_of_each_history_is_judged_by_what_the_caller_was_told(call, recover, said):
+    if not said:
+        assert check_handoff(call, args=(7,), world=shop, recover=recover).histories > 3
+        return
+    with pytest.raises(ERRORS[said.partition(" ")[0]]) as found:
+        check_handoff(call, args=(7,), world=shop, recover=recover)
+
+    assert said in str(found.value).splitlines()[0]
+
+
+def test_what_may_stay_after_half_a_call_is_named():
+    check_handoff(write_audit_first, args=(7,), world=shop, recover=sweep, remains={"audit"})
+    check_handoff(capture_first, args=(7,), world=shop, recover=sweep, remains={"gateway.capture"})
+    with pytest.raises(
+        ExplorationError, match=r"remains=.'adit'. names no .* Did you mean 'audit'"
+    ):
+        check_handoff(
+            write_audit_first, args=(7,), world=shop, recover=sweep, remains={"audit", "adit"}
+        )
+
+
+def test_a_column_that_counts_attempts_is_named():
+    with pytest.raises(NotIdempotent, match=r"DIVERGED orders .dies"):
+        check_handoff(place_with_attempts, args=(7,), world=shop, recover=try_again)
+    check_handoff(
+        place_with_attempts, args=(7,), world=shop, recover=try_again, remains={"orders.attempts"}
+    )
+
+
+def test_a_relay_that_sends_and_then_marks_sends_twice_and_one_that_marks_first_loses():
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway.notify .dies"):
+        check_handoff(relay, world=outbox, recover=relay)
+    check_handoff(relay, world=outbox, recover=relay, repeatable={"gateway.notify"})
+    with pytest.raises(LostEffect, match=r"LOST gateway.notify .dies"):
+        check_handoff(relay_marking_first, world=outbox, recover=relay_marking_first)
+
+
+def test_a_caller_that_was_told_of_an_error_may_find_nothing_begun():
+    check_handoff(compensate, args=(7,), world=shop, histories=["refused"])
+    with pytest.raises(LostEffect, match=r"LOST mails .refused"):
+        check_handoff(
+            compensate, args=(7,), world=shop, histories=["refused"], failed=lambda answer: False
+        )
+
+
+def test_a_message_that_the_library_may_lose_has_to_be_found():
+    with pytest.raises(
+        LostEffect, match=r"LOST mails .lost, 1 failing point, and nothing finds it"
+    ):
+        check_handoff(place, args=(7,), world=shop, histories=["lost"])
+    check_handoff(place, args=(7,), world=shop, histories=["lost"], recover=sweep)
+
+
+def test_a_sweep_that_overwrites_what_the_call_then_writes_ends_as_no_order_of_both_does():
+    def set_twice(number):
+        HERE.orders[number] = "NEW"
+        before = HERE.orders[number]
+        HERE.mails.append(before)
+        HERE.orders[number] = f"{HERE.orders[number]} after {before}"
+
+    def settle():
+        for number, status in HERE.orders.items():
+            if status == "NEW":
+                HERE.orders[number] = "SETTLED"
+
+    with pytest.raises(NotIdempotent, match=r"DIVERGED mails .overtaken"):
+        check_handoff(set_twice, args=(7,), world=shop, recover=settle, histories=["overtaken"])
+
+
+def test_one_turn_of_a_loop_stands_for_the_others_and_the_rest_of_a_loop_is_never_begun():
+    with pytest.raises(HalfDone, match=r"HALF_DONE mails .dies, 1 of 7 failing points") as found:
+        check_handoff(place_all, args=tuple(range(12)), world=shop, recover=[sweep])
+
+    assert found.value.report.exploration.histories < 30
+
+
+@pytest.mark.parametrize("recovers", [True, False])
+def test_recurring_tasks_find_lost_work(jobs, tmp_path, recovers):
+    if recovers:
+        (tmp_path / "recurring.yml").write_text(
+            f"sweep:\n  class: {__name__}.Sweep\n  schedule: every 5 minutes\n"
+        )
+        jobs.recurring(load_schedule(tmp_path / "recurring.yml"))
+        check_handoff(place, args=(7,), world=shop, recover="schedule")
+    else:
+        with pytest.raises(ExplorationError, match="no recurring task fires within 1h: let"):
+            check_handoff(place, args=(7,), world=shop, recover="schedule")
+
+    assert jobs.enqueued == []
+
+
+class Sweep(Job):
+    def perform(self):
+        sweep()
+
+
+class Broken(Job):
+    def perform(self):
+        raise ValueError("no sweep")
+
+
+def answer_500(number):
+    return SimpleNamespace(status_code=500)
+
+
+def do_nothing(number): ...
+
+
+REFUSALS = [
+    (place, {"recover": Broken}, "recover=.*Broken fails after a clean call: .*no sweep"),
+    (answer_500, {}, r"ends with namespace.status_code=500., which tells its caller"),
+    (do_nothing, {}, "changes nothing that the world shows"),
+    (place, {"failed": lambda answer: answer is None}, "ends with None, which tells its caller"),
+    (
+        place,
+        {"histories": ["overtaken"]},
+        "names overtaken, and there is nothing to try: there is no",
+    ),
+    (place, {"histories": ["commit_unknown"]}, "the commit of sqlite has no answer to lose"),
+]
+
+
+@each_row("call, options, why", REFUSALS)
+def test_what_shows_nothing_is_refused(call, options, why):
+    with pytest.raises(ExplorationError, match=why):
+        check_handoff(call, args=(7,), world=shop, **options)
+
+
+@each_row(
+    "options, why",
+    [
+        ({"histories": ["dead"]}, "A history must be one of early, dies, .* got 'dead'"),
+        ({"histories": []}, "and none is named"),
+        ({"recover": "sweep"}, "recover='sweep' is not a job or a function: pass what finds"),
+        ({"recover": 7}, "7 is not a job or a function"),
+        ({"remains": "audit"}, "remains='audit' must be a collection of names"),
+    ],
+)
+def test_wrong_parameters_are_errors_of_the_call(options, why):
+    with pytest.raises(CriterionError, match=why):
+        check_handoff(place, args=(7,), world=shop, **options)
+
+
+def test_one_history_is_carried_out_again_by_its_token():
+    with pytest.raises(LostEffect) as found:
+        check_handoff(place, args=(7,), world=shop)
+    token = str(found.value).rpartition("--jobs-replay=")[2]
+    reads = audience.set(Audience(replay=token))
+
+    with pytest.raises(LostEffect, match="replayed: this one history"):
+        check_handoff(place, args=(7,), world=shop)
+    assert "the replayed history passes now" in str(
+        check_handoff(place, args=(7,), world=shop, recover=sweep)
+    )
+    audience.reset(reads)
+
+
+def test_the_report_tells_the_call_and_what_followed():
+    with pytest.raises(HalfDone) as found:
+        check_handoff(capture_first, args=(7,), world=shop, recover=sweep)
+    text = str(found.value)
+
+    for line in (
+        "capture_first(7) is left half done: HALF_DONE gateway.capture [dies, 1 failing point]",
+        "The process died, and nobody calls it again.",
+        "the call",
+        "recover sweep(), acknowledged, 2 times",
+        "as if never called: mails, orders",
+        "hint: what cannot be undone comes after what owes it: write that down first",
+    ):
+        assert line in text
+    assert found.value.report.to_dict()["history"] == "dies"
+    assert "delivery:" not in text
+
+
+def test_the_check_of_a_job_says_that_a_function_which_enqueues_may_be_a_call():
+    with pytest.raises(
+        NotIdempotent, match=r"Is place_carelessly no job.*check_handoff\(place_carelessly"
+    ):
+        check_idempotent(place_carelessly, args=(7,), world=shop)
