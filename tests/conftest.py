@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
+import importlib.metadata
 import os
 import pkgutil
 import sys
@@ -109,23 +110,20 @@ def _unhurried():
 
 @pytest.fixture(autouse=True, scope="session")
 def _what_is_installed_is_read_once():
-    """Read once what is installed: runs of pytester would spend a quarter of their time on it."""
+    """Read once what is installed: runs of pytester would spend a quarter of their time on it.
+
+    No function of this file is called for it later: a check would take its lines for those of the project.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            importlib.metadata,
+            "distributions",
+            functools.partial(tuple, [*importlib.metadata.distributions()]),
+        )
         for name in ("entry_points", "files", "metadata"):
-            patch.setattr(PathDistribution, name, _read_once(getattr(PathDistribution, name).fget))
+            read = getattr(PathDistribution, name).fget
+            patch.setattr(PathDistribution, name, property(functools.cache(read)))
         yield
-
-
-def _read_once(read):
-    known = {}
-
-    def of(distribution):
-        path = distribution._path
-        if path not in known:
-            known[path] = read(distribution)
-        return known[path]
-
-    return property(of)
 
 
 @pytest.fixture(autouse=True, scope="session")
