@@ -25,15 +25,15 @@ def take_arguments(command: argparse.ArgumentParser) -> None:
         "--select",
         action="append",
         default=[],
-        metavar="ID",
-        help="only this rule, or JOB3 for a group",
+        metavar="IDS",
+        help="only these rules, joined by commas; JOB3 for a group",
     )
     command.add_argument(
         "--ignore",
         action="append",
         default=[],
-        metavar="ID",
-        help="not this rule, or JOB3 for a group",
+        metavar="IDS",
+        help="not these rules, joined by commas; JOB3 for a group",
     )
     command.add_argument("--explain", metavar="ID", help="print the page of a rule")
     command.add_argument("--rules", action="store_true", help="list the rules")
@@ -73,11 +73,11 @@ def _act(asked: argparse.Namespace) -> int:
     )
     resolved = [path.resolve() for path in paths]
     try:
-        running = collected(resolved[0])
+        running, facts = collected(resolved[0])
     except LintSettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    findings = lint(resolved, settings, base=Path.cwd(), running=running)
+    findings = lint(resolved, settings, base=Path.cwd(), running=running, facts=facts)
     sys.stdout.write(FORMATS[asked.format](findings))
     sys.stderr.write("".join(f"{line}\n" for line in findings.handoffs.lines()))
     if findings.handoffs.unseen:

@@ -13,13 +13,18 @@ from ..source.module import Module
 from ..source.project import Project
 from ..source.running import Running
 from ..source.tree import Tree
+from .basis.facts import Facts, facts_of
+from .basis.registered import RegisteredProject
 from .basis.rule import Context, Fault, Rule
 from .basis.settings import LintSettings
-from .rules import declaring, enqueueing, performing, repeating, retrying, scheduling, watching
+from .rules import declaring, enqueueing, performing, retrying, scheduling, watching
 
-_FILES: Final = (declaring, enqueueing, performing, repeating, retrying, scheduling, watching)
+_FILES: Final = (declaring, enqueueing, performing, retrying, scheduling, watching)
 RULES: Final[tuple[Rule, ...]] = tuple(
-    sorted((rule for file in _FILES for rule in file.RULES), key=lambda rule: rule.id)
+    sorted(
+        (each for file in _FILES for each in vars(file).values() if isinstance(each, Rule)),
+        key=lambda rule: rule.id,
+    )
 )
 #: A file that cannot be read, and a comment that switches nothing off.
 UNREADABLE: Final = "JOB001"
@@ -51,36 +56,44 @@ class Findings(NamedTuple):
 
 
 def lint(
-    paths: Sequence[Path], settings: LintSettings, *, base: Path, running: Running | None = None
+    paths: Sequence[Path],
+    settings: LintSettings,
+    *,
+    base: Path,
+    running: Running,
+    facts: Facts | None = None,
 ) -> Findings:
-    """Look at the files of some folders.
+    """Look at the jobs that the running libraries know, and at the calls that enqueue them.
 
     Args:
         paths: files and folders.
         settings: which rules count, and what they allow.
         base: names of files are relative to it.
         running: what the processes of a test session have imported.
+        facts: what their libraries say of the jobs; without it, this process is asked.
     """
     tree = Tree(*paths)
-    project = Project(
+    project = RegisteredProject(
         tree, base=base, jobs=settings.jobs, exclude=settings.exclude, running=running
     )
-    found = lint_project(project, settings)
+    found = lint_project(project, settings, facts or facts_of(running))
     files = sum(1 for _ in tree.named(".py"))
     jobs = len(project.jobs) + len(project.without_text)
     return Findings(found, files, jobs, handoffs(project))
 
 
-def lint_project(project: Project, settings: LintSettings) -> list[Finding]:
+def lint_project(
+    project: Project, settings: LintSettings, facts: Facts | None = None
+) -> list[Finding]:
     """Return what is found in the modules of a project, in the order of its files."""
-    context = Context(project, settings)
+    context = Context(project, settings, facts)
     comments = {module.shown: _Comments(module) for module in project.modules}
     found = [
         Finding(UNREADABLE, shown, line, 1, f"{shown} {why}")
         for shown, line, why in project.unreadable
     ]
     for rule in RULES:
-        if not settings.wants(rule.id):
+        if not settings.wants(rule.id) or (rule.is_opt_in and rule.id not in settings.select):
             continue
         for fault in _faults(rule, context):
             line, column = fault.place
