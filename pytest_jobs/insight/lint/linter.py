@@ -13,6 +13,7 @@ from ..source.module import Module
 from ..source.project import Project
 from ..source.running import Running
 from ..source.tree import Tree
+from .baseline import Finding, against
 from .basis.facts import Facts, facts_of
 from .basis.registered import RegisteredProject
 from .basis.rule import Context, Fault, Rule
@@ -34,23 +35,14 @@ _IGNORE: Final = re.compile(r"#\s*jobs:\s*ignore(?:\[([^]\n]*)\])?")
 _TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
 
 
-class Finding(NamedTuple):
-    """One thing that was found."""
-
-    rule: str
-    #: The file, relative to where the user stands.
-    path: str
-    line: int
-    column: int
-    message: str
-
-
 class Findings(NamedTuple):
     """What a run has found, and how much it looked at."""
 
     found: list[Finding]
     files: int
     jobs: int
+    #: What became of the baseline; empty without one.
+    said: str
     #: What the text shows beside the jobs that were judged.
     handoffs: Handoffs
 
@@ -79,7 +71,29 @@ def lint(
     found = lint_project(project, settings, facts or facts_of(running))
     files = sum(1 for _ in tree.named(".py"))
     jobs = len(project.jobs) + len(project.without_text)
-    return Findings(found, files, jobs, handoffs(project))
+    return Findings(found, files, jobs, "", handoffs(project))
+
+
+def with_baseline(
+    findings: Findings, file: Path | None, settings: LintSettings, running: Running, base: Path
+) -> Findings:
+    """Return the findings without those that a baseline knows; all of them without a file.
+
+    A finding of the file is gone where the rule was asked, and the module was imported or is not there any more.
+
+    Raises:
+        LintSettingsError: when the file is not a baseline.
+    """
+    if file is None:
+        return findings
+    asked = {rule.id for rule in RULES if settings.wants(rule.id) and not rule.is_watched}
+
+    def was_looked_at(shown: str, rule: str) -> bool:
+        path = base / shown
+        return not path.exists() or (rule in asked and str(path.resolve()) in running.files)
+
+    new, said = against(file, findings.found, was_looked_at)
+    return findings._replace(found=new, said=said)
 
 
 def lint_project(

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ...errors import LintSettingsError
+from ...insight.lint.baseline import read
 from ...insight.lint.basis.facts import Facts, facts_of
 from ...insight.lint.basis.settings import read_settings
-from ...insight.lint.linter import Findings, lint
+from ...insight.lint.linter import Findings, lint, with_baseline
 from ...insight.lint.output import lines_of, summary
 from ...insight.lint.watching import Watch
 from .importing import importing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...harness.records.delivery import Delivery
 
 #: Where a worker of pytest-xdist puts what it saw.
@@ -28,11 +31,14 @@ class LintPlugin:
         pytest.UsageError: when a setting of the lint is wrong.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, baseline: Path | None) -> None:
         self._config = config
+        self._baseline = baseline
         self._importing = importing(config)
         try:
             self._settings, _ = read_settings(config.rootpath)
+            if baseline is not None and baseline.exists():
+                read(baseline)
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None
         self._watch = Watch(self._settings)
@@ -60,7 +66,9 @@ class LintPlugin:
             [root], self._settings, base=root, running=self._importing.running, facts=self._facts
         )
         seen = self._watch.findings(root)
-        self._findings = found._replace(found=[*found.found, *seen])
+        found = found._replace(found=[*found.found, *seen])
+        running = self._importing.running
+        self._findings = with_baseline(found, self._baseline, self._settings, running, root)
         if self._is_bad(self._findings) and session.exitstatus in (
             pytest.ExitCode.OK,
             pytest.ExitCode.NO_TESTS_COLLECTED,

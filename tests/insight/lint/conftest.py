@@ -1,10 +1,11 @@
-"""Linting files that a test writes."""
+"""Linting files that a test writes, and imports as tests of a project would."""
 
 from __future__ import annotations
 
 import importlib
 import re
 import sys
+from contextlib import contextmanager
 from weakref import WeakSet
 
 import pytest
@@ -20,27 +21,19 @@ _LIBRARIES = re.compile(
 
 
 @pytest.fixture
-def linted(tmp_path, monkeypatch):
-    """Return a function that writes files, imports them, lints them, and returns what was found."""
+def imported(tmp_path, monkeypatch):
+    """Return a context in which the modules of some files are imported, by their names below `tmp_path`."""
 
-    def linted(files, *, imports=True, **settings):
-        if isinstance(files, str):
-            files = {"app.py": files}
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8")
-        options = LintSettings(**settings)
-        if not imports:
-            return lint([tmp_path], options, base=tmp_path, running=Running()).found
-        for library in {one for text in files.values() for one in _LIBRARIES.findall(text)}:
+    @contextmanager
+    def imported(files):
+        used = "\n".join(files.values())
+        for library in _LIBRARIES.findall(used):
             pytest.importorskip(library)
         names = [name.removesuffix(".py") for name in files if name.endswith(".py")]
         names = [name.replace("/", ".").removesuffix(".__init__") for name in names]
         with monkeypatch.context() as patch:
             patch.syspath_prepend(tmp_path)
             patch.setattr(sys, "dont_write_bytecode", True)
-            used = "\n".join(files.values())
             # What earlier examples declared has the same names.
             if "celery" in used:
                 from celery import _state
@@ -52,13 +45,30 @@ def linted(tmp_path, monkeypatch):
 
                 patch.setattr(dramatiq.broker, "global_broker", None)
             for name in names:
-                # Given back as it was, as all other names of modules.
+                # The context gives it back as it was.
                 patch.setitem(sys.modules, name, None)
                 del sys.modules[name]
             for name in names:
                 importlib.import_module(name)
-            return lint(
-                [tmp_path], options, base=tmp_path, running=running_jobs(tmp_path)
-            ).found
+            yield running_jobs(tmp_path)
+
+    return imported
+
+
+@pytest.fixture
+def linted(tmp_path, imported):
+    """Return a function that writes files, imports them, lints them, and returns what was found."""
+
+    def linted(files, *, imports=True, **settings):
+        files = {"app.py": files} if isinstance(files, str) else files
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        options = LintSettings(**settings)
+        if not imports:
+            return lint([tmp_path], options, base=tmp_path, running=Running()).found
+        with imported(files) as running:
+            return lint([tmp_path], options, base=tmp_path, running=running).found
 
     return linted

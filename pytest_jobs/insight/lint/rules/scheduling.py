@@ -225,8 +225,10 @@ def _crontabs(context: Context) -> Iterator[tuple[Module, ast.Call]]:
     "A crontab names a day that no month of it has.",
     "31 February never comes, and most schedulers do not say so: the job never runs.",
     Example(
-        _HUEY + "@huey.periodic_task(crontab(minute='0', day='31', month='2,4'))\ndef report(): ...\n",
-        _HUEY + "@huey.periodic_task(crontab(minute='0', day='30', month='2,4'))\ndef report(): ...\n",
+        _HUEY
+        + "@huey.periodic_task(crontab(minute='0', day='31', month='2,4'))\ndef report(): ...\n",
+        _HUEY
+        + "@huey.periodic_task(crontab(minute='0', day='30', month='2,4'))\ndef report(): ...\n",
     ),
 )
 def never_fires(context: Context) -> Iterator[Fault]:
@@ -357,8 +359,8 @@ def added_again(context: Context) -> Iterator[Fault]:
     "nothing fails. The queues are read in Procfile, compose files, units, `config/queue.yml`, "
     "`RQ_QUEUES` and `TASKS`. Workers may be started elsewhere, so a name counts that is nearly the same.",
     Example(
-        _APP + "@app.task(queue='repots')\ndef report(): ...\n",
-        _APP + "@app.task(queue='reports')\ndef report(): ...\n",
+        _APP + _TASK.format("") + "def later():\n    report.apply_async(queue='repots')\n",
+        _APP + _TASK.format("") + "def later():\n    report.apply_async(queue='reports')\n",
         (("Procfile", "worker: celery -A app worker -l info -Q default,reports\n"),),
     ),
 )
