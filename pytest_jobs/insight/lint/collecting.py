@@ -19,6 +19,8 @@ from .basis.facts import Facts, facts_of
 #: The variable that names the file for what was imported.
 _FILE: Final = "PYTEST_JOBS_IMPORTED"
 _SECONDS: Final = 600
+#: How many lines end a traceback that is shown.
+_LAST: Final = 5
 #: The files that say where the tests of a project begin.
 _ROOTS: Final = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", "setup.py", "manage.py")
 #: How pytest ends when all tests were collected, and when there are none.
@@ -76,6 +78,6 @@ def write(root: Path) -> None:
 
 
 def _errors(printed: str) -> str:
-    """Return the lines of the errors, each once; everything where there is no such line."""
+    """Return the lines of the errors, each once; the last ones where there is no such line."""
     found = [line for line in printed.splitlines() if line.startswith(("E  ", "ERROR"))]
-    return "\n".join(dict.fromkeys(found)) or printed.strip()
+    return "\n".join(dict.fromkeys(found) or printed.strip().splitlines()[-_LAST:])

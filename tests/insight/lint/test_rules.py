@@ -1,4 +1,4 @@
-"""Each rule finds its planted faults, and nothing in their mended twins: the examples are imported as a test would."""
+"""Each rule finds its planted faults, and nothing in mended twins. The examples are imported as by a test."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from ...source.running import Running
 
 #: What a task of Celery declares, and the setting of its application that counts where it declares nothing.
 _CELERY: Final[Mapping[str, str]] = {
+    "default_retry_delay": "",
     "max_retries": "",
     "retry_backoff": "",
     "ignore_result": "task_ignore_result",

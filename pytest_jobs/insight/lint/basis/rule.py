@@ -67,6 +67,12 @@ class Context:
         return {id(one.call): one for one in self.enqueues}
 
     @cached_property
+    def packages(self) -> set[str]:
+        """The names of the packages of the project that are in no other package."""
+        folders = {one.parent for one in self.project.tree.files if one.name == "__init__.py"}
+        return {one.name for one in folders if one.parent not in folders}
+
+    @cached_property
     def bodies(self) -> dict[int, DeclaredJob]:
         """The jobs, by the identity of their body."""
         return {id(job.body): job for job in self.project.jobs}

@@ -88,7 +88,7 @@ def _retry_calls(job: DeclaredJob) -> list[ast.Call]:
     "backoff-without-effect",
     "`retry_backoff` has no effect.",
     "Celery uses `retry_backoff` for `autoretry_for` only. "
-    "`self.retry()` waits `default_retry_delay`, three minutes each time, whatever it says.",
+    "`self.retry()` waits `default_retry_delay`, three minutes each time where nobody sets it.",
     Example(
         _TASK
         + "(bind=True, retry_backoff=True)\n"
@@ -119,8 +119,9 @@ def backoff_without_effect(context: Context) -> Iterator[Fault]:
                 yield Fault(
                     job.module,
                     call,
-                    "self.retry() does not know retry_backoff: it waits default_retry_delay, 180 s. Pass "
-                    "countdown, or raise the error and leave it to autoretry_for.",
+                    "self.retry() does not know retry_backoff: it waits default_retry_delay, "
+                    f"{facts.options['default_retry_delay']} s each time. Pass countdown, or raise the error and "
+                    "leave it to autoretry_for.",
                 )
         if not calls and not facts.waits:
             yield Fault(

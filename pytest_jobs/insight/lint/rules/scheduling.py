@@ -87,7 +87,7 @@ def _names_nothing(name: str, context: Context) -> bool:
     """Say whether a name begins with a package of the project, and names no task and no function of it."""
     project = context.project
     is_declared = re.search(rf"name\s*=\s*[\"']{re.escape(name)}[\"']", project.text)
-    is_ours = "." in name and project.has(name.partition(".")[0])
+    is_ours = "." in name and name.partition(".")[0] in context.packages
     return (
         is_ours
         and name not in context.facts.tasks
