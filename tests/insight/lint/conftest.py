@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 import sys
 from contextlib import contextmanager
@@ -18,6 +19,11 @@ _LIBRARIES = re.compile(
     r"^(?:from|import) (celery|rq|huey|dramatiq|arq|saq|taskiq|procrastinate|apscheduler|django)\b",
     re.MULTILINE,
 )
+
+# Before any test runs: pytester takes away what an inner run has imported, and half of a library would stay.
+for _name in ("celery", "rq", "huey", "dramatiq", "taskiq", "apscheduler"):
+    if importlib.util.find_spec(_name) is not None:
+        importlib.import_module(f"pytest_jobs.bridges.{_name}.bridge")
 
 
 @pytest.fixture
