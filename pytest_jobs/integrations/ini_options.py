@@ -94,7 +94,7 @@ OPTIONS: Final = (
     Option(
         "lint-baseline",
         "file",
-        "Report only findings that this file does not have. It is written where it is not there, and only shrinks.",
+        "Report only findings that this file does not have; it is written if it is not there, and only shrinks.",
         "FILE",
     ),
     Option(

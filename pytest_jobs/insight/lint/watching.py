@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from .basis.settings import LintSettings
-from .linter import Finding
+from .baseline import Finding
 
 #: Types that JSON does not have: a value of one of them that arrives as another type has changed on the way.
 _BENT: Final = (
