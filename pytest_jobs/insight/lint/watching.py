@@ -15,8 +15,8 @@ from pathlib import Path, PurePath
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from .basis.settings import LintSettings
 from .baseline import Finding
+from .basis.settings import LintSettings
 
 #: Types that JSON does not have: a value of one of them that arrives as another type has changed on the way.
 _BENT: Final = (
