@@ -92,6 +92,12 @@ OPTIONS: Final = (
         "findings fail the session.",
     ),
     Option(
+        "lint-baseline",
+        "file",
+        "Report only findings that this file does not have; it is written if it is not there, and only shrinks.",
+        "FILE",
+    ),
+    Option(
         "cov",
         "switch",
         "Measure job coverage: which jobs of the project the tests enqueue and perform, and which of their rules "

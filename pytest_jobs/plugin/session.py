@@ -70,7 +70,7 @@ def _register_insight(
     if options.lint:
         from .insight.linting import LintPlugin
 
-        register(LintPlugin(config), "pytest_jobs_lint")
+        register(LintPlugin(config, options.lint_baseline), "pytest_jobs_lint")
     if options.annotates:
         from .insight.annotating import Annotations
 

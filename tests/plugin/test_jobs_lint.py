@@ -107,36 +107,37 @@ def test_a_mistake_in_the_settings_is_a_usage_error(pytester):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_a_job_that_check_idempotent_performed_was_performed_twice(pytester):
-    pytester.makepyfile(
-        test_app="""
-        from pytest_jobs import check_idempotent, job, fake
-        from contextlib import contextmanager
+def test_a_baseline_lets_known_findings_pass(pytester):
+    pytester.makepyfile(baselined=SWALLOWS, test_app=TWICE.replace("app", "baselined"))
 
-        rows = {}
+    result = pytester.runpytest("--jobs-lint", "--jobs-lint-baseline=known.json")
 
-        @job
-        def put(key: int) -> None:
-            rows[key] = True
-
-        @contextmanager
-        def world():
-            rows.clear()
-            yield lambda: dict(rows)
-
-        def test_it(jobs):
-            put.perform_later(7)
-            jobs.drain()
-
-        def test_again():
-            check_idempotent(put, args=(7,), world=world)
-        """
+    result.stdout.fnmatch_lines(
+        ["no findings in 1 job of 2 files. known.json is new and has 1 finding. *"]
     )
+    assert result.ret == pytest.ExitCode.OK
 
-    result = pytester.runpytest("--jobs-lint")
 
-    result.assert_outcomes(passed=2)
-    assert rules_in(result) == set()
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--jobs-lint-baseline=known.json"],
+            "ERROR: --jobs-lint-baseline says *: add --jobs-lint.",
+        ),
+        (
+            ["--jobs-lint", "--jobs-lint-baseline=known.json"],
+            "ERROR: *known.json is not a baseline *",
+        ),
+    ],
+)
+def test_a_mistake_with_the_baseline_is_a_usage_error(pytester, arguments, said):
+    pytester.makefile(".json", known="[]")
+
+    result = pytester.runpytest(*arguments)
+
+    result.stderr.fnmatch_lines([said])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
 @pytest.mark.slow
@@ -145,12 +146,14 @@ def test_the_workers_of_xdist_send_what_they_saw(pytester):
     test = (
         "from app import bill\n\n\n"
         "def test_once(jobs):\n    bill.perform_later(7)\n    jobs.drain()\n\n\n"
-        "def test_twice(jobs):\n    bill.perform_later(7)\n    jobs.drain()\n"
+        "def test_again(jobs):\n    bill.perform_later(list(range(9999)))\n    jobs.drain()\n"
     )
-    pytester.makepyfile(app=SWALLOWS.replace("pass", "raise"), test_app=test)
+    pytester.makepyfile(
+        app=SWALLOWS.replace("pass", "raise").replace("order_id: int", "ids"), test_app=test
+    )
 
     result = pytester.runpytest_subprocess("-n2", "--jobs-lint")
 
     result.assert_outcomes(passed=2)
-    assert rules_in(result) == {"JOB392"}
+    assert rules_in(result) == {"JOB291"}
     assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -28,6 +28,7 @@ WRAPPED = {
         "from celery import Celery\n\n\nclass OwnCelery(Celery):\n    pass\n\n\n"
         "notify = OwnCelery('shop', broker='memory://')\n\n\n@notify.task(bind=True)\ndef pay(self, user):\n"
     ),
+    "celery_shared": "from celery import shared_task\n\n\n@shared_task\ndef pay(user):\n",
     "arq": (
         "import functools\n\nimport arq\n\n\ndef wrap(function):\n    @functools.wraps(function)\n"
         "    async def inner(*args):\n        return await function(*args)\n\n    return inner\n\n\n"
@@ -38,14 +39,15 @@ WRAPPED = {
 AFTER = {"arq": "\n\nWorkerSettings.functions = [wrap(pay)]\n"}
 
 
-@pytest.mark.parametrize("library", WRAPPED)
-def test_a_job_behind_a_helper_of_the_project_is_linted_and_measured(library, pytester):
+@pytest.mark.parametrize("way", WRAPPED)
+def test_a_job_behind_a_helper_of_the_project_is_linted_and_measured(way, pytester):
+    library = way.partition("_")[0]
     pytest.importorskip(library)
     # Libraries know jobs by the names of their modules, for as long as the process lives.
-    name = f"wrapped_{library}"
-    before = WRAPPED[library]
+    name = f"wrapped_{way}"
+    before = WRAPPED[way]
     pytester.makepyfile(
-        **{name: before + SWALLOWS + AFTER.get(library, ""), "test_it": f"import {name}"}
+        **{name: before + SWALLOWS + AFTER.get(way, ""), "test_it": f"import {name}"}
     )
 
     result = pytester.runpytest_subprocess("--jobs-lint", "--jobs-cov", "--jobs-cov-report=json")

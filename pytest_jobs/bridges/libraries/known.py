@@ -87,8 +87,11 @@ class Library:
     pickles: bool = False
     #: Whether its worker makes what the annotation of a parameter says.
     reads_annotations: bool = False
-    #: Whether its queue is a table that is written in the transaction of the application.
+    #: Whether its jobs wait for the transaction of the application: the queue may be a table that it writes to,
+    #: or jobs run after the response.
     is_transactional: bool = False
+    #: Whether it writes arguments as JSON that has no dates.
+    refuses_dates: bool = False
     #: Whether it takes a naive datetime for local time by design.
     naive_is_local: bool = False
     #: Whether it delivers a job again when its worker is killed, as it comes.
@@ -194,6 +197,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             retries=False,
             loggers=("django.tasks", "django_tasks"),
             recurring="cron and a command",
+            refuses_dates=True,
         ),
         Library(
             "taskiq",
@@ -274,6 +278,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             bulk="group(...)",
             limits="ConcurrentRateLimiter",
             recurring="APScheduler beside it",
+            refuses_dates=True,
         ),
         Library(
             "huey",
@@ -325,6 +330,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             unique="queueing_lock",
             limits="lock=",
             recurring="@app.periodic",
+            refuses_dates=True,
         ),
         Library(
             "arq",
@@ -355,6 +361,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             is_at_least_once=True,
             unique="key=",
             recurring="CronJob",
+            refuses_dates=True,
         ),
         Library(
             "oban",
@@ -430,6 +437,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             takes_functions="as they are",
             of_queues={"add_task": 0},
             functions=("starlette.background.BackgroundTask",),
+            is_transactional=True,
             retries=False,
         ),
         Library(

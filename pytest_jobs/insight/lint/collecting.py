@@ -12,20 +12,23 @@ from typing import Final
 
 from ...errors import LintSettingsError
 from ...harness.records.home import is_test_file
-from ..source.running import Running
+from ..source.running import Running, running_jobs
 from ..source.tree import Tree
+from .basis.facts import Facts, facts_of
 
 #: The variable that names the file for what was imported.
-FILE: Final = "PYTEST_JOBS_IMPORTED"
+_FILE: Final = "PYTEST_JOBS_IMPORTED"
 _SECONDS: Final = 600
+#: How many lines end a traceback that is shown.
+_LAST: Final = 5
 #: The files that say where the tests of a project begin.
 _ROOTS: Final = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", "setup.py", "manage.py")
 #: How pytest ends when all tests were collected, and when there are none.
 _COLLECTED: Final = (0, 5)
 
 
-def collected(start: Path) -> Running:
-    """Return what the tests of a project import; nothing where it has no tests.
+def collected(start: Path) -> tuple[Running, Facts]:
+    """Return what the tests of a project import, and what its libraries say; nothing where it has no tests.
 
     Args:
         start: a file or folder of it. Without a file that says where the project begins, it is all there is.
@@ -37,7 +40,7 @@ def collected(start: Path) -> Running:
     above = (start, *start.parents)
     folder = next((one for one in above if any((one / name).is_file() for name in _ROOTS)), start)
     if not any(is_test_file(str(path)) for path in Tree(folder).files):
-        return Running()
+        return Running(), Facts()
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "imported.json"
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "--color=no"]
@@ -46,7 +49,7 @@ def collected(start: Path) -> Running:
             run = subprocess.run(  # noqa: S603 - Python itself, with arguments of ours
                 command,
                 cwd=folder,
-                env={**os.environ, FILE: str(file)},
+                env={**os.environ, _FILE: str(file)},
                 capture_output=True,
                 text=True,
                 timeout=_SECONDS,
@@ -63,10 +66,18 @@ def collected(start: Path) -> Running:
                 f"{_errors(run.stdout + run.stderr)}\n"
                 "Install what is missing, or run this with the Python of the project."
             )
-        return Running.from_dict(json.loads(file.read_text("utf-8")))
+        found = json.loads(file.read_text("utf-8"))
+        return Running.from_dict(found["running"]), Facts.from_dict(found["facts"])
+
+
+def write(root: Path) -> None:
+    """Write what this process has imported, for `collected`."""
+    running = running_jobs(root)
+    found = {"running": running.to_dict(), "facts": facts_of(running).to_dict()}
+    Path(os.environ[_FILE]).write_text(json.dumps(found), "utf-8")
 
 
 def _errors(printed: str) -> str:
-    """Return the lines of the errors, each once; everything where there is no such line."""
+    """Return the lines of the errors, each once; the last ones where there is no such line."""
     found = [line for line in printed.splitlines() if line.startswith(("E  ", "ERROR"))]
-    return "\n".join(dict.fromkeys(found)) or printed.strip()
+    return "\n".join(dict.fromkeys(found) or printed.strip().splitlines()[-_LAST:])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ...errors import LintSettingsError
 from .basis.settings import read_settings
 from .collecting import collected
-from .linter import RULES, lint
+from .linter import RULES, lint, with_baseline
 from .output import FORMATS
 from .pages import text_of
 
@@ -25,15 +26,21 @@ def take_arguments(command: argparse.ArgumentParser) -> None:
         "--select",
         action="append",
         default=[],
-        metavar="ID",
-        help="only this rule, or JOB3 for a group",
+        metavar="IDS",
+        help="only these rules, joined by commas; JOB3 for a group",
     )
     command.add_argument(
         "--ignore",
         action="append",
         default=[],
-        metavar="ID",
-        help="not this rule, or JOB3 for a group",
+        metavar="IDS",
+        help="not these rules, joined by commas; JOB3 for a group",
+    )
+    command.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="only findings that FILE does not have; it is written where it is not there, and only shrinks",
     )
     command.add_argument("--explain", metavar="ID", help="print the page of a rule")
     command.add_argument("--rules", action="store_true", help="list the rules")
@@ -56,11 +63,9 @@ def _act(asked: argparse.Namespace) -> int:
     except LintSettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    unknown = [
-        one
-        for one in (*asked.select, *asked.ignore, *settings.select, *settings.ignore)
-        if not _is_known(one)
-    ]
+    select, ignore = _listed(asked.select), _listed(asked.ignore)
+    every = (*select, *ignore, *settings.select, *settings.ignore)
+    unknown = [one for one in every if not _is_known(one)]
     if unknown:
         sys.stderr.write(
             f"No rule begins with {unknown[0]!r}. `python -m pytest_jobs lint --rules` lists all rules.\n"
@@ -68,16 +73,17 @@ def _act(asked: argparse.Namespace) -> int:
         return 2
     settings = replace(
         settings,
-        select=(*asked.select,) or settings.select,
-        ignore=(*settings.ignore, *asked.ignore),
+        select=select or settings.select,
+        ignore=(*settings.ignore, *ignore),
     )
     resolved = [path.resolve() for path in paths]
     try:
-        running = collected(resolved[0])
+        running, facts = collected(resolved[0])
+        found = lint(resolved, settings, base=Path.cwd(), running=running, facts=facts)
+        findings = with_baseline(found, asked.baseline, settings, running, Path.cwd())
     except LintSettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    findings = lint(resolved, settings, base=Path.cwd(), running=running)
     sys.stdout.write(FORMATS[asked.format](findings))
     sys.stderr.write("".join(f"{line}\n" for line in findings.handoffs.lines()))
     if findings.handoffs.unseen:
@@ -94,6 +100,10 @@ def _explain(rule_id: str) -> int:
         f"No rule is called {rule_id!r}. `python -m pytest_jobs lint --rules` lists all rules.\n"
     )
     return 2
+
+
+def _listed(given: Sequence[str]) -> tuple[str, ...]:
+    return tuple(one.strip() for text in given for one in text.split(",") if one.strip())
 
 
 def _is_known(beginning: str) -> bool:

@@ -13,13 +13,19 @@ from ..source.module import Module
 from ..source.project import Project
 from ..source.running import Running
 from ..source.tree import Tree
+from .baseline import Finding, against
+from .basis.facts import Facts, facts_of
+from .basis.registered import RegisteredProject
 from .basis.rule import Context, Fault, Rule
 from .basis.settings import LintSettings
-from .rules import declaring, enqueueing, performing, repeating, retrying, scheduling, watching
+from .rules import declaring, enqueueing, performing, retrying, scheduling, watching
 
-_FILES: Final = (declaring, enqueueing, performing, repeating, retrying, scheduling, watching)
+_FILES: Final = (declaring, enqueueing, performing, retrying, scheduling, watching)
 RULES: Final[tuple[Rule, ...]] = tuple(
-    sorted((rule for file in _FILES for rule in file.RULES), key=lambda rule: rule.id)
+    sorted(
+        (each for file in _FILES for each in vars(file).values() if isinstance(each, Rule)),
+        key=lambda rule: rule.id,
+    )
 )
 #: A file that cannot be read, and a comment that switches nothing off.
 UNREADABLE: Final = "JOB001"
@@ -29,58 +35,79 @@ _IGNORE: Final = re.compile(r"#\s*jobs:\s*ignore(?:\[([^]\n]*)\])?")
 _TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
 
 
-class Finding(NamedTuple):
-    """One thing that was found."""
-
-    rule: str
-    #: The file, relative to where the user stands.
-    path: str
-    line: int
-    column: int
-    message: str
-
-
 class Findings(NamedTuple):
     """What a run has found, and how much it looked at."""
 
     found: list[Finding]
     files: int
     jobs: int
+    #: What became of the baseline; empty without one.
+    said: str
     #: What the text shows beside the jobs that were judged.
     handoffs: Handoffs
 
 
 def lint(
-    paths: Sequence[Path], settings: LintSettings, *, base: Path, running: Running | None = None
+    paths: Sequence[Path],
+    settings: LintSettings,
+    *,
+    base: Path,
+    running: Running,
+    facts: Facts | None = None,
 ) -> Findings:
-    """Look at the files of some folders.
+    """Look at the jobs that the running libraries know, and at the calls that enqueue them.
 
     Args:
         paths: files and folders.
         settings: which rules count, and what they allow.
         base: names of files are relative to it.
         running: what the processes of a test session have imported.
+        facts: what their libraries say of the jobs; without it, this process is asked.
     """
     tree = Tree(*paths)
-    project = Project(
+    project = RegisteredProject(
         tree, base=base, jobs=settings.jobs, exclude=settings.exclude, running=running
     )
-    found = lint_project(project, settings)
+    found = lint_project(project, settings, facts or facts_of(running))
     files = sum(1 for _ in tree.named(".py"))
     jobs = len(project.jobs) + len(project.without_text)
-    return Findings(found, files, jobs, handoffs(project))
+    return Findings(found, files, jobs, "", handoffs(project))
 
 
-def lint_project(project: Project, settings: LintSettings) -> list[Finding]:
+def with_baseline(
+    findings: Findings, file: Path | None, settings: LintSettings, running: Running, base: Path
+) -> Findings:
+    """Return the findings without those that a baseline knows; all of them without a file.
+
+    A finding of the file is gone where the rule was asked, and the module was imported or is not there any more.
+
+    Raises:
+        LintSettingsError: when the file is not a baseline.
+    """
+    if file is None:
+        return findings
+    asked = {rule.id for rule in RULES if settings.wants(rule.id) and not rule.is_watched}
+
+    def was_looked_at(shown: str, rule: str) -> bool:
+        path = base / shown
+        return not path.exists() or (rule in asked and str(path.resolve()) in running.files)
+
+    new, said = against(file, findings.found, was_looked_at)
+    return findings._replace(found=new, said=said)
+
+
+def lint_project(
+    project: Project, settings: LintSettings, facts: Facts | None = None
+) -> list[Finding]:
     """Return what is found in the modules of a project, in the order of its files."""
-    context = Context(project, settings)
+    context = Context(project, settings, facts)
     comments = {module.shown: _Comments(module) for module in project.modules}
     found = [
         Finding(UNREADABLE, shown, line, 1, f"{shown} {why}")
         for shown, line, why in project.unreadable
     ]
     for rule in RULES:
-        if not settings.wants(rule.id):
+        if not settings.wants(rule.id) or (rule.is_opt_in and rule.id not in settings.select):
             continue
         for fault in _faults(rule, context):
             line, column = fault.place

@@ -40,7 +40,8 @@ def summary(findings: Findings) -> str:
         if count
         else ""
     )
-    return f"{what} {where}{open_ones}.{hint}"
+    baseline = f" {findings.said}" if findings.said else ""
+    return f"{what} {where}{open_ones}.{hint}{baseline}"
 
 
 def as_github(findings: Findings) -> str:

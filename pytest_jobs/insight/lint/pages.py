@@ -75,7 +75,7 @@ def _index(rules: tuple[Rule, ...]) -> Iterator[str]:
 
 def _shown(source: str) -> str:
     """Return an example as its readers would write it: the rules keep them in texts with double quotes."""
-    return source if '"' in source else source.replace("'", '"')
+    return source.replace("'", '"')
 
 
 def _indented(source: str) -> str:

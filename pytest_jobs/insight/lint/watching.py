@@ -7,7 +7,7 @@ import inspect
 import json
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -15,14 +15,15 @@ from pathlib import Path, PurePath
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from ...bridges.libraries.known import EVERY
+from .baseline import Finding
 from .basis.settings import LintSettings
-from .linter import Finding
 
 #: Types that JSON does not have: a value of one of them that arrives as another type has changed on the way.
 _BENT: Final = (
     tuple, set, frozenset, bytes, datetime, date, time, timedelta, Decimal, UUID, Enum, PurePath,
 )  # fmt: skip
+#: Bridges that make what the annotation says of the values themselves, when the job is performed.
+_PARSED: Final = frozenset(("taskiq",))
 _KIB: Final = 1024
 #: An entry of what a process saw: rule, job, file, line, detail.
 Entry = tuple[str, str, str, int, str]
@@ -42,10 +43,6 @@ class Record(Protocol):
     @property
     def kwargs(self) -> dict[str, Any]: ...
     @property
-    def attempt(self) -> int: ...
-    @property
-    def origin(self) -> str: ...
-    @property
     def source(self) -> Any: ...
 
 
@@ -55,9 +52,6 @@ class Watch:
     def __init__(self, settings: LintSettings) -> None:
         self._settings = settings
         self._entries: dict[Entry, None] = {}
-        #: The jobs that were performed, each with its file and line, and those that came more than once.
-        self._places: dict[str, tuple[str, int]] = {}
-        self._again: set[str] = set()
         #: The attributes that each task object had after its last delivery.
         self._kept: dict[int, set[str]] = {}
 
@@ -67,42 +61,23 @@ class Watch:
         if body is None:
             return
         place = _place(body)
-        self._places.setdefault(record.name, place)
-        if record.origin == "redelivery" or record.attempt > 1:
-            self._again.add(record.name)
         self._note("JOB291", record.name, place, self._weight(record))
         for detail in _changed(record, body):
             self._note("JOB292", record.name, place, detail)
         for detail in self._remembered(record, body):
             self._note("JOB391", record.name, place, detail)
 
-    def explored(self, jobs: Iterable[str]) -> None:
-        """Take note of jobs that `check_idempotent` performed more than once."""
-        self._again.update(jobs)
-
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "entries": [list(entry) for entry in self._entries],
-            "places": {name: list(place) for name, place in self._places.items()},
-            "again": sorted(self._again),
-        }
+        return {"entries": [list(entry) for entry in self._entries]}
 
     def add(self, found: Mapping[str, Any]) -> None:
         """Take over what another process saw."""
         self._entries |= dict.fromkeys(found["entries"])
-        for name, (file, line) in found["places"].items():
-            self._places.setdefault(name, (file, line))
-        self._again.update(found["again"])
 
     def findings(self, base: Path) -> Iterator[Finding]:
         """Yield what was seen, in the order of the files."""
-        entries = {*self._entries}
-        for name, (file, line) in self._places.items():
-            if name not in self._again and not any(name.endswith(f".{one}") for one in self._again):
-                entries.add(("JOB392", name, file, line, _NEVER_TWICE.format(job=name)))
-        for rule, _, file, line, detail in sorted(
-            entries, key=lambda one: (one[2], one[3], one[0])
-        ):
+        by_place = sorted({*self._entries}, key=lambda one: (one[2], one[3], one[0]))
+        for rule, _, file, line, detail in by_place:
             if self._settings.wants(rule):
                 path = Path(file)
                 shown = path.relative_to(base).as_posix() if path.is_relative_to(base) else file
@@ -135,12 +110,6 @@ class Watch:
                 f"{record.name} read the attribute {name!r} of its task object, which the delivery before "
                 "had written: in another process it is not there. Use a local variable, or a row."
             )
-
-
-_NEVER_TWICE: Final = (
-    "No test performed {job} twice, and in production it will come twice. Write check_idempotent({job}, "
-    "...), or run the suite with --jobs-twice."
-)
 
 
 def _body(record: Record) -> Callable[..., Any] | None:
@@ -183,7 +152,7 @@ def _loaded(one: dis.Instruction) -> str:
 
 def _changed(record: Record, body: Callable[..., Any]) -> Iterator[str]:
     """Yield the arguments that have another type than the annotations of their parameters say."""
-    if EVERY[record.bridge].reads_annotations:
+    if record.bridge in _PARSED:
         return
     try:
         hints = typing.get_type_hints(body)

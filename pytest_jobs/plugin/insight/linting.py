@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ...errors import LintSettingsError
+from ...insight.lint.baseline import read
+from ...insight.lint.basis.facts import Facts, facts_of
 from ...insight.lint.basis.settings import read_settings
-from ...insight.lint.linter import Findings, lint
+from ...insight.lint.linter import Findings, lint, with_baseline
 from ...insight.lint.output import lines_of, summary
 from ...insight.lint.watching import Watch
 from .importing import importing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...harness.records.delivery import Delivery
 
 #: Where a worker of pytest-xdist puts what it saw.
 _KEY = "pytest_jobs_linted"
-#: Where a report has the notes of its checks; `exploring` puts them there.
-_EXPLORED = "jobs_explored"
 
 
 class LintPlugin:
@@ -29,14 +31,18 @@ class LintPlugin:
         pytest.UsageError: when a setting of the lint is wrong.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, baseline: Path | None) -> None:
         self._config = config
+        self._baseline = baseline
         self._importing = importing(config)
         try:
             self._settings, _ = read_settings(config.rootpath)
+            if baseline is not None and baseline.exists():
+                read(baseline)
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None
         self._watch = Watch(self._settings)
+        self._facts = Facts()
         self._findings: Findings | None = None
 
     @property
@@ -47,21 +53,22 @@ class LintPlugin:
     def pytest_jobs_delivered(self, delivery: Delivery) -> None:
         self._watch.delivered(delivery.record)
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take note of what `check_idempotent` performed."""
-        self._watch.explored(note["job"] for note in vars(report).get(_EXPLORED, ()))
-
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Send what was seen to the controller; there, lint the source, and fail a session with findings."""
+        self._facts.add(facts_of(self._importing.running))
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
-            output[_KEY] = self._watch.to_dict()
+            output[_KEY] = self._watch.to_dict() | {"facts": self._facts.to_dict()}
             return
         root = self._config.rootpath
-        found = lint([root], self._settings, base=root, running=self._importing.running)
+        found = lint(
+            [root], self._settings, base=root, running=self._importing.running, facts=self._facts
+        )
         seen = self._watch.findings(root)
-        self._findings = found._replace(found=[*found.found, *seen])
+        found = found._replace(found=[*found.found, *seen])
+        running = self._importing.running
+        self._findings = with_baseline(found, self._baseline, self._settings, running, root)
         if self._is_bad(self._findings) and session.exitstatus in (
             pytest.ExitCode.OK,
             pytest.ExitCode.NO_TESTS_COLLECTED,
@@ -74,6 +81,7 @@ class LintPlugin:
         found = getattr(node, "workeroutput", {}).get(_KEY)
         if found is not None:
             self._watch.add(found)
+            self._facts.add(Facts.from_dict(found["facts"]))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the findings."""

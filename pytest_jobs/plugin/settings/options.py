@@ -97,6 +97,8 @@ class JobOptions(NamedTuple):
     repeatable: tuple[str, ...] = ()
     #: Whether habits of jobs are looked for.
     lint: bool = False
+    #: The file of the findings that are known; None for none.
+    lint_baseline: Path | None = None
     #: Whether failures are written as annotations of GitHub too.
     annotates: bool = False
     #: How job coverage is measured; None if it is not.
@@ -180,6 +182,7 @@ def _read_options(config: pytest.Config) -> JobOptions:
         audit_seconds=_audit_seconds(config, audits=audits),
         repeatable=_effects(config),
         lint=_is_on(config, "lint"),
+        lint_baseline=_lint_baseline(config),
         annotates=_annotates(config),
         coverage=_coverage(config),
         report=_report(config),
@@ -459,6 +462,15 @@ def _report(config: pytest.Config) -> Path | None:
             "write, such as jobs.html."
         ) from None
     return path
+
+
+def _lint_baseline(config: pytest.Config) -> Path | None:
+    file = _file(config, "lint-baseline")
+    if file is not None and file.where.startswith("--") and not _is_on(config, "lint"):
+        raise pytest.UsageError(
+            f"{file.where} says which findings are known, and this run does not look for any: add --jobs-lint."
+        )
+    return None if file is None else file.path
 
 
 def _messages(config: pytest.Config) -> Path | None:

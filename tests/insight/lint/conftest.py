@@ -1,24 +1,80 @@
-"""Linting files that a test writes."""
+"""Linting files that a test writes, and imports as tests of a project would."""
 
 from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from contextlib import contextmanager
+from weakref import WeakSet
 
 import pytest
 
 from pytest_jobs.insight.lint.basis.settings import LintSettings
 from pytest_jobs.insight.lint.linter import lint
+from pytest_jobs.insight.source.running import Running, running_jobs
+
+_LIBRARIES = re.compile(
+    r"^(?:from|import) (celery|rq|huey|dramatiq|arq|saq|taskiq|procrastinate|apscheduler|django)\b",
+    re.MULTILINE,
+)
+
+# Before any test runs: pytester takes away what an inner run has imported, and half of a library would stay.
+for _name in ("celery", "rq", "huey", "dramatiq", "taskiq", "apscheduler"):
+    if importlib.util.find_spec(_name) is not None:
+        importlib.import_module(f"pytest_jobs.bridges.{_name}.bridge")
 
 
 @pytest.fixture
-def linted(tmp_path):
-    """Return a function that writes files, lints them, and returns what was found."""
+def imported(tmp_path, monkeypatch):
+    """Return a context in which the modules of some files are imported, by their names below `tmp_path`."""
 
-    def linted(files, **settings):
-        if isinstance(files, str):
-            files = {"app.py": files}
+    @contextmanager
+    def imported(files):
+        used = "\n".join(files.values())
+        for library in _LIBRARIES.findall(used):
+            pytest.importorskip(library)
+        names = [name.removesuffix(".py") for name in files if name.endswith(".py")]
+        names = [name.replace("/", ".").removesuffix(".__init__") for name in names]
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(tmp_path)
+            patch.setattr(sys, "dont_write_bytecode", True)
+            # What earlier examples declared has the same names.
+            if "celery" in used:
+                from celery import _state
+
+                patch.setattr(_state, "_on_app_finalizers", {*_state._on_app_finalizers})
+                patch.setattr(_state, "_apps", WeakSet())
+            if "dramatiq" in used:
+                import dramatiq.broker
+
+                patch.setattr(dramatiq.broker, "global_broker", None)
+            for name in names:
+                # The context gives it back as it was.
+                patch.setitem(sys.modules, name, None)
+                del sys.modules[name]
+            for name in names:
+                importlib.import_module(name)
+            yield running_jobs(tmp_path)
+
+    return imported
+
+
+@pytest.fixture
+def linted(tmp_path, imported):
+    """Return a function that writes files, imports them, lints them, and returns what was found."""
+
+    def linted(files, *, imports=True, **settings):
+        files = {"app.py": files} if isinstance(files, str) else files
         for name, text in files.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
-        return lint([tmp_path], LintSettings(**settings), base=tmp_path).found
+        options = LintSettings(**settings)
+        if not imports:
+            return lint([tmp_path], options, base=tmp_path, running=Running()).found
+        with imported(files) as running:
+            return lint([tmp_path], options, base=tmp_path, running=running).found
 
     return linted

@@ -21,5 +21,7 @@ def pages() -> dict[Path, str]:
 
 
 if __name__ == "__main__":
+    for path in FOLDER.glob("job*.md"):
+        path.unlink()
     for path, text in pages().items():
         path.write_text(text, "utf-8")

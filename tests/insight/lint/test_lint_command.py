@@ -7,38 +7,49 @@ import json
 import pytest
 
 from pytest_jobs.__main__ import main
+from pytest_jobs.insight.lint import command
+from pytest_jobs.insight.lint.basis.facts import facts_of
 
 SWALLOWS = """\
-import dramatiq
+from pytest_jobs import job
 
 
-@dramatiq.actor
-def bill(order_id):
+@job
+def bill(order_id: int) -> None:
     try:
         invoice(order_id)
     except Exception:
         pass
 """
 MESSAGE = (
-    "`except Exception` swallows every error of bill: the job is performed successfully, and is neither "
-    "retried nor seen. Catch the errors that you expect, or raise again."
+    "`except Exception` swallows every error of bill: the job is performed successfully, and is not retried. "
+    "Catch the errors that you expect, or raise again."
 )
 
 UNKNOWN = (
     "{path}: [tool.pytest-jobs.lint] has no setting 'max-lines'. The settings are: select, ignore, "
-    "exclude, jobs, effects, max-statements, max-literal, max-payload.\n"
+    "exclude, jobs, max-statements, max-payload.\n"
 )
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Return a function that runs the command and returns its exit code, its output and its errors."""
+def run(tmp_path, monkeypatch, capsys, imported):
+    """Return a function that runs the command and returns its exit code, its output and its errors.
+
+    Without a file of tests the files are imported here, in the place of the run that collects tests.
+    """
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments, **files):
+    def run(*arguments, imports=True, **files):
         for name, text in files.items():
             (tmp_path / name.replace("__", ".")).write_text(text, "utf-8")
-        code = main(["lint", *arguments])
+        written = {path.name: path.read_text("utf-8") for path in tmp_path.glob("*.py")}
+        if not imports or any(name.startswith("test_") for name in written):
+            code = main(["lint", *arguments])
+        else:
+            with imported(written) as running, monkeypatch.context() as patch:
+                patch.setattr(command, "collected", lambda start: (running, facts_of(running)))
+                code = main(["lint", *arguments])
         return (code, *capsys.readouterr())
 
     return run
@@ -88,7 +99,7 @@ def checkout(order, mailer):
 
 
 def test_a_library_without_a_job_is_an_error_with_what_its_text_shows(run):
-    code, printed, errors = run(tasks__py=WRAPPED)
+    code, printed, errors = run(imports=False, tasks__py=WRAPPED)
 
     assert code == 2
     assert printed == (
@@ -151,7 +162,10 @@ def test_what_only_tests_import_is_no_dependency(run):
 
 
 def test_calls_of_unknown_jobs_are_counted_in_the_last_line(run):
-    text = SWALLOWS + "\n\ndef checkout(mailer):\n    bill.send(7)\n    mailer.send(7)\n"
+    text = (
+        SWALLOWS
+        + "\n\ndef checkout(mailer):\n    bill.perform_later(7)\n    mailer.perform_later(7)\n"
+    )
 
     code, printed, _ = run("--ignore=JOB3", tasks__py=text)
 
@@ -161,25 +175,26 @@ def test_calls_of_unknown_jobs_are_counted_in_the_last_line(run):
 
 def test_a_chain_is_known_by_its_parts(run):
     text = (
-        "from celery import chain, shared_task\n\n\n@shared_task\ndef fetch(): ...\n\n\n"
-        "chain(fetch.s(), fetch.si()).apply_async()\n"
+        "from celery import Celery, chain\n\napp = Celery('shop', broker='memory://')\n\n\n"
+        "@app.task\ndef fetch(): ...\n\n\ndef start():\n    chain(fetch.s(), fetch.si()).apply_async()\n"
     )
 
     assert run(tasks__py=text)[:2] == (0, "no findings in 1 job of 1 file.\n")
 
 
-def test_a_call_of_another_package_is_no_call_of_a_job(run):
-    text = SWALLOWS + "\n\nfrom django.db.models.signals import post_save\n\npost_save.send(7)\n"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import queue as post_save\n\n\ndef start():\n    post_save.send(7)\n",
+        "def start(manager):\n    manager.enqueue_job(7)\n",
+    ],
+    ids=["another package", "a library that is not imported"],
+)
+def test_a_name_is_nobodys_where_it_belongs_to_others(run, text):
+    pytest.importorskip("dramatiq")
+    actor = "import dramatiq\n\n\n@dramatiq.actor\ndef bill(order_id): ...\n\n\n"
 
-    _, printed, _ = run("--ignore=JOB3", tasks__py=text)
-
-    assert printed == "no findings in 1 job of 1 file.\n"
-
-
-def test_the_name_of_a_method_is_nobodys_where_its_library_is_not_imported(run):
-    text = SWALLOWS + "\n\ndef start(manager):\n    manager.enqueue_job(7)\n"
-
-    assert run("--ignore=JOB3", tasks__py=text)[:2] == (0, "no findings in 1 job of 1 file.\n")
+    assert run(tasks__py=actor + text)[:2] == (0, "no findings in 1 job of 1 file.\n")
 
 
 def test_github_shows_annotations(run):
@@ -251,7 +266,9 @@ def test_a_comment_for_another_rule_switches_nothing_off(run):
     )
 
 
-@pytest.mark.parametrize("option", ["--select=JOB1", "--ignore=JOB301", "--ignore=JOB3"])
+@pytest.mark.parametrize(
+    "option", ["--select=JOB1,JOB302", "--ignore=JOB2, JOB301", "--ignore=JOB3"]
+)
 def test_options_choose_rules(run, option):
     assert run(option, tasks__py=SWALLOWS)[0] == 0
 
@@ -266,19 +283,56 @@ def test_the_settings_of_the_project_choose_rules_and_files(run, setting):
 
 
 def test_a_setting_names_functions_that_are_jobs(run):
-    plain = SWALLOWS.replace("@dramatiq.actor\n", "")
+    plain = SWALLOWS.replace("@job\n", "")
     pyproject = '[tool.pytest-jobs.lint]\njobs = ["tasks.bill"]\n'
 
     assert run(tasks__py=plain)[0] == 2
     assert run(pyproject__toml=pyproject)[0] == 1
 
 
-def test_a_setting_names_effects(run):
-    text = "import dramatiq\n\n\n@dramatiq.actor\ndef bill(id):\n    bank.take_money(id)\n"
-    pyproject = '[tool.pytest-jobs.lint]\neffects = ["bank.take_money"]\n'
+def test_a_matter_of_taste_is_looked_for_only_where_it_is_named(run):
+    text = "from pytest_jobs import job\n\n\n@job\ndef bill() -> None:\n" + "    print()\n" * 31
 
     assert run(tasks__py=text)[0] == 0
-    assert "JOB320" in run(pyproject__toml=pyproject)[1]
+    assert run("--select=JOB1")[0] == 0
+    assert "JOB104 bill has 31 statements" in run("--select=JOB104,JOB3")[1]
+
+
+def test_a_baseline_knows_findings_and_only_shrinks(run, tmp_path):
+    second = SWALLOWS.replace("bill", "pay")
+    asked = ("--baseline=known.json",)
+
+    written = run(*asked, tasks__py=SWALLOWS, more__py=second)
+    moved = run(*asked, tasks__py="\n\n" + SWALLOWS)
+    other_rules = run(*asked, "--select=JOB4")
+    gone = run(*asked, more__py=second.replace("pass", "raise"))
+    back = run(*asked, more__py=second)
+
+    assert written[:2] == (
+        0,
+        "no findings in 2 jobs of 2 files. known.json is new and has 2 findings. Commit it: further ones fail.\n",
+    )
+    assert moved[:2] == (
+        0,
+        "no findings in 2 jobs of 2 files. 2 findings of known.json are left.\n",
+    )
+    assert other_rules[:2] == moved[:2]
+    assert gone[:2] == (
+        0,
+        "no findings in 2 jobs of 2 files. 1 finding of known.json is gone, and it is smaller now. Commit it.\n",
+    )
+    assert back[0] == 1
+    assert back[1].startswith("more.py:8:5: JOB301")
+    assert json.loads((tmp_path / "known.json").read_text("utf-8"))["findings"] == [
+        ["tasks.py", "JOB301", MESSAGE, 1]
+    ]
+
+
+def test_a_file_that_is_no_baseline_is_an_error(run):
+    code, _, errors = run("--baseline=known.json", known__json="[]", tasks__py=SWALLOWS)
+
+    assert code == 2
+    assert "known.json is not a baseline of the lint" in errors
 
 
 @pytest.mark.parametrize(
@@ -356,9 +410,8 @@ def test_the_rules_are_listed(run):
     assert printed.splitlines()[0] == "JOB101  A task keeps something on itself."
 
 
+@pytest.mark.slow
 def test_files_of_tests_are_read_and_not_judged(run):
-    # The tests are imported.
-    pytest.importorskip("dramatiq")
     files = {"test_tasks__py": SWALLOWS, "conftest__py": SWALLOWS.replace("bill", "pay")}
 
     assert run(**files)[0] == 0

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import pytest
 
 from pytest_jobs.insight.source.tree import Tree
 
 
-def test_nothing_is_imported_or_run(linted, tmp_path):
+@pytest.fixture
+def read(linted):
+    """Return a function that lints files which nobody has imported."""
+    return partial(linted, imports=False)
+
+
+def test_nothing_is_imported_or_run(read, tmp_path):
     trap = f"import celery\nopen({str(tmp_path / 'ran')!r}, 'w').close()\n"
 
-    linted({"app.py": trap, "conftest.py": trap, "setup.py": trap, "sitecustomize.py": trap})
+    read({"app.py": trap, "conftest.py": trap, "setup.py": trap, "sitecustomize.py": trap})
 
     assert not (tmp_path / "ran").exists()
 
@@ -30,40 +37,40 @@ def test_nothing_is_imported_or_run(linted, tmp_path):
     ],
     ids=["syntax", "brackets", "depth", "null"],
 )
-def test_a_file_that_cannot_be_parsed_is_a_finding(linted, text, why):
-    (found,) = linted(text)
+def test_a_file_that_cannot_be_parsed_is_a_finding(read, text, why):
+    (found,) = read(text)
 
     assert found.rule == "JOB001"
     assert found.message.startswith(why.format(version=".".join(map(str, sys.version_info[:2]))))
 
 
-def test_a_file_that_is_not_utf_8_is_a_finding(linted, tmp_path):
+def test_a_file_that_is_not_utf_8_is_a_finding(read, tmp_path):
     (tmp_path / "app.py").write_bytes(b"# -*- coding: latin-1 -*-\nimport celery  # \xe4\n")
 
-    (found,) = linted({})
+    (found,) = read({})
 
     assert found.rule == "JOB001"
     assert "cannot be read" in found.message
 
 
-def test_a_very_long_file_is_a_finding(linted):
-    (found,) = linted("import celery\n" + "#" * (1 << 20))
+def test_a_very_long_file_is_a_finding(read):
+    (found,) = read("import celery\n" + "#" * (1 << 20))
 
     assert found.rule == "JOB001"
     assert found.message.endswith("is longer than 1 MiB")
 
 
-def test_links_are_not_followed(linted, tmp_path, tmp_path_factory):
+def test_links_are_not_followed(read, tmp_path, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside")
     (outside / "secret.py").write_text("import celery\ndef (", "utf-8")
     (tmp_path / "out").symlink_to(outside)
     (tmp_path / "out.py").symlink_to(outside / "secret.py")
     (tmp_path / "round").symlink_to(tmp_path)
 
-    assert linted({"app.py": "import celery\n"}) == []
+    assert read({"app.py": "import celery\n"}) == []
 
 
-def test_virtual_environments_and_caches_are_left_out(linted):
+def test_virtual_environments_and_caches_are_left_out(read):
     broken = "import celery\ndef ("
     files = {
         "env1/pyvenv.cfg": "",
@@ -73,7 +80,7 @@ def test_virtual_environments_and_caches_are_left_out(linted):
         "__pycache__/a.py": broken,
     }
 
-    assert linted(files) == []
+    assert read(files) == []
 
 
 def test_depth_and_number_of_files_have_bounds(tmp_path):
@@ -92,14 +99,14 @@ def test_depth_and_number_of_files_have_bounds(tmp_path):
     assert many.left_out == [f"{tmp_path} has more than 3 files"]
 
 
-def test_a_schedule_that_is_not_yaml_is_a_finding(linted):
-    (found,) = linted({"config/recurring.yml": "a: [", "app.py": ""})
+def test_a_schedule_that_is_not_yaml_is_a_finding(read):
+    (found,) = read({"config/recurring.yml": "a: [", "app.py": ""})
 
     assert found.rule == "JOB001"
     assert "config/recurring.yml is not a YAML" in found.message
 
 
-def test_classes_and_names_that_lead_in_circles_end(linted):
+def test_classes_and_names_that_lead_in_circles_end(read):
     files = {
         "a.py": "from b import X\nclass A(X): ...\nimport celery\ny = y\n@y.task\ndef f(): ...\n",
         "b.py": "from a import A as X\nimport celery\n",
@@ -108,4 +115,4 @@ def test_classes_and_names_that_lead_in_circles_end(linted):
         "c.py": "class C(C): ...\nimport celery\ndef f(x: C): f.delay(x.id)\n",
     }
 
-    assert {one.rule for one in linted(files)} == {"JOB201"}
+    assert read(files) == []

@@ -1,8 +1,9 @@
 """What the rules of the lint stand on.
 
 - `settings`: `[tool.pytest-jobs.lint]`.
+- `registered`: a project with the jobs of the running libraries, and `facts`: what these say of each job.
 - `rule`: what a rule is, and what it may look at.
-- `story`: what a job does in order, for rules about deliveries that come twice or die half-way.
+- `values`: what an argument of a call is, as far as its function says.
 
 Used by the rules, by the linter and by its output.
 """

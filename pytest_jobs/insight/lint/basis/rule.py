@@ -6,14 +6,17 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from ....bridges.libraries.known import library_named
+from ...source.enqueues import Enqueue
 from ...source.jobs import DeclaredJob
-from ...source.module import Module
+from ...source.module import Module, first_line
 from ...source.project import Project
 from ...source.workers import Workers, workers_of
+from .facts import Facts, JobFacts
 from .settings import LintSettings
-from .story import Story
 
 
 class Fault(NamedTuple):
@@ -41,21 +44,66 @@ class Fault(NamedTuple):
 class Context:
     """What a rule may look at."""
 
-    def __init__(self, project: Project, settings: LintSettings) -> None:
+    def __init__(
+        self, project: Project, settings: LintSettings, facts: Facts | None = None
+    ) -> None:
         self.project = project
         self.settings = settings
-        self._stories: dict[int, Story] = {}
+        self.facts = facts or Facts()
 
     @cached_property
     def workers(self) -> Workers:
         return workers_of(self.project)
 
-    def story(self, job: DeclaredJob) -> Story:
-        """Return what a job does; it is read once for all rules."""
-        key = id(job)
-        if key not in self._stories:
-            self._stories[key] = Story(job, self.project, self.settings.effects)
-        return self._stories[key]
+    @cached_property
+    def enqueues(self) -> list[Enqueue]:
+        """The enqueues of a known job, or of a known queue. A name that only looks like one is nobody's."""
+        return [
+            one for one in self.project.enqueues if one.job is not None or self._is_of_a_queue(one)
+        ]
+
+    @cached_property
+    def enqueue_calls(self) -> dict[int, Enqueue]:
+        """These enqueues, by the identity of their call."""
+        return {id(one.call): one for one in self.enqueues}
+
+    @cached_property
+    def packages(self) -> set[str]:
+        """The names of the packages of the project that are in no other package."""
+        folders = {one.parent for one in self.project.tree.files if one.name == "__init__.py"}
+        return {one.name for one in folders if one.parent not in folders}
+
+    @cached_property
+    def bodies(self) -> dict[int, DeclaredJob]:
+        """The jobs, by the identity of their body."""
+        return {id(job.body): job for job in self.project.jobs}
+
+    @cached_property
+    def _facts_by_place(self) -> dict[tuple[str, int], JobFacts]:
+        return {
+            (str(Path(job.file).resolve()), job.line): self.facts.jobs[job.bridge, job.name]
+            for job in (one.job for one in self.project.running.jobs)
+            if (job.bridge, job.name) in self.facts.jobs
+        }
+
+    def facts_of(self, job: DeclaredJob | None) -> JobFacts:
+        """Return what the library of a job says of it; the facts of a silent job where it says nothing."""
+        if job is None:
+            return JobFacts()
+        place = job.module.file, first_line(job.body)
+        return self._facts_by_place.get(place, JobFacts())
+
+    @staticmethod
+    def class_of(job: DeclaredJob) -> ast.ClassDef | None:
+        """Return the class in which the body of a job stands."""
+        around = job.module.around(job.body)
+        return next((one for one in around if isinstance(one, ast.ClassDef)), None)
+
+    def _is_of_a_queue(self, enqueue: Enqueue) -> bool:
+        called = enqueue.call.func
+        receiver = called.value if isinstance(called, ast.Attribute) else called
+        origin = self.project.type_of(enqueue.module, receiver)
+        return library_named(origin) == enqueue.library
 
 
 Check: TypeAlias = Callable[[Context], Iterator[Fault]]
@@ -87,4 +135,19 @@ class Rule:
     examples: tuple[Example, ...]
     check: Check
     #: Whether deliveries answer it, while tests run with `--jobs-lint`. Its examples are tests.
-    is_watched: bool = False
+    is_watched: bool
+    #: Whether it is a matter of taste, and is looked for only where `select` names it.
+    is_opt_in: bool
+
+
+def rule(
+    id: str,
+    name: str,
+    title: str,
+    why: str,
+    *examples: Example,
+    is_watched: bool = False,
+    is_opt_in: bool = False,
+) -> Callable[[Check], Rule]:
+    """Make a rule of the function below, which finds the faults."""
+    return lambda check: Rule(id, name, title, why, examples, check, is_watched, is_opt_in)

@@ -23,14 +23,11 @@ class LintSettings:
     ignore: tuple[str, ...] = ()
     #: Patterns of file names that are left out.
     exclude: tuple[str, ...] = ()
-    #: Patterns of dotted names: functions that are jobs although nothing in the source says so.
+    #: Patterns of dotted names: functions that are jobs although no library knows them.
     jobs: tuple[str, ...] = ()
-    #: Further calls with an effect outside, such as `gateway.charge`: the last two names of each.
-    effects: tuple[str, ...] = ()
     #: How many statements a job may have.
     max_statements: int = 30
-    #: How many bytes a literal argument may have, and how many KiB a payload while tests run.
-    max_literal: int = 1024
+    #: How many KiB a payload may have while tests run.
     max_payload: int = 16
 
     def wants(self, rule_id: str) -> bool:

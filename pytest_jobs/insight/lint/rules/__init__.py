@@ -2,8 +2,7 @@
 
 - `declaring`: JOB1xx, how jobs are declared.
 - `enqueueing`: JOB2xx, how and when they are enqueued, and with which arguments.
-- `performing`: JOB301 to JOB310, the body of a job by itself.
-- `repeating`: JOB320 and above, a body that is delivered twice or dies half-way.
+- `performing`: JOB3xx, the body of a job.
 - `retrying`: JOB4xx, errors and what follows from them.
 - `scheduling`: JOB5xx, what recurs.
 - `watching`: JOB29x and JOB39x, what deliveries show while tests run.
