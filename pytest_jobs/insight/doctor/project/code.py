@@ -330,7 +330,10 @@ class CodeReader:
 
     def _is_foreign(self, node: ast.expr, libraries: Iterable[str], at: _At) -> bool:
         """Say whether an object is of a package that is neither the project nor one of these libraries."""
-        origin = self._maker(node, at) or self._imported.get(_path(node).partition(".")[0], "")
+        path = _path(node)
+        # What an object of another package holds may be anybody's: `flask.current_app.queues["mail"]`.
+        is_held = "." in path and path not in at.made and not isinstance(node, ast.Call)
+        origin = "" if is_held else self._maker(node, at)
         return (
             origin[:1] not in ("", ".")
             and library_named(origin) not in libraries

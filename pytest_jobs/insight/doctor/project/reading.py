@@ -62,8 +62,6 @@ _PACKAGES: Final = {
 #: Folders whose files say nothing about production.
 _ASIDE: Final = frozenset(
     (
-        "migrations",
-        "alembic",
         "demo",
         "demos",
         "example",
