@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from ...bridges.libraries.known_by_text import row_of
 from .project.facts import Declared, Facts
-from .project.libraries import row_of
 from .start import base_of, uses_manage
 
 _HEAD: Final = (

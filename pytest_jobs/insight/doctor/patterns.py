@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from ...bridges.libraries.known_by_text import Row, row_of
 from ...harness.records.texts import counted
 from .project.facts import Evidence, Facts
-from .project.libraries import Row, row_of
 
 Fit: TypeAlias = Literal["applies", "later", "skip", "conflicts", "unknown"]
 

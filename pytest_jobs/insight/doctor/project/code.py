@@ -16,9 +16,9 @@ from functools import cached_property
 from typing import Final, TypeAlias
 
 from ....bridges.libraries.known import library_named
+from ....bridges.libraries.known_by_text import libraries_by_word, row_of
 from ...source.jobs import constant, keywords
 from .facts import Declared, Evidence, Facts, Sent, note
-from .libraries import libraries_by_word, row_of
 
 #: Schemes of addresses, and what listens there. Addresses hold passwords, so only the kind is kept.
 SCHEMES: Final = {
@@ -39,10 +39,6 @@ _CLASSES: Final = {
 TENANT: Final = re.compile(
     r"(?:current_)?(?:tenant|account|organi[sz]ation|workspace)(?:_id)?", re.IGNORECASE
 )
-_TEST_BROKERS: Final = {
-    "StubBroker": "dramatiq", "InMemoryBroker": "taskiq", "MemoryHuey": "huey",
-    "InMemoryConnector": "procrastinate",
-}  # fmt: skip
 _DUMMY: Final = re.compile(r"tasks\.backends\.(?:immediate|dummy)\.")
 _SESSION: Final = re.compile(r"[sS]ession\w*(?:\.begin)?$")
 #: Settings with a value that says something by itself: the library that has them, what its name is given to, the
@@ -102,7 +98,7 @@ class Reading:
     @cached_property
     def words(self) -> dict[str, dict[str, frozenset[str]]]:
         """By the kind of a word, and the word: the libraries that have it."""
-        kinds = ("decorators", "bases", "methods", "functions", "lists", "schedules")
+        kinds = ("decorators", "bases", "methods", "functions", "lists", "schedules", "test_broker")
         return {kind: libraries_by_word(kind, self.libraries) for kind in kinds}
 
 
@@ -293,7 +289,7 @@ class CodeReader:
             self._wraps(at, self._libraries_of(node.func, at))
         if short in _CLASSES and library in self._reading.libraries:
             self._note("brokers", _CLASSES[short], node, f"{short}(...)")
-        if _TEST_BROKERS.get(short) in self._reading.libraries and not self._is_production:
+        if short in self._reading.words["test_broker"] and not self._is_production:
             note(self._facts.tests, short, self._at(node, f"{short}(...)"))
         for one in self._reading.words["schedules"].get(short, ()):
             # Django-Q2 has one call for what is sent once and for what is sent again and again.
@@ -455,7 +451,7 @@ class CodeReader:
     def _address(self, name: str, node: ast.AST, value: ast.expr) -> None:
         """Note what listens at the addresses in the value of a setting."""
         group = "brokers" if "broker" in name.lower() else "backends"
-        if not self._reading.libraries & {"celery", "dramatiq", "taskiq"}:
+        if not any(row_of(one).has_address for one in self._reading.libraries):
             return
         kinds: list[str] = []
         for one in ast.walk(value):

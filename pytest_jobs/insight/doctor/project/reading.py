@@ -10,6 +10,7 @@ from typing import Final
 
 from ....bridges.libraries.floors import floors_of, is_below
 from ....bridges.libraries.known import EVERY, library_named
+from ....bridges.libraries.known_by_text import row_of
 from ....harness.records.home import is_of_tests
 from ....harness.records.texts import counted
 from ....integrations.recurring.yaml import read_documents
@@ -19,7 +20,6 @@ from ...source.tree import Tree
 from ...source.workers import COMMANDS, queues_in_commands
 from .code import ENVIRONMENT, SCHEMES, CodeReader, Reading
 from .facts import Declared, Evidence, Facts, UsedLibrary, note
-from .libraries import row_of
 
 #: What a package is for a project: the group of the fact, and the fact.
 _PACKAGES: Final = {
@@ -86,20 +86,6 @@ _WORDS: Final = (
     "esult_backend", "RESULT_BACKEND", "ContextVar(", "CurrentAttributes", "enqueue_after_commit",
     "on_failure", "exception_handlers", "exc_handler", "after_failure",
 )  # fmt: skip
-#: The words of a library that are in no row.
-_MORE: Final = {
-    "celery": (
-        "beat_schedule", "BEAT_SCHEDULE", "BEATSCHEDULE", "roker=", "always_eager", "ALWAYS_EAGER",
-        "celery_worker", "celery_app", "celery_session_",
-    ),
-    "huey": ("immediate", "Huey("),
-    "rq": ("is_async", "with_scheduler"),
-    "dramatiq": ("Broker",),
-    "taskiq": ("Broker",),
-    "procrastinate": ("Connector",),
-    "core": ("def perform", "(Job)"),
-    "django": ("backends.dummy", "backends.immediate"),
-}  # fmt: skip
 #: A column that leads to a tenant.
 _TENANTS: Final = ("tenant", "account", "organization", "organisation", "workspace")
 _ENVIRONMENT: Final = re.compile(
@@ -280,7 +266,7 @@ def _words_of(libraries: Iterable[str]) -> Callable[[str, bool], bool]:
         of_libraries += [f".{word}" for word in f"{row.methods} {row.functions}".split()]
         of_libraries += [f"{word}(" for word in row.functions.split()]
         of_libraries += [f"{word}(" for word in row.schedules.split()]
-        of_libraries += [*row.lists.split(), *_MORE.get(name, ())]
+        of_libraries += [*row.lists.split(), *row.words.split()]
         decorators += row.decorators.split()
     in_production = (*of_libraries, *(f"{word}(" for word in decorators), *_WORDS)
 

@@ -1,4 +1,4 @@
-"""What the doctor knows of each job library: how it looks in a text, and which patterns it has itself."""
+"""How each job library looks in a text, and which patterns it has itself: what the doctor asks beside `known`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ class Row:
     lists: str = ""
     #: The calls and decorators that make `recurring` of it.
     schedules: str = ""
+    #: Further words of a file that has to do with it, its broker for tests, and whether settings name its broker.
+    words: str = ""
+    test_broker: str = ""
+    has_address: bool = False
     #: What it sends through, if it is always the same.
     broker: str = ""
     #: Its own ways to keep a job unique, to limit how many run at once, to fire jobs again and again, and to
@@ -45,6 +49,7 @@ class Row:
 
 ROWS: Final[Mapping[str, Row]] = {
     "core": Row(
+        words="def perform (Job)",
         decorators="job",
         bases="Job",
         methods="perform_later",
@@ -55,6 +60,9 @@ ROWS: Final[Mapping[str, Row]] = {
         is_simple=True,
     ),
     "celery": Row(
+        words="beat_schedule BEAT_SCHEDULE BEATSCHEDULE roker= "
+        "always_eager ALWAYS_EAGER celery_worker celery_app celery_session_",
+        has_address=True,
         decorators="task shared_task periodic_task",
         bases="Task",
         methods="delay apply_async delay_on_commit apply_async_on_commit",
@@ -65,12 +73,16 @@ ROWS: Final[Mapping[str, Row]] = {
         is_simple=True,
     ),
     "django": Row(
+        words="backends.dummy backends.immediate",
         decorators="task",
         methods="enqueue aenqueue",
         recurring="cron and a command",
         can_retry=False,
     ),
     "taskiq": Row(
+        words="Broker",
+        test_broker="InMemoryBroker",
+        has_address=True,
         decorators="task",
         methods="kiq",
         recurring="TaskiqScheduler",
@@ -79,6 +91,7 @@ ROWS: Final[Mapping[str, Row]] = {
         has_queues=False,
     ),
     "rq": Row(
+        words="is_async with_scheduler",
         decorators="job",
         methods="delay",
         functions="enqueue enqueue_call enqueue_in enqueue_at enqueue_many enqueue_job",
@@ -90,6 +103,9 @@ ROWS: Final[Mapping[str, Row]] = {
         is_simple=True,
     ),
     "dramatiq": Row(
+        words="Broker",
+        test_broker="StubBroker",
+        has_address=True,
         decorators="actor",
         methods="send send_with_options",
         limits="ConcurrentRateLimiter",
@@ -99,6 +115,8 @@ ROWS: Final[Mapping[str, Row]] = {
         is_simple=True,
     ),
     "huey": Row(
+        words="immediate Huey(",
+        test_broker="MemoryHuey",
         decorators="task db_task periodic_task db_periodic_task context_task",
         methods="schedule",
         limits="lock_task",
@@ -108,6 +126,8 @@ ROWS: Final[Mapping[str, Row]] = {
         has_queues=False,
     ),
     "procrastinate": Row(
+        words="Connector",
+        test_broker="InMemoryConnector",
         decorators="task periodic",
         methods="defer defer_async batch_defer batch_defer_async",
         broker="PostgreSQL",
