@@ -16,6 +16,8 @@ _LINE: Final = re.compile(
     r"(?:^|/)(?:requirements|constraints)[\w.-]*\.(?:txt|in)$|(?:^|/)requirements/[\w.-]+\.(?:txt|in)$"
 )
 
+_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*\w|\w")
+
 
 class Requirement(NamedTuple):
     """One line of a dependency file."""
@@ -58,8 +60,9 @@ def requirements_in(path: str, text: str) -> list[Requirement]:
             found = _of_setup(ast.parse(text))
         else:
             found = _of_lines(text.splitlines())
+        lines = _lines_by_name(text)
         return [
-            Requirement(_normal(one), version, _line_of(text, one), name in LOCKS)
+            Requirement(_normal(one), version, lines.get(_normal(one), 1), name in LOCKS)
             for one, version in found
         ]
     except (AttributeError, TypeError, RecursionError, SyntaxError, configparser.Error) as error:
@@ -174,6 +177,11 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _line_of(text: str, name: str) -> int:
-    found = re.search(rf"(?im)^.*(?<![\w-]){re.escape(name)}(?![\w-])", text)
-    return text.count("\n", 0, found.end()) + 1 if found else 1
+def _lines_by_name(text: str) -> dict[str, int]:
+    """Return the first line of each word that may be the name of a package, in one look at the text."""
+    found: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        # Of a long line, such as one of hashes, the name comes first.
+        for word in _NAME.findall(line[:500]):
+            found.setdefault(_normal(word), number)
+    return found

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final, NamedTuple
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .patterns import INSTEAD
 from .project.facts import Facts
+
+if TYPE_CHECKING:
+    from ...integrations.ini_file import IniFile
 
 #: How each lock file's tool adds a package for development.
 _TOOLS: Final = {
@@ -17,13 +22,6 @@ _TOOLS: Final = {
     "Pipfile.lock": "pipenv install --dev pytest-jobs",
     "Pipfile": "pipenv install --dev pytest-jobs",
 }
-#: Facts of tests with which a harness in every test would change what tests see.
-_OLD_WAYS: Final = (
-    "task_always_eager", "immediate mode of Huey", "is_async=False of RQ", "a backend of tasks for tests",
-    "mocks in the place of enqueues", "a real worker in tests", "StubBroker", "InMemoryBroker",
-    "InMemoryConnector",
-    "MemoryHuey",
-)  # fmt: skip
 
 
 class Start(NamedTuple):
@@ -40,47 +38,108 @@ class Start(NamedTuple):
     reads: list[str]
 
 
-def start_of(root: Path, facts: Facts) -> Start:
-    """Return what is to be done in a project."""
+def base_of(root: Path, file: str) -> Path:
+    """Return the folder of the pytest settings that count for a file, or where they would stand.
+
+    Args:
+        root: the project.
+        file: a file of it.
+    """
+    above = [root / folder for folder in PurePath(file).parents]
+    for folder in above:
+        if _own(folder) is not None:
+            return folder
+    named = ("manage.py", "pyproject.toml", "setup.cfg", "setup.py")
+    return next((one for one in above if any((one / name).is_file() for name in named)), root)
+
+
+def django_settings(base: Path) -> str:
+    """Return the settings module that `manage.py` names; empty without one."""
+    path = base / "manage.py"
+    text = path.read_text("utf-8", "replace") if path.is_file() else ""
+    found = re.search(r"DJANGO_SETTINGS_MODULE['\"],\s*['\"]([\w.]+)", text)
+    return found[1] if found else ""
+
+
+def uses_manage(base: Path, facts: Facts) -> bool:
+    """Say whether the tests of a folder run by `manage.py test`, and not by pytest."""
+    return (
+        bool(django_settings(base))
+        and _own(base) is None
+        and not facts.tests.keys() & {"pytest", "pytest-django"}
+    )
+
+
+def start_of(root: Path, base: Path, facts: Facts, python_path: str = "") -> Start:
+    """Return what is to be done in a project.
+
+    Args:
+        root: the project.
+        base: the folder of the settings of pytest.
+        facts: what is found about the project.
+        python_path: the folder from which tests import the project, if pytest does not look there.
+    """
     from ...integrations.ini_file import ini_file_in
 
+    if uses_manage(base, facts):
+        return Start(_install(root, facts), "", "", [], list(_reads(facts)))
     try:
-        own = ini_file_in(root)
+        own = ini_file_in(base)
     except ValueError as error:
         return Start(_install(root, facts), "", "", [], [f"{error}. Mend it first."])
     present = set() if own is None else {*own.values}
     if own is not None:
-        file, section = own.path.name, own.section
-    elif (root / "pyproject.toml").is_file():
-        file, section = "pyproject.toml", "[tool.pytest.ini_options]"
+        file, section = own.path, own.section
+    elif (base / "pyproject.toml").is_file():
+        file, section = base / "pyproject.toml", "[tool.pytest.ini_options]"
     else:
-        file, section = "pytest.ini", "[pytest]"
+        file, section = base / "pytest.ini", "[pytest]"
+    is_toml = file.suffix == ".toml"
     lines = [
-        f'{name} = "{value}"' if file.endswith(".toml") else f"{name} = {value}"
-        for name, value in _settings(facts)
+        f'{name} = "{value}"' if is_toml else f"{name} = {value}"
+        for name, value in _settings(root, base, facts)
         if name not in present
     ]
-    return Start(_install(root, facts), file, section, lines, list(_reads(facts)))
+    if python_path and "pythonpath" not in present:
+        lines.append(
+            f'pythonpath = ["{python_path}"]' if is_toml else f"pythonpath = {python_path}"
+        )
+    return Start(
+        _install(root, facts),
+        file.relative_to(root).as_posix(),
+        section,
+        lines,
+        list(_reads(facts)),
+    )
 
 
-def with_python_path(root: Path, start: Start, folder: str) -> Start:
-    """Add the folder from which tests import the project, unless the settings name one."""
+def _own(folder: Path) -> IniFile | None:
     from ...integrations.ini_file import ini_file_in
 
-    own = ini_file_in(root)
-    if not start.file or (own is not None and "pythonpath" in own.values):
-        return start
-    value = f'["{folder}"]' if start.file.endswith(".toml") else folder
-    return start._replace(lines=[*start.lines, f"pythonpath = {value}"])
+    try:
+        return ini_file_in(folder)
+    except ValueError:
+        return None
 
 
-def _settings(facts: Facts) -> Iterator[tuple[str, str]]:
-    bridged = [library for library in facts.libraries if library.is_bridged]
-    if bridged and not any(way in facts.tests for way in _OLD_WAYS) and not _has_background(facts):
+def _settings(root: Path, base: Path, facts: Facts) -> Iterator[tuple[str, str]]:
+    bridged = [library for library in facts.libraries if library.is_bridged and not library.needed]
+    is_seen = bool(facts.declared or facts.listed or facts.sent)
+    settings = django_settings(base)
+    if settings and "pytest-django" in facts.tests:
+        yield "DJANGO_SETTINGS_MODULE", settings
+    if (
+        bridged
+        and is_seen
+        and not any(way in facts.tests for way in INSTEAD)
+        and not _has_background(facts)
+    ):
         yield "jobs_mode", "record"
     for name, option in (("recurring", "jobs_recurring"), ("queues", "jobs_queues")):
-        if bridged and name in facts.files:
-            yield option, facts.files[name][0].path
+        path = root / facts.files[name][0].path if name in facts.files else None
+        if bridged and path is not None and path.is_relative_to(base):
+            of = " production" if facts.files[name][0].text.endswith(" production") else ""
+            yield option, f"{path.relative_to(base).as_posix()}{of}"
 
 
 def _has_background(facts: Facts) -> bool:
@@ -98,7 +157,7 @@ def _install(root: Path, facts: Facts) -> str | None:
 
 
 def _reads(facts: Facts) -> Iterator[str]:
-    if any(way in facts.tests for way in _OLD_WAYS):
+    if any(way in facts.tests for way in INSTEAD):
         yield (
             "No jobs_mode yet: older tests use another way, and a harness in every test would change what "
             "they see. New tests ask for the fixture `jobs`; the page about large suites has the next "
@@ -110,7 +169,9 @@ def _reads(facts: Facts) -> Iterator[str]:
             "for their effects. Tests ask for the fixture `jobs`, or say a mode by their marker."
         )
     for library in facts.libraries:
-        if not library.is_bridged:
+        if library.needed:
+            yield f"pytest-jobs captures no jobs of {library.title} here before it has {library.needed}."
+        if not library.is_bridged and library.name != "apscheduler":
             yield (
                 f"pytest-jobs has no bridge to {library.title}: a test with a harness refuses its "
                 'enqueues. The page "Bridge a library of your own" shows how to write one.'

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from ...bridges.libraries.known import LIBRARIES
 from ...integrations.requirements import Requirement, holds_requirements, requirements_in
 from .tree import Tree
 
+#: The lock of a large project is long, and names what it has.
+_LOCK_BYTES: Final = 16 << 20
 #: By the name of a distribution: the files that name it, each with the line.
 Requirements = dict[str, list[tuple[str, Requirement]]]
 
 
-def required(
-    tree: Tree, shown: Callable[[Path], str], deadline: float = float("inf")
-) -> tuple[Requirements, list[str]]:
+def required(tree: Tree, shown: Callable[[Path], str]) -> tuple[Requirements, list[str]]:
     """Return what the dependency files name, and why some of them were not read."""
     found: Requirements = {}
     unread: list[str] = []
@@ -24,10 +24,7 @@ def required(
         name = shown(path)
         if not holds_requirements(name):
             continue
-        if time.monotonic() > deadline:
-            unread.append(f"{name} and later dependency files: the time was over")
-            break
-        text = tree.text(path)
+        text = tree.text(path, most=_LOCK_BYTES)
         if text is None:
             continue
         try:

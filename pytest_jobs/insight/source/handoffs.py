@@ -15,7 +15,7 @@ from typing import Final
 from ...bridges.libraries.known import EVERY, library_named
 from ...harness.records.home import is_of_tests
 from ...harness.records.texts import counted
-from .dependencies import Requirements, required, required_libraries
+from .dependencies import required, required_libraries
 from .module import Module
 from .project import Project
 
@@ -70,16 +70,10 @@ class Handoffs:
         return f"Not known: {', and '.join(parts)}." if parts else ""
 
 
-def handoffs(project: Project, requirements: Requirements | None = None) -> Handoffs:
-    """Return what the text of a project shows beside its jobs. What only its tests import is no dependency.
-
-    Args:
-        project: the project.
-        requirements: what its dependency files name, if they were read; None to read them.
-    """
+def handoffs(project: Project) -> Handoffs:
+    """Return what the text of a project shows beside its jobs. What only its tests import is no dependency."""
     modules = [module for module in project.modules if not is_of_tests(Path(module.shown))]
-    if requirements is None:
-        requirements, _ = required(project.tree, project.shown)
+    requirements, _ = required(project.tree, project.shown)
     libraries = {*required_libraries(requirements)}
     for module in modules:
         libraries.update(map(library_named, module.imported.values()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from functools import cached_property
@@ -51,8 +50,6 @@ class Project:
         base: Path,
         jobs: Sequence[str] = (),
         exclude: Sequence[str] = (),
-        seconds: float = float("inf"),
-        everything: bool = False,
         running: Running | None = None,
     ) -> None:
         """Read the modules.
@@ -62,9 +59,7 @@ class Project:
             base: where the user stands: names of files are relative to it.
             jobs: patterns of dotted names: further functions that are jobs.
             exclude: patterns of file names that are left out.
-            everything: whether files without a word about jobs are parsed too.
             running: what the processes of a test session have imported: its libraries say what is a job.
-            seconds: how long files are read; the others are left out, and listed.
         """
         self.tree = tree
         self.base = base
@@ -79,13 +74,9 @@ class Project:
         #: Files that are parsed when a name leads to them.
         self._unparsed: dict[str, tuple[Path, str, str, str]] = {}
         packages = {path.parent for path in tree.files if path.name == "__init__.py"}
-        deadline = time.monotonic() + seconds
         texts: dict[str, tuple[Path, str, str, str]] = {}
         for path in tree.named(".py"):
             shown = self.shown(path)
-            if time.monotonic() > deadline:
-                tree.left_out.append(f"{shown} and later files: the time was over")
-                break
             if any(fnmatch(shown, pattern) for pattern in exclude):
                 continue
             text = tree.text(path)
@@ -95,7 +86,7 @@ class Project:
                 texts[shown] = (path, shown, _dotted(path, packages), text)
         is_about_jobs = _words_in(one[3] for one in texts.values())
         for path, shown, name, text in texts.values():
-            if everything or jobs or is_about_jobs(text):
+            if jobs or is_about_jobs(text):
                 module = self._parsed(path, shown, name, text)
                 if module is not None:
                     self.modules.append(module)

@@ -34,11 +34,11 @@ class Tree:
         """Yield the files whose name ends in one of these ways."""
         return (path for path in self.files if path.name.endswith(endings))
 
-    def text(self, path: Path) -> str | None:
-        """Return the text of a file; None when it is too long, is not text, or cannot be read."""
+    def text(self, path: Path, most: int = MAX_BYTES) -> str | None:
+        """Return the text of a file; None when it has more bytes, is not text, or cannot be read."""
         try:
-            if path.stat().st_size > MAX_BYTES:
-                self.left_out.append(f"{path} is longer than {MAX_BYTES >> 20} MiB")
+            if path.stat().st_size > most:
+                self.left_out.append(f"{path} is longer than {most >> 20} MiB")
                 return None
             return path.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:

@@ -15,8 +15,10 @@ from .jobs import constant
 from .module import Module
 from .project import Project
 
-_COMMANDS: Final = re.compile(
-    r"(?:^Procfile|^Makefile|^Dockerfile|\.sh|\.service|\.ya?ml|\.toml|\.conf|\.ini)", re.IGNORECASE
+#: The names of files that may start workers.
+COMMANDS: Final = re.compile(
+    r"(?:^Procfile|^Makefile|^Dockerfile|\.sh|\.service|\.ya?ml|\.toml|\.conf|\.ini|\.tf$)",
+    re.IGNORECASE,
 )
 _CELERY_QUEUES: Final = re.compile(
     r"\bcelery\b[^\n]*?\bworker\b[^\n]*?(?:-Q|--queues)[ =]+([\w.,*-]+)"
@@ -61,9 +63,10 @@ def workers_of(project: Project) -> Workers:
     """Read what the files of a project say."""
     workers = Workers()
     for path in project.tree.files:
-        if _COMMANDS.search(path.name) and not path.name.endswith(".py"):
+        if COMMANDS.search(path.name) and not path.name.endswith(".py"):
             text = project.tree.text(path) or ""
-            _read_commands(text, workers)
+            for library, names, _ in queues_in_commands(text):
+                workers.queues.setdefault(library, set()).update(names)
             if path.suffix in (".yml", ".yaml"):
                 _read_yaml_file(path, text, project, workers)
     for module in project.modules:
@@ -71,15 +74,17 @@ def workers_of(project: Project) -> Workers:
     return workers
 
 
-def _read_commands(text: str, workers: Workers) -> None:
-    joined = text.replace("\\\n", " ")
+def queues_in_commands(text: str) -> Iterator[tuple[str, list[str], int]]:
+    """Yield the queues that each command of a worker names, with the library, and where the command begins."""
+    # A command goes on in the next line: the places stay as they are.
+    joined = text.replace("\\\n", "  ")
     for found in _CELERY_QUEUES.finditer(joined):
-        workers.queues.setdefault("celery", set()).update(found[1].split(","))
+        yield "celery", found[1].split(","), found.start()
     for library, pattern in (("rq", _RQ_QUEUES), ("dramatiq", _DRAMATIQ_QUEUES)):
         for found in pattern.finditer(joined):
             names = [name for name in found[1].split() if not name.startswith("-")]
             if names:
-                workers.queues.setdefault(library, set()).update(names)
+                yield library, names, found.start()
 
 
 def _read_yaml_file(path: Path, text: str, project: Project, workers: Workers) -> None:

@@ -34,9 +34,9 @@ def test_each_tree_has_its_text():
 def test_what_cannot_be_read_is_said(tmp_path):
     said = said_about("broken", tmp_path)
 
-    assert "Celery ==5.5.0 (captured by pytest-jobs)  requirements.txt:1\n" in said
+    assert "Celery ==5.5.0 (captured by pytest-jobs)  requirements.txt:1, app.py:1\n" in said
     assert "scheduler: CronJobs of Kubernetes  deploy/b.yaml:3\n" in said
-    for file in ("Pipfile.lock", "pyproject.toml", "deploy/a.yaml", "app.py:4"):
+    for file in ("Pipfile.lock", "pyproject.toml", "deploy/a.yaml", "1 file that is not Python"):
         assert f"not read: {file} " in said
     assert said.endswith(". Mend it first.\n")
 
@@ -74,8 +74,9 @@ def test_json_has_each_fact_with_its_places(tmp_path):
     }
     fits = {one["pattern"]: one["fit"] for one in found["patterns"]}
     assert fits["enqueue after commit"] == "applies"
-    assert fits["limits of concurrency"] == "conflicts"
+    assert fits["limits of concurrency"] == "later"
     assert fits["context of the tenant"] == "skip"
+    assert found["in_the_text"]["celery"]["words"] == "2 decorators and 2 calls"
     assert found["start"]["install"] == "pip install pytest-jobs"
     assert found["not_read"] == []
 
@@ -107,14 +108,6 @@ def test_links_are_not_followed_out(tmp_path):
     assert read_project(root).libraries == []
 
 
-def test_when_the_time_is_over_the_rest_is_left_out_and_that_is_said(tmp_path):
-    root = plant("django_celery", tmp_path)
-
-    facts = read_project(root, seconds=-1)
-
-    assert any(why.endswith("the time was over") for why in facts.unread)
-
-
 def test_without_pyyaml_yaml_is_left_out_and_that_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "yaml", None)
     root = plant("five_schedulers", tmp_path)
@@ -134,7 +127,9 @@ def test_rules_for_errors_of_a_base_class_count_and_circles_of_classes_end(tmp_p
         "utf-8",
     )
 
-    assert [one.text for one in read_project(tmp_path).retries] == ["Pay"]
+    declared = read_project(tmp_path).declared
+
+    assert [(one.name, one.retries) for one in declared] == [("Pay", True)]
 
 
 def test_a_folder_that_is_not_there_is_an_error(capsys):
@@ -143,28 +138,38 @@ def test_a_folder_that_is_not_there_is_an_error(capsys):
 
 
 @each_row(
-    ("example", "libraries", "schedulers", "jobs"),
+    ("example", "libraries", "schedulers", "seen"),
     [
-        ("apscheduler", ["apscheduler"], ["APScheduler"], 3),
-        ("arq", ["arq"], ["cron jobs of the worker"], 3),
-        ("celery", ["celery"], [], 6),
-        ("django", ["django"], [], 3),
-        ("django_q", ["django_q"], ["schedules of Django-Q2"], 2),
-        ("fastapi", ["background_tasks"], [], 4),
-        ("dramatiq", ["dramatiq"], [], 4),
-        ("huey", ["huey"], ["periodic tasks of Huey"], 5),
-        ("oban", ["oban"], ["cron= of Oban's workers"], 4),
-        ("procrastinate", ["procrastinate"], ["periodic tasks of Procrastinate"], 3),
-        ("rq", ["rq"], [], 6),
-        ("saq", ["saq"], ["cron jobs of the worker"], 4),
-        ("shop", ["core"], ["a file of recurring jobs (recurring.yml)"], 17),
-        ("taskiq", ["taskiq"], ["TaskiqScheduler"], 3),
+        ("apscheduler", ["apscheduler"], ["APScheduler"], "1 decorator and 2 calls"),
+        ("arq", ["arq"], ["cron jobs of the worker"], "3 listed functions and 2 calls"),
+        ("celery", ["celery"], [], "6 decorators and 7 calls"),
+        ("django", ["django"], [], "3 decorators and 1 call"),
+        ("django_q", ["django_q"], ["schedules of Django-Q2"], "2 calls"),
+        ("fastapi", ["background_tasks"], [], "5 calls"),
+        ("dramatiq", ["dramatiq"], [], "4 decorators and 2 calls"),
+        ("huey", ["huey"], ["periodic tasks of Huey"], "5 decorators and 1 call"),
+        ("oban", ["oban"], ["cron= of Oban's workers"], "4 decorators and 1 call"),
+        (
+            "procrastinate",
+            ["procrastinate"],
+            ["periodic tasks of Procrastinate"],
+            "3 decorators and 2 calls",
+        ),
+        ("rq", ["rq"], ["`rq cron`"], "2 decorators and 4 calls"),
+        ("saq", ["saq"], ["cron jobs of the worker"], "4 listed functions and 3 calls"),
+        (
+            "shop",
+            ["core"],
+            ["a file of recurring jobs (recurring.yml)"],
+            "12 derived jobs, 2 decorators and 11 calls",
+        ),
+        ("taskiq", ["taskiq"], ["TaskiqScheduler"], "3 decorators and 4 calls"),
     ],
 )
-def test_the_doctor_is_right_about_the_examples(example, libraries, schedulers, jobs):
+def test_the_doctor_is_right_about_the_examples(example, libraries, schedulers, seen):
     facts = read_project(EXAMPLES / example)
 
     assert [library.name for library in facts.libraries] == libraries
     assert [*facts.schedulers] == schedulers
-    assert len(facts.jobs) == jobs
+    assert facts.seen(libraries[0])[0] == seen
     assert facts.unread == []

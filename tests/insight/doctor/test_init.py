@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from textwrap import dedent
 
 import pytest
 from doctor_gallery import some_bridges
 from trees import plant
 
 from pytest_jobs.__main__ import main
+from pytest_jobs.insight.doctor import command
 
 pytest.importorskip("yaml")
 
@@ -17,8 +19,10 @@ pytest.importorskip("yaml")
 def init(capsys, monkeypatch):
     """Return a function that runs the command in a tree, and returns its exit code, output and errors."""
 
-    def init(root, *arguments, answer=""):
+    def init(root, *arguments, answer="", runs=lambda base, file: ""):
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        if runs is not None:
+            monkeypatch.setattr(command, "run", runs)
         with some_bridges():
             code = main(["init", str(root), *arguments])
         return (code, *capsys.readouterr())
@@ -35,7 +39,7 @@ def test_the_settings_are_shown_and_written_into_the_section_that_is_there(init,
     lines = (
         'jobs_mode = "record"\n'
         'jobs_recurring = "config/recurring.yml"\n'
-        'jobs_queues = "config/queue.yml"\n'
+        'jobs_queues = "config/queue.yml production"\n'
         'pythonpath = ["."]\n'
     )
     head = "[tool.pytest.ini_options]\n"
@@ -43,7 +47,7 @@ def test_the_settings_are_shown_and_written_into_the_section_that_is_there(init,
     test = (root / "tests" / "test_jobs.py").read_text("utf-8")
     assert printed == (
         f"# pyproject.toml\n{head}{lines}# tests/test_jobs.py\n{test}"
-        "pyproject.toml is written.\ntests/test_jobs.py is written.\n"
+        "Written: pyproject.toml and tests/test_jobs.py. The test of tests/test_jobs.py passes.\n"
     )
     assert (root / "pyproject.toml").read_text("utf-8") == before.replace(head, head + lines)
 
@@ -70,7 +74,7 @@ def test_what_is_there_stays(init, tmp_path):
     text = path.read_text("utf-8")
     assert 'jobs_mode = "inline"' in text
     assert 'jobs_mode = "record"' not in text
-    assert 'jobs_queues = "config/queue.yml"' in text
+    assert 'jobs_queues = "config/queue.yml production"' in text
 
 
 @pytest.mark.parametrize(("answer", "is_written"), [("y\n", True), ("n\n", False), ("", False)])
@@ -102,7 +106,7 @@ def test_a_pyproject_without_a_section_of_pytest_gets_one(init, tmp_path):
     init(root, "--yes")
 
     assert (root / "pyproject.toml").read_text("utf-8") == (
-        f'{before}\n[tool.pytest.ini_options]\njobs_mode = "record"\npythonpath = ["."]\n'
+        f'{before}\n[tool.pytest.ini_options]\npythonpath = ["."]\n'
     )
 
 
@@ -228,12 +232,134 @@ def test_a_project_below_src_is_imported_from_there(init, shop):
     assert "pythonpath = src\n" in (shop.path / "pytest.ini").read_text("utf-8")
 
 
-def test_jobs_that_need_a_pool_or_django_get_no_first_test(init, pytester):
+def test_jobs_that_need_a_pool_get_no_first_test(init, pytester):
     pytester.makepyfile(
-        jobs="async def shrink(ctx): ...\n\n\nclass WorkerSettings:\n    functions = [shrink]\n",
-        tasks="import django\nfrom celery import shared_task\n\n\n@shared_task\ndef send(): ...\n",
+        jobs="async def shrink(ctx): ...\n\n\nclass WorkerSettings:\n    functions = [shrink]\n"
     )
 
     _, printed, _ = init(pytester.path, "--yes")
 
     assert "test_jobs.py" not in printed
+
+
+def test_a_test_that_does_not_pass_is_taken_back_with_its_settings(init, pytester):
+    text = "from pytest_jobs import job\n\n\n@job\ndef pay(): ...\n\n\n@job\ndef ship(): ...\n"
+    pytester.makepyfile(jobs=text)
+    ran = []
+
+    def runs(base, file):
+        ran.append(file.read_text("utf-8").partition("import ")[2].partition("\n")[0])
+        return f"E   ImportError: no {ran[-1]}"
+
+    code, _, errors = init(pytester.path, "--yes", runs=runs)
+
+    assert code == 1
+    assert ran == ["pay", "ship"]
+    assert errors.startswith(
+        "Nothing was written: a run of the tests says\nE   ImportError: no pay\n"
+    )
+    assert {path.name for path in pytester.path.iterdir()} == {"jobs.py"}
+
+
+def test_a_second_job_is_tried_where_the_test_of_the_first_does_not_pass(init, pytester):
+    text = "from pytest_jobs import job\n\n\n@job\ndef pay(): ...\n\n\n@job\ndef ship(): ...\n"
+    pytester.makepyfile(jobs=text)
+
+    code, _, _ = init(
+        pytester.path,
+        "--yes",
+        runs=lambda base, file: "E   no pay" if "import pay" in file.read_text("utf-8") else "",
+    )
+
+    assert code == 0
+    assert "import ship" in (pytester.path / "tests/test_jobs.py").read_text("utf-8")
+
+
+def test_in_a_monorepo_all_is_written_beside_the_settings_that_count_for_the_job(init, pytester):
+    (pytester.path / "pyproject.toml").write_text('[project]\nname = "all"\n', "utf-8")
+    api = pytester.mkdir("apps") / "api"
+    api.mkdir()
+    (api / "pytest.ini").write_text("[pytest]\naddopts = -ra\n", "utf-8")
+    (api / "jobs.py").write_text("from pytest_jobs import job\n\n\n@job\ndef pay(): ...\n", "utf-8")
+
+    init(pytester.path, "--yes")
+
+    assert (api / "pytest.ini").read_text("utf-8") == (
+        "[pytest]\njobs_mode = record\npythonpath = .\naddopts = -ra\n"
+    )
+    assert (api / "tests" / "test_jobs.py").exists()
+    assert (pytester.path / "pyproject.toml").read_text("utf-8") == '[project]\nname = "all"\n'
+
+
+DJANGO = {
+    "manage.py": """
+        import os
+        import sys
+
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_.settings")
+        if __name__ == "__main__":
+            from django.core.management import execute_from_command_line
+
+            execute_from_command_line(sys.argv)
+        """,
+    "site_/__init__.py": "",
+    "site_/settings.py": "INSTALLED_APPS = ['notes']\nSECRET_KEY = 'x'\n",
+    "notes/__init__.py": "",
+    "notes/models.py": """
+        from django.db import models
+
+
+        class Note(models.Model): ...
+        """,
+    "notes/tasks.py": """
+        from notes.models import Note
+        from pytest_jobs import job
+
+
+        @job
+        def tidy(): ...
+        """,
+}
+
+
+@pytest.fixture
+def django(pytester):
+    """A project of Django, whose job imports a model."""
+    for name, text in DJANGO.items():
+        path = pytester.path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(dedent(text).lstrip("\n"), "utf-8")
+    return pytester
+
+
+def test_with_pytest_django_the_settings_module_of_manage_is_written(init, django):
+    django.makefile(".txt", requirements="pytest-django\n")
+
+    init(django.path, "--yes")
+
+    assert (django.path / "pytest.ini").read_text("utf-8") == (
+        "[pytest]\nDJANGO_SETTINGS_MODULE = site_.settings\njobs_mode = record\npythonpath = .\n"
+    )
+
+
+@pytest.mark.wide
+def test_a_project_without_pytest_gets_a_test_case_that_manage_runs(init, django):
+    code, printed, errors = init(django.path, "--yes", runs=None)
+
+    assert (code, errors) == (0, "")
+    assert printed.endswith("Written: test_jobs.py. The test of test_jobs.py passes.\n")
+    assert "class FirstJobTest(JobsTestCase):" in (django.path / "test_jobs.py").read_text("utf-8")
+    assert not (django.path / "pytest.ini").exists()
+
+
+@pytest.mark.wide
+def test_what_cannot_be_imported_here_is_said_in_the_words_of_pytest(init, shop):
+    (shop.path / "shop" / "jobs.py").write_text(
+        "import nowhere_at_all\nfrom pytest_jobs import job\n\n\n@job\ndef pay(): ...\n", "utf-8"
+    )
+
+    code, _, errors = init(shop.path, "--yes", runs=None)
+
+    assert code == 1
+    assert "E   ModuleNotFoundError: No module named 'nowhere_at_all'\n" in errors
+    assert {path.name for path in shop.path.iterdir()} == {"shop"}

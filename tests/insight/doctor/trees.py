@@ -529,7 +529,7 @@ TREES: dict[str, dict[str, str]] = {
         "pyproject.toml": "[project\nname = ",
         "requirements.txt": "celery==5.5.0\n!!! not a requirement\n-e git+https://x/y\nhttps://x/z.whl\n",
         "Pipfile.lock": "[]",
-        "app.py": "from celery import shared_task\n\n\ndef broken(:\n",
+        "app.py": "from celery import shared_task\n\n\n@shared_task\ndef broken(:\n",
         "deploy/a.yaml": "kind: CronJob\n  bad: [\n",
         "deploy/b.yaml": "a: &a [x, x]\nb: &b [*a, *a]\nkind: CronJob\n",
     },

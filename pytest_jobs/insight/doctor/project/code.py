@@ -1,258 +1,511 @@
-"""What the syntax trees of a project say: brokers, schedulers, transactions, tenants and tests."""
+"""What the syntax tree of one file says: what declares and enqueues jobs, and what stands around them.
+
+A name counts only for a library that the project depends on, and only where what it is called on can be of that
+library: `pool.apply_async(...)` is of nobody here if `pool` is made by `multiprocessing`.
+"""
 
 from __future__ import annotations
 
 import ast
+import builtins
 import re
-from collections.abc import Iterator, Mapping
-from typing import Final
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final, TypeAlias
 
-from ...source.jobs import constant, is_true, keywords
-from ...source.module import Function, Module
-from ...source.project import Project
-from .facts import Evidence, Facts, note
+from ....bridges.libraries.known import library_named
+from ....bridges.libraries.known_by_text import libraries_by_word, row_of
+from ...source.jobs import constant, keywords
+from .facts import Declared, Evidence, Facts, Sent, note
 
 #: Schemes of addresses, and what listens there. Addresses hold passwords, so only the kind is kept.
-_SCHEMES: Final = {
+SCHEMES: Final = {
     "redis": "Redis", "rediss": "Redis", "amqp": "RabbitMQ", "amqps": "RabbitMQ", "pyamqp": "RabbitMQ",
     "sqs": "Amazon SQS", "kafka": "Kafka", "memory": "memory", "nats": "NATS", "postgresql": "PostgreSQL",
     "postgres": "PostgreSQL", "db+postgresql": "PostgreSQL", "django-db": "Django's database",
     "rpc": "RabbitMQ", "mongodb": "MongoDB", "db+sqlite": "sqlite", "sqlite": "sqlite",
 }  # fmt: skip
+#: What is said of a broker whose address the source does not have.
+ENVIRONMENT: Final = "as the environment says"
+_FROM_ENVIRONMENT: Final = re.compile(r"\b(?:environ|getenv|env|config)\b")
 _CLASSES: Final = {
     "RedisBroker": "Redis", "RabbitmqBroker": "RabbitMQ", "ListQueueBroker": "Redis",
     "RedisStreamBroker": "Redis", "PubSubBroker": "Redis", "AioPikaBroker": "RabbitMQ", "NatsBroker": "NATS",
     "RedisHuey": "Redis", "PriorityRedisHuey": "Redis", "SqliteHuey": "sqlite",
-    "PsycopgConnector": "PostgreSQL", "SyncPsycopgConnector": "PostgreSQL", "AiopgConnector": "PostgreSQL",
-    "DjangoConnector": "Django's database", "RedisSettings": "Redis", "SqliteConnector": "sqlite",
+    "SqliteConnector": "sqlite",
 }  # fmt: skip
-_TENANT: Final = re.compile(
-    r"^(?:current_)?(?:tenant|account|organization|organisation|workspace)(?:_id)?$", re.IGNORECASE
+TENANT: Final = re.compile(
+    r"(?:current_)?(?:tenant|account|organi[sz]ation|workspace)(?:_id)?", re.IGNORECASE
 )
-_MOCKED: Final = re.compile(
-    r"\.(?:delay|apply_async|send|kiq|enqueue|defer|perform_later|send_with_options)$"
-)
-_CELERY_FIXTURES: Final = (
-    "celery_worker",
-    "celery_session_worker",
-    "celery_app",
-    "celery_session_app",
-)
-_TEST_BROKERS: Final = ("StubBroker", "InMemoryBroker", "MemoryHuey", "InMemoryConnector")
-_DUMMY: Final = re.compile(r"\.(?:Immediate|Dummy)Backend$|backends\.(?:immediate|dummy)\.")
-
-#: Calls that make a schedule of Django-Q2.
-_Q_SCHEDULES: Final = re.compile(
-    r"django_q\.tasks\.schedule|django_q\.models\.Schedule\.objects\.(?:create|get_or_create|update_or_create)"
-)
-
-#: Settings with a value that says something by itself: the group of the fact, and the fact.
-_SWITCHES: Final[Mapping[tuple[str, object], tuple[str, str]]] = {
-    ("atomic_requests", True): ("transactions", "ATOMIC_REQUESTS"),
-    ("enqueue_after_commit", True): ("transactions", "enqueue_after_commit"),
-    ("task_always_eager", True): ("tests", "task_always_eager"),
-    ("celery_task_always_eager", True): ("tests", "task_always_eager"),
-    ("celery_always_eager", True): ("tests", "task_always_eager"),
-    ("immediate", True): ("tests", "immediate mode of Huey"),
-    ("is_async", False): ("tests", "is_async=False of RQ"),
+_DUMMY: Final = re.compile(r"tasks\.backends\.(?:immediate|dummy)\.")
+_SESSION: Final = re.compile(r"[sS]ession\w*(?:\.begin)?$")
+#: Settings with a value that says something by itself: the library that has them, what its name is given to, the
+#: group of the fact, and the fact. `immediate` and `is_async` are names of others, too.
+_SWITCHES: Final[Mapping[tuple[str, object], tuple[str, str, str, str]]] = {
+    ("atomic_requests", True): ("", "", "transactions", "ATOMIC_REQUESTS"),
+    ("enqueue_after_commit", True): ("", "", "transactions", "enqueue_after_commit"),
+    ("task_always_eager", True): ("celery", "", "tests", "task_always_eager"),
+    ("celery_task_always_eager", True): ("celery", "", "tests", "task_always_eager"),
+    ("celery_always_eager", True): ("celery", "", "tests", "task_always_eager"),
+    ("immediate", True): ("huey", "huey", "tests", "immediate mode of Huey"),
+    ("is_async", False): ("rq", "queue", "tests", "is_async=False of RQ"),
+    ("with_scheduler", True): ("rq", "", "schedulers", "the scheduler of RQ's workers"),
 }
+#: What makes a view wait for somebody else: only what changes something there could be a job.
+_WAITS: Final = re.compile(
+    r"django\.core\.mail\.(?:send_mail|send_mass_mail|mail_admins|mail_managers)|"
+    r"(?:requests|httpx)\.(?:post|put|patch|delete)|smtplib\.SMTP(?:_SSL)?"
+)
+_ROUTES: Final = re.compile(r"\.(?:route|get|post|put|patch|delete|websocket)$|^api_view$")
+_VIEWS: Final = ("View", "ViewSet", "Resource")
+_VIEW_METHODS: Final = frozenset(("get", "post", "put", "patch", "delete", "form_valid"))
+_RETRIES: Final = frozenset(
+    ("autoretry_for", "max_retries", "retries", "retry", "retry_on_error", "max_tries", "max_attempts",
+     "retry_when")
+)  # fmt: skip
+#: Names of what is told that a job has failed.
+_FAILURES: Final = frozenset(("on_failure", "exception_handlers", "exc_handler", "after_failure"))
+_LOGS: Final = re.compile(r"(?:^|\.)(?:log|logger|logging|_logger|LOGGER|LOG)\.\w+$")
+_LOOPS: Final = frozenset(
+    (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
+)
+_ATOMIC: Final = "transaction.atomic"
+_Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def read_code(project: Project, facts: Facts) -> None:
-    """Add what the modules of a project say."""
-    for module in project.modules:
-        for name, node, value in _settings(module):
-            _read_setting(name, node, value, module, facts)
-        for call in module.calls:
-            _read_call(call, module, facts)
-        _read_definitions(module, facts)
+@dataclass(frozen=True)
+class Reading:
+    """What is known before the files are parsed, and what all of them add to."""
+
+    facts: Facts
+    #: The libraries that the project depends on.
+    libraries: frozenset[str]
+    #: The first names of the modules of the project.
+    own: frozenset[str]
+    #: By the name of a decorator of the project: its uses.
+    decorated: dict[str, list[Declared]] = field(default_factory=dict)
+    #: The functions of the project that declare or enqueue, as decorators around those of a library do.
+    wrappers: dict[str, set[str]] = field(default_factory=dict)
+    #: Classes with base classes, by their name, and the names of these; one more that is empty if it has a body.
+    classes: dict[str, tuple[Declared, list[str]]] = field(default_factory=dict)
+    #: Columns that lead to a table of tenants, by their name.
+    columns: dict[str, list[Evidence]] = field(default_factory=dict)
+    #: The names that mocks take the place of.
+    mocked: list[tuple[list[str], Evidence]] = field(default_factory=list)
+
+    @cached_property
+    def words(self) -> dict[str, dict[str, frozenset[str]]]:
+        """By the kind of a word, and the word: the libraries that have it."""
+        kinds = ("decorators", "bases", "methods", "functions", "lists", "schedules", "test_broker")
+        return {kind: libraries_by_word(kind, self.libraries) for kind in kinds}
 
 
-def _settings(module: Module) -> Iterator[tuple[str, ast.AST, ast.expr]]:
-    """Yield names with the values that they get: by assignment, by keyword, and as keys of dictionaries."""
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                name = target.attr if isinstance(target, ast.Attribute) else ""
-                yield (target.id if isinstance(target, ast.Name) else name), node, node.value
-        elif isinstance(node, ast.keyword) and node.arg is not None:
-            yield node.arg, node.value, node.value
+@dataclass(frozen=True)
+class _At:
+    """Where in a file something stands."""
+
+    #: The names of the classes and functions around it, and the outermost function.
+    prefix: str = ""
+    outer: str = ""
+    in_loop: bool = False
+    in_transaction: bool = False
+    is_view: bool = False
+    is_job: bool = False
+    #: What made the objects of names: their annotation, or what was called.
+    made: dict[str, str] = field(default_factory=dict)
+
+
+class CodeReader:
+    """Reads one file."""
+
+    def __init__(
+        self, shown: str, text: str, reading: Reading, *, is_own: bool, is_production: bool
+    ) -> None:
+        """Parse a file.
+
+        Args:
+            shown: its name, relative to the project.
+            text: its content.
+            reading: what is known, and is added to.
+            is_own: whether its jobs count: it is no test and no demo.
+            is_production: whether it also answers for production, as no migration does.
+
+        Raises:
+            SyntaxError: when it is not Python.
+        """
+        with warnings.catch_warnings():
+            # Of escapes such as "\\d", which are the business of another lint.
+            warnings.simplefilter("ignore")
+            self._tree = ast.parse(text)
+        self._shown = shown
+        self._reading = reading
+        self._facts = reading.facts
+        self._is_own, self._is_production = is_own, is_production
+        self._has_sessions = "sqlalchemy" in text or "sqlmodel" in text
+        self._imported: dict[str, str] = {}
+        #: The job libraries among them.
+        self._used: set[str] = set()
+        self._assigned = {
+            _path(node.targets[0]): node.value
+            for node in self._tree.body
+            if isinstance(node, ast.Assign)
+        }
+
+    def read(self) -> None:
+        """Add what the file says."""
+        self._below(self._tree, _At())
+
+    def _below(self, node: ast.AST, at: _At) -> None:
+        # Half the time of `ast.iter_child_nodes`.
+        for name in node._fields:
+            value = getattr(node, name, None)
+            for child in value if isinstance(value, list) else (value,):
+                if isinstance(child, ast.AST):
+                    self._visit(child, at)
+
+    def _visit(self, node: ast.AST, at: _At) -> None:
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        kind = type(node)
+        if kind in _LOOPS:
+            at = replace(at, in_loop=True)
+        elif kind is ast.Lambda:
+            at = replace(at, in_transaction=False, in_loop=False)
+        elif isinstance(node, ast.Call):
+            self._call(node, at)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            self._assign(node, at)
+        elif isinstance(node, ast.With | ast.AsyncWith):
+            at = self._with(node, at)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            self._import(node)
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
-                text = constant(key)
-                if isinstance(text, str):
-                    yield text, value, value
+                self._setting(str(constant(key)), value, value, "")
+        elif isinstance(node, _Function):
+            at = self._function(node, at)
+        elif isinstance(node, ast.ClassDef):
+            at = self._class(node, at)
+        self._below(node, at)
 
+    # What stands in the file.
 
-def _read_setting(name: str, node: ast.AST, value: ast.expr, module: Module, facts: Facts) -> None:
-    lower = name.lower()
-    place = _at(module, node, name)
-    if "broker" in lower:
-        for kind in _kinds(value, module):
-            note(facts.brokers, kind, _at(module, node, f"{name} is {kind}"))
-    if re.search(r"result_?backend|^backend$", lower):
-        for kind in _kinds(value, module):
-            note(facts.backends, kind, _at(module, node, f"{name} is {kind}"))
-    text = constant(value)
-    if lower == "backend" and isinstance(text, str) and _DUMMY.search(text):
-        note(facts.tests, "a backend of tasks for tests", place)
-    if lower in ("beat_schedule", "celery_beat_schedule", "celerybeat_schedule"):
-        note(facts.schedulers, "Celery beat", place)
-    if name == "cron_jobs":
-        note(facts.schedulers, "cron jobs of the worker", place)
-    if (lower, text) in _SWITCHES:
-        group, fact = _SWITCHES[lower, text]
-        note(facts.tests if group == "tests" else facts.transactions, fact, place)
-    if _TENANT.match(name) and isinstance(value, ast.Call):
-        made = module.origin(value.func)
-        if made == "contextvars.ContextVar":
-            note(facts.tenants, "a context variable", place)
-        elif re.search(r"Column|Field|ForeignKey|mapped_column", ast.unparse(value.func)):
-            note(facts.tenants, "a column of models", place)
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        for alias in node.names:
+            if isinstance(node, ast.Import):
+                name = alias.asname or alias.name.partition(".")[0]
+                origin = alias.name if alias.asname else name
+            else:
+                name = alias.asname or alias.name
+                origin = f"{'.' * node.level}{node.module or ''}.{alias.name}"
+            self._imported[name] = origin
+            self._used.add(library_named(origin))
 
-
-def _read_call(call: ast.Call, module: Module, facts: Facts) -> None:
-    called = ast.unparse(call.func) if isinstance(call.func, ast.Name | ast.Attribute) else ""
-    short = called.rpartition(".")[2]
-    if short in _CLASSES:
-        note(facts.brokers, _CLASSES[short], _at(module, call, f"{short}(...)"))
-    if short.endswith("ResultBackend"):
-        kind = next(
-            (kind for kind in ("Redis", "PostgreSQL", "NATS") if kind.lower() in short.lower()),
-            short,
+    def _function(self, node: _Function, at: _At) -> _At:
+        name = f"{at.prefix}{node.name}"
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        decorators = [*map(_path, node.decorator_list)]
+        is_atomic = any(text.endswith("atomic") for text in decorators)
+        if is_atomic:
+            self._note("transactions", _ATOMIC, node, _ATOMIC)
+        if node.name in _FAILURES:
+            self._note("failures", node.name, node, node.name)
+        if name.endswith("_later") and self._is_production:
+            self._facts.later.append(self._at(node, name))
+        for one in arguments if "celery" in self._reading.libraries else ():
+            if re.fullmatch("celery_(?:session_)?(?:worker|app)", one.arg):
+                note(self._facts.tests, "a real worker in tests", self._at(node, one.arg))
+        first = next((one.arg for one in arguments if one.arg not in ("self", "cls")), "")
+        return _At(
+            prefix=f"{name}.",
+            outer=at.outer or node.name,
+            in_transaction=is_atomic,
+            is_view=(at.is_view and node.name in _VIEW_METHODS)
+            or first == "request"
+            or any(map(_ROUTES.search, decorators)),
+            is_job=self._declared(node, name, at) or at.is_job,
+            made={
+                **at.made,
+                **{one.arg: self._origin(_plain(one.annotation)) for one in arguments},
+            },
         )
-        note(facts.backends, kind, _at(module, call, f"{short}(...)"))
-    scheduler = _scheduler_of(call, module.origin(call.func), short)
-    if scheduler:
-        note(facts.schedulers, scheduler, _at(module, call, called))
-    if short == "configure" and any(one.arg == "transactions" for one in call.keywords):
-        note(
-            facts.transactions,
-            "units of work of the project",
-            _at(module, call, "configure(transactions=...)"),
+
+    def _class(self, node: ast.ClassDef, at: _At) -> _At:
+        name, bases = f"{at.prefix}{node.name}", [*map(_path, node.bases)]
+        self._declared(node, name, at)
+        origins = {self._origin(base) for base in node.bases}
+        if "pytest_jobs.CurrentAttributes" in origins:
+            self._note("tenants", "current attributes", node, node.name)
+        # Which classes are jobs is known when those of all files are.
+        words = self._reading.words["bases"]
+        libraries = {library_named(one) for one in origins if one.rpartition(".")[2] in words}
+        if bases and self._is_own:
+            said = {_path(one).rpartition(".")[2] for one in node.decorator_list}
+            said.update(_path(one.targets[0]) for one in node.body if isinstance(one, ast.Assign))
+            retries = not said.isdisjoint({*_RETRIES, "retry_on"})
+            body = {getattr(one, "name", "") for one in node.body} & {"perform", "run"}
+            one = self._shape(node, frozenset(libraries), name, retries=retries)
+            named = [base.rpartition(".")[2] for base in bases] + [""] * bool(body)
+            self._reading.classes.setdefault(node.name, (one._replace(is_derived=True), named))
+        return replace(at, prefix=f"{name}.", is_view=any(one.endswith(_VIEWS) for one in bases))
+
+    def _with(self, node: ast.With | ast.AsyncWith, at: _At) -> _At:
+        made = dict(at.made)
+        for item in node.items:
+            text = _path(item.context_expr)
+            if text.rpartition(".")[2] == "atomic":
+                at = replace(at, in_transaction=True)
+                self._note("transactions", _ATOMIC, node, _ATOMIC)
+            elif self._has_sessions and _SESSION.search(text):
+                self._note("transactions", "sessions of SQLAlchemy", node, text)
+            made[_path(item.optional_vars)] = self._maker(item.context_expr, at)
+        return replace(at, made=made)
+
+    def _assign(self, node: ast.Assign | ast.AnnAssign, at: _At) -> None:
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            path, value = _path(target), node.value
+            name = path.rpartition(".")[2]
+            if isinstance(value, ast.Call | ast.Await):
+                at.made[path] = self._maker(value, at)
+            if isinstance(value, ast.Call) and not at.outer and name:
+                # `on_paid = dramatiq.actor(OnPaid())` and `send = app.task(options)(function)`.
+                is_called = isinstance(value.func, ast.Call)
+                maker = value.func.func if isinstance(value.func, ast.Call) else value.func
+                libraries = self._libraries_of(maker, at)
+                if libraries and self._is_own and (value.args or is_called):
+                    self._facts.declared.append(self._shape(node, libraries, f"{at.prefix}{name}"))
+            if value is not None:
+                self._setting(name, node, value, path)
+
+    def _call(self, node: ast.Call, at: _At) -> None:
+        origin, path = self._origin(node.func), _path(node.func)
+        short, library = path.rpartition(".")[2], library_named(origin)
+        self._sent(node, path, at)
+        for keyword in node.keywords:
+            self._setting(keyword.arg or "", keyword.value, keyword.value, path)
+        if at.outer and short in self._reading.words["decorators"]:
+            self._wraps(at, self._libraries_of(node.func, at))
+        if short in _CLASSES and library in self._reading.libraries:
+            self._note("brokers", _CLASSES[short], node, f"{short}(...)")
+        if short in self._reading.words["test_broker"] and not self._is_production:
+            note(self._facts.tests, short, self._at(node, f"{short}(...)"))
+        for one in self._reading.words["schedules"].get(short, ()):
+            # Django-Q2 has one call for what is sent once and for what is sent again and again.
+            if library in ("", one) and (one != "django_q" or _recurs(node, path)):
+                self._note("schedulers", row_of(one).recurring, node, path)
+        if short in ("on_commit", "delay_on_commit", "apply_async_on_commit"):
+            self._note("transactions", "on_commit", node, short)
+        if at.is_view and not at.is_job and self._is_production and _WAITS.fullmatch(origin):
+            self._facts.waiting.append(self._at(node, f"{path}(...)"))
+        if short in ("patch", "object", "setattr") and node.args:
+            text = constant(node.args[0])
+            if not isinstance(text, str) and len(node.args) > 1:
+                text = f"{_path(node.args[0])}.{constant(node.args[1])}"
+            place = self._at(node, f"{short}({text!r})")
+            self._reading.mocked.append((str(text).split("."), place))
+
+    # What is behind a name.
+
+    def _origin(self, node: ast.AST | None) -> str:
+        """Return the dotted name that an expression stands for; empty if it is not imported."""
+        path = _path(node) if isinstance(node, ast.Name | ast.Attribute) else ""
+        first, dot, rest = path.partition(".")
+        return f"{self._imported[first]}{dot}{rest}" if first in self._imported else ""
+
+    def _maker(self, node: ast.expr, at: _At) -> str:
+        """Return what an object is made by, as a dotted name; empty if nobody knows."""
+        while isinstance(node, ast.Await | ast.Call):
+            node = node.value if isinstance(node, ast.Await) else node.func
+        path = _path(node)
+        if path in at.made or self._origin(node):
+            return self._origin(node) or at.made[path]
+        value = self._assigned.get(path)
+        return self._maker(value, at) if isinstance(value, ast.Call | ast.Await) else ""
+
+    def _is_foreign(self, node: ast.expr, libraries: Iterable[str], at: _At) -> bool:
+        """Say whether an object is of a package that is neither the project nor one of these libraries."""
+        path = _path(node)
+        # What an object of another package holds may be anybody's: `flask.current_app.queues["mail"]`.
+        is_held = "." in path and path not in at.made and not isinstance(node, ast.Call)
+        origin = "" if is_held else self._maker(node, at)
+        return (
+            origin[:1] not in ("", ".")
+            and library_named(origin) not in libraries
+            and origin.partition(".")[0] not in self._reading.own
         )
-    if short in _TEST_BROKERS:
-        note(facts.tests, f"{short}", _at(module, call, f"{short}(...)"))
-    if short in ("on_commit", "delay_on_commit", "apply_async_on_commit"):
-        note(facts.transactions, "on_commit", _at(module, call, short))
-    if short in ("select_for_update", "with_for_update"):
-        note(facts.locks, short, _at(module, call, short))
-    if short == "set" and any(one.arg == "nx" and is_true(one.value) for one in call.keywords):
-        note(facts.locks, "redis SET NX", _at(module, call, "set(..., nx=True)"))
-    if short == "lock" and "redis" in called.lower():
-        note(facts.locks, "locks of redis", _at(module, call, called))
-    if short in ("patch", "patch.object", "object", "setattr") and call.args:
-        text = constant(
-            call.args[1] if short in ("object", "setattr") and len(call.args) > 1 else call.args[0]
-        )
-        if isinstance(text, str) and _MOCKED.search(f".{text}"):
-            note(
-                facts.tests,
-                "mocks in the place of enqueues",
-                _at(module, call, f"{short}({text!r})"),
-            )
+
+    def _libraries_of(self, called: ast.expr, at: _At) -> frozenset[str]:
+        """Return the libraries whose decorator something may be."""
+        short = _path(called).rpartition(".")[2]
+        libraries = self._reading.words["decorators"].get(short, frozenset())
+        if not libraries or isinstance(called, ast.Call):
+            return frozenset()
+        named = library_named(self._origin(called))
+        receiver = called.value if isinstance(called, ast.Attribute) else called
+        made = named or library_named(self._maker(receiver, at))
+        if made:
+            return libraries & {made}
+        return frozenset() if self._is_foreign(receiver, libraries, at) else self._likely(libraries)
+
+    def _likely(self, libraries: frozenset[str]) -> frozenset[str]:
+        """Return those of some libraries that the file imports; all of them if it imports none."""
+        return libraries & self._used or libraries
+
+    # What it says.
+
+    def _declared(self, node: _Function | ast.ClassDef, name: str, at: _At) -> bool:
+        """Note what declares a function or class as a job; say whether anything does."""
+        is_declared = False
+        for decorator in node.decorator_list:
+            called = decorator.func if isinstance(decorator, ast.Call) else decorator
+            libraries = self._libraries_of(called, at)
+            is_own = isinstance(called, ast.Name) and not hasattr(builtins, called.id)
+            if not libraries and (not is_own or self._is_foreign(called, (), at)):
+                continue
+            self._wraps(at, libraries)
+            if is_declared or not self._is_own:
+                continue
+            options = keywords(decorator) if isinstance(decorator, ast.Call) else {}
+            one = self._shape(node, libraries, name, retries=not _RETRIES.isdisjoint(options))
+            queue = constant(options.get("queue", options.get("queue_name")))
+            if "cron" in options and "oban" in libraries:
+                self._note("schedulers", row_of("oban").recurring, node, name)
+            if libraries:
+                self._facts.declared.append(one._replace(queue=str(queue or "")))
+                is_declared = True
+            else:
+                self._reading.decorated.setdefault(_path(called), []).append(one)
+        return is_declared
+
+    def _shape(
+        self, node: ast.AST, libraries: frozenset[str], name: str, *, retries: bool = False
+    ) -> Declared:
+        inner = [*ast.walk(node)] if isinstance(node, _Function) else []
+        statements = sum(1 for one in inner[1:] if isinstance(one, ast.stmt))
+        logs = any(isinstance(one, ast.Call) and _LOGS.search(_path(one.func)) for one in inner)
+        place = self._at(node, name)
+        return Declared(libraries, place, name, False, statements, logs, retries)
+
+    def _wraps(self, at: _At, libraries: Iterable[str]) -> None:
+        if self._is_own and at.outer:
+            self._reading.wrappers.setdefault(at.outer, set()).update(libraries)
+
+    def _sent(self, node: ast.Call, path: str, at: _At) -> None:
+        """Note a call that may enqueue. Whether the method is one of a job, the declarations of all files say."""
+        words, verb = self._reading.words, path.rpartition(".")[2]
+        methods = words["methods"].get(verb, frozenset())
+        functions = words["functions"].get(verb, frozenset())
+        if not self._is_production or not (methods or functions):
+            return
+        if not isinstance(node.func, ast.Attribute):
+            functions &= {library_named(self._origin(node.func))}
+            methods = frozenset()
+        elif self._is_foreign(node.func.value, methods | functions, at):
+            return
+        else:
+            functions = functions & {library_named(self._maker(node.func.value, at))} or functions
+        if functions:
+            self._wraps(at, functions)
+        libraries = functions or self._likely(methods)
+        if libraries:
+            place, names = self._at(node, path), path.split(".")[:-1]
+            one = Sent(libraries, place, bool(functions), names, at.in_loop, at.in_transaction)
+            self._facts.sent.append(one)
+
+    def _setting(self, name: str, node: ast.AST, value: ast.expr, of: str) -> None:
+        """Note what a name says that gets a value: by an assignment, a keyword, or as a key of a dictionary."""
+        lower, text, libraries = name.lower(), constant(value), self._reading.libraries
+        has_address = "broker" in lower or lower.endswith(("result_backend", "resultbackend"))
+        if has_address or (lower == "backend" and "elery" in of):
+            self._address(name, node, value)
+        if lower == "backend" and isinstance(text, str) and _DUMMY.search(text):
+            note(self._facts.tests, "a backend of tasks for tests", self._at(node, name))
+        if lower.endswith(("beat_schedule", "beatschedule")) and "celery" in libraries:
+            self._note("schedulers", row_of("celery").recurring, node, name)
+        if lower in _FAILURES:
+            self._note("failures", lower, node, name)
+        library, given_to, group, fact = _SWITCHES.get((lower, text), ("", "", "", ""))
+        if fact and (not library or library in libraries) and given_to in (of.lower() or given_to):
+            if group == "tests":
+                note(self._facts.tests, fact, self._at(node, name))
+            else:
+                self._note(group, fact, node, name)
+        if isinstance(value, ast.Call) and self._is_production and TENANT.fullmatch(name):
+            if self._origin(value.func) == "contextvars.ContextVar":
+                self._note("tenants", "a context variable", node, name)
+            elif "ForeignKey" in ast.unparse(value):
+                self._reading.columns.setdefault(name, []).append(self._at(node, name))
+        self._list(name, value)
+
+    def _list(self, name: str, value: ast.expr) -> None:
+        """Note the functions in a list of a worker."""
+        libraries = self._reading.words["lists"].get(name, frozenset())
+        if libraries and self._is_production and isinstance(value, ast.List | ast.Tuple):
+            for item in value.elts:
+                if not isinstance(item, ast.Constant):
+                    place = self._at(item, ast.unparse(item))
+                    self._facts.listed.append((min(self._likely(libraries)), place))
+
+    def _address(self, name: str, node: ast.AST, value: ast.expr) -> None:
+        """Note what listens at the addresses in the value of a setting."""
+        group = "brokers" if "broker" in name.lower() else "backends"
+        if not any(row_of(one).has_address for one in self._reading.libraries):
+            return
+        kinds: list[str] = []
+        for one in ast.walk(value):
+            named = self._assigned.get(one.id) if isinstance(one, ast.Name) else None
+            for inner in [one] if named is None else ast.walk(named):
+                scheme = str(constant(inner)).partition(":")[0]
+                if scheme in SCHEMES and (f"{constant(inner)}" != scheme or "-" in scheme):
+                    kinds.append(SCHEMES[scheme])
+        for kind in kinds:
+            self._note(group, kind, node, f"{name} is {kind}")
+        is_url = not kinds and name.lower().endswith("broker_url")
+        if is_url and _FROM_ENVIRONMENT.search(ast.unparse(value)):
+            self._note(group, ENVIRONMENT, node, name)
+
+    def _note(self, group: str, name: str, node: ast.AST, text: str) -> None:
+        """Note a fact about production, of which tests, migrations and demos say nothing."""
+        if self._is_production:
+            facts: dict[str, list[Evidence]] = getattr(self._facts, group)
+            note(facts, name, self._at(node, text))
+
+    def _at(self, node: ast.AST, text: str) -> Evidence:
+        shown = " ".join(text.split())
+        line = getattr(node, "lineno", 1)
+        return Evidence(self._shown, line, shown if len(shown) <= 60 else f"{shown[:57]}...")
 
 
-def _scheduler_of(call: ast.Call, origin: str, short: str) -> str:
-    """Return what recurring jobs a call declares, or the scheduler that it makes; empty for another call."""
-    if short == "TaskiqScheduler":
-        return short
-    if origin.startswith("apscheduler."):
-        return "APScheduler"
-    return "schedules of Django-Q2" if _Q_SCHEDULES.fullmatch(origin) and _recurs(call) else ""
-
-
-def _recurs(call: ast.Call) -> bool:
-    """Say whether a schedule of Django-Q2 sends its task again and again: by default it does once."""
+def _recurs(call: ast.Call, path: str) -> bool:
+    """Say whether a call makes a schedule of Django-Q2 that sends its task again and again."""
     given = keywords(call)
     defaults = given.get("defaults")
     if isinstance(defaults, ast.Dict):
         given |= zip((str(constant(key)) for key in defaults.keys), defaults.values, strict=True)
     kind = given.get("schedule_type")
-    return kind is not None and constant(kind) != "O" and not ast.unparse(kind).endswith("ONCE")
-
-
-def _read_definitions(module: Module, facts: Facts) -> None:
-    for node in ast.walk(module.tree):
-        for item in node.items if isinstance(node, ast.With | ast.AsyncWith) else ():
-            text = ast.unparse(item.context_expr)
-            if re.search(r"\batomic(?:\(|$)", text):
-                note(facts.transactions, "transaction.atomic", _at(module, item.context_expr, text))
-            elif re.search(r"[sS]ession\w*(?:\.begin)?\(", text) and "sqlalchemy" in module.text:
-                note(
-                    facts.transactions,
-                    "sessions of SQLAlchemy",
-                    _at(module, item.context_expr, text),
-                )
-    for name, function in module.functions.items():
-        _read_function(name, function, module, facts)
-    for cls in module.classes.values():
-        _read_class(cls, module, facts)
-    for origin in module.imported.values():
-        top = origin.partition(".")[0]
-        if top in ("freezegun", "time_machine"):
-            tool = top.replace("_", "-")
-            note(facts.tests, tool, Evidence(module.shown, 1, f"imports {top}"))
-        if top == "rq_scheduler":
-            note(
-                facts.schedulers, "rq-scheduler", Evidence(module.shown, 1, "imports rq_scheduler")
-            )
-
-
-def _read_function(name: str, function: Function, module: Module, facts: Facts) -> None:
-    for decorator in function.decorator_list:
-        text = ast.unparse(decorator)
-        if re.search(r"(?:^|\.)atomic(?:\(|$)", text):
-            note(facts.transactions, "transaction.atomic", _at(module, decorator, f"@{text}"))
-        if re.search(r"periodic_task|\.periodic\(", text):
-            kind = "Huey" if "periodic_task" in text else "Procrastinate"
-            note(facts.schedulers, f"periodic tasks of {kind}", _at(module, decorator, f"@{text}"))
-    if name.endswith("_later") and not is_test(module.shown):
-        facts.later.append(_at(module, function, name))
-    for argument in function.args.args:
-        if argument.arg in _CELERY_FIXTURES:
-            note(facts.tests, "a real worker in tests", _at(module, function, argument.arg))
-
-
-def _read_class(cls: ast.ClassDef, module: Module, facts: Facts) -> None:
-    if any(module.origin(base) == "pytest_jobs.CurrentAttributes" for base in cls.bases):
-        note(facts.tenants, "current attributes", _at(module, cls, cls.name))
-    for one in cls.body:
-        if (
-            isinstance(one, ast.AnnAssign)
-            and isinstance(one.target, ast.Name)
-            and _TENANT.match(one.target.id)
-            and "Mapped" in ast.unparse(one.annotation)
-        ):
-            note(facts.tenants, "a column of models", _at(module, one, one.target.id))
-
-
-def is_test(shown: str) -> bool:
-    """Say whether a file has tests, as far as its name tells."""
-    name = shown.rpartition("/")[2]
-    folders = shown.split("/")[:-1]
+    is_made = "chedule" in path
     return (
-        name.startswith("test_")
-        or name.endswith("_test.py")
-        or name == "conftest.py"
-        or "tests" in folders
+        is_made and kind is not None and constant(kind) != "O" and not _path(kind).endswith("ONCE")
     )
 
 
-def _kinds(value: ast.expr, module: Module) -> Iterator[str]:
-    """Yield what listens at the addresses in an expression."""
-    for node in ast.walk(value):
-        one: ast.AST | None = module.assigned.get(node.id) if isinstance(node, ast.Name) else node
-        for inner in ast.walk(one) if one is not None and one is not node else [node]:
-            text = constant(inner)
-            if isinstance(text, str):
-                scheme = text.partition("://")[0]
-                if scheme in _SCHEMES and ("://" in text or scheme in ("django-db", "rpc")):
-                    yield _SCHEMES[scheme]
+def _path(node: ast.AST | None) -> str:
+    """Return a name with its dots, without the calls in it; `ast.unparse` would take too long."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute | ast.Call | ast.Subscript):
+        if isinstance(node, ast.Attribute):
+            names.insert(0, node.attr)
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return ".".join([node.id, *names] if isinstance(node, ast.Name) else names)
 
 
-def _at(module: Module, node: ast.AST, text: str) -> Evidence:
-    shown = " ".join(text.split())
-    return Evidence(
-        module.shown, getattr(node, "lineno", 1), shown if len(shown) <= 60 else f"{shown[:57]}..."
-    )
+def _plain(node: ast.expr | None) -> ast.expr | None:
+    """Return the part of `X | None`, `Optional[X]` or `Annotated[X, ...]` that is a name."""
+    if isinstance(node, ast.BinOp):
+        return node.left
+    if isinstance(node, ast.Subscript):
+        inner = node.slice
+        return inner.elts[0] if isinstance(inner, ast.Tuple) and inner.elts else inner
+    return node

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from ...source.handoffs import Handoffs
+from ....harness.records.texts import counted
+
+_KINDS: Final = ("derived job", "decorator", "listed function", "call")
 
 
 class Evidence(NamedTuple):
@@ -32,13 +35,34 @@ class UsedLibrary(NamedTuple):
     needed: str
 
 
-class FirstJob(NamedTuple):
-    """A job that a test can name by a plain import."""
+class Declared(NamedTuple):
+    """A function or class that a decorator or a base class of a job library declares."""
 
-    #: The file, relative to the project, the name of its module, and the name there.
-    path: str
-    module: str
+    #: The libraries that have such a decorator; one of them where the text tells.
+    libraries: frozenset[str]
+    place: Evidence
+    #: Its name in its module, with those of what it stands in.
     name: str
+    #: Whether a base class declares it, and no decorator.
+    is_derived: bool
+    #: How many statements it has, whether it logs, and whether its declaration says something about retries.
+    statements: int
+    logs: bool
+    retries: bool
+    queue: str = ""
+
+
+class Sent(NamedTuple):
+    """A call that enqueues, by its name and what it is called on."""
+
+    libraries: frozenset[str]
+    place: Evidence
+    #: Whether it gives a job to a queue or a scheduler. A method of a job counts where one of the names before it
+    #: is that of something declared.
+    is_of_queue: bool
+    names: list[str]
+    in_loop: bool
+    in_transaction: bool
 
 
 @dataclass
@@ -53,30 +77,44 @@ class Facts:
     transactions: dict[str, list[Evidence]] = field(default_factory=dict)
     tenants: dict[str, list[Evidence]] = field(default_factory=dict)
     tests: dict[str, list[Evidence]] = field(default_factory=dict)
+    #: Queues that the commands of workers name.
+    queues: dict[str, list[Evidence]] = field(default_factory=dict)
+    #: Who is told of a job that failed.
+    failures: dict[str, list[Evidence]] = field(default_factory=dict)
     #: Files of queues and of recurring tasks that pytest-jobs can read.
     files: dict[str, list[Evidence]] = field(default_factory=dict)
-    #: The jobs of the project, by their dotted names.
-    jobs: list[Evidence] = field(default_factory=list)
-    #: What the text shows beside these jobs.
-    handoffs: Handoffs = field(default_factory=Handoffs)
-    #: A job for a first test.
-    first_job: FirstJob | None = None
-    #: The jobs that are long.
-    fat: list[Evidence] = field(default_factory=list)
+    #: What declares jobs in the text, the entries in the lists of workers, and the calls that enqueue.
+    declared: list[Declared] = field(default_factory=list)
+    listed: list[tuple[str, Evidence]] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
     #: Methods and functions whose name ends in `_later`.
     later: list[Evidence] = field(default_factory=list)
-    #: Places where a record is passed instead of an id, and where an effect has no guard.
-    records: list[Evidence] = field(default_factory=list)
-    unguarded: list[Evidence] = field(default_factory=list)
-    #: Enqueues in loops, and enqueues inside an open transaction.
-    loops: list[Evidence] = field(default_factory=list)
-    early: list[Evidence] = field(default_factory=list)
-    retries: list[Evidence] = field(default_factory=list)
+    #: Views that send a mail or wait for another service.
+    waiting: list[Evidence] = field(default_factory=list)
     #: What was not read, each as a sentence without its full stop.
     unread: list[str] = field(default_factory=list)
 
     def names(self) -> set[str]:
         return {library.name for library in self.libraries}
+
+    def seen(self, library: str) -> tuple[str, list[Evidence]]:
+        """Return what the text shows of a library, in words, and the places."""
+        kinds: Counter[str] = Counter()
+        places: list[Evidence] = []
+        for one in self.declared:
+            if library in one.libraries:
+                kinds["derived job" if one.is_derived else "decorator"] += 1
+                places.append(one.place)
+        for name, place in self.listed:
+            if name == library:
+                kinds["listed function"] += 1
+                places.append(place)
+        for call in self.sent:
+            if library in call.libraries:
+                kinds["call"] += 1
+                places.append(call.place)
+        words = [counted(kinds[kind], kind) for kind in _KINDS if kinds[kind]]
+        return ", ".join([*words[:-2], " and ".join(words[-2:])]), places
 
 
 def note(facts: dict[str, list[Evidence]], name: str, evidence: Evidence) -> None:

@@ -1,109 +1,171 @@
-"""Reads a project: dependency files, source, settings of workers, cron files. Nothing is imported or run."""
+"""Reads a project in one pass: its dependencies, source, workers and cron files. Nothing is run."""
 
 from __future__ import annotations
 
-import ast
 import re
-import time
-from pathlib import Path
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePath
 from typing import Final
 
 from ....bridges.libraries.floors import floors_of, is_below
-from ....bridges.libraries.known import EVERY, ONLY_MADE, library_named
+from ....bridges.libraries.known import EVERY, library_named
+from ....bridges.libraries.known_by_text import row_of
+from ....harness.records.home import is_of_tests
+from ....harness.records.texts import counted
 from ....integrations.recurring.yaml import read_documents
 from ....integrations.requirements import Requirement
-from ...lint.basis.settings import LintSettings
-from ...lint.linter import lint_project
-from ...source.dependencies import Requirements, required
-from ...source.handoffs import handoffs
-from ...source.jobs import DeclaredJob
-from ...source.project import Project
+from ...source.dependencies import Requirements, required, required_libraries
 from ...source.tree import Tree
-from .code import is_test, read_code
-from .facts import Evidence, Facts, FirstJob, UsedLibrary, note
+from ...source.workers import COMMANDS, queues_in_commands
+from .code import ENVIRONMENT, SCHEMES, CodeReader, Reading
+from .facts import Declared, Evidence, Facts, UsedLibrary, note
 
-_SCHEDULERS: Final = {
-    "django-celery-beat": "django-celery-beat",
-    "celery-redbeat": "RedBeat",
-    "rq-scheduler": "rq-scheduler",
-    "apscheduler": "APScheduler",
-    "django-apscheduler": "APScheduler",
-    "django-crontab": "django-crontab",
-    "taskiq-cron": "taskiq-cron",
-}
-_LOCKS: Final = {
-    "celery-once": "celery-once",
-    "celery-singleton": "celery-singleton",
-    "python-redis-lock": "python-redis-lock",
-    "pottery": "pottery",
-    "django-pglocks": "django-pglocks",
-    "sherlock": "sherlock",
-    "django-concurrency": "django-concurrency",
-}
-_TENANTS: Final = ("django-tenants", "django-tenant-schemas", "django-multitenant", "django-scopes")
-_TEST_TOOLS: Final = (
-    "pytest",
-    "pytest-django",
-    "pytest-celery",
-    "pytest-xdist",
-    "pytest-jobs",
-    "freezegun",
-    "time-machine",
+#: What a package is for a project: the group of the fact, and the fact.
+_PACKAGES: Final = {
+    **{
+        name: ("schedulers", title)
+        for name, title in {
+            "django-celery-beat": "django-celery-beat",
+            "celery-redbeat": "RedBeat",
+            "rq-scheduler": "rq-scheduler",
+            "apscheduler": "APScheduler",
+            "django-apscheduler": "APScheduler",
+            "django-crontab": "django-crontab",
+            "django-crontask": "django-crontask",
+            "taskiq-cron": "taskiq-cron",
+        }.items()
+    },
+    **{
+        name: ("locks", name)
+        for name in (
+            "celery-once", "celery-singleton", "python-redis-lock", "pottery", "django-pglocks", "sherlock",
+            "django-concurrency",
+        )
+    },
+    **{
+        name: ("tenants", name)
+        for name in ("django-tenants", "django-tenant-schemas", "django-multitenant", "django-scopes")
+    },
+    **{
+        name: ("tests", name)
+        for name in (
+            "pytest", "pytest-django", "pytest-celery", "pytest-xdist", "pytest-jobs", "freezegun", "time-machine",
+        )
+    },
+    **{
+        name: ("failures", name)
+        for name in ("sentry-sdk", "rollbar", "bugsnag", "airbrake", "newrelic", "honeybadger", "elastic-apm")
+    },
+    "django-celery-results": ("backends", "Django's database"),
+}  # fmt: skip
+#: Folders whose files say nothing about production.
+_ASIDE: Final = frozenset(
+    (
+        "demo",
+        "demos",
+        "example",
+        "examples",
+        "docs",
+        "doc",
+        "benchmarks",
+        "sandbox",
+    )
 )
-_BACKENDS: Final = {"django-celery-results": "Django's database"}
-#: Seconds: a tree that takes longer is read no further.
-TIME: Final = 60.0
+#: The project may have a decorator of its own around that of a library.
+_OWN_DECORATOR: Final = re.compile(r"@[\w.]*(?:task|job|actor)")
+_MIGRATIONS: Final = frozenset(("migrations", "alembic"))
+_IMPORTS: Final = re.compile(
+    r"^[ \t]*(?:from|import)[ \t]+([\w.]+)(?:[ \t]+import[ \t(]+([\w, \t]+))?", re.MULTILINE
+)
+#: What files are parsed for, whichever library the project has. Parts of names: to look for them takes no time.
+_WORDS: Final = (
+    "on_commit", "atomic", "Session(", "sessionmaker(",
+    "send_mail", "send_mass_mail", "requests.", "httpx.", "smtplib", "_later", "ATOMIC_REQUESTS",
+    "broker_url", "BROKER",
+    "esult_backend", "RESULT_BACKEND", "ContextVar(", "CurrentAttributes", "enqueue_after_commit",
+    "on_failure", "exception_handlers", "exc_handler", "after_failure",
+)  # fmt: skip
+#: A column that leads to a tenant.
+_TENANTS: Final = ("tenant", "account", "organization", "organisation", "workspace")
+_ENVIRONMENT: Final = re.compile(
+    r"^[ \t-]*[\"']?\w*BROKER\w*[\"']?[ \t]*[:=][ \t]*[\"']?(?:\$\{[^}\n]*?-)?(\w[\w+]*)://",
+    re.MULTILINE,
+)
+_PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def read_project(root: Path, *, seconds: float = TIME) -> Facts:
+def read_project(root: Path) -> Facts:
     """Return what is found in a folder."""
     facts = Facts()
-    deadline = time.monotonic() + seconds
     tree = Tree(root)
-    project = Project(tree, base=root, seconds=seconds, everything=True)
-    found, unread = required(tree, project.shown, deadline)
-    facts.unread += unread
-    _libraries(found, project, facts)
-    for name, requirements in found.items():
-        _known_packages(name, requirements, facts)
-    facts.handoffs = handoffs(project, found)
-    read_code(project, facts)
-    _configuration(tree, project, facts, deadline)
-    _jobs(project, facts)
-    facts.unread += [why for why in tree.left_out if why not in facts.unread]
-    facts.unread += [
-        f"{shown}:{line} {why}" for shown, line, why in project.unreadable if shown not in why
-    ]
+
+    def shown(path: Path) -> str:
+        return path.relative_to(root).as_posix()
+
+    found, facts.unread = required(tree, shown)
+    found = {
+        name: places
+        for name, asked in found.items()
+        if (places := [one for one in asked if _is_production(one[0])])
+    }
+    texts: dict[str, str] = {}
+    for path in tree.files:
+        name = shown(path)
+        if path.suffix == ".py":
+            text = tree.text(path)
+            if text is not None:
+                texts[name] = text
+        elif _is_production(name):
+            _read_file(path, name, tree, facts)
+    _libraries(found, texts, facts)
+    for name, asked in found.items():
+        _package(name, asked, facts)
+    _read_code(texts, facts)
+    _brokers(facts)
+    facts.unread += tree.left_out
     return facts
 
 
-def _libraries(found: Requirements, project: Project, facts: Facts) -> None:
+def _is_own(shown: str) -> bool:
+    """Say whether the jobs of a file are those of the project: tests and demos have none."""
+    path = PurePath(shown)
+    is_aside = not _ASIDE.isdisjoint(path.parts[:-1]) or path.stem in ("test", "testing")
+    return not is_aside and not is_of_tests(path)
+
+
+def _is_production(shown: str) -> bool:
+    """Say whether a file may answer for production: no migration does."""
+    return _is_own(shown) and _MIGRATIONS.isdisjoint(PurePath(shown).parts[:-1])
+
+
+def _libraries(found: Requirements, texts: dict[str, str], facts: Facts) -> None:
+    """Note the libraries that dependency files ask for, and those that the source imports."""
     imports: dict[str, list[Evidence]] = {}
-    for module in project.modules:
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                names = [one.name for one in node.names]
-                if isinstance(node, ast.ImportFrom):
-                    # Of FastAPI one name is about jobs.
-                    own = node.module or ""
-                    names = [own] if library_named(own) else [f"{own}.{name}" for name in names]
-                for name in names:
-                    library = library_named(name)
-                    if library == "core" and not _is_of_jobs(node):
-                        continue
-                    if library:
-                        note(
-                            imports, library, Evidence(module.shown, node.lineno, f"imports {name}")
-                        )
-    for name, known in sorted(EVERY.items()):
-        asked = [one for each in known.own_distributions for one in found.get(each, ())]
-        evidence = [
+    for shown, text in texts.items():
+        for match in _IMPORTS.finditer(text) if _is_production(shown) else ():
+            # Of FastAPI one name is about jobs, and of pytest-jobs those that declare them.
+            names = [
+                f"{match[1]}.{name.split()[0]}"
+                for name in (match[2] or "").split(",")
+                if name.strip()
+            ]
+            for name in [match[1], *names]:
+                library = library_named(name)
+                if library and (library != "core" or name.endswith((".Job", ".job", ".later"))):
+                    line = text.count("\n", 0, match.start()) + 1
+                    note(imports, library, Evidence(shown, line, f"imports {match[1]}"))
+    required_here = {*required_libraries(found)}
+    for name in sorted(EVERY):
+        known = EVERY[name]
+        distributions = known.own_distributions
+        asked = [one for distribution in distributions for one in found.get(distribution, ())]
+        if name not in required_here and name not in imports:
+            continue
+        places = [
             Evidence(path, one.line, f"{one.name} {one.version}".strip()) for path, one in asked
         ]
-        places = evidence + imports.get(name, [])
-        if not places:
-            continue
-        own = next(iter(known.own_distributions), "")
+        own = distributions[0] if distributions else ""
         locked = [one.version for _, one in asked if one.is_locked and one.name == own]
         written = [one.version for _, one in asked if one.version and one.name == own]
         pinned = [version for version in written if version.startswith("==")]
@@ -111,63 +173,55 @@ def _libraries(found: Requirements, project: Project, facts: Facts) -> None:
         floor = floors_of(name).get(own, "") if known.is_bridged else ""
         is_old = bool(locked or pinned) and is_below(floor, version.strip("="))
         needed = f"{own}{floor}" if is_old else ""
+        places += imports.get(name, [])
         facts.libraries.append(
             UsedLibrary(name, known.title, version, known.is_bridged, places, needed)
         )
 
 
-def _is_of_jobs(node: ast.Import | ast.ImportFrom) -> bool:
-    """Say whether an import takes what declares jobs from pytest-jobs, and not what tests them."""
-    return isinstance(node, ast.ImportFrom) and any(
-        one.name in ("Job", "job", "later") for one in node.names
-    )
+def _package(name: str, asked: list[tuple[str, Requirement]], facts: Facts) -> None:
+    """Note what a package is for the project; one that only a lock names is there for another package."""
+    own = [one for one in asked if not one[1].is_locked]
+    if name in _PACKAGES and own:
+        path, one = own[0]
+        group, fact = _PACKAGES[name]
+        note(getattr(facts, group), fact, Evidence(path, one.line, f"{name} {one.version}".strip()))
 
 
-def _known_packages(name: str, requirements: list[tuple[str, Requirement]], facts: Facts) -> None:
-    path, one = requirements[0]
-    place = Evidence(path, one.line, f"{name} {one.version}".strip())
-    if name in _SCHEDULERS:
-        note(facts.schedulers, _SCHEDULERS[name], place)
-    if name in _LOCKS:
-        note(facts.locks, _LOCKS[name], place)
-    if name in _TENANTS:
-        note(facts.tenants, name, place)
-    if name in _TEST_TOOLS:
-        note(facts.tests, name, place)
-    if name in _BACKENDS:
-        note(facts.backends, _BACKENDS[name], place)
-
-
-def _configuration(tree: Tree, project: Project, facts: Facts, deadline: float) -> None:
-    for path in tree.files:
-        shown, name = project.shown(path), path.name
-        if time.monotonic() > deadline:
-            facts.unread.append(f"{shown} and later files: the time was over")
-            return
-        if name == "crontab" or name.endswith((".cron", ".crontab")) or "cron.d" in path.parts:
-            note(facts.schedulers, "cron", Evidence(shown, 1, name))
-        elif path.suffix in (".yml", ".yaml"):
-            _read_yaml(path, shown, tree.text(path) or "", facts)
-        elif name == "settings.py" or "settings" in path.parts[-2:-1]:
-            text = tree.text(path) or ""
-            found = re.search(r"django_celery_beat|django_tenants", text)
-            if found:
-                line = text.count("\n", 0, found.start()) + 1
-                group = facts.schedulers if "beat" in found[0] else facts.tenants
-                note(group, found[0].replace("_", "-"), Evidence(shown, line, found[0]))
+def _read_file(path: Path, shown: str, tree: Tree, facts: Facts) -> None:
+    """Read a file that is not Python."""
+    name = path.name
+    if name == "crontab" or name.endswith((".cron", ".crontab")) or "cron.d" in path.parts:
+        note(facts.schedulers, "cron", Evidence(shown, 1, name))
+    is_environment = name.startswith(".env") or name.endswith(".env")
+    if not (COMMANDS.search(name) or is_environment) or path.suffix == ".lock":
+        return
+    text = tree.text(path) or ""
+    for library, queues, start in queues_in_commands(text):
+        line = text.count("\n", 0, start) + 1
+        note(facts.queues, library, Evidence(shown, line, ", ".join(queues)))
+    for found in _ENVIRONMENT.finditer(text):
+        if found[1] in SCHEMES:
+            line = text.count("\n", 0, found.start(1)) + 1
+            note(
+                facts.brokers,
+                SCHEMES[found[1]],
+                Evidence(shown, line, f"an address of {SCHEMES[found[1]]}"),
+            )
+    if path.suffix in (".yml", ".yaml"):
+        _read_yaml(path, shown, text, facts)
 
 
 def _read_yaml(path: Path, shown: str, text: str, facts: Facts) -> None:
-    if path.stem in ("recurring", "sidekiq_schedule", "schedule"):
-        note(
-            facts.schedulers,
-            f"a file of recurring jobs ({path.name})",
-            Evidence(shown, 1, path.name),
-        )
-        note(facts.files, "recurring", Evidence(shown, 1, path.name))
-    elif path.stem in ("queue", "solid_queue", "sidekiq"):
-        note(facts.files, "queues", Evidence(shown, 1, path.name))
-    if "CronJob" not in text:
+    if path.stem in ("recurring", "schedule"):
+        place = Evidence(shown, 1, path.name)
+        note(facts.schedulers, f"a file of recurring jobs ({path.name})", place)
+        note(facts.files, "recurring", place)
+    elif path.stem in ("queue", "solid_queue"):
+        # A file of several environments is read for one of them, which stands behind its name.
+        of = " production" if re.search(r"^production:", text, re.MULTILINE) else ""
+        note(facts.files, "queues", Evidence(shown, 1, f"{path.name}{of}"))
+    if not re.search(r"\bkind:\s*CronJob\b", text):
         return
     try:
         documents = read_documents(text, shown)
@@ -179,76 +233,98 @@ def _read_yaml(path: Path, shown: str, text: str, facts: Facts) -> None:
         note(facts.schedulers, "CronJobs of Kubernetes", Evidence(shown, line, "kind: CronJob"))
 
 
-def _may_be_first(job: DeclaredJob) -> bool:
-    """Say whether a test can import a job, and simulate it without knowing more than its name."""
-    module = job.module
-    return (
-        EVERY[job.library].is_simulated_alone
-        and module.path.name != "__init__.py"
-        and job.name == f"{module.name}.{job.short}"
-        and "django" not in {origin.partition(".")[0] for origin in module.imported.values()}
-    )
-
-
-def _jobs(project: Project, facts: Facts) -> None:
-    for job in project.jobs:
-        if not is_test(job.module.shown):
-            facts.jobs.append(Evidence(job.module.shown, job.body.lineno, job.name))
-            if facts.first_job is None and _may_be_first(job):
-                module = job.module
-                facts.first_job = FirstJob(module.shown, module.name, job.short)
-            rules = {
-                "autoretry_for",
-                "max_retries",
-                "retries",
-                "retry",
-                "retry_on_error",
-                "max_tries",
-                "max_attempts",
-            }
-            decorators = _decorators(job, project)
-            if rules & job.options.keys() or any(
-                text.startswith("retry_on") for text in decorators
-            ):
-                facts.retries.append(Evidence(job.module.shown, job.body.lineno, job.short))
-            if job.library == "oban" and "cron" in job.options:
-                place = Evidence(job.module.shown, job.body.lineno, job.short)
-                note(facts.schedulers, "cron= of Oban's workers", place)
-    for enqueue in project.enqueues:
-        shown = enqueue.module.shown
-        if is_test(shown) or enqueue.verb in ONLY_MADE:
-            continue
-        around = list(enqueue.module.around(enqueue.call))
-        cut = next(
-            (
-                i
-                for i, one in enumerate(around)
-                if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
-            ),
-            None,
+def _read_code(texts: dict[str, str], facts: Facts) -> None:
+    """Parse the files that have a word about jobs, one after the other: their trees take most of the memory."""
+    own = frozenset(part for shown in texts for part in PurePath(shown).with_suffix("").parts)
+    reading = Reading(facts, frozenset(facts.names()), own)
+    has_word = _words_of(reading.libraries)
+    broken: list[str] = []
+    for shown, text in texts.items():
+        is_own, is_production = _is_own(shown), _is_production(shown)
+        if has_word(text, is_own):
+            try:
+                CodeReader(shown, text, reading, is_own=is_own, is_production=is_production).read()
+            except SyntaxError as error:
+                broken.append(f"{shown}:{error.lineno or 1} ({error.msg})")
+            except (ValueError, RecursionError, MemoryError) as error:
+                facts.unread.append(f"{shown} cannot be parsed: {type(error).__name__}")
+    if broken:
+        are = "is" if len(broken) == 1 else "are"
+        facts.unread.append(
+            f"{counted(len(broken), 'file')} that {are} not Python {_PYTHON}, such as {broken[0]}. Run this with "
+            "the Python of the project"
         )
-        if any(isinstance(one, ast.For | ast.AsyncFor | ast.ListComp) for one in around[:cut]):
-            facts.loops.append(Evidence(shown, enqueue.call.lineno, ast.unparse(enqueue.named)))
-    groups = {"JOB104": facts.fat, "JOB201": facts.records, "JOB205": facts.early}
-    groups |= dict.fromkeys(("JOB320", "JOB321", "JOB322", "JOB323", "JOB324"), facts.unguarded)
-    for one in lint_project(project, LintSettings(select=(*groups,))):
-        if one.rule in groups:
-            groups[one.rule].append(Evidence(one.path, one.line, one.rule))
+    _settle(reading)
 
 
-def _decorators(job: DeclaredJob, project: Project) -> list[str]:
-    """Return the decorators of the class of a job, and of its base classes in the project."""
-    found: list[str] = []
-    waiting = [] if job.cls is None else [(job.module, job.cls)]
-    # Classes can derive from each other in a text that nobody has run.
-    for _ in range(50):
-        if not waiting:
-            break
-        module, cls = waiting.pop(0)
-        found += [ast.unparse(one) for one in cls.decorator_list]
-        waiting += [
-            home
-            for base in cls.bases
-            if (home := project.find_class(module, base)) is not None and home[1] is not cls
+def _words_of(libraries: Iterable[str]) -> Callable[[str, bool], bool]:
+    """Return what says whether a file, of production or of tests, has a word about jobs."""
+    of_libraries: list[str] = []
+    decorators: list[str] = []
+    for name in sorted(libraries):
+        row = row_of(name)
+        of_libraries += [f".{word}" for word in f"{row.methods} {row.functions}".split()]
+        of_libraries += [f"{word}(" for word in row.functions.split()]
+        of_libraries += [f"{word}(" for word in row.schedules.split()]
+        of_libraries += [*row.lists.split(), *row.words.split()]
+        decorators += row.decorators.split()
+    in_production = (*of_libraries, *(f"{word}(" for word in decorators), *_WORDS)
+
+    def has_word(text: str, is_own: bool) -> bool:
+        if not is_own:
+            return any(word in text for word in of_libraries)
+        return (
+            any(word in text for word in in_production)
+            or bool(_OWN_DECORATOR.search(text))
+            or ("ForeignKey" in text and any(word in text for word in _TENANTS))
+        )
+
+    return has_word
+
+
+def _settle(reading: Reading) -> None:
+    """Say what only all files together say."""
+    facts = reading.facts
+    for name, libraries in reading.wrappers.items():
+        facts.declared += [
+            one._replace(libraries=frozenset(libraries)) for one in reading.decorated.get(name, ())
         ]
-    return found
+    for name, (one, bases) in reading.classes.items():
+        above = _above(name, reading)
+        of = frozenset[str]().union(*(each.libraries for each in above))
+        if of and "" in bases:
+            retries = any(each.retries for each in above)
+            facts.declared.append(one._replace(libraries=of, retries=retries))
+    declared = {one.name.rpartition(".")[2] for one in facts.declared}
+    facts.sent = [
+        one for one in facts.sent if one.is_of_queue or not declared.isdisjoint(one.names)
+    ]
+    methods, functions = reading.words["methods"], reading.words["functions"]
+    for names, place in reading.mocked:
+        if names[-1] in functions or (names[-1] in methods and declared.intersection(names[-2:-1])):
+            note(facts.tests, "mocks in the place of enqueues", place)
+    for places in reading.columns.values():
+        # One model may have such a column for any reason.
+        if len(places) > 1:
+            facts.tenants.setdefault("a column of models", []).extend(places)
+
+
+def _above(name: str, reading: Reading) -> list[Declared]:
+    """Return a class and its base classes, as far as the project has them. They may derive in a circle."""
+    waiting, found = [name], dict[str, Declared]()
+    while waiting:
+        each = waiting.pop()
+        if each in reading.classes and each not in found:
+            found[each], bases = reading.classes[each]
+            waiting += bases
+    return [*found.values()]
+
+
+def _brokers(facts: Facts) -> None:
+    """Add the brokers of libraries that have one alone; what the environment says is for those without another."""
+    for library in facts.libraries:
+        broker = row_of(library.name).broker
+        if broker:
+            note(facts.brokers, broker, library.evidence[0])
+    if len(facts.brokers) > 1:
+        facts.brokers.pop(ENVIRONMENT, None)
