@@ -72,7 +72,7 @@ class DirectCallCapture:
             if name != "run" or direct_calls.adversary() is None:
                 return value
             # Each task has a `run` of its own, so that there is no one place to capture it.
-            return _capturing(value, lambda args, kwargs: _read_celery(task, args, kwargs), "never")
+            return capturing(value, lambda args, kwargs: _read_celery(task, args, kwargs), "never")
 
         self._patches.set(module.Task, "__getattribute__", found)
 
@@ -115,17 +115,23 @@ class DirectCallCapture:
                 return genuine(task, *args, **kwargs)
             call = functools.partial(genuine, task)
             reading = functools.partial(read, task)
-            return _capturing(call, reading, awaited)(*args, **kwargs)
+            return capturing(call, reading, awaited)(*args, **kwargs)
 
         self._patches.set(owner, name, captured)
 
 
-def _capturing(
+def capturing(
     call: Callable[..., Any],
     read: Callable[[tuple[Any, ...], dict[str, Any]], Called],
     awaited: Awaited,
 ) -> Callable[..., Any]:
-    """Return a function that makes a call by the adversary."""
+    """Return a function that makes a call by the adversary.
+
+    Args:
+        call: makes it.
+        read: returns the task and its arguments.
+        awaited: when it returns a coroutine.
+    """
 
     @functools.wraps(call, updated=())
     def captured(*args: Any, **kwargs: Any) -> Any:

@@ -296,7 +296,8 @@ def _check(
         kinds = kinds_of(checked.engine.of_search)
         if token is None:
             kinds.check_all_used()
-            options.ignore.check_used()
+            if not current_audience().audit:
+                options.ignore.check_used()
             options.repeatable.check_used()
             check_something_tried(explorations, options)
         _announce(checked, search)

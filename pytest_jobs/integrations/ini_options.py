@@ -153,6 +153,24 @@ OPTIONS: Final = (
         "SECONDS",
         str(AUDIT_SECONDS),
     ),
+    Option(
+        "audit-report",
+        "file",
+        "Write what --jobs-audit finds into this file, after each check: SARIF if it is named *.sarif, else JSON.",
+        "FILE",
+    ),
+    Option(
+        "audit-baseline",
+        "file",
+        "Accept the findings of --jobs-audit that this file lists with a reason: only others fail the session.",
+        "FILE",
+    ),
+    Option(
+        "audit-update",
+        "switch",
+        "Write the findings of --jobs-audit into its baseline: those that are gone leave it, and new ones wait "
+        "there for a reason.",
+    ),
     Option("twice", "switch", "Deliver each job that a test performs once more."),
     Option(
         "crash",

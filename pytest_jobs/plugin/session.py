@@ -51,10 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from .adversary.crash import CrashPlugin
 
         register(CrashPlugin(config, options), "pytest_jobs_adversary")
-    if options.audits:
+    if options.audits is not None:
         from .audit.plugin import AuditPlugin
 
-        audit = AuditPlugin(config, options, explorations.audience, explorations.notes)
+        audit = AuditPlugin(
+            config, options, options.audits, explorations.audience, explorations.notes
+        )
         register(audit, "pytest_jobs_audit")
     if config.getoption("--jobs-replay") is not None:
         from .replaying import Replay
@@ -101,7 +103,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         from .settings.options import session_options
 
         options = session_options(config)
-        repeats = options.attack is not None or options.audits
+        repeats = options.attack is not None or options.audits is not None
     if repeats or (sys.__stdout__ is not None and sys.__stdout__.isatty()):
         from .progress import show_progress
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -126,7 +127,7 @@ def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(audit):
             "  reached by 1 test (delivered)",
             '  replay: pytest "test_shop.py::test_paying" --jobs-audit --jobs-replay=crash:pay:*',
             "",
-            "Lost, stuck or half done when an effect fails:",
+            "Seen only through a double of your own code, which may hide what prevents it:",
             "- LOST shop.gateway.charge in pay(1)",
             "  an effect fails: shop.gateway: charge(1) (shop.py:29)",
             "What the library does with these jobs:",
@@ -241,9 +242,13 @@ def test_what_was_not_checked_is_told_with_the_reason(audit):
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     for lines in (
         ["3 jobs reached, and none was checked, so this run shows nothing.", "", "Not checked:"],
-        ["  shop.refuse", "    it raises in its tests, so no delivery that ends well shows what *"],
-        ["  shop.idle", "    One clean run of the job changes nothing that the check compares. *"],
-        ["  shop.ship", "    its tests say audit=False"],
+        [
+            "- It raises in its tests, so no delivery that ends well shows what it should do.",
+            "  Write a test in which it returns.",
+            "    shop.refuse",
+        ],
+        ["- One clean run of the job changes nothing that the check compares.", "  There is *"],
+        ["- Its tests say audit=False.", "    shop.ship"],
         ["* of the registries that no test reaches:", "  shop.charge", "  shop.forgotten"],
     ):
         result.stdout.fnmatch_lines(lines, consecutive=lines[0][:1] != "*")
@@ -323,31 +328,43 @@ def test_checks_of_an_audit_do_not_count_as_checks_of_the_tests(audit):
     result = audit("import shop\n\ndef test_it():\n    shop.ship(1)\n", "--jobs-cov")
 
     result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
-    result.stdout.fnmatch_lines(["shop.ship * 0/3  all: no harness saw it"])
+    result.stdout.fnmatch_lines(["0 of 21 cases of 7 jobs were seen: 0.0 %."])
 
 
 @pytest.mark.wide
 def test_ctrl_c_keeps_what_was_found_until_then(pytester, audit):
     pytester.makepyfile(
+        # The first delivery of a process imports what it needs, and its time says nothing.
         test_shop=PAYING
+        + PAYING.replace("test_paying", "test_paying_once_more")
         + """
+    from pytest_jobs import job
+
     runs = []
 
-    def test_stopping():
-        for _ in range(200_000):
+    @job
+    def ship_slowly(number):
+        # The audit begins with the jobs that take the least time.
+        for _ in range(2_000_000):
             pass
+        shop.first_time(number, "shipped")
+
+    def test_stopping():
         runs.append("run")
         if len(runs) == 2:
             raise KeyboardInterrupt
-        shop.ship(1)
+        ship_slowly(1)
     """
     )
 
-    result = pytester.runpytest_subprocess("--jobs-audit")
+    result = pytester.runpytest_subprocess("--jobs-audit", "--jobs-audit-report=found.json")
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["2 jobs reached, *"])
-    result.stdout.fnmatch_lines(["    the audit was interrupted before it"])
+    result.stdout.fnmatch_lines(["- The audit was interrupted before it."])
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))
+    assert len(found["findings"]) == 2
+    assert not found["complete"]
 
 
 def test_no_check_begins_when_the_time_is_used_up(audit):
@@ -355,7 +372,7 @@ def test_no_check_begins_when_the_time_is_used_up(audit):
 
     result.stdout.fnmatch_lines(["4 jobs reached, *"])
     result.stdout.fnmatch_lines(
-        ["    no time was left of 0.001 s of computing: raise --jobs-audit-time"]
+        ["- No time was left of 0.001 s of computing.", "  Raise --jobs-audit-time."]
     )
 
 
@@ -389,7 +406,15 @@ def test_the_line_of_the_ini_file_audits_as_the_flag_does(pytester, audit):
         ),
         (
             ["--jobs-audit-time=3"],
-            "ERROR: --jobs-audit-time=3 says how long --jobs-audit checks, and this run checks nothing: *",
+            "ERROR: --jobs-audit-time says how --jobs-audit checks, and this run checks nothing: *",
+        ),
+        (
+            ["--jobs-audit", "--jobs-audit-update"],
+            "ERROR: --jobs-audit-update writes the file of the accepted findings, and none is named: *",
+        ),
+        (
+            ["--jobs-audit", "--jobs-audit-baseline=accepted.json"],
+            "ERROR: --jobs-audit-baseline: there is no accepted.json: --jobs-audit-update writes it.",
         ),
         (
             ["--jobs-audit", "--jobs-audit-time=soon"],
@@ -543,3 +568,191 @@ def test_jobs_that_are_enqueued_outside_of_any_harness_are_told(audit_of):
             "Not seen: the jobs that 1 test enqueued outside of any harness. Add --jobs-inline, *",
         ]
     )
+
+
+MOCKED = """
+    from unittest import mock
+
+    import app
+    import pytest
+
+    def test_of_a_method():
+        with mock.patch.object(app.add, "delay") as delay:
+            app.add.delay(1)
+
+        delay.assert_called_once_with(1)
+
+    def test_of_a_method_to_the_end_of_the_test(monkeypatch):
+        monkeypatch.setattr(app.multiply, "apply_async", mock.Mock())
+        app.multiply.apply_async((1,), countdown=3)
+
+    @mock.patch("app.divide")
+    def test_of_the_task(divide):
+        app.divide.s(1).delay()
+
+    def test_of_arguments_that_no_message_takes():
+        with mock.patch("app.never"):
+            app.never.delay(mock.Mock())
+
+    def test_of_a_method_that_was_not_called():
+        with mock.patch.object(app.untouched, "delay"):
+            app.divide
+
+    def test_of_a_broker_that_is_down():
+        with mock.patch.object(app.untouched, "delay", side_effect=OSError):
+            with pytest.raises(OSError):
+                app.untouched.delay(1)
+    """
+
+
+def test_a_mock_in_the_place_of_a_task_or_of_what_enqueues_it_is_an_enqueue(audit_of):
+    pytest.importorskip("celery")
+    tasks = "".join(
+        f"""
+    @app.task
+    def {name}(number):
+        append(f"{name} {{number}}\\n")
+    """
+        for name in ("multiply", "divide", "untouched")
+    )
+    result = audit_of(CELERY + tasks, MOCKED)
+
+    result.assert_outcomes(passed=6)
+    result.stdout.fnmatch_lines(["4 jobs reached, 3 checked, 3 findings."])
+    for name in ("add", "multiply", "divide"):
+        result.stdout.fnmatch_lines(
+            [
+                f"- DUPLICATE files in {name}(1)",
+                "  reached by 1 test (only enqueued, and a mock kept it from its queue)",
+            ]
+        )
+    result.stdout.fnmatch_lines(["Not checked:", "- *Mock*", "    app.never"])
+    result.stdout.fnmatch_lines(["* of the registries that no test reaches:", "  app.untouched"])
+
+
+FUNCTIONS = """
+    import functools
+
+    from arq import ArqRedis
+    from rq import Queue
+
+    queue = Queue(connection=object())
+
+    def traced(function):
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            return function(*args, **kwargs)
+
+        return call
+
+    @traced
+    def add(number, *, name="none"):
+        append(f"{number} {name}\\n")
+
+    def helper(number):
+        append(f"{number}\\n")
+
+    def as_job(function):
+        function.delay = functools.partial(queue.enqueue, function)
+        return function
+
+    @as_job
+    def divide(number):
+        append(f"{number}\\n")
+
+    def enqueue(number):
+        queue.enqueue(add, number)
+
+    async def multiply(ctx, number):
+        append(f"{number}\\n")
+
+    class WorkerSettings:
+        functions = [multiply]
+    """
+
+
+def test_functions_that_are_jobs_are_checked_when_a_test_calls_them_as_functions(audit_of):
+    pytest.importorskip("rq")
+    pytest.importorskip("arq")
+    result = audit_of(
+        FUNCTIONS,
+        """
+    import asyncio
+    import inspect
+
+    import app
+    from app import add
+
+    def test_calling():
+        assert add is app.add
+        assert list(inspect.signature(add).parameters) == ["number", "name"]
+        add(1, name="one")
+        app.helper(1)
+
+    def test_calling_what_has_a_method_of_the_project():
+        app.divide(1)
+
+    def test_awaiting():
+        assert list(inspect.signature(app.multiply).parameters) == ["ctx", "number"]
+        asyncio.run(app.multiply({}, 1))
+    """,
+    )
+
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["3 jobs reached, 3 checked, 3 findings."])
+    result.stdout.fnmatch_lines(["- DUPLICATE files in divide(1)"])
+    result.stdout.fnmatch_lines(["- DUPLICATE files in add(1, name='one')"])
+    result.stdout.fnmatch_lines(["- DUPLICATE files in multiply(1)"])
+    result.stdout.fnmatch_lines(["- arq acknowledges this job after it runs; * (1 job)"])
+
+
+def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(pytester, audit):
+    file = pytester.path / "accepted.json"
+    flags = ("--jobs-audit-baseline=accepted.json",)
+    assert audit(PAYING, *flags, "--jobs-audit-update").ret == pytest.ExitCode.TESTS_FAILED
+    written = json.loads(file.read_text("utf-8"))
+    kinds = ["killed", "own_double"]
+    assert [
+        (one["kind"], one["job"], one["verdict"], one["reason"]) for one in written["findings"]
+    ] == [(kind, "shop.pay", "LOST shop.gateway.charge", "") for kind in kinds]
+
+    result = audit(PAYING, *flags)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["  accepted.json lists it without a reason: write one *"])
+
+    for one in written["findings"]:
+        one["reason"] = "A sweeper charges it."
+    file.write_text(json.dumps(written), "utf-8")
+    result = audit(PAYING, *flags)
+
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(
+        [
+            "1 job reached, 1 checked, 0 findings.",
+            "Accepted by accepted.json:",
+            "- LOST shop.gateway.charge in shop.pay: A sweeper charges it.",
+        ]
+    )
+
+    text = SHOP.replace('if first_time(number, "paid"):', 'if first_time(number, "paid") or 1:')
+    pytester.makepyfile(shop=text)
+    result = audit(PAYING, *flags, "--jobs-audit-update")
+
+    result.stdout.fnmatch_lines(["Not found again, so accepted.json can do without *"])
+    assert "LOST" not in file.read_text("utf-8")
+
+
+def test_findings_are_written_as_json_sarif_and_annotations(pytester, audit):
+    audit(PAYING, "--jobs-audit-report=found.json")
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))
+
+    assert found["complete"]
+    assert [one["kind"] for one in found["findings"]] == ["killed", "own_double"]
+    assert found["findings"][0]["line"] == 21
+
+    result = audit(PAYING, "--jobs-audit-report=found.sarif", "--jobs-annotations=github")
+    results = json.loads((pytester.path / "found.sarif").read_text("utf-8"))["runs"][0]["results"]
+
+    assert [one["ruleId"] for one in results] == ["audit-killed", "audit-own_double"]
+    result.stdout.fnmatch_lines(["::warning file=shop.py,line=21,col=1,title=audit-killed::LOST *"])

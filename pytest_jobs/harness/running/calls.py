@@ -60,19 +60,27 @@ class CallAdversary(Protocol):
 class DirectCalls:
     """Who makes the direct calls of the test that runs."""
 
-    __slots__ = ("_adversary",)
+    __slots__ = ("_adversary", "when_seen")
 
     def __init__(self) -> None:
         self._adversary: CallAdversary | None = None
+        #: Called with whether direct calls are seen from now on: what changes functions does so only meanwhile.
+        self.when_seen: list[Callable[[bool], object]] = []
 
     @contextmanager
     def made_by(self, adversary: CallAdversary | None) -> Generator[None, None, None]:
         """Let an adversary make the direct calls in a block."""
-        before, self._adversary = self._adversary, adversary
+        before = self._adversary
+        self._set(adversary)
         try:
             yield
         finally:
-            self._adversary = before
+            self._set(before)
+
+    def _set(self, adversary: CallAdversary | None) -> None:
+        self._adversary = adversary
+        for tell in self.when_seen:
+            tell(adversary is not None)
 
     def adversary(self) -> CallAdversary | None:
         """Return who makes a call that begins now; None for a call that is part of a job."""

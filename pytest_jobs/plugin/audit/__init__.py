@@ -5,8 +5,11 @@ check inside, and their outcome is thrown away: recorders and stateful doubles o
 
 - `plugin`: both passes. Read it first;
 - `arrivals`: sees each job that a test delivers or calls, or leaves pending;
+- `functions`: those that are jobs, and that tests call as functions;
+- `swallowed`: the enqueues that mocks have kept from the queue;
 - `reached`: what the first pass has noted, and which tests the second pass takes for a job;
 - `checking`: one test of the second pass, and the check in it;
 - `findings`: the kinds of findings in the order of their rank;
-- `text`: the section of the summary.
+- `result`: everything that was found, which `text` writes for the summary, and `plugin` into a file;
+- `baseline`: the findings that a project accepts.
 """

@@ -1,4 +1,4 @@
-"""Seeing each job that a test delivers in a harness or calls directly, or that it leaves pending."""
+"""Seeing each job of a test: delivered in a harness, called directly, left pending, or kept by a mock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
 
 #: How a test reaches a job, in the order in which the second pass prefers them.
-Way: TypeAlias = Literal["delivered", "called", "pending"]
+Way: TypeAlias = Literal["delivered", "called", "pending", "mocked"]
+#: The arguments of a job.
 Given: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 
 
@@ -62,11 +63,10 @@ class Spectator(ABC):
     def ended(self, arrival: Arrival) -> None:
         """See it afterwards."""
 
-    def saw_pending(self, record: JobRecord) -> None:
-        """See a job that the test leaves pending; a retry belongs to its first delivery."""
-        if record.retry_of is None:
-            with self._seen(Arrival.of_record(record, "pending")):
-                pass
+    def saw(self, arrival: Arrival) -> None:
+        """See a job that does not run in the test."""
+        with self._seen(arrival):
+            pass
 
     def deliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
@@ -89,14 +89,14 @@ class Spectator(ABC):
         return delivery
 
     def call(self, call: DirectCall) -> Any:
-        with self._seen(Arrival(call.name, "called", call.job, lambda: call.given)) as arrival:
+        with self._seen(_called(call)) as arrival:
             with calling():
                 result = call.make()
             arrival.raised = call.error_in(result) is not None
         return result
 
     async def acall(self, call: DirectCall) -> Any:
-        with self._seen(Arrival(call.name, "called", call.job, lambda: call.given)), calling():
+        with self._seen(_called(call)), calling():
             return await call.make()
 
     @contextmanager
@@ -109,3 +109,7 @@ class Spectator(ABC):
             raise
         finally:
             self.ended(arrival)
+
+
+def _called(call: DirectCall) -> Arrival:
+    return Arrival(call.name, "called", call.job, lambda: call.given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from ...bridges.libraries.known import library_named
 from ...errors import ExplorationError, NotIdempotent
 from ...exploration.check import check_idempotent
 from ...exploration.histories.plans import HistoryName
@@ -64,13 +66,13 @@ class Checker(Spectator):
         if self.checked is not None or (arrival.name, arrival.way, arrival.shape) != wanted:
             return
         if isinstance(arrival.job, str):
-            self.checked = Checked(reach, "another service performs it, so its code is not here")
+            self.checked = Checked(reach, "Another service performs it, so its code is not here.")
             return
         if threading.current_thread() is not threading.main_thread():
             self.checked = Checked(
                 reach,
-                "its tests perform it in a thread of their own, where no check can run: perform it by a harness, "
-                "as with --jobs-inline",
+                "Its tests perform it in a thread of their own, where no check can run. Perform it by a harness, "
+                "as with --jobs-inline.",
             )
             return
         # The check makes deliveries and calls of its own.
@@ -96,6 +98,7 @@ class Checker(Spectator):
                 histories=_HISTORIES,
                 time_limit=_SECONDS,
                 allow_partial=True,
+                ignore=_tables_of_libraries(),
             )
         except NotIdempotent as error:
             report: Any = error.report
@@ -104,10 +107,22 @@ class Checker(Spectator):
         except ExplorationError as refusal:
             return Checked(reach, str(refusal))
         except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:
-            return Checked(reach, f"the check failed with {error_text(error)}")
+            return Checked(reach, f"The check failed with {error_text(error)}.")
         tried = [(each.histories, each.planned) for each in explored.explorations]
         left = [f"{done} of {planned} histories" for done, planned in tried if done < planned]
         elsewhere = [where for each in explored.explorations for where in each.elsewhere]
         if elsewhere:
             left.append(f"without interruptions in other threads, at {', '.join(elsewhere)}")
         return Checked(reach, left_out="; ".join(left), is_other=explored.replay == "other")
+
+
+def _tables_of_libraries() -> set[str]:
+    """Return the tables of Django in which a job library keeps its jobs and their results: no work of a job."""
+    registry: Any = getattr(sys.modules.get("django.apps"), "apps", None)
+    if registry is None or not registry.ready:
+        return set()
+    return {
+        str(model._meta.db_table)
+        for model in registry.get_models()
+        if library_named(model.__module__)
+    }

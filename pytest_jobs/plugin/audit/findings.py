@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -13,6 +13,8 @@ from ...exploration.histories.replay import token_of
 from ...exploration.report.hints import Habits, hint
 from ...exploration.report.report import quoted
 from ...harness.records.texts import short_name, shortened
+from ...insight.lint.linter import Finding as Fault, Findings
+from ...insight.source.handoffs import Handoffs
 
 #: How wide the call of a job is shown.
 _WIDTH = 100
@@ -43,8 +45,9 @@ class Finding:
     history: str
     #: The point of a kill, or else the effect that fails or is repeated; empty if there is none.
     at: str
-    #: Its file and line; empty likewise.
-    place: str
+    #: Its file and line; empty and 0 likewise.
+    file: str
+    line: int
     hint: str
     #: The function of the project in whose place a double lies; empty if there is none.
     stands_for: str
@@ -53,9 +56,26 @@ class Finding:
     semantics: str
 
     @property
+    def place(self) -> str:
+        """The line as it is shown; empty if there is none."""
+        return f"{Path(self.file).name}:{self.line}" if self.line else ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What stays the same when lines move."""
+        return self.kind.name.lower(), self.job, self.verdict
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as values that JSON has."""
+        values = {name: value for name, value in vars(self).items() if name != "kind"}
+        return {"kind": self.kind.name.lower(), **values}
+
+    @property
     def cause(self) -> tuple[Kind, str, str]:
-        """What is the same in all jobs that have this finding."""
-        return self.kind, self.verdict, self.place or self.job
+        """What is the same in all jobs that have this finding: a host in a verdict may be drawn by chance."""
+        if not self.line:
+            return self.kind, self.verdict, self.job
+        return self.kind, self.verdict.partition(" ")[0], self.place
 
 
 def findings_of(report: Any, job: str) -> Iterator[Finding]:
@@ -101,7 +121,8 @@ def findings_of(report: Any, job: str) -> Iterator[Finding]:
             str(verdict),
             plan.name,
             "" if point is None else str(point) if plan.name == "crash" else point.text,
-            f"{Path(point.filename).name}:{point.line}" if point is not None and point.line else "",
+            "" if point is None else point.filename,
+            0 if point is None else point.line,
             hint(verdict.word, plan.name, does),
             does.stands_for,
             f"pytest {quoted(audience.nodeid)} {audience.audit}--jobs-replay={token_of(plan, report.job)}",
@@ -111,7 +132,9 @@ def findings_of(report: Any, job: str) -> Iterator[Finding]:
 
 def _kind_of(failure: Failure, stands_for: str) -> Kind:
     name, verdict = failure.plan.name, failure.verdict
-    if name == "twice" and stands_for:
+    is_failing = name == "effect_fails" and verdict.word != "DUPLICATE"
+    if stands_for and (name == "twice" or is_failing):
+        # Nobody knows what the original does with a second call, or with an error of what it calls itself.
         return Kind.OWN_DOUBLE
     if verdict.word != "DUPLICATE":
         by_history = {"crash": Kind.KILLED, "effect_fails": Kind.EFFECT_FAILS}
@@ -120,3 +143,19 @@ def _kind_of(failure: Failure, stands_for: str) -> Kind:
         return Kind.LATE_GUARD
     is_effect = any(each.endswith(" calls") for each, _, _ in verdict.differences)
     return Kind.OUTSIDE if is_effect else Kind.STATE
+
+
+def in_files(findings: Iterable[Finding], root: Path) -> Findings:
+    """Return findings as those of the lint, which SARIF and annotations show.
+
+    Args:
+        findings: the findings.
+        root: names of files are relative to it.
+    """
+    found = []
+    for one in findings:
+        path = Path(one.file)
+        shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else one.file
+        text = f"{one.verdict} in {one.call}, {one.history}{f' at {one.at}' if one.at else ''}: {one.hint}"
+        found.append(Fault(f"audit-{one.kind.name.lower()}", shown, one.line or 1, 1, text))
+    return Findings(found, 0, 0, Handoffs())

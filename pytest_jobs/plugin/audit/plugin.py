@@ -12,22 +12,32 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from ...bridges.calls import DirectCallCapture
-from ...bridges.libraries.known import packages_of
+from ...bridges.libraries.known import library_named
 from ...bridges.libraries.outside import noticing_enqueues
 from ...bridges.opening import asking_bridges
+from ...bridges.toolkit import path_of
+from ...exploration.engine.functions import FunctionBridge
 from ...exploration.report.audience import Audience
 from ...harness.open_harness import open_harnesses
+from ...harness.records.bridge import Bridge
 from ...harness.records.patches import Patches
 from ...harness.records.progress import Work
 from ...harness.records.record import KnowsNames
 from ...harness.records.targets import Target
 from ...harness.records.texts import error_text
 from ...harness.running.calls import direct_calls
+from ...insight.lint.output import as_github, as_sarif
 from ..adversary.runs import Runs
-from ..settings.options import JobOptions, item_options
+from ..settings.options import AuditOptions, JobOptions, item_options
+from .arrivals import Arrival
+from .baseline import Baseline, as_json
 from .checking import Checked, Checker
+from .findings import Finding, in_files
+from .functions import CalledFunctions
 from .reached import Reach, Reached
-from .text import Audited, section
+from .result import Audited, Result
+from .swallowed import Swallowed
+from .text import section
 
 if TYPE_CHECKING:
     from ...harness.jobs import Jobs
@@ -51,6 +61,7 @@ class AuditPlugin:
         self,
         config: pytest.Config,
         options: JobOptions,
+        audits: AuditOptions,
         audience: Audience,
         notes: list[tuple[str, dict[str, Any]]],
     ) -> None:
@@ -59,11 +70,13 @@ class AuditPlugin:
         Args:
             config: has the flags.
             options: the settings of the session.
+            audits: those of the audit.
             audience: the test that runs.
             notes: gets a note for a replayed history that passes.
         """
         self._config = config
         self._options = options
+        self._audits = audits
         self._audience = audience
         self._notes = notes
         #: The harness of the running test; None if it has none.
@@ -71,19 +84,15 @@ class AuditPlugin:
         self._reached = Reached()
         self._patches = Patches()
         self._calls = DirectCallCapture(self._patches, at_once=True)
-        #: The ids of the tests that enqueue jobs outside of any harness.
-        self._past: set[str] = set()
+        self._swallowed = Swallowed(self._patches, options)
         #: The ids of the tests that run only once, each with the reason.
         self._spared: dict[str, str] = {}
         #: What runs now in the second pass; None in the first.
         self._checker: Checker | None = None
-        self._is_over = False
-        self._audited: dict[str, Audited] = {}
-        #: The names of the jobs that the tests check by themselves.
-        self._own_checks: set[str] = set()
+        self._result = Result()
         audience.when_checked.append(self._note_check)
-        #: The names in the registries of the libraries.
-        self._registered: set[str] = set()
+        file = audits.baseline
+        self._baseline = None if file is None else Baseline(file, may_be_missing=audits.updates)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -92,10 +101,16 @@ class AuditPlugin:
             return (yield)
         last = _SecondPass.from_parent(session, name="--jobs-audit")
         session.items.append(last)
+        functions = CalledFunctions(
+            self._config.rootpath.resolve(), self._options.apps, self._options.ignore
+        )
+        self._result.registered = functions.names
+        direct_calls.when_seen.append(functions.exchange)
         before, open_harnesses.adversary = open_harnesses.adversary, self._reached
         try:
             return (yield)
         finally:
+            direct_calls.when_seen.remove(functions.exchange)
             open_harnesses.adversary = before
             session.items.remove(last)
             self._patches.restore()
@@ -109,8 +124,9 @@ class AuditPlugin:
     def pytest_runtest_protocol(self, item: pytest.Item) -> object:
         """Run the second pass, or a test in it, instead of pytest."""
         self._harness = None
+        self._swallowed.begin()
         if isinstance(item, _SecondPass):
-            self._is_over = True
+            self._result.is_begun = True
             audience = self._audience
             audience.audit = self._flags()
             # Job coverage and the report count what the tests check, and not these checks.
@@ -127,9 +143,9 @@ class AuditPlugin:
             return True
         self._reached.nodeid = item.nodeid
         if not item_options(item).audit:
-            self._spared[item.nodeid] = "its tests say audit=False"
+            self._spared[item.nodeid] = "Its tests say audit=False."
         elif not isinstance(item, pytest.Function):
-            self._spared[item.nodeid] = "its tests are no functions, which alone can run once more"
+            self._spared[item.nodeid] = "Its tests are no functions, which alone can run once more."
         self._calls.catch_up()
         return None
 
@@ -139,13 +155,18 @@ class AuditPlugin:
         spectator = self._checker or self._reached
         with ExitStack() as stack:
             stack.enter_context(direct_calls.made_by(spectator))
-            if not open_harnesses.any_open():
-                note = partial(self._past.add, item.nodeid)
+            if self._checker is None and not open_harnesses.any_open():
+                note = partial(self._result.past.add, item.nodeid)
                 stack.enter_context(noticing_enqueues(note))
             result = yield
-        if self._harness is not None:
-            for record in list(self._harness.ledger.pending()):
-                spectator.saw_pending(record)
+        for record in list(self._harness.ledger.pending()) if self._harness is not None else ():
+            # A retry belongs to its first delivery.
+            if record.retry_of is None:
+                spectator.saw(Arrival.of_record(record, "pending"))
+        monkeypatch = getattr(item, "funcargs", {}).get("monkeypatch")
+        with self._swallowed.arrivals(monkeypatch) as swallowed:
+            for arrival in swallowed:
+                spectator.saw(arrival)
         return result
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -157,58 +178,75 @@ class AuditPlugin:
         """Fail a session with findings, or one that was to be audited, by the flag, and checked no job."""
         if session.exitstatus != pytest.ExitCode.OK or self._runs_nothing():
             return
-        audited = self._audited.values()
-        is_empty = not any(each.checks for each in audited) and self._config.getoption(
-            "--jobs-audit"
-        )
-        if is_empty or any(each.findings for each in audited):
+        is_empty = not self._result.checked and self._config.getoption("--jobs-audit")
+        if is_empty or self._new():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write what was found."""
         if self._runs_nothing():
             return
-        audited = list(self._audited.values())
-        bad = any(each.findings for each in audited) or not any(each.checks for each in audited)
+        bad = bool(self._new()) or not self._result.checked
         terminalreporter.section("--jobs-audit", red=bad, green=not bad)
-        for line in section(
-            audited,
-            unreached=sorted(self._registered.difference(self._audited, self._own_checks)),
-            own_checks=sorted(self._own_checks.difference(self._audited)),
-            passed=sorted(self._reached.passed),
-            past=len(self._past.difference(self._reached.tests())),
-            is_over=self._is_over,
-        ):
+        for line in section(self._result, self._baseline):
             terminalreporter.line(line)
+        if self._options.annotates:
+            for line in as_github(in_files(self._new(), self._config.rootpath)).splitlines():
+                terminalreporter.line(line)
+
+    def _new(self) -> list[Finding]:
+        """Return the findings that fail the session."""
+        found = self._result.findings
+        return found if self._baseline is None else self._baseline.new(found)
 
     def _note_check(self, target: Target, _: object) -> None:
         """Note a check that a test makes itself."""
-        self._own_checks.add(target.name)
+        job, is_plain = target.job, isinstance(target.bridge, FunctionBridge)
+        self._result.own_checks.add(path_of(job) if is_plain and callable(job) else target.name)
 
     def _audit(self, last: _SecondPass) -> None:
         items = {item.nodeid: item for item in last.session.items}
+        result, reached = self._result, self._reached
         # All of them first, so that a summary after Ctrl-C names those that were not checked.
-        for job in self._reached.jobs():
-            self._audited[job] = Audited(
-                job, len(self._reached.tests_of(job)), self._reached.ways_of(job)
-            )
-        self._registered = self._names_of_registries()
+        for job in reached.jobs():
+            result.audited[job] = Audited(job, len(reached.tests_of(job)), reached.ways_of(job))
+        result.registered |= self._names_of_registries()
+        result.passed = reached.passed
+        result.past -= reached.tests()
         begun = time.process_time()
-        with Work("--jobs-audit", "jobs", len(self._audited)) as work:
-            for job, audited in self._audited.items():
+        with Work("--jobs-audit", "jobs", len(result.audited)) as work:
+            for job, audited in result.audited.items():
                 work.step(job)
-                audited.reasons.update(dict.fromkeys(self._reached.unfit(job, self._spared)))
-                for reach in self._reached.fit(job, self._spared):
+                audited.reasons.update(dict.fromkeys(reached.unfit(job, self._spared)))
+                for reach in reached.fit(job, self._spared):
                     shapes = {check.reach.shape for check in audited.checks}
                     if len(audited.checks) == _CHECKS or audited.refusals == _REFUSALS:
                         break
                     if reach.shape in shapes and not self._is_replay:
                         continue
-                    if time.process_time() - begun > self._options.audit_seconds:
-                        audited.note_no_time(self._options.audit_seconds)
+                    limit = self._audits.seconds
+                    if time.process_time() - begun > limit:
+                        why = f"No time was left of {limit:g} s of computing. Raise --jobs-audit-time."
+                        audited.reasons[why] = None
                         break
                     audited.note(self._checked(items[reach.nodeid], reach))
+                    # Now, so that nothing is lost when the audit is killed.
+                    self._write()
                 audited.is_done = True
+        self._write()
+        if self._audits.updates and self._baseline is not None and not self._is_replay:
+            self._baseline.update(result)
+
+    def _write(self) -> None:
+        """Write what was found until now into the file of the report."""
+        path = self._audits.report
+        if path is None:
+            return
+        if path.suffix == ".sarif":
+            text = as_sarif(in_files(self._new(), self._config.rootpath))
+        else:
+            text = as_json(self._result.to_dict())
+        path.write_text(text, "utf-8")
 
     def _checked(self, item: pytest.Item, reach: Reach) -> Checked:
         """Run a test once more with a check inside, and throw its outcome away."""
@@ -217,12 +255,12 @@ class AuditPlugin:
         try:
             item.ihook.pytest_runtest_protocol(item=item, nextitem=item.session.items[-1])
         except Exception as error:
-            return Checked(reach, f"its test could not run once more: {error_text(error)}")
+            return Checked(reach, f"Its test could not run once more: {error_text(error)}.")
         finally:
             self._checker = None
         checked = checker.checked
         if checked is None:
-            return Checked(reach, "its tests do not reach it again when they run once more")
+            return Checked(reach, "Its tests do not reach it again when they run once more.")
         if self._is_replay and not checked.is_other and not checked.refused and not checked.story:
             self._notes.append((item.nodeid, {"replay": "passes"}))
         return checked
@@ -248,10 +286,20 @@ class AuditPlugin:
                 for bridge in bridges
                 if isinstance(bridge, KnowsNames)
                 for name in bridge.known_names()
-                if name.partition(".")[0] not in packages_of(bridge.name)
+                if _is_of_project(bridge, name)
             }
 
     def _runs_nothing(self) -> bool:
         option = self._config.option
         names = ("collectonly", "setuponly", "setupplan")
         return any(getattr(option, name, False) for name in names)
+
+
+def _is_of_project(bridge: Bridge, name: str) -> bool:
+    """Say whether a job is none of a job library itself, by the module of its function."""
+    try:
+        module = str(bridge.resolve(name).__module__)
+    except Exception:
+        # It has no body here, or two jobs have its name: each bridge says so in its own way.
+        module = name
+    return not library_named(module)

@@ -82,11 +82,11 @@ class Reached(Spectator):
             if reach.nodeid in spared:
                 yield spared[reach.nodeid]
             elif reach.nodeid not in self._passed:
-                yield "its tests did not pass"
+                yield "Its tests did not pass."
             elif reach.raised:
                 yield (
-                    "it raises in its tests, so no delivery that ends well shows what it should do: write a test "
-                    "in which it returns"
+                    "It raises in its tests, so no delivery that ends well shows what it should do. Write a test "
+                    "in which it returns."
                 )
 
     def fit(self, job: str, spared: Mapping[str, str]) -> list[Reach]:

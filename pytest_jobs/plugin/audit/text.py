@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Final
 
 from ..adversary.plugin import several
-from .arrivals import Way
-from .checking import Checked
+from .baseline import Baseline
 from .findings import Finding, Kind
+from .result import Audited, Result
 
 _WAYS: Final = {
     "delivered": "delivered",
     "called": "called directly or performed at once",
     "pending": "only enqueued",
+    "mocked": "only enqueued, and a mock kept it from its queue",
 }
 _HISTORIES: Final = {
     "crash": "killed",
@@ -27,102 +27,62 @@ _AT: Final = {"crash": " ", "effect_fails": ": ", "twice": ", which repeats "}
 _WIDTH: Final = 110
 
 
-@dataclass
-class Audited:
-    """One job of the suite, and what became of its checks."""
-
-    job: str
-    #: How many tests reach it, and how.
-    tests: int
-    ways: Sequence[Way]
-    checks: list[Checked] = field(default_factory=list)
-    refusals: int = 0
-    #: Why tests show nothing.
-    reasons: dict[str, None] = field(default_factory=dict)
-    #: Whether the audit has come to its end with it.
-    is_done: bool = False
-
-    @property
-    def findings(self) -> list[Finding]:
-        return [finding for check in self.checks for finding in check.findings]
-
-    def note(self, checked: Checked) -> None:
-        """Note a check, or why there is none."""
-        if checked.refused:
-            self.refusals += 1
-            self.reasons[checked.refused] = None
-        elif not checked.is_other:
-            self.checks.append(checked)
-
-    def note_no_time(self, seconds: float) -> None:
-        self.reasons[f"no time was left of {seconds:g} s of computing: raise --jobs-audit-time"] = (
-            None
-        )
-
-
-def section(
-    audited: Sequence[Audited],
-    *,
-    unreached: Sequence[str],
-    own_checks: Sequence[str],
-    passed: Sequence[str],
-    past: int,
-    is_over: bool,
-) -> Iterator[str]:
+def section(result: Result, baseline: Baseline | None) -> Iterator[str]:
     """Yield the lines of the section.
 
     Args:
-        audited: the jobs that tests reach.
-        unreached: the names of the jobs that only the registries know.
-        own_checks: the names of the jobs that only checks of the tests themselves deliver.
-        passed: the names of jobs that the application itself performs, at most once.
-        past: how many tests enqueue jobs outside of any harness, and reach none.
-        is_over: whether the tests came to their end, so that the second pass began.
+        result: what was found.
+        baseline: the findings that are accepted; None if there are none.
     """
-    if not is_over:
+    if not result.is_begun:
         yield "The tests did not come to their end, so no job was checked."
         return
-    checked = [each for each in audited if each.checks]
-    yield from _findings(audited, checked, past)
-    yield from _semantics(checked)
-    yield from _without_finding([each for each in checked if not each.findings])
-    yield from _not_checked([each for each in audited if not each.checks])
-    if passed:
-        yield ""
-        yield "Not checked, since the application performs them itself, at most once:"
-        yield from _listed(passed)
-    if own_checks:
-        yield ""
-        yield "Delivered only by checks of the tests themselves:"
-        yield from _listed(own_checks)
-    if unreached:
-        yield ""
-        yield f"{several(len(unreached), 'job')} of the registries that no test reaches:"
-        yield from _listed(unreached)
-    for check in (check for each in checked for check in each.checks if check.story):
+    yield from _findings(result, baseline)
+    if baseline is not None:
+        yield from _baseline(result, baseline)
+    yield from _semantics(result.checked)
+    yield from _without_finding([each for each in result.checked if not each.findings])
+    yield from _not_checked(result.not_checked)
+    for title, names in (
+        (
+            "Not checked, since the application performs them itself, at most once:",
+            sorted(result.passed.difference(each.job for each in result.checked)),
+        ),
+        (
+            "Delivered only by checks of the tests themselves:",
+            sorted(result.only_own_checks),
+        ),
+        (
+            f"{several(len(result.unreached), 'job')} of the registries that no test reaches:",
+            result.unreached,
+        ),
+    ):
+        if names:
+            yield from ("", title)
+            yield from _listed(names)
+    for check in (check for each in result.checked for check in each.checks if check.story):
         yield ""
         yield from check.story.splitlines()
 
 
-def _findings(audited: Sequence[Audited], checked: Sequence[Audited], past: int) -> Iterator[str]:
+def _findings(result: Result, baseline: Baseline | None) -> Iterator[str]:
     """Yield how much was checked, and the findings by rank."""
     causes: dict[object, list[tuple[Finding, Audited]]] = {}
-    for each in checked:
+    for each in result.checked:
         for finding in each.findings:
-            causes.setdefault(finding.cause, []).append((finding, each))
-    if not audited:
+            if baseline is None or not baseline.reason(finding):
+                causes.setdefault(finding.cause, []).append((finding, each))
+    reached = several(len(result.audited), "job")
+    if not result.audited:
         yield "No test reaches a job, so this run shows nothing."
-    elif not checked:
-        yield f"{several(len(audited), 'job')} reached, and none was checked, so this run shows nothing."
+    elif not result.checked:
+        yield f"{reached} reached, and none was checked, so this run shows nothing."
     else:
+        yield f"{reached} reached, {len(result.checked)} checked, {several(len(causes), 'finding')}."
+    if result.past:
         yield (
-            f"{several(len(audited), 'job')} reached, {len(checked)} checked, "
-            f"{several(len(causes), 'finding')}."
-        )
-    if past:
-        yield (
-            f"Not seen: the jobs that {several(past, 'test')} enqueued outside of any harness. Add --jobs-inline, "
-            "which performs each job where it is enqueued."
+            f"Not seen: the jobs that {several(len(result.past), 'test')} enqueued outside of any harness. Add "
+            "--jobs-inline, which performs each job where it is enqueued."
         )
     for kind in Kind:
         found = [same for same in causes.values() if same[0][0].kind is kind]
@@ -131,6 +91,24 @@ def _findings(audited: Sequence[Audited], checked: Sequence[Audited], past: int)
             yield f"{kind.value}:"
         for same in found:
             yield from _finding(same)
+            if baseline is not None and baseline.reason(same[0][0]) == "":
+                yield f"  {baseline.name} lists it without a reason: write one if it is to be accepted"
+
+
+def _baseline(result: Result, baseline: Baseline) -> Iterator[str]:
+    """Yield what the baseline accepts, and what it can do without."""
+    reasons = {finding.key: baseline.reason(finding) for finding in result.findings}
+    accepted = [f"- {verdict} in {job}: {why}" for (_, job, verdict), why in reasons.items() if why]
+    gone = [f"- {verdict} in {job}" for _, job, verdict in baseline.gone(result)]
+    for title, lines in (
+        (f"Accepted by {baseline.name}:", accepted),
+        (
+            f"Not found again, so {baseline.name} can do without (--jobs-audit-update takes it out):",
+            gone,
+        ),
+    ):
+        if lines:
+            yield from ("", title, *lines)
 
 
 def _finding(same: Sequence[tuple[Finding, Audited]]) -> Iterator[str]:
@@ -175,19 +153,18 @@ def _without_finding(found: Sequence[Audited]) -> Iterator[str]:
 
 
 def _not_checked(found: Sequence[Audited]) -> Iterator[str]:
-    """Yield the jobs without a check, by reason."""
-    reasons: dict[tuple[str, ...], list[str]] = {}
+    """Yield the jobs without a check, by reason: its first sentence says why, and the others what to write."""
+    groups: dict[str, tuple[str, list[str]]] = {}
     for each in found:
-        why = tuple(each.reasons) if each.is_done else ("the audit was interrupted before it",)
-        reasons.setdefault(why, []).append(each.job)
-    if reasons:
+        why, stop, rest = each.why_not.partition(". ")
+        groups.setdefault(f"{why}{stop}".rstrip(), (rest, []))[1].append(each.job)
+    if groups:
         yield ""
         yield "Not checked:"
-    for why, jobs in sorted(reasons.items(), key=lambda pair: -len(pair[1])):
-        yield from _listed(jobs)
-        for text in why:
-            indent = "    "
-            yield from wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent)
+    for why, (rest, jobs) in sorted(groups.items(), key=lambda group: -len(group[1][1])):
+        yield from wrap(f"- {why}", _WIDTH, subsequent_indent="  ")
+        yield from wrap(rest, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+        yield from wrap(", ".join(jobs), _WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
 def _listed(names: Iterable[str]) -> Iterator[str]:

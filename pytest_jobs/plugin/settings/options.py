@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, ca
 
 import pytest
 
-from ...integrations.ini_options import AUDIT_SECONDS, CRASH_POINTS, ini_name
+from ...integrations.ini_options import CRASH_POINTS, ini_name
 from .declared import KEYWORDS, WRONG_MARKER, is_jobs_case
 from .misspelt import check_names_in_files
 
@@ -57,6 +57,19 @@ class CoverageOptions(NamedTuple):
     baseline: Path | None = None
 
 
+class AuditOptions(NamedTuple):
+    """How `--jobs-audit` checks the jobs of the tests."""
+
+    #: After how many seconds of computing it begins no further check.
+    seconds: float
+    #: The file of what it has found; None for none.
+    report: Path | None
+    #: The file of the findings that are accepted; None for none.
+    baseline: NamedFile | None
+    #: Whether it writes that file.
+    updates: bool
+
+
 class JobOptions(NamedTuple):
     """The settings in force for a test, or for the session."""
 
@@ -87,10 +100,8 @@ class JobOptions(NamedTuple):
     idempotent: bool = True
     #: Whether they may be killed.
     crash: bool = True
-    #: Whether --jobs-audit checks the jobs of the tests.
-    audits: bool = False
-    #: After how many seconds of computing it begins no further check.
-    audit_seconds: float = AUDIT_SECONDS
+    #: How --jobs-audit checks the jobs of the tests; None if it does not.
+    audits: AuditOptions | None = None
     #: Whether it may check the jobs of the test.
     audit: bool = True
     #: The names of effects that may happen again in checks.
@@ -164,7 +175,6 @@ def _read_options(config: pytest.Config) -> JobOptions:
             "drop one of the two."
         )
     apps = _words(config, "apps")
-    audits = _audits(config, attack, mode)
     return JobOptions(
         mode=mode,
         raise_at=cast(RaiseAt, _checked("raise_at", *_given(config, "raise"))),
@@ -178,8 +188,7 @@ def _read_options(config: pytest.Config) -> JobOptions:
         attack_calls=_attack_calls(config, attack),
         crash_points=_crash_points(config, attack),
         crash_atomic=_words(config, "crash-atomic"),
-        audits=audits,
-        audit_seconds=_audit_seconds(config, audits=audits),
+        audits=_audits(config, attack, mode),
         repeatable=_effects(config),
         lint=_is_on(config, "lint"),
         lint_baseline=_lint_baseline(config),
@@ -324,9 +333,14 @@ def _crash_points(config: pytest.Config, attack: Attack | None) -> int:
     return int(given)
 
 
-def _audits(config: pytest.Config, attack: Attack | None, mode: Mode | None) -> bool:
+def _audits(config: pytest.Config, attack: Attack | None, mode: Mode | None) -> AuditOptions | None:
     if not _is_on(config, "audit"):
-        return False
+        for name in ("audit-time", "audit-report", "audit-baseline", "audit-update"):
+            if config.getoption(f"--jobs-{name}"):
+                raise pytest.UsageError(
+                    f"--jobs-{name} says how --jobs-audit checks, and this run checks nothing: add --jobs-audit."
+                )
+        return None
     if attack is not None:
         raise pytest.UsageError(
             f"--jobs-audit and --jobs-{attack} each run tests in a way of their own: give one, and the other in "
@@ -342,23 +356,21 @@ def _audits(config: pytest.Config, attack: Attack | None, mode: Mode | None) -> 
             "--jobs-audit runs tests a second time in the process that ran them first, and pytest-xdist spreads "
             "them over several: add -n 0."
         )
-    return True
-
-
-def _audit_seconds(config: pytest.Config, *, audits: bool) -> float:
     given, where = _given(config, "audit-time")
-    if where == "--jobs-audit-time" and not audits:
-        raise pytest.UsageError(
-            f"--jobs-audit-time={given} says how long --jobs-audit checks, and this run checks nothing: add "
-            "--jobs-audit."
-        )
     try:
         seconds = float(given)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
         raise pytest.UsageError(f"{where} is {given!r}; valid are numbers of seconds above 0.")
-    return seconds
+    report, baseline = _file(config, "audit-report"), _file(config, "audit-baseline")
+    updates = _is_on(config, "audit-update")
+    if updates and baseline is None:
+        raise pytest.UsageError(
+            "--jobs-audit-update writes the file of the accepted findings, and none is named: add "
+            "--jobs-audit-baseline=FILE."
+        )
+    return AuditOptions(seconds, None if report is None else report.path, baseline, updates)
 
 
 def _annotates(config: pytest.Config) -> bool:
