@@ -17,7 +17,7 @@ def shown(pytester, monkeypatch):
 
 def documented(column):
     """Return the names in a column of the table of options, which is the first of the page."""
-    table = PAGE.read_text("utf-8").split("\n\n")[1]
+    table = next(block for block in PAGE.read_text("utf-8").split("\n\n") if block.startswith("|"))
     names = [re.fullmatch(r" `([\w-]+)` ", row.split("|")[column]) for row in table.splitlines()]
     return [found[1] for found in names if found]
 

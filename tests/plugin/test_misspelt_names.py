@@ -6,7 +6,8 @@ OPTIONS = (
     "jobs_mode, jobs_strict, jobs_raise, jobs_apps, jobs_ignore, jobs_jitter, jobs_queues, "
     "jobs_recurring, jobs_lint, jobs_lint_baseline, jobs_cov, jobs_cov_report, jobs_cov_fail_under, "
     "jobs_cov_baseline, jobs_report, "
-    "jobs_messages, jobs_annotations, jobs_audit, jobs_audit_time, jobs_twice, jobs_crash, jobs_repeatable, "
+    "jobs_messages, jobs_annotations, jobs_audit, jobs_audit_time, jobs_audit_report, jobs_audit_baseline, "
+    "jobs_audit_update, jobs_twice, jobs_crash, jobs_repeatable, "
     "jobs_crash_points, "
     "jobs_attack_calls, jobs_crash_atomic"
 )

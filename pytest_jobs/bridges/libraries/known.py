@@ -90,6 +90,8 @@ class Library:
     #: Whether its jobs wait for the transaction of the application: the queue may be a table that it writes to,
     #: or jobs run after the response.
     is_transactional: bool = False
+    #: The words of settings, as a regular expression, with which its queue is such a table.
+    is_a_table_with: str = ""
     #: Whether it writes arguments as JSON that has no dates.
     refuses_dates: bool = False
     #: Whether it takes a naive datetime for local time by design.
@@ -198,6 +200,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             loggers=("django.tasks", "django_tasks"),
             recurring="cron and a command",
             refuses_dates=True,
+            is_a_table_with=r"django_tasks_db|DatabaseBackend|django_tasks\.backends\.database",
         ),
         Library(
             "taskiq",
@@ -402,6 +405,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             pickles=True,
             naive_is_local=True,
             recurring="schedule(...)",
+            is_a_table_with=r"[\"']orm[\"']",
         ),
         Library(
             "apscheduler",

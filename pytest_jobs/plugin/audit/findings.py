@@ -13,7 +13,8 @@ from ...exploration.histories.replay import token_of
 from ...exploration.report.hints import Habits, hint
 from ...exploration.report.report import quoted
 from ...harness.records.texts import short_name, shortened
-from ...insight.lint.linter import Finding as Fault, Findings
+from ...insight.lint.baseline import Finding as Fault
+from ...insight.lint.linter import Findings
 from ...insight.source.handoffs import Handoffs
 
 #: How wide the call of a job is shown.
@@ -158,4 +159,4 @@ def in_files(findings: Iterable[Finding], root: Path) -> Findings:
         shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else one.file
         text = f"{one.verdict} in {one.call}, {one.history}{f' at {one.at}' if one.at else ''}: {one.hint}"
         found.append(Fault(f"audit-{one.kind.name.lower()}", shown, one.line or 1, 1, text))
-    return Findings(found, 0, 0, Handoffs())
+    return Findings(found, 0, 0, "", Handoffs())

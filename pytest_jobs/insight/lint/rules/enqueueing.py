@@ -20,9 +20,6 @@ _SECRET: Final = re.compile(
 )
 _QUERIES: Final = frozenset(("all", "filter", "exclude", "order_by"))
 _COROUTINES: Final = frozenset(("kiq", "aenqueue", "enqueue_job", "defer_async"))
-_DATABASE_QUEUE: Final = re.compile(
-    r"django_tasks_db|DatabaseBackend|django_tasks\.backends\.database|[\"']orm[\"']"
-)
 #: How long brokers of redis wait for an acknowledgement, in seconds.
 _VISIBILITY: Final = 3600
 _DUE: Final = ("eta", "expires", "run_after", "scheduled", "schedule_at", "at", "_defer_until")
@@ -215,14 +212,18 @@ def whole_file_or_table(context: Context) -> Iterator[Fault]:
     ),
 )
 def in_a_transaction(context: Context) -> Iterator[Fault]:
-    is_a_table = bool(_DATABASE_QUEUE.search(context.project.text))
+    tables = {
+        name
+        for name, library in EVERY.items()
+        if library.is_transactional
+        or (library.is_a_table_with and re.search(library.is_a_table_with, context.project.text))
+    }
     for enqueue in context.enqueues:
         facts = context.facts_of(enqueue.job)
         if (
             enqueue.verb in ONLY_MADE
             or enqueue.verb.endswith("on_commit")
-            or EVERY[enqueue.library].is_transactional
-            or (enqueue.library in ("django", "django_q") and is_a_table)
+            or enqueue.library in tables
             or facts.options.get("enqueue_after_commit")
             or not facts.is_plain
         ):
@@ -376,7 +377,7 @@ def called_at_once(context: Context) -> Iterator[Fault]:
                 f"{inner}), or functools.partial.",
             )
         elif (
-            enqueue.library in ("rq", "apscheduler", "django_q")
+            EVERY[enqueue.library].takes_functions
             and isinstance(enqueue.named, ast.Call)
             and context.project.find_function(enqueue.module, enqueue.named.func) is not None
         ):
