@@ -1,7 +1,6 @@
 """The job libraries that pytest-jobs knows, and how a harness captures them.
 
 - `known`: one row a library, with all that is taken for granted of it.
-- `known_by_text`: how each looks in a text, for the doctor.
 - `refusals`, `clients`: the libraries without a bridge, and message clients: refused, or noticed.
 - `capture`: brings every job library that is imported into a harness. Read it first.
 

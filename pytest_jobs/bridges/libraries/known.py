@@ -106,11 +106,30 @@ class Library:
     is_simulated_alone: bool = False
     #: The loggers by which it reports that a job failed.
     loggers: tuple[str, ...] = ()
-    #: How it enqueues several jobs at once, keeps a job unique, limits how many run at once, and repeats one.
+    #: What it sends through, if it is always the same.
+    broker: str = ""
+    #: Whether its workers take queues in an order that is told to them.
+    has_queues: bool = True
+
+    # How a text uses it, for the doctor
+
+    #: The names of lists in which workers find their jobs.
+    lists: tuple[str, ...] = ()
+    #: The calls and decorators that make `recurring` of it.
+    schedules: tuple[str, ...] = ()
+    #: Further words of a file that has to do with it.
+    looks: tuple[str, ...] = ()
+    #: Its broker for tests.
+    test_broker: str = ""
+    #: Whether settings name the address of its broker.
+    has_address: bool = False
+    #: Its own ways to enqueue many at once, to keep a job unique, to limit how many run at once, and to fire jobs
+    #: again and again; and how it enqueues many where that is no gain.
     bulk: str = ""
     unique: str = ""
     limits: str = ""
     recurring: str = ""
+    no_bulk: str = ""
 
     @property
     def is_imported(self) -> bool:
@@ -128,12 +147,20 @@ class Library:
         return frozenset(name.partition(".")[0] for name in self.modules)
 
     @property
+    def sending(self) -> frozenset[str]:
+        """Return the methods of a job that enqueue it."""
+        return frozenset({*self.verbs, *self.wrapping} - ONLY_MADE)
+
+    @property
+    def queueing(self) -> frozenset[str]:
+        """Return the last names of its functions, and its methods of queues and schedulers, that enqueue a job."""
+        functions = {name.rpartition(".")[2] for name in self.functions}
+        return frozenset({*self.of_queues, *functions, *self.further} - ONLY_MADE)
+
+    @property
     def calls(self) -> frozenset[str]:
         """Return the last names of its calls that enqueue."""
-        functions = {name.rpartition(".")[2] for name in self.functions}
-        return frozenset(
-            {*self.verbs, *self.wrapping, *self.of_queues, *functions, *self.further} - ONLY_MADE
-        )
+        return self.sending | self.queueing
 
     @property
     def enqueueing(self) -> frozenset[str]:
@@ -164,6 +191,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                 "celery.task",
                 "celery.app.shared_task",
                 "celery.decorators.task",
+                "celery.decorators.periodic_task",
             ),
             methods=("task",),
             bases=("celery.Task", "celery.app.task.Task"),
@@ -175,8 +203,14 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             of_queues={"send_task": 0},
             is_simulated_alone=True,
             loggers=("celery.app.trace",),
-            bulk="group(...)",
+            schedules=("add_periodic_task",),
+            looks=(
+                "beat_schedule", "BEAT_SCHEDULE", "BEATSCHEDULE", "roker=", "always_eager", "ALWAYS_EAGER",
+                "celery_worker", "celery_app", "celery_session_",
+            ),
+            has_address=True,
             recurring="Celery beat",
+            no_bulk="group(...) of Celery publishes one message for each job",
         ),
         Library(
             "django",
@@ -198,9 +232,10 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             words=("using",),
             retries=False,
             loggers=("django.tasks", "django_tasks"),
-            recurring="cron and a command",
             refuses_dates=True,
             is_a_table_with=r"django_tasks_db|DatabaseBackend|django_tasks\.backends\.database",
+            looks=("backends.dummy", "backends.immediate"),
+            recurring="cron and a command",
         ),
         Library(
             "taskiq",
@@ -226,6 +261,11 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             is_at_least_once=True,
             is_simulated_alone=True,
             loggers=("taskiq",),
+            has_queues=False,
+            schedules=("TaskiqScheduler",),
+            looks=("Broker",),
+            test_broker="InMemoryBroker",
+            has_address=True,
             recurring="TaskiqScheduler",
         ),
         Library(
@@ -256,9 +296,12 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ),
             pickles=True,
             is_simulated_alone=True,
+            broker="Redis",
+            schedules=("CronScheduler",),
+            looks=("is_async", "with_scheduler"),
             bulk="Queue.enqueue_many",
             unique="unique=True with a job_id",
-            recurring="rq-scheduler",
+            recurring="`rq cron`",
         ),
         Library(
             "dramatiq",
@@ -278,10 +321,13 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             attempts=21,
             is_simulated_alone=True,
             loggers=("dramatiq",),
-            bulk="group(...)",
+            refuses_dates=True,
+            looks=("Broker",),
+            test_broker="StubBroker",
+            has_address=True,
             limits="ConcurrentRateLimiter",
             recurring="APScheduler beside it",
-            refuses_dates=True,
+            no_bulk="group(...) of Dramatiq publishes one message for each job",
         ),
         Library(
             "huey",
@@ -306,8 +352,12 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             pickles=True,
             naive_is_local=True,
             is_simulated_alone=True,
+            has_queues=False,
+            schedules=("periodic_task", "db_periodic_task"),
+            looks=("immediate", "Huey("),
+            test_broker="MemoryHuey",
             limits="lock_task",
-            recurring="periodic_task",
+            recurring="periodic tasks of Huey",
         ),
         Library(
             "procrastinate",
@@ -329,11 +379,15 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             words=("configure",),
             is_transactional=True,
             is_at_least_once=True,
+            refuses_dates=True,
+            broker="PostgreSQL",
+            schedules=("periodic",),
+            looks=("Connector",),
+            test_broker="InMemoryConnector",
             bulk="batch_defer",
             unique="queueing_lock",
             limits="lock=",
-            recurring="@app.periodic",
-            refuses_dates=True,
+            recurring="periodic tasks of Procrastinate",
         ),
         Library(
             "arq",
@@ -346,8 +400,11 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             of_queues={"enqueue_job": 0},
             pickles=True,
             is_at_least_once=True,
+            broker="Redis",
+            lists=("functions", "cron_jobs"),
+            schedules=("cron",),
             unique="_job_id",
-            recurring="cron_jobs",
+            recurring="cron jobs of the worker",
         ),
         Library(
             "saq",
@@ -362,9 +419,11 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                  "meta")
             ),
             is_at_least_once=True,
-            unique="key=",
-            recurring="CronJob",
             refuses_dates=True,
+            lists=("functions", "cron_jobs", "tasks", "scheduled_tasks"),
+            schedules=("CronJob",),
+            unique="key=",
+            recurring="cron jobs of the worker",
         ),
         Library(
             "oban",
@@ -382,7 +441,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             attempts=20,
             bulk="enqueue_many",
             limits="the limit of a queue",
-            recurring="cron= of @worker",
+            recurring="cron= of Oban's workers",
         ),
         Library(
             "django_q",
@@ -404,8 +463,10 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ),
             pickles=True,
             naive_is_local=True,
-            recurring="schedule(...)",
             is_a_table_with=r"[\"']orm[\"']",
+            has_queues=False,
+            schedules=("schedule", "create", "get_or_create", "update_or_create"),
+            recurring="schedules of Django-Q2",
         ),
         Library(
             "apscheduler",
@@ -427,6 +488,8 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             naive_is_local=True,
             retries=False,
             loggers=("apscheduler",),
+            has_queues=False,
+            schedules=("add_job", "scheduled_job", "BackgroundScheduler", "BlockingScheduler", "AsyncIOScheduler"),
             recurring="APScheduler",
         ),
         Library(
@@ -443,6 +506,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             functions=("starlette.background.BackgroundTask",),
             is_transactional=True,
             retries=False,
+            has_queues=False,
         ),
         Library(
             "background_task",
@@ -543,6 +607,7 @@ CORE: Final = Library(
     words=("perform_all_later",),
     is_at_least_once=True,
     is_simulated_alone=True,
+    looks=("def perform", "(Job)"),
     bulk="perform_all_later",
     unique="@unique",
     limits="@limits_concurrency",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ...bridges.libraries.known_by_text import row_of
+from ...bridges.libraries.known import EVERY
 from .project.facts import Declared, Facts
 from .start import base_of, uses_manage
 
@@ -140,7 +140,7 @@ def _is_simple(job: Declared) -> bool:
     """Say whether a test can simulate a job without knowing more than its name."""
     return (
         len(job.libraries) == 1
-        and all(row_of(library).is_simple for library in job.libraries)
+        and all(EVERY[library].is_simulated_alone for library in job.libraries)
         and "." not in job.name
         and not job.place.path.endswith("__init__.py")
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from ...bridges.libraries.known_by_text import Row, row_of
+from ...bridges.libraries.known import EVERY, Library
 from ...harness.records.texts import counted
 from .project.facts import Evidence, Facts
 
@@ -74,15 +74,16 @@ def _packages(facts: Facts) -> dict[str, list[Evidence]]:
 
 
 def _own(
-    pattern: str, facts: Facts, has: Callable[[Row], str], packages: Mapping[str, list[Evidence]]
+    pattern: str,
+    facts: Facts,
+    has: Callable[[Library], str],
+    packages: Mapping[str, list[Evidence]],
 ) -> Advice:
     """Return what is said of what some libraries have themselves, and others need a package for."""
     if packages:
         return Advice(pattern, "applies", f"Use what is there: {_and(packages)}.", _all(packages))
     own = [
-        f"{one.title} has {has(row_of(one.name))}"
-        for one in facts.libraries
-        if has(row_of(one.name))
+        f"{one.title} has {has(EVERY[one.name])}" for one in facts.libraries if has(EVERY[one.name])
     ]
     if own:
         return Advice(pattern, "applies", f"{_and(own)}.", [])
@@ -111,7 +112,7 @@ def _bulk(facts: Facts) -> Advice:
     loops = [one.place for one in facts.sent if one.in_loop]
     own, none = [], []
     for library in facts.libraries:
-        row = row_of(library.name)
+        row = EVERY[library.name]
         if row.bulk and library.needed:
             own.append(
                 f"{library.title} has {row.bulk} in the versions that pytest-jobs takes ({library.needed})"
@@ -146,7 +147,7 @@ def _context(facts: Facts) -> Advice:
 def _after_commit(facts: Facts) -> Advice:
     pattern, early = "enqueue after commit", [one.place for one in facts.sent if one.in_transaction]
     if all(row.is_transactional for row in _rows(facts)):
-        return Advice(pattern, "skip", "The library enqueues in the transaction itself.", [])
+        return Advice(pattern, "skip", "A job of the library waits for the transaction of the application.", [])
     if early:
         return Advice(pattern, "applies", "Some calls enqueue inside a transaction.", early)
     if "on_commit" in facts.transactions:
@@ -161,7 +162,7 @@ def _after_commit(facts: Facts) -> Advice:
 
 def _retries(facts: Facts) -> Advice:
     saying = [one.place for one in facts.declared if one.retries]
-    if not any(row.can_retry for row in _rows(facts)):
+    if not any(row.retries for row in _rows(facts)):
         return Advice(
             "retries", "skip", "The library does not retry: a job that fails has failed.", []
         )
@@ -171,7 +172,7 @@ def _retries(facts: Facts) -> Advice:
     often = [
         f"{one.title} makes {row.attempts} attempts of a job that fails"
         for one in facts.libraries
-        if (row := row_of(one.name)).attempts > 1
+        if (row := EVERY[one.name]).attempts > 1
     ]
     if len(often) == len(facts.libraries):
         return Advice("retries", "applies", f"{_and(often)}, where nothing else is said.", [])
@@ -249,8 +250,8 @@ INSTEAD: Final[Mapping[str, str]] = {
 }
 
 
-def _rows(facts: Facts) -> list[Row]:
-    return [row_of(library.name) for library in facts.libraries]
+def _rows(facts: Facts) -> list[Library]:
+    return [EVERY[library.name] for library in facts.libraries]
 
 
 def _and(names: Mapping[str, object] | Sequence[str]) -> str:

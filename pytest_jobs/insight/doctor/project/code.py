@@ -10,13 +10,12 @@ import ast
 import builtins
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, TypeAlias
 
-from ....bridges.libraries.known import library_named
-from ....bridges.libraries.known_by_text import libraries_by_word, row_of
+from ....bridges.libraries.known import EVERY, Library, library_named, names_by
 from ...source.jobs import constant, keywords
 from .facts import Declared, Evidence, Facts, Sent, note
 
@@ -98,8 +97,26 @@ class Reading:
     @cached_property
     def words(self) -> dict[str, dict[str, frozenset[str]]]:
         """By the kind of a word, and the word: the libraries that have it."""
-        kinds = ("decorators", "bases", "methods", "functions", "lists", "schedules", "test_broker")
-        return {kind: libraries_by_word(kind, self.libraries) for kind in kinds}
+        return {
+            kind: {
+                word: self.libraries & {*libraries}
+                for word, libraries in names_by(words).items()
+                if not self.libraries.isdisjoint(libraries)
+            }
+            for kind, words in _KINDS.items()
+        }
+
+
+#: The words by which a text has to do with a library.
+_KINDS: Final[Mapping[str, Callable[[Library], Iterable[str]]]] = {
+    "decorating": lambda row: row.decorating,
+    "bases": lambda row: [name.rpartition(".")[2] for name in row.bases],
+    "sending": lambda row: row.sending,
+    "queueing": lambda row: row.queueing,
+    "lists": lambda row: row.lists,
+    "schedules": lambda row: row.schedules,
+    "test_broker": lambda row: [row.test_broker] if row.test_broker else [],
+}
 
 
 @dataclass(frozen=True)
@@ -285,7 +302,7 @@ class CodeReader:
         self._sent(node, path, at)
         for keyword in node.keywords:
             self._setting(keyword.arg or "", keyword.value, keyword.value, path)
-        if at.outer and short in self._reading.words["decorators"]:
+        if at.outer and short in self._reading.words["decorating"]:
             self._wraps(at, self._libraries_of(node.func, at))
         if short in _CLASSES and library in self._reading.libraries:
             self._note("brokers", _CLASSES[short], node, f"{short}(...)")
@@ -294,7 +311,7 @@ class CodeReader:
         for one in self._reading.words["schedules"].get(short, ()):
             # Django-Q2 has one call for what is sent once and for what is sent again and again.
             if library in ("", one) and (one != "django_q" or _recurs(node, path)):
-                self._note("schedulers", row_of(one).recurring, node, path)
+                self._note("schedulers", EVERY[one].recurring, node, path)
         if short in ("on_commit", "delay_on_commit", "apply_async_on_commit"):
             self._note("transactions", "on_commit", node, short)
         if at.is_view and not at.is_job and self._is_production and _WAITS.fullmatch(origin):
@@ -339,7 +356,7 @@ class CodeReader:
     def _libraries_of(self, called: ast.expr, at: _At) -> frozenset[str]:
         """Return the libraries whose decorator something may be."""
         short = _path(called).rpartition(".")[2]
-        libraries = self._reading.words["decorators"].get(short, frozenset())
+        libraries = self._reading.words["decorating"].get(short, frozenset())
         if not libraries or isinstance(called, ast.Call):
             return frozenset()
         named = library_named(self._origin(called))
@@ -371,7 +388,7 @@ class CodeReader:
             one = self._shape(node, libraries, name, retries=not _RETRIES.isdisjoint(options))
             queue = constant(options.get("queue", options.get("queue_name")))
             if "cron" in options and "oban" in libraries:
-                self._note("schedulers", row_of("oban").recurring, node, name)
+                self._note("schedulers", EVERY["oban"].recurring, node, name)
             if libraries:
                 self._facts.declared.append(one._replace(queue=str(queue or "")))
                 is_declared = True
@@ -395,8 +412,8 @@ class CodeReader:
     def _sent(self, node: ast.Call, path: str, at: _At) -> None:
         """Note a call that may enqueue. Whether the method is one of a job, the declarations of all files say."""
         words, verb = self._reading.words, path.rpartition(".")[2]
-        methods = words["methods"].get(verb, frozenset())
-        functions = words["functions"].get(verb, frozenset())
+        methods = words["sending"].get(verb, frozenset())
+        functions = words["queueing"].get(verb, frozenset())
         if not self._is_production or not (methods or functions):
             return
         if not isinstance(node.func, ast.Attribute):
@@ -423,7 +440,7 @@ class CodeReader:
         if lower == "backend" and isinstance(text, str) and _DUMMY.search(text):
             note(self._facts.tests, "a backend of tasks for tests", self._at(node, name))
         if lower.endswith(("beat_schedule", "beatschedule")) and "celery" in libraries:
-            self._note("schedulers", row_of("celery").recurring, node, name)
+            self._note("schedulers", EVERY["celery"].recurring, node, name)
         if lower in _FAILURES:
             self._note("failures", lower, node, name)
         library, given_to, group, fact = _SWITCHES.get((lower, text), ("", "", "", ""))
@@ -451,7 +468,7 @@ class CodeReader:
     def _address(self, name: str, node: ast.AST, value: ast.expr) -> None:
         """Note what listens at the addresses in the value of a setting."""
         group = "brokers" if "broker" in name.lower() else "backends"
-        if not any(row_of(one).has_address for one in self._reading.libraries):
+        if not any(EVERY[one].has_address for one in self._reading.libraries):
             return
         kinds: list[str] = []
         for one in ast.walk(value):

@@ -10,7 +10,6 @@ from typing import Final
 
 from ....bridges.libraries.floors import floors_of, is_below
 from ....bridges.libraries.known import EVERY, library_named
-from ....bridges.libraries.known_by_text import row_of
 from ....harness.records.home import is_of_tests
 from ....harness.records.texts import counted
 from ....integrations.recurring.yaml import read_documents
@@ -262,12 +261,11 @@ def _words_of(libraries: Iterable[str]) -> Callable[[str, bool], bool]:
     of_libraries: list[str] = []
     decorators: list[str] = []
     for name in sorted(libraries):
-        row = row_of(name)
-        of_libraries += [f".{word}" for word in f"{row.methods} {row.functions}".split()]
-        of_libraries += [f"{word}(" for word in row.functions.split()]
-        of_libraries += [f"{word}(" for word in row.schedules.split()]
-        of_libraries += [*row.lists.split(), *row.words.split()]
-        decorators += row.decorators.split()
+        row = EVERY[name]
+        of_libraries += [f".{word}" for word in sorted(row.calls)]
+        of_libraries += [f"{word}(" for word in (*sorted(row.queueing), *row.schedules)]
+        of_libraries += [*row.lists, *row.looks]
+        decorators += sorted(row.decorating)
     in_production = (*of_libraries, *(f"{word}(" for word in decorators), *_WORDS)
 
     def has_word(text: str, is_own: bool) -> bool:
@@ -299,7 +297,7 @@ def _settle(reading: Reading) -> None:
     facts.sent = [
         one for one in facts.sent if one.is_of_queue or not declared.isdisjoint(one.names)
     ]
-    methods, functions = reading.words["methods"], reading.words["functions"]
+    methods, functions = reading.words["sending"], reading.words["queueing"]
     for names, place in reading.mocked:
         if names[-1] in functions or (names[-1] in methods and declared.intersection(names[-2:-1])):
             note(facts.tests, "mocks in the place of enqueues", place)
@@ -323,7 +321,7 @@ def _above(name: str, reading: Reading) -> list[Declared]:
 def _brokers(facts: Facts) -> None:
     """Add the brokers of libraries that have one alone; what the environment says is for those without another."""
     for library in facts.libraries:
-        broker = row_of(library.name).broker
+        broker = EVERY[library.name].broker
         if broker:
             note(facts.brokers, broker, library.evidence[0])
     if len(facts.brokers) > 1:
