@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import pickle
 
 import pytest
 
 CONFTEST = """
-import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(config):
-    Path("seen.json").write_text(json.dumps(seen[0].seen.to_dict()))
+    Path("seen.pickle").write_bytes(pickle.dumps(seen[0].seen))
 """
 TESTS = """
     import pytest
@@ -74,15 +74,15 @@ def test_harnesses_checks_and_outcomes_of_all_tests_are_there(pytester, argument
 
     pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=3, failed=1)
 
-    tests = json.loads((pytester.path / "seen.json").read_text("utf-8"))["tests"]
+    seen = pickle.loads((pytester.path / "seen.pickle").read_bytes())
     found = {
-        test["nodeid"].partition("::")[2]: (
-            test["outcome"],
-            [record[1][1] for record in test["records"]],
-            [delivery[1] for delivery in test["deliveries"]],
-            [check[0][1] for check in test["checks"]],
+        test.nodeid.partition("::")[2]: (
+            test.outcome,
+            [record.job.name for record in test.records],
+            [delivery.status for delivery in test.deliveries],
+            [check.job.name for check in test.checks],
         )
-        for test in tests
+        for test in seen.tests
     }
     assert found == {
         "test_teardown": ("passed", ["shop.Pay"], ["performed"], []),

@@ -129,7 +129,7 @@ class WaitRule:
         declared = self._declared
         if not self._takes_jitter:
             said = declared(failures, error) if self.wants_error else declared(failures)
-            seconds = seconds_of(said, self._what)
+            seconds = _seconds(said, self._what)
             return Delay(seconds, seconds, seconds)
         waits: list[float] = []
         for drawn in (draw, 0.0, _LONGEST_DRAW):
@@ -137,7 +137,7 @@ class WaitRule:
                 said = declared(failures, jitter=jitter, draw=drawn)
             else:
                 said = declared + declared * jitter * drawn
-            waits.append(seconds_of(said, self._what))
+            waits.append(_seconds(said, self._what))
         return Delay(*waits)
 
 
@@ -180,16 +180,7 @@ def _name(function: Callable[..., object]) -> str:
     return getattr(function, "__qualname__", None) or repr(function)
 
 
-def seconds_of(value: object, what: str) -> float:
-    """Return a wait in seconds.
-
-    Args:
-        value: a number of seconds or a timedelta, not negative.
-        what: how the message names the value.
-
-    Raises:
-        WaitError: when it is neither, is negative or is not finite.
-    """
+def _seconds(value: object, what: str) -> float:
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
     elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -202,9 +193,24 @@ def seconds_of(value: object, what: str) -> float:
         raise WaitError(
             f"{what} is {value!r}: a wait is finite and not negative. Write 0 for no wait."
         )
+    return seconds
+
+
+def seconds_of(value: object, what: str) -> float:
+    """Return a wait that somebody wrote down, in seconds.
+
+    One that grows with the failures may become longer than any timedelta: its job is due at the last instant then.
+
+    Args:
+        value: a number of seconds or a timedelta, not negative.
+        what: how the message names the value.
+
+    Raises:
+        WaitError: when it is neither, is negative or is longer than `timedelta.max`.
+    """
+    seconds = _seconds(value, what)
     if seconds > _LONGEST:
         raise WaitError(
-            f"{what} is {value!r}, which is longer than timedelta.max: the time ends with the year 9999. If it "
-            "grows with the failures, give it a `cap=`."
+            f"{what} is {value!r}, which is longer than timedelta.max: the time ends with the year 9999."
         )
     return seconds

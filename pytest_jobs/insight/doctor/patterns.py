@@ -147,7 +147,12 @@ def _context(facts: Facts) -> Advice:
 def _after_commit(facts: Facts) -> Advice:
     pattern, early = "enqueue after commit", [one.place for one in facts.sent if one.in_transaction]
     if all(row.is_transactional for row in _rows(facts)):
-        return Advice(pattern, "skip", "A job of the library waits for the transaction of the application.", [])
+        return Advice(
+            pattern,
+            "skip",
+            "A job of the library waits for the transaction of the application.",
+            [],
+        )
     if early:
         return Advice(pattern, "applies", "Some calls enqueue inside a transaction.", early)
     if "on_commit" in facts.transactions:
