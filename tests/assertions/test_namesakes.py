@@ -1,5 +1,7 @@
 """Two job classes of one name are two jobs."""
 
+import importlib
+
 import pytest
 
 from pytest_jobs import Job, job
@@ -33,7 +35,7 @@ def test_a_namesake_is_not_counted(jobs, assert_enqueued, assert_not_enqueued, f
     assert_not_enqueued(second)
     assert failure(assert_enqueued, second).splitlines()[:2] == [
         "Expected exactly 1 Pay enqueued",
-        "but no Pay was enqueued, only other jobs: 1 Pay.",
+        "but no Pay was enqueued, only other jobs: 1 of another Pay.",
     ]
 
 
@@ -84,3 +86,21 @@ def test_arguments_of_a_name_that_two_share_cannot_be_asked(jobs, assert_enqueue
 
     with pytest.raises(AmbiguousJobError, match="job classes are named"):
         assert_enqueued(first.__declaration__.name, params={"payment_id": 1})
+
+
+def test_a_module_that_was_imported_by_two_paths_has_two_jobs_of_one_name(
+    jobs, assert_enqueued, failure, tmp_path, monkeypatch
+):
+    (tmp_path / "twofold").mkdir()
+    (tmp_path / "twofold" / "twofold_tasks.py").write_text(
+        "from pytest_jobs import job\n\n\n@job\ndef send(): ...\n", "utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path / "twofold")
+    near, far = map(importlib.import_module, ("twofold_tasks", "twofold.twofold_tasks"))
+    near.send.perform_later()
+
+    assert failure(assert_enqueued, far.send).splitlines()[:2] == [
+        "Expected exactly 1 send enqueued",
+        "but no twofold.twofold_tasks.send was enqueued, only other jobs: 1 twofold_tasks.send.",
+    ]
