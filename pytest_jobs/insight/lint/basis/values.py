@@ -24,16 +24,23 @@ _NOW: Final = (
 _UNITS: Final = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 
 
-def record_in(value: ast.expr, module: Module, project: Project) -> str:
-    """Return what kind of record an argument is; empty when it is none, or nobody can say."""
+def record_in(value: ast.expr, module: Module, project: Project, *, as_json: bool) -> str:
+    """Return what kind of record an argument is; empty when it is none, or nobody can say.
+
+    Args:
+        value: the argument.
+        module: where it is passed.
+        project: the project.
+        as_json: whether an object of a class has no form in the message.
+    """
     if isinstance(value, ast.Attribute):
         return "the record of a user or of a view" if ast.unparse(value) in _HELD else ""
     if isinstance(value, ast.Name):
-        return _named(value, module, project)
+        return _named(value, module, project, as_json=as_json)
     return _fetched(value)
 
 
-def _named(value: ast.Name, module: Module, project: Project) -> str:
+def _named(value: ast.Name, module: Module, project: Project, *, as_json: bool) -> str:
     function = module.function_around(value)
     arguments = [] if function is None else [one.arg for one in function.args.args]
     if value.id == "self":
@@ -45,13 +52,24 @@ def _named(value: ast.Name, module: Module, project: Project) -> str:
     annotation = module.annotation(value.id, value)
     if annotation is not None:
         found = project.find_class(module, without_none(annotation))
-        return f"a {found[1].name}" if found is not None and project.is_model(*found) else ""
+        is_record = found is not None and (
+            project.is_model(*found) or (as_json and _has_fields(*found))
+        )
+        return f"a {found[1].name}" if found is not None and is_record else ""
     for node in module.around(value):
         if isinstance(node, ast.For | ast.AsyncFor) and ast.unparse(node.target) == value.id:
             return "a record" if _is_query(node.iter, module) else ""
         if node is function:
             break
     return _fetched(module.local_value(value.id, value))
+
+
+def _has_fields(module: Module, cls: ast.ClassDef) -> bool:
+    """Say whether a class keeps fields of its own, which JSON cannot write."""
+    if f"{cls.name}.__init__" in module.functions:
+        return not cls.bases
+    called = [one.func if isinstance(one, ast.Call) else one for one in cls.decorator_list]
+    return any(module.origin(one) == "dataclasses.dataclass" for one in called)
 
 
 def _fetched(value: ast.expr | None) -> str:

@@ -78,9 +78,13 @@ _ATOMIC: Final = "from django.db import transaction\n\n"
 )
 def record(context: Context) -> Iterator[Fault]:
     for enqueue in context.enqueues:
+        library = EVERY[enqueue.library]
+        as_json = not (
+            library.pickles or library.reads_annotations or "pickle" in context.project.text
+        )
         # The core writes a record as its id.
         for value in enqueue.values if enqueue.library != "core" else ():
-            name = record_in(value, enqueue.module, context.project)
+            name = record_in(value, enqueue.module, context.project, as_json=as_json)
             if name:
                 yield Fault(
                     enqueue.module,
