@@ -32,7 +32,8 @@ class Note(Job):
         (datetime(2027, 3, 28, 2, 30, tzinfo=PARIS), datetime(2027, 3, 28, 1, 30, tzinfo=UTC)),
         (datetime(2028, 2, 29, 23, tzinfo=PARIS), datetime(2028, 2, 29, 22, tzinfo=UTC)),
         (datetime(1, 1, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)),
-        (LAST, LAST),
+        # Old versions of time-machine round the last microseconds.
+        (LAST.replace(microsecond=0), LAST.replace(microsecond=0)),
     ],
 )
 def test_the_clock_and_a_job_stand_at_every_instant_that_has_a_name(jobs, local, instant):

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("celery")
 
-from celery import Celery
+from celery import Celery, _state
 from servers import redis_url  # noqa: F401 - a fixture
 
 from pytest_jobs.bridges.celery.bridge import CeleryBridge
@@ -17,6 +17,12 @@ class OwnTasks(Celery):
 
     def task(self, *args, **options):
         return super().task(*args, **{"shared": False, **options})
+
+
+@pytest.fixture(autouse=True)
+def _no_application_of_another_test_is_current(monkeypatch):
+    """Let a shared task belong to no application that a test in random order has left, and that is gone since."""
+    monkeypatch.setattr(_state._tls, "current_app", None)
 
 
 @pytest.fixture
