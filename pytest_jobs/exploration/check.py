@@ -221,7 +221,7 @@ def check_idempotent(
         by_name=not {*names} >= EVERY_JOB_HAS,
         nothing_seen=nothing_seen if isinstance(world, Here) else None,
     )
-    explored = explored_in_test(job, args, kwargs, options)
+    explored = explored_in_test(job, args, kwargs, options, Explorer, Report)
     warning = note_explored(explored, chosen=trace is not None)
     if warning is not None:
         warnings.warn(warning, stacklevel=3)
@@ -233,8 +233,8 @@ def explored_in_test(
     args: Sequence[Any],
     kwargs: Mapping[str, Any] | None,
     options: Options,
-    explorer: type[Explorer] = Explorer,
-    report: type[Report] = Report,
+    explorer: type[Explorer],
+    report: type[Report],
 ) -> Explored:
     """Explore the histories of a job in the test that runs.
 

@@ -41,7 +41,7 @@ async def test_it(jobs, assert_performed):
 #: By the plugin: what `-p` names, more arguments, the test, and the outcomes.
 PLUGINS = {
     "pytest-aiohttp": (
-        ["pytest_asyncio.plugin", "aiohttp.pytest_plugin"],
+        ["pytest_asyncio.plugin", "pytest_aiohttp.plugin"],
         ["-o", "asyncio_mode=auto"],
         """
 from aiohttp import web
@@ -289,7 +289,7 @@ def test_it(jobs, snapshot):
 @pytest.mark.parametrize("plugin", PLUGINS)
 def test_a_plugin_and_ours_work_side_by_side(pytester, monkeypatch, plugin):
     names, arguments, source, outcomes = PLUGINS[plugin]
-    if find_spec(names[0].partition(".")[0]) is None:
+    if any(find_spec(name.partition(".")[0]) is None for name in names):
         pytest.skip(f"{plugin} is not installed: the environment `plugins` of tox has it")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(

@@ -149,7 +149,7 @@ def test_the_workers_of_xdist_send_what_they_saw(pytester):
         "def test_again(jobs):\n    bill.perform_later(list(range(9999)))\n    jobs.drain()\n"
     )
     pytester.makepyfile(
-        app=SWALLOWS.replace("pass", "raise").replace("order_id: int", "ids"), test_app=test
+        app=SWALLOWS.replace("pass", "raise").replace("order_id: int", "order_id"), test_app=test
     )
 
     result = pytester.runpytest_subprocess("-n2", "--jobs-lint")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from types import UnionType
+from types import NoneType
 from typing import Any, Final, Literal, TypeAlias
 
 from ...errors import DeserializationError
@@ -14,17 +14,17 @@ from .registry import registry
 FORMAT = 1
 
 #: What `to_dict` writes.
-_KINDS: Final[Mapping[str, type | UnionType]] = {
-    "job": str,
-    "job_id": str,
-    "queue": str,
-    "priority": int | None,
-    "arguments": list | dict,
-    "attempt": int,
-    "failures": Mapping | None,
-    "enqueued_ns": int,
-    "due_ns": int | None,
-    "headers": Mapping | None,
+_KINDS: Final[Mapping[str, tuple[Any, ...]]] = {
+    "job": (str,),
+    "job_id": (str,),
+    "queue": (str,),
+    "priority": (int, NoneType),
+    "arguments": (list, dict),
+    "attempt": (int,),
+    "failures": (Mapping, NoneType),
+    "enqueued_ns": (int,),
+    "due_ns": (int, NoneType),
+    "headers": (Mapping, NoneType),
 }
 
 # The headers of a payload, by name.

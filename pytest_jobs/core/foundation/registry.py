@@ -295,6 +295,8 @@ def _read(tree: ast.Module, package: str) -> _Text:
                 for each in names:
                     target = source if each.name == "*" else f"{source}.{each.name}"
                     text.imported.setdefault(each.asname or each.name, []).append(target)
+            case _:
+                pass
     return text
 
 
@@ -308,6 +310,8 @@ def _names_in(tree: ast.stmt) -> Iterator[str]:
                     yield written
             case ast.ImportFrom(names=names):
                 yield from (each.asname or each.name for each in names)
+            case _:
+                pass
 
 
 #: Where every job class of the process is found.

@@ -72,7 +72,7 @@ class Watch:
 
     def add(self, found: Mapping[str, Any]) -> None:
         """Take over what another process saw."""
-        self._entries |= dict.fromkeys(found["entries"])
+        self._entries |= dict.fromkeys(map(tuple, found["entries"]))
 
     def findings(self, base: Path) -> Iterator[Finding]:
         """Yield what was seen, in the order of the files."""

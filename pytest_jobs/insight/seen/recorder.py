@@ -86,8 +86,8 @@ class Recorder:
         if function is None:
             self._test = None
         else:
-            function = inspect.unwrap(getattr(function, "__func__", function))
-            self._test = getattr(function, "__code__", None), last_assertion(function)
+            body: Callable[..., Any] = inspect.unwrap(getattr(function, "__func__", function))
+            self._test = getattr(body, "__code__", None), last_assertion(body)
 
     def is_followed(self) -> bool:
         """Say whether an assertion of the test may follow what has just happened."""

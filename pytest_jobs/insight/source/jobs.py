@@ -52,8 +52,6 @@ class DeclaredJob:
     options: dict[str, ast.expr] = field(default_factory=dict)
     #: Whether the first parameter is the job itself, or the context of the worker.
     is_bound: bool = False
-    #: Whether it may be delivered again, as its library says; None where only the text was read.
-    comes_again: bool | None = None
 
     @property
     def short(self) -> str:

@@ -185,7 +185,7 @@ class Project:
                 dotted, library = f"{module.name}.{name}", one.job.bridge
                 known = DeclaredJob(dotted, library, module, body, body, None, options)
                 yield known
-            known.is_bound, known.comes_again = one.is_bound, one.comes_again
+            known.is_bound = one.is_bound
 
     @cached_property
     def _registered_names(self) -> dict[tuple[str, str], DeclaredJob]:

@@ -7,9 +7,11 @@ project.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -33,8 +35,6 @@ class RegisteredJob(NamedTuple):
     job: SeenJob
     #: Whether the first parameter of its function is filled by the library, and not by who enqueues.
     is_bound: bool
-    #: Whether it may be delivered again although nobody asks for it.
-    comes_again: bool
 
 
 @dataclass
@@ -107,6 +107,8 @@ def _add_call(call: Call, bridges: Sequence[Any], found: Running) -> None:
         elif is_its_own and call.first is not None:
             place, value = call.first
             takes: Any = isinstance(bridge, TakesFunctions)
+            if takes and isinstance(value, str):
+                _import_as_worker(value, found)
             given = bridge.adopt(value) if takes else None
             if given is None and (_is_function(value) or isinstance(value, str)):
                 given = bridge.identify(value)
@@ -117,6 +119,16 @@ def _add_call(call: Call, bridges: Sequence[Any], found: Running) -> None:
             # A queue, and nobody knows here what it gets.
             del found.names[call.place]
             return
+
+
+def _import_as_worker(path: str, found: Running) -> None:
+    """Import the module of a function that a queue gets by its path, if it lies beside modules of the project."""
+    package, _, _ = path.partition(".")
+    beside = [module for name, module in sys.modules.items() if name.partition(".")[0] == package]
+    if any(getattr(module, "__file__", None) in found.files for module in beside):
+        # A worker will say what is wrong with it.
+        with suppress(Exception):
+            importlib.import_module(path.rpartition(".")[0])
 
 
 def _is_function(value: Any) -> bool:
@@ -135,14 +147,7 @@ def _job(bridge: Any, name: str) -> RegisteredJob:
     try:
         seen = seen_job(bridge, name, name)
         first = next(iter(inspect.signature(inspect.unwrap(bridge.resolve(name))).parameters), "")
-        semantics, policy = bridge.delivery_semantics(name), bridge.retry_policy(name)
-        return RegisteredJob(
-            seen,
-            first not in ("", *bridge.signature(name).names),
-            semantics.redelivered_on_kill
-            or semantics.redelivered_on_raise
-            or (policy is not None and policy.attempts != 1),
-        )
+        return RegisteredJob(seen, first not in ("", *bridge.signature(name).names))
     except Exception:
         # Two jobs may have one name, and each bridge says so in its own way.
-        return RegisteredJob(SeenJob(bridge.name, name), is_bound=False, comes_again=False)
+        return RegisteredJob(SeenJob(bridge.name, name), is_bound=False)

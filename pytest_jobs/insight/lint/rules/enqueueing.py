@@ -414,7 +414,8 @@ def late_loop_variable(context: Context) -> Iterator[Fault]:
     for enqueue in context.enqueues:
         outer = list(enqueue.module.around(enqueue.call))
         cut = next((i for i, one in enumerate(outer) if isinstance(one, ast.Lambda)), len(outer))
-        own = {one.arg for each in outer[cut : cut + 1] for one in each.args.args}  # type: ignore[attr-defined]
+        inner = [one for one in outer[cut : cut + 1] if isinstance(one, ast.Lambda)]
+        own = {one.arg for each in inner for one in each.args.args}
         for loop in outer[cut:]:
             if isinstance(loop, ast.FunctionDef | ast.AsyncFunctionDef):
                 break

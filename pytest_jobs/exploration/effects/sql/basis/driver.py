@@ -234,7 +234,7 @@ class WatchedDriver(Driver, ABC):
 @functools.cache
 def driver_named(package: str) -> Driver | None:
     """Return the row of a package: the one in the file that is named as it is; None if there is none."""
-    room = __package__.rpartition(".")[0]
+    room, _, _ = __name__.rpartition(".basis.")
     own = f"{room}.{package.lower()}"
     if find_spec(own) is not None:
         row = getattr(import_module(own), "source", None)
