@@ -81,9 +81,11 @@ class Applications(OfLibrary[Celery]):
     def names(self) -> set[str]:
         """Return the names of the tasks that are performed here, without those of Celery itself."""
         names = {name for app in (*self.named, *self.senders) for name in tasks_of(app)}
-        current: Any = _state.get_current_app()
-        # A package that others install has shared tasks, and no application of its own.
-        for app in self.at_top() or ([] if names else [current]):
+        apps: list[Any] = [*self.at_top()]
+        if not apps and not names:
+            # A package that others install has shared tasks, and no application of its own. To ask makes one.
+            apps.append(_state.get_current_app())
+        for app in apps:
             with suppress(Exception):
                 names.update(tasks_of(app))
         return {name for name in names if not name.startswith("celery.")}
