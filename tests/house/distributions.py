@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 #: In bytes. The wheel is to come down to 1.2 MB with the package.
-MOST = {".whl": 1_350_000, ".gz": 1_200_000}
+MOST = {".whl": 1_400_000, ".gz": 1_200_000}
 #: What a wheel needs to be built; who tests the package, or reads its pages, clones the repository.
 IN_SDIST = {
     "pytest_jobs",
