@@ -139,7 +139,8 @@ def test_an_audit_finds_the_planted_bug_of_an_example_project_and_breaks_no_test
     run = _run(ROOT / name / "pyproject.toml", tmp_path, "--jobs-audit")
 
     assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout + run.stderr
-    assert f"- {PLANTED[name]}" in run.stdout
+    # Which of several tests a job is checked in depends on what they cost, and so do its arguments.
+    assert f"- {PLANTED[name].partition('(')[0]}(" in run.stdout
     assert " failed" not in run.stdout.splitlines()[-1]
 
 
