@@ -97,12 +97,16 @@ def check_choices(
         )
 
 
-def check_arguments(args: object, kwargs: object) -> None:
-    """Check that the arguments of a job come in a list and a mapping.
+def checked_world(world: World | None, args: object, kwargs: object, mocks: object) -> World:
+    """Return the world of a check: that of the test where none is given.
 
     Raises:
-        ExplorationError: when they do not.
+        ExplorationError: when it is none, or the arguments do not come in a list and a mapping.
+        CriterionError: when `mocks` does not say what calls are.
     """
+    world = here() if world is None else world
+    if not isinstance(world, Here):
+        check_world(world)
     if isinstance(args, str | bytes) or not isinstance(args, Iterable):
         raise ExplorationError(
             f"args={args!r} are not arguments: write them in a tuple, as in args=({args!r},)."
@@ -111,6 +115,8 @@ def check_arguments(args: object, kwargs: object) -> None:
         raise ExplorationError(
             f"kwargs={kwargs!r} are not keyword arguments: write a mapping, as in kwargs={{'user_id': 7}}."
         )
+    check_mocks({} if mocks is None else mocks)
+    return world
 
 
 #: Histories without a point of interruption: there is one of each.
@@ -196,11 +202,7 @@ def check_idempotent(
     """
     names = checked_names(histories, others)
     check_choices(depth, delivery, names, others)
-    world = here() if world is None else world
-    if not isinstance(world, Here):
-        check_world(world)
-    check_arguments(args, kwargs)
-    check_mocks({} if mocks is None else mocks)
+    world = checked_world(world, args, kwargs, mocks)
     options = Options(
         world=world,
         names=names,

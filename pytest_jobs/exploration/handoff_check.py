@@ -9,10 +9,10 @@ from typing import Any, Final, Literal
 
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError
-from .check import check_arguments, explored_in_test
-from .effects.doubles.kinds import CallKind, check_mocks
+from .check import checked_world, explored_in_test
+from .effects.doubles.kinds import CallKind
 from .engine.delivering import accepted
-from .engine.world import World, check_world
+from .engine.world import World
 from .handoff.explorer import HandoffExplorer
 from .handoff.handoff_report import HandoffReport
 from .handoff.terms import SCHEDULE, HandoffOptions
@@ -21,7 +21,7 @@ from .histories.repeatable import Repeatable
 from .report.audience import current_audience
 from .report.explored import Explored, note_explored
 from .stores.account import Ignore
-from .worlds.here import Here, here, nothing_seen
+from .worlds.here import Here, nothing_seen
 
 #: The sessions of Django, which expire by themselves, and which a client does not miss.
 _SESSIONS: Final = ("Session", "django_session")
@@ -112,28 +112,18 @@ def check_handoff(
             the world is not fresh.
     """
     names = _checked_names(histories)
-    world = here() if world is None else world
-    if not isinstance(world, Here):
-        check_world(world)
-    check_arguments(args, kwargs)
-    check_mocks({} if mocks is None else mocks)
+    world = checked_world(world, args, kwargs, mocks)
     options = HandoffOptions(
         world=world,
         names=names,
-        at_least_once=(),
         repeatable=Repeatable(repeatable, current_audience().repeatable()),
         accept=accepted(accept),
-        others=(),
         ignore=Ignore(ignore, optional=_SESSIONS),
         trace=trace,
         atomic=atomic,
         mocks=mocks or {},
-        same_process=False,
-        every_line=False,
-        depth=1,
         as_configured=True,
         time_limit=time_limit,
-        allow_partial=False,
         by_name=names != DEFAULT,
         nothing_seen=nothing_seen if isinstance(world, Here) else None,
         recover=_checked_recover(recover),

@@ -28,22 +28,22 @@ class Options:
 
     world: World
     names: tuple[AnyHistory, ...]
-    at_least_once: Collection[str]
+    at_least_once: Collection[str] = ()
     repeatable: Repeatable
     accept: tuple[type[BaseException], ...]
-    others: Sequence[Callable[[], object]]
+    others: Sequence[Callable[[], object]] = ()
     ignore: Ignore
     trace: object
     atomic: Iterable[object]
     #: What the calls of mocks are, by their names.
     mocks: Mapping[str, CallKind]
-    same_process: bool
-    every_line: bool
-    depth: int
+    same_process: bool = False
+    every_line: bool = False
+    depth: int = 1
     #: Whether a job is delivered again only if its library would do so.
-    as_configured: bool
+    as_configured: bool = False
     time_limit: float
-    allow_partial: bool
+    allow_partial: bool = False
     #: Whether the test has picked some histories by their names, so that each must have something to try.
     by_name: bool
     #: Returns the error for a clean run that does nothing that is compared; None for the usual one.
