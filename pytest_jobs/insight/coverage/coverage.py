@@ -196,9 +196,11 @@ def job_coverage(
         if enqueue.verb not in ONLY_MADE and id(enqueue.call) not in cases.schedules:
             index.add_site(enqueue.module, enqueue.call, enqueue.job)
     modules = {module.shown: module for module in project.modules}
-    for shown, line in beside.unresolved:
+    unresolved = set(beside.unresolved)
+    for shown in dict.fromkeys(shown for shown, _ in beside.unresolved):
         for call in modules[shown].calls:
-            if call.lineno == line and ast.unparse(call.func).rpartition(".")[2] in VERBS:
+            is_open = (shown, call.lineno) in unresolved
+            if is_open and ast.unparse(call.func).rpartition(".")[2] in VERBS:
                 index.add_site(modules[shown], call, None)
     for test in seen.tests:
         _count(test, index)

@@ -57,6 +57,7 @@ def against(
         count = counted(now.total(), "finding")
         return Judged([], f"{file.name} is new and has {count}. Commit it: further ones fail.")
     known = read(file)
+    before = known.total()
     left = Counter(
         {
             key: min(count, now[key]) if was_looked_at(key[0], key[1]) else count
@@ -68,7 +69,7 @@ def against(
         known[_key(one)] -= 1
         if known[_key(one)] < 0:
             new.append(one)
-    gone = read(file).total() - left.total()
+    gone = before - left.total()
     if gone:
         _write(file, left)
         return Judged(new, f"{_of(gone, file)} gone, and it is smaller now. Commit it.")

@@ -145,18 +145,22 @@ class Project:
         for module in self.modules:
             for job in declared_jobs(module, self):
                 found.setdefault(id(job.body), job)
-            for name, function in module.functions.items():
-                dotted = f"{module.name}.{name}"
-                is_asked = any(fnmatch(dotted, pattern) for pattern in self._patterns)
-                if is_asked and "." not in name and not name.startswith("_"):
-                    job = DeclaredJob(dotted, "function", module, function, function)
-                    found.setdefault(id(function), job)
+            for job in self.named_by_settings(module):
+                found.setdefault(id(job.body), job)
         for module in self.modules:
             for job in self._passed_to_queues(module):
                 found.setdefault(id(job.body), job)
         for job in self._registered({**found}):
             found[id(job.body)] = job
         return list(found.values())
+
+    def named_by_settings(self, module: Module) -> Iterator[DeclaredJob]:
+        """Yield the functions of a module that the settings name as jobs."""
+        for name, body in module.functions.items():
+            dotted = f"{module.name}.{name}"
+            is_asked = any(fnmatch(dotted, pattern) for pattern in self._patterns)
+            if is_asked and "." not in name and not name.startswith("_"):
+                yield DeclaredJob(dotted, "function", module, body, body)
 
     def _registered(self, declared: Mapping[int, DeclaredJob]) -> Iterator[DeclaredJob]:
         """Yield the jobs that the text does not show, and complete those that it does."""
@@ -166,24 +170,15 @@ class Project:
             module = modules.get(self.shown(Path(one.job.file).resolve()))
             if module is None:
                 continue
-            name, body = module.function_at(one.job.line)
-            short = one.job.name.rpartition(".")[2]
-            if (body is None or "." in name) and short in module.functions:
-                # A wrapper that does not say what it wraps; the library has the name of the function.
-                name, body = short, module.functions[short]
+            name, body = body_of(one, module)
             known = declared.get(id(body))
             if body is None or (known is None and id(body) in taken):
                 self.without_text.append(one)
                 continue
             taken.add(id(body))
             if known is None:
-                # Nobody knows which options a wrapper adds.
-                options: dict[str, ast.expr] = {UNKNOWN: ast.Constant(None)}
-                for decorator in body.decorator_list:
-                    if isinstance(decorator, ast.Call):
-                        options |= unpacked(decorator, module)
-                dotted, library = f"{module.name}.{name}", one.job.bridge
-                known = DeclaredJob(dotted, library, module, body, body, None, options)
+                dotted, options = f"{module.name}.{name}", options_of(body, module)
+                known = DeclaredJob(dotted, one.job.bridge, module, body, body, None, options)
                 yield known
             known.is_bound = one.is_bound
 
@@ -406,6 +401,25 @@ class Project:
             and call.func.attr == "register"
             and self.type_of(module, call.func.value).startswith("rq.")
         )
+
+
+def body_of(one: RegisteredJob, module: Module) -> tuple[str, Function | None]:
+    """Return the function of a job that a running library knows, and its name in the module."""
+    name, body = module.function_at(one.job.line)
+    short = one.job.name.rpartition(".")[2]
+    if (body is None or "." in name) and short in module.functions:
+        # A wrapper that does not say what it wraps; the library has the name of the function.
+        return short, module.functions[short]
+    return name, body
+
+
+def options_of(body: Function, module: Module) -> dict[str, ast.expr]:
+    """Return the options in the decorators of a function. Nobody knows which a wrapper adds."""
+    options: dict[str, ast.expr] = {UNKNOWN: ast.Constant(None)}
+    for decorator in body.decorator_list:
+        if isinstance(decorator, ast.Call):
+            options |= unpacked(decorator, module)
+    return options
 
 
 def _words_in(texts: Iterable[str]) -> Callable[[str], bool]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 
-from ...source.jobs import UNKNOWN, DeclaredJob, unpacked
+from ...source.jobs import DeclaredJob
 from ...source.module import Function, Module
-from ...source.project import Project
+from ...source.project import Project, body_of, options_of
 from ...source.running import RegisteredJob
 
 
@@ -26,7 +24,7 @@ class RegisteredProject(Project):
         found: dict[int, DeclaredJob] = {}
         for one in sorted(self.running.jobs):
             module = modules.get(str(Path(one.job.file).resolve()))
-            name, body = ("", None) if module is None else _body(one, module)
+            name, body = ("", None) if module is None else body_of(one, module)
             if module is None:
                 continue
             if body is None or id(body) in found:
@@ -34,23 +32,9 @@ class RegisteredProject(Project):
             else:
                 found[id(body)] = _job(one, module, name, body)
         for module in self.modules:
-            for name, body in module.functions.items():
-                dotted = f"{module.name}.{name}"
-                is_asked = any(fnmatch(dotted, pattern) for pattern in self._patterns)
-                if is_asked and "." not in name and not name.startswith("_"):
-                    job = DeclaredJob(dotted, "function", module, body, body)
-                    found.setdefault(id(body), job)
+            for job in self.named_by_settings(module):
+                found.setdefault(id(job.body), job)
         return [*found.values()]
-
-
-def _body(one: RegisteredJob, module: Module) -> tuple[str, Function | None]:
-    """Return the function of a job, and its name in the module."""
-    name, body = module.function_at(one.job.line)
-    short = one.job.name.rpartition(".")[2]
-    if (body is None or "." in name) and short in module.functions:
-        # A wrapper that does not say what it wraps; the library has the name of the function.
-        return short, module.functions[short]
-    return name, body
 
 
 def _job(one: RegisteredJob, module: Module, name: str, body: Function) -> DeclaredJob:
@@ -58,10 +42,5 @@ def _job(one: RegisteredJob, module: Module, name: str, body: Function) -> Decla
     cls = module.classes.get(owner)
     if cls is not None and one.job.name.endswith(f".{cls.name}"):
         name = owner
-    # Nobody knows which options a wrapper adds.
-    options: dict[str, ast.expr] = {UNKNOWN: ast.Constant(None)}
-    for decorator in body.decorator_list:
-        if isinstance(decorator, ast.Call):
-            options |= unpacked(decorator, module)
-    dotted = f"{module.name}.{name}"
+    dotted, options = f"{module.name}.{name}", options_of(body, module)
     return DeclaredJob(dotted, one.job.bridge, module, body, body, cls, options, one.is_bound)
