@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from typing import Final
 
 from ...harness.records.texts import counted
+from .baseline import Finding
 from .linter import RULES, Findings
 
 #: What GitHub reads in another way, in the text of an annotation and in its values.
@@ -44,10 +45,10 @@ def summary(findings: Findings) -> str:
     return f"{what} {where}{open_ones}.{hint}{baseline}"
 
 
-def as_github(findings: Findings) -> str:
+def as_github(found: Iterable[Finding]) -> str:
     return "".join(
         annotation("warning", one.path, one.line, one.rule, one.message, column=one.column) + "\n"
-        for one in findings.found
+        for one in found
     )
 
 
@@ -72,7 +73,7 @@ def as_json(findings: Findings) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def as_sarif(findings: Findings) -> str:
+def as_sarif(found: Iterable[Finding]) -> str:
     """Return SARIF 2.1.0, which GitHub and many editors read."""
     rules = [
         {
@@ -98,7 +99,7 @@ def as_sarif(findings: Findings) -> str:
                 }
             ],
         }
-        for one in findings.found
+        for one in found
     ]
     driver = {"name": "pytest-jobs", "version": version("pytest-jobs"), "rules": rules}
     log = {
@@ -111,7 +112,7 @@ def as_sarif(findings: Findings) -> str:
 
 FORMATS: Final[Mapping[str, Callable[[Findings], str]]] = {
     "text": as_text,
-    "github": as_github,
-    "sarif": as_sarif,
+    "github": lambda findings: as_github(findings.found),
+    "sarif": lambda findings: as_sarif(findings.found),
     "json": as_json,
 }

@@ -12,9 +12,9 @@ from ...errors import ExplorationError
 from ...exploration.live.crash import LiveCrash, LiveEffects, LiveScopes
 from ...exploration.live.worth import CrashPoint, by_worth
 from ...harness.records.progress import Work
-from ...harness.records.texts import error_text, short_name, shortened
+from ...harness.records.texts import counted, error_text, short_name, shortened
 from ..settings.options import JobOptions
-from .plugin import AdversaryPlugin, blame, refer, several
+from .plugin import AdversaryPlugin, blame, refer
 from .runs import Run, Runs
 
 _STORY = """\
@@ -81,12 +81,12 @@ class CrashPlugin(AdversaryPlugin):
         tally = self.tally
         lines = self.broken()
         if tally.number("points tried"):
-            points = several(tally.number("points tried"), "point")
-            tests = several(tally.number("tests with points"), "test")
-            jobs = several(tally.number("jobs"), "job")
+            points = counted(tally.number("points tried"), "point")
+            tests = counted(tally.number("tests with points"), "test")
+            jobs = counted(tally.number("jobs"), "job")
             lines.append(f"{jobs} killed at {points}, in {tests} of {tally.number('tests')}.")
         if tally.highest("points"):
-            tests = several(tally.number("left out"), "test")
+            tests = counted(tally.number("left out"), "test")
             most, all_points = self._options.crash_points, tally.highest("points")
             lines.append(
                 f"{tests} had more points, {most} of up to {all_points} were tried: "
@@ -139,7 +139,7 @@ class CrashPlugin(AdversaryPlugin):
                     continue
                 known = crash.killed is not None and self.findings.known(point.place)
                 if not known and runs.once(LiveCrash(self._scopes(), self._effects)).failed:
-                    self._blame_test(run, nodeid, f"{tried} of {several(len(points), 'point')}")
+                    self._blame_test(run, nodeid, f"{tried} of {counted(len(points), 'point')}")
                     plain = run
                     break
                 if known or (crash.killed is not None and self._killed_at(runs, point)[1].failed):
@@ -192,7 +192,7 @@ class CrashPlugin(AdversaryPlugin):
         blame(run.failure, _AGAIN, "Run again", story)
 
     def _named(self, key: str, what: str) -> list[str]:
-        """Return a line for each test that was noted; without -v one line for several of them."""
+        """Return a line for each test that was noted; without -v one line for counted of them."""
         found = list(self.tally.names(key))
         if len(found) > 1 and not self.verbose:
             return [f"{len(found)} tests, which -v names: {what}"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import pytest
 
 from ...harness.records.patches import Patches
+from ...harness.records.texts import counted
 from ..insight.unperformed import unperformed
 from ..settings.declared import is_verbose
 from ..settings.options import Attack, JobOptions, item_options
@@ -70,12 +71,6 @@ class Tally:
                 self.name(key, name)
                 for detail in details:
                     self.name(key, name, detail)
-
-
-def several(number: int, noun: str) -> str:
-    """Return a number and its noun, such as `1 test` or `2 tests`."""
-    plural = {"delivery": "deliveries"}.get(noun, f"{noun}s")
-    return f"{number} {noun if number == 1 else plural}"
 
 
 #: So many names does a summary without -v have of one kind.
@@ -195,7 +190,7 @@ class AdversaryPlugin(ABC):
         for switch in ("idempotent", "crash"):
             names = [name for name, _ in self.tally.names(f"opted out by {switch}")]
             if names:
-                lines.append(f"{several(len(names), 'test')} left alone ({switch}=False):")
+                lines.append(f"{counted(len(names), 'test')} left alone ({switch}=False):")
                 lines += self._indented(names)
         return lines
 
@@ -203,7 +198,7 @@ class AdversaryPlugin(ABC):
         """Return the lines about jobs that broke tests."""
         lines = []
         for job, tests in self.tally.names("broken"):
-            lines.append(f"{job} broke {several(len(tests), 'test')}:")
+            lines.append(f"{job} broke {counted(len(tests), 'test')}:")
             lines += self._indented(tests)
         for cause, tests in self.tally.names("findings"):
             if len(tests) > 1:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Generator
 import pytest
 
 from ...harness.records.delivery import own_traceback
-from ...harness.records.texts import error_text, short_name
+from ...harness.records.texts import counted, error_text, short_name
 from ...harness.running.twice import Copy, Twice
-from .plugin import AdversaryPlugin, blame, refer, several
+from .plugin import AdversaryPlugin, blame, refer
 from .runs import Run, Runs
 
 _WHAT_TO_DO = """\
@@ -70,9 +70,9 @@ class TwicePlugin(AdversaryPlugin):
 
     def summary(self) -> list[str]:
         tally = self.tally
-        deliveries = several(tally.number("copies"), "delivery")
-        jobs = several(tally.number("jobs"), "job")
-        tests = several(tally.number("tests with copies"), "test")
+        deliveries = counted(tally.number("copies"), "delivery")
+        jobs = counted(tally.number("jobs"), "job")
+        tests = counted(tally.number("tests with copies"), "test")
         lines = self.broken()
         if tally.number("copies"):
             lines.append(
@@ -81,7 +81,7 @@ class TwicePlugin(AdversaryPlugin):
         for name, _ in tally.names("unsteady"):
             lines.append(f"{name} failed with copies once, and then not again: it may be flaky.")
         if tally.number("spared"):
-            spared = several(tally.number("spared"), "delivery")
+            spared = counted(tally.number("spared"), "delivery")
             lines.append(f"{spared} not made again, since the test made them fail (jobs.fail).")
         return lines + self.opted_out()
 
@@ -153,7 +153,7 @@ def _listed(heading: str, copies: list[Copy]) -> str:
     lines += [f"- {_line(copy)}" for copy in copies[:_CALLS_SHOWN]]
     left = len(copies) - _CALLS_SHOWN
     if left > 0:
-        lines.append(f"- and {several(left, 'delivery')} more")
+        lines.append(f"- and {counted(left, 'delivery')} more")
     return "\n".join(lines)
 
 

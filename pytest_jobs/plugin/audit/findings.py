@@ -14,8 +14,6 @@ from ...exploration.report.hints import Habits, hint
 from ...exploration.report.report import quoted
 from ...harness.records.texts import short_name, shortened
 from ...insight.lint.baseline import Finding as Fault
-from ...insight.lint.linter import Findings
-from ...insight.source.handoffs import Handoffs
 
 #: How wide the call of a job is shown.
 _WIDTH = 100
@@ -146,17 +144,15 @@ def _kind_of(failure: Failure, stands_for: str) -> Kind:
     return Kind.OUTSIDE if is_effect else Kind.STATE
 
 
-def in_files(findings: Iterable[Finding], root: Path) -> Findings:
-    """Return findings as those of the lint, which SARIF and annotations show.
+def in_files(findings: Iterable[Finding], root: Path) -> Iterator[Fault]:
+    """Yield findings as those of the lint, which SARIF and annotations show.
 
     Args:
         findings: the findings.
         root: names of files are relative to it.
     """
-    found = []
     for one in findings:
         path = Path(one.file)
         shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else one.file
         text = f"{one.verdict} in {one.call}, {one.history}{f' at {one.at}' if one.at else ''}: {one.hint}"
-        found.append(Fault(f"audit-{one.kind.name.lower()}", shown, one.line or 1, 1, text))
-    return Findings(found, 0, 0, "", Handoffs())
+        yield Fault(f"audit-{one.kind.name.lower()}", shown, one.line or 1, 1, text)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 from typing import Final
 
-from ..adversary.plugin import several
+from ...harness.records.texts import counted
 from .baseline import Baseline
 from .findings import Finding, Kind
 from .result import Audited, Result
@@ -53,7 +53,7 @@ def section(result: Result, baseline: Baseline | None) -> Iterator[str]:
             sorted(result.only_own_checks),
         ),
         (
-            f"{several(len(result.unreached), 'job')} of the registries that no test reaches:",
+            f"{counted(len(result.unreached), 'job')} of the registries that no test reaches:",
             result.unreached,
         ),
     ):
@@ -72,16 +72,16 @@ def _findings(result: Result, baseline: Baseline | None) -> Iterator[str]:
         for finding in each.findings:
             if baseline is None or not baseline.reason(finding):
                 causes.setdefault(finding.cause, []).append((finding, each))
-    reached = several(len(result.audited), "job")
+    reached = counted(len(result.audited), "job")
     if not result.audited:
         yield "No test reaches a job, so this run shows nothing."
     elif not result.checked:
         yield f"{reached} reached, and none was checked, so this run shows nothing."
     else:
-        yield f"{reached} reached, {len(result.checked)} checked, {several(len(causes), 'finding')}."
+        yield f"{reached} reached, {len(result.checked)} checked, {counted(len(causes), 'finding')}."
     if result.past:
         yield (
-            f"Not seen: the jobs that {several(len(result.past), 'test')} enqueued outside of any harness. Add "
+            f"Not seen: the jobs that {counted(len(result.past), 'test')} enqueued outside of any harness. Add "
             "--jobs-inline, which performs each job where it is enqueued."
         )
     for kind in Kind:
@@ -122,7 +122,7 @@ def _finding(same: Sequence[tuple[Finding, Audited]]) -> Iterator[str]:
         yield f"  a double stands in the place of {finding.stands_for}"
     yield from wrap(f"hint: {finding.hint}", _WIDTH, initial_indent="  ", subsequent_indent="  ")
     ways = " and ".join(_WAYS[way] for way in audited.ways)
-    yield f"  reached by {several(audited.tests, 'test')} ({ways})"
+    yield f"  reached by {counted(audited.tests, 'test')} ({ways})"
     others = dict.fromkeys(each.job for each, _ in same if each.job != finding.job)
     if others:
         yield f"  so are {', '.join(others)}" if len(others) > 1 else f"  so is {', '.join(others)}"
@@ -139,7 +139,7 @@ def _semantics(checked: Iterable[Audited]) -> Iterator[str]:
         yield ""
         yield "What the library does with these jobs:"
     for text, names in jobs.items():
-        yield f"- {text.removeprefix('delivery: ')} ({several(len(names), 'job')})"
+        yield f"- {text.removeprefix('delivery: ')} ({counted(len(names), 'job')})"
 
 
 def _without_finding(found: Sequence[Audited]) -> Iterator[str]:
@@ -149,7 +149,7 @@ def _without_finding(found: Sequence[Audited]) -> Iterator[str]:
     for each in found:
         left = dict.fromkeys(check.left_out for check in each.checks if check.left_out)
         part = f", in part: {'; '.join(left)}" if left else ""
-        yield f"  {each.job} ({several(len(each.checks), 'check')}{part})"
+        yield f"  {each.job} ({counted(len(each.checks), 'check')}{part})"
 
 
 def _not_checked(found: Sequence[Audited]) -> Iterator[str]:
