@@ -55,8 +55,6 @@ class Library:
     body: str = ""
     #: The option with which a body takes its task or its context first.
     context_option: str = ""
-    #: The option by which a job gets another name.
-    name_option: str = ""
     #: The option that says how often a job is tried again.
     retry_option: str = ""
     #: The option that makes it a recurring one.
@@ -96,8 +94,6 @@ class Library:
     refuses_dates: bool = False
     #: Whether it takes a naive datetime for local time by design.
     naive_is_local: bool = False
-    #: Whether it delivers a job again when its worker is killed, as it comes.
-    is_at_least_once: bool = False
     #: How many attempts a job that fails gets, unless its declaration says otherwise.
     attempts: int = 1
     #: Whether it can try a job again.
@@ -197,7 +193,6 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             bases=("celery.Task", "celery.app.task.Task"),
             body="run",
             context_option="bind",
-            name_option="name",
             verbs=("delay", "delay_on_commit", "s", "si"),
             wrapping=("apply_async", "apply_async_on_commit", "signature"),
             of_queues={"send_task": 0},
@@ -252,13 +247,11 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             origins=r"taskiq\w*",
             decorators=("taskiq.async_shared_broker.task",),
             methods=("task",),
-            name_option="task_name",
             retry_option="retry_on_error",
             recurring_option="schedule",
             verbs=("kiq",),
             words=("kicker", r"schedule_by_\w+"),
             reads_annotations=True,
-            is_at_least_once=True,
             is_simulated_alone=True,
             loggers=("taskiq",),
             has_queues=False,
@@ -312,12 +305,10 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             application="broker",
             distributions=("dramatiq", "django-dramatiq"),
             decorators=("dramatiq.actor",),
-            name_option="actor_name",
             retry_option="max_retries",
             recurring_option="periodic",
             verbs=("send", "message"),
             wrapping=("send_with_options", "message_with_options"),
-            is_at_least_once=True,
             attempts=21,
             is_simulated_alone=True,
             loggers=("dramatiq",),
@@ -372,13 +363,11 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             is_bridged=True,
             methods=("task", "periodic"),
             context_option="pass_context",
-            name_option="name",
             retry_option="retry",
             verbs=("defer", "defer_async"),
             further=("batch_defer", "batch_defer_async"),
             words=("configure",),
             is_transactional=True,
-            is_at_least_once=True,
             refuses_dates=True,
             broker="PostgreSQL",
             schedules=("periodic",),
@@ -399,7 +388,6 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             has_settings=True,
             of_queues={"enqueue_job": 0},
             pickles=True,
-            is_at_least_once=True,
             broker="Redis",
             lists=("functions", "cron_jobs"),
             schedules=("cron",),
@@ -418,7 +406,6 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                 ("timeout", "heartbeat", "retries", "ttl", "retry_delay", "retry_backoff", "scheduled", "key",
                  "meta")
             ),
-            is_at_least_once=True,
             refuses_dates=True,
             lists=("functions", "cron_jobs", "tasks", "scheduled_tasks"),
             schedules=("CronJob",),
@@ -437,7 +424,6 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             verbs=("enqueue", "new"),
             further=("enqueue_many", "aenqueue"),
             is_transactional=True,
-            is_at_least_once=True,
             attempts=20,
             bulk="enqueue_many",
             limits="the limit of a queue",
@@ -605,7 +591,6 @@ CORE: Final = Library(
     body="perform",
     verbs=("perform_later", "new"),
     words=("perform_all_later",),
-    is_at_least_once=True,
     is_simulated_alone=True,
     looks=("def perform", "(Job)"),
     bulk="perform_all_later",
@@ -620,7 +605,7 @@ class _Rows(dict[str, Library]):
 
     def __missing__(self, name: str) -> Library:
         """Return the row of a library with a bridge of the project's own, or of a function that is no job yet."""
-        return Library(name, name, (name,), is_at_least_once=True)
+        return Library(name, name, (name,))
 
 
 EVERY: Final[Mapping[str, Library]] = _Rows({"core": CORE, **LIBRARIES})

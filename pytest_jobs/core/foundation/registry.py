@@ -255,9 +255,8 @@ def _spec(module: str, folders: list[str] | None) -> ModuleSpec | None:
     try:
         found = (finder.find_spec(module, folders) for finder in sys.meta_path)
         return next((spec for spec in found if spec is not None), None)
-    except (
-        KeyError
-    ):  # A folder without `__init__` asks the package that it is in, which is not imported.
+    except KeyError:
+        # A folder without `__init__` asks the package that it is in, which is not imported.
         spec = ModuleSpec(module, None, is_package=True)
         spec.submodule_search_locations = [
             str(Path(folder, module.rpartition(".")[2])) for folder in folders or ()
@@ -279,10 +278,7 @@ def _read(tree: ast.Module, package: str) -> _Text:
                 ast.ClassDef(name=name)
                 | ast.FunctionDef(name=name)
                 | ast.AsyncFunctionDef(name=name)
-            ):
-                text.mentioned.setdefault(name, []).extend(_names_in(node))
-            case (
-                ast.Assign(targets=[*_, ast.Name(id=name)])
+                | ast.Assign(targets=[*_, ast.Name(id=name)])
                 | ast.AnnAssign(target=ast.Name(id=name))
             ):
                 text.mentioned.setdefault(name, []).extend(_names_in(node))
