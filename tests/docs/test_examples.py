@@ -123,13 +123,13 @@ def test_kills_break_the_tests_of_those_jobs_of_an_example_project_that_are_not_
 #: the world outside by the context of a worker, where the audit knows no double.
 PLANTED = {
     "apscheduler": "DUPLICATE gym.outside.outside.bank.charge in jobs:renew(",
-    "celery": "DUPLICATE mailing.outside.postman.send in send_welcome(1)",
-    "django": "LOST mail You have Emma in send_receipt(1)",
-    "dramatiq": "LOST enqueue mail in charge('A1')",
+    "celery": "DUPLICATE mailing.outside.postman.send in send_welcome(",
+    "django": "LOST mail You have Emma in send_receipt(",
+    "dramatiq": "LOST enqueue mail in charge(",
     "huey": "DUPLICATE letters.mailer.outbox.mailer.send in send_issue(",
     "procrastinate": "DUPLICATE letters.outside.bank.charge in letters:charge(",
-    "rq": "DUPLICATE invoices.bank.charge in charge(7)",
-    "taskiq": "LOST enqueue mail in track('A1')",
+    "rq": "DUPLICATE invoices.bank.charge in charge(",
+    "taskiq": "LOST enqueue mail in track(",
 }
 
 
@@ -140,7 +140,7 @@ def test_an_audit_finds_the_planted_bug_of_an_example_project_and_breaks_no_test
 
     assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout + run.stderr
     # Which of several tests a job is checked in depends on what they cost, and so do its arguments.
-    assert f"- {PLANTED[name].partition('(')[0]}(" in run.stdout
+    assert f"- {PLANTED[name]}" in run.stdout
     assert " failed" not in run.stdout.splitlines()[-1]
 
 
