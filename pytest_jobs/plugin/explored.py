@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from ..exploration.histories.plans import HISTORIES
 from ..exploration.report.audience import GUESSED
+from ..harness.records.texts import counted
 
 #: What a report says about one check: a `CheckNote` in plain values.
 Note: TypeAlias = Mapping[str, Any]
@@ -50,10 +51,10 @@ def _total(notes: Sequence[Note]) -> str:
     jobs = list(dict.fromkeys(note["job"] for note in notes))
     named = ", ".join(jobs[:_NAMED])
     more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
-    checks = f"{_counted(len(notes), 'check')} of {named}{more}"
-    text = f"{checks}, {_counted(histories, 'history', 'histories')}"
+    checks = f"{counted(len(notes), 'check')} of {named}{more}"
+    text = f"{checks}, {counted(histories, 'history')}"
     told = [
-        name if len(without) == len(jobs) else f"{name} (of {_counted(len(without), 'job')})"
+        name if len(without) == len(jobs) else f"{name} (of {counted(len(without), 'job')})"
         for name in HISTORIES
         if (without := _without(name, notes))
     ]
@@ -64,7 +65,3 @@ def _without(name: str, notes: Sequence[Note]) -> list[str]:
     """Return the jobs of which no check asked for a history: checks that pick histories add up."""
     asked = {note["job"] for note in notes if name not in note["not_asked"]}
     return [job for job in dict.fromkeys(note["job"] for note in notes) if job not in asked]
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

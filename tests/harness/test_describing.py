@@ -7,6 +7,7 @@ from tables import each_row
 
 from pytest_jobs.harness.records.instants import to_datetime, to_timedelta
 from pytest_jobs.harness.records.texts import (
+    counted,
     duration,
     error_text,
     instant,
@@ -42,6 +43,20 @@ from pytest_jobs.harness.records.texts import (
 )
 def test_a_duration_has_at_most_three_units(delta, text):
     assert duration(delta) == text
+
+
+@each_row(
+    ("number", "noun", "text"),
+    [
+        (0, "row", "0 rows"),
+        (1, "key", "1 key"),
+        (2, "key", "2 keys"),
+        (2, "delivery", "2 deliveries"),
+        (2_000, "failing point", "2,000 failing points"),
+    ],
+)
+def test_a_noun_is_counted(number, noun, text):
+    assert counted(number, noun) == text
 
 
 def test_a_microsecond_less_than_ten_minutes_are_ten_minutes():

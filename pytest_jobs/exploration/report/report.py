@@ -11,7 +11,14 @@ from inspect import signature
 from typing import Any, Final
 
 from ...harness.records.bridge import AT_MOST_ONCE
-from ...harness.records.texts import duration, error_text, short_name, short_repr, shortened
+from ...harness.records.texts import (
+    counted,
+    duration,
+    error_text,
+    short_name,
+    short_repr,
+    shortened,
+)
 from ..engine.functions import FunctionBridge
 from ..engine.points import Point, enclosing_function
 from ..engine.run import Run
@@ -224,7 +231,7 @@ class Report:
         cut = self.rest.left[self.history] or self.rest.unclear[self.history]
         if count == 1 and not cut:
             return ", 1 failing point"
-        return f", 1 of {'at least ' if cut else ''}{_counted(count, 'failing point')}"
+        return f", 1 of {'at least ' if cut else ''}{counted(count, 'failing point')}"
 
     # The last lines
 
@@ -269,14 +276,14 @@ class Report:
                 continue
             kinds = dict.fromkeys(str(failure.verdict) for failure in failures)
             other = [kind for kind in kinds if kind != str(self.failure.verdict)]
-            points = "" if failures[0].plan.point is None else _counted(len(failures), "point")
+            points = "" if failures[0].plan.point is None else counted(len(failures), "point")
             details = ", ".join(filter(None, (points, *other[:2])))
             told.append(f"{name} ({details})" if details else name)
         return f"also fails: {', '.join(told)}" if told else ""
 
     def _failing_points(self) -> list[str]:
         failures = [self.failure, *self._others()]
-        lines = [f"{_counted(len(failures), 'history', 'histories')} failed:"]
+        lines = [f"{counted(len(failures), 'history')} failed:"]
         for failure in failures:
             where = f" {_where(failure)}" if _where(failure) else ""
             lines.append(f"  {failure.plan.name}{where}: {failure.verdict}")
@@ -376,13 +383,9 @@ def _semantics_text(checked: CheckedJob) -> str:
     )
 
 
-def _amounts(what: str, counted: Mapping[AnyHistory, int]) -> str:
-    told = ", ".join(f"{name} ({count})" for name, count in counted.items() if count)
+def _amounts(what: str, amounts: Mapping[AnyHistory, int]) -> str:
+    told = ", ".join(f"{name} ({count})" for name, count in amounts.items() if count)
     return f"{what}: {told}" if told else ""
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def _where(failure: Failure) -> str:
@@ -483,9 +486,9 @@ def _as_counter(value: Any) -> Counter[str] | None:
     return None
 
 
-def _items(counted: Counter[str], beside: Counter[str]) -> str:
+def _items(amounts: Counter[str], beside: Counter[str]) -> str:
     """Return the items that are not there as often on the other side."""
-    differing = [(item, count) for item, count in counted.items() if beside[item] != count]
+    differing = [(item, count) for item, count in amounts.items() if beside[item] != count]
     shown = [
         (f"{count} x " if count > 1 else "") + shortened(item, _WIDTH)
         for item, count in differing[:_ITEMS]
@@ -493,7 +496,7 @@ def _items(counted: Counter[str], beside: Counter[str]) -> str:
     left = len(differing) - len(shown)
     if left:
         shown.append(f"and {left} more")
-    return shortened(", ".join(shown), _WIDTH * 2) or ("only the others" if counted else "nothing")
+    return shortened(", ".join(shown), _WIDTH * 2) or ("only the others" if amounts else "nothing")
 
 
 def _texts(once: str, now: str) -> tuple[str, str]:

@@ -177,9 +177,9 @@ def short_name(name: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number and its noun, such as `1 row`, `2 rows` or `2 deliveries`."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
+    """Return a number and its noun, such as `1 row`, `2 keys` or `2,000 deliveries`."""
+    plural = f"{noun[:-1]}ies" if noun[-1] == "y" and noun[-2] not in "aeiou" else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def error_text(error: BaseException) -> str:
