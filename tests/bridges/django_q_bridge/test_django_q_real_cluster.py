@@ -27,7 +27,7 @@ settings.configure(
             "ENGINE": "django.db.backends.sqlite3", "NAME": "app.sqlite3", "OPTIONS": {{"timeout": 60}}
         }}
     }},
-    Q_CLUSTER={{**{broker!r}, "workers": 2, "poll": 0.05, "guard_cycle": 0.1, "timeout": 60, "retry": 3}},
+    Q_CLUSTER={{**{broker!r}, "workers": 2, "poll": 0.05, "guard_cycle": 0.1, "timeout": 60, "retry": {retry}}},
     SECRET_KEY="tests",
     USE_TZ=True,
 )
@@ -50,22 +50,21 @@ if __name__ == "__main__":
     from django.core.management import call_command
     from django_q.tasks import async_task
 
-    if sys.argv[1] == "migrate":
-        call_command("migrate", verbosity=0)
-    if sys.argv[1] in ("migrate", "send"):
-        for name in sys.argv[2:]:
-            async_task("app.work", name, group=name)
     if sys.argv[1] == "cluster":
         call_command("qcluster")
+    if sys.argv[1] == "migrate":
+        call_command("migrate", verbosity=0)
+    for name in sys.argv[2:]:
+        async_task("app.work", name, group=name)
 """
 
 
 class Service:
     """A project with its cluster, and what its tasks wrote down."""
 
-    def __init__(self, directory, broker):
+    def __init__(self, directory, broker, retry):
         self.directory = directory
-        (directory / "app.py").write_text(APPLICATION.format(broker=broker))
+        (directory / "app.py").write_text(APPLICATION.format(broker=broker, retry=retry))
 
     def do(self, *arguments):
         command = [sys.executable, "-W", "ignore", "app.py", *arguments]
@@ -74,6 +73,14 @@ class Service:
     def cluster(self):
         command = [sys.executable, "-W", "ignore", "app.py", "cluster"]
         return process(command, self.directory, log="cluster.log")
+
+    def expire_locks(self):
+        """Let the time pass after which the table gives a task that is in work to another cluster."""
+        with (
+            closing(sqlite3.connect(self.directory / "app.sqlite3", timeout=60)) as database,
+            database,
+        ):
+            database.execute("UPDATE django_q_ormq SET lock = '2000-01-01 00:00:00'")
 
     def runs(self, name):
         path = self.directory / name
@@ -94,10 +101,10 @@ def test_a_task_is_delivered_again_as_the_bridge_says(tmp_path, request, monkeyp
     from django_q.conf import Conf
 
     if kind == "orm":
-        service = Service(tmp_path, {"orm": "default"})
+        service = Service(tmp_path, {"orm": "default"}, retry=600)
         monkeypatch.setattr(Conf, "ORM", "default")
     else:
-        service = Service(tmp_path, {"redis": request.getfixturevalue("redis_url")})
+        service = Service(tmp_path, {"redis": request.getfixturevalue("redis_url")}, retry=600)
     expected = bridge.delivery_semantics(greet)
 
     service.do("migrate", "is killed", "returns", "raises")
@@ -107,6 +114,7 @@ def test_a_task_is_delivered_again_as_the_bridge_says(tmp_path, request, monkeyp
         wait_until(lambda: len(service.outcomes()) == 2, "two outcomes")
         kill_group(cluster)
     assert service.runs("is killed") == 1
+    service.expire_locks()
     with service.cluster():
         if expected.redelivered_on_kill:
             service.wait_for_runs("is killed", 2)
@@ -123,7 +131,7 @@ def test_a_task_is_delivered_again_as_the_bridge_says(tmp_path, request, monkeyp
 
 @pytest.mark.slow
 def test_a_result_that_cannot_be_pickled_leaves_no_outcome_and_the_task_comes_again(tmp_path):
-    service = Service(tmp_path, {"orm": "default"})
+    service = Service(tmp_path, {"orm": "default"}, retry=1)
     service.do("migrate", "returns a function", "returns")
 
     with service.cluster():

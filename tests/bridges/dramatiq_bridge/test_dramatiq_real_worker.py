@@ -20,9 +20,12 @@ import json, os, pathlib, time
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
-# A worker that is gone for a second is taken for dead, and every command looks for such workers.
+# Every command looks for workers that are dead.
 broker = RedisBroker(
-    url={url!r}, namespace={namespace!r}, heartbeat_timeout=1_000, maintenance_chance=1_000_000
+    url={url!r},
+    namespace={namespace!r},
+    heartbeat_timeout=int(os.environ["HEARTBEAT"]),
+    maintenance_chance=1_000_000,
 )
 dramatiq.set_broker(broker)
 
@@ -48,13 +51,15 @@ class Service:
 
     def __init__(self, directory, url):
         self.directory = directory
-        self.broker = RedisBroker(url=url, namespace="real")
-        source = APPLICATION.format(url=url, namespace="real")
+        self.broker = RedisBroker(url=url, namespace=directory.name)
+        source = APPLICATION.format(url=url, namespace=directory.name)
         (directory / "app.py").write_text(textwrap.dedent(source))
 
-    def worker(self):
+    def worker(self, heartbeat=600):
+        """Run a worker that takes one for dead after so many seconds: a living one may be slow."""
         command = [sys.executable, "-m", "dramatiq", "app", "--processes", "1", "--threads", "1"]
-        return process(command, self.directory, log="worker.log")
+        environment = {"HEARTBEAT": str(heartbeat * 1_000)}
+        return process(command, self.directory, log="worker.log", environment=environment)
 
     def send(self, name):
         self.broker.enqueue(dramatiq.Message("default", "work", (name,), {}, {}))
@@ -85,7 +90,7 @@ def test_a_message_of_a_killed_worker_is_delivered_again_as_the_bridge_says(serv
         ((process_id, _),) = service.wait_for("killed")
         os.kill(process_id, signal.SIGKILL)
         kill_group(worker)
-    with service.worker():
+    with service.worker(heartbeat=1):
         service.wait_for("killed", 2)
 
     assert expected.acknowledged == "after"

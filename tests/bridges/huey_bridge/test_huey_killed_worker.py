@@ -74,8 +74,9 @@ def test_a_task_is_delivered_again_as_the_bridge_says(
     else:
         huey = "SqliteHuey('killed', filename='huey.db')"
     service = Service(tmp_path, huey, monkeypatch)
-    # The connection of this process to the store.
-    request.addfinalizer(service.application["huey"].storage.close)
+    # The connection of this process to the store; a storage of redis has nothing to close by itself.
+    storage = service.application["huey"].storage
+    request.addfinalizer(storage.pool.disconnect if kind == "redis" else storage.close)
     (bridge,) = open_over(service.application["huey"]).bridges
     expected = bridge.delivery_semantics(service.application["work"])
 

@@ -19,7 +19,7 @@ from servers import kill_group, process, wait_until
 pytestmark = pytest.mark.slow
 
 APPLICATION = """
-import asyncio, pathlib, time
+import asyncio, pathlib, sys, time
 from oban import Cancel, Oban, Snooze, worker
 from psycopg_pool import AsyncConnectionPool
 
@@ -48,7 +48,8 @@ class Work:
 async def serve():
     async with AsyncConnectionPool({url!r}, open=False) as pool:
         # A dead node of the same name keeps nobody from being the leader.
-        options = {{"lifeline": {{"interval": 0.2, "rescue_after": 1}}, "stager": {{"interval": 0.05}}}}
+        lifeline = {{"interval": 0.2, "rescue_after": float(sys.argv[1])}}
+        options = {{"lifeline": lifeline, "stager": {{"interval": 0.05}}}}
         async with Oban(pool=pool, queues={{"default": 5}}, node="one", **options):
             await asyncio.Event().wait()
 
@@ -64,8 +65,10 @@ class Service:
         self.directory, self.url = directory, url
         (directory / "service.py").write_text(textwrap.dedent(APPLICATION.format(url=url)))
 
-    def worker(self):
-        return process([sys.executable, "service.py"], self.directory, log="worker.log")
+    def worker(self, rescue_after=600):
+        """Run a worker that takes a job for dead when it runs longer: a living one may be slow."""
+        command = [sys.executable, "service.py", str(rescue_after)]
+        return process(command, self.directory, log="worker.log")
 
     def ask(self, function):
         """Return what a coroutine function returns for an instance that only enqueues."""
@@ -139,7 +142,7 @@ def test_a_job_is_delivered_again_as_the_bridge_says(service, open_over):
         wait_until(lambda: service.starts("kept") and service.starts("last"), "the first runs")
         states = [service.job(each).state for each in (kept, last)]
         kill_group(running)
-    with service.worker():
+    with service.worker(rescue_after=1):
         service.wait_for(kept, "completed")
         service.wait_for(last, "discarded")
 
