@@ -1,4 +1,6 @@
-PYTHON ?= python3
+# The newest that can make an environment: on 3.11 an exploration needs a trace function, which takes its time.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3; do \
+	$$python -c 'import ensurepip, venv' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 DEMO := .demo-venv
 BIN := $(VENV)/bin

@@ -55,7 +55,8 @@ _INNER_OPTIONS = (
 
 
 _SERVERS = {"mysql_url", "postgresql_url", "redis_url"}
-#: Each item of these rooms is a check, a page or a project, and each table of theirs repeats one behaviour.
+#: Each item of these rooms is a check, a page or a project, which takes as long as a run of pytester, and each table
+#: of such items repeats one behaviour.
 _ROTATING_ROOMS = {"corpus", "docs", "exploration"}
 #: So many days pass until each item of a table was in `make test`.
 _ROUND = 5
@@ -68,10 +69,12 @@ def pytest_collection_modifyitems(items):
     """Mark what needs a server as slow, and rows that are not of today as wide, before `-m` is applied."""
     tables = defaultdict(list)
     for item in items:
-        if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
+        fixtures = getattr(item, "fixturenames", ())
+        if not _SERVERS.isdisjoint(fixtures):
             item.add_marker("slow")
         elif hasattr(item, "callspec") and (
-            item.get_closest_marker("rotating")
+            "pytester" in fixtures
+            or item.get_closest_marker("rotating")
             or any(item.path.is_relative_to(_TESTS / room) for room in _ROTATING_ROOMS)
         ):
             tables[item.parent.nodeid, item.originalname].append(item)

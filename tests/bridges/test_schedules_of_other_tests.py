@@ -143,7 +143,6 @@ def project(pytester, request):
     return request.param
 
 
-@pytest.mark.rotating
 @pytest.mark.parametrize("project", APPLICATIONS, indirect=True)
 def test_a_schedule_fires_in_the_tests_that_lead_to_its_application(pytester, project):
     result = pytester.runpytest_subprocess("-p", "no:randomly")

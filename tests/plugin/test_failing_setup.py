@@ -67,7 +67,6 @@ def test_the_error_of_a_job_in_a_fixture_is_an_error_of_the_set_up(run_test):
     result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "E *ValueError: no money"])
 
 
-@pytest.mark.rotating
 @pytest.mark.parametrize(
     "trouble",
     [

@@ -5,7 +5,6 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-@pytest.mark.rotating
 @pytest.mark.parametrize(
     ("call", "undone"),
     [

@@ -24,7 +24,6 @@ CONFTEST = """
 """
 
 
-@pytest.mark.rotating
 @pytest.mark.parametrize("mode", ["", "record", "inline"])
 @pytest.mark.parametrize("where", ["test", "job", "fixture"])
 def test_an_interrupt_passes_through(pytester, where, mode):

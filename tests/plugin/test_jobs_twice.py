@@ -190,7 +190,6 @@ def test_a_safe_job_is_quiet_and_the_run_says_what_was_done(pytester):
     )
 
 
-@pytest.mark.rotating
 @pytest.mark.parametrize(
     "perform",
     [

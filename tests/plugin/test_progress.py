@@ -74,7 +74,6 @@ def test_a_long_check_shows_how_far_it_has_come_in_a_line_that_is_gone_afterward
     assert "2 passed" in text
 
 
-@pytest.mark.rotating
 @pytest.mark.parametrize(
     "run",
     [

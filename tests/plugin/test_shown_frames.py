@@ -86,7 +86,6 @@ FAILURES = {
 }
 
 
-@pytest.mark.rotating
 @pytest.mark.parametrize("style", ["long", "short"])
 @pytest.mark.parametrize("failure", FAILURES)
 def test_no_frame_of_ours_is_shown_for(pytester, failure, style):

@@ -68,7 +68,6 @@ def is_green(output):
     return output.endswith("OK\n")
 
 
-@pytest.mark.rotating
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -332,7 +331,6 @@ def test_manage_py_test(pytester):
     assert "OK" in result.errlines
 
 
-@pytest.mark.rotating
 @pytest.mark.parametrize(
     ("line", "message"),
     [
