@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from ...bridges.libraries.known import EVERY, library_named
-from ..source.jobs import DeclaredJob, constant, is_true, keywords
-from ..source.module import Function, Module
+from ..source.jobs import DeclaredJob, constant, keywords
+from ..source.module import Function, Module, first_line
 from ..source.project import Project
 from ..source.workers import Workers
 
@@ -81,14 +81,8 @@ class Cases:
         self._recurring: dict[int, dict[str, None]] = {}
         #: The calls that make a job recur, by identity: they enqueue nothing.
         self.schedules: set[int] = set()
-        names = {
-            name: job
-            for job in project.jobs_of("celery")
-            for name in (constant(job.options.get("name")),)
-            if isinstance(name, str)
-        }
         for task in workers.recurring:
-            job = project.job_named(task.runs) or names.get(task.runs)
+            job = project.job_named(task.runs)
             if job is not None:
                 self._recur(job, task.key)
         for job in project.jobs:
@@ -206,7 +200,7 @@ class Cases:
     # The other libraries
 
     def _of_library(self, job: DeclaredJob) -> Iterator[Case]:
-        options, line = job.options, getattr(job.declared, "lineno", job.body.lineno)
+        options, line = job.options, first_line(job.body)
         if job.library == "celery" and "autoretry_for" in options:
             errors = self._errors(job.module, [options["autoretry_for"]])
             shown = ", ".join(errors) or "..."
@@ -218,7 +212,7 @@ class Cases:
         option = EVERY[job.library].retry_option
         if option in options and not _is_never(options[option]):
             # Of Procrastinate True is for ever.
-            is_endless = job.library == "procrastinate" and is_true(options[option])
+            is_endless = job.library == "procrastinate" and constant(options[option]) is True
             yield from _retries(option, line, (), not is_endless)
         if job.library == "arq" and _raises(job.body, "Retry"):
             yield from _retries("Retry", line, (), True)
@@ -327,8 +321,9 @@ def _recurs_by_declaration(job: DeclaredJob) -> bool:
     decorators = [ast.unparse(_called(one)).rpartition(".")[2] for one in job.body.decorator_list]
     if any("periodic" in name for name in decorators):
         return True
-    if job.library == "apscheduler" and isinstance(job.declared, ast.Call):
-        return _is_repeated(job.declared, 0)
+    if job.library == "apscheduler":
+        calls = [one for one in job.body.decorator_list if isinstance(one, ast.Call)]
+        return any(_is_repeated(one, 0) for one in calls)
     return EVERY[job.library].recurring_option in job.options
 
 

@@ -15,7 +15,6 @@ from ..source.running import Running
 from ..source.tree import Tree
 from .baseline import Finding, against
 from .basis.facts import Facts, facts_of
-from .basis.registered import RegisteredProject
 from .basis.rule import Context, Fault, Rule
 from .basis.settings import LintSettings
 from .rules import declaring, enqueueing, performing, retrying, scheduling, watching
@@ -65,7 +64,7 @@ def lint(
         facts: what their libraries say of the jobs; without it, this process is asked.
     """
     tree = Tree(*paths)
-    project = RegisteredProject(
+    project = Project(
         tree, base=base, jobs=settings.jobs, exclude=settings.exclude, running=running
     )
     found = lint_project(project, settings, facts or facts_of(running))

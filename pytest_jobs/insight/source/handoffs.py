@@ -50,24 +50,18 @@ class Handoffs:
     unresolved: list[tuple[str, int]] = field(default_factory=list)
     #: The files with a word about jobs that no test has imported; nothing where nobody has imported any.
     unimported: list[str] = field(default_factory=list)
+    #: What libraries say of the names that several jobs have.
+    shared: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
         """Yield what is to be said of it, beside the number of calls."""
+        yield from (f"Not looked at: {one}" for one in self.shared)
         if self.unimported:
             named = ", ".join(self.unimported[:_NAMED])
             more = f" and {len(self.unimported) - _NAMED} more" if self.unimported[_NAMED:] else ""
-            yield f"Not imported by any test, so only their text was read: {named}{more}."
+            yield f"Not imported by any test, so their jobs are not known: {named}{more}."
         for one in self.unseen:
             yield f"{one} Let the tests import the modules that declare its jobs, and run `pytest --jobs-lint`."
-
-    @property
-    def unknown(self) -> str:
-        """What nobody knows, as a sentence; empty where a sentence about all jobs can be true."""
-        titles = " and ".join(one.title for one in self.unseen)
-        calls = counted(len(self.unresolved), "call")
-        parts = [f"the jobs of {titles}"] if self.unseen else []
-        parts += [f"the job of {calls}"] if self.unresolved else []
-        return f"Not known: {', and '.join(parts)}." if parts else ""
 
 
 def handoffs(project: Project) -> Handoffs:
@@ -80,7 +74,7 @@ def handoffs(project: Project) -> Handoffs:
     libraries.discard("")
     enqueues = {id(one.call): one for one in project.enqueues}
     decorators, calls = dict.fromkeys(libraries, 0), dict.fromkeys(libraries, 0)
-    found = Handoffs()
+    found = Handoffs(shared=sorted(project.running.shared))
     for module in modules:
         decorated, called = [*_decorated(module, libraries)], [*_calls(module, libraries)]
         imported = project.running.files

@@ -39,14 +39,11 @@ class Recurring:
     runs: str
     #: What the entry is called.
     key: str
-    #: The file and the line; the module when it is Python.
+    #: The file and the line.
     shown: str
     line: int
-    module: Module | None = None
-    node: ast.AST | None = None
-    has_arguments: bool = False
-    #: Whether `runs` is the name of a task, and need not be that of a function.
-    is_task_name: bool = False
+    #: Whether a file of Python says it.
+    is_in_code: bool = False
 
 
 @dataclass
@@ -110,11 +107,7 @@ def _read_yaml_file(path: Path, text: str, project: Project, workers: Workers) -
             runs = task.get("class") or task.get("command")
             if isinstance(runs, str):
                 line = _line_of(text, str(key))
-                workers.recurring.append(
-                    Recurring(
-                        runs, str(key), project.shown(path), line, has_arguments="args" in task
-                    )
-                )
+                workers.recurring.append(Recurring(runs, str(key), project.shown(path), line))
 
 
 def _queues_in(content: Any) -> Iterator[str]:
@@ -168,18 +161,8 @@ def _read_beat(value: ast.expr, module: Module, workers: Workers) -> None:
         task = _entry(entry, "task")
         runs = constant(task)
         if task is not None and isinstance(runs, str):
-            given = [_entry(entry, "args"), _entry(entry, "kwargs")]
             workers.recurring.append(
-                Recurring(
-                    runs,
-                    str(constant(key)),
-                    module.shown,
-                    task.lineno,
-                    module,
-                    task,
-                    has_arguments=any(one is not None for one in given),
-                    is_task_name=True,
-                )
+                Recurring(runs, str(constant(key)), module.shown, task.lineno, is_in_code=True)
             )
 
 
