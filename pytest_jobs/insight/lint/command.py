@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import LintSettingsError
+from ..baseline import Baseline
 from .basis.settings import read_settings
 from .collecting import collected
 from .linter import RULES, lint, with_baseline
@@ -78,9 +79,10 @@ def _act(asked: argparse.Namespace) -> int:
     )
     resolved = [path.resolve() for path in paths]
     try:
+        baseline = asked.baseline and Baseline(asked.baseline)
         running, facts = collected(resolved[0])
         found = lint(resolved, settings, base=Path.cwd(), running=running, facts=facts)
-        findings = with_baseline(found, asked.baseline, settings, running, Path.cwd())
+        findings = with_baseline(found, baseline, settings, running, Path.cwd())
     except LintSettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -8,14 +8,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from ..baseline import Baseline
 from ..source.handoffs import Handoffs, handoffs
 from ..source.module import Module
 from ..source.project import Project
 from ..source.running import Running
 from ..source.tree import Tree
-from .baseline import Finding, against
 from .basis.facts import Facts, facts_of
-from .basis.rule import Context, Fault, Rule
+from .basis.rule import Context, Fault, Finding, Rule
 from .basis.settings import LintSettings
 from .rules import declaring, enqueueing, performing, retrying, scheduling, watching
 
@@ -74,25 +74,33 @@ def lint(
 
 
 def with_baseline(
-    findings: Findings, file: Path | None, settings: LintSettings, running: Running, base: Path
+    findings: Findings,
+    baseline: Baseline | None,
+    settings: LintSettings,
+    running: Running,
+    base: Path,
 ) -> Findings:
-    """Return the findings without those that a baseline knows; all of them without a file.
+    """Return the findings without those that a baseline knows.
 
     A finding of the file is gone where the rule was asked, and the module was imported or is not there any more.
-
-    Raises:
-        LintSettingsError: when the file is not a baseline.
     """
-    if file is None:
+    if baseline is None:
         return findings
     asked = {rule.id for rule in RULES if settings.wants(rule.id) and not rule.is_watched}
 
-    def was_looked_at(shown: str, rule: str) -> bool:
-        path = base / shown
+    def was_looked_at(line: str) -> bool:
+        shown, _, rest = line.partition(": ")
+        path, rule = base / shown, rest.partition(" ")[0]
         return not path.exists() or (rule in asked and str(path.resolve()) in running.files)
 
-    new, said = against(file, findings.found, was_looked_at)
-    return findings._replace(found=new, said=said)
+    new, said = baseline.compare((one.known for one in findings.found), was_looked_at)
+    left: list[Finding] = []
+    # Of equal ones the first are known.
+    for one in reversed(findings.found):
+        if new[one.known]:
+            new[one.known] -= 1
+            left.insert(0, one)
+    return findings._replace(found=left, said=said)
 
 
 def lint_project(

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Final
 
 from ...harness.records.texts import counted
-from .baseline import Finding
+from .basis.rule import Finding
 from .linter import RULES, Findings
 
 #: What GitHub reads in another way, in the text of an annotation and in its values.

@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from .baseline import Finding
+from .basis.rule import Finding
 from .basis.settings import LintSettings
 
 #: Types that JSON does not have: a value of one of them that arrives as another type has changed on the way.

@@ -41,6 +41,22 @@ class Fault(NamedTuple):
         return getattr(self.node, "lineno", 1), getattr(self.node, "col_offset", 0) + 1
 
 
+class Finding(NamedTuple):
+    """One thing that was found."""
+
+    rule: str
+    #: The file, relative to where the user stands.
+    path: str
+    line: int
+    column: int
+    message: str
+
+    @property
+    def known(self) -> str:
+        """Its line in a baseline, which has no number: what moves stays known."""
+        return " ".join(f"{self.path}: {self.rule} {self.message}".split())
+
+
 class Context:
     """What a rule may look at."""
 
