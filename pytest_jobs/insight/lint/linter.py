@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final, NamedTuple
 
+from ...harness.records.home import is_of_tests
 from ..baseline import Baseline
 from ..source.handoffs import Handoffs, handoffs
 from ..source.module import Module
@@ -30,8 +30,6 @@ RULES: Final[tuple[Rule, ...]] = tuple(
 UNREADABLE: Final = "JOB001"
 USELESS: Final = "JOB002"
 _IGNORE: Final = re.compile(r"#\s*jobs:\s*ignore(?:\[([^]\n]*)\])?")
-#: Tests enqueue wrongly on purpose; they are read, and nothing in them is a finding.
-_TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
 
 
 class Findings(NamedTuple):
@@ -119,7 +117,8 @@ def lint_project(
         for fault in _faults(rule, context):
             line, column = fault.place
             shown = fault.shown
-            if any(fnmatch(Path(shown).name, pattern) for pattern in _TESTS):
+            # Tests enqueue wrongly on purpose.
+            if is_of_tests(PurePath(shown)):
                 continue
             if shown in comments and comments[shown].covers(rule.id, line):
                 continue

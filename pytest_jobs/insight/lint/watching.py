@@ -12,9 +12,10 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path, PurePath
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
+from ...harness.records.record import JobRecord
 from .basis.rule import Finding
 from .basis.settings import LintSettings
 
@@ -29,23 +30,6 @@ _KIB: Final = 1024
 Entry = tuple[str, str, str, int, str]
 
 
-class Record(Protocol):
-    """What is read of a record."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def bridge(self) -> str: ...
-    @property
-    def job(self) -> object: ...
-    @property
-    def args(self) -> tuple[Any, ...]: ...
-    @property
-    def kwargs(self) -> dict[str, Any]: ...
-    @property
-    def source(self) -> Any: ...
-
-
 class Watch:
     """Looks at deliveries. Its notes travel from the workers of pytest-xdist as plain values."""
 
@@ -55,7 +39,7 @@ class Watch:
         #: The attributes that each task object had after its last delivery.
         self._kept: dict[int, set[str]] = {}
 
-    def delivered(self, record: Record) -> None:
+    def delivered(self, record: JobRecord) -> None:
         """Look at a record of which a delivery was made."""
         body = _body(record)
         if body is None:
@@ -87,7 +71,7 @@ class Watch:
         if detail:
             self._entries[(rule, job, *place, detail)] = None
 
-    def _weight(self, record: Record) -> str:
+    def _weight(self, record: JobRecord) -> str:
         limit = self._settings.max_payload * _KIB
         size = _size([record.args, record.kwargs], limit)
         if size <= limit:
@@ -97,7 +81,7 @@ class Watch:
             "each delivery carries them through the broker. Store them, and pass an id."
         )
 
-    def _remembered(self, record: Record, body: Callable[..., Any]) -> Iterator[str]:
+    def _remembered(self, record: JobRecord, body: Callable[..., Any]) -> Iterator[str]:
         """Yield the attributes of a task object that one delivery wrote and the next one read."""
         task = record.job
         if isinstance(task, type | types.FunctionType | str) or not hasattr(task, "__dict__"):
@@ -112,7 +96,7 @@ class Watch:
             )
 
 
-def _body(record: Record) -> Callable[..., Any] | None:
+def _body(record: JobRecord) -> Callable[..., Any] | None:
     try:
         body = inspect.unwrap(record.source.resolve(record.job))
     except Exception:
@@ -150,7 +134,7 @@ def _loaded(one: dis.Instruction) -> str:
     return str(one.argval[-1] if isinstance(one.argval, tuple) else one.argval)
 
 
-def _changed(record: Record, body: Callable[..., Any]) -> Iterator[str]:
+def _changed(record: JobRecord, body: Callable[..., Any]) -> Iterator[str]:
     """Yield the arguments that have another type than the annotations of their parameters say."""
     if record.bridge in _PARSED:
         return

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from types import CodeType, FrameType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ...harness.jobs import Jobs
 from ...harness.records.delivery import Delivery, own_traceback
 from ...harness.records.home import is_of_project
 from ...harness.records.record import JobRecord, call_text
+from ...harness.records.targets import Target
 from ...harness.records.texts import error_text, short_name
 from .assertions import last_assertion
 from .session import (
@@ -32,17 +33,6 @@ from .session import (
 _EVERY_ERROR = (BaseException, object)
 #: How many frames of an error are written, the innermost ones.
 _FRAMES: Final = 12
-
-
-class Target(Protocol):
-    """The job of a check; see `harness.records.targets`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def job(self) -> Any: ...
-    @property
-    def bridge(self) -> Any: ...
 
 
 class Recorder:

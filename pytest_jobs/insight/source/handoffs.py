@@ -16,6 +16,7 @@ from ...bridges.libraries.known import EVERY, library_named
 from ...harness.records.home import is_of_tests
 from ...harness.records.texts import counted
 from .dependencies import required, required_libraries
+from .jobs import receiver_of
 from .module import Module
 from .project import Project
 
@@ -120,7 +121,7 @@ def _calls(module: Module, libraries: Collection[str]) -> Iterator[tuple[ast.Cal
 
 def _is_known(call: ast.Call, module: Module, project: Project) -> bool:
     """Say whether a namespace knows what a call is, or the call is a schedule: `add_job(tell.send)`."""
-    receiver, first = _receiver(call), call.args[0] if call.args else None
+    receiver, first = receiver_of(call), call.args[0] if call.args else None
     # A chain or a group of Celery, whose parts are calls of their own.
     is_canvas = isinstance(receiver, ast.Call) and bool(library_named(module.origin(receiver.func)))
     return (
@@ -133,17 +134,13 @@ def _is_known(call: ast.Call, module: Module, project: Project) -> bool:
 
 def _is_of_others(call: ast.Call, module: Module, project: Project) -> bool:
     """Say whether the receiver of a call, or its class, is of a package that has nothing to do with jobs."""
-    receiver = _receiver(call)
+    receiver = receiver_of(call)
     if project.is_of_others(module, receiver):
         return True
     while isinstance(receiver, ast.Attribute | ast.Call):
         receiver = receiver.value if isinstance(receiver, ast.Attribute) else receiver.func
     origin = module.imported.get(receiver.id, "") if isinstance(receiver, ast.Name) else ""
     return bool(origin) and not library_named(origin) and not project.has(origin)
-
-
-def _receiver(call: ast.Call) -> ast.expr:
-    return call.func.value if isinstance(call.func, ast.Attribute) else call.func
 
 
 def _last_name(node: ast.expr) -> str:

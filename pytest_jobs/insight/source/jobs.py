@@ -39,17 +39,15 @@ class DeclaredJob:
     def is_coroutine(self) -> bool:
         return isinstance(self.body, ast.AsyncFunctionDef)
 
-    @property
-    def parameters(self) -> list[ast.arg]:
-        """The positional parameters that an enqueue fills."""
-        arguments = self.body.args
-        found = [*arguments.posonlyargs, *arguments.args]
-        return found[1:] if self.is_bound else found
-
     def calls(self) -> Iterator[ast.Call]:
         """Yield the calls in the body, in the order of the source."""
         found = [node for node in ast.walk(self.body) if isinstance(node, ast.Call)]
         yield from sorted(found, key=lambda node: (node.lineno, node.col_offset))
+
+
+def receiver_of(call: ast.Call) -> ast.expr:
+    """Return what a method is called on; of a plain call, what is called."""
+    return call.func.value if isinstance(call.func, ast.Attribute) else call.func
 
 
 def keywords(call: ast.Call) -> dict[str, ast.expr]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
@@ -70,11 +70,11 @@ class Project:
         self.running = running or Running()
         #: The jobs of running libraries whose function is not in the text: a wrapper stands in its place.
         self.without_text: list[RegisteredJob] = []
-        self._by_name: dict[str, Module] = {}
-        #: Files that are parsed when a name leads to them.
-        self._unparsed: dict[str, tuple[Path, str, str, str]] = {}
+        #: The files by the names of their modules, and what is parsed of them: most when a name leads to them.
+        self._files: dict[str, str] = {}
+        self._sources: dict[str, tuple[Path, str, str]] = {}
+        self._parsed: dict[str, Module | None] = {}
         packages = {path.parent for path in tree.files if path.name == "__init__.py"}
-        texts: dict[str, tuple[Path, str, str, str]] = {}
         for path in tree.named(".py"):
             shown = self.shown(path)
             if any(fnmatch(shown, pattern) for pattern in exclude):
@@ -83,26 +83,19 @@ class Project:
             if text is None:
                 self.unreadable.append((shown, 1, tree.left_out[-1]))
             else:
-                texts[shown] = (path, shown, _dotted(path, packages), text)
-        is_about_jobs = _words_in(one[3] for one in texts.values())
-        for path, shown, name, text in texts.values():
-            if jobs or is_about_jobs(text):
-                module = self._parsed(path, shown, name, text)
-                if module is not None:
-                    self.modules.append(module)
-                    for alias in _names_of(shown, name):
-                        self._by_name.setdefault(alias, module)
-            else:
-                for alias in _names_of(shown, name):
-                    self._unparsed.setdefault(alias, (path, shown, name, text))
-        self._parse_registered(texts)
-
-    def _parse_registered(self, texts: Mapping[str, tuple[Path, str, str, str]]) -> None:
-        """Parse the files of jobs that a running library knows, also those without a word about jobs."""
-        for file in sorted({one.job.file for one in self.running.jobs}):
-            shown = self.shown(Path(file).resolve())
-            if shown in texts and all(module.shown != shown for module in self.modules):
-                self.modules += filter(None, [self._module(texts[shown][2])])
+                self._sources[shown] = path, _dotted(path, packages), text
+        is_about_jobs = _words_in(text for _, _, text in self._sources.values())
+        about = [
+            shown for shown, (_, _, text) in self._sources.items() if jobs or is_about_jobs(text)
+        ]
+        # Of two files of one name the one counts that has to do with jobs.
+        for shown in (*about, *self._sources):
+            for name in _names_of(shown, self._sources[shown][1]):
+                self._files.setdefault(name, shown)
+        # A running library may know a job in a file without a word about jobs.
+        registered = {self.shown(Path(one.job.file).resolve()) for one in self.running.jobs}
+        about += sorted(registered.intersection(self._sources).difference(about))
+        self.modules += filter(None, map(self._module_in, about))
 
     def shown(self, path: Path) -> str:
         """Return the name of a file as the user sees it."""
@@ -111,32 +104,25 @@ class Project:
         except ValueError:
             return path.as_posix()
 
-    def _parsed(self, path: Path, shown: str, name: str, text: str) -> Module | None:
-        try:
-            return Module(path, shown, name, text)
-        except SyntaxError as error:
-            self.unreadable.append(
-                (
-                    shown,
-                    error.lineno or 1,
-                    f"is not Python {_PYTHON}: {error.msg}. Run this with the Python of the project",
-                )
-            )
-        except (ValueError, RecursionError, MemoryError) as error:
-            self.unreadable.append((shown, 1, f"cannot be parsed: {type(error).__name__}"))
-        return None
-
     def _module(self, name: str) -> Module | None:
-        """Return the module of a name; one without a word about jobs is parsed now."""
-        if name in self._unparsed:
-            parts = self._unparsed[name]
-            for alias in _names_of(parts[1], parts[2]):
-                self._unparsed.pop(alias, None)
-            module = self._parsed(*parts)
-            if module is not None:
-                for alias in _names_of(parts[1], parts[2]):
-                    self._by_name.setdefault(alias, module)
-        return self._by_name.get(name)
+        """Return the module of a name."""
+        return self._module_in(self._files[name]) if name in self._files else None
+
+    def _module_in(self, shown: str) -> Module | None:
+        """Return the module of a file; None if it cannot be parsed."""
+        if shown not in self._parsed:
+            self._parsed[shown] = None
+            path, name, text = self._sources[shown]
+            try:
+                self._parsed[shown] = Module(path, shown, name, text)
+            except SyntaxError as error:
+                why = (
+                    f"is not Python {_PYTHON}: {error.msg}. Run this with the Python of the project"
+                )
+                self.unreadable.append((shown, error.lineno or 1, why))
+            except (ValueError, RecursionError, MemoryError) as error:
+                self.unreadable.append((shown, 1, f"cannot be parsed: {type(error).__name__}"))
+        return self._parsed[shown]
 
     @cached_property
     def jobs(self) -> list[DeclaredJob]:
@@ -156,12 +142,11 @@ class Project:
             else:
                 found[id(body)] = _job(one, module, name, body)
         for module in self.modules:
-            for name, body in module.functions.items():
+            for name, body in module.functions.items() if self._patterns else ():
                 dotted = f"{module.name}.{name}"
                 is_asked = any(fnmatch(dotted, pattern) for pattern in self._patterns)
                 if is_asked and "." not in name and not name.startswith("_"):
-                    job = DeclaredJob(dotted, "function", module, body)
-                    found.setdefault(id(body), job)
+                    found.setdefault(id(body), DeclaredJob(dotted, "function", module, body))
         return [*found.values()]
 
     @cached_property
@@ -199,7 +184,7 @@ class Project:
         """Say whether a dotted name begins with a module of the project."""
         pieces = dotted.split(".")
         names = (".".join(pieces[:length]) for length in range(1, len(pieces) + 1))
-        return any(name in self._by_name or name in self._unparsed for name in names)
+        return any(name in self._files for name in names)
 
     def resolve(self, dotted: str) -> tuple[Module, str] | None:
         """Return the module and the name inside it that a dotted name stands for, through re-exports."""

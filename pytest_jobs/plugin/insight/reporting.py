@@ -31,7 +31,7 @@ from .recording import recording
 if TYPE_CHECKING:
     from ...exploration.histories.exploration import Exploration
     from ...exploration.report.audience import Audience
-    from ...insight.seen.recorder import Target
+    from ...harness.records.targets import Target
 
 
 class Reporting:

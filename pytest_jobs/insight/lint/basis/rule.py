@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from ....bridges.libraries.known import library_named
+from ....bridges.libraries.known import ONLY_MADE
 from ...source.enqueues import Enqueue
 from ...source.jobs import DeclaredJob
 from ...source.module import Module, first_line
@@ -17,6 +17,9 @@ from ...source.project import Project
 from ...source.workers import Workers, workers_of
 from .facts import Facts, JobFacts
 from .settings import LintSettings
+
+#: Methods of results that wait.
+_WAITS: Final = frozenset(("get", "join", "wait", "wait_result", "get_result", "collect", "result"))
 
 
 class Fault(NamedTuple):
@@ -73,15 +76,24 @@ class Context:
 
     @cached_property
     def enqueues(self) -> list[Enqueue]:
-        """The enqueues of a known job, or of a known queue. A name that only looks like one is nobody's."""
-        return [
-            one for one in self.project.enqueues if one.job is not None or self._is_of_a_queue(one)
-        ]
+        """The enqueues of a known job, or of a known queue."""
+        return self.project.enqueues
 
     @cached_property
-    def enqueue_calls(self) -> dict[int, Enqueue]:
-        """These enqueues, by the identity of their call."""
-        return {id(one.call): one for one in self.enqueues}
+    def waits(self) -> list[tuple[Enqueue, ast.Call]]:
+        """The enqueues for whose result their function waits, each with the call that waits."""
+        by_call = {id(one.call): one for one in self.enqueues if one.verb not in ONLY_MADE}
+        found: list[tuple[Enqueue, ast.Call]] = []
+        for module in self.project.modules:
+            for call in module.calls:
+                if isinstance(call.func, ast.Attribute) and call.func.attr in _WAITS:
+                    made: ast.expr | None = call.func.value
+                    if isinstance(made, ast.Name):
+                        made = module.local_value(made.id, call)
+                    made = made.value if isinstance(made, ast.Await) else made
+                    if id(made) in by_call:
+                        found.append((by_call[id(made)], call))
+        return found
 
     @cached_property
     def packages(self) -> set[str]:
@@ -114,12 +126,6 @@ class Context:
         """Return the class in which the body of a job stands."""
         around = job.module.around(job.body)
         return next((one for one in around if isinstance(one, ast.ClassDef)), None)
-
-    def _is_of_a_queue(self, enqueue: Enqueue) -> bool:
-        called = enqueue.call.func
-        receiver = called.value if isinstance(called, ast.Attribute) else called
-        origin = self.project.type_of(enqueue.module, receiver)
-        return library_named(origin) == enqueue.library
 
 
 Check: TypeAlias = Callable[[Context], Iterator[Fault]]

@@ -9,16 +9,15 @@ from typing import Final
 
 from ....bridges.libraries.known import EVERY, ONLY_MADE
 from ...source.enqueues import Enqueue
-from ...source.jobs import constant, keywords
+from ...source.jobs import constant, keywords, receiver_of
 from ..basis.rule import Context, Example, Fault, rule
-from ..basis.values import date_made_by, is_naive, record_in, seconds_of
+from ..basis.values import date_made_by, is_naive, is_query, record_in, seconds_of
 
 _SECRET: Final = re.compile(
     r"(?:^|_)(?:password|passwd|secret|secret_key|api_key|private_key|access_token|refresh_token|"
     r"card_number|cvc|cvv|iban|ssn)$",
     re.IGNORECASE,
 )
-_QUERIES: Final = frozenset(("all", "filter", "exclude", "order_by"))
 _COROUTINES: Final = frozenset(("kiq", "aenqueue", "enqueue_job", "defer_async"))
 #: How long brokers of redis wait for an acknowledgement, in seconds.
 _VISIBILITY: Final = 3600
@@ -123,7 +122,9 @@ def wrong_arguments(context: Context) -> Iterator[Fault]:
     for enqueue in context.enqueues:
         job, verb = enqueue.job, enqueue.verb
         # A signature has arguments of its own, and a chain adds the result of the task before.
-        is_signature = enqueue.library == "celery" and enqueue.named is not _receiver(enqueue.call)
+        is_signature = enqueue.library == "celery" and enqueue.named is not receiver_of(
+            enqueue.call
+        )
         if job is None or verb in ONLY_MADE or (is_signature and verb != "send_task"):
             continue
         given = keywords(enqueue.call).get("args", (*enqueue.call.args, ast.Constant(None))[0])
@@ -142,10 +143,6 @@ def wrong_arguments(context: Context) -> Iterator[Fault]:
                 enqueue.call,
                 f"{job.short}: {problem}. The call fails, or the worker does.",
             )
-
-
-def _receiver(call: ast.Call) -> ast.expr:
-    return call.func.value if isinstance(call.func, ast.Attribute) else call.func
 
 
 @rule(
@@ -174,15 +171,13 @@ def whole_file_or_table(context: Context) -> Iterator[Fault]:
                 continue
             is_list = ast.unparse(node.func) in ("list", "tuple") and node.args
             inner = node.args[0] if is_list else node
-            called = inner.func if isinstance(inner, ast.Call) else None
-            text, method = ast.unparse(inner), getattr(called, "attr", "")
-            is_query = method in _QUERIES and ".objects." in text and ".values" not in text
-            if is_query or (method in _READS and not node.args):
-                kind = "all rows that a query finds" if is_query else "a whole file"
+            is_all = is_query(inner)
+            if is_all or (getattr(node.func, "attr", "") in _READS and not node.args):
+                kind = "all rows that a query finds" if is_all else "a whole file"
                 yield Fault(
                     enqueue.module,
                     enqueue.call,
-                    f"{text} puts {kind} into the message. Pass ids, or the place of the file.",
+                    f"{ast.unparse(inner)} puts {kind} into the message. Pass ids, or the place of the file.",
                 )
 
 
@@ -527,10 +522,12 @@ def date_in_a_message(context: Context) -> Iterator[Fault]:
     ),
 )
 def result_in_a_request(context: Context) -> Iterator[Fault]:
-    for enqueue, wait in results(context):
+    for enqueue, wait in context.waits:
         function = enqueue.function
         arguments = [] if function is None else [one.arg for one in function.args.args]
-        if "request" in arguments[:2] and id(function) not in context.bodies:
+        is_view = "request" in arguments[:2] and id(function) not in context.bodies
+        # Other libraries do not wait where nothing is said.
+        if is_view and enqueue.library == "celery":
             yield Fault(
                 enqueue.module,
                 wait,
@@ -552,7 +549,7 @@ def result_in_a_request(context: Context) -> Iterator[Fault]:
     ),
 )
 def result_that_nobody_keeps(context: Context) -> Iterator[Fault]:
-    for enqueue, wait in results(context):
+    for enqueue, wait in context.waits:
         if enqueue.job is not None and context.facts_of(enqueue.job).options.get("ignore_result"):
             yield Fault(
                 enqueue.module,
@@ -560,18 +557,3 @@ def result_that_nobody_keeps(context: Context) -> Iterator[Fault]:
                 f"{enqueue.job.short} ignores its result, so {ast.unparse(wait)} returns None at once. Take "
                 "ignore_result away, or do not ask.",
             )
-
-
-def results(context: Context) -> Iterator[tuple[Enqueue, ast.Call]]:
-    """Yield the enqueues of Celery whose result the same function waits for, each with the call that waits."""
-    for enqueue in context.enqueues:
-        if enqueue.library != "celery" or enqueue.verb in ONLY_MADE or enqueue.function is None:
-            continue
-        for call in enqueue.module.calls:
-            if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("get", "wait"):
-                continue
-            made: ast.expr | None = call.func.value
-            if isinstance(made, ast.Name):
-                made = enqueue.module.local_value(made.id, call)
-            if made is enqueue.call:
-                yield enqueue, call
