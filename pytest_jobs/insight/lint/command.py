@@ -9,12 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import LintSettingsError
-from ..baseline import Baseline
+from .basis.baseline import Baseline
 from .basis.settings import read_settings
 from .collecting import collected
 from .linter import RULES, lint, with_baseline
-from .output import FORMATS
-from .pages import text_of
+from .output import FORMATS, text_of
 
 
 def take_arguments(command: argparse.ArgumentParser) -> None:
@@ -60,7 +59,7 @@ def _act(asked: argparse.Namespace) -> int:
         sys.stderr.write(f"There is no file or folder {missing[0]}.\n")
         return 2
     try:
-        settings, _ = read_settings(paths[0].resolve())
+        settings = read_settings(paths[0].resolve())
     except LintSettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -8,12 +8,12 @@ from pathlib import Path, PurePath
 from typing import Final, NamedTuple
 
 from ...harness.records.home import is_of_tests
-from ..baseline import Baseline
 from ..source.handoffs import Handoffs, handoffs
 from ..source.module import Module
 from ..source.project import Project
 from ..source.running import Running
 from ..source.tree import Tree
+from .basis.baseline import Baseline
 from .basis.facts import Facts, facts_of
 from .basis.rule import Context, Fault, Finding, Rule
 from .basis.settings import LintSettings
@@ -112,7 +112,7 @@ def lint_project(
         for shown, line, why in project.unreadable
     ]
     for rule in RULES:
-        if not settings.wants(rule.id) or (rule.is_opt_in and rule.id not in settings.select):
+        if not settings.wants(rule.id):
             continue
         for fault in _faults(rule, context):
             line, column = fault.place

@@ -8,9 +8,9 @@ import pytest
 
 from ...errors import LintSettingsError
 from ...harness.records.texts import counted
-from ...insight.baseline import Baseline
 from ...insight.coverage.coverage import JobCoverage, job_coverage
 from ...insight.coverage.output import as_json, summary, table
+from ...insight.lint.basis.baseline import Baseline
 from ...insight.lint.basis.settings import read_settings
 from ..settings.options import CoverageOptions
 from .importing import importing
@@ -34,7 +34,7 @@ class CoveragePlugin:
         self._importing = importing(config)
         self._unperformed = unperformed(config)
         try:
-            self._settings, _ = read_settings(config.rootpath)
+            self._settings = read_settings(config.rootpath)
             self._baseline = None if options.baseline is None else Baseline(options.baseline)
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None

@@ -28,7 +28,7 @@ MESSAGE = (
 
 UNKNOWN = (
     "{path}: [tool.pytest-jobs.lint] has no setting 'max-lines'. The settings are: select, ignore, "
-    "exclude, jobs, max-statements, max-payload.\n"
+    "exclude, jobs, max-payload.\n"
 )
 
 
@@ -158,7 +158,7 @@ def test_a_library_that_only_a_dependency_file_names_is_a_dependency(run, tmp_pa
 
 
 def test_what_only_tests_import_is_no_dependency(run):
-    assert run(test_tasks__py="import rq\n")[0] == 0
+    assert run(tasks_test__py="import rq\n")[0] == 0
 
 
 def test_calls_of_unknown_jobs_are_counted_in_the_last_line(run):
@@ -290,14 +290,6 @@ def test_a_setting_names_functions_that_are_jobs(run):
     assert run(pyproject__toml=pyproject)[0] == 1
 
 
-def test_a_matter_of_taste_is_looked_for_only_where_it_is_named(run):
-    text = "from pytest_jobs import job\n\n\n@job\ndef bill() -> None:\n" + "    print()\n" * 31
-
-    assert run(tasks__py=text)[0] == 0
-    assert run("--select=JOB1")[0] == 0
-    assert "JOB104 bill has 31 statements" in run("--select=JOB104,JOB3")[1]
-
-
 def test_a_baseline_knows_findings_and_only_shrinks(run, tmp_path):
     second = SWALLOWS.replace("bill", "pay")
     asked = ("--baseline=known.txt",)
@@ -346,8 +338,8 @@ def test_a_file_that_is_no_baseline_is_an_error(run):
             UNKNOWN,
         ),
         (
-            "[tool.pytest-jobs.lint]\nmax-statements = 0\n",
-            "{path}: max-statements of [tool.pytest-jobs.lint] must be a number above zero, got 0.\n",
+            "[tool.pytest-jobs.lint]\nmax-payload = 0\n",
+            "{path}: max-payload of [tool.pytest-jobs.lint] must be a number above zero, got 0.\n",
         ),
         (
             '[tool.pytest-jobs.lint]\nignore = "JOB301"\n',

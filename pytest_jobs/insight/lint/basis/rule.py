@@ -158,8 +158,6 @@ class Rule:
     check: Check
     #: Whether deliveries answer it, while tests run with `--jobs-lint`. Its examples are tests.
     is_watched: bool
-    #: Whether it is a matter of taste, and is looked for only where `select` names it.
-    is_opt_in: bool
 
 
 def rule(
@@ -169,7 +167,6 @@ def rule(
     why: str,
     *examples: Example,
     is_watched: bool = False,
-    is_opt_in: bool = False,
 ) -> Callable[[Check], Rule]:
     """Make a rule of the function below, which finds the faults."""
-    return lambda check: Rule(id, name, title, why, examples, check, is_watched, is_opt_in)
+    return lambda check: Rule(id, name, title, why, examples, check, is_watched)

@@ -145,35 +145,6 @@ def memory_as_a_guard(context: Context) -> Iterator[Fault]:
 
 
 @rule(
-    "JOB104",
-    "fat-job",
-    "A job is long.",
-    "Business logic in a job can be run and tested only through the queue. A shallow job fetches a "
-    "record and calls one method of it. The setting `max-statements` is 30. Whether that is too much is a matter "
-    "of taste, so the rule is looked for only where `select` names it.",
-    Example(
-        _CELERY + "\n"
-        "def bill(order_id: int) -> None:\n"
-        "    order = Order.find(order_id)\n"
-        "    total = 0\n" + "".join(f"    total += order.part_{one}()\n" for one in range(31)),
-        _CELERY + "\ndef bill(order_id: int) -> None:\n    Order.find(order_id).bill()\n",
-    ),
-    is_opt_in=True,
-)
-def fat_job(context: Context) -> Iterator[Fault]:
-    limit = context.settings.max_statements
-    for job in context.project.jobs:
-        count = sum(isinstance(node, ast.stmt) for node in ast.walk(job.body)) - 1
-        if count > limit:
-            yield Fault(
-                job.module,
-                job.body,
-                f"{job.short} has {count} statements, and at most {limit} are a shallow job. Let it call "
-                "one method of a model or a service, which can be tested and called without a queue.",
-            )
-
-
-@rule(
     "JOB106",
     "coroutine-nobody-awaits",
     "A Celery task is a coroutine function.",
