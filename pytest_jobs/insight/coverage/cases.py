@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from ...bridges.libraries.known import EVERY, library_named
-from ..source.jobs import DeclaredJob, constant, keywords
+from ..source.jobs import DeclaredJob, constant, keywords, recurs
 from ..source.module import Function, Module, first_line
 from ..source.project import Project
 from ..source.workers import Workers
@@ -210,16 +210,19 @@ class Cases:
         elif job.library == "celery":
             yield from _by_calls_of_retry(job)
         option = EVERY[job.library].retry_option
-        if option in options and not _is_never(options[option]):
+        said = options.get(option)
+        if said is not None and (constant(said) or not isinstance(said, ast.Constant)):
             # Of Procrastinate True is for ever.
-            is_endless = job.library == "procrastinate" and constant(options[option]) is True
+            is_endless = job.library == "procrastinate" and constant(said) is True
             yield from _retries(option, line, (), not is_endless)
         if job.library == "arq" and _raises(job.body, "Retry"):
             yield from _retries("Retry", line, (), True)
         if (
             job.library == "rq"
             and option not in options
-            and _makes(job, "rq.Retry", "rq.job.Retry")
+            and any(
+                job.module.origin(call.func) in ("rq.Retry", "rq.job.Retry") for call in job.calls()
+            )
         ):
             yield from _retries("Retry", line, (), True)
         if "throws" in options:
@@ -303,15 +306,6 @@ def _raises(function: Function, name: str) -> bool:
     return False
 
 
-def _makes(job: DeclaredJob, *origins: str) -> bool:
-    """Say whether a job makes an object of a class."""
-    return any(job.module.origin(call.func) in origins for call in job.calls())
-
-
-def _is_never(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value in (None, False, 0)
-
-
 def _is_none(node: ast.expr | None) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
@@ -333,7 +327,7 @@ def _recurring_function(call: ast.Call, module: Module, project: Project) -> ast
     first = call.args[0] if call.args else None
     if origin in _CRON_JOBS:
         return first or named.get("coroutine") or named.get("function")
-    if origin == "django_q.tasks.schedule" and _is_repeated_by_q(named):
+    if origin == "django_q.tasks.schedule" and recurs(call):
         return first or named.get("func")
     if origin in ("rq.cron.register", "rq.register"):
         return first or named.get("func")
@@ -358,13 +352,6 @@ def _is_repeated(call: ast.Call, place: int) -> bool:
         return False
     text = constant(trigger) or ast.unparse(_called(trigger)).rpartition(".")[2]
     return text in _REPEATED
-
-
-def _is_repeated_by_q(named: dict[str, ast.expr]) -> bool:
-    """Say whether a call of `django_q.tasks.schedule` fires again: once is what it does by default."""
-    kind = named.get("schedule_type")
-    text = "" if kind is None else str(constant(kind) or ast.unparse(kind))
-    return kind is not None and text.rpartition(".")[2] not in ("O", "ONCE")
 
 
 def _called(node: ast.expr) -> ast.expr:

@@ -65,7 +65,7 @@ def _act(asked: argparse.Namespace) -> int:
         return 2
     select, ignore = _listed(asked.select), _listed(asked.ignore)
     every = (*select, *ignore, *settings.select, *settings.ignore)
-    unknown = [one for one in every if not _is_known(one)]
+    unknown = [one for one in every if not any(rule.id.startswith(one) for rule in RULES)]
     if unknown:
         sys.stderr.write(
             f"No rule begins with {unknown[0]!r}. `python -m pytest_jobs lint --rules` lists all rules.\n"
@@ -105,7 +105,3 @@ def _explain(rule_id: str) -> int:
 
 def _listed(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(one.strip() for text in given for one in text.split(",") if one.strip())
-
-
-def _is_known(beginning: str) -> bool:
-    return any(rule.id.startswith(beginning) for rule in RULES)

@@ -44,7 +44,7 @@ class Watch:
         body = _body(record)
         if body is None:
             return
-        place = _place(body)
+        place = body.__code__.co_filename, body.__code__.co_firstlineno
         self._note("JOB291", record.name, place, self._weight(record))
         for detail in _changed(record, body):
             self._note("JOB292", record.name, place, detail)
@@ -103,11 +103,6 @@ def _body(record: JobRecord) -> Callable[..., Any] | None:
         # A job that is not known here has no body, and each bridge says so in its own way.
         return None
     return body if inspect.isroutine(body) and hasattr(body, "__code__") else None
-
-
-def _place(body: Callable[..., Any]) -> tuple[str, int]:
-    code = body.__code__
-    return code.co_filename, code.co_firstlineno
 
 
 def _attributes(body: Callable[..., Any]) -> tuple[set[str], set[str]]:

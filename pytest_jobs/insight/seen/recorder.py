@@ -164,7 +164,7 @@ class _Notes:
         self.places: dict[int, tuple[str, int]] = {}
         self._records, self._deliveries = jobs.ledger.records, jobs.ledger.deliveries
         self._recorder = recorder
-        jobs.when_begun(self._begun)
+        jobs.when_begun(self._running.__setitem__)
         jobs.when_delivered(self._delivered)
         listening = ExitStack()
         listening.enter_context(jobs.ledger.waking(self._enqueued))
@@ -180,9 +180,6 @@ class _Notes:
         if is_of_project(frame.f_code.co_filename):
             self.places[len(self._records) - 1] = frame.f_code.co_filename, frame.f_lineno
 
-    def _begun(self, record: JobRecord, known: int) -> None:
-        self._running[record] = known
-
     def _delivered(self, delivery: Delivery) -> None:
         known = self._running.pop(delivery.record, None)
         # Those of a sandbox are not kept.
@@ -193,12 +190,10 @@ class _Notes:
             "known": known,
             "asserted": self._recorder.is_followed(),
             # Later its frames are gone.
-            "traceback": "" if error is None else _traceback_text(error),
+            "traceback": ""
+            if error is None
+            else "".join(traceback.format_tb(own_traceback(error), -_FRAMES)).rstrip(),
         }
-
-
-def _traceback_text(error: BaseException) -> str:
-    return "".join(traceback.format_tb(own_traceback(error), -_FRAMES)).rstrip()
 
 
 def _delivery(delivery: Delivery, record: int) -> SeenDelivery:

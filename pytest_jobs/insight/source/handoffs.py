@@ -135,7 +135,14 @@ def _is_known(call: ast.Call, module: Module, project: Project) -> bool:
 def _is_of_others(call: ast.Call, module: Module, project: Project) -> bool:
     """Say whether the receiver of a call, or its class, is of a package that has nothing to do with jobs."""
     receiver = receiver_of(call)
-    if project.is_of_others(module, receiver):
+    made_by = project.type_of(module, receiver)
+    imported = {one.partition(".")[0] for one in module.imported.values()}
+    if (
+        made_by.rpartition(".")[2][:1].isupper()
+        and made_by.partition(".")[0] in imported
+        and not project.has(made_by)
+        and not library_named(made_by)
+    ):
         return True
     while isinstance(receiver, ast.Attribute | ast.Call):
         receiver = receiver.value if isinstance(receiver, ast.Attribute) else receiver.func

@@ -87,3 +87,25 @@ def constant(node: ast.AST | None) -> object:
         value = constant(node.operand)
         return -value if isinstance(value, int | float) else None
     return node.value if isinstance(node, ast.Constant) else None
+
+
+def recurs(call: ast.Call) -> bool:
+    """Say whether a call makes a schedule of Django-Q2 that sends its task again: by default it does so once."""
+    given = keywords(call)
+    defaults = given.get("defaults")
+    if isinstance(defaults, ast.Dict):
+        given |= zip((str(constant(key)) for key in defaults.keys), defaults.values, strict=True)
+    kind = given.get("schedule_type")
+    return kind is not None and constant(kind) != "O" and not ast.unparse(kind).endswith("ONCE")
+
+
+def without_none(node: ast.expr | None) -> ast.expr | None:
+    """Return the part of `X | None`, `Optional[X]` or `Annotated[X, ...]` that is a name."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return node.right if isinstance(node.left, ast.Constant) else node.left
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith(
+        ("Optional", "Annotated")
+    ):
+        inner = node.slice
+        return inner.elts[0] if isinstance(inner, ast.Tuple) and inner.elts else inner
+    return node

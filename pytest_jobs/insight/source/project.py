@@ -13,7 +13,7 @@ from typing import Final
 
 from ...bridges.libraries.known import EVERY, library_named
 from .enqueues import Enqueue, enqueues
-from .jobs import DeclaredJob, unpacked
+from .jobs import DeclaredJob, unpacked, without_none
 from .module import Function, Module, first_line
 from .receivers import Place
 from .running import RegisteredJob, Running
@@ -284,17 +284,6 @@ class Project:
         made = self.constructor(module, node)
         return "arq.create_pool" if made.endswith("arq.create_pool") else made
 
-    def is_of_others(self, module: Module, node: ast.AST) -> bool:
-        """Say whether an object is of a class of a package that has nothing to do with jobs."""
-        made_by = self.type_of(module, node)
-        imported = {one.partition(".")[0] for one in module.imported.values()}
-        is_foreign_class = (
-            made_by.rpartition(".")[2][:1].isupper()
-            and made_by.partition(".")[0] in imported
-            and not self.has(made_by)
-        )
-        return is_foreign_class and not library_named(made_by)
-
     def bases(self, module: Module, node: ast.ClassDef) -> list[str]:
         """Return the origins of all base classes, near ones first."""
         found: list[str] = []
@@ -384,12 +373,3 @@ def _dotted(path: Path, packages: set[Path]) -> str:
         pieces.insert(0, folder.name)
         folder = folder.parent
     return ".".join(pieces) or path.parent.name
-
-
-def without_none(node: ast.expr) -> ast.expr:
-    """Return the part of `X | None` or `Optional[X]` that is no None."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return node.left if not isinstance(node.left, ast.Constant) else node.right
-    if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Optional"):
-        return node.slice
-    return node

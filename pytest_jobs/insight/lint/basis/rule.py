@@ -75,14 +75,9 @@ class Context:
         return workers_of(self.project)
 
     @cached_property
-    def enqueues(self) -> list[Enqueue]:
-        """The enqueues of a known job, or of a known queue."""
-        return self.project.enqueues
-
-    @cached_property
     def waits(self) -> list[tuple[Enqueue, ast.Call]]:
         """The enqueues for whose result their function waits, each with the call that waits."""
-        by_call = {id(one.call): one for one in self.enqueues if one.verb not in ONLY_MADE}
+        by_call = {id(one.call): one for one in self.project.enqueues if one.verb not in ONLY_MADE}
         found: list[tuple[Enqueue, ast.Call]] = []
         for module in self.project.modules:
             for call in module.calls:

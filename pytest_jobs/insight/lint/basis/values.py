@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-from ...source.jobs import constant, keywords
+from ...source.jobs import constant, keywords, without_none
 from ...source.module import Module
-from ...source.project import Project, without_none
+from ...source.project import Project
 
 #: Method names of managers and sessions that return one record.
 _FETCHES: Final = frozenset(

@@ -44,7 +44,11 @@ def state_on_the_task(context: Context) -> Iterator[Fault]:
             targets = node.targets if isinstance(node, ast.Assign) else []
             targets = [node.target] if isinstance(node, ast.AugAssign) else targets
             for target in targets:
-                if first and isinstance(target, ast.Attribute) and _is_name(target.value, first):
+                if (
+                    isinstance(target, ast.Attribute)
+                    and isinstance(target.value, ast.Name)
+                    and target.value.id == first
+                ):
                     yield Fault(
                         job.module,
                         node,
@@ -218,10 +222,6 @@ def soft_limit_too_late(context: Context) -> Iterator[Fault]:
                 f"{job.short} is killed after {hard:g} s, and its soft limit is {soft:g} s: "
                 "SoftTimeLimitExceeded is never raised. Set soft_time_limit below time_limit.",
             )
-
-
-def _is_name(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
 
 
 def _is_container(value: ast.expr | None) -> bool:

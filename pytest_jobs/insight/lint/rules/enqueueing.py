@@ -76,7 +76,7 @@ _ATOMIC: Final = "from django.db import transaction\n\n"
     ),
 )
 def record(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         library = EVERY[enqueue.library]
         as_json = not (
             library.pickles or library.reads_annotations or "pickle" in context.project.text
@@ -119,7 +119,7 @@ def record(context: Context) -> Iterator[Fault]:
     ),
 )
 def wrong_arguments(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         job, verb = enqueue.job, enqueue.verb
         # A signature has arguments of its own, and a chain adds the result of the task before.
         is_signature = enqueue.library == "celery" and enqueue.named is not receiver_of(
@@ -162,7 +162,7 @@ def wrong_arguments(context: Context) -> Iterator[Fault]:
     ),
 )
 def whole_file_or_table(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         for value in enqueue.values:
             node = value
             if isinstance(node, ast.Name):
@@ -217,7 +217,7 @@ def in_a_transaction(context: Context) -> Iterator[Fault]:
         if library.is_transactional
         or (library.is_a_table_with and re.search(library.is_a_table_with, context.project.text))
     }
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         facts = context.facts_of(enqueue.job)
         if (
             enqueue.verb in ONLY_MADE
@@ -301,7 +301,7 @@ def _session_around(enqueue: Enqueue) -> str:
     ),
 )
 def naive_due(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         for name in _DUE if not EVERY[enqueue.library].naive_is_local else ():
             node = enqueue.options.get(name)
             if isinstance(node, ast.Name):
@@ -337,7 +337,7 @@ def naive_due(context: Context) -> Iterator[Fault]:
 def beyond_visibility(context: Context) -> Iterator[Fault]:
     if context.facts.has_visibility or not re.search(r"rediss?://|sqs://", context.project.text):
         return
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         node = enqueue.options.get("countdown") if enqueue.library == "celery" else None
         seconds = None if node is None else seconds_of(node, enqueue.module, enqueue.call)
         if seconds is not None and seconds > _VISIBILITY:
@@ -364,7 +364,7 @@ def beyond_visibility(context: Context) -> Iterator[Fault]:
     ),
 )
 def called_at_once(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         outer = enqueue.module.parents.get(enqueue.call)
         is_passed = isinstance(outer, ast.Call) and getattr(outer.func, "attr", "") == "on_commit"
         inner = ast.unparse(enqueue.call)
@@ -406,7 +406,7 @@ def called_at_once(context: Context) -> Iterator[Fault]:
     ),
 )
 def late_loop_variable(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         outer = list(enqueue.module.around(enqueue.call))
         cut = next((i for i, one in enumerate(outer) if isinstance(one, ast.Lambda)), len(outer))
         inner = [one for one in outer[cut : cut + 1] if isinstance(one, ast.Lambda)]
@@ -445,7 +445,7 @@ def late_loop_variable(context: Context) -> Iterator[Fault]:
     ),
 )
 def not_awaited(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         is_coroutine = enqueue.verb in _COROUTINES or enqueue.library == "saq"
         if is_coroutine and isinstance(enqueue.module.parents.get(enqueue.call), ast.Expr):
             yield Fault(
@@ -469,7 +469,7 @@ def not_awaited(context: Context) -> Iterator[Fault]:
     ),
 )
 def secret(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         for value in enqueue.values:
             name = getattr(value, "id", getattr(value, "attr", ""))
             if _SECRET.search(name):
@@ -496,7 +496,7 @@ def secret(context: Context) -> Iterator[Fault]:
     ),
 )
 def date_in_a_message(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         for value in enqueue.values if EVERY[enqueue.library].refuses_dates else ():
             if date_made_by(value, enqueue.module):
                 yield Fault(

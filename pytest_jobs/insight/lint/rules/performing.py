@@ -114,7 +114,7 @@ def _only_notes(handler: ast.ExceptHandler) -> bool:
             value is None or constant(value) is not None
         ):
             continue
-        if isinstance(value, ast.Constant) or (isinstance(node, ast.Return) and _is_none(value)):
+        if isinstance(value, ast.Constant):
             continue
         if not isinstance(value, ast.Call) or isinstance(node, ast.Return):
             return False
@@ -125,10 +125,6 @@ def _only_notes(handler: ast.ExceptHandler) -> bool:
         if not _LOGS.search(called) and (not is_alone or _TAKES_UP.search(called)):
             return False
     return True
-
-
-def _is_none(node: ast.AST | None) -> bool:
-    return node is None or (isinstance(node, ast.Constant) and node.value is None)
 
 
 def _suppresses(node: ast.AST, module: Module, name: str) -> bool:
