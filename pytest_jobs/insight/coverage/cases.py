@@ -86,7 +86,7 @@ class Cases:
             if job is not None:
                 self._recur(job, task.key)
         for job in project.jobs:
-            if _recurs_by_declaration(job):
+            if job.recurs or _recurs_by_declaration(job):
                 self._recur(job, "")
         for module in project.modules:
             for call in module.calls:

@@ -65,10 +65,31 @@ def lint(
     project = Project(
         tree, base=base, jobs=settings.jobs, exclude=settings.exclude, running=running
     )
-    found = lint_project(project, settings, facts or facts_of(running))
+    context = Context(project, settings, facts or facts_of(running))
+    comments = {module.shown: _Comments(module) for module in project.modules}
+    found = [
+        Finding(UNREADABLE, shown, line, 1, f"{shown} {why}")
+        for shown, line, why in project.unreadable
+    ]
+    for rule in RULES:
+        if not settings.wants(rule.id):
+            continue
+        for fault in _faults(rule, context):
+            line, column = fault.place
+            shown = fault.shown
+            # Tests enqueue wrongly on purpose.
+            if is_of_tests(PurePath(shown)):
+                continue
+            if shown in comments and comments[shown].covers(rule.id, line):
+                continue
+            found.append(Finding(rule.id, shown, line, column, fault.message))
+    found += [Finding(UNREADABLE, shown, 1, 1, why) for shown, why in context.workers.unreadable]
+    for name, one in comments.items():
+        found += one.useless(name, settings)
+    ordered = sorted(set(found), key=lambda one: (one.path, one.line, one.column, one.rule))
     files = sum(1 for _ in tree.named(".py"))
     jobs = len(project.jobs) + len(project.without_text)
-    return Findings(found, files, jobs, "", handoffs(project))
+    return Findings(ordered, files, jobs, "", handoffs(project))
 
 
 def with_baseline(
@@ -99,34 +120,6 @@ def with_baseline(
             new[one.known] -= 1
             left.insert(0, one)
     return findings._replace(found=left, said=said)
-
-
-def lint_project(
-    project: Project, settings: LintSettings, facts: Facts | None = None
-) -> list[Finding]:
-    """Return what is found in the modules of a project, in the order of its files."""
-    context = Context(project, settings, facts)
-    comments = {module.shown: _Comments(module) for module in project.modules}
-    found = [
-        Finding(UNREADABLE, shown, line, 1, f"{shown} {why}")
-        for shown, line, why in project.unreadable
-    ]
-    for rule in RULES:
-        if not settings.wants(rule.id):
-            continue
-        for fault in _faults(rule, context):
-            line, column = fault.place
-            shown = fault.shown
-            # Tests enqueue wrongly on purpose.
-            if is_of_tests(PurePath(shown)):
-                continue
-            if shown in comments and comments[shown].covers(rule.id, line):
-                continue
-            found.append(Finding(rule.id, shown, line, column, fault.message))
-    found += [Finding(UNREADABLE, shown, 1, 1, why) for shown, why in context.workers.unreadable]
-    for name, one in comments.items():
-        found += one.useless(name, settings)
-    return sorted(set(found), key=lambda one: (one.path, one.line, one.column, one.rule))
 
 
 def _faults(rule: Rule, context: Context) -> Iterator[Fault]:

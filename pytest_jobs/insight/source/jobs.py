@@ -30,6 +30,8 @@ class DeclaredJob:
     options: dict[str, ast.expr] = field(default_factory=dict)
     #: Whether the first parameter is the job itself, or the context of the worker.
     is_bound: bool = False
+    #: Whether its application schedules it.
+    recurs: bool = False
 
     @property
     def short(self) -> str:

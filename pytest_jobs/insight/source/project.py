@@ -343,7 +343,7 @@ def _job(one: RegisteredJob, module: Module, name: str, body: Function) -> Decla
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             options[node.targets[0].id] = node.value
     dotted = f"{module.name}.{name}"
-    return DeclaredJob(dotted, one.job.bridge, module, body, cls, options, one.is_bound)
+    return DeclaredJob(dotted, one.job.bridge, module, body, cls, options, *one[1:])
 
 
 def _words_in(texts: Iterable[str]) -> Callable[[str], bool]:

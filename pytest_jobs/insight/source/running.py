@@ -37,6 +37,8 @@ class RegisteredJob(NamedTuple):
     job: SeenJob
     #: Whether the first parameter of its function is filled by the library, and not by who enqueues.
     is_bound: bool
+    #: Whether the application schedules it: of Celery, whose schedule the text need not have.
+    recurs: bool = False
 
 
 @dataclass
@@ -182,9 +184,18 @@ def _job(bridge: Any, name: str) -> RegisteredJob:
         job = meant_by(bridge, name)
         seen = seen_job(bridge, name, job)
         first = next(iter(inspect.signature(inspect.unwrap(bridge.resolve(job))).parameters), "")
-        return RegisteredJob(seen, first not in ("", *bridge.signature(job).names))
+        is_bound = first not in ("", *bridge.signature(job).names)
+        return RegisteredJob(seen, is_bound, bridge.name == "celery" and _is_in_beat(bridge, job))
     except AmbiguousJobError:
         raise
     except Exception:
         # A job without a body here, and each bridge says so in its own way.
         return RegisteredJob(SeenJob(bridge.name, name), is_bound=False)
+
+
+def _is_in_beat(bridge: Any, job: object) -> bool:
+    with suppress(Exception):  # Of the settings of the application.
+        task = bridge.known(job)
+        schedule = task.app.conf.beat_schedule or {}
+        return any(entry.get("task") == task.name for entry in schedule.values())
+    return False

@@ -27,7 +27,7 @@ _RQ_QUEUES: Final = re.compile(
     r"\b(?:rq worker|rqworker)((?:[ \t]+(?:--?[\w-]+(?:=\S+)?|[\w.-]+))*)"
 )
 _DRAMATIQ_QUEUES: Final = re.compile(r"\bdramatiq\b[^\n]*?(?:-Q|--queues)((?:[ \t]+[\w.-]+)+)")
-_SETTINGS: Final = re.compile(r"beat_?schedule|RQ_QUEUES|TASKS", re.IGNORECASE)
+_SETTINGS: Final = re.compile(r"RQ_QUEUES|TASKS")
 _SCHEDULES: Final = re.compile(r"recurring|schedule", re.IGNORECASE)
 
 
@@ -42,8 +42,6 @@ class Recurring:
     #: The file and the line.
     shown: str
     line: int
-    #: Whether a file of Python says it.
-    is_in_code: bool = False
 
 
 @dataclass
@@ -137,9 +135,7 @@ def _read_settings(module: Module, workers: Workers) -> None:
         if not isinstance(node, ast.Assign):
             continue
         name = ast.unparse(node.targets[0]).rpartition(".")[2]
-        if name in ("CELERY_BEAT_SCHEDULE", "beat_schedule", "CELERYBEAT_SCHEDULE"):
-            _read_beat(node.value, module, workers)
-        elif name == "RQ_QUEUES" and isinstance(node.value, ast.Dict):
+        if name == "RQ_QUEUES" and isinstance(node.value, ast.Dict):
             names = {str(constant(key)) for key in node.value.keys}
             workers.queues.setdefault("rq", set()).update(names)
         elif name == "TASKS" and isinstance(node.value, ast.Dict):
@@ -148,22 +144,6 @@ def _read_settings(module: Module, workers: Workers) -> None:
                 if isinstance(queues, ast.List | ast.Tuple) and queues.elts:
                     names = {str(constant(one)) for one in queues.elts}
                     workers.queues.setdefault("django", set()).update(names)
-    for call in module.calls:
-        for keyword in call.keywords:
-            if keyword.arg == "beat_schedule":
-                _read_beat(keyword.value, module, workers)
-
-
-def _read_beat(value: ast.expr, module: Module, workers: Workers) -> None:
-    if not isinstance(value, ast.Dict):
-        return
-    for key, entry in zip(value.keys, value.values, strict=True):
-        task = _entry(entry, "task")
-        runs = constant(task)
-        if task is not None and isinstance(runs, str):
-            workers.recurring.append(
-                Recurring(runs, str(constant(key)), module.shown, task.lineno, is_in_code=True)
-            )
 
 
 def _entry(node: ast.expr, name: str) -> ast.expr | None:

@@ -175,7 +175,7 @@ CASES = {
             "from celery import Celery\n"
             "app = Celery('app')\n"
             "@app.task\ndef pay(): ...\n"
-            "app.conf.beat_schedule = {'nightly': {'task': 'app.pay', 'schedule': 60}}\n"
+            "app.conf.update(dict([('beat_schedule', {'nightly': {'task': 'app.pay', 'schedule': 60}})]))\n"
         ),
         ["recurring"],
     ),

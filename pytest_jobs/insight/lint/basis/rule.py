@@ -116,12 +116,6 @@ class Context:
         place = job.module.file, first_line(job.body)
         return self._facts_by_place.get(place, JobFacts())
 
-    @staticmethod
-    def class_of(job: DeclaredJob) -> ast.ClassDef | None:
-        """Return the class in which the body of a job stands."""
-        around = job.module.around(job.body)
-        return next((one for one in around if isinstance(one, ast.ClassDef)), None)
-
 
 Check: TypeAlias = Callable[[Context], Iterator[Fault]]
 

@@ -78,7 +78,8 @@ def state_on_the_task(context: Context) -> Iterator[Fault]:
 )
 def container_on_the_class(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs:
-        around = context.class_of(job)
+        outside = job.module.around(job.body)
+        around = next((one for one in outside if isinstance(one, ast.ClassDef)), None)
         shared = (
             set()
             if around is None

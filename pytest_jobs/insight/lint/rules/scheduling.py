@@ -69,7 +69,7 @@ def gone(context: Context) -> Iterator[Fault]:
     for task in context.workers.recurring:
         runs = re.split(r"[(\s]", task.runs, maxsplit=1)[0].replace(":", ".")
         is_ours = "." in runs and project.has(runs.partition(".")[0])
-        if not task.is_in_code and is_ours and not project.resolve(runs):
+        if is_ours and not project.resolve(runs):
             yield Fault(task.shown, task.line, _is_gone(task.key, runs, context))
     for one in sorted(context.facts.named):
         if one.key and _names_nothing(one.name, context):
