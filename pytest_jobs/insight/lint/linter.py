@@ -65,7 +65,7 @@ def lint(
     project = Project(
         tree, base=base, jobs=settings.jobs, exclude=settings.exclude, running=running
     )
-    context = Context(project, settings, facts or facts_of(running))
+    context = Context(project, facts or facts_of(running))
     comments = {module.shown: _Comments(module) for module in project.modules}
     found = [
         Finding(UNREADABLE, shown, line, 1, f"{shown} {why}")

@@ -48,9 +48,9 @@ class Project:
         tree: Tree,
         *,
         base: Path,
-        jobs: Sequence[str] = (),
-        exclude: Sequence[str] = (),
-        running: Running | None = None,
+        jobs: Sequence[str],
+        exclude: Sequence[str],
+        running: Running,
     ) -> None:
         """Read the modules.
 
@@ -67,7 +67,7 @@ class Project:
         #: Files that are not Python, with the line and the reason.
         self.unreadable: list[tuple[str, int, str]] = []
         self._patterns = tuple(jobs)
-        self.running = running or Running()
+        self.running = running
         #: The jobs of running libraries whose function is not in the text: a wrapper stands in its place.
         self.without_text: list[RegisteredJob] = []
         #: The files by the names of their modules, and what is parsed of them: most when a name leads to them.

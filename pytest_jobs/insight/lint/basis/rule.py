@@ -16,7 +16,6 @@ from ...source.module import Module, first_line
 from ...source.project import Project
 from ...source.workers import Workers, workers_of
 from .facts import Facts, JobFacts
-from .settings import LintSettings
 
 #: Methods of results that wait.
 _WAITS: Final = frozenset(("get", "join", "wait", "wait_result", "get_result", "collect", "result"))
@@ -63,12 +62,9 @@ class Finding(NamedTuple):
 class Context:
     """What a rule may look at."""
 
-    def __init__(
-        self, project: Project, settings: LintSettings, facts: Facts | None = None
-    ) -> None:
+    def __init__(self, project: Project, facts: Facts) -> None:
         self.project = project
-        self.settings = settings
-        self.facts = facts or Facts()
+        self.facts = facts
 
     @cached_property
     def workers(self) -> Workers:
