@@ -193,6 +193,7 @@ def test_without_a_topic_the_command_names_them(capsys):
     assert "{explain,doctor,init,lint,compat,schedule}" in capsys.readouterr().err
 
 
+@pytest.mark.wide
 def test_python_m_runs_it():
     command = [sys.executable, "-m", "pytest_jobs", "explain", "left-alone"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -110,10 +110,10 @@ def test_a_mistake_in_the_settings_is_a_usage_error(pytester):
 def test_a_baseline_lets_known_findings_pass(pytester):
     pytester.makepyfile(baselined=SWALLOWS, test_app=TWICE.replace("app", "baselined"))
 
-    result = pytester.runpytest("--jobs-lint", "--jobs-lint-baseline=known.json")
+    result = pytester.runpytest("--jobs-lint", "--jobs-lint-baseline=known.txt")
 
     result.stdout.fnmatch_lines(
-        ["no findings in 1 job of 2 files. known.json is new and has 1 finding. *"]
+        ["no findings in 1 job of 2 files. known.txt is new and has 1 line. *"]
     )
     assert result.ret == pytest.ExitCode.OK
 
@@ -122,17 +122,17 @@ def test_a_baseline_lets_known_findings_pass(pytester):
     ("arguments", "said"),
     [
         (
-            ["--jobs-lint-baseline=known.json"],
+            ["--jobs-lint-baseline=known.txt"],
             "ERROR: --jobs-lint-baseline says *: add --jobs-lint.",
         ),
         (
-            ["--jobs-lint", "--jobs-lint-baseline=known.json"],
-            "ERROR: *known.json is not a baseline *",
+            ["--jobs-lint", "--jobs-lint-baseline=known.txt"],
+            "ERROR: *known.txt is not a baseline: *",
         ),
     ],
 )
 def test_a_mistake_with_the_baseline_is_a_usage_error(pytester, arguments, said):
-    pytester.makefile(".json", known="[]")
+    pytester.makefile(".txt", known="mine")
 
     result = pytester.runpytest(*arguments)
 

@@ -141,8 +141,10 @@ def test_modules_that_no_test_imports_are_named(pytester):
 
     result = pytester.runpytest_subprocess("--jobs-lint", "--jobs-cov")
 
-    said = "Not imported by any test, so only their text was read: unmet.py."
+    said = "Not imported by any test, so their jobs are not known: unmet.py."
     assert result.outlines.count(said) == 2
+    # No test can have seen it, and nobody knows whether it is a job.
+    result.stdout.no_fnmatch_line("unmet.miss *")
 
 
 def test_a_library_whose_jobs_no_test_imports_fails_the_session(pytester):
@@ -153,7 +155,7 @@ def test_a_library_whose_jobs_no_test_imports_fails_the_session(pytester):
 
     result.stdout.fnmatch_lines(
         [
-            "Not imported by any test, so only their text was read: unmet_wrapper.py.",
+            "Not imported by any test, so their jobs are not known: unmet_wrapper.py.",
             "Dramatiq is a dependency, and 0 jobs of it were found. The text has 1 decorator and 0 calls *",
             "nothing was judged with 0 jobs in 2 files.",
         ]

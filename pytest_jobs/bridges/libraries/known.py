@@ -50,11 +50,8 @@ class Library:
     decorators: tuple[str, ...] = ()
     #: Decorators that are methods of an application, a broker or a scheduler.
     methods: tuple[str, ...] = ()
-    #: The base classes of jobs, and the method of a class that is the body.
+    #: The base classes of jobs.
     bases: tuple[str, ...] = ()
-    body: str = ""
-    #: The option with which a body takes its task or its context first.
-    context_option: str = ""
     #: The option that says how often a job is tried again.
     retry_option: str = ""
     #: The option that makes it a recurring one.
@@ -191,8 +188,6 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ),
             methods=("task",),
             bases=("celery.Task", "celery.app.task.Task"),
-            body="run",
-            context_option="bind",
             verbs=("delay", "delay_on_commit", "s", "si"),
             wrapping=("apply_async", "apply_async_on_commit", "signature"),
             of_queues={"send_task": 0},
@@ -222,7 +217,6 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             distributions=("django-tasks", "django-tasks-db", "django-tasks-rq", "django-tasks-local"),
             origins=r"django_tasks|django\.tasks",
             decorators=("django.tasks.task", "django_tasks.task"),
-            context_option="takes_context",
             verbs=("enqueue", "aenqueue"),
             words=("using",),
             retries=False,
@@ -334,7 +328,6 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                 "huey.contrib.djhuey.db_periodic_task",
             ),
             methods=("task", "periodic_task", "context_task"),
-            context_option="context",
             retry_option="retries",
             verbs=("s",),
             wrapping=("schedule",),
@@ -362,7 +355,6 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ),
             is_bridged=True,
             methods=("task", "periodic"),
-            context_option="pass_context",
             retry_option="retry",
             verbs=("defer", "defer_async"),
             further=("batch_defer", "batch_defer_async"),
@@ -588,7 +580,6 @@ CORE: Final = Library(
     origins="pytest_jobs",
     decorators=("pytest_jobs.job",),
     bases=("pytest_jobs.Job",),
-    body="perform",
     verbs=("perform_later", "new"),
     words=("perform_all_later",),
     is_simulated_alone=True,

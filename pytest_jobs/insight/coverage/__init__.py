@@ -7,5 +7,5 @@
 
 A case is one thing that can happen to a job: it is enqueued, performed, retried by a certain rule, and so on. What
 checks explored, and the places that enqueue, are numbers of their own. The
-jobs are those that the room `source` finds, and those that ran. Used by the plugin under `--jobs-cov`.
+jobs are those that the running libraries know, and those that ran. Used by the plugin under `--jobs-cov`.
 """

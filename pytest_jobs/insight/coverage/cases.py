@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from ...bridges.libraries.known import EVERY, library_named
-from ..source.jobs import DeclaredJob, constant, is_true, keywords
-from ..source.module import Function, Module
+from ..source.jobs import DeclaredJob, constant, keywords, recurs
+from ..source.module import Function, Module, first_line
 from ..source.project import Project
 from ..source.workers import Workers
 
@@ -81,18 +81,12 @@ class Cases:
         self._recurring: dict[int, dict[str, None]] = {}
         #: The calls that make a job recur, by identity: they enqueue nothing.
         self.schedules: set[int] = set()
-        names = {
-            name: job
-            for job in project.jobs_of("celery")
-            for name in (constant(job.options.get("name")),)
-            if isinstance(name, str)
-        }
         for task in workers.recurring:
-            job = project.job_named(task.runs) or names.get(task.runs)
+            job = project.job_named(task.runs)
             if job is not None:
                 self._recur(job, task.key)
         for job in project.jobs:
-            if _recurs_by_declaration(job):
+            if job.recurs or _recurs_by_declaration(job):
                 self._recur(job, "")
         for module in project.modules:
             for call in module.calls:
@@ -206,7 +200,7 @@ class Cases:
     # The other libraries
 
     def _of_library(self, job: DeclaredJob) -> Iterator[Case]:
-        options, line = job.options, getattr(job.declared, "lineno", job.body.lineno)
+        options, line = job.options, first_line(job.body)
         if job.library == "celery" and "autoretry_for" in options:
             errors = self._errors(job.module, [options["autoretry_for"]])
             shown = ", ".join(errors) or "..."
@@ -216,16 +210,19 @@ class Cases:
         elif job.library == "celery":
             yield from _by_calls_of_retry(job)
         option = EVERY[job.library].retry_option
-        if option in options and not _is_never(options[option]):
+        said = options.get(option)
+        if said is not None and (constant(said) or not isinstance(said, ast.Constant)):
             # Of Procrastinate True is for ever.
-            is_endless = job.library == "procrastinate" and is_true(options[option])
+            is_endless = job.library == "procrastinate" and constant(said) is True
             yield from _retries(option, line, (), not is_endless)
         if job.library == "arq" and _raises(job.body, "Retry"):
             yield from _retries("Retry", line, (), True)
         if (
             job.library == "rq"
             and option not in options
-            and _makes(job, "rq.Retry", "rq.job.Retry")
+            and any(
+                job.module.origin(call.func) in ("rq.Retry", "rq.job.Retry") for call in job.calls()
+            )
         ):
             yield from _retries("Retry", line, (), True)
         if "throws" in options:
@@ -309,15 +306,6 @@ def _raises(function: Function, name: str) -> bool:
     return False
 
 
-def _makes(job: DeclaredJob, *origins: str) -> bool:
-    """Say whether a job makes an object of a class."""
-    return any(job.module.origin(call.func) in origins for call in job.calls())
-
-
-def _is_never(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value in (None, False, 0)
-
-
 def _is_none(node: ast.expr | None) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
@@ -327,8 +315,9 @@ def _recurs_by_declaration(job: DeclaredJob) -> bool:
     decorators = [ast.unparse(_called(one)).rpartition(".")[2] for one in job.body.decorator_list]
     if any("periodic" in name for name in decorators):
         return True
-    if job.library == "apscheduler" and isinstance(job.declared, ast.Call):
-        return _is_repeated(job.declared, 0)
+    if job.library == "apscheduler":
+        calls = [one for one in job.body.decorator_list if isinstance(one, ast.Call)]
+        return any(_is_repeated(one, 0) for one in calls)
     return EVERY[job.library].recurring_option in job.options
 
 
@@ -338,7 +327,7 @@ def _recurring_function(call: ast.Call, module: Module, project: Project) -> ast
     first = call.args[0] if call.args else None
     if origin in _CRON_JOBS:
         return first or named.get("coroutine") or named.get("function")
-    if origin == "django_q.tasks.schedule" and _is_repeated_by_q(named):
+    if origin == "django_q.tasks.schedule" and recurs(call):
         return first or named.get("func")
     if origin in ("rq.cron.register", "rq.register"):
         return first or named.get("func")
@@ -363,13 +352,6 @@ def _is_repeated(call: ast.Call, place: int) -> bool:
         return False
     text = constant(trigger) or ast.unparse(_called(trigger)).rpartition(".")[2]
     return text in _REPEATED
-
-
-def _is_repeated_by_q(named: dict[str, ast.expr]) -> bool:
-    """Say whether a call of `django_q.tasks.schedule` fires again: once is what it does by default."""
-    kind = named.get("schedule_type")
-    text = "" if kind is None else str(constant(kind) or ast.unparse(kind))
-    return kind is not None and text.rpartition(".")[2] not in ("O", "ONCE")
 
 
 def _called(node: ast.expr) -> ast.expr:

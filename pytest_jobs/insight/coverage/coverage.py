@@ -170,7 +170,7 @@ class JobCoverage:
 
 
 def job_coverage(
-    seen: SeenSession, root: Path, settings: LintSettings, running: Running | None = None
+    seen: SeenSession, root: Path, settings: LintSettings, running: Running
 ) -> JobCoverage:
     """Return the coverage of the jobs below a folder.
 

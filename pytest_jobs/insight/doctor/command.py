@@ -101,7 +101,10 @@ def _init(asked: argparse.Namespace) -> int:
 
 def _tried(root: Path, base: Path, files: Mapping[str, str], test: str | None) -> str:
     """Write some files and run the test in them; without it, collect all. What does not pass is taken back."""
-    before = {root / file: _bytes_of(root / file) for file in files}
+    before = {
+        path: path.read_bytes() if path.is_file() else None
+        for path in (root / file for file in files)
+    }
     made = [folder for path in before if not (folder := path.parent).exists()]
     for file, content in files.items():
         (root / file).parent.mkdir(exist_ok=True)
@@ -113,10 +116,6 @@ def _tried(root: Path, base: Path, files: Mapping[str, str], test: str | None) -
         for folder in made:
             folder.rmdir()
     return wrong
-
-
-def _bytes_of(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
 
 
 def _is_agreed(file: str) -> bool:

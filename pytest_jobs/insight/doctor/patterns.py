@@ -40,7 +40,8 @@ def _advice(facts: Facts) -> Iterator[Advice]:
     yield Advice("ids instead of records", "applies", ids, [])
     again = "Each job can be delivered twice. check_idempotent shows what happens then."
     yield Advice("idempotency", "applies", again, [])
-    yield _own("unique jobs", facts, lambda row: row.unique, _packages(facts))
+    packages = {name: places for name, places in facts.locks.items() if "-" in name}
+    yield _own("unique jobs", facts, lambda row: row.unique, packages)
     yield _own("limits of concurrency", facts, lambda row: row.limits, {})
     yield _recurring(facts)
     yield _bulk(facts)
@@ -67,10 +68,6 @@ def _shallow(facts: Facts) -> Advice:
     if fat:
         return Advice("shallow jobs", "later", f"Use them for new jobs. {are}", fat)
     return Advice("shallow jobs", "applies", are, [])
-
-
-def _packages(facts: Facts) -> dict[str, list[Evidence]]:
-    return {name: places for name, places in facts.locks.items() if "-" in name}
 
 
 def _own(

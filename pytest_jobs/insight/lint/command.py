@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import LintSettingsError
+from .basis.baseline import Baseline
 from .basis.settings import read_settings
 from .collecting import collected
 from .linter import RULES, lint, with_baseline
-from .output import FORMATS
-from .pages import text_of
+from .output import FORMATS, text_of
 
 
 def take_arguments(command: argparse.ArgumentParser) -> None:
@@ -59,13 +59,13 @@ def _act(asked: argparse.Namespace) -> int:
         sys.stderr.write(f"There is no file or folder {missing[0]}.\n")
         return 2
     try:
-        settings, _ = read_settings(paths[0].resolve())
+        settings = read_settings(paths[0].resolve())
     except LintSettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     select, ignore = _listed(asked.select), _listed(asked.ignore)
     every = (*select, *ignore, *settings.select, *settings.ignore)
-    unknown = [one for one in every if not _is_known(one)]
+    unknown = [one for one in every if not any(rule.id.startswith(one) for rule in RULES)]
     if unknown:
         sys.stderr.write(
             f"No rule begins with {unknown[0]!r}. `python -m pytest_jobs lint --rules` lists all rules.\n"
@@ -78,9 +78,10 @@ def _act(asked: argparse.Namespace) -> int:
     )
     resolved = [path.resolve() for path in paths]
     try:
+        baseline = asked.baseline and Baseline(asked.baseline)
         running, facts = collected(resolved[0])
         found = lint(resolved, settings, base=Path.cwd(), running=running, facts=facts)
-        findings = with_baseline(found, asked.baseline, settings, running, Path.cwd())
+        findings = with_baseline(found, baseline, settings, running, Path.cwd())
     except LintSettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -104,7 +105,3 @@ def _explain(rule_id: str) -> int:
 
 def _listed(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(one.strip() for text in given for one in text.split(",") if one.strip())
-
-
-def _is_known(beginning: str) -> bool:
-    return any(rule.id.startswith(beginning) for rule in RULES)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final, NamedTuple
 
+from ...harness.records.home import is_of_tests
 from ..source.handoffs import Handoffs, handoffs
 from ..source.module import Module
 from ..source.project import Project
 from ..source.running import Running
 from ..source.tree import Tree
-from .baseline import Finding, against
+from .basis.baseline import Baseline
 from .basis.facts import Facts, facts_of
-from .basis.registered import RegisteredProject
-from .basis.rule import Context, Fault, Rule
+from .basis.rule import Context, Fault, Finding, Rule
 from .basis.settings import LintSettings
 from .rules import declaring, enqueueing, performing, retrying, scheduling, watching
 
@@ -31,8 +30,6 @@ RULES: Final[tuple[Rule, ...]] = tuple(
 UNREADABLE: Final = "JOB001"
 USELESS: Final = "JOB002"
 _IGNORE: Final = re.compile(r"#\s*jobs:\s*ignore(?:\[([^]\n]*)\])?")
-#: Tests enqueue wrongly on purpose; they are read, and nothing in them is a finding.
-_TESTS: Final = ("test_*.py", "*_test.py", "conftest.py")
 
 
 class Findings(NamedTuple):
@@ -65,54 +62,23 @@ def lint(
         facts: what their libraries say of the jobs; without it, this process is asked.
     """
     tree = Tree(*paths)
-    project = RegisteredProject(
+    project = Project(
         tree, base=base, jobs=settings.jobs, exclude=settings.exclude, running=running
     )
-    found = lint_project(project, settings, facts or facts_of(running))
-    files = sum(1 for _ in tree.named(".py"))
-    jobs = len(project.jobs) + len(project.without_text)
-    return Findings(found, files, jobs, "", handoffs(project))
-
-
-def with_baseline(
-    findings: Findings, file: Path | None, settings: LintSettings, running: Running, base: Path
-) -> Findings:
-    """Return the findings without those that a baseline knows; all of them without a file.
-
-    A finding of the file is gone where the rule was asked, and the module was imported or is not there any more.
-
-    Raises:
-        LintSettingsError: when the file is not a baseline.
-    """
-    if file is None:
-        return findings
-    asked = {rule.id for rule in RULES if settings.wants(rule.id) and not rule.is_watched}
-
-    def was_looked_at(shown: str, rule: str) -> bool:
-        path = base / shown
-        return not path.exists() or (rule in asked and str(path.resolve()) in running.files)
-
-    new, said = against(file, findings.found, was_looked_at)
-    return findings._replace(found=new, said=said)
-
-
-def lint_project(
-    project: Project, settings: LintSettings, facts: Facts | None = None
-) -> list[Finding]:
-    """Return what is found in the modules of a project, in the order of its files."""
-    context = Context(project, settings, facts)
+    context = Context(project, facts or facts_of(running))
     comments = {module.shown: _Comments(module) for module in project.modules}
     found = [
         Finding(UNREADABLE, shown, line, 1, f"{shown} {why}")
         for shown, line, why in project.unreadable
     ]
     for rule in RULES:
-        if not settings.wants(rule.id) or (rule.is_opt_in and rule.id not in settings.select):
+        if not settings.wants(rule.id):
             continue
         for fault in _faults(rule, context):
             line, column = fault.place
             shown = fault.shown
-            if any(fnmatch(Path(shown).name, pattern) for pattern in _TESTS):
+            # Tests enqueue wrongly on purpose.
+            if is_of_tests(PurePath(shown)):
                 continue
             if shown in comments and comments[shown].covers(rule.id, line):
                 continue
@@ -120,7 +86,40 @@ def lint_project(
     found += [Finding(UNREADABLE, shown, 1, 1, why) for shown, why in context.workers.unreadable]
     for name, one in comments.items():
         found += one.useless(name, settings)
-    return sorted(set(found), key=lambda one: (one.path, one.line, one.column, one.rule))
+    ordered = sorted(set(found), key=lambda one: (one.path, one.line, one.column, one.rule))
+    files = sum(1 for _ in tree.named(".py"))
+    jobs = len(project.jobs) + len(project.without_text)
+    return Findings(ordered, files, jobs, "", handoffs(project))
+
+
+def with_baseline(
+    findings: Findings,
+    baseline: Baseline | None,
+    settings: LintSettings,
+    running: Running,
+    base: Path,
+) -> Findings:
+    """Return the findings without those that a baseline knows.
+
+    A finding of the file is gone where the rule was asked, and the module was imported or is not there any more.
+    """
+    if baseline is None:
+        return findings
+    asked = {rule.id for rule in RULES if settings.wants(rule.id) and not rule.is_watched}
+
+    def was_looked_at(line: str) -> bool:
+        shown, _, rest = line.partition(": ")
+        path, rule = base / shown, rest.partition(" ")[0]
+        return not path.exists() or (rule in asked and str(path.resolve()) in running.files)
+
+    new, said = baseline.compare((one.known for one in findings.found), was_looked_at)
+    left: list[Finding] = []
+    # Of equal ones the first are known.
+    for one in reversed(findings.found):
+        if new[one.known]:
+            new[one.known] -= 1
+            left.insert(0, one)
+    return findings._replace(found=left, said=said)
 
 
 def _faults(rule: Rule, context: Context) -> Iterator[Fault]:

@@ -12,10 +12,11 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path, PurePath
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
-from .baseline import Finding
+from ...harness.records.record import JobRecord
+from .basis.rule import Finding
 from .basis.settings import LintSettings
 
 #: Types that JSON does not have: a value of one of them that arrives as another type has changed on the way.
@@ -29,23 +30,6 @@ _KIB: Final = 1024
 Entry = tuple[str, str, str, int, str]
 
 
-class Record(Protocol):
-    """What is read of a record."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def bridge(self) -> str: ...
-    @property
-    def job(self) -> object: ...
-    @property
-    def args(self) -> tuple[Any, ...]: ...
-    @property
-    def kwargs(self) -> dict[str, Any]: ...
-    @property
-    def source(self) -> Any: ...
-
-
 class Watch:
     """Looks at deliveries. Its notes travel from the workers of pytest-xdist as plain values."""
 
@@ -55,12 +39,12 @@ class Watch:
         #: The attributes that each task object had after its last delivery.
         self._kept: dict[int, set[str]] = {}
 
-    def delivered(self, record: Record) -> None:
+    def delivered(self, record: JobRecord) -> None:
         """Look at a record of which a delivery was made."""
         body = _body(record)
         if body is None:
             return
-        place = _place(body)
+        place = body.__code__.co_filename, body.__code__.co_firstlineno
         self._note("JOB291", record.name, place, self._weight(record))
         for detail in _changed(record, body):
             self._note("JOB292", record.name, place, detail)
@@ -87,7 +71,7 @@ class Watch:
         if detail:
             self._entries[(rule, job, *place, detail)] = None
 
-    def _weight(self, record: Record) -> str:
+    def _weight(self, record: JobRecord) -> str:
         limit = self._settings.max_payload * _KIB
         size = _size([record.args, record.kwargs], limit)
         if size <= limit:
@@ -97,7 +81,7 @@ class Watch:
             "each delivery carries them through the broker. Store them, and pass an id."
         )
 
-    def _remembered(self, record: Record, body: Callable[..., Any]) -> Iterator[str]:
+    def _remembered(self, record: JobRecord, body: Callable[..., Any]) -> Iterator[str]:
         """Yield the attributes of a task object that one delivery wrote and the next one read."""
         task = record.job
         if isinstance(task, type | types.FunctionType | str) or not hasattr(task, "__dict__"):
@@ -112,18 +96,13 @@ class Watch:
             )
 
 
-def _body(record: Record) -> Callable[..., Any] | None:
+def _body(record: JobRecord) -> Callable[..., Any] | None:
     try:
         body = inspect.unwrap(record.source.resolve(record.job))
     except Exception:
         # A job that is not known here has no body, and each bridge says so in its own way.
         return None
     return body if inspect.isroutine(body) and hasattr(body, "__code__") else None
-
-
-def _place(body: Callable[..., Any]) -> tuple[str, int]:
-    code = body.__code__
-    return code.co_filename, code.co_firstlineno
 
 
 def _attributes(body: Callable[..., Any]) -> tuple[set[str], set[str]]:
@@ -150,7 +129,7 @@ def _loaded(one: dis.Instruction) -> str:
     return str(one.argval[-1] if isinstance(one.argval, tuple) else one.argval)
 
 
-def _changed(record: Record, body: Callable[..., Any]) -> Iterator[str]:
+def _changed(record: JobRecord, body: Callable[..., Any]) -> Iterator[str]:
     """Yield the arguments that have another type than the annotations of their parameters say."""
     if record.bridge in _PARSED:
         return

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from types import CodeType, FrameType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ...harness.jobs import Jobs
 from ...harness.records.delivery import Delivery, own_traceback
 from ...harness.records.home import is_of_project
 from ...harness.records.record import JobRecord, call_text
+from ...harness.records.targets import Target
 from ...harness.records.texts import error_text, short_name
 from .assertions import last_assertion
 from .session import (
@@ -32,17 +33,6 @@ from .session import (
 _EVERY_ERROR = (BaseException, object)
 #: How many frames of an error are written, the innermost ones.
 _FRAMES: Final = 12
-
-
-class Target(Protocol):
-    """The job of a check; see `harness.records.targets`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def job(self) -> Any: ...
-    @property
-    def bridge(self) -> Any: ...
 
 
 class Recorder:
@@ -174,7 +164,7 @@ class _Notes:
         self.places: dict[int, tuple[str, int]] = {}
         self._records, self._deliveries = jobs.ledger.records, jobs.ledger.deliveries
         self._recorder = recorder
-        jobs.when_begun(self._begun)
+        jobs.when_begun(self._running.__setitem__)
         jobs.when_delivered(self._delivered)
         listening = ExitStack()
         listening.enter_context(jobs.ledger.waking(self._enqueued))
@@ -190,9 +180,6 @@ class _Notes:
         if is_of_project(frame.f_code.co_filename):
             self.places[len(self._records) - 1] = frame.f_code.co_filename, frame.f_lineno
 
-    def _begun(self, record: JobRecord, known: int) -> None:
-        self._running[record] = known
-
     def _delivered(self, delivery: Delivery) -> None:
         known = self._running.pop(delivery.record, None)
         # Those of a sandbox are not kept.
@@ -203,12 +190,10 @@ class _Notes:
             "known": known,
             "asserted": self._recorder.is_followed(),
             # Later its frames are gone.
-            "traceback": "" if error is None else _traceback_text(error),
+            "traceback": ""
+            if error is None
+            else "".join(traceback.format_tb(own_traceback(error), -_FRAMES)).rstrip(),
         }
-
-
-def _traceback_text(error: BaseException) -> str:
-    return "".join(traceback.format_tb(own_traceback(error), -_FRAMES)).rstrip()
 
 
 def _delivery(delivery: Delivery, record: int) -> SeenDelivery:

@@ -2,7 +2,7 @@
 
 - `tree`: the files of a folder, within bounds: size, depth, number, and no link that leads out.
 - `module`: one file as a syntax tree, and where each of its names comes from.
-- `jobs`: the jobs that a module declares, in the way of each job library.
+- `jobs`: a job in the text, and what the arguments of calls say.
 - `enqueues`: the calls that enqueue a job.
 - `dependencies`: the job libraries that dependency files name.
 - `running`: the jobs in the registries of the process, and `receivers`: what its namespaces say of each call.
@@ -10,5 +10,5 @@
 - `workers`: queues and recurring tasks, as files say.
 - `project`: all modules together, in which names are looked up. Read this first.
 
-Used by the lint and by the doctor.
+Used by the lint, by job coverage, and by the doctor, which has no running libraries.
 """

@@ -16,7 +16,7 @@ _VERBS: Final = names_by(lambda each: each.verbs)
 _WRAPPED: Final = names_by(lambda each: each.wrapping)
 _OF_QUEUES: Final = names_by(lambda each: each.of_queues)
 #: The library of what is called with the function of a job.
-BY_FUNCTION: Final = {path: each.name for each in EVERY.values() for path in each.functions}
+_BY_FUNCTION: Final = {path: each.name for each in EVERY.values() for path in each.functions}
 #: The last names of all calls that enqueue.
 VERBS: Final = frozenset(name for each in EVERY.values() for name in each.calls)
 
@@ -26,10 +26,8 @@ class Lookup(Protocol):
 
     def job_at(self, module: Module, node: ast.AST) -> DeclaredJob | None: ...
     def job_named(self, name: str) -> DeclaredJob | None: ...
-    def is_of_others(self, module: Module, node: ast.AST) -> bool: ...
-    def names_no_job(self, module: Module, node: ast.expr) -> bool: ...
+    def is_known(self, module: Module, node: ast.AST) -> bool: ...
     def type_of(self, module: Module, node: ast.AST) -> str: ...
-    def imported_libraries(self) -> set[str]: ...
 
 
 @dataclass(eq=False)
@@ -84,24 +82,9 @@ def _by_method(
         return None
     named, options = _unwrapped(function.value, module)
     job = project.job_at(module, named)
-    if job is None:
-        root = named
-        while isinstance(root, ast.Attribute):
-            root = root.value
-        named_here = module.imported.keys() | module.functions.keys() | module.assigned.keys()
-        is_global = isinstance(root, ast.Name) and root.id in named_here
-        if not is_global or project.names_no_job(module, named):
-            return None
-        # A task of another project: only where the verb says enough.
-        if verb not in ("delay", "apply_async", "perform_later", "kiq", "send_with_options"):
-            return None
-        if verb == "delay" and not isinstance(named, ast.Name | ast.Attribute):
-            return None
-        library = {"perform_later": "core", "kiq": "taskiq"}.get(verb, wrapped or "celery")
-    elif job.library in libraries or job.library == wrapped:
-        library = job.library
-    else:
+    if job is None or job.library not in (*libraries, wrapped):
         return None
+    library = job.library
     if wrapped is None:
         args, kwargs = _plain(call)
         # `delay` of RQ takes the options of its queue beside the arguments of the job.
@@ -118,40 +101,24 @@ def _by_method(
     return Enqueue(call, module, library, verb, job, named, args, kwargs, options | given)
 
 
-def given_to_a_queue(
-    call: ast.Call, module: Module, project: Lookup
-) -> tuple[str, ast.expr] | None:
-    """Return the library whose queue or scheduler a call gives a job to, and what names the job."""
-    function = call.func
-    if module.origin(function) in BY_FUNCTION:
-        return (BY_FUNCTION[module.origin(function)], call.args[0]) if call.args else None
-    verb = function.attr if isinstance(function, ast.Attribute) else ""
-    libraries = _OF_QUEUES.get(verb, ())
-    if not isinstance(function, ast.Attribute) or not libraries:
-        return None
-    skipped = EVERY[libraries[0]].of_queues[verb]
-    if len(call.args) <= skipped:
-        return None
-    library = library_named(project.type_of(module, function.value))
-    is_open = verb not in ("apply", "enqueue") and not library
-    if is_open and not project.is_of_others(module, function.value):
-        # A name is nobody's where its library is not imported.
-        imported = {library_named(origin) for origin in module.imported.values()}
-        known = project.imported_libraries() if verb in ("enqueue_job", "send_task") else imported
-        library = next((one for one in libraries if one in known), "")
-    return (library, call.args[skipped]) if library in libraries else None
-
-
 def _by_queue(
     call: ast.Call, function: ast.Attribute, module: Module, project: Lookup
 ) -> Enqueue | None:
-    found = given_to_a_queue(call, module, project)
-    if found is None or module.origin(function) in BY_FUNCTION:
+    """Return an enqueue by a queue or scheduler: of a job that is known, or where the queue is."""
+    libraries = _OF_QUEUES.get(function.attr, ())
+    skipped = EVERY[libraries[0]].of_queues[function.attr] if libraries else 0
+    if not libraries or len(call.args) <= skipped:
         return None
-    library, named = found
-    skipped = EVERY[library].of_queues[function.attr]
+    named = call.args[skipped]
     text = constant(named)
     job = project.job_named(text) if isinstance(text, str) else project.job_at(module, named)
+    library = "" if job is None else job.library
+    # Anything may have a method `enqueue` that takes a function, so there the queue itself must be known.
+    is_open = EVERY[library].takes_functions and not project.is_known(module, named)
+    if is_open or library not in libraries:
+        library = library_named(project.type_of(module, function.value))
+    if library not in libraries:
+        return None
     if function.attr in ("add_job", "send_task", "enqueue_call"):
         given = unpacked(call, module)
         args = _listed(given.pop("args", None))
@@ -170,7 +137,7 @@ def _by_queue(
 
 def _by_call(call: ast.Call, module: Module, project: Lookup) -> Enqueue | None:
     """Return an enqueue that is a plain call: of a Huey task, of Django Q's functions, of a background task."""
-    library = BY_FUNCTION.get(module.origin(call.func))
+    library = _BY_FUNCTION.get(module.origin(call.func))
     if library is not None and call.args:
         named = call.args[0]
         text = constant(named)

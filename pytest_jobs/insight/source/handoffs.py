@@ -16,6 +16,7 @@ from ...bridges.libraries.known import EVERY, library_named
 from ...harness.records.home import is_of_tests
 from ...harness.records.texts import counted
 from .dependencies import required, required_libraries
+from .jobs import receiver_of
 from .module import Module
 from .project import Project
 
@@ -50,24 +51,18 @@ class Handoffs:
     unresolved: list[tuple[str, int]] = field(default_factory=list)
     #: The files with a word about jobs that no test has imported; nothing where nobody has imported any.
     unimported: list[str] = field(default_factory=list)
+    #: What libraries say of the names that several jobs have.
+    shared: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
         """Yield what is to be said of it, beside the number of calls."""
+        yield from (f"Not looked at: {one}" for one in self.shared)
         if self.unimported:
             named = ", ".join(self.unimported[:_NAMED])
             more = f" and {len(self.unimported) - _NAMED} more" if self.unimported[_NAMED:] else ""
-            yield f"Not imported by any test, so only their text was read: {named}{more}."
+            yield f"Not imported by any test, so their jobs are not known: {named}{more}."
         for one in self.unseen:
             yield f"{one} Let the tests import the modules that declare its jobs, and run `pytest --jobs-lint`."
-
-    @property
-    def unknown(self) -> str:
-        """What nobody knows, as a sentence; empty where a sentence about all jobs can be true."""
-        titles = " and ".join(one.title for one in self.unseen)
-        calls = counted(len(self.unresolved), "call")
-        parts = [f"the jobs of {titles}"] if self.unseen else []
-        parts += [f"the job of {calls}"] if self.unresolved else []
-        return f"Not known: {', and '.join(parts)}." if parts else ""
 
 
 def handoffs(project: Project) -> Handoffs:
@@ -80,7 +75,7 @@ def handoffs(project: Project) -> Handoffs:
     libraries.discard("")
     enqueues = {id(one.call): one for one in project.enqueues}
     decorators, calls = dict.fromkeys(libraries, 0), dict.fromkeys(libraries, 0)
-    found = Handoffs()
+    found = Handoffs(shared=sorted(project.running.shared))
     for module in modules:
         decorated, called = [*_decorated(module, libraries)], [*_calls(module, libraries)]
         imported = project.running.files
@@ -126,7 +121,7 @@ def _calls(module: Module, libraries: Collection[str]) -> Iterator[tuple[ast.Cal
 
 def _is_known(call: ast.Call, module: Module, project: Project) -> bool:
     """Say whether a namespace knows what a call is, or the call is a schedule: `add_job(tell.send)`."""
-    receiver, first = _receiver(call), call.args[0] if call.args else None
+    receiver, first = receiver_of(call), call.args[0] if call.args else None
     # A chain or a group of Celery, whose parts are calls of their own.
     is_canvas = isinstance(receiver, ast.Call) and bool(library_named(module.origin(receiver.func)))
     return (
@@ -139,17 +134,20 @@ def _is_known(call: ast.Call, module: Module, project: Project) -> bool:
 
 def _is_of_others(call: ast.Call, module: Module, project: Project) -> bool:
     """Say whether the receiver of a call, or its class, is of a package that has nothing to do with jobs."""
-    receiver = _receiver(call)
-    if project.is_of_others(module, receiver):
+    receiver = receiver_of(call)
+    made_by = project.type_of(module, receiver)
+    imported = {one.partition(".")[0] for one in module.imported.values()}
+    if (
+        made_by.rpartition(".")[2][:1].isupper()
+        and made_by.partition(".")[0] in imported
+        and not project.has(made_by)
+        and not library_named(made_by)
+    ):
         return True
     while isinstance(receiver, ast.Attribute | ast.Call):
         receiver = receiver.value if isinstance(receiver, ast.Attribute) else receiver.func
     origin = module.imported.get(receiver.id, "") if isinstance(receiver, ast.Name) else ""
     return bool(origin) and not library_named(origin) and not project.has(origin)
-
-
-def _receiver(call: ast.Call) -> ast.expr:
-    return call.func.value if isinstance(call.func, ast.Attribute) else call.func
 
 
 def _last_name(node: ast.expr) -> str:

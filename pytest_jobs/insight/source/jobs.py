@@ -1,36 +1,16 @@
-"""The jobs that a module declares, in the way of each job library."""
+"""A job of the project in its text, and what the arguments of calls say."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
-from ...bridges.libraries.known import EVERY, library_named
 from .module import Function, Module
 
-#: The libraries of decorators and of base classes, by their dotted names.
-_DECORATORS: Final = {path: each.name for each in EVERY.values() for path in each.decorators}
-_BASES: Final = {path: each for each in EVERY.values() for path in each.bases}
-#: Method names of worker classes that a decorator makes.
-_WORKER_BODY: Final = "process"
 #: The name of the options that a call unpacks from elsewhere.
 UNKNOWN: Final = "**"
-#: Names in worker settings that list functions.
-_SETTINGS: Final = ("functions", "cron_jobs", "on_startup")
-
-
-class Lookup(Protocol):
-    """What a name of the project stands for: the part of the project that is asked here."""
-
-    def constructor(self, module: Module, node: ast.AST) -> str: ...
-    def bases(self, module: Module, node: ast.ClassDef) -> list[str]: ...
-    def find_function(
-        self, module: Module, node: ast.AST
-    ) -> tuple[Module, str, Function] | None: ...
-    def only_library(self, *names: str) -> str: ...
-    def is_of_others(self, module: Module, node: ast.AST) -> bool: ...
 
 
 @dataclass(eq=False)
@@ -42,16 +22,16 @@ class DeclaredJob:
     #: The library that runs it: `core`, `celery`, `function` for one that the settings name.
     library: str
     module: Module
-    #: What a worker runs; None for a class whose body is not in the file.
+    #: What a worker runs.
     body: Function
-    #: What declares it: the decorator, the class, or the function itself.
-    declared: ast.AST
     #: The class of the job, if it is one.
     cls: ast.ClassDef | None = None
-    #: What its declaration says, by the name of the option.
+    #: What its decorators say, by the name of the option.
     options: dict[str, ast.expr] = field(default_factory=dict)
     #: Whether the first parameter is the job itself, or the context of the worker.
     is_bound: bool = False
+    #: Whether its application schedules it.
+    recurs: bool = False
 
     @property
     def short(self) -> str:
@@ -61,144 +41,15 @@ class DeclaredJob:
     def is_coroutine(self) -> bool:
         return isinstance(self.body, ast.AsyncFunctionDef)
 
-    @property
-    def parameters(self) -> list[ast.arg]:
-        """The positional parameters that an enqueue fills."""
-        arguments = self.body.args
-        found = [*arguments.posonlyargs, *arguments.args]
-        return found[1:] if self.is_bound else found
-
     def calls(self) -> Iterator[ast.Call]:
         """Yield the calls in the body, in the order of the source."""
         found = [node for node in ast.walk(self.body) if isinstance(node, ast.Call)]
         yield from sorted(found, key=lambda node: (node.lineno, node.col_offset))
 
 
-def declared_jobs(module: Module, project: Lookup) -> Iterator[DeclaredJob]:
-    """Yield the jobs that decorators, base classes and worker settings declare."""
-    for name, function in module.functions.items():
-        for decorator in function.decorator_list:
-            library = _library_of(decorator, module, project)
-            if library:
-                yield _decorated(name, function, decorator, library, module)
-                break
-    for name, cls in module.classes.items():
-        yield from _of_class(name, cls, module, project)
-        yield from _later_twins(name, cls, module)
-    yield from _in_worker_settings(module, project)
-
-
-def _decorated(
-    name: str, function: Function, decorator: ast.expr, library: str, module: Module
-) -> DeclaredJob:
-    options = unpacked(decorator, module) if isinstance(decorator, ast.Call) else {}
-    if library == "taskiq" and isinstance(decorator, ast.Call) and decorator.args:
-        options["task_name"] = decorator.args[0]
-    first = function.args.args[0].arg if function.args.args else ""
-    is_bound = is_true(options.get(EVERY[library].context_option))
-    is_bound = is_bound or (library == "celery" and first == "self")
-    return DeclaredJob(
-        f"{module.name}.{name}", library, module, function, decorator, None, options, is_bound
-    )
-
-
-def _of_class(
-    name: str, cls: ast.ClassDef, module: Module, project: Lookup
-) -> Iterator[DeclaredJob]:
-    base = next((_BASES[base] for base in project.bases(module, cls) if base in _BASES), None)
-    library, method = ("", _WORKER_BODY) if base is None else (base.name, base.body)
-    options = {}
-    for decorator in cls.decorator_list:
-        if _DECORATORS.get(module.origin(_called(decorator))) == "oban":
-            library = "oban"
-            options = unpacked(decorator, module) if isinstance(decorator, ast.Call) else {}
-    body = module.functions.get(f"{name}.{method}")
-    if not library or body is None:
-        return
-    options |= {
-        target.id: node.value
-        for node in cls.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    yield DeclaredJob(f"{module.name}.{name}", library, module, body, cls, cls, options, True)
-
-
-def _later_twins(name: str, cls: ast.ClassDef, module: Module) -> Iterator[DeclaredJob]:
-    """Yield the jobs of `deliver_later = later(deliver)` in the body of a class."""
-    for node in cls.body:
-        if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
-            continue
-        call, target = node.value, _target(node)
-        if module.origin(call.func) != "pytest_jobs.later" or not (target and call.args):
-            continue
-        body = module.functions.get(f"{name}.{ast.unparse(call.args[0])}")
-        if body is not None:
-            yield DeclaredJob(
-                f"{module.name}.{name}.{target}",
-                "core",
-                module,
-                body,
-                call,
-                None,
-                keywords(call),
-                True,
-            )
-
-
-def _in_worker_settings(module: Module, project: Lookup) -> Iterator[DeclaredJob]:
-    """Yield the functions of arq's `WorkerSettings` and of SAQ's settings."""
-    lists: list[ast.expr] = []
-    for cls in module.classes.values():
-        if cls.name.endswith("Settings"):
-            lists += [
-                node.value
-                for node in cls.body
-                if isinstance(node, ast.Assign | ast.AnnAssign)
-                and node.value is not None
-                and _target(node) in _SETTINGS
-            ]
-    library = "arq" if lists else "saq"
-    for value in module.assigned.values():
-        if isinstance(value, ast.Dict):
-            keys = [constant(key) for key in value.keys]
-            if "functions" in keys and "queue" in keys:
-                lists += [
-                    item for key, item in zip(keys, value.values, strict=True) if key in _SETTINGS
-                ]
-    for listed in lists:
-        for item in listed.elts if isinstance(listed, ast.List | ast.Tuple) else []:
-            options = keywords(item) if isinstance(item, ast.Call) else {}
-            found = project.find_function(module, _function_in(item))
-            if found is not None:
-                home, name, function = found
-                yield DeclaredJob(
-                    f"{home.name}.{name}", library, home, function, function, None, options, True
-                )
-
-
-def _function_in(item: ast.expr) -> ast.expr:
-    """Return the function in an entry of worker settings: `f`, `func(f)`, `cron(f)`, `(name, f)`."""
-    if isinstance(item, ast.Call):
-        named = keywords(item)
-        return item.args[0] if item.args else named.get("coroutine", named.get("function", item))
-    return item.elts[-1] if isinstance(item, ast.Tuple) and item.elts else item
-
-
-def _library_of(decorator: ast.expr, module: Module, project: Lookup) -> str:
-    called = _called(decorator)
-    library = _DECORATORS.get(module.origin(called), "")
-    if library or not isinstance(called, ast.Attribute):
-        return library
-    candidates = [name for name, each in EVERY.items() if called.attr in each.methods]
-    if not candidates:
-        return ""
-    made_by = library_named(project.constructor(module, called.value))
-    if made_by:
-        return made_by if made_by in candidates else ""
-    is_foreign = project.is_of_others(module, called.value)
-    return "" if is_foreign else project.only_library(*candidates)
+def receiver_of(call: ast.Call) -> ast.expr:
+    """Return what a method is called on; of a plain call, what is called."""
+    return call.func.value if isinstance(call.func, ast.Attribute) else call.func
 
 
 def keywords(call: ast.Call) -> dict[str, ast.expr]:
@@ -240,14 +91,23 @@ def constant(node: ast.AST | None) -> object:
     return node.value if isinstance(node, ast.Constant) else None
 
 
-def is_true(node: ast.AST | None) -> bool:
-    return constant(node) is True
+def recurs(call: ast.Call) -> bool:
+    """Say whether a call makes a schedule of Django-Q2 that sends its task again: by default it does so once."""
+    given = keywords(call)
+    defaults = given.get("defaults")
+    if isinstance(defaults, ast.Dict):
+        given |= zip((str(constant(key)) for key in defaults.keys), defaults.values, strict=True)
+    kind = given.get("schedule_type")
+    return kind is not None and constant(kind) != "O" and not ast.unparse(kind).endswith("ONCE")
 
 
-def _called(decorator: ast.expr) -> ast.expr:
-    return decorator.func if isinstance(decorator, ast.Call) else decorator
-
-
-def _target(node: ast.Assign | ast.AnnAssign) -> str:
-    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-    return target.id if isinstance(target, ast.Name) else ""
+def without_none(node: ast.expr | None) -> ast.expr | None:
+    """Return the part of `X | None`, `Optional[X]` or `Annotated[X, ...]` that is a name."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return node.right if isinstance(node.left, ast.Constant) else node.left
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith(
+        ("Optional", "Annotated")
+    ):
+        inner = node.slice
+        return inner.elts[0] if isinstance(inner, ast.Tuple) and inner.elts else inner
+    return node

@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from ...bridges.libraries.known import EVERY, library_named
-from .enqueues import Enqueue, enqueues, given_to_a_queue
-from .jobs import UNKNOWN, DeclaredJob, declared_jobs, unpacked
+from .enqueues import Enqueue, enqueues
+from .jobs import DeclaredJob, unpacked, without_none
 from .module import Function, Module, first_line
 from .receivers import Place
 from .running import RegisteredJob, Running
@@ -48,9 +48,9 @@ class Project:
         tree: Tree,
         *,
         base: Path,
-        jobs: Sequence[str] = (),
-        exclude: Sequence[str] = (),
-        running: Running | None = None,
+        jobs: Sequence[str],
+        exclude: Sequence[str],
+        running: Running,
     ) -> None:
         """Read the modules.
 
@@ -67,14 +67,14 @@ class Project:
         #: Files that are not Python, with the line and the reason.
         self.unreadable: list[tuple[str, int, str]] = []
         self._patterns = tuple(jobs)
-        self.running = running or Running()
+        self.running = running
         #: The jobs of running libraries whose function is not in the text: a wrapper stands in its place.
         self.without_text: list[RegisteredJob] = []
-        self._by_name: dict[str, Module] = {}
-        #: Files that are parsed when a name leads to them.
-        self._unparsed: dict[str, tuple[Path, str, str, str]] = {}
+        #: The files by the names of their modules, and what is parsed of them: most when a name leads to them.
+        self._files: dict[str, str] = {}
+        self._sources: dict[str, tuple[Path, str, str]] = {}
+        self._parsed: dict[str, Module | None] = {}
         packages = {path.parent for path in tree.files if path.name == "__init__.py"}
-        texts: dict[str, tuple[Path, str, str, str]] = {}
         for path in tree.named(".py"):
             shown = self.shown(path)
             if any(fnmatch(shown, pattern) for pattern in exclude):
@@ -83,26 +83,19 @@ class Project:
             if text is None:
                 self.unreadable.append((shown, 1, tree.left_out[-1]))
             else:
-                texts[shown] = (path, shown, _dotted(path, packages), text)
-        is_about_jobs = _words_in(one[3] for one in texts.values())
-        for path, shown, name, text in texts.values():
-            if jobs or is_about_jobs(text):
-                module = self._parsed(path, shown, name, text)
-                if module is not None:
-                    self.modules.append(module)
-                    for alias in _names_of(shown, name):
-                        self._by_name.setdefault(alias, module)
-            else:
-                for alias in _names_of(shown, name):
-                    self._unparsed.setdefault(alias, (path, shown, name, text))
-        self._parse_registered(texts)
-
-    def _parse_registered(self, texts: Mapping[str, tuple[Path, str, str, str]]) -> None:
-        """Parse the files of jobs that a running library knows, also those without a word about jobs."""
-        for file in sorted({one.job.file for one in self.running.jobs}):
-            shown = self.shown(Path(file).resolve())
-            if shown in texts and all(module.shown != shown for module in self.modules):
-                self.modules += filter(None, [self._module(texts[shown][2])])
+                self._sources[shown] = path, _dotted(path, packages), text
+        is_about_jobs = _words_in(text for _, _, text in self._sources.values())
+        about = [
+            shown for shown, (_, _, text) in self._sources.items() if jobs or is_about_jobs(text)
+        ]
+        # Of two files of one name the one counts that has to do with jobs.
+        for shown in (*about, *self._sources):
+            for name in _names_of(shown, self._sources[shown][1]):
+                self._files.setdefault(name, shown)
+        # A running library may know a job in a file without a word about jobs.
+        registered = {self.shown(Path(one.job.file).resolve()) for one in self.running.jobs}
+        about += sorted(registered.intersection(self._sources).difference(about))
+        self.modules += filter(None, map(self._module_in, about))
 
     def shown(self, path: Path) -> str:
         """Return the name of a file as the user sees it."""
@@ -111,76 +104,50 @@ class Project:
         except ValueError:
             return path.as_posix()
 
-    def _parsed(self, path: Path, shown: str, name: str, text: str) -> Module | None:
-        try:
-            return Module(path, shown, name, text)
-        except SyntaxError as error:
-            self.unreadable.append(
-                (
-                    shown,
-                    error.lineno or 1,
-                    f"is not Python {_PYTHON}: {error.msg}. Run this with the Python of the project",
-                )
-            )
-        except (ValueError, RecursionError, MemoryError) as error:
-            self.unreadable.append((shown, 1, f"cannot be parsed: {type(error).__name__}"))
-        return None
-
     def _module(self, name: str) -> Module | None:
-        """Return the module of a name; one without a word about jobs is parsed now."""
-        if name in self._unparsed:
-            parts = self._unparsed[name]
-            for alias in _names_of(parts[1], parts[2]):
-                self._unparsed.pop(alias, None)
-            module = self._parsed(*parts)
-            if module is not None:
-                for alias in _names_of(parts[1], parts[2]):
-                    self._by_name.setdefault(alias, module)
-        return self._by_name.get(name)
+        """Return the module of a name."""
+        return self._module_in(self._files[name]) if name in self._files else None
+
+    def _module_in(self, shown: str) -> Module | None:
+        """Return the module of a file; None if it cannot be parsed."""
+        if shown not in self._parsed:
+            self._parsed[shown] = None
+            path, name, text = self._sources[shown]
+            try:
+                self._parsed[shown] = Module(path, shown, name, text)
+            except SyntaxError as error:
+                why = (
+                    f"is not Python {_PYTHON}: {error.msg}. Run this with the Python of the project"
+                )
+                self.unreadable.append((shown, error.lineno or 1, why))
+            except (ValueError, RecursionError, MemoryError) as error:
+                self.unreadable.append((shown, 1, f"cannot be parsed: {type(error).__name__}"))
+        return self._parsed[shown]
 
     @cached_property
     def jobs(self) -> list[DeclaredJob]:
-        """The jobs of the project, each once."""
+        """What the running libraries say is a job, and the functions that the settings name; each once.
+
+        What the text looks like makes no job: a wrapper, a factory or a list may stand in between.
+        """
+        modules = {module.file: module for module in self.modules}
         found: dict[int, DeclaredJob] = {}
-        for module in self.modules:
-            for job in declared_jobs(module, self):
-                found.setdefault(id(job.body), job)
-            for job in self.named_by_settings(module):
-                found.setdefault(id(job.body), job)
-        for module in self.modules:
-            for job in self._passed_to_queues(module):
-                found.setdefault(id(job.body), job)
-        for job in self._registered({**found}):
-            found[id(job.body)] = job
-        return list(found.values())
-
-    def named_by_settings(self, module: Module) -> Iterator[DeclaredJob]:
-        """Yield the functions of a module that the settings name as jobs."""
-        for name, body in module.functions.items():
-            dotted = f"{module.name}.{name}"
-            is_asked = any(fnmatch(dotted, pattern) for pattern in self._patterns)
-            if is_asked and "." not in name and not name.startswith("_"):
-                yield DeclaredJob(dotted, "function", module, body, body)
-
-    def _registered(self, declared: Mapping[int, DeclaredJob]) -> Iterator[DeclaredJob]:
-        """Yield the jobs that the text does not show, and complete those that it does."""
-        modules = {module.shown: module for module in self.modules}
-        taken: set[int] = set()
         for one in sorted(self.running.jobs):
-            module = modules.get(self.shown(Path(one.job.file).resolve()))
+            module = modules.get(str(Path(one.job.file).resolve()))
+            name, body = ("", None) if module is None else _body(one, module)
             if module is None:
                 continue
-            name, body = body_of(one, module)
-            known = declared.get(id(body))
-            if body is None or (known is None and id(body) in taken):
+            if body is None or id(body) in found:
                 self.without_text.append(one)
-                continue
-            taken.add(id(body))
-            if known is None:
-                dotted, options = f"{module.name}.{name}", options_of(body, module)
-                known = DeclaredJob(dotted, one.job.bridge, module, body, body, None, options)
-                yield known
-            known.is_bound = one.is_bound
+            else:
+                found[id(body)] = _job(one, module, name, body)
+        for module in self.modules:
+            for name, body in module.functions.items() if self._patterns else ():
+                dotted = f"{module.name}.{name}"
+                is_asked = any(fnmatch(dotted, pattern) for pattern in self._patterns)
+                if is_asked and "." not in name and not name.startswith("_"):
+                    found.setdefault(id(body), DeclaredJob(dotted, "function", module, body))
+        return [*found.values()]
 
     @cached_property
     def _registered_names(self) -> dict[tuple[str, str], DeclaredJob]:
@@ -202,34 +169,22 @@ class Project:
         return {job.name: job for job in self.jobs}
 
     @cached_property
-    def _jobs_by_short_name(self) -> dict[str, DeclaredJob]:
-        return {job.short: job for job in self.jobs}
-
-    def imported_libraries(self) -> set[str]:
-        """Return the job libraries that the project imports."""
-        return self._libraries
-
-    @cached_property
-    def _libraries(self) -> set[str]:
+    def _jobs_by_library_name(self) -> dict[str, DeclaredJob]:
         return {
-            library_named(origin) for module in self.modules for origin in module.imported.values()
-        } - {""}
+            **{job.short: job for job in self.jobs},
+            **{name: job for (_, name), job in self._registered_names.items()},
+        }
 
     @cached_property
     def text(self) -> str:
         """The source of all modules, for questions such as whether a broker is named anywhere."""
         return "\n".join(module.text for module in self.modules)
 
-    def only_library(self, *names: str) -> str:
-        """Return the one library among some that the project imports; empty when there is not exactly one."""
-        found = self._libraries & {*names}
-        return found.pop() if len(found) == 1 else ""
-
     def has(self, dotted: str) -> bool:
         """Say whether a dotted name begins with a module of the project."""
         pieces = dotted.split(".")
         names = (".".join(pieces[:length]) for length in range(1, len(pieces) + 1))
-        return any(name in self._by_name or name in self._unparsed for name in names)
+        return any(name in self._files for name in names)
 
     def resolve(self, dotted: str) -> tuple[Module, str] | None:
         """Return the module and the name inside it that a dotted name stands for, through re-exports."""
@@ -286,21 +241,17 @@ class Project:
         """Say whether the namespace of an imported module says what an expression is."""
         return isinstance(node, ast.expr) and Place.of(module.file, node) in self.running.names
 
-    def names_no_job(self, module: Module, node: ast.AST) -> bool:
-        """Say whether the namespace of an imported module knows an expression, and it is no job."""
-        return self.is_known(module, node) and self._known(module, node) is None
-
     def _known(self, module: Module, node: ast.AST) -> tuple[str, str] | None:
         if not isinstance(node, ast.expr) or not hasattr(node, "lineno"):
             return None
         return self.running.names.get(Place.of(module.file, node))
 
     def job_named(self, name: str) -> DeclaredJob | None:
-        """Return the job that a text names: its dotted name, or the name that it declares."""
+        """Return the job that a text names: its dotted name, or its name in its library."""
         found = self.resolve(name)
         if found and f"{found[0].name}.{found[1]}" in self._jobs_by_place:
             return self._jobs_by_place[f"{found[0].name}.{found[1]}"]
-        return self._jobs_by_short_name.get(name) if "." not in name else None
+        return self._jobs_by_library_name.get(name)
 
     def constructor(self, module: Module, node: ast.AST) -> str:
         """Return the origin of the class or function whose call made an object: `celery.Celery`."""
@@ -333,17 +284,6 @@ class Project:
         made = self.constructor(module, node)
         return "arq.create_pool" if made.endswith("arq.create_pool") else made
 
-    def is_of_others(self, module: Module, node: ast.AST) -> bool:
-        """Say whether an object is of a class of a package that has nothing to do with jobs."""
-        made_by = self.type_of(module, node)
-        imported = {one.partition(".")[0] for one in module.imported.values()}
-        is_foreign_class = (
-            made_by.rpartition(".")[2][:1].isupper()
-            and made_by.partition(".")[0] in imported
-            and not self.has(made_by)
-        )
-        return is_foreign_class and not library_named(made_by)
-
     def bases(self, module: Module, node: ast.ClassDef) -> list[str]:
         """Return the origins of all base classes, near ones first."""
         found: list[str] = []
@@ -374,37 +314,9 @@ class Project:
     def jobs_of(self, *libraries: str) -> Iterator[DeclaredJob]:
         return (job for job in self.jobs if job.library in libraries)
 
-    def _passed_to_queues(self, module: Module) -> Iterator[DeclaredJob]:
-        """Yield the functions that are made jobs by being enqueued: by RQ, APScheduler, Django Q, a response."""
-        for call in module.calls:
-            given = given_to_a_queue(call, module, self)
-            if given is None and call.args and self._is_cron_of_rq(module, call):
-                given = "rq", call.args[0]
-            if given is None or not EVERY[given[0]].takes_functions:
-                continue
-            library, named = given
-            text = named.value if isinstance(named, ast.Constant) else None
-            origin = text if isinstance(text, str) else module.origin(named)
-            found = self.resolve(origin)
-            if found and found[1] in found[0].functions:
-                function = found[0].functions[found[1]]
-                yield DeclaredJob(
-                    f"{found[0].name}.{found[1]}", library, found[0], function, function
-                )
 
-    def _is_cron_of_rq(self, module: Module, call: ast.Call) -> bool:
-        """Say whether a call gives a function to the cron scheduler of RQ: `scheduler.register(report, ...)`."""
-        if module.origin(call.func) in ("rq.cron.register", "rq.register"):
-            return True
-        return (
-            isinstance(call.func, ast.Attribute)
-            and call.func.attr == "register"
-            and self.type_of(module, call.func.value).startswith("rq.")
-        )
-
-
-def body_of(one: RegisteredJob, module: Module) -> tuple[str, Function | None]:
-    """Return the function of a job that a running library knows, and its name in the module."""
+def _body(one: RegisteredJob, module: Module) -> tuple[str, Function | None]:
+    """Return the function of a job, and its name in the module."""
     name, body = module.function_at(one.job.line)
     short = one.job.name.rpartition(".")[2]
     if (body is None or "." in name) and short in module.functions:
@@ -413,13 +325,25 @@ def body_of(one: RegisteredJob, module: Module) -> tuple[str, Function | None]:
     return name, body
 
 
-def options_of(body: Function, module: Module) -> dict[str, ast.expr]:
-    """Return the options in the decorators of a function. Nobody knows which a wrapper adds."""
-    options: dict[str, ast.expr] = {UNKNOWN: ast.Constant(None)}
-    for decorator in body.decorator_list:
+def _job(one: RegisteredJob, module: Module, name: str, body: Function) -> DeclaredJob:
+    owner, _, _ = name.rpartition(".")
+    cls = module.classes.get(owner)
+    said: list[ast.stmt] = []
+    decorators = body.decorator_list
+    if cls is not None and one.job.name.endswith(f".{cls.name}"):
+        name, said, decorators = owner, cls.body, cls.decorator_list
+    elif cls is not None and one.job.bridge == "core":
+        # A method; its twin is the job.
+        name = f"{owner}.{one.job.name.rpartition('.')[2]}"
+    options: dict[str, ast.expr] = {}
+    for decorator in decorators:
         if isinstance(decorator, ast.Call):
             options |= unpacked(decorator, module)
-    return options
+    for node in said:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            options[node.targets[0].id] = node.value
+    dotted = f"{module.name}.{name}"
+    return DeclaredJob(dotted, one.job.bridge, module, body, cls, options, *one[1:])
 
 
 def _words_in(texts: Iterable[str]) -> Callable[[str], bool]:
@@ -449,12 +373,3 @@ def _dotted(path: Path, packages: set[Path]) -> str:
         pieces.insert(0, folder.name)
         folder = folder.parent
     return ".".join(pieces) or path.parent.name
-
-
-def without_none(node: ast.expr) -> ast.expr:
-    """Return the part of `X | None` or `Optional[X]` that is no None."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return node.left if not isinstance(node.left, ast.Constant) else node.right
-    if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Optional"):
-        return node.slice
-    return node

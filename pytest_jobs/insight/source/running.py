@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 from ...bridges.libraries.known import packages_of
 from ...bridges.opening import asking_bridges
+from ...core.foundation.registry import standing_at
+from ...errors import AmbiguousJobError
 from ...harness.records.attributes import attributes_of, is_one_of
 from ...harness.records.bridge import TakesFunctions
 from ...harness.records.home import is_installed
@@ -35,6 +37,8 @@ class RegisteredJob(NamedTuple):
     job: SeenJob
     #: Whether the first parameter of its function is filled by the library, and not by who enqueues.
     is_bound: bool
+    #: Whether the application schedules it: of Celery, whose schedule the text need not have.
+    recurs: bool = False
 
 
 @dataclass
@@ -46,24 +50,28 @@ class Running:
     files: set[str] = field(default_factory=set)
     #: By the places of expressions that may name a job: its library and its name; None for what names none.
     names: dict[Place, tuple[str, str] | None] = field(default_factory=dict)
+    #: What bridges say of names that several jobs have: no verdict about one of them would be sure.
+    shared: set[str] = field(default_factory=set)
 
     def to_dict(self) -> dict[str, Any]:
         jobs = [[[*one.job], *one[1:]] for one in sorted(self.jobs)]
         names = [[[*place], name and [*name]] for place, name in self.names.items()]
-        return {"jobs": jobs, "files": sorted(self.files), "names": names}
+        files, shared = sorted(self.files), sorted(self.shared)
+        return {"jobs": jobs, "files": files, "names": names, "shared": shared}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Running:
         """Return what `to_dict` wrote."""
         jobs = {RegisteredJob(SeenJob(*job), *rest) for job, *rest in data["jobs"]}
         names = {Place(*place): name and (name[0], name[1]) for place, name in data["names"]}
-        return cls(jobs, {*data["files"]}, names)
+        return cls(jobs, {*data["files"]}, names, {*data["shared"]})
 
     def add(self, other: Running) -> None:
         """Take over what another process has imported."""
         self.jobs |= other.jobs
         self.files |= other.files
         self.names |= other.names
+        self.shared |= other.shared
 
 
 def running_jobs(root: Path) -> Running:
@@ -91,9 +99,13 @@ def running_jobs(root: Path) -> Running:
 
 
 def _add(bridge: Any, name: str, found: Running) -> None:
-    registered = _job(bridge, name)
-    if registered.job.file:
-        found.jobs.add(registered)
+    try:
+        registered = _job(bridge, name)
+    except AmbiguousJobError as error:
+        found.shared.add(str(error))
+    else:
+        if registered.job.file:
+            found.jobs.add(registered)
 
 
 def _add_call(call: Call, bridges: Sequence[Any], found: Running) -> None:
@@ -143,11 +155,47 @@ def _is_of(bridge: Any, value: Any) -> bool:
     return any(str(one.__module__).partition(".")[0] in own for one in kinds)
 
 
-def _job(bridge: Any, name: str) -> RegisteredJob:
+def meant_by(bridge: Any, name: str) -> object:
+    """Return the job that a name means: of several the one that its module holds under the name now.
+
+    A module that is imported anew leaves its former jobs in the registries, under the same names.
+
+    Raises:
+        AmbiguousJobError: when several jobs have the name, and none of them is there.
+    """
     try:
-        seen = seen_job(bridge, name, name)
-        first = next(iter(inspect.signature(inspect.unwrap(bridge.resolve(name))).parameters), "")
-        return RegisteredJob(seen, first not in ("", *bridge.signature(name).names))
+        bridge.matcher(name)
+        bridge.resolve(name)
+    except AmbiguousJobError:
+        standing = standing_at(name)
+        if standing is None or bridge.identify(standing) != name:
+            raise
+        return standing
+    return name
+
+
+def _job(bridge: Any, name: str) -> RegisteredJob:
+    """Return a job with the place of its body.
+
+    Raises:
+        AmbiguousJobError: when several jobs have this name.
+    """
+    try:
+        job = meant_by(bridge, name)
+        seen = seen_job(bridge, name, job)
+        first = next(iter(inspect.signature(inspect.unwrap(bridge.resolve(job))).parameters), "")
+        is_bound = first not in ("", *bridge.signature(job).names)
+        return RegisteredJob(seen, is_bound, bridge.name == "celery" and _is_in_beat(bridge, job))
+    except AmbiguousJobError:
+        raise
     except Exception:
-        # Two jobs may have one name, and each bridge says so in its own way.
+        # A job without a body here, and each bridge says so in its own way.
         return RegisteredJob(SeenJob(bridge.name, name), is_bound=False)
+
+
+def _is_in_beat(bridge: Any, job: object) -> bool:
+    with suppress(Exception):  # Of the settings of the application.
+        task = bridge.known(job)
+        schedule = task.app.conf.beat_schedule or {}
+        return any(entry.get("task") == task.name for entry in schedule.values())
+    return False

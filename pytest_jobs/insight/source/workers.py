@@ -27,7 +27,7 @@ _RQ_QUEUES: Final = re.compile(
     r"\b(?:rq worker|rqworker)((?:[ \t]+(?:--?[\w-]+(?:=\S+)?|[\w.-]+))*)"
 )
 _DRAMATIQ_QUEUES: Final = re.compile(r"\bdramatiq\b[^\n]*?(?:-Q|--queues)((?:[ \t]+[\w.-]+)+)")
-_SETTINGS: Final = re.compile(r"beat_?schedule|RQ_QUEUES|TASKS", re.IGNORECASE)
+_SETTINGS: Final = re.compile(r"RQ_QUEUES|TASKS")
 _SCHEDULES: Final = re.compile(r"recurring|schedule", re.IGNORECASE)
 
 
@@ -39,14 +39,9 @@ class Recurring:
     runs: str
     #: What the entry is called.
     key: str
-    #: The file and the line; the module when it is Python.
+    #: The file and the line.
     shown: str
     line: int
-    module: Module | None = None
-    node: ast.AST | None = None
-    has_arguments: bool = False
-    #: Whether `runs` is the name of a task, and need not be that of a function.
-    is_task_name: bool = False
 
 
 @dataclass
@@ -110,11 +105,7 @@ def _read_yaml_file(path: Path, text: str, project: Project, workers: Workers) -
             runs = task.get("class") or task.get("command")
             if isinstance(runs, str):
                 line = _line_of(text, str(key))
-                workers.recurring.append(
-                    Recurring(
-                        runs, str(key), project.shown(path), line, has_arguments="args" in task
-                    )
-                )
+                workers.recurring.append(Recurring(runs, str(key), project.shown(path), line))
 
 
 def _queues_in(content: Any) -> Iterator[str]:
@@ -144,9 +135,7 @@ def _read_settings(module: Module, workers: Workers) -> None:
         if not isinstance(node, ast.Assign):
             continue
         name = ast.unparse(node.targets[0]).rpartition(".")[2]
-        if name in ("CELERY_BEAT_SCHEDULE", "beat_schedule", "CELERYBEAT_SCHEDULE"):
-            _read_beat(node.value, module, workers)
-        elif name == "RQ_QUEUES" and isinstance(node.value, ast.Dict):
+        if name == "RQ_QUEUES" and isinstance(node.value, ast.Dict):
             names = {str(constant(key)) for key in node.value.keys}
             workers.queues.setdefault("rq", set()).update(names)
         elif name == "TASKS" and isinstance(node.value, ast.Dict):
@@ -155,32 +144,6 @@ def _read_settings(module: Module, workers: Workers) -> None:
                 if isinstance(queues, ast.List | ast.Tuple) and queues.elts:
                     names = {str(constant(one)) for one in queues.elts}
                     workers.queues.setdefault("django", set()).update(names)
-    for call in module.calls:
-        for keyword in call.keywords:
-            if keyword.arg == "beat_schedule":
-                _read_beat(keyword.value, module, workers)
-
-
-def _read_beat(value: ast.expr, module: Module, workers: Workers) -> None:
-    if not isinstance(value, ast.Dict):
-        return
-    for key, entry in zip(value.keys, value.values, strict=True):
-        task = _entry(entry, "task")
-        runs = constant(task)
-        if task is not None and isinstance(runs, str):
-            given = [_entry(entry, "args"), _entry(entry, "kwargs")]
-            workers.recurring.append(
-                Recurring(
-                    runs,
-                    str(constant(key)),
-                    module.shown,
-                    task.lineno,
-                    module,
-                    task,
-                    has_arguments=any(one is not None for one in given),
-                    is_task_name=True,
-                )
-            )
 
 
 def _entry(node: ast.expr, name: str) -> ast.expr | None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
 from ...errors import LintSettingsError
 from ...harness.records.texts import counted
-from ...insight.baseline import compare
 from ...insight.coverage.coverage import JobCoverage, job_coverage
 from ...insight.coverage.output import as_json, summary, table
+from ...insight.lint.basis.baseline import Baseline
 from ...insight.lint.basis.settings import read_settings
 from ..settings.options import CoverageOptions
 from .importing import importing
@@ -35,7 +34,8 @@ class CoveragePlugin:
         self._importing = importing(config)
         self._unperformed = unperformed(config)
         try:
-            self._settings, _ = read_settings(config.rootpath)
+            self._settings = read_settings(config.rootpath)
+            self._baseline = None if options.baseline is None else Baseline(options.baseline)
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None
         #: Known when the session has ended.
@@ -66,8 +66,8 @@ class CoveragePlugin:
                     path.write_text(as_json(coverage), "utf-8")
                 except OSError as error:
                     self._unwritten.append(f"{path} could not be written: {error.strerror}.")
-        if self._options.baseline is not None:
-            self._compare(coverage, self._options.baseline)
+        if self._baseline is not None:
+            self._compare(coverage, self._baseline)
         is_bad = self._unwritten or self._new or self._too_low(coverage)
         if is_bad and session.exitstatus in (
             pytest.ExitCode.OK,
@@ -75,17 +75,21 @@ class CoveragePlugin:
         ):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _compare(self, coverage: JobCoverage, path: Path) -> None:
+    def _compare(self, coverage: JobCoverage, baseline: Baseline) -> None:
         """Compare what is missing with the baseline, where all tests have run."""
         config = self._config
         if config.option.keyword or any("::" in one or one.endswith(".py") for one in config.args):
-            self._said = f"Not compared with the baseline {path}: only some of the tests have run."
+            self._said = (
+                f"Not compared with {self._options.baseline}: only some of the tests have run."
+            )
             return
         try:
-            gaps = [gap for job in coverage.jobs for gap in job.gaps()]
-            self._new, self._said = compare(path, gaps)
+            new, self._said = baseline.compare(gap for job in coverage.jobs for gap in job.gaps())
         except OSError as error:
-            self._unwritten.append(f"The baseline {path} cannot be used: {error.strerror}.")
+            path = self._options.baseline
+            self._unwritten.append(f"{path} could not be written: {error.strerror}.")
+        else:
+            self._new = sorted(new.elements())
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write what is missing."""

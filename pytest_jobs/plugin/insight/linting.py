@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ...errors import LintSettingsError
-from ...insight.lint.baseline import read
+from ...insight.lint.basis.baseline import Baseline
 from ...insight.lint.basis.facts import Facts, facts_of
 from ...insight.lint.basis.settings import read_settings
 from ...insight.lint.linter import Findings, lint, with_baseline
@@ -33,12 +33,10 @@ class LintPlugin:
 
     def __init__(self, config: pytest.Config, baseline: Path | None) -> None:
         self._config = config
-        self._baseline = baseline
         self._importing = importing(config)
         try:
-            self._settings, _ = read_settings(config.rootpath)
-            if baseline is not None and baseline.exists():
-                read(baseline)
+            self._settings = read_settings(config.rootpath)
+            self._baseline = None if baseline is None else Baseline(baseline)
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None
         self._watch = Watch(self._settings)

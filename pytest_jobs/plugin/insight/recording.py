@@ -14,7 +14,7 @@ from ...insight.seen.session import SeenSession
 if TYPE_CHECKING:
     from ...exploration.report.audience import Audience
     from ...harness.jobs import Jobs
-    from ...insight.seen.recorder import Target
+    from ...harness.records.targets import Target
 
 #: Where a worker of pytest-xdist puts what it saw.
 _KEY = "pytest_jobs_seen"

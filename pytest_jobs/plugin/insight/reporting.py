@@ -31,7 +31,7 @@ from .recording import recording
 if TYPE_CHECKING:
     from ...exploration.histories.exploration import Exploration
     from ...exploration.report.audience import Audience
-    from ...insight.seen.recorder import Target
+    from ...harness.records.targets import Target
 
 
 class Reporting:
@@ -49,7 +49,7 @@ class Reporting:
         self._recording.draw(self._map)
         self._began = perf_counter()
         try:
-            self._settings, _ = read_settings(config.rootpath)
+            self._settings = read_settings(config.rootpath)
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None
         #: What is said at the end about the page; empty until then.

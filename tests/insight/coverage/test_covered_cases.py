@@ -57,16 +57,27 @@ CASES = {
     ),
     "celery autoretry": (
         (
-            "from celery import shared_task\n"
-            "@shared_task(autoretry_for=(OSError, KeyError), throws=(ValueError,), on_failure=print)\n"
+            "from celery import Celery\n"
+            "app = Celery('app')\n"
+            "@app.task(autoretry_for=(OSError, KeyError), throws=(ValueError,), on_failure=print)\n"
             "def pay(id): ...\n"
         ),
         ["autoretry_for OSError, KeyError", "exhausted", "throws ValueError", "on_failure"],
     ),
+    "celery class": (
+        (
+            "from celery import Celery, Task\n"
+            "app = Celery('app')\n"
+            "class Pay(Task):\n    throws = (ValueError,)\n    def run(self, id): ...\n"
+            "pay = app.register_task(Pay())\n"
+        ),
+        ["throws ValueError"],
+    ),
     "celery self.retry for ever": (
         (
-            "from celery import shared_task\n"
-            "@shared_task(bind=True, max_retries=None)\n"
+            "from celery import Celery\n"
+            "app = Celery('app')\n"
+            "@app.task(bind=True, max_retries=None)\n"
             "def pay(self, id):\n    raise self.retry()\n"
         ),
         ["self.retry"],
@@ -111,9 +122,9 @@ CASES = {
     ),
     "rq": (
         (
-            "from rq import Retry\nfrom rq.cron import CronScheduler\n"
+            "from redis import Redis\nfrom rq import Retry\nfrom rq.cron import CronScheduler\n"
             "def pay():\n    return Retry(max=3)\n"
-            "scheduler = CronScheduler()\nscheduler.register(pay, cron='0 3 * * *')\n"
+            "scheduler = CronScheduler(Redis())\nscheduler.register(pay, 'default', cron='0 3 * * *')\n"
         ),
         ["Retry", "exhausted", "recurring"],
     ),
@@ -147,12 +158,16 @@ CASES = {
             "from django_q.models import Schedule\n"
             "from django_q.tasks import schedule\n"
             "def pay(): ...\n"
-            "schedule('app.pay', schedule_type=Schedule.DAILY)\n"
+            "def plan(): schedule('app.pay', schedule_type=Schedule.DAILY)\n"
         ),
         ["recurring"],
     ),
     "django_q once": (
-        "from django_q.tasks import schedule\ndef pay(): ...\nschedule('app.pay', schedule_type='O')\n",
+        (
+            "from django_q.tasks import schedule\n"
+            "def pay(): ...\n"
+            "def plan(): schedule('app.pay', schedule_type='O')\n"
+        ),
         [],
     ),
     "celery beat": (
@@ -160,33 +175,40 @@ CASES = {
             "from celery import Celery\n"
             "app = Celery('app')\n"
             "@app.task\ndef pay(): ...\n"
-            "app.conf.beat_schedule = {'nightly': {'task': 'app.pay', 'schedule': 60}}\n"
+            "app.conf.update(dict([('beat_schedule', {'nightly': {'task': 'app.pay', 'schedule': 60}})]))\n"
         ),
         ["recurring"],
     ),
     "django": (
-        "from django.tasks import task\n@task\ndef pay(id): ...\n",
+        "from django_tasks import task\n@task\ndef pay(id): ...\n",
         [],
     ),
 }
 
 
-def coverage_of(tmp_path, **files):
-    for name, text in files.items():
-        (tmp_path / f"{name}.py").write_text(text, "utf-8")
-    return job_coverage(SeenSession(), tmp_path, LintSettings())
+@pytest.fixture
+def coverage_of(tmp_path, imported):
+    """Return a function that writes modules, imports them, and returns the coverage of their jobs."""
+
+    def coverage_of(**modules):
+        files = {f"{name}.py": text for name, text in modules.items()}
+        for name, text in files.items():
+            (tmp_path / name).write_text(text, "utf-8")
+        with imported(files) as running:
+            return job_coverage(SeenSession(), tmp_path, LintSettings(), running)
+
+    return coverage_of
 
 
 @pytest.mark.parametrize(("source", "texts"), CASES.values(), ids=CASES)
-def test_a_job_has_the_cases_that_it_declares(source, texts, tmp_path):
-    [job] = coverage_of(tmp_path, app=source).jobs
+def test_a_job_has_the_cases_that_it_declares(source, texts, coverage_of):
+    [job] = coverage_of(app=source).jobs
 
     assert [case.text for case in job.cases] == ["enqueued", "performed", "asserted", *texts]
 
 
-def test_rules_of_a_base_class_are_listed_once_with_that_class(tmp_path):
+def test_rules_of_a_base_class_are_listed_once_with_that_class(coverage_of):
     coverage = coverage_of(
-        tmp_path,
         base=(
             "from pytest_jobs import Job, discard_on\n"
             "@discard_on(KeyError)\nclass ApplicationJob(Job): ...\n"
@@ -205,27 +227,26 @@ def test_rules_of_a_base_class_are_listed_once_with_that_class(tmp_path):
     ]
 
 
-def test_a_method_with_a_later_twin_is_a_job(tmp_path):
+def test_a_method_with_a_later_twin_is_a_job(coverage_of):
     [job] = coverage_of(
-        tmp_path,
         models=(
             "from pytest_jobs import later, reference\n"
-            "@reference\nclass Order:\n"
+            "@reference(id='pk', find='get')\nclass Order:\n"
+            "    @classmethod\n    def get(cls, pk): ...\n"
             "    def confirm(self): ...\n"
             "    confirm_later = later(confirm)\n"
         ),
     ).jobs
 
-    assert (job.name, job.line) == ("models.Order.confirm_later", 4)
+    assert (job.name, job.line) == ("models.Order.confirm_later", 6)
 
 
-def test_a_recurring_job_of_the_core_is_listed_by_its_key(tmp_path):
+def test_a_recurring_job_of_the_core_is_listed_by_its_key(coverage_of, tmp_path):
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "recurring.yml").write_text(
         "production:\n  nightly:\n    class: app.Report\n    schedule: every day\n", "utf-8"
     )
     [job] = coverage_of(
-        tmp_path,
         app="from pytest_jobs import Job\nclass Report(Job):\n    def perform(self): ...\n",
     ).jobs
 
@@ -233,7 +254,7 @@ def test_a_recurring_job_of_the_core_is_listed_by_its_key(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["test_app", "app_test", "tests", "conftest"])
-def test_jobs_of_tests_do_not_count(name, tmp_path):
+def test_jobs_of_tests_do_not_count(name, coverage_of):
     source = "from pytest_jobs import job\n@job\ndef pay(): ...\n"
 
-    assert coverage_of(tmp_path, **{name: source}).jobs == []
+    assert coverage_of(**{name: source}).jobs == []

@@ -54,8 +54,9 @@ PAY, SEND = 22, 26
 class Project:
     """A project of two jobs, and what a session has seen of them."""
 
-    def __init__(self, path):
+    def __init__(self, path, imported):
         self.path = path
+        self._imported = imported
         (path / "app.py").write_text(SOURCE, "utf-8")
         self.test = SeenTest("test_app.py::test_it")
 
@@ -79,7 +80,8 @@ class Project:
 
     @property
     def coverage(self):
-        return job_coverage(SeenSession([self.test]), self.path, LintSettings())
+        with self._imported([path.name for path in self.path.glob("*.py")]) as running:
+            return job_coverage(SeenSession([self.test]), self.path, LintSettings(), running)
 
     @property
     def seen(self):
@@ -93,8 +95,8 @@ def delivery(record, status, *errors, aftermath=()):
 
 
 @pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path)
+def project(tmp_path, imported):
+    return Project(tmp_path, imported)
 
 
 def test_a_job_that_no_test_touches_has_no_case(project):
@@ -213,7 +215,7 @@ def test_a_delivery_is_asserted_when_the_assertions_that_follow_have_passed(proj
 
 VIEWS = """\
 from app import Pay, Send
-from somewhere import wrapped
+wrapped = print
 
 def sell(order):
     Pay.perform_later(

@@ -18,12 +18,10 @@ EXAMPLES = [
 
 @pytest.mark.parametrize(("rule", "example"), EXAMPLES)
 def test_a_planted_fault_is_found_by_its_rule_and_by_no_other(rule, example, linted):
-    select = (rule.id,) if rule.is_opt_in else ()
-
-    found = linted({**dict(example.files), "app.py": example.bad}, select=select)
+    found = linted({**dict(example.files), "app.py": example.bad})
 
     assert {one.rule for one in found} == {rule.id}
-    assert linted({**dict(example.files), "app.py": example.good}, select=select) == []
+    assert linted({**dict(example.files), "app.py": example.good}) == []
 
 
 def test_there_are_rules_in_each_group_with_stable_ids():

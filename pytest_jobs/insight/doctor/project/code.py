@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Final, TypeAlias
 
 from ....bridges.libraries.known import EVERY, Library, library_named, names_by
-from ...source.jobs import constant, keywords
+from ...source.jobs import constant, keywords, recurs, without_none
 from .facts import Declared, Evidence, Facts, Sent, note
 
 #: Schemes of addresses, and what listens there. Addresses hold passwords, so only the kind is kept.
@@ -245,7 +245,7 @@ class CodeReader:
             is_job=self._declared(node, name, at) or at.is_job,
             made={
                 **at.made,
-                **{one.arg: self._origin(_plain(one.annotation)) for one in arguments},
+                **{one.arg: self._origin(without_none(one.annotation)) for one in arguments},
             },
         )
 
@@ -310,7 +310,7 @@ class CodeReader:
             note(self._facts.tests, short, self._at(node, f"{short}(...)"))
         for one in self._reading.words["schedules"].get(short, ()):
             # Django-Q2 has one call for what is sent once and for what is sent again and again.
-            if library in ("", one) and (one != "django_q" or _recurs(node, path)):
+            if library in ("", one) and (one != "django_q" or ("chedule" in path and recurs(node))):
                 self._note("schedulers", EVERY[one].recurring, node, path)
         if short in ("on_commit", "delay_on_commit", "apply_async_on_commit"):
             self._note("transactions", "on_commit", node, short)
@@ -495,19 +495,6 @@ class CodeReader:
         return Evidence(self._shown, line, shown if len(shown) <= 60 else f"{shown[:57]}...")
 
 
-def _recurs(call: ast.Call, path: str) -> bool:
-    """Say whether a call makes a schedule of Django-Q2 that sends its task again and again."""
-    given = keywords(call)
-    defaults = given.get("defaults")
-    if isinstance(defaults, ast.Dict):
-        given |= zip((str(constant(key)) for key in defaults.keys), defaults.values, strict=True)
-    kind = given.get("schedule_type")
-    is_made = "chedule" in path
-    return (
-        is_made and kind is not None and constant(kind) != "O" and not _path(kind).endswith("ONCE")
-    )
-
-
 def _path(node: ast.AST | None) -> str:
     """Return a name with its dots, without the calls in it; `ast.unparse` would take too long."""
     names: list[str] = []
@@ -516,13 +503,3 @@ def _path(node: ast.AST | None) -> str:
             names.insert(0, node.attr)
         node = node.func if isinstance(node, ast.Call) else node.value
     return ".".join([node.id, *names] if isinstance(node, ast.Name) else names)
-
-
-def _plain(node: ast.expr | None) -> ast.expr | None:
-    """Return the part of `X | None`, `Optional[X]` or `Annotated[X, ...]` that is a name."""
-    if isinstance(node, ast.BinOp):
-        return node.left
-    if isinstance(node, ast.Subscript):
-        inner = node.slice
-        return inner.elts[0] if isinstance(inner, ast.Tuple) and inner.elts else inner
-    return node

@@ -1,7 +1,8 @@
 """What the rules of the lint stand on.
 
 - `settings`: `[tool.pytest-jobs.lint]`.
-- `registered`: a project with the jobs of the running libraries, and `facts`: what these say of each job.
+- `baseline`: what a project knows, in a file that only shrinks: findings here, gaps in `coverage`.
+- `facts`: what the running libraries say of each job.
 - `rule`: what a rule is, and what it may look at.
 - `values`: what an argument of a call is, as far as its function says.
 

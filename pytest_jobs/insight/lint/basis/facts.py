@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ....bridges.opening import asking_bridges
 from ....bridges.toolkit import LibraryBridge
-from ...source.running import Running
+from ...source.running import Running, meant_by
 
 #: What a task of Celery declares, and the setting of its application that counts where it declares nothing.
 _CELERY: Final[Mapping[str, str]] = {
@@ -131,7 +131,7 @@ def facts_of(running: Running) -> Facts:
                 if library == "celery":
                     app = bridge.known(name).app
                     applications[id(app)] = app
-            except Exception:  # noqa: S112 - two jobs may have one name, and each bridge says so in its own way
+            except Exception:  # noqa: S112 - a job without a body, and each bridge says so in its own way
                 continue
         for app in applications.values():
             _ask(app, by_name["celery"], facts)
@@ -139,14 +139,15 @@ def facts_of(running: Running) -> Facts:
 
 
 def _facts(bridge: Any, name: str) -> JobFacts:
-    task, policy = bridge.known(name), bridge.retry_policy(name)
+    job = meant_by(bridge, name)
+    task, policy = bridge.known(job), bridge.retry_policy(job)
     body = bridge.body_of(task)
     # A wrapper that takes everything may fill in, or take away, what it likes.
     own = inspect.signature(body, follow_wrapped=False).parameters.values()
     is_open = hasattr(body, "__wrapped__") and {one.kind for one in own} >= _EVERYTHING
     parameters = [
         (one.name, int(one.kind), one.default is not one.empty or bridge.name in _INJECTING)
-        for one in bridge.signature(name).signature.parameters.values()
+        for one in bridge.signature(job).signature.parameters.values()
     ]
     options: dict[str, Any] = {}
     for option, setting in _CELERY.items() if bridge.name == "celery" else ():

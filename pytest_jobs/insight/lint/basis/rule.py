@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from ....bridges.libraries.known import library_named
+from ....bridges.libraries.known import ONLY_MADE
 from ...source.enqueues import Enqueue
 from ...source.jobs import DeclaredJob
 from ...source.module import Module, first_line
 from ...source.project import Project
 from ...source.workers import Workers, workers_of
 from .facts import Facts, JobFacts
-from .settings import LintSettings
+
+#: Methods of results that wait.
+_WAITS: Final = frozenset(("get", "join", "wait", "wait_result", "get_result", "collect", "result"))
 
 
 class Fault(NamedTuple):
@@ -41,31 +43,48 @@ class Fault(NamedTuple):
         return getattr(self.node, "lineno", 1), getattr(self.node, "col_offset", 0) + 1
 
 
+class Finding(NamedTuple):
+    """One thing that was found."""
+
+    rule: str
+    #: The file, relative to where the user stands.
+    path: str
+    line: int
+    column: int
+    message: str
+
+    @property
+    def known(self) -> str:
+        """Its line in a baseline, which has no number: what moves stays known."""
+        return " ".join(f"{self.path}: {self.rule} {self.message}".split())
+
+
 class Context:
     """What a rule may look at."""
 
-    def __init__(
-        self, project: Project, settings: LintSettings, facts: Facts | None = None
-    ) -> None:
+    def __init__(self, project: Project, facts: Facts) -> None:
         self.project = project
-        self.settings = settings
-        self.facts = facts or Facts()
+        self.facts = facts
 
     @cached_property
     def workers(self) -> Workers:
         return workers_of(self.project)
 
     @cached_property
-    def enqueues(self) -> list[Enqueue]:
-        """The enqueues of a known job, or of a known queue. A name that only looks like one is nobody's."""
-        return [
-            one for one in self.project.enqueues if one.job is not None or self._is_of_a_queue(one)
-        ]
-
-    @cached_property
-    def enqueue_calls(self) -> dict[int, Enqueue]:
-        """These enqueues, by the identity of their call."""
-        return {id(one.call): one for one in self.enqueues}
+    def waits(self) -> list[tuple[Enqueue, ast.Call]]:
+        """The enqueues for whose result their function waits, each with the call that waits."""
+        by_call = {id(one.call): one for one in self.project.enqueues if one.verb not in ONLY_MADE}
+        found: list[tuple[Enqueue, ast.Call]] = []
+        for module in self.project.modules:
+            for call in module.calls:
+                if isinstance(call.func, ast.Attribute) and call.func.attr in _WAITS:
+                    made: ast.expr | None = call.func.value
+                    if isinstance(made, ast.Name):
+                        made = module.local_value(made.id, call)
+                    made = made.value if isinstance(made, ast.Await) else made
+                    if id(made) in by_call:
+                        found.append((by_call[id(made)], call))
+        return found
 
     @cached_property
     def packages(self) -> set[str]:
@@ -92,18 +111,6 @@ class Context:
             return JobFacts()
         place = job.module.file, first_line(job.body)
         return self._facts_by_place.get(place, JobFacts())
-
-    @staticmethod
-    def class_of(job: DeclaredJob) -> ast.ClassDef | None:
-        """Return the class in which the body of a job stands."""
-        around = job.module.around(job.body)
-        return next((one for one in around if isinstance(one, ast.ClassDef)), None)
-
-    def _is_of_a_queue(self, enqueue: Enqueue) -> bool:
-        called = enqueue.call.func
-        receiver = called.value if isinstance(called, ast.Attribute) else called
-        origin = self.project.type_of(enqueue.module, receiver)
-        return library_named(origin) == enqueue.library
 
 
 Check: TypeAlias = Callable[[Context], Iterator[Fault]]
@@ -136,8 +143,6 @@ class Rule:
     check: Check
     #: Whether deliveries answer it, while tests run with `--jobs-lint`. Its examples are tests.
     is_watched: bool
-    #: Whether it is a matter of taste, and is looked for only where `select` names it.
-    is_opt_in: bool
 
 
 def rule(
@@ -147,7 +152,6 @@ def rule(
     why: str,
     *examples: Example,
     is_watched: bool = False,
-    is_opt_in: bool = False,
 ) -> Callable[[Check], Rule]:
     """Make a rule of the function below, which finds the faults."""
-    return lambda check: Rule(id, name, title, why, examples, check, is_watched, is_opt_in)
+    return lambda check: Rule(id, name, title, why, examples, check, is_watched)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,8 +25,6 @@ class LintSettings:
     exclude: tuple[str, ...] = ()
     #: Patterns of dotted names: functions that are jobs although no library knows them.
     jobs: tuple[str, ...] = ()
-    #: How many statements a job may have.
-    max_statements: int = 30
     #: How many KiB a payload may have while tests run.
     max_payload: int = 16
 
@@ -36,8 +34,8 @@ class LintSettings:
         return selected and not (self.ignore and rule_id.startswith(self.ignore))
 
 
-def read_settings(start: Path) -> tuple[LintSettings, Path]:
-    """Return the settings of the nearest `pyproject.toml` that has some, and the folder of that file.
+def read_settings(start: Path) -> LintSettings:
+    """Return the settings of the nearest `pyproject.toml`.
 
     Raises:
         LintSettingsError: when the file is not TOML, or a setting is not known or has a wrong type.
@@ -46,8 +44,8 @@ def read_settings(start: Path) -> tuple[LintSettings, Path]:
     for folder in (start, *start.parents):
         path = folder / "pyproject.toml"
         if path.is_file():
-            return _settings_in(path), folder
-    return LintSettings(), start
+            return _settings_in(path)
+    return LintSettings()
 
 
 def _settings_in(path: Path) -> LintSettings:
@@ -60,35 +58,25 @@ def _settings_in(path: Path) -> LintSettings:
         table = table.get(name, {}) if isinstance(table, Mapping) else {}
     if not isinstance(table, Mapping):
         raise LintSettingsError(f"{path}: {_TABLE} must be a table, got {table!r}.")
-    return settings_of(table, str(path))
-
-
-def settings_of(table: Mapping[str, Any], source: str) -> LintSettings:
-    """Return the settings that a table says.
-
-    Raises:
-        LintSettingsError: when a setting is not known, or has a wrong type.
-    """
-    settings = LintSettings()
-    known = {one.name.replace("_", "-"): one.name for one in fields(settings)}
+    found: dict[str, Any] = {}
+    known = {one.name.replace("_", "-"): one.name for one in fields(LintSettings)}
     for name, value in table.items():
         if name not in known:
             names = ", ".join(known)
             raise LintSettingsError(
-                f"{source}: {_TABLE} has no setting {name!r}. The settings are: {names}."
+                f"{path}: {_TABLE} has no setting {name!r}. The settings are: {names}."
             )
-        changed: dict[str, Any] = {known[name]: _checked(name, value, known[name], source)}
-        settings = replace(settings, **changed)
-    return settings
+        found[known[name]] = _checked(name, value, known[name], path)
+    return LintSettings(**found)
 
 
-def _checked(name: str, value: object, field: str, source: str) -> object:
+def _checked(name: str, value: object, field: str, path: Path) -> object:
     if isinstance(getattr(LintSettings(), field), int):
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value
         raise LintSettingsError(
-            f"{source}: {name} of {_TABLE} must be a number above zero, got {value!r}."
+            f"{path}: {name} of {_TABLE} must be a number above zero, got {value!r}."
         )
     if isinstance(value, list) and all(isinstance(one, str) and one for one in value):
         return tuple(value)
-    raise LintSettingsError(f"{source}: {name} of {_TABLE} must be a list of texts, got {value!r}.")
+    raise LintSettingsError(f"{path}: {name} of {_TABLE} must be a list of texts, got {value!r}.")

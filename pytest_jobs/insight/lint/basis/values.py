@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-from ...source.jobs import constant, keywords
+from ...source.jobs import constant, keywords, without_none
 from ...source.module import Module
-from ...source.project import Project, without_none
+from ...source.project import Project
 
 #: Method names of managers and sessions that return one record.
 _FETCHES: Final = frozenset(
@@ -58,7 +58,10 @@ def _named(value: ast.Name, module: Module, project: Project, *, as_json: bool) 
         return f"a {found[1].name}" if found is not None and is_record else ""
     for node in module.around(value):
         if isinstance(node, ast.For | ast.AsyncFor) and ast.unparse(node.target) == value.id:
-            return "a record" if _is_query(node.iter, module) else ""
+            rows: ast.expr | None = node.iter
+            if isinstance(rows, ast.Name):
+                rows = module.local_value(rows.id, rows)
+            return "a record" if is_query(rows) else ""
         if node is function:
             break
     return _fetched(module.local_value(value.id, value))
@@ -86,14 +89,12 @@ def _fetched(value: ast.expr | None) -> str:
     return f"a {root}" if ".objects" in receiver and ".values" not in receiver else ""
 
 
-def _is_query(value: ast.expr, module: Module) -> bool:
-    found: ast.expr | None = value
-    if isinstance(value, ast.Name):
-        found = module.local_value(value.id, value)
-    if not isinstance(found, ast.Call) or not isinstance(found.func, ast.Attribute):
+def is_query(value: ast.expr | None) -> bool:
+    """Say whether an expression is a query of Django that gives records."""
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute):
         return False
-    text = ast.unparse(found.func)
-    return found.func.attr in _QUERIES and ".objects." in text and ".values" not in text
+    text = ast.unparse(value.func)
+    return value.func.attr in _QUERIES and ".objects." in text and ".values" not in text
 
 
 def date_made_by(value: ast.expr, module: Module) -> bool:

@@ -44,7 +44,11 @@ def state_on_the_task(context: Context) -> Iterator[Fault]:
             targets = node.targets if isinstance(node, ast.Assign) else []
             targets = [node.target] if isinstance(node, ast.AugAssign) else targets
             for target in targets:
-                if first and isinstance(target, ast.Attribute) and _is_name(target.value, first):
+                if (
+                    isinstance(target, ast.Attribute)
+                    and isinstance(target.value, ast.Name)
+                    and target.value.id == first
+                ):
                     yield Fault(
                         job.module,
                         node,
@@ -74,7 +78,8 @@ def state_on_the_task(context: Context) -> Iterator[Fault]:
 )
 def container_on_the_class(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs:
-        around = context.class_of(job)
+        outside = job.module.around(job.body)
+        around = next((one for one in outside if isinstance(one, ast.ClassDef)), None)
         shared = (
             set()
             if around is None
@@ -142,35 +147,6 @@ def memory_as_a_guard(context: Context) -> Iterator[Fault]:
                         f"{kept.id} says whether {job.short} was done, and only this process has it: "
                         "after a restart, and in other workers, the job is done again. Ask a row.",
                     )
-
-
-@rule(
-    "JOB104",
-    "fat-job",
-    "A job is long.",
-    "Business logic in a job can be run and tested only through the queue. A shallow job fetches a "
-    "record and calls one method of it. The setting `max-statements` is 30. Whether that is too much is a matter "
-    "of taste, so the rule is looked for only where `select` names it.",
-    Example(
-        _CELERY + "\n"
-        "def bill(order_id: int) -> None:\n"
-        "    order = Order.find(order_id)\n"
-        "    total = 0\n" + "".join(f"    total += order.part_{one}()\n" for one in range(31)),
-        _CELERY + "\ndef bill(order_id: int) -> None:\n    Order.find(order_id).bill()\n",
-    ),
-    is_opt_in=True,
-)
-def fat_job(context: Context) -> Iterator[Fault]:
-    limit = context.settings.max_statements
-    for job in context.project.jobs:
-        count = sum(isinstance(node, ast.stmt) for node in ast.walk(job.body)) - 1
-        if count > limit:
-            yield Fault(
-                job.module,
-                job.body,
-                f"{job.short} has {count} statements, and at most {limit} are a shallow job. Let it call "
-                "one method of a model or a service, which can be tested and called without a queue.",
-            )
 
 
 @rule(
@@ -247,10 +223,6 @@ def soft_limit_too_late(context: Context) -> Iterator[Fault]:
                 f"{job.short} is killed after {hard:g} s, and its soft limit is {soft:g} s: "
                 "SoftTimeLimitExceeded is never raised. Set soft_time_limit below time_limit.",
             )
-
-
-def _is_name(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
 
 
 def _is_container(value: ast.expr | None) -> bool:

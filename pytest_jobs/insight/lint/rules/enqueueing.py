@@ -9,16 +9,15 @@ from typing import Final
 
 from ....bridges.libraries.known import EVERY, ONLY_MADE
 from ...source.enqueues import Enqueue
-from ...source.jobs import constant, keywords
+from ...source.jobs import constant, keywords, receiver_of
 from ..basis.rule import Context, Example, Fault, rule
-from ..basis.values import date_made_by, is_naive, record_in, seconds_of
+from ..basis.values import date_made_by, is_naive, is_query, record_in, seconds_of
 
 _SECRET: Final = re.compile(
     r"(?:^|_)(?:password|passwd|secret|secret_key|api_key|private_key|access_token|refresh_token|"
     r"card_number|cvc|cvv|iban|ssn)$",
     re.IGNORECASE,
 )
-_QUERIES: Final = frozenset(("all", "filter", "exclude", "order_by"))
 _COROUTINES: Final = frozenset(("kiq", "aenqueue", "enqueue_job", "defer_async"))
 #: How long brokers of redis wait for an acknowledgement, in seconds.
 _VISIBILITY: Final = 3600
@@ -77,7 +76,7 @@ _ATOMIC: Final = "from django.db import transaction\n\n"
     ),
 )
 def record(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         library = EVERY[enqueue.library]
         as_json = not (
             library.pickles or library.reads_annotations or "pickle" in context.project.text
@@ -120,10 +119,12 @@ def record(context: Context) -> Iterator[Fault]:
     ),
 )
 def wrong_arguments(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         job, verb = enqueue.job, enqueue.verb
         # A signature has arguments of its own, and a chain adds the result of the task before.
-        is_signature = enqueue.library == "celery" and enqueue.named is not _receiver(enqueue.call)
+        is_signature = enqueue.library == "celery" and enqueue.named is not receiver_of(
+            enqueue.call
+        )
         if job is None or verb in ONLY_MADE or (is_signature and verb != "send_task"):
             continue
         given = keywords(enqueue.call).get("args", (*enqueue.call.args, ast.Constant(None))[0])
@@ -144,10 +145,6 @@ def wrong_arguments(context: Context) -> Iterator[Fault]:
             )
 
 
-def _receiver(call: ast.Call) -> ast.expr:
-    return call.func.value if isinstance(call.func, ast.Attribute) else call.func
-
-
 @rule(
     "JOB204",
     "whole-file-or-table",
@@ -165,7 +162,7 @@ def _receiver(call: ast.Call) -> ast.expr:
     ),
 )
 def whole_file_or_table(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         for value in enqueue.values:
             node = value
             if isinstance(node, ast.Name):
@@ -174,15 +171,13 @@ def whole_file_or_table(context: Context) -> Iterator[Fault]:
                 continue
             is_list = ast.unparse(node.func) in ("list", "tuple") and node.args
             inner = node.args[0] if is_list else node
-            called = inner.func if isinstance(inner, ast.Call) else None
-            text, method = ast.unparse(inner), getattr(called, "attr", "")
-            is_query = method in _QUERIES and ".objects." in text and ".values" not in text
-            if is_query or (method in _READS and not node.args):
-                kind = "all rows that a query finds" if is_query else "a whole file"
+            is_all = is_query(inner)
+            if is_all or (getattr(node.func, "attr", "") in _READS and not node.args):
+                kind = "all rows that a query finds" if is_all else "a whole file"
                 yield Fault(
                     enqueue.module,
                     enqueue.call,
-                    f"{text} puts {kind} into the message. Pass ids, or the place of the file.",
+                    f"{ast.unparse(inner)} puts {kind} into the message. Pass ids, or the place of the file.",
                 )
 
 
@@ -222,7 +217,7 @@ def in_a_transaction(context: Context) -> Iterator[Fault]:
         if library.is_transactional
         or (library.is_a_table_with and re.search(library.is_a_table_with, context.project.text))
     }
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         facts = context.facts_of(enqueue.job)
         if (
             enqueue.verb in ONLY_MADE
@@ -306,7 +301,7 @@ def _session_around(enqueue: Enqueue) -> str:
     ),
 )
 def naive_due(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         for name in _DUE if not EVERY[enqueue.library].naive_is_local else ():
             node = enqueue.options.get(name)
             if isinstance(node, ast.Name):
@@ -342,7 +337,7 @@ def naive_due(context: Context) -> Iterator[Fault]:
 def beyond_visibility(context: Context) -> Iterator[Fault]:
     if context.facts.has_visibility or not re.search(r"rediss?://|sqs://", context.project.text):
         return
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         node = enqueue.options.get("countdown") if enqueue.library == "celery" else None
         seconds = None if node is None else seconds_of(node, enqueue.module, enqueue.call)
         if seconds is not None and seconds > _VISIBILITY:
@@ -369,7 +364,7 @@ def beyond_visibility(context: Context) -> Iterator[Fault]:
     ),
 )
 def called_at_once(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         outer = enqueue.module.parents.get(enqueue.call)
         is_passed = isinstance(outer, ast.Call) and getattr(outer.func, "attr", "") == "on_commit"
         inner = ast.unparse(enqueue.call)
@@ -411,7 +406,7 @@ def called_at_once(context: Context) -> Iterator[Fault]:
     ),
 )
 def late_loop_variable(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         outer = list(enqueue.module.around(enqueue.call))
         cut = next((i for i, one in enumerate(outer) if isinstance(one, ast.Lambda)), len(outer))
         inner = [one for one in outer[cut : cut + 1] if isinstance(one, ast.Lambda)]
@@ -450,7 +445,7 @@ def late_loop_variable(context: Context) -> Iterator[Fault]:
     ),
 )
 def not_awaited(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         is_coroutine = enqueue.verb in _COROUTINES or enqueue.library == "saq"
         if is_coroutine and isinstance(enqueue.module.parents.get(enqueue.call), ast.Expr):
             yield Fault(
@@ -474,7 +469,7 @@ def not_awaited(context: Context) -> Iterator[Fault]:
     ),
 )
 def secret(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         for value in enqueue.values:
             name = getattr(value, "id", getattr(value, "attr", ""))
             if _SECRET.search(name):
@@ -501,7 +496,7 @@ def secret(context: Context) -> Iterator[Fault]:
     ),
 )
 def date_in_a_message(context: Context) -> Iterator[Fault]:
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         for value in enqueue.values if EVERY[enqueue.library].refuses_dates else ():
             if date_made_by(value, enqueue.module):
                 yield Fault(
@@ -527,10 +522,12 @@ def date_in_a_message(context: Context) -> Iterator[Fault]:
     ),
 )
 def result_in_a_request(context: Context) -> Iterator[Fault]:
-    for enqueue, wait in results(context):
+    for enqueue, wait in context.waits:
         function = enqueue.function
         arguments = [] if function is None else [one.arg for one in function.args.args]
-        if "request" in arguments[:2] and id(function) not in context.bodies:
+        is_view = "request" in arguments[:2] and id(function) not in context.bodies
+        # Other libraries do not wait where nothing is said.
+        if is_view and enqueue.library == "celery":
             yield Fault(
                 enqueue.module,
                 wait,
@@ -552,7 +549,7 @@ def result_in_a_request(context: Context) -> Iterator[Fault]:
     ),
 )
 def result_that_nobody_keeps(context: Context) -> Iterator[Fault]:
-    for enqueue, wait in results(context):
+    for enqueue, wait in context.waits:
         if enqueue.job is not None and context.facts_of(enqueue.job).options.get("ignore_result"):
             yield Fault(
                 enqueue.module,
@@ -560,18 +557,3 @@ def result_that_nobody_keeps(context: Context) -> Iterator[Fault]:
                 f"{enqueue.job.short} ignores its result, so {ast.unparse(wait)} returns None at once. Take "
                 "ignore_result away, or do not ask.",
             )
-
-
-def results(context: Context) -> Iterator[tuple[Enqueue, ast.Call]]:
-    """Yield the enqueues of Celery whose result the same function waits for, each with the call that waits."""
-    for enqueue in context.enqueues:
-        if enqueue.library != "celery" or enqueue.verb in ONLY_MADE or enqueue.function is None:
-            continue
-        for call in enqueue.module.calls:
-            if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("get", "wait"):
-                continue
-            made: ast.expr | None = call.func.value
-            if isinstance(made, ast.Name):
-                made = enqueue.module.local_value(made.id, call)
-            if made is enqueue.call:
-                yield enqueue, call

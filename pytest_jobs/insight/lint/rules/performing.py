@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ....bridges.libraries.known import ONLY_MADE
 from ...source.jobs import DeclaredJob, constant
 from ...source.module import Module
 from ..basis.rule import Context, Example, Fault, rule
@@ -30,7 +29,6 @@ _VOLATILE: Final = (
 _KEY: Final = re.compile(
     r"idempotency|dedup|unique_?key|client_?(?:request_?)?token", re.IGNORECASE
 )
-_WAITS: Final = frozenset(("get", "join", "wait", "wait_result", "get_result", "collect", "result"))
 _LOCKED: Final = re.compile(
     r"for update|select_for_update|with_for_update|nx=True|lock\(", re.IGNORECASE
 )
@@ -116,7 +114,7 @@ def _only_notes(handler: ast.ExceptHandler) -> bool:
             value is None or constant(value) is not None
         ):
             continue
-        if isinstance(value, ast.Constant) or (isinstance(node, ast.Return) and _is_none(value)):
+        if isinstance(value, ast.Constant):
             continue
         if not isinstance(value, ast.Call) or isinstance(node, ast.Return):
             return False
@@ -127,10 +125,6 @@ def _only_notes(handler: ast.ExceptHandler) -> bool:
         if not _LOGS.search(called) and (not is_alone or _TAKES_UP.search(called)):
             return False
     return True
-
-
-def _is_none(node: ast.AST | None) -> bool:
-    return node is None or (isinstance(node, ast.Constant) and node.value is None)
 
 
 def _suppresses(node: ast.AST, module: Module, name: str) -> bool:
@@ -220,23 +214,16 @@ def blocking(context: Context) -> Iterator[Fault]:
     ),
 )
 def result_inside(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        for call in job.calls():
-            if not isinstance(call.func, ast.Attribute) or call.func.attr not in _WAITS:
-                continue
-            made: ast.expr | None = call.func.value
-            if isinstance(made, ast.Name):
-                made = job.module.local_value(made.id, call)
-            made = made.value if isinstance(made, ast.Await) else made
-            found = context.enqueue_calls.get(id(made))
-            if found is not None and found.verb not in ONLY_MADE:
-                yield Fault(
-                    job.module,
-                    call,
-                    f"{job.short} waits for the result of another job and keeps its worker busy meanwhile: "
-                    "when all workers wait, nothing goes on. Let the other job enqueue what follows, or "
-                    "write a chain.",
-                )
+    for enqueue, wait in context.waits:
+        job = context.bodies.get(id(enqueue.function))
+        if job is not None:
+            yield Fault(
+                job.module,
+                wait,
+                f"{job.short} waits for the result of another job and keeps its worker busy meanwhile: "
+                "when all workers wait, nothing goes on. Let the other job enqueue what follows, or "
+                "write a chain.",
+            )
 
 
 @rule(

@@ -69,7 +69,7 @@ def gone(context: Context) -> Iterator[Fault]:
     for task in context.workers.recurring:
         runs = re.split(r"[(\s]", task.runs, maxsplit=1)[0].replace(":", ".")
         is_ours = "." in runs and project.has(runs.partition(".")[0])
-        if task.module is None and is_ours and not project.resolve(runs):
+        if is_ours and not project.resolve(runs):
             yield Fault(task.shown, task.line, _is_gone(task.key, runs, context))
     for one in sorted(context.facts.named):
         if one.key and _names_nothing(one.name, context):
@@ -172,7 +172,7 @@ def chains_for_ever(context: Context) -> Iterator[Fault]:
         ast.Return,
         ast.Raise,
     )
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         job = context.bodies.get(id(enqueue.function))
         if job is None or enqueue.job is not job or enqueue.verb in ONLY_MADE:
             continue
@@ -338,7 +338,7 @@ def started_with_the_web(context: Context) -> Iterator[Fault]:
 def added_again(context: Context) -> Iterator[Fault]:
     if not _STORES.search(context.project.text):
         return
-    for enqueue in context.enqueues:
+    for enqueue in context.project.enqueues:
         options = enqueue.options
         is_kept = constant(options.get("replace_existing")) is False
         is_new = lacks(options, "id") or lacks(options, "replace_existing") or is_kept
@@ -366,7 +366,7 @@ def added_again(context: Context) -> Iterator[Fault]:
 )
 def unserved_queue(context: Context) -> Iterator[Fault]:
     places = [(job.library, job.module, job.body, job.options) for job in context.project.jobs]
-    given = [(one.library, one.module, one.call, one.options) for one in context.enqueues]
+    given = [(one.library, one.module, one.call, one.options) for one in context.project.enqueues]
     for library, module, node, options in (*places, *given):
         served = context.workers.queues.get(library, set())
         name = next((constant(options[one]) for one in _QUEUE if one in options), None)

@@ -1,4 +1,4 @@
-"""Linting files that a test writes, and imports as tests of a project would."""
+"""Files that a test writes, imports as tests of a project would, and lints."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from weakref import WeakSet
 
 import pytest
+from django_project import configure
 
 from pytest_jobs.insight.lint.basis.settings import LintSettings
 from pytest_jobs.insight.lint.linter import lint
 from pytest_jobs.insight.source.running import Running, running_jobs
 
 _LIBRARIES = re.compile(
-    r"^(?:from|import) (celery|rq|huey|dramatiq|arq|saq|taskiq|procrastinate|apscheduler|django)\b",
+    r"^(?:from|import) "
+    r"(celery|rq|huey|dramatiq|arq|saq|taskiq|procrastinate|apscheduler|django(?:_q|_tasks)?)\b",
     re.MULTILINE,
 )
 
@@ -32,7 +34,7 @@ def imported(tmp_path, monkeypatch):
 
     @contextmanager
     def imported(files):
-        used = "\n".join(files.values())
+        used = "\n".join((tmp_path / name).read_text("utf-8") for name in files)
         for library in _LIBRARIES.findall(used):
             pytest.importorskip(library)
         names = [name.removesuffix(".py") for name in files if name.endswith(".py")]
@@ -40,6 +42,8 @@ def imported(tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.syspath_prepend(tmp_path)
             patch.setattr(sys, "dont_write_bytecode", True)
+            if "django" in used:
+                configure()
             # What earlier examples declared has the same names.
             if "celery" in used:
                 from celery import _state
