@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -323,6 +324,24 @@ def test_no_test_is_broken_by_its_second_run_and_fixtures_of_the_session_are_mad
     result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
 
 
+def test_an_error_in_the_teardown_of_the_session_is_one_of_the_last_test(audit):
+    result = audit("""
+        import pytest
+        import shop
+
+        @pytest.fixture(scope="session", autouse=True)
+        def server():
+            yield
+            raise RuntimeError("it does not stop")
+
+        def test_shipping():
+            shop.ship(1)
+        """)
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
+
+
 @pytest.mark.wide
 def test_checks_of_an_audit_do_not_count_as_checks_of_the_tests(audit):
     result = audit("import shop\n\ndef test_it():\n    shop.ship(1)\n", "--jobs-cov")
@@ -429,12 +448,58 @@ def test_flags_that_contradict_each_other_are_an_error(pytester, arguments, mess
     result.stderr.fnmatch_lines([message])
 
 
-def test_an_audit_by_several_processes_is_an_error(pytester):
+@pytest.mark.wide
+def test_processes_of_xdist_audit_together_and_end_with_one_result(pytester, audit):
     pytest.importorskip("xdist")
-    result = pytester.runpytest("-p", "xdist", "--jobs-audit", "-n2")
+    text = PAYING + PAYING.replace("test_paying", "test_paying_once_more")
+    text += """
+    def test_shipping():
+        shop.ship(1)
 
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --jobs-audit runs tests a second time *: add -n 0."])
+    def test_idling():
+        shop.idle(1)
+    """
+    flags = ("-n2", "-p", "xdist", "--jobs-audit-report=found.json")
+    flags += ("--jobs-audit-baseline=accepted.json",)
+    result = audit(text, *flags, "--jobs-audit-update")
+
+    result.assert_outcomes(passed=4)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    for lines in (
+        ["3 jobs reached, 2 checked, 2 findings."],
+        ["- LOST shop.gateway.charge in pay(1)", "  reached by 2 tests (delivered)"],
+        ["No finding:", "  shop.ship (1 check)"],
+        ["Not checked:", "- One clean run of the job changes nothing*", "    shop.idle"],
+        ["4 jobs of the registries that no test reaches:", "  shop.charge"],
+    ):
+        result.stdout.fnmatch_lines(lines)
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))
+    assert found["complete"]
+    assert [one["kind"] for one in found["findings"]] == ["killed", "own_double"]
+
+    accepted = json.loads((pytester.path / "accepted.json").read_text("utf-8"))
+    for one in accepted["findings"]:
+        one["reason"] = "A sweeper charges it."
+    (pytester.path / "accepted.json").write_text(json.dumps(accepted), "utf-8")
+    result = audit(text, *flags, "-n1")
+
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["3 jobs reached, 2 checked, 0 findings."])
+
+    token = found["findings"][0]["replay"].split()[-1]
+    result = audit(text, "-n1", "-p", "xdist", token)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["pay(1) is not safe to deliver twice: LOST *"])
+
+
+def test_workers_on_another_machine_are_an_error(pytester):
+    config = pytester.parseconfigure("--jobs-audit", "-p", "xdist")
+    spec = pytest.importorskip("execnet").XSpec("ssh=other")
+    node = SimpleNamespace(gateway=SimpleNamespace(spec=spec))
+
+    with pytest.raises(pytest.UsageError, match="ssh=other is on another machine: start workers"):
+        config.hook.pytest_configure_node(node=node)
 
 
 APPEND = """

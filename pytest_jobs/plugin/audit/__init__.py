@@ -11,5 +11,6 @@ check inside, and their outcome is thrown away: recorders and stateful doubles o
 - `checking`: one test of the second pass, and the check in it;
 - `findings`: the kinds of findings in the order of their rank;
 - `result`: everything that was found, which `text` writes for the summary, and `plugin` into a file;
+- `sharing`: that of several processes of pytest-xdist;
 - `baseline`: the findings that a project accepts.
 """
