@@ -132,7 +132,8 @@ def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(audit):
             "- LOST shop.gateway.charge in pay(1)",
             "  an effect fails: shop.gateway: charge(1) (shop.py:29)",
             "What the library does with these jobs:",
-            "- the core acknowledges this job after it runs; *; when it is killed, delivered again. (1 job)",
+            "- the core acknowledges this job after it runs; *",
+            "  when it is killed, delivered again. (1 job)",
         ]
     )
 
@@ -768,7 +769,7 @@ def test_functions_that_are_jobs_are_checked_when_a_test_calls_them_as_functions
     result.stdout.fnmatch_lines(["- DUPLICATE files in divide(1)"])
     result.stdout.fnmatch_lines(["- DUPLICATE files in add(1, name='one')"])
     result.stdout.fnmatch_lines(["- DUPLICATE files in multiply(1)"])
-    result.stdout.fnmatch_lines(["- arq acknowledges this job after it runs; * (1 job)"])
+    result.stdout.fnmatch_lines(["- arq acknowledges this job after it runs; *"])
 
 
 def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(pytester, audit):
@@ -806,6 +807,25 @@ def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(
 
     result.stdout.fnmatch_lines(["Not found again, so accepted.json can do without *"])
     assert "LOST" not in file.read_text("utf-8")
+
+
+def test_the_report_of_a_session_begins_with_its_audit(pytester, audit):
+    pytest.importorskip("jinja2")
+    audit(PAYING, "--jobs-report=jobs.html")
+    text = (pytester.path / "jobs.html").read_text("utf-8")
+    begin = text.index('<section id="audit"')
+    told = text[begin : text.index("</section>", begin)]
+
+    assert text.count("<section", 0, begin) == 0
+    for part in (
+        "1 job reached, 1 checked, 2 findings.",
+        "Lost, stuck or half done when the worker is killed",
+        "killed after sqlite: commit (shop.py:21)",
+        "--jobs-audit --jobs-replay=crash:pay:",
+        "of the registries that no test reaches",
+        "forgotten",
+    ):
+        assert part in told
 
 
 def test_findings_are_written_as_json_sarif_and_annotations(pytester, audit):

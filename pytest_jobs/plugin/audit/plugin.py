@@ -29,6 +29,7 @@ from ...harness.records.targets import Target
 from ...harness.records.texts import error_text
 from ...harness.running.calls import direct_calls
 from ...insight.lint.output import as_github, as_sarif
+from ...insight.report.data import ShownAudit
 from ..adversary.runs import Run, Runs
 from ..settings.options import AuditOptions, JobOptions, item_options
 from .arrivals import Arrival
@@ -40,7 +41,7 @@ from .reached import Reach, Reached
 from .result import Audited, Result
 from .sharing import Share, together
 from .swallowed import Swallowed
-from .text import section
+from .text import shown, written
 
 if TYPE_CHECKING:
     from ...harness.jobs import Jobs
@@ -223,11 +224,18 @@ class AuditPlugin:
             return
         bad = bool(self._new()) or not self._result.checked
         terminalreporter.section("--jobs-audit", red=bad, green=not bad)
-        for line in section(self._result, self._baseline):
+        for line in written(self.shown()):
             terminalreporter.line(line)
+        checks = (check for each in self._result.checked for check in each.checks if check.story)
+        for check in checks:
+            terminalreporter.line(f"\n{check.story}")
         if self._options.annotates:
             for line in as_github(in_files(self._new(), self._config.rootpath)).splitlines():
                 terminalreporter.line(line)
+
+    def shown(self) -> ShownAudit:
+        """Return what the audit says, which is on the page of the report too."""
+        return shown(self._result, self._baseline)
 
     def _new(self) -> list[Finding]:
         """Return the findings that fail the session."""
