@@ -809,6 +809,58 @@ def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(
     assert "LOST" not in file.read_text("utf-8")
 
 
+HANDOFFS = """
+    import shop
+    from pytest_jobs import job
+
+    def place(number):
+        shop.first_time(number, "paid")
+        shop.ship.perform_later(
+            number,
+        )
+
+    def sweep():
+        shop.ship.perform_later(1)
+
+    @job
+    def ship_again(number):
+        shop.ship.perform_later(number)
+    """
+
+
+def test_places_that_hand_work_off_are_counted_and_those_are_named_that_nobody_checked(
+    pytester, audit
+):
+    pytester.makepyfile(orders=HANDOFFS)
+    audit(
+        """
+    import orders
+    import shop
+    from pytest_jobs import check_handoff, check_idempotent
+
+    def test_shipping():
+        shop.ship(1)
+
+    def test_placing():
+        check_handoff(orders.place, args=(1,), histories=["early"])
+
+    def test_sweeping():
+        check_idempotent(orders.sweep, histories=["twice"])
+    """,
+        "--jobs-audit-report=found.json",
+    ).stdout.fnmatch_lines(
+        [
+            "Handed off:",
+            "- 2 places outside of jobs enqueue one, and check_handoff checks 1 of them. The others:",
+            "    orders.py:11 (sweep)",
+        ],
+        consecutive=True,
+    )
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))
+
+    assert found["handoffs"] == {"places": 2, "unchecked": ["orders.py:11"]}
+
+
 def test_the_report_of_a_session_begins_with_its_audit(pytester, audit):
     pytest.importorskip("jinja2")
     audit(PAYING, "--jobs-report=jobs.html")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -18,7 +18,9 @@ from ...bridges.libraries.known import library_named
 from ...bridges.libraries.outside import noticing_enqueues
 from ...bridges.opening import asking_bridges
 from ...bridges.toolkit import path_of
+from ...errors import LintSettingsError
 from ...exploration.engine.functions import FunctionBridge
+from ...exploration.histories.exploration import Exploration
 from ...exploration.report.audience import Audience
 from ...harness.open_harness import open_harnesses
 from ...harness.records.bridge import Bridge
@@ -28,15 +30,18 @@ from ...harness.records.record import KnowsNames
 from ...harness.records.targets import Target
 from ...harness.records.texts import error_text
 from ...harness.running.calls import direct_calls
+from ...insight.lint.basis.settings import read_settings
 from ...insight.lint.output import as_github, as_sarif
 from ...insight.report.data import ShownAudit
 from ..adversary.runs import Run, Runs
+from ..insight.importing import importing
 from ..settings.options import AuditOptions, JobOptions, item_options
 from .arrivals import Arrival
 from .baseline import Baseline, as_json
 from .checking import Checked, Checker
 from .findings import Finding, in_files
 from .functions import CalledFunctions
+from .handoffs import Handoffs, lines_of_handoffs
 from .reached import Reach, Reached
 from .result import Audited, Result
 from .sharing import Share, together
@@ -91,6 +96,11 @@ class AuditPlugin:
         #: The test that ran last.
         self._last: pytest.Item | None = None
         self._result = Result()
+        self._importing = importing(config)
+        try:
+            self._settings, _ = read_settings(config.rootpath)
+        except LintSettingsError as error:
+            raise pytest.UsageError(str(error)) from None
         #: Of the controller of pytest-xdist: where its workers write what they find.
         self._folder: Path | None = None
         given = getattr(config, "workerinput", {})
@@ -210,8 +220,10 @@ class AuditPlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a session with findings, or one that was to be audited, by the flag, and checked no job."""
-        is_worker = self._share is not None
-        if session.exitstatus != pytest.ExitCode.OK or self._runs_nothing() or is_worker:
+        if self._runs_nothing() or self._share is not None:
+            return
+        self._write(self._handoffs)
+        if session.exitstatus != pytest.ExitCode.OK:
             return
         is_empty = not self._result.checked and self._config.getoption("--jobs-audit")
         # A worker that dies after its tests breaks none of them.
@@ -235,15 +247,19 @@ class AuditPlugin:
 
     def shown(self) -> ShownAudit:
         """Return what the audit says, which is on the page of the report too."""
-        return shown(self._result, self._baseline)
+        return shown(self._result, self._baseline, self._handoffs)
 
     def _new(self) -> list[Finding]:
         """Return the findings that fail the session."""
         found = self._result.findings
         return found if self._baseline is None else self._baseline.new(found)
 
-    def _note_check(self, target: Target, _: object) -> None:
+    def _note_check(self, target: Target, explorations: Sequence[Exploration]) -> None:
         """Note a check that a test makes itself."""
+        lines = set(lines_of_handoffs(explorations))
+        if lines:
+            self._result.handed_off |= lines
+            return
         job, is_plain = target.job, isinstance(target.bridge, FunctionBridge)
         self._result.own_checks.add(path_of(job) if is_plain and callable(job) else target.name)
 
@@ -316,8 +332,18 @@ class AuditPlugin:
         elif self._audits.updates and self._baseline is not None and result.is_complete:
             self._baseline.update(result)
 
-    def _write(self) -> None:
-        """Write what was found until now into the file of the report; a worker writes for the controller."""
+    @cached_property
+    def _handoffs(self) -> Handoffs:
+        """The places that hand work off, when all processes have said what they have imported."""
+        root, running = self._config.rootpath, self._importing.running
+        return Handoffs.of(root, self._settings, running, self._result.handed_off)
+
+    def _write(self, handoffs: Handoffs | None = None) -> None:
+        """Write what was found until now into the file of the report; a worker writes for the controller.
+
+        Args:
+            handoffs: the places that hand work off; None while they are not known.
+        """
         path = self._audits.report
         if self._share is not None:
             self._share.write(self._result)
@@ -327,7 +353,10 @@ class AuditPlugin:
         if path.suffix == ".sarif":
             text = as_sarif(in_files(self._new(), self._config.rootpath))
         else:
-            text = as_json(self._result.to_dict())
+            found = self._result.to_dict()
+            if handoffs is not None:
+                found["handoffs"] = handoffs.to_dict()
+            text = as_json(found)
         path.write_text(text, "utf-8")
 
     def _checked(self, item: pytest.Item, reach: Reach) -> Checked:

@@ -70,6 +70,8 @@ class Result:
     passed: set[str] = field(default_factory=set)
     #: The ids of the tests that enqueue jobs outside of any harness, and reach none.
     past: set[str] = field(default_factory=set)
+    #: The files and lines to which checks of handoffs came.
+    handed_off: set[tuple[str, int]] = field(default_factory=set)
     #: Whether the tests came to their end, so that the second pass began.
     is_begun: bool = False
 
@@ -84,6 +86,7 @@ class Result:
         self.own_checks |= other.own_checks
         self.passed |= other.passed
         self.past |= other.past
+        self.handed_off |= other.handed_off
         self.is_begun &= other.is_begun
 
     @property

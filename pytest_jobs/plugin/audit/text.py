@@ -16,6 +16,7 @@ from ...insight.report.data import (
 )
 from .baseline import Baseline
 from .findings import Finding, Kind
+from .handoffs import Handoffs
 from .result import Audited, Result
 
 _WAYS: Final = {
@@ -58,12 +59,13 @@ def written(audit: ShownAudit) -> Iterator[str]:
             yield from wrap(names, _WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
-def shown(result: Result, baseline: Baseline | None) -> ShownAudit:
+def shown(result: Result, baseline: Baseline | None, handoffs: Handoffs) -> ShownAudit:
     """Return what an audit says, in the terminal and on the page of the report.
 
     Args:
         result: what was found.
         baseline: the findings that are accepted; None if there are none.
+        handoffs: the places that hand work off.
     """
     if not result.is_begun:
         return ShownAudit(("The tests did not come to their end, so no job was checked.",))
@@ -78,6 +80,7 @@ def shown(result: Result, baseline: Baseline | None) -> ShownAudit:
         f"{counted(len(result.unreached), 'job')} of the registries that no test reaches": _names(
             result.unreached
         ),
+        "Handed off": _handed_off(handoffs),
     }
     causes = _causes(result, baseline)
     return ShownAudit(
@@ -184,6 +187,22 @@ def _not_checked(found: Sequence[Audited]) -> list[ShownGroup]:
         groups.setdefault(f"{why}{stop}".rstrip(), (rest, []))[1].append(each.job)
     ordered = sorted(groups.items(), key=lambda group: -len(group[1][1]))
     return [ShownGroup(why, rest, jobs) for why, (rest, jobs) in ordered]
+
+
+def _handed_off(handoffs: Handoffs) -> list[ShownGroup]:
+    """Return how many places hand work off, and those that no check of a handoff came to."""
+    sites, unchecked = handoffs.sites, handoffs.unchecked
+    if not sites:
+        return []
+    verb = "enqueues" if len(sites) == 1 else "enqueue"
+    text = f"{counted(len(sites), 'place')} outside of jobs {verb} one, and check_handoff checks "
+    if not unchecked:
+        return [ShownGroup(f"{text}each of them.")]
+    text += f"{len(sites) - len(unchecked) or 'none'} of them"
+    names = [f"{site} ({site.function})" if site.function else str(site) for site in unchecked]
+    return [
+        ShownGroup(f"{text}. The others:" if len(names) < len(sites) else f"{text}:", "", names)
+    ]
 
 
 def _names(names: Iterable[str]) -> list[ShownGroup]:

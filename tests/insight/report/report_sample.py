@@ -252,7 +252,7 @@ COVERAGE = JobCoverage(
                 Case("retried", "autoretry_for Timeout", 10),
             ],
             sites=[
-                Site("shop.py", 5, 5, "place_order", 3),
+                Site("shop.py", 5, 5, "place_order", count=3),
                 Site("billing.py", 40, 42, "collect"),
             ],
             histories=["twice", "crash"],
