@@ -208,6 +208,54 @@ def test_jobs_that_are_called_and_jobs_that_stay_pending_are_checked_too(audit):
     )
 
 
+def test_no_delivery_of_the_first_pass_is_another_one_than_without_the_audit(pytester, audit):
+    pytester.makepyfile(
+        records="""
+    from dataclasses import dataclass
+
+    import shop
+    from pytest_jobs import job, reference
+
+    @reference(id="number", find="find")
+    @dataclass(frozen=True)
+    class Order:
+        number: int
+
+        @classmethod
+        def find(cls, number):
+            return cls(number)
+
+    @job
+    def pay(order):
+        if shop.first_time(order.number, "paid"):
+            shop.gateway.charge(order.number)
+    """
+    )
+    result = audit("""
+        import records
+        import shop
+
+        def test_workers_that_overlap(jobs):
+            shop.ship.perform_later(1)
+            jobs.drain(workers=2)
+
+        def test_records_as_arguments(jobs, monkeypatch):
+            monkeypatch.setattr(shop.gateway, "charge", lambda number: None)
+            records.pay.perform_later(records.Order(1))
+            jobs.drain()
+        """)
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "2 jobs reached, 1 checked, 2 findings.",
+            "- LOST shop.gateway.charge in pay(<Order 1>)",
+            "- Its tests perform it in a thread of their own, *",
+            "    shop.ship",
+        ]
+    )
+
+
 def test_one_mistake_in_two_jobs_is_one_finding(audit):
     text = PAYING + PAYING.replace("pay", "pay_again")
 
