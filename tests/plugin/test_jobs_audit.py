@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from types import SimpleNamespace
@@ -578,20 +579,6 @@ def audit_of(pytester):
     return run
 
 
-def check_found(result, job, ways):
-    result.assert_outcomes(passed=1)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(
-        [
-            "1 job reached, 1 checked, 1 finding.",
-            "Another state when it is done twice:",
-            f"- DUPLICATE files in {job}(1)",
-            f"  reached by 1 test ({ways})",
-            f'  replay: pytest "test_app.py::test_it" --jobs-audit --jobs-replay=twice:{job}',
-        ]
-    )
-
-
 CELERY = """
     from celery import Celery
 
@@ -604,70 +591,82 @@ CELERY = """
     @app.task
     def never(number): ...
     """
+#: By library: what a job of it is, how tests reach one of them each, and what the audit calls that.
+LIBRARIES = {
+    "celery": (
+        """
+    from celery import Celery
 
+    celery = Celery("audited", broker="memory://")
+    eager = Celery("eager", task_always_eager=True, set_as_current=False)
+    """,
+        [
+            ("@celery.task", "{job}.delay(1)\n    jobs.drain()", "delivered"),
+            ("@celery.task", "{job}(1)", "called directly or performed at once"),
+            ("@celery.task", "{job}.apply((1,))", "called directly or performed at once"),
+            ("@eager.task", "{job}.delay(1)", "called directly or performed at once"),
+        ],
+    ),
+    "rq": (
+        """
+    import fakeredis, rq
 
-@pytest.mark.parametrize(
-    ("body", "ways"),
-    [
-        ("app.add.delay(1)\n    jobs.drain()", "delivered"),
-        ("app.add(1)", "called directly or performed at once"),
-        ("app.add.apply((1,))", "called directly or performed at once"),
-    ],
-)
-def test_tasks_of_celery_are_checked_however_a_test_reaches_them(audit_of, body, ways):
-    pytest.importorskip("celery")
-    fixture = "jobs" if "jobs" in body else ""
-    result = audit_of(CELERY, f"import app\n\ndef test_it({fixture}):\n    {body}\n")
-
-    check_found(result, "add", ways)
-    result.stdout.fnmatch_lines(["* of the registries that no test reaches:", "  app.never"])
-
-
-@pytest.mark.wide
-def test_tasks_that_celery_performs_eagerly_are_checked(audit_of):
-    pytest.importorskip("celery")
-    result = audit_of(
-        f"{CELERY}\n    app.conf.task_always_eager = True\n",
-        "import app\n\ndef test_it():\n    app.add.delay(1)\n",
-    )
-
-    check_found(result, "add", "called directly or performed at once")
-    result.stdout.no_fnmatch_line("Not seen:*")
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize(("options", "ways"), [("", "delivered"), ("is_async=False, ", "called*")])
-def test_jobs_of_rq_are_checked_in_a_harness_and_at_once(audit_of, options, ways):
-    pytest.importorskip("rq")
-    pytest.importorskip("fakeredis")
-    fixture, drain = ("", "") if options else ("jobs", "\n    jobs.drain()")
-    result = audit_of(
-        'def add(number):\n        append(f"{number}\\n")\n',
-        "import app, fakeredis, rq\n\n"
-        f"def test_it({fixture}):\n"
-        f"    queue = rq.Queue({options}connection=fakeredis.FakeStrictRedis())\n"
-        f"    queue.enqueue(app.add, 1){drain}\n",
-    )
-
-    check_found(result, "add", ways)
-
-
-def test_tasks_that_huey_performs_at_once_are_checked(audit_of):
-    pytest.importorskip("huey")
-    result = audit_of(
+    def queue(**options):
+        return rq.Queue(connection=fakeredis.FakeStrictRedis(), **options)
+    """,
+        [
+            ("", "app.queue().enqueue({job}, 1)\n    jobs.drain()", "delivered"),
+            ("", "app.queue(is_async=False).enqueue({job}, 1)", "called directly *"),
+        ],
+    ),
+    "huey": (
         """
     from huey import MemoryHuey
 
     huey = MemoryHuey(immediate=True)
-
-    @huey.task()
-    def add(number):
-        append(f"{number}\\n")
     """,
-        "import app\n\ndef test_it():\n    app.add(1)\n",
-    )
+        [("@huey.task()", "{job}(1)", "called directly *")],
+    ),
+}
 
-    check_found(result, "add", "called*")
+
+def test_jobs_of_libraries_are_checked_however_a_test_reaches_them(audit_of):
+    """All of them at once, since a library keeps what a process has declared, and a process takes a second."""
+    app, tests, told = "", "import app\n", {}
+    for library, (begin, cases) in LIBRARIES.items():
+        try:
+            for name in {"rq": ("rq", "fakeredis")}.get(library, (library,)):
+                importlib.import_module(name)
+        except ImportError:
+            continue
+        app += f"{begin}\n"
+        for decorator, body, ways in cases:
+            job = f"add_{len(told)}"
+            app += f'\n    {decorator}\n    def {job}(number):\n        append(f"{job} {{number}}\\n")\n'
+            fixture = "jobs" if "jobs." in body else ""
+            tests += f"\ndef test_{job}({fixture}):\n    {body.format(job=f'app.{job}')}\n"
+            told[job] = ways
+    if not told:
+        pytest.skip("no library is installed")
+    result = audit_of(app, tests)
+
+    result.assert_outcomes(passed=len(told))
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            f"{len(told)} job* reached, {len(told)} checked, {len(told)} finding*.",
+            "Another state when it is done twice:",
+        ]
+    )
+    for job, ways in told.items():
+        result.stdout.fnmatch_lines(
+            [
+                f"- DUPLICATE files in {job}(1)",
+                f"  reached by 1 test ({ways})",
+                f'  replay: pytest "test_app.py::test_{job}" --jobs-audit --jobs-replay=twice:{job}',
+            ]
+        )
+    result.stdout.no_fnmatch_line("Not seen:*")
 
 
 @pytest.mark.wide
