@@ -927,6 +927,41 @@ def test_the_report_of_a_session_begins_with_its_audit(pytester, audit):
         assert part in told
 
 
+FAILING = """
+    from unittest import mock
+
+    import pytest
+    import shop
+    from pytest_jobs import job
+
+    path = None
+
+    @job
+    def note_failures(number):
+        try:
+            shop.gateway.charge(number)
+        except Exception:
+            db = shop.sqlite3.connect(path)
+            db.execute("insert into orders values (2, 0, 0)")
+            db.commit()
+            db.close()
+            raise
+
+    def test_noting(jobs, tmp_path, monkeypatch):
+        monkeypatch.setattr(f"{__name__}.path", str(tmp_path / "shop.db"))
+        with mock.patch.object(shop.gateway, "charge"):
+            note_failures.perform_later(1)
+            jobs.drain()
+    """
+
+
+def test_a_verdict_is_the_same_in_each_run_wherever_the_folder_of_the_test_lies(pytester, audit):
+    audit(FAILING, "--jobs-audit-report=found.json")
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))["findings"]
+
+    assert "DUPLICATE table orders of shop.db (not shown)" in [one["verdict"] for one in found]
+
+
 def test_findings_are_written_as_json_sarif_and_annotations(pytester, audit):
     audit(PAYING, "--jobs-audit-report=found.json")
     found = json.loads((pytester.path / "found.json").read_text("utf-8"))
