@@ -9,6 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from pytest_jobs.plugin.audit.checking import Checked
+from pytest_jobs.plugin.audit.reached import Reach
+from pytest_jobs.plugin.audit.result import Audited, Result
+from pytest_jobs.plugin.audit.sharing import Share, together
+
 SHOP = '''
 import sqlite3
 
@@ -541,6 +546,21 @@ def test_processes_of_xdist_audit_together_and_end_with_one_result(pytester, aud
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["pay(1) is not safe to deliver twice: LOST *"])
+
+
+def test_workers_begin_with_different_jobs_and_leave_out_those_that_another_has_checked(tmp_path):
+    first, second, named = (Share(tmp_path, worker, 2) for worker in ("gw0", "gw1", "spare"))
+    jobs = [f"shop.job_{number}" for number in range(9)]
+    result = Result({name: Audited(name, 1, ["called"]) for name in jobs[:2]}, is_begun=True)
+    reach = Reach(jobs[0], "test_shop.py::test_it", "called", "int", raised=False, seconds=0.1)
+    result.audited[jobs[0]].note(Checked(reach))
+    result.audited[jobs[0]].is_done = True
+    first.write(result)
+
+    assert {*first.in_turn(jobs)} == {*second.in_turn(jobs)} == {*named.in_turn(jobs)} == {*jobs}
+    assert first.in_turn(jobs)[0] != second.in_turn(jobs)[0]
+    assert [second.is_checked(job) for job in jobs[:3]] == [True, False, False]
+    assert not together(tmp_path).is_complete
 
 
 def test_workers_on_another_machine_are_an_error(pytester):

@@ -41,7 +41,8 @@ class Share:
 
     def in_turn(self, jobs: Iterable[str]) -> list[str]:
         """Return the names of jobs in the order in which this worker checks them: each worker has its own."""
-        first = int(self._worker.removeprefix("gw"))
+        # Whoever starts it with `--tx` may give it another name.
+        first = int("".join(filter(str.isdigit, self._worker)) or 0)
         return sorted(jobs, key=lambda job: (crc32(job.encode()) - first) % self._workers)
 
     def is_checked(self, job: str) -> bool:
