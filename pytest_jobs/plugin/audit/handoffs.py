@@ -40,17 +40,12 @@ class Handoffs:
         coverage = job_coverage(SeenSession(), root, settings, running)
         sites = [site for site in coverage.sites if not site.in_job]
         sites.sort(key=lambda site: (site.file, site.line))
-        checked: dict[str, set[int]] = {}
-        for file, line in passed:
-            checked.setdefault(file, set()).add(line)
-        unchecked = [
-            site
-            for site in sites
-            if checked.get(str((root / site.file).resolve()), set()).isdisjoint(
-                range(site.line, site.end + 1)
-            )
-        ]
-        return cls(sites, unchecked)
+
+        def is_checked(site: Site) -> bool:
+            file = str((root / site.file).resolve())
+            return any((file, line) in passed for line in range(site.line, site.end + 1))
+
+        return cls(sites, [site for site in sites if not is_checked(site)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as values that JSON has."""

@@ -33,7 +33,7 @@ from ...harness.running.calls import direct_calls
 from ...insight.lint.basis.settings import read_settings
 from ...insight.lint.output import as_github, as_sarif
 from ...insight.report.data import ShownAudit
-from ..adversary.runs import Run, Runs
+from ..adversary.runs import Run, Runs, runs_nothing
 from ..insight.importing import importing
 from ..settings.options import AuditOptions, JobOptions, item_options
 from .arrivals import Arrival
@@ -136,7 +136,7 @@ class AuditPlugin:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Put the second pass behind the last test. Fixtures of the session end after it: some are made once."""
-        if self._runs_nothing():
+        if runs_nothing(self._config):
             return (yield)
         if self._folder is not None:
             try:
@@ -220,7 +220,7 @@ class AuditPlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a session with findings, or one that was to be audited, by the flag, and checked no job."""
-        if self._runs_nothing() or self._share is not None:
+        if runs_nothing(self._config) or self._share is not None:
             return
         self._write(self._handoffs)
         if session.exitstatus != pytest.ExitCode.OK:
@@ -232,7 +232,7 @@ class AuditPlugin:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write what was found."""
-        if self._runs_nothing():
+        if runs_nothing(self._config):
             return
         bad = bool(self._new()) or not self._result.checked
         terminalreporter.section("--jobs-audit", red=bad, green=not bad)
@@ -395,11 +395,6 @@ class AuditPlugin:
                 for name in bridge.known_names()
                 if _is_of_project(bridge, name)
             }
-
-    def _runs_nothing(self) -> bool:
-        option = self._config.option
-        names = ("collectonly", "setuponly", "setupplan")
-        return any(getattr(option, name, False) for name in names)
 
 
 def _is_of_project(bridge: Bridge, name: str) -> bool:
