@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -97,6 +97,7 @@ class AuditPlugin:
         self._last: pytest.Item | None = None
         self._result = Result()
         self._importing = importing(config)
+        self._known_handoffs: Handoffs | None = None
         try:
             self._settings, _ = read_settings(config.rootpath)
         except LintSettingsError as error:
@@ -222,7 +223,7 @@ class AuditPlugin:
         """Fail a session with findings, or one that was to be audited, by the flag, and checked no job."""
         if runs_nothing(self._config) or self._share is not None:
             return
-        self._write(self._handoffs)
+        self._write(self._handoffs())
         if session.exitstatus != pytest.ExitCode.OK:
             return
         is_empty = not self._result.checked and self._config.getoption("--jobs-audit")
@@ -247,7 +248,7 @@ class AuditPlugin:
 
     def shown(self) -> ShownAudit:
         """Return what the audit says, which is on the page of the report too."""
-        return shown(self._result, self._baseline, self._handoffs)
+        return shown(self._result, self._baseline, self._handoffs())
 
     def _new(self) -> list[Finding]:
         """Return the findings that fail the session."""
@@ -332,11 +333,15 @@ class AuditPlugin:
         elif self._audits.updates and self._baseline is not None and result.is_complete:
             self._baseline.update(result)
 
-    @cached_property
     def _handoffs(self) -> Handoffs:
-        """The places that hand work off, when all processes have said what they have imported."""
-        root, running = self._config.rootpath, self._importing.running
-        return Handoffs.of(root, self._settings, running, self._result.handed_off)
+        """Return the places that hand work off, when all processes have said what they have imported."""
+        # No cached property: pytest 8.2 asks a plugin for all its attributes when it is registered.
+        if self._known_handoffs is None:
+            root, running = self._config.rootpath, self._importing.running
+            self._known_handoffs = Handoffs.of(
+                root, self._settings, running, self._result.handed_off
+            )
+        return self._known_handoffs
 
     def _write(self, handoffs: Handoffs | None = None) -> None:
         """Write what was found until now into the file of the report; a worker writes for the controller.
