@@ -64,10 +64,13 @@ class Progress:
         #: How far the line of the terminal had come before ours; None while ours is not shown.
         self._column: int | None = None
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """Watch the work of a test."""
+    def pytest_runtest_logstart(self) -> None:
+        """Have patience with each test anew."""
         self._next = time.perf_counter() + self.patience
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Watch the work of tests, and of an audit after them."""
         token = watcher.set(self)
         try:
             return (yield)

@@ -58,6 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
             config, options, options.audits, explorations.audience, explorations.notes
         )
         register(audit, "pytest_jobs_audit")
+        if options.report is not None:
+            cast(Any, config.pluginmanager.get_plugin("pytest_jobs_report")).audit = audit.shown
     if config.getoption("--jobs-replay") is not None:
         from .replaying import Replay
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
+
+from pytest_jobs.plugin.audit.checking import Checked
+from pytest_jobs.plugin.audit.reached import Reach
+from pytest_jobs.plugin.audit.result import Audited, Result
+from pytest_jobs.plugin.audit.sharing import Share, together
 
 SHOP = '''
 import sqlite3
@@ -131,7 +138,8 @@ def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(audit):
             "- LOST shop.gateway.charge in pay(1)",
             "  an effect fails: shop.gateway: charge(1) (shop.py:29)",
             "What the library does with these jobs:",
-            "- the core acknowledges this job after it runs; *; when it is killed, delivered again. (1 job)",
+            "- the core acknowledges this job after it runs; *",
+            "  when it is killed, delivered again. (1 job)",
         ]
     )
 
@@ -202,6 +210,54 @@ def test_jobs_that_are_called_and_jobs_that_stay_pending_are_checked_too(audit):
             "  delivered again after it was done, which repeats shop.gateway: charge(1) (shop.py:45)",
             "  a double stands in the place of shop.gateway.charge",
             "  reached by 1 test (only enqueued)",
+        ]
+    )
+
+
+def test_no_delivery_of_the_first_pass_is_another_one_than_without_the_audit(pytester, audit):
+    pytester.makepyfile(
+        records="""
+    from dataclasses import dataclass
+
+    import shop
+    from pytest_jobs import job, reference
+
+    @reference(id="number", find="find")
+    @dataclass(frozen=True)
+    class Order:
+        number: int
+
+        @classmethod
+        def find(cls, number):
+            return cls(number)
+
+    @job
+    def pay(order):
+        if shop.first_time(order.number, "paid"):
+            shop.gateway.charge(order.number)
+    """
+    )
+    result = audit("""
+        import records
+        import shop
+
+        def test_workers_that_overlap(jobs):
+            shop.ship.perform_later(1)
+            jobs.drain(workers=2)
+
+        def test_records_as_arguments(jobs, monkeypatch):
+            monkeypatch.setattr(shop.gateway, "charge", lambda number: None)
+            records.pay.perform_later(records.Order(1))
+            jobs.drain()
+        """)
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "2 jobs reached, 1 checked, 2 findings.",
+            "- LOST shop.gateway.charge in pay(<Order 1>)",
+            "- Its tests perform it in a thread of their own, *",
+            "    shop.ship",
         ]
     )
 
@@ -323,6 +379,24 @@ def test_no_test_is_broken_by_its_second_run_and_fixtures_of_the_session_are_mad
     result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
 
 
+def test_an_error_in_the_teardown_of_the_session_is_one_of_the_last_test(audit):
+    result = audit("""
+        import pytest
+        import shop
+
+        @pytest.fixture(scope="session", autouse=True)
+        def server():
+            yield
+            raise RuntimeError("it does not stop")
+
+        def test_shipping():
+            shop.ship(1)
+        """)
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
+
+
 @pytest.mark.wide
 def test_checks_of_an_audit_do_not_count_as_checks_of_the_tests(audit):
     result = audit("import shop\n\ndef test_it():\n    shop.ship(1)\n", "--jobs-cov")
@@ -429,12 +503,73 @@ def test_flags_that_contradict_each_other_are_an_error(pytester, arguments, mess
     result.stderr.fnmatch_lines([message])
 
 
-def test_an_audit_by_several_processes_is_an_error(pytester):
+@pytest.mark.wide
+def test_processes_of_xdist_audit_together_and_end_with_one_result(pytester, audit):
     pytest.importorskip("xdist")
-    result = pytester.runpytest("-p", "xdist", "--jobs-audit", "-n2")
+    text = PAYING + PAYING.replace("test_paying", "test_paying_once_more")
+    text += """
+    def test_shipping():
+        shop.ship(1)
 
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --jobs-audit runs tests a second time *: add -n 0."])
+    def test_idling():
+        shop.idle(1)
+    """
+    flags = ("-n2", "-p", "xdist", "--jobs-audit-report=found.json")
+    flags += ("--jobs-audit-baseline=accepted.json",)
+    result = audit(text, *flags, "--jobs-audit-update")
+
+    result.assert_outcomes(passed=4)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    for lines in (
+        ["3 jobs reached, 2 checked, 2 findings."],
+        ["- LOST shop.gateway.charge in pay(1)", "  reached by 2 tests (delivered)"],
+        ["No finding:", "  shop.ship (1 check)"],
+        ["Not checked:", "- One clean run of the job changes nothing*", "    shop.idle"],
+        ["4 jobs of the registries that no test reaches:", "  shop.charge"],
+    ):
+        result.stdout.fnmatch_lines(lines)
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))
+    assert found["complete"]
+    assert [one["kind"] for one in found["findings"]] == ["killed", "own_double"]
+
+    accepted = json.loads((pytester.path / "accepted.json").read_text("utf-8"))
+    for one in accepted["findings"]:
+        one["reason"] = "A sweeper charges it."
+    (pytester.path / "accepted.json").write_text(json.dumps(accepted), "utf-8")
+    result = audit(text, *flags, "-n1")
+
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["3 jobs reached, 2 checked, 0 findings."])
+
+    token = found["findings"][0]["replay"].split()[-1]
+    result = audit(text, "-n1", "-p", "xdist", token)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["pay(1) is not safe to deliver twice: LOST *"])
+
+
+def test_workers_begin_with_different_jobs_and_leave_out_those_that_another_has_checked(tmp_path):
+    first, second, named = (Share(tmp_path, worker, 2) for worker in ("gw0", "gw1", "spare"))
+    jobs = [f"shop.job_{number}" for number in range(9)]
+    result = Result({name: Audited(name, 1, ["called"]) for name in jobs[:2]}, is_begun=True)
+    reach = Reach(jobs[0], "test_shop.py::test_it", "called", "int", raised=False, seconds=0.1)
+    result.audited[jobs[0]].note(Checked(reach))
+    result.audited[jobs[0]].is_done = True
+    first.write(result)
+
+    assert {*first.in_turn(jobs)} == {*second.in_turn(jobs)} == {*named.in_turn(jobs)} == {*jobs}
+    assert first.in_turn(jobs)[0] != second.in_turn(jobs)[0]
+    assert [second.is_checked(job) for job in jobs[:3]] == [True, False, False]
+    assert not together(tmp_path).is_complete
+
+
+def test_workers_on_another_machine_are_an_error(pytester):
+    config = pytester.parseconfigure("--jobs-audit", "-p", "xdist")
+    spec = pytest.importorskip("execnet").XSpec("ssh=other")
+    node = SimpleNamespace(gateway=SimpleNamespace(spec=spec))
+
+    with pytest.raises(pytest.UsageError, match="ssh=other is on another machine: start workers"):
+        config.hook.pytest_configure_node(node=node)
 
 
 APPEND = """
@@ -464,20 +599,6 @@ def audit_of(pytester):
     return run
 
 
-def check_found(result, job, ways):
-    result.assert_outcomes(passed=1)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(
-        [
-            "1 job reached, 1 checked, 1 finding.",
-            "Another state when it is done twice:",
-            f"- DUPLICATE files in {job}(1)",
-            f"  reached by 1 test ({ways})",
-            f'  replay: pytest "test_app.py::test_it" --jobs-audit --jobs-replay=twice:{job}',
-        ]
-    )
-
-
 CELERY = """
     from celery import Celery
 
@@ -490,70 +611,82 @@ CELERY = """
     @app.task
     def never(number): ...
     """
+#: By library: what a job of it is, how tests reach one of them each, and what the audit calls that.
+LIBRARIES = {
+    "celery": (
+        """
+    from celery import Celery
 
+    celery = Celery("audited", broker="memory://")
+    eager = Celery("eager", task_always_eager=True, set_as_current=False)
+    """,
+        [
+            ("@celery.task", "{job}.delay(1)\n    jobs.drain()", "delivered"),
+            ("@celery.task", "{job}(1)", "called directly or performed at once"),
+            ("@celery.task", "{job}.apply((1,))", "called directly or performed at once"),
+            ("@eager.task", "{job}.delay(1)", "called directly or performed at once"),
+        ],
+    ),
+    "rq": (
+        """
+    import fakeredis, rq
 
-@pytest.mark.parametrize(
-    ("body", "ways"),
-    [
-        ("app.add.delay(1)\n    jobs.drain()", "delivered"),
-        ("app.add(1)", "called directly or performed at once"),
-        ("app.add.apply((1,))", "called directly or performed at once"),
-    ],
-)
-def test_tasks_of_celery_are_checked_however_a_test_reaches_them(audit_of, body, ways):
-    pytest.importorskip("celery")
-    fixture = "jobs" if "jobs" in body else ""
-    result = audit_of(CELERY, f"import app\n\ndef test_it({fixture}):\n    {body}\n")
-
-    check_found(result, "add", ways)
-    result.stdout.fnmatch_lines(["* of the registries that no test reaches:", "  app.never"])
-
-
-@pytest.mark.wide
-def test_tasks_that_celery_performs_eagerly_are_checked(audit_of):
-    pytest.importorskip("celery")
-    result = audit_of(
-        f"{CELERY}\n    app.conf.task_always_eager = True\n",
-        "import app\n\ndef test_it():\n    app.add.delay(1)\n",
-    )
-
-    check_found(result, "add", "called directly or performed at once")
-    result.stdout.no_fnmatch_line("Not seen:*")
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize(("options", "ways"), [("", "delivered"), ("is_async=False, ", "called*")])
-def test_jobs_of_rq_are_checked_in_a_harness_and_at_once(audit_of, options, ways):
-    pytest.importorskip("rq")
-    pytest.importorskip("fakeredis")
-    fixture, drain = ("", "") if options else ("jobs", "\n    jobs.drain()")
-    result = audit_of(
-        'def add(number):\n        append(f"{number}\\n")\n',
-        "import app, fakeredis, rq\n\n"
-        f"def test_it({fixture}):\n"
-        f"    queue = rq.Queue({options}connection=fakeredis.FakeStrictRedis())\n"
-        f"    queue.enqueue(app.add, 1){drain}\n",
-    )
-
-    check_found(result, "add", ways)
-
-
-def test_tasks_that_huey_performs_at_once_are_checked(audit_of):
-    pytest.importorskip("huey")
-    result = audit_of(
+    def queue(**options):
+        return rq.Queue(connection=fakeredis.FakeStrictRedis(), **options)
+    """,
+        [
+            ("", "app.queue().enqueue({job}, 1)\n    jobs.drain()", "delivered"),
+            ("", "app.queue(is_async=False).enqueue({job}, 1)", "called directly *"),
+        ],
+    ),
+    "huey": (
         """
     from huey import MemoryHuey
 
     huey = MemoryHuey(immediate=True)
-
-    @huey.task()
-    def add(number):
-        append(f"{number}\\n")
     """,
-        "import app\n\ndef test_it():\n    app.add(1)\n",
-    )
+        [("@huey.task()", "{job}(1)", "called directly *")],
+    ),
+}
 
-    check_found(result, "add", "called*")
+
+def test_jobs_of_libraries_are_checked_however_a_test_reaches_them(audit_of):
+    """All of them at once, since a library keeps what a process has declared, and a process takes a second."""
+    app, tests, told = "", "import app\n", {}
+    for library, (begin, cases) in LIBRARIES.items():
+        try:
+            for name in {"rq": ("rq", "fakeredis")}.get(library, (library,)):
+                importlib.import_module(name)
+        except ImportError:
+            continue
+        app += f"{begin}\n"
+        for decorator, body, ways in cases:
+            job = f"add_{len(told)}"
+            app += f'\n    {decorator}\n    def {job}(number):\n        append(f"{job} {{number}}\\n")\n'
+            fixture = "jobs" if "jobs." in body else ""
+            tests += f"\ndef test_{job}({fixture}):\n    {body.format(job=f'app.{job}')}\n"
+            told[job] = ways
+    if not told:
+        pytest.skip("no library is installed")
+    result = audit_of(app, tests)
+
+    result.assert_outcomes(passed=len(told))
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            f"{len(told)} job* reached, {len(told)} checked, {len(told)} finding*.",
+            "Another state when it is done twice:",
+        ]
+    )
+    for job, ways in told.items():
+        result.stdout.fnmatch_lines(
+            [
+                f"- DUPLICATE files in {job}(1)",
+                f"  reached by 1 test ({ways})",
+                f'  replay: pytest "test_app.py::test_{job}" --jobs-audit --jobs-replay=twice:{job}',
+            ]
+        )
+    result.stdout.no_fnmatch_line("Not seen:*")
 
 
 @pytest.mark.wide
@@ -703,7 +836,7 @@ def test_functions_that_are_jobs_are_checked_when_a_test_calls_them_as_functions
     result.stdout.fnmatch_lines(["- DUPLICATE files in divide(1)"])
     result.stdout.fnmatch_lines(["- DUPLICATE files in add(1, name='one')"])
     result.stdout.fnmatch_lines(["- DUPLICATE files in multiply(1)"])
-    result.stdout.fnmatch_lines(["- arq acknowledges this job after it runs; * (1 job)"])
+    result.stdout.fnmatch_lines(["- arq acknowledges this job after it runs; *"])
 
 
 def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(pytester, audit):
@@ -741,6 +874,112 @@ def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(
 
     result.stdout.fnmatch_lines(["Not found again, so accepted.json can do without *"])
     assert "LOST" not in file.read_text("utf-8")
+
+
+HANDOFFS = """
+    import shop
+    from pytest_jobs import job
+
+    def place(number):
+        shop.first_time(number, "paid")
+        shop.ship.perform_later(
+            number,
+        )
+
+    def sweep():
+        shop.ship.perform_later(1)
+
+    @job
+    def ship_again(number):
+        shop.ship.perform_later(number)
+    """
+
+
+def test_places_that_hand_work_off_are_counted_and_those_are_named_that_nobody_checked(
+    pytester, audit
+):
+    pytester.makepyfile(orders=HANDOFFS)
+    audit(
+        """
+    import orders
+    import shop
+    from pytest_jobs import check_handoff, check_idempotent
+
+    def test_shipping():
+        shop.ship(1)
+
+    def test_placing():
+        check_handoff(orders.place, args=(1,), histories=["early"])
+
+    def test_sweeping():
+        check_idempotent(orders.sweep, histories=["twice"])
+    """,
+        "--jobs-audit-report=found.json",
+    ).stdout.fnmatch_lines(
+        [
+            "Handed off:",
+            "- 2 places outside of jobs enqueue one, and check_handoff checks 1 of them. The others:",
+            "    orders.py:11 (sweep)",
+        ],
+        consecutive=True,
+    )
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))
+
+    assert found["handoffs"] == {"places": 2, "unchecked": ["orders.py:11"]}
+
+
+def test_the_report_of_a_session_begins_with_its_audit(pytester, audit):
+    pytest.importorskip("jinja2")
+    audit(PAYING, "--jobs-report=jobs.html")
+    text = (pytester.path / "jobs.html").read_text("utf-8")
+    begin = text.index('<section id="audit"')
+    told = text[begin : text.index("</section>", begin)]
+
+    assert text.count("<section", 0, begin) == 0
+    for part in (
+        "1 job reached, 1 checked, 2 findings.",
+        "Lost, stuck or half done when the worker is killed",
+        "killed after sqlite: commit (shop.py:21)",
+        "--jobs-audit --jobs-replay=crash:pay:",
+        "of the registries that no test reaches",
+        "forgotten",
+    ):
+        assert part in told
+
+
+FAILING = """
+    from unittest import mock
+
+    import pytest
+    import shop
+    from pytest_jobs import job
+
+    path = None
+
+    @job
+    def note_failures(number):
+        try:
+            shop.gateway.charge(number)
+        except Exception:
+            db = shop.sqlite3.connect(path)
+            db.execute("insert into orders values (2, 0, 0)")
+            db.commit()
+            db.close()
+            raise
+
+    def test_noting(jobs, tmp_path, monkeypatch):
+        monkeypatch.setattr(f"{__name__}.path", str(tmp_path / "shop.db"))
+        with mock.patch.object(shop.gateway, "charge"):
+            note_failures.perform_later(1)
+            jobs.drain()
+    """
+
+
+def test_a_verdict_is_the_same_in_each_run_wherever_the_folder_of_the_test_lies(pytester, audit):
+    audit(FAILING, "--jobs-audit-report=found.json")
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))["findings"]
+
+    assert "DUPLICATE table orders of shop.db (not shown)" in [one["verdict"] for one in found]
 
 
 def test_findings_are_written_as_json_sarif_and_annotations(pytester, audit):

@@ -270,6 +270,7 @@ class _Sessions:
 
     def install(self, patches: Patches) -> None:
         """Watch the sessions, and the registries that keep a session for each thread or task."""
+        from sqlalchemy.event.attr import _CompoundListener, _EmptyListener
         from sqlalchemy.orm import Session
         from sqlalchemy.util import ScopedRegistry, ThreadLocalRegistry
 
@@ -307,10 +308,28 @@ class _Sessions:
             return nullcontext()
 
         _listen(patches, Session, "after_transaction_create", in_check(began, _let_be))
+        # Without and with listeners of one session.
+        for kind in (_EmptyListener, _CompoundListener):
+            patches.set(kind, "__call__", _telling(kind.__call__))
         for name in self._USES:
             surround(patches, Session, name, in_check(used, no_block))
         for registry in (ScopedRegistry, ThreadLocalRegistry):
             surround(patches, registry, "__call__", asks)
+
+
+def _telling(call: Callable[..., None]) -> Callable[..., None]:
+    """Return what calls the listeners of an event, so that those of a commit are callbacks that waited for it."""
+
+    def told(listeners: Any, *args: Any, **kwargs: Any) -> None:
+        current = watcher.get()
+        if current is None or listeners.name != "after_commit":
+            call(listeners, *args, **kwargs)
+            return
+        for listener in listeners:
+            with current.calling_back():
+                listener(*args, **kwargs)
+
+    return told
 
 
 sessions = _Sessions()

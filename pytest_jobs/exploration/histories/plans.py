@@ -62,7 +62,8 @@ _NOTHING_TO_TRY: Final[Mapping[AnyHistory, str]] = {
     "refused": f"a clean call enqueues nothing that could be refused, and has no effect that could fail. {_FAKES}",
     "commit_unknown": "a clean call commits nothing on a server, and the commit of sqlite has no answer to lose. "
     "Let the test use the server of production",
-    "callback_fails": "a clean call has no on_commit callback that does more than enqueue. Drop it",
+    "callback_fails": "a clean call has no on_commit callback, and no after_commit listener, that does more than "
+    "enqueue. Drop it",
     "overtaken": "there is no recover= that could run while the call is under way. Name a callable or a job",
     "lost": "a clean call enqueues no message that could be lost. Let it enqueue one",
 }

@@ -297,6 +297,7 @@ class LiveCrash:
         #: The calls of deliveries that could not be watched, each with the reason.
         self.unwatched: dict[str, str] = {}
         self.passed: set[str] = set()
+        self.only_watches = False
 
     def deliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody

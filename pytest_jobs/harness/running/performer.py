@@ -112,6 +112,8 @@ class Adversary(Protocol):
 
     #: The names of the jobs that the application performs itself, at most once: nothing delivers them again.
     passed: set[str]
+    #: Whether it makes each delivery as the performer would, so that several may overlap.
+    only_watches: bool
 
     def deliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody

@@ -75,6 +75,7 @@ class Twice:
         #: The calls that were not delivered again, since the test had made their delivery fail.
         self.spared: list[str] = []
         self.passed: set[str] = set()
+        self.only_watches = False
 
     def deliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody

@@ -79,7 +79,7 @@ class Workers:
             raise CriterionError(
                 f"jobs.drain(workers={count!r}) is not a number of workers: write an int of at least 1."
             )
-        if performer.adversary is not None:
+        if performer.adversary is not None and not performer.adversary.only_watches:
             raise CriterionError(
                 f"jobs.drain(workers={count}) makes deliveries that overlap, which --jobs-twice and --jobs-crash "
                 "cannot attack: mark the test @pytest.mark.jobs(idempotent=False)."

@@ -38,8 +38,9 @@ class Site:
     line: int
     #: The last line of the call.
     end: int
-    #: The function around it; "" at the top of a module.
+    #: The function around it; "" at the top of a module; and whether that is the body of a job.
     function: str = ""
+    in_job: bool = False
     count: int = 0
 
     def __str__(self) -> str:
@@ -281,10 +282,10 @@ class _Index:
         """Add a place of the source that enqueues a job, unless it is in a file of the tests."""
         found = None if job is None else self._declared.get(id(job.body))
         if (job is None) == (found is None) and not is_of_tests(Path(module.shown)):
-            function = getattr(module.function_around(call), "name", "")
-            self._add_site(
-                Site(module.shown, call.lineno, call.end_lineno or call.lineno, function), found
-            )
+            around = module.function_around(call)
+            function, in_job = getattr(around, "name", ""), id(around) in self._declared
+            end = call.end_lineno or call.lineno
+            self._add_site(Site(module.shown, call.lineno, end, function, in_job), found)
 
     def _add_site(self, site: Site, job: CoveredJob | None) -> None:
         of_file = self._sites.setdefault(site.file, [])

@@ -93,6 +93,56 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownFinding:
+    """A finding of an audit."""
+
+    #: Such as `LOST mail`.
+    verdict: str
+    call: str
+    #: What happens, a hint, and which tests reach the job.
+    lines: Sequence[str]
+    replay: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRank:
+    """The findings of one kind."""
+
+    title: str
+    tone: Tone
+    findings: Sequence[ShownFinding]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownGroup:
+    """Some jobs of which the same is true; jobs alone, or a sentence alone."""
+
+    text: str = ""
+    #: What to write.
+    more: str = ""
+    names: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPart:
+    """What an audit says beside its findings, under one title."""
+
+    title: str
+    groups: Sequence[ShownGroup]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAudit:
+    """What `--jobs-audit` says at its end, in the terminal and on the page."""
+
+    #: How much was reached and checked.
+    sentences: Sequence[str]
+    #: The first rank first.
+    ranks: Sequence[ShownRank] = ()
+    parts: Sequence[ShownPart] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ReportData:
     """Everything that a report shows."""
 
@@ -108,3 +158,5 @@ class ReportData:
     findings: Sequence[dict[str, Any]] | None = None
     #: When and how pytest was called, with how many tests, of which commit, and with which versions.
     about: Sequence[str] = ()
+    #: What `--jobs-audit` says; None where it did not run.
+    audit: ShownAudit | None = None

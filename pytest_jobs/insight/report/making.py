@@ -41,7 +41,8 @@ def page(data: ReportData) -> str:
         "tones": TONES,
         "has_failed": any(map(is_failed, data.tests)),
         "has_findings": any(drawn["tone"] == "bad" for drawn in data.maps),
-        "is_empty": not (data.tests or data.maps or data.schedules),
+        "is_empty": not (data.tests or data.maps or data.schedules or data.audit),
+        "found": [one for rank in data.audit.ranks for one in rank.findings] if data.audit else [],
     }
     text = rendered(_FOLDER, "page.html", values, {"parts": _parts})
     # A call may have half of a surrogate pair, which UTF-8 does not have.

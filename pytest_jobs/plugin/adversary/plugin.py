@@ -14,7 +14,7 @@ from ...harness.records.texts import counted
 from ..insight.unperformed import unperformed
 from ..settings.declared import is_verbose
 from ..settings.options import Attack, JobOptions, item_options
-from .runs import Runs
+from .runs import Runs, runs_nothing
 
 if TYPE_CHECKING:
     from ...bridges.calls import DirectCallCapture
@@ -122,7 +122,7 @@ class AdversaryPlugin(ABC):
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
         """Run a test that may be attacked, instead of pytest."""
-        if not isinstance(item, pytest.Function) or self._runs_nothing():
+        if not isinstance(item, pytest.Function) or runs_nothing(self._config):
             return None
         options = item_options(item)
         if not options.idempotent or (self.attack == "crash" and not options.crash):
@@ -145,7 +145,7 @@ class AdversaryPlugin(ABC):
             session.exitstatus == pytest.ExitCode.OK
             and self._options.attack_by_flag
             and self.nothing_done()
-            and not self._runs_nothing()
+            and not runs_nothing(self._config)
         ):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -158,7 +158,7 @@ class AdversaryPlugin(ABC):
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write what was found."""
-        if self._runs_nothing():
+        if runs_nothing(self._config):
             return
         nothing = self.nothing_done()
         bad = nothing is not None or self.tally.number("broken") > 0
@@ -210,11 +210,6 @@ class AdversaryPlugin(ABC):
         most = len(names) if self.verbose else _NAMED
         more = [f"  and {len(names) - most} more"] if len(names) > most else []
         return [*(f"  {name}" for name in names[:most]), *more]
-
-    def _runs_nothing(self) -> bool:
-        option = self._config.option
-        names = ("collectonly", "setuponly", "setupplan")
-        return any(getattr(option, name, False) for name in names)
 
 
 class Findings:

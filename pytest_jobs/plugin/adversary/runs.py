@@ -26,6 +26,12 @@ class Attacker(Adversary, CallAdversary, Protocol):
     harness: Callable[[], HasLedger | None]
 
 
+def runs_nothing(config: pytest.Config) -> bool:
+    """Say whether no body of a test runs in a session."""
+    names = ("collectonly", "setuponly", "setupplan")
+    return any(getattr(config.option, name, False) for name in names)
+
+
 Phase = Literal["setup", "call", "teardown"]
 
 

@@ -10,6 +10,8 @@ check inside, and their outcome is thrown away: recorders and stateful doubles o
 - `reached`: what the first pass has noted, and which tests the second pass takes for a job;
 - `checking`: one test of the second pass, and the check in it;
 - `findings`: the kinds of findings in the order of their rank;
+- `handoffs`: the places that enqueue a job, and whether a check of a handoff came to them;
 - `result`: everything that was found, which `text` writes for the summary, and `plugin` into a file;
+- `sharing`: that of several processes of pytest-xdist;
 - `baseline`: the findings that a project accepts.
 """

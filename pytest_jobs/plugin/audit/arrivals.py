@@ -53,6 +53,7 @@ class Spectator(ABC):
 
     def __init__(self) -> None:
         self.passed: set[str] = set()
+        self.only_watches = True
         self.harness: Callable[[], HasLedger | None] = lambda: None
 
     @abstractmethod

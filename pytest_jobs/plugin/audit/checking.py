@@ -43,6 +43,11 @@ class Checked:
     #: Of a replay: whether the check was of another job than the token names.
     is_other: bool = False
 
+    @property
+    def passes(self) -> bool:
+        """Of a replay: whether the history passes now."""
+        return not (self.is_other or self.refused or self.story)
+
 
 class Checker(Spectator):
     """Checks one job where a test reaches it, and only there; everything else goes on as in the first pass."""

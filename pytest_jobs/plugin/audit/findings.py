@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -117,7 +118,8 @@ def findings_of(report: Any, job: str) -> Iterator[Finding]:
             kind,
             job,
             shortened(f"{short_name(job)}{exploration.call}", _WIDTH),
-            str(verdict),
+            # The folder has another name in each run, and a baseline knows a finding by its verdict.
+            str(verdict).replace(f"{audience.folder}{os.sep}", ""),
             plan.name,
             "" if point is None else str(point) if plan.name == "crash" else point.text,
             "" if point is None else point.filename,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
@@ -16,7 +18,9 @@ from ...bridges.libraries.known import library_named
 from ...bridges.libraries.outside import noticing_enqueues
 from ...bridges.opening import asking_bridges
 from ...bridges.toolkit import path_of
+from ...errors import LintSettingsError
 from ...exploration.engine.functions import FunctionBridge
+from ...exploration.histories.exploration import Exploration
 from ...exploration.report.audience import Audience
 from ...harness.open_harness import open_harnesses
 from ...harness.records.bridge import Bridge
@@ -26,18 +30,23 @@ from ...harness.records.record import KnowsNames
 from ...harness.records.targets import Target
 from ...harness.records.texts import error_text
 from ...harness.running.calls import direct_calls
+from ...insight.lint.basis.settings import read_settings
 from ...insight.lint.output import as_github, as_sarif
-from ..adversary.runs import Runs
+from ...insight.report.data import ShownAudit
+from ..adversary.runs import Run, Runs, runs_nothing
+from ..insight.importing import importing
 from ..settings.options import AuditOptions, JobOptions, item_options
 from .arrivals import Arrival
 from .baseline import Baseline, as_json
 from .checking import Checked, Checker
 from .findings import Finding, in_files
 from .functions import CalledFunctions
+from .handoffs import Handoffs, lines_of_handoffs
 from .reached import Reach, Reached
 from .result import Audited, Result
+from .sharing import Share, together
 from .swallowed import Swallowed
-from .text import section
+from .text import shown, written
 
 if TYPE_CHECKING:
     from ...harness.jobs import Jobs
@@ -45,13 +54,8 @@ if TYPE_CHECKING:
 #: In how many tests a job is checked, and how many may show nothing before it is given up.
 _CHECKS: Final = 2
 _REFUSALS: Final = 4
-
-
-class _SecondPass(pytest.Item):
-    """Stands behind the last test, so that fixtures of the session outlive it: some cannot be made twice."""
-
-    def runtest(self) -> None:
-        """Do nothing: `AuditPlugin.pytest_runtest_protocol` runs it."""
+#: Under which the controller of pytest-xdist tells its workers where they write what they find.
+_FOLDER: Final = "pytest_jobs_audit"
 
 
 class AuditPlugin:
@@ -89,31 +93,83 @@ class AuditPlugin:
         self._spared: dict[str, str] = {}
         #: What runs now in the second pass; None in the first.
         self._checker: Checker | None = None
+        #: The test that ran last.
+        self._last: pytest.Item | None = None
         self._result = Result()
+        self._importing = importing(config)
+        self._known_handoffs: Handoffs | None = None
+        try:
+            self._settings, _ = read_settings(config.rootpath)
+        except LintSettingsError as error:
+            raise pytest.UsageError(str(error)) from None
+        #: Of the controller of pytest-xdist: where its workers write what they find.
+        self._folder: Path | None = None
+        given = getattr(config, "workerinput", {})
+        #: Of a worker: its share in the second pass.
+        self._share = (
+            Share(Path(given[_FOLDER]), given["workerid"], given["workercount"])
+            if _FOLDER in given
+            else None
+        )
         audience.when_checked.append(self._note_check)
         file = audits.baseline
         self._baseline = None if file is None else Baseline(file, may_be_missing=audits.updates)
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Give a worker of pytest-xdist the folder for what it finds.
+
+        Raises:
+            pytest.UsageError: when the worker runs on another machine.
+        """
+        if not node.gateway.spec.popen:
+            raise pytest.UsageError(
+                f"--jobs-audit: the workers write what they find into one folder, and {node.gateway.spec} is on "
+                "another machine: start workers here, with -n."
+            )
+        if self._folder is None:
+            folder = TemporaryDirectory(prefix="pytest-jobs-")
+            self._config.add_cleanup(folder.cleanup)
+            self._folder = Path(folder.name)
+        node.workerinput[_FOLDER] = str(self._folder)
+
+    # Inside of all others, so that the second pass runs as the tests did.
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Put the second pass behind the last test."""
-        if self._runs_nothing() or not session.items:
+        """Put the second pass behind the last test. Fixtures of the session end after it: some are made once."""
+        if runs_nothing(self._config):
             return (yield)
-        last = _SecondPass.from_parent(session, name="--jobs-audit")
-        session.items.append(last)
+        if self._folder is not None:
+            try:
+                return (yield)
+            finally:
+                self._result = together(self._folder)
+                self._end()
         functions = CalledFunctions(
             self._config.rootpath.resolve(), self._options.apps, self._options.ignore
         )
         self._result.registered = functions.names
         direct_calls.when_seen.append(functions.exchange)
         before, open_harnesses.adversary = open_harnesses.adversary, self._reached
+        state = cast(Any, session)._setupstate
+        tear_down = state.teardown_exact
+        self._patches.set(
+            state, "teardown_exact", lambda following: tear_down(following or session)
+        )
         try:
-            return (yield)
+            result = yield
+            if not (session.shouldfail or session.shouldstop):
+                self._second_pass(session)
         finally:
             direct_calls.when_seen.remove(functions.exchange)
             open_harnesses.adversary = before
-            session.items.remove(last)
             self._patches.restore()
+            self._end()
+        if self._last is not None:
+            ending = Run()
+            ending.end_wider_fixtures(self._last, None)
+            ending.report(self._last)
+        return result
 
     def pytest_jobs_opened(self, jobs: Jobs, nodeid: str) -> None:
         """Note the harness of a test."""
@@ -122,26 +178,15 @@ class AuditPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> object:
-        """Run the second pass, or a test in it, instead of pytest."""
+        """Run a test of the second pass instead of pytest."""
         self._harness = None
         self._swallowed.begin()
-        if isinstance(item, _SecondPass):
-            self._result.is_begun = True
-            audience = self._audience
-            audience.audit = self._flags()
-            # Job coverage and the report count what the tests check, and not these checks.
-            before, audience.when_checked = audience.when_checked, []
-            try:
-                self._audit(item)
-            finally:
-                audience.audit, audience.when_checked = "", before
-            return True
         if self._checker is not None:
             with warnings.catch_warnings(record=True):
-                runs = Runs(item, item.session.items[-1], self._calls)
+                runs = Runs(item, None, self._calls)
                 runs.once(self._checker, last=lambda run: True)
             return True
-        self._reached.nodeid = item.nodeid
+        self._last, self._reached.nodeid = item, item.nodeid
         if not item_options(item).audit:
             self._spared[item.nodeid] = "Its tests say audit=False."
         elif not isinstance(item, pytest.Function):
@@ -176,76 +221,147 @@ class AuditPlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a session with findings, or one that was to be audited, by the flag, and checked no job."""
-        if session.exitstatus != pytest.ExitCode.OK or self._runs_nothing():
+        if runs_nothing(self._config) or self._share is not None:
+            return
+        self._write(self._handoffs())
+        if session.exitstatus != pytest.ExitCode.OK:
             return
         is_empty = not self._result.checked and self._config.getoption("--jobs-audit")
-        if is_empty or self._new():
+        # A worker that dies after its tests breaks none of them.
+        if is_empty or not self._result.is_complete or self._new():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write what was found."""
-        if self._runs_nothing():
+        if runs_nothing(self._config):
             return
         bad = bool(self._new()) or not self._result.checked
         terminalreporter.section("--jobs-audit", red=bad, green=not bad)
-        for line in section(self._result, self._baseline):
+        for line in written(self.shown()):
             terminalreporter.line(line)
+        checks = (check for each in self._result.checked for check in each.checks if check.story)
+        for check in checks:
+            terminalreporter.line(f"\n{check.story}")
         if self._options.annotates:
             for line in as_github(in_files(self._new(), self._config.rootpath)).splitlines():
                 terminalreporter.line(line)
+
+    def shown(self) -> ShownAudit:
+        """Return what the audit says, which is on the page of the report too."""
+        return shown(self._result, self._baseline, self._handoffs())
 
     def _new(self) -> list[Finding]:
         """Return the findings that fail the session."""
         found = self._result.findings
         return found if self._baseline is None else self._baseline.new(found)
 
-    def _note_check(self, target: Target, _: object) -> None:
+    def _note_check(self, target: Target, explorations: Sequence[Exploration]) -> None:
         """Note a check that a test makes itself."""
+        lines = set(lines_of_handoffs(explorations))
+        if lines:
+            self._result.handed_off |= lines
+            return
         job, is_plain = target.job, isinstance(target.bridge, FunctionBridge)
         self._result.own_checks.add(path_of(job) if is_plain and callable(job) else target.name)
 
-    def _audit(self, last: _SecondPass) -> None:
-        items = {item.nodeid: item for item in last.session.items}
-        result, reached = self._result, self._reached
+    def _second_pass(self, session: pytest.Session) -> None:
+        result, reached, audience = self._result, self._reached, self._audience
         # All of them first, so that a summary after Ctrl-C names those that were not checked.
         for job in reached.jobs():
             result.audited[job] = Audited(job, len(reached.tests_of(job)), reached.ways_of(job))
         result.registered |= self._names_of_registries()
         result.passed = reached.passed
         result.past -= reached.tests()
+        result.is_begun = True
+        audience.audit = self._flags()
+        # Job coverage and the report count what the tests check, and not these checks.
+        before, audience.when_checked = audience.when_checked, []
+        try:
+            self._check_all({item.nodeid: item for item in session.items})
+        finally:
+            audience.audit, audience.when_checked = "", before
+
+    def _check_all(self, items: Mapping[str, pytest.Item]) -> None:
+        """Check the jobs of this process.
+
+        Args:
+            items: the tests by their ids.
+        """
+        audited, share = self._result.audited, self._share
+        jobs = [*audited] if share is None else share.in_turn(audited)
         begun = time.process_time()
-        with Work("--jobs-audit", "jobs", len(result.audited)) as work:
-            for job, audited in result.audited.items():
+        with Work("--jobs-audit", "jobs", len(jobs)) as work:
+            for job in jobs:
+                # Now, so that nothing is lost when the audit is killed.
+                self._write()
                 work.step(job)
-                audited.reasons.update(dict.fromkeys(reached.unfit(job, self._spared)))
-                for reach in reached.fit(job, self._spared):
-                    shapes = {check.reach.shape for check in audited.checks}
-                    if len(audited.checks) == _CHECKS or audited.refusals == _REFUSALS:
-                        break
-                    if reach.shape in shapes and not self._is_replay:
-                        continue
-                    limit = self._audits.seconds
-                    if time.process_time() - begun > limit:
-                        why = f"No time was left of {limit:g} s of computing. Raise --jobs-audit-time."
-                        audited.reasons[why] = None
-                        break
-                    audited.note(self._checked(items[reach.nodeid], reach))
-                    # Now, so that nothing is lost when the audit is killed.
-                    self._write()
-                audited.is_done = True
+                if share is None or not share.is_checked(job):
+                    self._check(audited[job], items, begun)
+                audited[job].is_done = True
+
+    def _check(self, audited: Audited, items: Mapping[str, pytest.Item], begun: float) -> None:
+        """Check a job in one or two tests.
+
+        Args:
+            audited: gets what was found.
+            items: the tests by their ids.
+            begun: when the second pass began, in seconds of computing.
+        """
+        reached, job, limit = self._reached, audited.job, self._audits.seconds
+        audited.reasons.update(dict.fromkeys(reached.unfit(job, self._spared)))
+        for reach in reached.fit(job, self._spared):
+            shapes = {check.reach.shape for check in audited.checks}
+            if len(audited.checks) == _CHECKS or audited.refusals == _REFUSALS:
+                break
+            if reach.shape in shapes and not self._is_replay:
+                continue
+            if time.process_time() - begun > limit:
+                why = f"No time was left of {limit:g} s of computing. Raise --jobs-audit-time."
+                audited.reasons[why] = None
+                break
+            audited.note(self._checked(items[reach.nodeid], reach))
+
+    def _end(self) -> None:
+        """Write the files of this process, and tell of replays that pass."""
+        result = self._result
         self._write()
-        if self._audits.updates and self._baseline is not None and not self._is_replay:
+        if self._share is not None:
+            return
+        if self._is_replay:
+            checks = [check for each in result.checked for check in each.checks if check.passes]
+            self._notes += [(check.reach.nodeid, {"replay": "passes"}) for check in checks]
+        elif self._audits.updates and self._baseline is not None and result.is_complete:
             self._baseline.update(result)
 
-    def _write(self) -> None:
-        """Write what was found until now into the file of the report."""
+    def _handoffs(self) -> Handoffs:
+        """Return the places that hand work off, when all processes have said what they have imported."""
+        # No cached property: pytest 8.2 asks a plugin for all its attributes when it is registered.
+        if self._known_handoffs is None:
+            root, running = self._config.rootpath, self._importing.running
+            self._known_handoffs = Handoffs.of(
+                root, self._settings, running, self._result.handed_off
+            )
+        return self._known_handoffs
+
+    def _write(self, handoffs: Handoffs | None = None) -> None:
+        """Write what was found until now into the file of the report; a worker writes for the controller.
+
+        Args:
+            handoffs: the places that hand work off; None while they are not known.
+        """
         path = self._audits.report
+        if self._share is not None:
+            self._share.write(self._result)
+            return
         if path is None:
             return
         if path.suffix == ".sarif":
             text = as_sarif(in_files(self._new(), self._config.rootpath))
         else:
-            text = as_json(self._result.to_dict())
+            found = self._result.to_dict()
+            if handoffs is not None:
+                found["handoffs"] = handoffs.to_dict()
+            text = as_json(found)
         path.write_text(text, "utf-8")
 
     def _checked(self, item: pytest.Item, reach: Reach) -> Checked:
@@ -253,17 +369,13 @@ class AuditPlugin:
         audience = self._audience
         self._checker = checker = Checker(reach, audience)
         try:
-            item.ihook.pytest_runtest_protocol(item=item, nextitem=item.session.items[-1])
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
         except Exception as error:
             return Checked(reach, f"Its test could not run once more: {error_text(error)}.")
         finally:
             self._checker = None
-        checked = checker.checked
-        if checked is None:
-            return Checked(reach, "Its tests do not reach it again when they run once more.")
-        if self._is_replay and not checked.is_other and not checked.refused and not checked.story:
-            self._notes.append((item.nodeid, {"replay": "passes"}))
-        return checked
+        unreached = "Its tests do not reach it again when they run once more."
+        return checker.checked or Checked(reach, unreached)
 
     @property
     def _is_replay(self) -> bool:
@@ -288,11 +400,6 @@ class AuditPlugin:
                 for name in bridge.known_names()
                 if _is_of_project(bridge, name)
             }
-
-    def _runs_nothing(self) -> bool:
-        option = self._config.option
-        names = ("collectonly", "setuponly", "setupplan")
-        return any(getattr(option, name, False) for name in names)
 
 
 def _is_of_project(bridge: Bridge, name: str) -> bool:

@@ -28,7 +28,9 @@ class Audited:
 
     @property
     def findings(self) -> list[Finding]:
-        return [finding for check in self.checks for finding in check.findings]
+        """What its checks have found: each once, although two tests, or two processes, may show it."""
+        found = (finding for check in self.checks for finding in check.findings)
+        return list({(*one.key, one.place): one for one in reversed([*found])}.values())[::-1]
 
     @property
     def why_not(self) -> str:
@@ -36,6 +38,14 @@ class Audited:
         if not self.is_done:
             return "The audit was interrupted before it."
         return next(reversed(self.reasons), "The replayed history is of another job.")
+
+    def add(self, other: Audited) -> None:
+        """Take over what another process has of the same job."""
+        self.tests += other.tests
+        self.ways = list(dict.fromkeys((*self.ways, *other.ways)))
+        self.checks += other.checks
+        self.reasons |= other.reasons
+        self.is_done &= other.is_done
 
     def note(self, checked: Checked) -> None:
         """Note a check, or why there is none."""
@@ -60,8 +70,29 @@ class Result:
     passed: set[str] = field(default_factory=set)
     #: The ids of the tests that enqueue jobs outside of any harness, and reach none.
     past: set[str] = field(default_factory=set)
+    #: The files and lines to which checks of handoffs came.
+    handed_off: set[tuple[str, int]] = field(default_factory=set)
     #: Whether the tests came to their end, so that the second pass began.
     is_begun: bool = False
+
+    def add(self, other: Result) -> None:
+        """Take over what another process has found."""
+        for job, audited in other.audited.items():
+            if job in self.audited:
+                self.audited[job].add(audited)
+            else:
+                self.audited[job] = audited
+        self.registered |= other.registered
+        self.own_checks |= other.own_checks
+        self.passed |= other.passed
+        self.past |= other.past
+        self.handed_off |= other.handed_off
+        self.is_begun &= other.is_begun
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the audit came to its end with each job."""
+        return self.is_begun and all(each.is_done for each in self.audited.values())
 
     @property
     def checked(self) -> list[Audited]:
@@ -91,7 +122,7 @@ class Result:
         """Return it as values that JSON has."""
         return {
             "version": 1,
-            "complete": self.is_begun and all(each.is_done for each in self.audited.values()),
+            "complete": self.is_complete,
             "findings": [finding.to_dict() for finding in self.findings],
             "no_finding": [each.job for each in self.checked if not each.findings],
             "not_checked": [{"job": each.job, "reason": each.why_not} for each in self.not_checked],

@@ -1,4 +1,4 @@
-"""The section of the summary: findings by rank, jobs without one, and what was not checked."""
+"""What an audit says: findings by rank, jobs without one, and what was not checked."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from textwrap import wrap
 from typing import Final
 
 from ...harness.records.texts import counted
+from ...insight.report.data import (
+    ShownAudit,
+    ShownFinding,
+    ShownGroup,
+    ShownPart,
+    ShownRank,
+)
 from .baseline import Baseline
 from .findings import Finding, Kind
+from .handoffs import Handoffs
 from .result import Audited, Result
 
 _WAYS: Final = {
@@ -25,147 +33,179 @@ _HISTORIES: Final = {
 #: What comes between a history and its place.
 _AT: Final = {"crash": " ", "effect_fails": ": ", "twice": ", which repeats "}
 _WIDTH: Final = 110
+#: What is usually a bug; what may be by design is not red.
+_BUGS: Final = (Kind.KILLED, Kind.EFFECT_FAILS, Kind.STATE)
 
 
-def section(result: Result, baseline: Baseline | None) -> Iterator[str]:
-    """Yield the lines of the section.
+def written(audit: ShownAudit) -> Iterator[str]:
+    """Yield the lines of the section in the terminal."""
+    yield from audit.sentences
+    for rank in audit.ranks:
+        yield from ("", f"{rank.title}:")
+        for one in rank.findings:
+            yield f"- {one.verdict} in {one.call}"
+            for line in one.lines:
+                yield from wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+            yield f"  replay: {one.replay}"
+    for part in audit.parts:
+        yield from ("", f"{part.title}:")
+        for group in part.groups:
+            if not group.text:
+                yield from (f"  {name}" for name in group.names)
+                continue
+            yield from wrap(f"- {group.text}", _WIDTH, subsequent_indent="  ")
+            yield from wrap(group.more, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+            names = ", ".join(group.names)
+            yield from wrap(names, _WIDTH, initial_indent="    ", subsequent_indent="    ")
+
+
+def shown(result: Result, baseline: Baseline | None, handoffs: Handoffs) -> ShownAudit:
+    """Return what an audit says, in the terminal and on the page of the report.
 
     Args:
         result: what was found.
         baseline: the findings that are accepted; None if there are none.
+        handoffs: the places that hand work off.
     """
     if not result.is_begun:
-        yield "The tests did not come to their end, so no job was checked."
-        return
-    yield from _findings(result, baseline)
-    if baseline is not None:
-        yield from _baseline(result, baseline)
-    yield from _semantics(result.checked)
-    yield from _without_finding([each for each in result.checked if not each.findings])
-    yield from _not_checked(result.not_checked)
-    for title, names in (
-        (
-            "Not checked, since the application performs them itself, at most once:",
-            sorted(result.passed.difference(each.job for each in result.checked)),
+        return ShownAudit(("The tests did not come to their end, so no job was checked.",))
+    by_itself = result.passed.difference(each.job for each in result.checked)
+    parts = {
+        **(_of_baseline(result, baseline) if baseline is not None else {}),
+        "What the library does with these jobs": _semantics(result.checked),
+        "No finding": _names(_checked(each) for each in result.checked if not each.findings),
+        "Not checked": _not_checked(result.not_checked),
+        "Not checked, since the application performs them itself, at most once": _names(by_itself),
+        "Delivered only by checks of the tests themselves": _names(result.only_own_checks),
+        f"{counted(len(result.unreached), 'job')} of the registries that no test reaches": _names(
+            result.unreached
         ),
-        (
-            "Delivered only by checks of the tests themselves:",
-            sorted(result.only_own_checks),
-        ),
-        (
-            f"{counted(len(result.unreached), 'job')} of the registries that no test reaches:",
-            result.unreached,
-        ),
-    ):
-        if names:
-            yield from ("", title)
-            yield from _listed(names)
-    for check in (check for each in result.checked for check in each.checks if check.story):
-        yield ""
-        yield from check.story.splitlines()
+        "Handed off": _handed_off(handoffs),
+    }
+    causes = _causes(result, baseline)
+    return ShownAudit(
+        tuple(_sentences(result, len(causes))),
+        tuple(_ranks(causes, baseline)),
+        tuple(ShownPart(title, groups) for title, groups in parts.items() if groups),
+    )
 
 
-def _findings(result: Result, baseline: Baseline | None) -> Iterator[str]:
-    """Yield how much was checked, and the findings by rank."""
+def _causes(result: Result, baseline: Baseline | None) -> list[list[tuple[Finding, Audited]]]:
+    """Return the findings that are not accepted, those together that have one cause."""
     causes: dict[object, list[tuple[Finding, Audited]]] = {}
     for each in result.checked:
         for finding in each.findings:
             if baseline is None or not baseline.reason(finding):
                 causes.setdefault(finding.cause, []).append((finding, each))
+    return list(causes.values())
+
+
+def _sentences(result: Result, found: int) -> Iterator[str]:
     reached = counted(len(result.audited), "job")
     if not result.audited:
         yield "No test reaches a job, so this run shows nothing."
     elif not result.checked:
         yield f"{reached} reached, and none was checked, so this run shows nothing."
     else:
-        yield f"{reached} reached, {len(result.checked)} checked, {counted(len(causes), 'finding')}."
+        yield f"{reached} reached, {len(result.checked)} checked, {counted(found, 'finding')}."
     if result.past:
         yield (
             f"Not seen: the jobs that {counted(len(result.past), 'test')} enqueued outside of any harness. Add "
             "--jobs-inline, which performs each job where it is enqueued."
         )
+
+
+def _ranks(
+    causes: Sequence[Sequence[tuple[Finding, Audited]]], baseline: Baseline | None
+) -> Iterator[ShownRank]:
     for kind in Kind:
-        found = [same for same in causes.values() if same[0][0].kind is kind]
+        found = [_finding(same, baseline) for same in causes if same[0][0].kind is kind]
         if found:
-            yield ""
-            yield f"{kind.value}:"
-        for same in found:
-            yield from _finding(same)
-            if baseline is not None and baseline.reason(same[0][0]) == "":
-                yield f"  {baseline.name} lists it without a reason: write one if it is to be accepted"
+            yield ShownRank(kind.value, "bad" if kind in _BUGS else "wait", found)
 
 
-def _baseline(result: Result, baseline: Baseline) -> Iterator[str]:
-    """Yield what the baseline accepts, and what it can do without."""
-    reasons = {finding.key: baseline.reason(finding) for finding in result.findings}
-    accepted = [f"- {verdict} in {job}: {why}" for (_, job, verdict), why in reasons.items() if why]
-    gone = [f"- {verdict} in {job}" for _, job, verdict in baseline.gone(result)]
-    for title, lines in (
-        (f"Accepted by {baseline.name}:", accepted),
-        (
-            f"Not found again, so {baseline.name} can do without (--jobs-audit-update takes it out):",
-            gone,
-        ),
-    ):
-        if lines:
-            yield from ("", title, *lines)
-
-
-def _finding(same: Sequence[tuple[Finding, Audited]]) -> Iterator[str]:
-    """Yield the lines of one finding, which several jobs may have."""
+def _finding(same: Sequence[tuple[Finding, Audited]], baseline: Baseline | None) -> ShownFinding:
+    """Return a finding, which several jobs may have."""
     finding, audited = same[0]
-    yield f"- {finding.verdict} in {finding.call}"
     told = _HISTORIES[finding.history]
     place = f" ({finding.place})" if finding.place else ""
-    yield f"  {told}{_AT[finding.history]}{finding.at}{place}" if finding.at else f"  {told}"
+    lines = [f"{told}{_AT[finding.history]}{finding.at}{place}" if finding.at else told]
     if finding.stands_for:
-        yield f"  a double stands in the place of {finding.stands_for}"
-    yield from wrap(f"hint: {finding.hint}", _WIDTH, initial_indent="  ", subsequent_indent="  ")
+        lines.append(f"a double stands in the place of {finding.stands_for}")
     ways = " and ".join(_WAYS[way] for way in audited.ways)
-    yield f"  reached by {counted(audited.tests, 'test')} ({ways})"
+    lines += [
+        f"hint: {finding.hint}",
+        f"reached by {counted(audited.tests, 'test')} ({ways})",
+    ]
     others = dict.fromkeys(each.job for each, _ in same if each.job != finding.job)
     if others:
-        yield f"  so are {', '.join(others)}" if len(others) > 1 else f"  so is {', '.join(others)}"
-    yield f"  replay: {finding.replay}"
+        lines.append(f"so {'are' if len(others) > 1 else 'is'} {', '.join(others)}")
+    if baseline is not None and baseline.reason(finding) == "":
+        lines.append(
+            f"{baseline.name} lists it without a reason: write one if it is to be accepted"
+        )
+    return ShownFinding(finding.verdict, finding.call, lines, finding.replay)
 
 
-def _semantics(checked: Iterable[Audited]) -> Iterator[str]:
-    """Yield once for each library what it does with the jobs that have findings."""
+def _of_baseline(result: Result, baseline: Baseline) -> dict[str, list[ShownGroup]]:
+    """Return what the baseline accepts, and what it can do without."""
+    reasons = {finding.key: baseline.reason(finding) for finding in result.findings}
+    gone = f"Not found again, so {baseline.name} can do without (--jobs-audit-update takes it out)"
+    return {
+        f"Accepted by {baseline.name}": [
+            ShownGroup(f"{verdict} in {job}: {why}")
+            for (_, job, verdict), why in reasons.items()
+            if why
+        ],
+        gone: [ShownGroup(f"{verdict} in {job}") for _, job, verdict in baseline.gone(result)],
+    }
+
+
+def _semantics(checked: Iterable[Audited]) -> list[ShownGroup]:
+    """Return once for each library what it does with the jobs that have findings."""
     jobs: dict[str, dict[str, None]] = {}
     for each in checked:
         for finding in each.findings:
             jobs.setdefault(finding.semantics, {})[finding.job] = None
-    if jobs:
-        yield ""
-        yield "What the library does with these jobs:"
-    for text, names in jobs.items():
-        yield f"- {text.removeprefix('delivery: ')} ({counted(len(names), 'job')})"
+    return [
+        ShownGroup(f"{text.removeprefix('delivery: ')} ({counted(len(names), 'job')})")
+        for text, names in jobs.items()
+    ]
 
 
-def _without_finding(found: Sequence[Audited]) -> Iterator[str]:
-    if found:
-        yield ""
-        yield "No finding:"
-    for each in found:
-        left = dict.fromkeys(check.left_out for check in each.checks if check.left_out)
-        part = f", in part: {'; '.join(left)}" if left else ""
-        yield f"  {each.job} ({counted(len(each.checks), 'check')}{part})"
+def _checked(each: Audited) -> str:
+    left = dict.fromkeys(check.left_out for check in each.checks if check.left_out)
+    part = f", in part: {'; '.join(left)}" if left else ""
+    return f"{each.job} ({counted(len(each.checks), 'check')}{part})"
 
 
-def _not_checked(found: Sequence[Audited]) -> Iterator[str]:
-    """Yield the jobs without a check, by reason: its first sentence says why, and the others what to write."""
+def _not_checked(found: Sequence[Audited]) -> list[ShownGroup]:
+    """Return the jobs without a check, by reason: its first sentence says why, and the others what to write."""
     groups: dict[str, tuple[str, list[str]]] = {}
     for each in found:
         why, stop, rest = each.why_not.partition(". ")
         groups.setdefault(f"{why}{stop}".rstrip(), (rest, []))[1].append(each.job)
-    if groups:
-        yield ""
-        yield "Not checked:"
-    for why, (rest, jobs) in sorted(groups.items(), key=lambda group: -len(group[1][1])):
-        yield from wrap(f"- {why}", _WIDTH, subsequent_indent="  ")
-        yield from wrap(rest, _WIDTH, initial_indent="  ", subsequent_indent="  ")
-        yield from wrap(", ".join(jobs), _WIDTH, initial_indent="    ", subsequent_indent="    ")
+    ordered = sorted(groups.items(), key=lambda group: -len(group[1][1]))
+    return [ShownGroup(why, rest, jobs) for why, (rest, jobs) in ordered]
 
 
-def _listed(names: Iterable[str]) -> Iterator[str]:
-    return (f"  {name}" for name in names)
+def _handed_off(handoffs: Handoffs) -> list[ShownGroup]:
+    """Return how many places hand work off, and those that no check of a handoff came to."""
+    sites, unchecked = handoffs.sites, handoffs.unchecked
+    if not sites:
+        return []
+    verb = "enqueues" if len(sites) == 1 else "enqueue"
+    text = f"{counted(len(sites), 'place')} outside of jobs {verb} one, and check_handoff checks "
+    if not unchecked:
+        return [ShownGroup(f"{text}each of them.")]
+    text += f"{len(sites) - len(unchecked) or 'none'} of them"
+    names = [f"{site} ({site.function})" if site.function else str(site) for site in unchecked]
+    return [
+        ShownGroup(f"{text}. The others:" if len(names) < len(sites) else f"{text}:", "", names)
+    ]
+
+
+def _names(names: Iterable[str]) -> list[ShownGroup]:
+    """Return jobs of which nothing more is said."""
+    several = sorted(names)
+    return [ShownGroup(names=several)] if several else []

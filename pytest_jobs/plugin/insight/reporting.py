@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shlex
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ from ...exploration.report.mapped import exploration_map
 from ...harness.records.texts import counted
 from ...insight.coverage.coverage import JobCoverage, job_coverage
 from ...insight.lint.basis.settings import read_settings
-from ...insight.report.data import ReportData
+from ...insight.report.data import ReportData, ShownAudit
 from ...insight.report.filling import schedules, shown_maps, shown_tests
 from ...insight.report.making import page
 from ..settings.options import session_options
@@ -54,6 +54,8 @@ class Reporting:
             raise pytest.UsageError(str(error)) from None
         #: What is said at the end about the page; empty until then.
         self._ending = ""
+        #: Returns what --jobs-audit says; None without that option.
+        self.audit: Callable[[], ShownAudit | None] = lambda: None
 
     def _map(self, target: Target, explorations: Sequence[Exploration]) -> dict[str, Any] | None:
         return exploration_map(target.name, explorations, root=self._config.rootpath)
@@ -91,6 +93,7 @@ class Reporting:
             shown_maps(seen.tests),
             self._findings(),
             tuple(self._about(session)),
+            self.audit(),
         )
 
     def _about(self, session: pytest.Session) -> Iterator[str]:

@@ -351,11 +351,6 @@ def _audits(config: pytest.Config, attack: Attack | None, mode: Mode | None) -> 
             f"--jobs-audit checks the jobs of every test, and {_written(config, 'mode')} lets none in: drop one "
             "of the two."
         )
-    if getattr(config.option, "dist", "no") != "no" or hasattr(config, "workerinput"):
-        raise pytest.UsageError(
-            "--jobs-audit runs tests a second time in the process that ran them first, and pytest-xdist spreads "
-            "them over several: add -n 0."
-        )
     given, where = _given(config, "audit-time")
     try:
         seconds = float(given)

@@ -2,7 +2,18 @@
 
 from pytest_jobs.insight.coverage.cases import Case
 from pytest_jobs.insight.coverage.coverage import CoveredJob, JobCoverage, Site
-from pytest_jobs.insight.report.data import ReportData, Schedule, ShownAttempt, ShownJob, ShownTest
+from pytest_jobs.insight.report.data import (
+    ReportData,
+    Schedule,
+    ShownAttempt,
+    ShownAudit,
+    ShownFinding,
+    ShownGroup,
+    ShownJob,
+    ShownPart,
+    ShownRank,
+    ShownTest,
+)
 
 DAY = 86_400.0
 
@@ -241,7 +252,7 @@ COVERAGE = JobCoverage(
                 Case("retried", "autoretry_for Timeout", 10),
             ],
             sites=[
-                Site("shop.py", 5, 5, "place_order", 3),
+                Site("shop.py", 5, 5, "place_order", count=3),
                 Site("billing.py", 40, 42, "collect"),
             ],
             histories=["twice", "crash"],
@@ -277,6 +288,42 @@ FINDINGS = (
     },
 )
 
+AUDIT = ShownAudit(
+    ("4 jobs reached, 2 checked, 1 finding.",),
+    (
+        ShownRank(
+            "Lost, stuck or half done when the worker is killed",
+            "bad",
+            (
+                ShownFinding(
+                    "LOST mail",
+                    "send_receipt(7)",
+                    (
+                        "killed after sqlite: commit (shop.py:21)",
+                        "hint: a mark that is set before the effect hides that it was never made",
+                        "reached by 2 tests (delivered)",
+                    ),
+                    'pytest "tests/test_mail.py::test_it" --jobs-audit --jobs-replay=crash:send_receipt:1a2b',
+                ),
+            ),
+        ),
+    ),
+    (
+        ShownPart("No finding", (ShownGroup(names=("shop.charge (1 check)",)),)),
+        ShownPart(
+            "Not checked",
+            (
+                ShownGroup(
+                    "It raises in its tests.", "Write a test in which it returns.", ("shop.refuse",)
+                ),
+            ),
+        ),
+        ShownPart(
+            "1 job of the registries that no test reaches", (ShownGroup(names=("shop.remind",)),)
+        ),
+    ),
+)
+
 SESSION = ReportData(
     "shop",
     (CHECKOUT, SIGN_UP, QUIET),
@@ -291,4 +338,5 @@ SESSION = ReportData(
         "commit 3f2a9c1 of 2026-02-28",
         "pytest-jobs 0.1.0",
     ),
+    AUDIT,
 )

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from report_sample import CHECKOUT, MAP, SESSION, SIGN_UP
+from report_sample import AUDIT, CHECKOUT, MAP, SESSION, SIGN_UP
 
 from pytest_jobs.insight.report.data import ReportData, ShownAttempt, ShownJob, ShownTest
 from pytest_jobs.insight.report.making import page as made_page
@@ -162,12 +162,28 @@ def test_an_address_with_the_id_of_a_test_opens_it_in_its_group(opened):
     assert not page.locator("details.group").is_visible()
 
 
-def test_a_button_copies_the_line_that_replays_a_failure(opened):
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [("#audit", AUDIT.ranks[0].findings[0].replay), ("#maps", MAP["replay"])],
+    ids=["audit", "check"],
+)
+def test_a_button_copies_the_line_that_replays_a_failure(opened, section, line):
     page = opened(permissions=["clipboard-read", "clipboard-write"])
-    page.locator(".copy").click()
+    page.locator(f"{section} .copy").click()
 
     page.get_by_text("Copied").wait_for()
-    assert page.evaluate("navigator.clipboard.readText()") == MAP["replay"]
+    assert page.evaluate("navigator.clipboard.readText()") == line
+
+
+def test_the_audit_is_seen_first(opened):
+    page = opened()
+    order = [
+        page.locator(selector).first.bounding_box()["y"]
+        for selector in ("nav", "#audit h2", "#audit .finding", "#audit h3 >> nth=-1", "#summary")
+    ]
+
+    assert order == sorted(order)
+    assert order[2] < WIDE["height"]
 
 
 def test_everything_can_be_done_by_the_keyboard(opened):

@@ -8,12 +8,21 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from report_sample import CHECKOUT, COVERAGE, MAP, QUIET, SESSION, SIGN_UP
+from report_sample import AUDIT, CHECKOUT, COVERAGE, MAP, QUIET, SESSION, SIGN_UP
 
 import pytest_jobs.insight.report
 from pytest_jobs.insight.coverage.coverage import JobCoverage
 from pytest_jobs.insight.coverage.output import COLUMNS
-from pytest_jobs.insight.report.data import ReportData, Schedule, ShownTest
+from pytest_jobs.insight.report.data import (
+    ReportData,
+    Schedule,
+    ShownAudit,
+    ShownFinding,
+    ShownGroup,
+    ShownPart,
+    ShownRank,
+    ShownTest,
+)
 from pytest_jobs.insight.report.making import page
 
 VOID = {
@@ -112,8 +121,9 @@ def test_ids_are_unique_and_links_lead_somewhere(whole):
 def test_every_section_is_named_and_linked(whole):
     sections = [one["id"] for one in whole.all("section")]
 
-    assert sections == ["summary", "maps", "timelines", "coverage", "retries", "lint"]
-    assert [one["href"] for one in whole.all("a")][1:6] == [f"#{one}" for one in sections[1:]]
+    assert sections == ["audit", "summary", "maps", "timelines", "coverage", "retries", "lint"]
+    sections.remove("summary")
+    assert [one["href"] for one in whole.all("a")][1:7] == [f"#{one}" for one in sections]
 
 
 def test_the_summary_says_what_is_wrong_first_and_links_to_it(whole):
@@ -128,6 +138,20 @@ def test_the_summary_says_what_is_wrong_first_and_links_to_it(whole):
         "5 of 7 cases of 3 jobs were seen: 71.4 %. Safety: checks explored 1 of 3 jobs, and found 1 of them not "
         "safe to deliver twice. Places: 1 of 2 places that enqueue did so in a test. each job "
         "2 findings of the lint: lint"
+    )
+
+
+def test_an_audit_comes_first_with_its_findings_by_rank_and_what_was_not_checked(whole):
+    begin = whole.text.index("Audit 4 jobs")
+    said = whole.text[begin : whole.text.index("Summary 1 of")]
+    [rank] = AUDIT.ranks
+    [found] = rank.findings
+
+    assert said.strip() == (
+        f"Audit 4 jobs reached, 2 checked, 1 finding. {rank.title} LOST mail send_receipt(7) "
+        f"{' '.join(found.lines)} {found.replay}Copy No finding shop.charge (1 check) Not checked "
+        "It raises in its tests. Write a test in which it returns. shop.refuse "
+        "1 job of the registries that no test reaches shop.remind"
     )
 
 
@@ -179,7 +203,7 @@ def test_a_sign_is_never_without_a_word(whole):
     tests = [one for one in whole.all("svg") if one.get("role") == "img"]
 
     assert [one["aria-label"] for one in tests] == [
-        *["something is wrong"] * 3,
+        *["something is wrong"] * 4,
         "failed",
         "passed",
         "passed",
@@ -243,7 +267,13 @@ def test_hostile_text_stays_text():
     finding = {"rule": EVIL, "path": EVIL, "line": 1, "message": EVIL}
     coverage = JobCoverage([replace(COVERAGE.jobs[0], name=EVIL, found=EVIL)], [EVIL])
     schedule = Schedule([EVIL], (3.0,), "retried")
-    text = page(ReportData(EVIL, (test,), (schedule,), coverage, (hostile,), (finding,), (EVIL,)))
+    audit = ShownAudit(
+        (EVIL,),
+        (ShownRank(EVIL, "bad", (ShownFinding(EVIL, EVIL, (EVIL,), EVIL),)),),
+        (ShownPart(EVIL, (ShownGroup(EVIL, EVIL, (EVIL,)),)),),
+    )
+    shown = ReportData(EVIL, (test,), (schedule,), coverage, (hostile,), (finding,), (EVIL,), audit)
+    text = page(shown)
     parsed = Page(text)
 
     assert "<script>alert" not in text

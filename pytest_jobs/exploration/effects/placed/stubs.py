@@ -18,6 +18,7 @@ from types import CodeType, GeneratorType
 from typing import Any, Final
 
 from ....harness.records.attributes import attributes_of, enclosing_variables, identity, is_one_of
+from ....harness.records.home import is_installed
 from ...engine.acts import Act, ActWatcher, parts, watcher
 from ...engine.engine import Engine
 from ...engine.scope import file_of
@@ -95,7 +96,8 @@ class Stubs:
         """Yield the places to which a test has assigned something of its own without a helper that knows them.
 
         A project does not import its tests, so what it has of them was put there: `shop.gateway = FakeGateway()`.
-        Looked at are the variables of its modules, and the attributes of the classes and objects that these have.
+        Looked at are the variables of its modules, and the attributes of the classes and objects that these have;
+        and of its objects that a module of tests has, such as one that a worker gets as a context.
         """
         places = {(identity(one.owner), one.name) for one in known}
         for owner in self._owners():
@@ -104,12 +106,19 @@ class Stubs:
                     yield Placed(owner, name)
 
     def _owners(self) -> Iterator[Any]:
-        """Yield the modules of the project, and the classes and objects that these have, each once."""
+        """Yield the modules of the project, and its classes and objects that they or tests have, each once."""
         known: set[int] = set()
-        for module in self._code.loaded_modules():
-            if self._code.is_of_tests(file_of(module)):
-                continue
-            yield module
+        # No code of tests is traced, so the scope does not know their modules.
+        of_tests = [
+            module
+            for module in list(sys.modules.values())
+            if is_one_of((types.ModuleType,), module)
+            and not is_installed(module)
+            and self._code.is_of_tests(file_of(module))
+        ]
+        for module in (*self._code.loaded_modules(), *of_tests):
+            if not self._code.is_of_tests(file_of(module)):
+                yield module
             for value in list(vars(module).values()):
                 if identity(value) not in known:
                     known.add(identity(value))
