@@ -55,8 +55,8 @@ _INNER_OPTIONS = (
 
 
 _SERVERS = {"mysql_url", "postgresql_url", "redis_url"}
-#: Each item of these rooms is a check, a page or a project, which takes as long as a run of pytester, and each table
-#: of such items repeats one behaviour.
+#: Each item of these rooms is a check, a page or a project, which takes as long as a run of pytester. A table of
+#: such items repeats one behaviour.
 _ROTATING_ROOMS = {"corpus", "docs", "exploration"}
 #: So many days pass until each item of a table was in `make test`.
 _ROUND = 5

@@ -99,7 +99,7 @@ class AuditPlugin:
         self._importing = importing(config)
         self._known_handoffs: Handoffs | None = None
         try:
-            self._settings, _ = read_settings(config.rootpath)
+            self._settings = read_settings(config.rootpath)
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None
         #: Of the controller of pytest-xdist: where its workers write what they find.
