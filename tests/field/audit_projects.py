@@ -30,6 +30,10 @@ _ROOT = _HERE.parent.parent
 _NEEDED = ("pluggy", "pytest", "hypothesis", "time-machine")
 
 
+class _CannotRun(Exception):
+    """A project cannot be audited."""
+
+
 @dataclass
 class Project:
     """One row of `projects.toml`."""
@@ -48,6 +52,8 @@ class Project:
     #: Where pytest is started, below the work tree.
     folder: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    #: Folders that the project takes for granted, and its repository does not have.
+    folders: Sequence[str] = ()
     #: A module `field_settings` that the tests can import.
     settings: str = ""
     #: The findings of the page, as `_found` writes them.
@@ -82,7 +88,11 @@ def main() -> int:
         parser.error(f"{', '.join(sorted(unknown))} is not in projects.toml.")
     differs = False
     for name in given.names or table:
-        differs |= _audit(Project(name, **table[name]), folder)
+        try:
+            differs |= _audit(Project(name, **table[name]), folder)
+        except _CannotRun as error:
+            print(f"== {name}: {error}", flush=True)
+            differs = True
     return int(differs)
 
 
@@ -95,9 +105,12 @@ def _audit(project: Project, folder: Path) -> bool:
         (folder / ".settings" / project.name).mkdir(parents=True, exist_ok=True)
         (folder / ".settings" / project.name / "field_settings.py").write_text(project.settings)
     report = results / f"{project.name}.json"
+    report.unlink(missing_ok=True)
     plain = _run(project, folder, tree, python, ())
     flags = ("-p", "pytest_jobs.plugin", "--jobs-audit", f"--jobs-audit-report={report}")
     audited = _run(project, folder, tree, python, (*flags, *project.audit))
+    if not report.exists():
+        raise _CannotRun(f"no job was audited, and {results / project.name}-audit.txt says why.")
     said = json.loads(report.read_text("utf-8"))
     print("\n".join(_lines(project, plain, audited, said)), flush=True)
     return _found(said) != set(project.expected)
@@ -111,8 +124,10 @@ def _work_tree(project: Project, folder: Path) -> Path:
     head = subprocess.run(
         ["git", "-C", str(tree), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
     ).stdout.strip()
+    for name in project.folders:
+        (tree / name).mkdir(parents=True, exist_ok=True)
     if head != project.commit:
-        sys.exit(f"{tree} is at {head}, and the table says {project.commit}.")
+        raise _CannotRun(f"{tree} is at {head}, and the table says {project.commit}.")
     return tree
 
 
@@ -152,7 +167,7 @@ def _run(
             check=False,
         )
     if not xml.exists():
-        sys.exit(f"pytest could not run the tests of {project.name}: {text} says why.")
+        raise _CannotRun(f"pytest could not run its tests, and {text} says why.")
     return Run(dict(_outcomes(xml)), time.monotonic() - begun, _cpu() - before)
 
 
