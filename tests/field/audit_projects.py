@@ -41,6 +41,7 @@ class Project:
     name: str
     library: str
     repository: str
+    #: The commit; for a repository of no Git here, the version of the source that PyPI has.
     commit: str
     #: What pip installs; `{tree}` is the work tree.
     install: Sequence[str]
@@ -52,8 +53,8 @@ class Project:
     #: Where pytest is started, below the work tree.
     folder: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
-    #: Folders that the project takes for granted, and its repository does not have.
-    folders: Sequence[str] = ()
+    #: Files that the project's own set-up makes, and their text.
+    files: Mapping[str, str] = field(default_factory=dict)
     #: A module `field_settings` that the tests can import.
     settings: str = ""
     #: The findings of the page, as `_found` writes them.
@@ -118,17 +119,35 @@ def _audit(project: Project, folder: Path) -> bool:
 
 def _work_tree(project: Project, folder: Path) -> Path:
     tree = folder / project.name
+    if "://pypi.org/" in project.repository:
+        if not tree.exists():
+            _unpack(project, folder)
+        return tree
     if not tree.exists():
         subprocess.run(["git", "clone", "--quiet", project.repository, str(tree)], check=True)
         subprocess.run(["git", "-C", str(tree), "checkout", "--quiet", project.commit], check=True)
     head = subprocess.run(
         ["git", "-C", str(tree), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
     ).stdout.strip()
-    for name in project.folders:
-        (tree / name).mkdir(parents=True, exist_ok=True)
+    for name, text in project.files.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text, "utf-8")
     if head != project.commit:
         raise _CannotRun(f"{tree} is at {head}, and the table says {project.commit}.")
     return tree
+
+
+def _unpack(project: Project, folder: Path) -> None:
+    """Unpack the source of a version as the work tree."""
+    name = Path(project.repository).name
+    wanted = ["--no-deps", "--no-binary", ":all:", "-d", str(folder), f"{name}=={project.commit}"]
+    subprocess.run([sys.executable, "-m", "pip", "download", "-q", *wanted], check=True)
+    (archive,) = folder.glob(f"{name.lower()}-{project.commit}.tar.gz")
+    (folder / project.name).mkdir()
+    subprocess.run(
+        ["tar", "xzf", str(archive), "-C", str(folder / project.name), "--strip-components=1"],
+        check=True,
+    )
 
 
 def _environment(project: Project, folder: Path) -> Path:
