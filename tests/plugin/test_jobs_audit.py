@@ -441,6 +441,16 @@ def test_ctrl_c_keeps_what_was_found_until_then(pytester, audit):
     assert not found["complete"]
 
 
+def test_a_check_that_was_cut_short_is_made_again_with_the_time_that_is_left(audit, monkeypatch):
+    monkeypatch.setattr("pytest_jobs.plugin.audit.checking.SECONDS", 1e-6)
+
+    result = audit(PAYING)
+
+    result.stdout.fnmatch_lines(
+        ["1 job reached, 1 checked, 2 findings.", "- LOST shop.gateway.charge in pay(1)"]
+    )
+
+
 def test_no_check_begins_when_the_time_is_used_up(audit):
     result = audit(WAYS, "--jobs-audit-time=0.001")
 
