@@ -3,8 +3,8 @@
     python tests/field/audit_projects.py FOLDER              # all of them, one after the other
     python tests/field/audit_projects.py FOLDER linkding     # some of them
 
-`FOLDER` gets a work tree and an environment of each project, unless they are there. `projects.toml` has the projects. Neither
-pytest nor CI runs this file: it clones repositories and installs packages.
+`FOLDER` gets a work tree and an environment of each project, unless they are there. `projects.toml` has the
+projects. Neither pytest nor CI runs this file: it clones repositories and installs packages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent.parent
@@ -92,7 +92,7 @@ def main() -> int:
         try:
             differs |= _audit(Project(name, **table[name]), folder)
         except _CannotRun as error:
-            print(f"== {name}: {error}", flush=True)
+            _say(f"== {name}: {error}")
             differs = True
     return int(differs)
 
@@ -113,8 +113,13 @@ def _audit(project: Project, folder: Path) -> bool:
     if not report.exists():
         raise _CannotRun(f"no job was audited, and {results / project.name}-audit.txt says why.")
     said = json.loads(report.read_text("utf-8"))
-    print("\n".join(_lines(project, plain, audited, said)), flush=True)
+    _say(*_lines(project, plain, audited, said))
     return _found(said) != set(project.expected)
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
 
 
 def _work_tree(project: Project, folder: Path) -> Path:
@@ -160,9 +165,7 @@ def _environment(project: Project, folder: Path) -> Path:
     return python
 
 
-def _run(
-    project: Project, folder: Path, tree: Path, python: Path, flags: Sequence[str]
-) -> Run:
+def _run(project: Project, folder: Path, tree: Path, python: Path, flags: Sequence[str]) -> Run:
     """Run the suite in a process of its own."""
     kind = "audit" if flags else "plain"
     xml, text = (folder / ".results" / f"{project.name}-{kind}.{end}" for end in ("xml", "txt"))
@@ -196,13 +199,13 @@ def _cpu() -> float:
 
 
 def _outcomes(xml: Path) -> Iterator[tuple[str, str]]:
-    for case in ElementTree.parse(xml).iter("testcase"):
+    for case in ET.parse(xml).iter("testcase"):
         ends = {child.tag for child in case} & {"failure", "error", "skipped"}
         yield f"{case.get('classname')}::{case.get('name')}", "".join(sorted(ends)) or "passed"
 
 
 def _found(said: Mapping[str, Any]) -> set[str]:
-    """Return the findings as `kind job: verdict at line`; what is lost may have a name that the test draws by chance."""
+    """Return the findings as `kind job: verdict at line`; without names, which tests may draw by chance."""
     return {
         f"{each['kind']} {each['job']}: {each['verdict'].split()[0]} at {Path(each['file']).name}:{each['line']}"
         if each["line"]
@@ -211,16 +214,16 @@ def _found(said: Mapping[str, Any]) -> set[str]:
     }
 
 
-def _lines(
-    project: Project, plain: Run, audited: Run, said: Mapping[str, Any]
-) -> Iterator[str]:
+def _lines(project: Project, plain: Run, audited: Run, said: Mapping[str, Any]) -> Iterator[str]:
     found, not_checked = _found(said), said["not_checked"]
     checked = {each["job"] for each in said["findings"]} | set(said["no_finding"])
     reached = len(checked) + len(not_checked)
     broken = [test for test, ended in plain.outcomes.items() if audited.outcomes.get(test) != ended]
     yield f"== {project.name} {project.commit[:9]} ({project.library})"
     yield f"tests: {plain.totals}; differ with the audit: {len(broken)}"
-    yield from (f"  {test}: {plain.outcomes[test]}, {audited.outcomes.get(test)}" for test in broken)
+    yield from (
+        f"  {test}: {plain.outcomes[test]}, {audited.outcomes.get(test)}" for test in broken
+    )
     yield (
         f"jobs: {reached + len(said['unreached'])} known, {reached} reached, {len(checked)} checked"
     )
