@@ -207,9 +207,8 @@ def _outcomes(xml: Path) -> Iterator[tuple[str, str]]:
 def _found(said: Mapping[str, Any]) -> set[str]:
     """Return the findings as `kind job: verdict at line`; without names, which tests may draw by chance."""
     return {
-        f"{each['kind']} {each['job']}: {each['verdict'].split()[0]} at {Path(each['file']).name}:{each['line']}"
-        if each["line"]
-        else f"{each['kind']} {each['job']}: {each['verdict']}"
+        f"{each['kind']} {each['job']}: {each['verdict'].split()[0]}"
+        + (f" at {Path(each['file']).name}:{each['line']}" if each["line"] else "")
         for each in said["findings"]
     }
 
