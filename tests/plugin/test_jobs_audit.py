@@ -441,6 +441,47 @@ def test_ctrl_c_keeps_what_was_found_until_then(pytester, audit):
     assert not found["complete"]
 
 
+def test_a_row_too_many_after_a_kill_is_work_that_was_left_half_done(audit):
+    result = audit(
+        """
+        import shop
+
+        from pytest_jobs import job
+
+        @job
+        def split(number):
+            db = shop.connect()
+            if not db.execute("select shipped from orders where id = ?", (number,)).fetchone()[0]:
+                db.execute("insert into orders values (2, 0, 0)")
+                db.commit()
+                db.execute("update orders set shipped = 1 where id = ?", (number,))
+                db.commit()
+            db.close()
+
+        def test_splitting(jobs):
+            split.perform_later(1)
+            jobs.drain()
+        """
+    )
+
+    result.stdout.fnmatch_lines(
+        [
+            "Lost, stuck or half done when the worker is killed:",
+            "- DUPLICATE table orders of * in split(1)",
+        ]
+    )
+
+
+def test_a_check_that_was_cut_short_is_made_again_with_the_time_that_is_left(audit, monkeypatch):
+    monkeypatch.setattr("pytest_jobs.plugin.audit.checking.SECONDS", 1e-6)
+
+    result = audit(PAYING)
+
+    result.stdout.fnmatch_lines(
+        ["1 job reached, 1 checked, 2 findings.", "- LOST shop.gateway.charge in pay(1)"]
+    )
+
+
 def test_no_check_begins_when_the_time_is_used_up(audit):
     result = audit(WAYS, "--jobs-audit-time=0.001")
 

@@ -24,8 +24,10 @@ from .findings import Finding, findings_of
 from .reached import Reach
 
 _HISTORIES: Final[Sequence[HistoryName]] = ("twice", "crash", "effect_fails")
-#: How many seconds of computing the histories of one check take.
-_SECONDS: Final = 3.0
+#: How many seconds of computing the histories of a check take, and those of one that is made again at the end,
+#: as the first was cut short.
+SECONDS: Final = 3.0
+LONGER: Final = 20.0
 
 
 @dataclass
@@ -38,6 +40,8 @@ class Checked:
     findings: Sequence[Finding] = ()
     #: What a check without findings left out; empty if nothing.
     left_out: str = ""
+    #: Whether histories are left for which there was no time.
+    is_short: bool = False
     #: The whole story, of a replay.
     story: str = ""
     #: Of a replay: whether the check was of another job than the token names.
@@ -52,15 +56,17 @@ class Checked:
 class Checker(Spectator):
     """Checks one job where a test reaches it, and only there; everything else goes on as in the first pass."""
 
-    def __init__(self, reach: Reach, audience: Audience) -> None:
+    def __init__(self, reach: Reach, audience: Audience, seconds: float) -> None:
         """Wait for a job.
 
         Args:
             reach: where it was reached in the first pass.
             audience: the test that runs.
+            seconds: how long the histories compute.
         """
         super().__init__()
         self._reach = reach
+        self._seconds = seconds
         self._audience = audience
         #: None before the check.
         self.checked: Checked | None = None
@@ -101,7 +107,7 @@ class Checker(Spectator):
                 args=args,
                 kwargs=kwargs,
                 histories=_HISTORIES,
-                time_limit=_SECONDS,
+                time_limit=self._seconds,
                 allow_partial=True,
                 ignore=_tables_of_libraries(),
             )
@@ -115,10 +121,12 @@ class Checker(Spectator):
             return Checked(reach, f"The check failed with {error_text(error)}.")
         tried = [(each.histories, each.planned) for each in explored.explorations]
         left = [f"{done} of {planned} histories" for done, planned in tried if done < planned]
+        is_short = bool(left)
         elsewhere = [where for each in explored.explorations for where in each.elsewhere]
         if elsewhere:
             left.append(f"without interruptions in other threads, at {', '.join(elsewhere)}")
-        return Checked(reach, left_out="; ".join(left), is_other=explored.replay == "other")
+        is_other = explored.replay == "other"
+        return Checked(reach, left_out="; ".join(left), is_short=is_short, is_other=is_other)
 
 
 def _tables_of_libraries() -> set[str]:

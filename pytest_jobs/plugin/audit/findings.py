@@ -137,13 +137,12 @@ def _kind_of(failure: Failure, stands_for: str) -> Kind:
     if stands_for and (name == "twice" or is_failing):
         # Nobody knows what the original does with a second call, or with an error of what it calls itself.
         return Kind.OWN_DOUBLE
-    if verdict.word != "DUPLICATE":
+    is_effect = any(each.endswith(" calls") for each, _, _ in verdict.differences)
+    if verdict.word != "DUPLICATE" or not is_effect:
+        # A row too many after a kill is work that was left half done.
         by_history = {"crash": Kind.KILLED, "effect_fails": Kind.EFFECT_FAILS}
         return by_history.get(name, Kind.STATE)
-    if name != "twice":
-        return Kind.LATE_GUARD
-    is_effect = any(each.endswith(" calls") for each, _, _ in verdict.differences)
-    return Kind.OUTSIDE if is_effect else Kind.STATE
+    return Kind.OUTSIDE if name == "twice" else Kind.LATE_GUARD
 
 
 def in_files(findings: Iterable[Finding], root: Path) -> Iterator[Fault]:

@@ -36,6 +36,7 @@ from ...insight.report.data import ShownAudit
 from ..adversary.runs import Run, Runs, runs_nothing
 from ..insight.importing import importing
 from ..settings.options import AuditOptions, JobOptions, item_options
+from . import checking
 from .arrivals import Arrival
 from .baseline import Baseline, as_json
 from .checking import Checked, Checker
@@ -298,6 +299,7 @@ class AuditPlugin:
                 if share is None or not share.is_checked(job):
                     self._check(audited[job], items, begun)
                 audited[job].is_done = True
+        self._look_again(items, begun)
 
     def _check(self, audited: Audited, items: Mapping[str, pytest.Item], begun: float) -> None:
         """Check a job in one or two tests.
@@ -307,7 +309,7 @@ class AuditPlugin:
             items: the tests by their ids.
             begun: when the second pass began, in seconds of computing.
         """
-        reached, job, limit = self._reached, audited.job, self._audits.seconds
+        reached, job = self._reached, audited.job
         audited.reasons.update(dict.fromkeys(reached.unfit(job, self._spared)))
         for reach in reached.fit(job, self._spared):
             shapes = {check.reach.shape for check in audited.checks}
@@ -315,11 +317,27 @@ class AuditPlugin:
                 break
             if reach.shape in shapes and not self._is_replay:
                 continue
-            if time.process_time() - begun > limit:
+            if self._is_over(begun):
+                limit = self._audits.seconds
                 why = f"No time was left of {limit:g} s of computing. Raise --jobs-audit-time."
                 audited.reasons[why] = None
                 break
-            audited.note(self._checked(items[reach.nodeid], reach))
+            audited.note(self._checked(items[reach.nodeid], reach, checking.SECONDS))
+
+    def _look_again(self, items: Mapping[str, pytest.Item], begun: float) -> None:
+        """Give the checks that were cut short the time that is left: all jobs had their turn."""
+        for audited in self._result.checked:
+            for place, check in enumerate(audited.checks):
+                if audited.findings or not check.is_short or self._is_over(begun):
+                    continue
+                again = self._checked(items[check.reach.nodeid], check.reach, checking.LONGER)
+                if not again.refused:
+                    audited.checks[place] = again
+                    self._write()
+
+    def _is_over(self, begun: float) -> bool:
+        """Say whether the time of the audit is over, which began at a time of computing."""
+        return time.process_time() - begun > self._audits.seconds
 
     def _end(self) -> None:
         """Write the files of this process, and tell of replays that pass."""
@@ -364,10 +382,10 @@ class AuditPlugin:
             text = as_json(found)
         path.write_text(text, "utf-8")
 
-    def _checked(self, item: pytest.Item, reach: Reach) -> Checked:
+    def _checked(self, item: pytest.Item, reach: Reach, seconds: float) -> Checked:
         """Run a test once more with a check inside, and throw its outcome away."""
         audience = self._audience
-        self._checker = checker = Checker(reach, audience)
+        self._checker = checker = Checker(reach, audience, seconds)
         try:
             item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
         except Exception as error:
