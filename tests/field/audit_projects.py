@@ -40,8 +40,9 @@ class Project:
 
     name: str
     library: str
+    #: Its address, or the name of a source distribution that pip downloads.
     repository: str
-    #: The commit; for a repository of no Git here, the version of the source that PyPI has.
+    #: The commit, or the version of the source distribution.
     commit: str
     #: What pip installs; `{tree}` is the work tree.
     install: Sequence[str]
@@ -124,7 +125,7 @@ def _say(*lines: str) -> None:
 
 def _work_tree(project: Project, folder: Path) -> Path:
     tree = folder / project.name
-    if "://pypi.org/" in project.repository:
+    if "://" not in project.repository:
         if not tree.exists():
             _unpack(project, folder)
         return tree
@@ -144,7 +145,7 @@ def _work_tree(project: Project, folder: Path) -> Path:
 
 def _unpack(project: Project, folder: Path) -> None:
     """Unpack the source of a version as the work tree."""
-    name = Path(project.repository).name
+    name = project.repository
     wanted = ["--no-deps", "--no-binary", ":all:", "-d", str(folder), f"{name}=={project.commit}"]
     subprocess.run([sys.executable, "-m", "pip", "download", "-q", *wanted], check=True)
     (archive,) = folder.glob(f"{name.lower()}-{project.commit}.tar.gz")
