@@ -23,6 +23,13 @@ _SECONDS: Final = 600
 _LAST: Final = 5
 #: The files that say where the tests of a project begin.
 _ROOTS: Final = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", "setup.py", "manage.py")
+#: What Django raises in a process that has not set it up.
+_WITHOUT_SETTINGS: Final = ("ImproperlyConfigured: Requested setting", "AppRegistryNotReady")
+_SETTINGS: Final = (
+    "Install pytest-django and name the settings of the project, as its manage.py does: "
+    "`DJANGO_SETTINGS_MODULE=proj.settings python -m pytest_jobs lint`, or a line in the configuration of pytest."
+)
+_INSTALL: Final = "Install what is missing, or run this with the Python of the project."
 #: How pytest ends when all tests were collected, and when there are none.
 _COLLECTED: Final = (0, 5)
 
@@ -61,10 +68,11 @@ def collected(start: Path) -> tuple[Running, Facts]:
                 "it waits."
             ) from None
         if run.returncode not in _COLLECTED or not file.exists():
+            printed = run.stdout + run.stderr
+            needs_settings = any(each in printed for each in _WITHOUT_SETTINGS)
             raise LintSettingsError(
                 "The project cannot be imported, so its jobs are not known: `pytest --collect-only` says\n"
-                f"{_errors(run.stdout + run.stderr)}\n"
-                "Install what is missing, or run this with the Python of the project."
+                f"{_errors(printed)}\n{_SETTINGS if needs_settings else _INSTALL}"
             )
         found = json.loads(file.read_text("utf-8"))
         return Running.from_dict(found["running"]), Facts.from_dict(found["facts"])

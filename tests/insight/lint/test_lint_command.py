@@ -146,6 +146,26 @@ def test_a_project_that_cannot_be_imported_is_an_error_that_says_what_is_missing
     )
 
 
+@pytest.mark.parametrize(
+    "test",
+    [
+        "from django.conf import settings\n\nsettings.DEBUG\n",
+        "from django.conf import settings\n\nsettings.configure()\n"
+        "from django.contrib.auth.models import User\n",
+    ],
+)
+def test_a_project_of_django_that_pytest_does_not_set_up_is_told_to_name_its_settings(run, test):
+    pytest.importorskip("django")
+
+    code, _, errors = run(tasks__py=WRAPPED, test_tasks__py=test)
+
+    assert code == 2
+    assert errors.splitlines()[-1].startswith(
+        "Install pytest-django and name the settings of the project, as its manage.py does: "
+        "`DJANGO_SETTINGS_MODULE=proj.settings python -m pytest_jobs lint`"
+    )
+
+
 def test_a_library_that_only_a_dependency_file_names_is_a_dependency(run, tmp_path):
     (tmp_path / "requirements.txt").write_text("rq==2.12\n", "utf-8")
 
