@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from ...errors import ExplorationError
 from ...harness.records.instants import duration_ns
+from ...harness.records.mocks import unmocked
 from ...harness.records.record import REDELIVERY, JobRecord, current_record
 from ...harness.records.targets import Target
 from ...harness.time.waiting import off_the_loop
@@ -132,9 +133,10 @@ class History(Deliveries):
     ) -> JobRecord:
         """Enqueue a job, and take it out of the queue."""
         before = len(self.ledger.records)
-        enqueueing = target.bridge.enqueue(target.job, args, kwargs)
-        if enqueueing is not None:
-            self.finish_enqueueing(enqueueing)
+        with unmocked(target.job):
+            enqueueing = target.bridge.enqueue(target.job, args, kwargs)
+            if enqueueing is not None:
+                self.finish_enqueueing(enqueueing)
         if len(self.ledger.records) == before:
             raise ExplorationError(
                 f"{target.job!r} was not enqueued, so there is nothing to deliver."

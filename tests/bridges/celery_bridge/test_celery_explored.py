@@ -1,5 +1,7 @@
 """A task is explored through its real path."""
 
+from unittest.mock import patch
+
 import pytest
 
 from pytest_jobs import check_idempotent, fake
@@ -31,6 +33,22 @@ def test_a_task_that_is_not_safe(jobs, app):
         check_idempotent(book, args=(7,), world=books)
 
     assert len(jobs.enqueued) == 0
+
+
+@pytest.mark.parametrize("method", ["delay", "apply_async"])
+def test_a_task_whose_enqueueing_the_test_has_mocked_is_explored_and_the_mock_stays(
+    jobs, app, method
+):
+    @app.task
+    def book(number):
+        Shop.ledger.book(number)
+
+    with patch.object(book, method) as mocked:
+        with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
+            check_idempotent(book, args=(7,), world=books)
+
+        assert getattr(book, method) is mocked
+        assert not mocked.called
 
 
 def test_a_task_that_is_safe_and_retries(jobs, app):

@@ -1,6 +1,7 @@
 """An actor is explored through its real path."""
 
 import asyncio
+from unittest.mock import patch
 
 import pytest
 
@@ -39,6 +40,18 @@ def test_a_double_charge_is_found(jobs, actor):
         check_idempotent(book, args=(7,), world=books)
 
     assert len(jobs.enqueued) == 0
+
+
+def test_an_actor_whose_send_the_test_has_mocked_is_explored(jobs, actor):
+    @actor
+    def book(number):
+        Shop.ledger.book(number)
+
+    with (
+        patch.object(book, "send"),
+        pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"),
+    ):
+        check_idempotent(book, args=(7,), world=books)
 
 
 def test_its_twin_with_a_key_is_safe(jobs, actor):

@@ -150,8 +150,7 @@ def test_a_project_that_cannot_be_imported_is_an_error_that_says_what_is_missing
     "test",
     [
         "from django.conf import settings\n\nsettings.DEBUG\n",
-        "from django.conf import settings\n\nsettings.configure()\n"
-        "from django.contrib.auth.models import User\n",
+        "from django.conf import settings\n\nsettings.configure()\nimport django.contrib.auth.models\n",
     ],
 )
 def test_a_project_of_django_that_pytest_does_not_set_up_is_told_to_name_its_settings(run, test):
