@@ -255,7 +255,7 @@ def test_no_delivery_of_the_first_pass_is_another_one_than_without_the_audit(pyt
     result.stdout.fnmatch_lines(
         [
             "2 jobs reached, 1 checked, 2 findings.",
-            "- LOST shop.gateway.charge in pay(<Order 1>)",
+            "- LOST shop.gateway.charge in pay(Order(number=1))",
             "- Its tests perform it in a thread of their own, *",
             "    shop.ship",
         ]

@@ -317,8 +317,6 @@ class _Writer:
             return _tagged("flag", value.value, self._allowed(kind, "enum", path))
         if isinstance(value, enum.Enum):
             return _tagged("enum", value.name, self._allowed(kind, "enum", path))
-        if kind is RecordReference:
-            return _tagged("record", self.write(value.id, f"{path}.id"), name_of(value.cls))
         if (found := references.of(kind)) is not None:
             identifier = found.identify(value)
             if identifier is None:

@@ -146,13 +146,17 @@ def _clock(test: SeenTest) -> tuple[int, Callable[[int], float]]:
 
     Before the clock is first moved it runs by itself. That time is the machine's, and no part of the axis.
     """
-    due = {one.due_ns: one.enqueued_ns for one in test.records if one.due_ns is not None}
+    due = {
+        _moment(one.due_ns): _moment(one.enqueued_ns)
+        for one in test.records
+        if one.due_ns is not None
+    }
     times = sorted(
         {
             *due,
-            *(record.enqueued_ns for record in test.records),
-            *(one.began_ns for one in test.deliveries),
-            *(one.ended_ns for one in test.deliveries),
+            *(_moment(record.enqueued_ns) for record in test.records),
+            *(_moment(one.began_ns) for one in test.deliveries),
+            *(_moment(one.ended_ns) for one in test.deliveries),
         }
     )
     began = before = times[0]
@@ -167,7 +171,12 @@ def _clock(test: SeenTest) -> tuple[int, Callable[[int], float]]:
             seconds = max(shown.get(before, 0.0), shown[enqueued] + _seconds(time - enqueued))
         shown[time] = seconds = round(seconds, 3)
         before = time
-    return began, shown.__getitem__
+    return began, lambda time: shown[_moment(time)]
+
+
+def _moment(ns: int) -> int:
+    """Return a time as clocks show it: they have microseconds, and an attempt begins when its job is due."""
+    return ns - ns % 1_000
 
 
 def _seconds(ns: int) -> float:
