@@ -328,20 +328,21 @@ def _body(one: RegisteredJob, module: Module) -> tuple[str, Function | None]:
 def _job(one: RegisteredJob, module: Module, name: str, body: Function) -> DeclaredJob:
     owner, _, _ = name.rpartition(".")
     cls = module.classes.get(owner)
-    said: list[ast.stmt] = []
-    decorators = body.decorator_list
-    if cls is not None and one.job.name.endswith(f".{cls.name}"):
-        name, said, decorators = owner, cls.body, cls.decorator_list
-    elif cls is not None and one.job.bridge == "core":
-        # A method; its twin is the job.
-        name = f"{owner}.{one.job.name.rpartition('.')[2]}"
-    options: dict[str, ast.expr] = {}
+    said = {
+        node.targets[0].id: node.value
+        for node in (() if cls is None else cls.body)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    decorators, options = body.decorator_list, {}
+    last = one.job.name.rpartition(".")[2]
+    if cls is not None and last == cls.name:
+        name, decorators, options = owner, cls.decorator_list, said
+    elif one.job.bridge == "core" and isinstance(twin := said.get(last), ast.Call):
+        # `deliver_later = later(deliver, base=ApplicationJob)`: the rules are those of the method and of the base.
+        name, cls, options = f"{owner}.{last}", None, unpacked(twin, module)
     for decorator in decorators:
         if isinstance(decorator, ast.Call):
-            options |= unpacked(decorator, module)
-    for node in said:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            options[node.targets[0].id] = node.value
+            options = unpacked(decorator, module) | options
     dotted = f"{module.name}.{name}"
     return DeclaredJob(dotted, one.job.bridge, module, body, cls, options, *one[1:])
 
