@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 from report_sample import AUDIT, CHECKOUT, MAP, SESSION, SIGN_UP
+from servers import PATIENCE
 
 from pytest_jobs.insight.report.data import ReportData, ShownAttempt, ShownJob, ShownTest
 from pytest_jobs.insight.report.making import page as made_page
@@ -46,7 +47,7 @@ def opened(browser, tmp_path):
         path = tmp_path / "jobs.html"
         path.write_text(made_page(data), "utf-8")
         context = browser.new_context(viewport=viewport, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE * 1_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
