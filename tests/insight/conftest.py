@@ -7,6 +7,7 @@ import importlib.util
 import re
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from weakref import WeakSet
 
 import pytest
@@ -21,6 +22,8 @@ _LIBRARIES = re.compile(
     r"(celery|rq|huey|dramatiq|arq|saq|taskiq|procrastinate|apscheduler|django(?:_q|_tasks)?)\b",
     re.MULTILINE,
 )
+
+_OF_BRIDGES = str(Path(__file__).parents[1] / "bridges")
 
 # Before any test runs: pytester takes away what an inner run has imported, and half of a library would stay.
 for _name in ("celery", "rq", "huey", "dramatiq", "taskiq", "apscheduler"):
@@ -45,6 +48,9 @@ def imported(tmp_path, monkeypatch):
             if "django" in used:
                 configure()
             # What earlier examples and other tests have declared may have the same names.
+            for name, module in [*sys.modules.items()]:
+                if str(getattr(module, "__file__", None)).startswith(_OF_BRIDGES):
+                    patch.delitem(sys.modules, name)
             if "celery" in sys.modules:
                 from celery import _state
 
