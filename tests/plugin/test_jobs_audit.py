@@ -9,7 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_jobs.plugin.audit.checking import Checked
+from pytest_jobs.exploration import check
+from pytest_jobs.exploration.engine.world import TimeLimit
+from pytest_jobs.plugin.audit.checking import SECONDS, Checked
 from pytest_jobs.plugin.audit.reached import Reach
 from pytest_jobs.plugin.audit.result import Audited, Result
 from pytest_jobs.plugin.audit.sharing import Share, together
@@ -473,7 +475,10 @@ def test_a_row_too_many_after_a_kill_is_work_that_was_left_half_done(audit):
 
 
 def test_a_check_that_was_cut_short_is_made_again_with_the_time_that_is_left(audit, monkeypatch):
-    monkeypatch.setattr("pytest_jobs.plugin.audit.checking.SECONDS", 1e-6)
+    def time_limit(seconds, share=1.0):
+        return TimeLimit(0.0 if seconds == SECONDS else 100 * seconds, share)
+
+    monkeypatch.setattr(check, "TimeLimit", time_limit)
 
     result = audit(PAYING)
 
