@@ -106,6 +106,11 @@ def charge_by_the_service(order):
     once(lambda: service.client.charge(order))
 
 
+def charge_by(service):
+    """Return a job that gets its service from a worker."""
+    return lambda order: once(lambda: service.client.charge(order))
+
+
 def charge_by_a_backend(order):
     once(lambda: BACKENDS["sms"]().charge(order))
 

@@ -165,13 +165,8 @@ context = shop.Service()
 def test_what_a_test_puts_into_an_object_that_it_gives_to_the_job_is_a_double():
     context.client = FakeGateway()
 
-    def job(order):
-        if order not in shop.db:
-            context.client.charge(order)
-            shop.db[order] = "charged"
-
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE .*context\.client\.charge"):
-        check(job)
+        check(shop.charge_by(context))
 
 
 def test_mocks_says_what_the_calls_of_a_stub_are(monkeypatch):
