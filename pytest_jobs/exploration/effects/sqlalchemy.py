@@ -318,7 +318,7 @@ class _Sessions:
 
 
 def _telling(call: Callable[..., None]) -> Callable[..., None]:
-    """Return what calls the listeners of an event, so that those of a commit are callbacks that waited for it."""
+    """Return what calls the listeners of an event. Those of `after_commit` are callbacks, which may fail."""
 
     def told(listeners: Any, *args: Any, **kwargs: Any) -> None:
         current = watcher.get()

@@ -115,7 +115,7 @@ class ShownRank:
 
 @dataclass(frozen=True, slots=True)
 class ShownGroup:
-    """Some jobs of which the same is true; jobs alone, or a sentence alone."""
+    """Some jobs, and what is true of all of them. Either may be missing."""
 
     text: str = ""
     #: What to write.

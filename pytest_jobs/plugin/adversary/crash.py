@@ -192,7 +192,7 @@ class CrashPlugin(AdversaryPlugin):
         blame(run.failure, _AGAIN, "Run again", story)
 
     def _named(self, key: str, what: str) -> list[str]:
-        """Return a line for each test that was noted; without -v one line for counted of them."""
+        """Return a line for each test that was noted; without -v one line for several of them."""
         found = list(self.tally.names(key))
         if len(found) > 1 and not self.verbose:
             return [f"{len(found)} tests, which -v names: {what}"]

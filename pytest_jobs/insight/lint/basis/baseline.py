@@ -40,7 +40,7 @@ class Baseline:
     ) -> tuple[Counter[str], str]:
         """Return what is new, and what was done with the file: what is gone is taken out of it.
 
-        Where there is no file, it is written with everything that was found, and nothing is new.
+        If there is no file, everything that was found is written into a new one, and is known.
 
         Args:
             found: what is found now, each in one line that does not change when lines of the source move.
