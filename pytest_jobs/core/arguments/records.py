@@ -380,15 +380,14 @@ class References:
 references = References()
 
 
-def with_references(value: Any) -> Any:
-    """Return a value with a reference in place of every record, as a payload would carry it."""
+def with_records(value: Any) -> Any:
+    """Return a value with the record in place of every reference, each looked up; see `RecordReference.find`."""
     kind = type(value)
-    if kind is list or kind is tuple:
-        return kind(with_references(item) for item in value)
+    if kind in (list, tuple, set, frozenset):
+        return kind(with_records(item) for item in value)
     if kind is dict:
-        return {key: with_references(item) for key, item in value.items()}
-    found = references.of(kind)
-    return value if found is None else RecordReference(found, found.identify(value))
+        return {key: with_records(item) for key, item in value.items()}
+    return value.find() if kind is RecordReference else value
 
 
 @in_our_words(DeclarationError)

@@ -279,6 +279,15 @@ class Scope:
             self._found = loaded, asked, self._modules_among(loaded)
         return list(self._found[2])
 
+    def modules_of_tests(self) -> list[ModuleType]:
+        """Return the loaded modules of tests. No code of them is traced, so they are none of `loaded_modules`."""
+        return [
+            module
+            for file, modules in _loaded.by_file().items()
+            if not _lies_elsewhere(file) and self.is_of_tests(file)
+            for module in modules
+        ]
+
     def may_use(self, module: ModuleType) -> bool:
         """Return whether a module is one of `loaded_modules`."""
         file = file_of(module)

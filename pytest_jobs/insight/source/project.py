@@ -333,16 +333,18 @@ def _job(one: RegisteredJob, module: Module, name: str, body: Function) -> Decla
         for node in (() if cls is None else cls.body)
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
-    decorators, options = body.decorator_list, {}
+    decorators, own = body.decorator_list, {}
     last = one.job.name.rpartition(".")[2]
     if cls is not None and last == cls.name:
-        name, decorators, options = owner, cls.decorator_list, said
+        name, decorators, own = owner, cls.decorator_list, said
     elif one.job.bridge == "core" and isinstance(twin := said.get(last), ast.Call):
-        # `deliver_later = later(deliver, base=ApplicationJob)`: the rules are those of the method and of the base.
-        name, cls, options = f"{owner}.{last}", None, unpacked(twin, module)
+        # Of `deliver_later = later(deliver, base=ApplicationJob)` the method and the base have the rules.
+        name, cls, own = f"{owner}.{last}", None, unpacked(twin, module)
+    options: dict[str, ast.expr] = {}
     for decorator in decorators:
         if isinstance(decorator, ast.Call):
-            options = unpacked(decorator, module) | options
+            options |= unpacked(decorator, module)
+    options |= own
     dotted = f"{module.name}.{name}"
     return DeclaredJob(dotted, one.job.bridge, module, body, cls, options, *one[1:])
 

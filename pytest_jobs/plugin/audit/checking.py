@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from ...bridges.libraries.known import library_named
-from ...core.arguments.records import RecordReference
+from ...core.arguments.records import with_records
 from ...errors import ExplorationError, NotIdempotent
 from ...exploration.check import check_idempotent
 from ...exploration.histories.plans import HistoryName
@@ -102,7 +102,8 @@ class Checker(Spectator):
     def _check(self, arrival: Arrival) -> Checked:
         reach, audience = self._reach, self._audience
         try:
-            args, kwargs = map(_with_records, arrival.given())
+            # A delivery has the names of records, and no job is enqueued with a name.
+            args, kwargs = with_records(arrival.given())
             explored = check_idempotent(
                 arrival.job,
                 args=args,
@@ -128,17 +129,6 @@ class Checker(Spectator):
             left.append(f"without interruptions in other threads, at {', '.join(elsewhere)}")
         is_other = explored.replay == "other"
         return Checked(reach, left_out="; ".join(left), is_short=is_short, is_other=is_other)
-
-
-def _with_records(given: Any) -> Any:
-    """Return arguments with the records themselves: a delivery names them, and nothing is enqueued with a name."""
-    if isinstance(given, RecordReference):
-        return given.find()
-    if type(given) in (list, tuple, set, frozenset):
-        return type(given)(map(_with_records, given))
-    if type(given) is dict:
-        return {key: _with_records(value) for key, value in given.items()}
-    return given
 
 
 def _tables_of_libraries() -> set[str]:

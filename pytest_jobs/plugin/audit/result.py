@@ -29,8 +29,11 @@ class Audited:
     @property
     def findings(self) -> list[Finding]:
         """What its checks have found: each once, although two tests, or two processes, may show it."""
-        found = (finding for check in self.checks for finding in check.findings)
-        return list({(*one.key, one.place): one for one in reversed([*found])}.values())[::-1]
+        found: dict[tuple[str, ...], Finding] = {}
+        for check in self.checks:
+            for one in check.findings:
+                found.setdefault((*one.key, one.place), one)
+        return list(found.values())
 
     @property
     def why_not(self) -> str:

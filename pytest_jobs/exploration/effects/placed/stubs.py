@@ -18,7 +18,6 @@ from types import CodeType, GeneratorType
 from typing import Any, Final
 
 from ....harness.records.attributes import attributes_of, enclosing_variables, identity, is_one_of
-from ....harness.records.home import is_installed
 from ...engine.acts import Act, ActWatcher, parts, watcher
 from ...engine.engine import Engine
 from ...engine.scope import file_of
@@ -108,15 +107,7 @@ class Stubs:
     def _owners(self) -> Iterator[Any]:
         """Yield the modules of the project, and its classes and objects that they or tests have, each once."""
         known: set[int] = set()
-        # No code of tests is traced, so the scope does not know their modules.
-        of_tests = [
-            module
-            for module in list(sys.modules.values())
-            if is_one_of((types.ModuleType,), module)
-            and not is_installed(module)
-            and self._code.is_of_tests(file_of(module))
-        ]
-        for module in (*self._code.loaded_modules(), *of_tests):
+        for module in (*self._code.loaded_modules(), *self._code.modules_of_tests()):
             if not self._code.is_of_tests(file_of(module)):
                 yield module
             for value in list(vars(module).values()):
