@@ -22,6 +22,7 @@ from pytest_jobs.exploration.histories.explorer import Explorer
 
 pytestmark = [needs_fork, pytest.mark.slow]
 
+#: A job for each way to begin and to end transactions, and for each kind of effect inside one.
 ON_SQLITE = [
     ledgers.deposit_in_two_commits,
     ledgers.deposit_in_one_commit,
@@ -30,24 +31,11 @@ ON_SQLITE = [
     ledgers.deposit_behind_a_unique_entry,
     ledgers.book_and_fail_when_booked,
     ledgers.book_by_upsert,
-    ledgers.read_and_write_the_balance,
-    ledgers.set_the_balance,
     ledgers.settle_if_unchanged,
-    ledgers.publish_unless_published,
-    ledgers.publish_or_ignore,
-    ledgers.toggle_status,
-    ledgers.forget_payment,
-    ledgers.count_progress,
-    ledgers.compute_progress,
     ledgers.number_in_a_commit_of_its_own,
-    ledgers.number_in_the_same_commit,
-    ledgers.write_the_old_status,
-    ledgers.write_version_five,
     ledgers.sync_payment,
-    ledgers.sync_unless_deleted,
     messages.enqueue_by_outbox,
     messages.mail_by_outbox_when_new,
-    reports.report_for_today,
     reports.stamp_the_update,
 ]
 ON_FILES = [

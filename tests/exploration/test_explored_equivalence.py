@@ -31,7 +31,7 @@ def test_the_points_that_stand_for_others_find_what_all_points_find(job):
 
 
 @pytest.mark.slow
-@settings(_SETTINGS, max_examples=15)
+@settings(_SETTINGS, max_examples=8)
 @given(generated())
 def test_the_points_that_stand_for_others_find_what_all_points_find_in_many_jobs(job):
     _check_alike(job)
@@ -115,7 +115,7 @@ def test_the_points_of_transactions_find_what_all_points_find(job):
 
 
 @pytest.mark.slow
-@settings(_SETTINGS, max_examples=8)
+@settings(_SETTINGS, max_examples=4)
 @given(generated_on_database())
 def test_the_points_of_transactions_find_what_all_points_find_in_many_jobs(job):
     _check_alike(job)

@@ -37,7 +37,7 @@ weights = st.dictionaries(
 
 
 @pytest.mark.slow
-@settings(derandomize=True, max_examples=40)
+@settings(derandomize=True, max_examples=15)
 @given(weights, st.integers(0, 2**32))
 def test_shares_are_near_the_weights_whatever_the_seed(weights, seed):
     draws = 400

@@ -20,11 +20,11 @@ from servers import wait_until
 
 from pytest_jobs.core.foundation.settings import settings
 
-JOBS = 250
+JOBS = 150
 #: How many jobs wait in the middle until their process is killed.
 DOOMED = 5
 #: How many processes are killed whatever they are at, and how many workers.
-PROCESSES, WORKERS = 6, 3
+PROCESSES, WORKERS = 4, 2
 SEED = 20_261_125
 
 

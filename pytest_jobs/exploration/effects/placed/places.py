@@ -72,7 +72,7 @@ class Placed(NamedTuple):
         elif isinstance(owner, type):
             where = f"{owner.__module__}.{owner.__qualname__}."
         else:
-            name_of_owner = next((name for name, _ in _places({id(owner)}, "")), None)
+            name_of_owner = next((name for name, _ in _places({identity(owner)}, "")), None)
             where = f"{name_of_owner or type(owner).__name__}."
         return f"{where.rstrip('.')}[{name!r}]" if self.is_item else f"{where}{name}"
 
@@ -160,7 +160,7 @@ class Seams:
         known: set[tuple[int, bool, Any]] = set()
         for putter in reversed(self._putters):
             for placed in _placed_by(putter):
-                key = id(placed.owner), placed.is_item, placed.name
+                key = identity(placed.owner), placed.is_item, placed.name
                 if key not in known and placed.value is not ABSENT:
                     known.add(key)
                     yield placed
@@ -220,15 +220,15 @@ class MockNames:
         """Return the place of a mock, with its name; None if it lies nowhere."""
         # A function with a specification stands before its mock.
         # By identity: all attributes of all modules may have to be looked at.
-        wanted = {id(root), id(vars(root).get("_mock_delegate") or root)}
+        wanted = {identity(root), identity(vars(root).get("_mock_delegate") or root)}
         for known in self._places:
-            if id(known[1].value) in wanted:
+            if identity(known[1].value) in wanted:
                 return known
         hint = str(root._extract_mock_name())
         if hint in self._nowhere:
             return None
         for placed in seams.placed():
-            if id(placed.value) in wanted:
+            if identity(placed.value) in wanted:
                 self._places.append((placed.title, placed))
                 return self._places[-1]
         for place in _places(wanted, hint):
@@ -242,25 +242,29 @@ def _places(wanted: set[int], hint: str) -> Iterator[tuple[str, Placed]]:
     """Yield the places of modules, and of the objects that they have, where a mock lies."""
     for name, module in list(sys.modules.items()):
         # In the place of a library that is not installed.
-        if id(module) in wanted:
+        if identity(module) in wanted:
             yield name, Placed(sys.modules, name, True)
     # Those of tests at last.
     modules = sorted(_modules(), key=lambda named: bool(_OF_TEST.search(named[0])))
     for name, module in modules:
-        if id(attributes_of(module).get(hint)) in wanted:
+        if identity(attributes_of(module).get(hint)) in wanted:
             yield f"{name}{hint}", Placed(module, hint)
     for name, module in modules:
         yield from _in(module, name, wanted)
     for name, module in modules:
         if name.partition(".")[0] not in _NOT_OF_PROJECT:
             for attribute, value in list(attributes_of(module).items()):
-                if not is_one_of((ModuleType,), value):
+                # Most values of a module have no attributes of their own, and it may have a hundred thousand.
+                if type(value).__dictoffset__ and not is_one_of((ModuleType,), value):
                     yield from _in(value, f"{name}{attribute}.", wanted)
 
 
 def _in(owner: Any, beginning: str, wanted: set[int]) -> Iterator[tuple[str, Placed]]:
-    for attribute, value in list(attributes_of(owner).items()):
-        if id(value) in wanted:
+    names = attributes_of(owner)
+    if wanted.isdisjoint(map(identity, names.values())):
+        return
+    for attribute, value in list(names.items()):
+        if identity(value) in wanted:
             # As the test calls it: `Client().charge`.
             is_result = attribute == "_mock_return_value"
             name = f"{beginning.rstrip('.')}()" if is_result else f"{beginning}{attribute}"

@@ -107,6 +107,7 @@ class Stubs:
     def _owners(self) -> Iterator[Any]:
         """Yield the modules of the project, and its classes and objects that they or tests have, each once."""
         known: set[int] = set()
+        owned: dict[type, bool] = {}
         for module in (*self._code.loaded_modules(), *self._code.modules_of_tests()):
             if not self._code.is_of_tests(file_of(module)):
                 yield module
@@ -114,7 +115,9 @@ class Stubs:
                 if identity(value) not in known:
                     known.add(identity(value))
                     kind = value if is_one_of((type,), value) else type(value)
-                    if self._code.owns(kind) and not self._is_of_tests(value):
+                    if kind not in owned:
+                        owned[kind] = self._code.owns(kind)
+                    if owned[kind] and not self._is_of_tests(value):
                         yield value
 
     def _is_of_tests(self, value: Any) -> bool:
