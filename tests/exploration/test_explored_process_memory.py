@@ -319,7 +319,7 @@ def test_what_only_a_job_inside_of_a_test_can_reach_belongs_to_the_test():
     assert len(numbers) > 2
 
 
-def test_a_new_process_of_a_large_project_has_forgotten_what_a_clean_run_keeps():
+def test_a_new_process_of_a_large_project_has_forgotten_what_a_clean_run_keeps(articles):
     def announces(number):
         catalogue.announce(number, app.mailer)
 
@@ -327,7 +327,7 @@ def test_a_new_process_of_a_large_project_has_forgotten_what_a_clean_run_keeps()
         check_idempotent(announces, args=(7,), world=mails)
 
     assert "restart" in str(found.value).splitlines()[0]
-    assert not catalogue.articles[7].is_announced
+    assert not articles[7].is_announced
 
 
 def in_a_module_without_code():

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
-from explored_project import catalogue, settings as project_settings
+from explored_project import settings as project_settings
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import invariant
 
@@ -358,10 +358,9 @@ class Expected:
     last = None
 
 
+# The job does not use them.
+@pytest.mark.usefixtures("articles")
 def test_what_the_test_changes_between_two_steps_is_there_in_each_process():
-    # A large module of the project, which the job does not use.
-    assert catalogue.articles
-
     def charge(number):
         app.mailer.send(number)
 
