@@ -11,6 +11,7 @@ from operator import index
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
+from ..records.attributes import identity
 from ..records.instants import duration_ns
 from ..records.record import current_record
 from .clock import VirtualClock
@@ -84,16 +85,19 @@ class BoundSleeps:
 
 
 def _places(functions: Sequence[Callable[..., Any]]) -> Iterator[Place]:
-    kinds, left_out = set(map(type, functions)), sys.stdlib_module_names - {"time"}
+    wanted: dict[int, int] = {}
+    for number, function in enumerate(functions):
+        wanted.setdefault(identity(function), number)
+    left_out = sys.stdlib_module_names - {"time"}
     for module_name, module in list(sys.modules.items()):
         if not isinstance(module, ModuleType) or module_name.partition(".")[0] in left_out:
             continue
-        for name, value in list(vars(module).items()):
-            # Tens of thousands of values are looked at: the kind rules nearly all of them out.
-            if type(value) in kinds:
-                for number, function in enumerate(functions):
-                    if value is function:
-                        yield Place(vars(module), name, number)
+        names = vars(module)
+        # Tens of thousands of values are looked at, and a module is ruled out without a line of Python for each.
+        if not wanted.keys().isdisjoint(map(identity, names.values())):
+            for name, value in list(names.items()):
+                if (found := wanted.get(identity(value))) is not None:
+                    yield Place(names, name, found)
 
 
 #: The places of this process.
