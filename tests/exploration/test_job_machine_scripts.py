@@ -54,7 +54,9 @@ def pasted(pytester, module, job, run=None, phases="[Phase.generate, Phase.shrin
     run = run or pytester.runpytest
     machine = textwrap.dedent(MACHINE.format(module=module, job=job))
     pytester.makepyfile(machine=machine)
-    pytester.makepyfile(test_search=f"from machine import *\n{textwrap.dedent(SEARCH.format(phases=phases))}")
+    pytester.makepyfile(
+        test_search=f"from machine import *\n{textwrap.dedent(SEARCH.format(phases=phases))}"
+    )
     found = run("test_search.py", "--tb=short")
     found.assert_outcomes(failed=1)
     script = re.findall(r"^E +(state[ .].*)$", found.stdout.str(), re.MULTILINE)
