@@ -70,6 +70,8 @@ class Stubs:
         self._seams = search.of(Seams, lambda: Seams(putters.known_to(search)))
         #: The places of the project that had something of the tests in the first world.
         self._assigned: list[Placed] | None = None
+        #: Whether a class stands in a file of tests, for the classes of objects.
+        self._kinds: dict[type, bool] = {}
         #: The titles of places, with the owners that keep their identities.
         self._titles: dict[tuple[int, bool, Any], tuple[Any, str]] = {}
         search.of(LEAVE_OUT, lambda: self._leave_out)
@@ -107,30 +109,41 @@ class Stubs:
     def _owners(self) -> Iterator[Any]:
         """Yield the modules of the project, and its classes and objects that they or tests have, each once."""
         known: set[int] = set()
-        owned: dict[type, bool] = {}
+        # A project may have a hundred thousand values, and they have a few types.
+        foreign: set[type] = set()
         for module in (*self._code.loaded_modules(), *self._code.modules_of_tests()):
             if not self._code.is_of_tests(file_of(module)):
                 yield module
             for value in list(vars(module).values()):
-                if identity(value) not in known:
-                    known.add(identity(value))
-                    kind = value if is_one_of((type,), value) else type(value)
-                    if kind not in owned:
-                        owned[kind] = self._code.owns(kind)
-                    if owned[kind] and not self._is_of_tests(value):
+                if type(value) in foreign or identity(value) in known:
+                    continue
+                known.add(identity(value))
+                is_class = is_one_of((type,), value)
+                if self._code.owns(value if is_class else type(value)):
+                    if not self._is_of_tests(value):
                         yield value
+                elif not is_class:
+                    foreign.add(type(value))
 
     def _is_of_tests(self, value: Any) -> bool:
         """Return whether a function, a class or the class of an object stands in a file of tests."""
         kind = type(value)
-        # Most of the values of a project are plain functions, and it may have a hundred thousand.
+        # Most of the values of a project are plain functions.
         if kind is types.FunctionType:
             return self._code.is_of_tests(value.__code__.co_filename)
         if issubclass(kind, partial):
             return self._is_of_tests(value.func)
         if issubclass(kind, _WRAPPING):
             return self._is_of_tests(value.__func__)
-        module = sys.modules.get((value if issubclass(kind, type) else kind).__module__)
+        if issubclass(kind, type):
+            return self._is_kind_of_tests(value)
+        known = self._kinds.get(kind)
+        if known is None:
+            known = self._kinds[kind] = self._is_kind_of_tests(kind)
+        return known
+
+    def _is_kind_of_tests(self, kind: type) -> bool:
+        module = sys.modules.get(kind.__module__)
         return module is not None and self._code.is_of_tests(file_of(module))
 
     def _is_double(self, placed: Placed, value: Any) -> bool:
