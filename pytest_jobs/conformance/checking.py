@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, Literal, TypeAlias
 
 import pytest
 
-from ..errors import ExplorationError, LostEffect, NotIdempotent
+from ..errors import ExplorationError, NotIdempotent
 from ..exploration.check import check_idempotent
 from ..exploration.handoff_check import check_handoff
 from ..harness.jobs import Jobs
@@ -87,46 +87,96 @@ class Checking(Case):
                 library.jobs.parent, args=(7,), world=world_of(list), histories=["twice"]
             )
 
-    def test_a_call_that_enqueues_loses_work_unless_something_finds_it(
+    @pytest.mark.parametrize(
+        ("history", "found", "mended", "words"),
+        [
+            ("early", ["enqueue_first"], ["place"], "DIVERGED noted"),
+            ("dies", ["place"], ["place", "sweep"], "LOST noted"),
+            ("refused", ["swallow"], ["swallow", "sweep"], "LOST noted"),
+            ("overtaken", ["place", "sweep"], ["place", "sweep"], "DUPLICATE noted"),
+            ("lost", ["place"], ["place", "sweep"], "LOST noted"),
+        ],
+    )
+    def test_each_history_of_a_call_that_hands_off_finds_a_mistake_and_passes_its_mend(
         self,
         library: Library,
         jobs: Jobs,
-        noted: list[Any],
         surroundings: Callable[[], AbstractContextManager[object]],
+        history: Literal["early", "dies", "refused", "overtaken", "lost"],
+        found: Sequence[str],
+        mended: Sequence[str],
+        words: str,
     ) -> None:
         # Some libraries prepare themselves when they perform a job for the first time.
         is_async = send(library, library.jobs.note, 0)
         jobs.drain()
 
-        def world() -> Iterator[Callable[[], Any]]:
-            with surroundings():
-                noted.clear()
-                yield lambda: {"noted": list(noted)}
+        def check(names: Sequence[str], notes: list[Any]) -> None:
+            call, *recover = (getattr(_Calls(library, notes, is_async=is_async), n) for n in names)
 
-        def place() -> Any:
-            noted.append("owed")
-            return library.enqueue(library.jobs.note, (7,))
+            def world() -> Iterator[Callable[[], Any]]:
+                with surroundings():
+                    notes.clear()
+                    yield lambda: {"noted": list(notes)}
 
-        def sweep() -> Any:
-            return library.enqueue(library.jobs.note, (7,)) if noted == ["owed"] else None
+            # Not by the world: what finds lost work is another process.
+            token = bodies.noted.set(notes)
+            try:
+                check_handoff(
+                    call(),
+                    world=world,
+                    recover=[each() for each in recover] or None,
+                    trace=_Calls,
+                    histories=[history],
+                )
+            finally:
+                bodies.noted.reset(token)
 
-        def called(function: Callable[[], Any]) -> Callable[[], Any]:
-            async def awaited() -> None:
-                made = function()
-                if made is not None:
-                    await made
+        with pytest.raises(NotIdempotent, match=rf"{words} \[{history}"):
+            check(found, [])
+        check(mended, _AddsOnce() if history == "overtaken" else [])
 
-            return awaited if is_async else function
 
-        def check(recover: Callable[[], Any] | None = None) -> None:
-            check_handoff(
-                called(place),
-                world=world,
-                recover=recover,
-                trace=place,
-                histories=("early", "dies", "refused"),
-            )
+class _Calls:
+    """Calls that hand a job off, as functions, or as coroutine functions if the library awaits."""
 
-        with pytest.raises(LostEffect, match=r"LOST noted \[(dies|refused), .*no recover="):
-            check()
-        check(called(sweep))
+    def __init__(self, library: Library, notes: list[Any], *, is_async: bool) -> None:
+        self._library = library
+        self._notes = notes
+        self._is_async = is_async
+
+    def place(self) -> Callable[[], Any]:
+        return self._made_of(self._note, self._enqueue)
+
+    def enqueue_first(self) -> Callable[[], Any]:
+        return self._made_of(self._enqueue, self._note)
+
+    def swallow(self) -> Callable[[], Any]:
+        return self._made_of(self._note, self._enqueue, swallows=True)
+
+    def sweep(self) -> Callable[[], Any]:
+        return self._made_of(self._enqueue_if_owed)
+
+    def _note(self) -> None:
+        self._notes.append("owed")
+
+    def _enqueue(self) -> Any:
+        return self._library.enqueue(self._library.jobs.note, (7,))
+
+    def _enqueue_if_owed(self) -> Any:
+        return self._enqueue() if self._notes == ["owed"] else None
+
+    def _made_of(self, *steps: Callable[[], Any], swallows: bool = False) -> Callable[[], Any]:
+        def call() -> None:
+            with suppress(*[Exception] * swallows):
+                for step in steps:
+                    step()
+
+        async def awaited() -> None:
+            with suppress(*[Exception] * swallows):
+                for step in steps:
+                    made = step()
+                    if made is not None:
+                        await made
+
+        return awaited if self._is_async else call

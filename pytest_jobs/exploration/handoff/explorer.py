@@ -231,7 +231,8 @@ class HandoffExplorer(Explorer):
         def is_undone(each: _Difference) -> bool:
             return bool(never.get(each[0], MISSING) == each[2])
 
-        if all(has_only_more(clean, now) for _, clean, now in off):
+        # What is still there since nothing has deleted it is no duplicate.
+        if all(has_only_more(each[1], each[2]) and not is_undone(each) for each in off):
             return self._verdict("DUPLICATE", off[0], off, found)
         unmade = [
             each for each in off if mid.get(each[0], MISSING) != each[2] and each[0] not in MESSAGES
