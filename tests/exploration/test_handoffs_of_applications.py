@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 from tables import each_row
@@ -131,7 +131,7 @@ class Capture(Job):
 
 
 def check_out(number):
-    HERE.checkouts[number] = {"status": "PAYING", "since": datetime.now()}
+    HERE.checkouts[number] = {"status": "PAYING", "since": datetime.now(UTC)}
     Capture.perform_later(number)
 
 
@@ -143,7 +143,7 @@ def capture_all():
 
 def capture_old():
     for number, checkout in HERE.checkouts.items():
-        if checkout["status"] == "PAYING" and checkout["since"] < datetime.now() - timedelta(
+        if checkout["status"] == "PAYING" and checkout["since"] < datetime.now(UTC) - timedelta(
             minutes=10
         ):
             Capture.perform_later(number)

@@ -18,7 +18,7 @@ THOROUGH = settings(
     deadline=None,
 )
 UNSHRUNK = settings(THOROUGH, phases=[Phase.generate])
-SHORT = settings(UNSHRUNK, max_examples=60)
+SHORT = settings(UNSHRUNK, max_examples=40)
 
 
 def machine(*jobs):

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import pytest
 from explored_project import settings as project_settings
-from hypothesis import settings, strategies as st
+from hypothesis import Phase, settings, strategies as st
 from hypothesis.stateful import invariant
 
 from pytest_jobs import JobMachine, fake
@@ -285,7 +285,12 @@ def search(job, world=mails, **arguments):
     Shop.jobs = {job: arguments}
     case = Shop.TestCase
     case.settings = settings(
-        case.settings, max_examples=40, stateful_step_count=6, derandomize=True, database=None
+        case.settings,
+        max_examples=40,
+        stateful_step_count=6,
+        phases=[Phase.generate],
+        derandomize=True,
+        database=None,
     )
     case("runTest").runTest()
 

@@ -16,7 +16,7 @@ from pytest_jobs.errors import CriterionError, DeclarationError, ExplorationErro
 FEW = settings(
     max_examples=10,
     stateful_step_count=5,
-    phases=(Phase.generate, Phase.shrink),
+    phases=[Phase.generate],
     derandomize=True,
     database=None,
     deadline=None,
