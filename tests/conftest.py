@@ -10,11 +10,13 @@ import os
 import pkgutil
 import sys
 from collections import defaultdict
+from contextlib import closing
 from datetime import UTC, datetime
 from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
+from fresh_runs import FreshRuns
 from hypothesis import given, settings, strategies
 
 from pytest_jobs import assertions, core, harness, plugin
@@ -173,13 +175,22 @@ def _no_tracer_is_left():
 _SURROUNDINGS = ("BUILD_NUMBER", "CI", "PYTHONIOENCODING")
 
 
+@pytest.fixture(scope="session")
+def fresh_runs():
+    """Return what runs pytest in fresh processes."""
+    with closing(FreshRuns()) as runs:
+        yield runs
+
+
 @pytest.fixture(autouse=True)
-def _calm_inner_runs(request):
+def _calm_inner_runs(request, fresh_runs):
     """Keep the runs inside a test from being shuffled, from warnings of other plugins, and from where they run."""
     if "pytester" not in request.fixturenames:
         yield
         return
-    request.getfixturevalue("pytester")
+    pytester = request.getfixturevalue("pytester")
+    if hasattr(os, "fork"):
+        pytester.runpytest_subprocess = functools.partial(fresh_runs.run, pytester)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_ADDOPTS", _INNER_OPTIONS)
         for name in _SURROUNDINGS:

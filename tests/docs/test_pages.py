@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from fresh_runs import FreshRuns, fresh_runs
 from pages import contains, outcomes, steps
 
 ROOT = Path(__file__).parents[2]
@@ -38,16 +36,9 @@ DJANGO_TASKS = (
 )
 
 
-@pytest.fixture(scope="module")
-def fresh() -> Iterator[FreshRuns]:
-    """Return what runs pytest in fresh processes."""
-    with fresh_runs() as runs:
-        yield runs
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_does_what_it_says(
-    page: Path, fresh: FreshRuns, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    page: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed = ""
     tasks_of_django = "django.tasks"
@@ -66,7 +57,7 @@ def test_a_page_does_what_it_says(
                 path.write_text(text.replace("TASKS_PACKAGE", DJANGO_TASKS), encoding="utf-8")
         elif step.kind == "pytest":
             arguments, _, expected = step.argument.rpartition(":")
-            result = fresh.run(pytester, *arguments.split())
+            result = pytester.runpytest_subprocess(*arguments.split())
             printed = re.sub(r"(?m)^E {3}|^E$|^    (?=\S)|[ \t]+$", "", result.stdout.str())
             result.assert_outcomes(**outcomes(expected)), where
         elif step.kind == "pytest_jobs":
