@@ -20,7 +20,7 @@ import pytest
 #: What the test that begins first has in its environment is not for all.
 _OF_ONE_TEST = {"PYTEST_ADDOPTS", "HOME", "USERPROFILE", "TMPDIR"}
 _SERVER = """
-import json, os, sys, warnings
+import json, os, sys, traceback, warnings
 from importlib.metadata import entry_points
 
 import hypothesis.internal.observability, hypothesis.stateful, pytest
@@ -45,9 +45,11 @@ for line in sys.stdin:
         code = pytest.ExitCode.INTERNAL_ERROR
         try:
             code = pytest.main(order["arguments"])
+        except BaseException:
+            traceback.print_exc()
+        finally:
             sys.stdout.flush()
             sys.stderr.flush()
-        finally:
             os._exit(code)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
@@ -85,7 +87,13 @@ class FreshRuns:
         order = {
             "path": str(pytester.path),
             "environment": dict(os.environ),
-            "arguments": [f"--basetemp={basetemp}", *plugins, *map(os.fspath, arguments)],
+            "arguments": [
+                f"--basetemp={basetemp}",
+                *plugins,
+                *map(os.fspath, arguments),
+                # At last, so that it counts after `-Werror`.
+                "-Wignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning",
+            ],
             "printed": str(files[0]),
             "errors": str(files[1]),
         }

@@ -117,7 +117,7 @@ def test_pytest_rewrites_the_conformance_suite_and_no_other_module_of_ours(pytes
     pytester.makeconftest("import pytest; pytest.register_assert_rewrite('pytest_jobs')")
     pytester.makepyfile(REWRITTEN)
 
-    result = pytester.runpytest_subprocess("-s", "-p", "pytest_jobs.plugin")
+    result = pytester.run(sys.executable, "-m", "pytest", "-s", "-p", "pytest_jobs.plugin")
 
     result.assert_outcomes(passed=1)
     rewritten = set(json.loads(result.stdout.str().partition("rewritten: ")[2].splitlines()[0]))
