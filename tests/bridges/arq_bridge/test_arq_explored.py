@@ -55,19 +55,6 @@ def jobs(open_over, settings):
         yield jobs
 
 
-def test_a_job_that_is_not_safe(jobs):
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
-        check_idempotent(book, args=(7,), world=books)
-
-    assert len(jobs.enqueued) == 0
-
-
-def test_a_job_that_is_safe_and_retries(jobs):
-    explored = check_idempotent(book_once, args=(7,), world=books, histories="all")
-
-    assert explored.histories > 3
-
-
 def test_a_job_is_found_by_its_name(jobs):
     with pytest.raises(DuplicateEffect):
         check_idempotent("book", args=(7,), world=books)

@@ -8,10 +8,7 @@ pytest.importorskip("django.conf", reason="Django is not installed")
 
 from django.test import override_settings
 
-from pytest_jobs.errors import BridgeError, NoHarnessError
 from pytest_jobs.harness.jobs import Jobs
-from pytest_jobs.harness.ledger.ledger import Ledger
-from pytest_jobs.harness.time.clock import VirtualClock
 
 
 @pytest.fixture
@@ -66,16 +63,6 @@ def test_a_backend_that_cannot_be_imported_is_an_error_of_django_when_it_is_used
         tasks.add.enqueue(1)
 
 
-def test_a_bridge_is_installed_once(jobs, bridge):
-    with pytest.raises(BridgeError) as caught:
-        bridge.install(Ledger(VirtualClock()), lambda: 0.0)
-
-    assert str(caught.value) == (
-        "This bridge to Django is installed already: a bridge is in one harness at a time. Make a second "
-        "DjangoBridge() for the second harness."
-    )
-
-
 def test_a_bridge_can_be_uninstalled_twice_and_installed_again(bridge, tasks):
     for _ in range(2):
         with Jobs([bridge]) as jobs:
@@ -97,23 +84,3 @@ def test_the_inner_of_two_bridges_gets_the_tasks_also_of_other_settings(
 
     assert [record.args for record in inner.enqueued] == [(2,)]
     assert [record.args for record in jobs.enqueued] == [(1,), (3,)]
-
-
-def enqueue_and_raise(tasks):
-    tasks.add.enqueue(1)
-    raise KeyError
-
-
-def test_a_sandbox_reports_elsewhere_for_a_block_also_when_it_raises(jobs, bridge, tasks):
-    ledger = Ledger(VirtualClock())
-    with pytest.raises(KeyError), bridge.sandbox(ledger):
-        enqueue_and_raise(tasks)
-    tasks.add.enqueue(2)
-
-    assert [record.args for record in ledger.records] == [(1,)]
-    assert [record.args for record in jobs.enqueued] == [(2,)]
-
-
-def test_a_bridge_that_is_not_installed_has_no_sandbox(bridge):
-    with pytest.raises(NoHarnessError), bridge.sandbox(Ledger(VirtualClock())):
-        pass

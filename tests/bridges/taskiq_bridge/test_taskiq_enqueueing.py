@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import threading
 import uuid
 from datetime import timedelta
 
@@ -94,16 +93,6 @@ def test_tasks_sent_together_are_all_recorded(jobs, add):
     asyncio.run(send())
 
     assert sorted(record.args[0] for record in jobs.enqueued) == list(range(21))
-
-
-def test_tasks_sent_from_threads_are_recorded(jobs, add):
-    threads = [threading.Thread(target=lambda n=n: asyncio.run(add.kiq(n))) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(record.args[0] for record in jobs.enqueued) == list(range(8))
 
 
 def test_middlewares_see_what_is_sent(make_broker, open_over, run):

@@ -446,24 +446,6 @@ def test_an_in_memory_broker_performs_nothing_by_itself(open_over, run):
     broker.executor.shutdown()
 
 
-def test_a_redelivery_performs_the_same_message(jobs, broker, run):
-    seen = []
-
-    @broker.task("append")
-    def append(values: list[int]):
-        values.append(0)
-        seen.append(values)
-
-    run(append.kiq([1]))
-    (record,) = jobs.pending
-    jobs.drain()
-    again = jobs.redeliver(record)
-    jobs.drain()
-
-    assert seen == [[1, 0], [1, 0]]
-    assert (again.job_id, len(jobs.enqueued)) == (record.job_id, 1)
-
-
 def test_a_fault_strikes_inside_the_receiver(jobs, broker, log, run):
     @broker.task("known")
     async def known():
