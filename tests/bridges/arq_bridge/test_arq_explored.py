@@ -104,16 +104,6 @@ def test_a_job_is_recorded_as_text_and_performed_again(open_over, settings, reco
         assert check_payloads(path.parent, perform=True) == (path,)
 
 
-def test_a_recorded_job_whose_function_takes_more_is_told(open_over, settings, recorded):
-    async def more(ctx, number, email):
-        """Take more."""
-
-    with open_over(with_json(settings, note)) as jobs:
-        path = recorded(jobs)
-    with open_over(with_json(settings, more)), pytest.raises(IncompatiblePayload):
-        check_payloads(path.parent, perform=True)
-
-
 def test_a_recorded_job_whose_function_is_gone_is_told(open_over, settings, recorded):
     with open_over(with_json(settings, note)) as jobs:
         path = recorded(jobs)

@@ -32,17 +32,6 @@ def base(package):
     return Base
 
 
-def contents(base):
-    classes = [base.__mro__[1]]
-    for cls in classes:
-        classes += type.__subclasses__(cls)
-    # With the classes themselves: one of an earlier test that is collected meanwhile would be missing.
-    return {
-        cls: {name: value for name, value in vars(cls).items() if not name.startswith("_abc_")}
-        for cls in classes
-    }
-
-
 def test_a_backend_that_an_application_keeps_is_captured(tasks, task_backends, bridge):
     kept = task_backends["immediate"]
     with Jobs([bridge]) as jobs:
@@ -113,25 +102,6 @@ def test_a_backend_that_hands_on_to_another_lands_in_that_one(jobs, tasks, task_
     result = backend.enqueue(tasks.add.using(queue_name="others"), [1], {})
 
     assert (result.backend, len(jobs.enqueued)) == ("other", 1)
-
-
-def test_every_class_is_as_before(tasks, base, bridge):
-    class Tenant(base):
-        def enqueue(self, task, args, kwargs):
-            raise ConnectionError
-
-    def use():
-        Tenant("default", {"QUEUES": []}).enqueue(tasks.add, [1], {})
-        tasks.add.enqueue(2)
-        raise KeyError
-
-    before = contents(base)
-    with pytest.raises(KeyError), Jobs([bridge]):
-        use()
-
-    assert contents(base) == before
-    with pytest.raises(ConnectionError):
-        Tenant("default", {"QUEUES": []}).enqueue(tasks.add, [1], {})
 
 
 def test_the_settings_that_are_not_used_are_described(family, package):

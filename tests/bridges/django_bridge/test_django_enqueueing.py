@@ -136,16 +136,6 @@ def test_a_naive_run_after_is_local_time_where_django_allows_it(jobs, tasks):
     assert jobs.enqueued[0].due_at == NOON
 
 
-def test_what_a_task_enqueues_is_its_child(jobs, tasks):
-    tasks.add_and_echo.enqueue(1)
-    tasks.nap_and_add.enqueue(2)
-    jobs.drain()
-
-    first, second, echo, add = jobs.enqueued
-    assert (echo.job, echo.parent) == (tasks.echo, first.sequence)
-    assert (add.job, add.parent) == (tasks.add, second.sequence)
-
-
 def test_a_receiver_that_raises_loses_no_task(jobs, tasks, package):
     signal = import_module(f"{package}.signals").task_enqueued
 

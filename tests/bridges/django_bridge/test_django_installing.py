@@ -21,31 +21,6 @@ def contents(owners):
     return [dict(vars(owner)) for owner in owners]
 
 
-def test_everything_is_put_back(bridge, patched, tasks):
-    before = contents(patched)
-    with Jobs([bridge]) as jobs:
-        during = contents(patched)
-        tasks.add.enqueue(1)
-        tasks.reach.enqueue(1)
-        jobs.drain()
-
-    assert all(now != then for now, then in zip(during, before, strict=True))
-    assert contents(patched) == before
-
-
-def test_everything_is_put_back_after_errors(bridge, patched, tasks):
-    before = contents(patched)
-    with Jobs([bridge]) as jobs:
-        tasks.refuse.enqueue(1)
-        with pytest.raises(tasks.Refused):
-            jobs.drain()
-        tasks.leave.enqueue()
-        with pytest.raises(KeyboardInterrupt):
-            jobs.drain()
-
-    assert contents(patched) == before
-
-
 def test_settings_that_cannot_be_read_do_not_matter_before_a_task_is_made(bridge, patched, tasks):
     before = contents(patched)
     with override_settings(TASKS=5), Jobs([bridge]):

@@ -82,13 +82,6 @@ def test_a_job_is_recorded_as_text_and_performed_again(jobs, recorded):
     assert len(jobs.deliveries) == 0
 
 
-def test_a_recorded_job_whose_function_takes_more_is_told(recorded):
-    declare("order", "copy", "email")
-
-    with pytest.raises(IncompatiblePayload, match="email"):
-        check_payloads(recorded.parent, perform=True)
-
-
 def test_a_recorded_job_whose_worker_is_gone_is_told(recorded):
     from importlib import import_module
 

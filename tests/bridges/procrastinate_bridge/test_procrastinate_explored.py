@@ -92,17 +92,6 @@ def test_a_recorded_job_whose_task_is_gone_is_told(app, recorded):
         check_payloads(recorded.parent, perform=True)
 
 
-def test_a_recorded_job_whose_task_takes_more_is_told(app, recorded):
-    del app.tasks["send"]
-
-    @app.task(name="send")
-    def send(order, email):
-        """Take more."""
-
-    with pytest.raises(IncompatiblePayload, match="email"):
-        check_payloads(recorded.parent, perform=True)
-
-
 def test_a_dead_job_is_deferred_anew(app, jobs):
     fail = [True]
 

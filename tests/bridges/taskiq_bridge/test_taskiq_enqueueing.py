@@ -239,19 +239,6 @@ def test_a_task_of_another_service_is_recorded_by_its_name(jobs, broker, run):
     assert jobs.enqueued[0].source.identify("billing:charge") == "billing:charge"
 
 
-def test_a_task_of_a_task_is_its_child(jobs, broker, add, run):
-    @broker.task("outer")
-    async def outer():
-        await add.kiq(1)
-
-    run(outer.kiq())
-    jobs.drain()
-    outer_record, inner = jobs.enqueued
-
-    assert inner.parent == outer_record.sequence
-    assert jobs.deliveries[0].enqueued == (inner,)
-
-
 def test_the_bridge_enqueues_as_an_application_does(jobs, add, run):
     (bridge,) = jobs.bridges
     run(bridge.enqueue(add, (1,), {"b": 2}))
