@@ -3,13 +3,10 @@
 import os
 import subprocess
 import sys
-import tomllib
 from importlib import import_module
-from pathlib import Path
 
 import family_tasks
 import pytest
-from packaging.requirements import Requirement
 
 pytest.importorskip("django.conf", reason="Django is not installed")
 
@@ -125,17 +122,6 @@ def test_the_version_is_that_of_django_and_of_the_backport():
     version = DjangoBridge().version
     assert version.split()[0] == django.__version__
     assert ("with django-tasks" in version) == ("backport_family_tasks" in family_tasks.installed())
-
-
-@pytest.mark.parametrize(
-    ("name", "version"),
-    [("django", "4.2"), ("django", "7.0"), ("django-tasks", "0.10.0"), ("django-tasks", "0.13.0")],
-)
-def test_installing_pytest_jobs_leaves_the_django_of_a_project_alone(name, version):
-    project = tomllib.loads(Path(__file__).parents[3].joinpath("pyproject.toml").read_text("utf-8"))
-    extra = map(Requirement, project["project"]["optional-dependencies"]["django"])
-
-    assert [version in each.specifier for each in extra if each.name == name] == [True]
 
 
 UNCONFIGURED = """
