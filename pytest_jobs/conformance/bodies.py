@@ -21,9 +21,14 @@ class Killed(BaseException):
     """An error that passes through every library: it does not derive from Exception."""
 
 
+def keep(value: Any) -> None:
+    """Note a value in the list of the test. It is the one effect of the jobs."""
+    noted.get().append(value)
+
+
 def note(value: Any, again: Any = None) -> Any:
     """Note a value and return it."""
-    noted.get().append(value)
+    keep(value)
     if isinstance(value, list):
         value.append("changed by the job")
     return value
@@ -31,13 +36,13 @@ def note(value: Any, again: Any = None) -> Any:
 
 def fails(value: Any) -> None:
     """Fail."""
-    noted.get().append(value)
+    keep(value)
     raise Broken("it broke")
 
 
 def retries(value: Any) -> None:
     """Fail, with an error that is worth a retry."""
-    noted.get().append(value)
+    keep(value)
     raise Flaky("not now")
 
 
@@ -56,5 +61,5 @@ async def coroutine(value: Any) -> Any:
     import asyncio
 
     await asyncio.sleep(60)
-    noted.get().append(value)
+    keep(value)
     return value

@@ -11,6 +11,7 @@ import pytest
 from ..errors import ExplorationError, NotIdempotent
 from ..exploration.check import check_idempotent
 from ..exploration.handoff_check import check_handoff
+from ..exploration.worlds.fakes import fake
 from ..harness.jobs import Jobs
 from . import bodies
 from .case import Case, Library, send
@@ -70,6 +71,41 @@ class Checking(Case):
         with pytest.raises(ExplorationError, match="ends with Broken: the first delivery failed"):
             check_idempotent(
                 library.jobs.note, args=(7,), world=world_of(_FailsFirst), trace=bodies.note
+            )
+
+    def test_what_a_second_delivery_does_again_is_found(
+        self, library: Library, jobs: Jobs, world_of: _Worlds
+    ) -> None:
+        with pytest.raises(NotIdempotent, match=r"DUPLICATE noted.* \[twice\]"):
+            check_idempotent(
+                library.jobs.note, args=(7,), world=world_of(list), histories=["twice"]
+            )
+
+        assert len(jobs.enqueued) == 0
+
+    def test_a_job_whose_effect_has_a_key_passes_every_history(
+        self,
+        library: Library,
+        jobs: Jobs,
+        surroundings: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        def world() -> Iterator[Callable[[], Any]]:
+            with surroundings(), fake(bodies, "keep", lambda value: None, key="value") as kept:
+                yield lambda: {"noted": kept.calls}
+
+        explored = check_idempotent(
+            library.jobs.note, args=(7,), world=world, histories="all", trace=bodies.note
+        )
+
+        assert explored.histories > 3
+        if library.jobs.coroutine is not None:
+            # A coroutine is killed in another way than a function.
+            check_idempotent(
+                library.jobs.coroutine,
+                args=(7,),
+                world=world,
+                histories=["crash"],
+                trace=bodies.coroutine,
             )
 
     def test_a_child_that_is_enqueued_twice_is_no_difference_if_it_is_idempotent(

@@ -1,6 +1,5 @@
 """The bridge of the core, as the harness and the assertions see it."""
 
-import asyncio
 import inspect
 from datetime import timedelta
 
@@ -90,13 +89,6 @@ def enqueue_by_name(name, arguments="[[],{}]"):
     settings.adapter.enqueue(
         Payload(None, name, "1" * 32, "default", None, arguments, 1, None, 0, None)
     )
-
-
-def test_the_bridge_has_a_name_and_says_what_the_core_can_do(bridge):
-    assert bridge.name == "core"
-    assert bridge.capabilities == {
-        *("eta", "priority", "retry", "discard", "async", "serialise", "unique")
-    }
 
 
 @pytest.mark.parametrize(("known", "name"), JOBS)
@@ -288,18 +280,6 @@ def test_perform_calls_what_stands_in_for_the_body(jobs, bridge):
     assert delivery.result == [(7, "EUR"), "seen"]
 
 
-def test_a_coroutine_job_is_awaited(jobs, bridge):
-    PayAsync.perform_later(7)
-    (record,) = jobs.enqueued
-    delivery = asyncio.run(awaited(bridge.perform(record, now_ns=0, around=lambda call: call())))
-
-    assert (delivery.status, delivery.result) == ("performed", 7)
-
-
-async def awaited(awaitable):
-    return await awaitable
-
-
 @pytest.mark.parametrize("name", ["nowhere.Gone", "test_reference_bridge.Gone"])
 def test_a_class_that_is_gone_fails_the_delivery_and_keeps_the_payload(jobs, name):
     enqueue_by_name(name, "[[7],{}]")
@@ -309,18 +289,6 @@ def test_a_class_that_is_gone_fails_the_delivery_and_keeps_the_payload(jobs, nam
     assert str(delivery.error).startswith(f"No job is named {name!r}")
     assert jobs.dead == [delivery]
     assert delivery.record.payload.arguments == "[[7],{}]"
-
-
-def test_a_sandbox_reports_to_another_sink_for_a_block(jobs):
-    bridge = jobs.bridges[0]
-    other = Ledger(VirtualClock())
-    Pay.perform_later(1)
-    with bridge.sandbox(other):
-        Pay.perform_later(2)
-    Pay.perform_later(3)
-
-    assert [record.args for record in jobs.enqueued] == [(1,), (3,)]
-    assert [record.args for record in other.records] == [(2,)]
 
 
 def test_a_sandbox_ends_with_its_block_also_when_the_block_raises(jobs):

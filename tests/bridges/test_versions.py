@@ -1,8 +1,12 @@
 """Versions of libraries: a bridge warns of one that is newer, and refuses one that lacks what it relies on."""
 
 import importlib
+import tomllib
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from tables import each_row
 
 from pytest_jobs.bridges.libraries.capture import bridge_module
 from pytest_jobs.errors import JobsWarning, UnknownVersionError
@@ -63,3 +67,20 @@ def test_a_version_without_a_seam_is_refused_by_the_name_of_the_seam(
         installed("99.97")
 
     assert str(refused.value).startswith(f"{library} 99.97 has no {module}.{path}, and pytest-jobs")
+
+
+@each_row(
+    ("extra", "name", "versions"),
+    [
+        ("celery", "celery", ("5.3.0", "5.4.0", "5.8.0", "6.0.0", "7.1")),
+        ("taskiq", "taskiq", ("0.12.0", "0.13.0", "0.14.0", "1.0")),
+        ("django", "django", ("4.2", "7.0")),
+        ("django", "django-tasks", ("0.10.0", "0.13.0")),
+    ],
+)
+def test_installing_pytest_jobs_leaves_the_library_of_a_project_alone(extra, name, versions):
+    project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text("utf-8"))
+    wanted = map(Requirement, project["project"]["optional-dependencies"][extra])
+    (specifier,) = (each.specifier for each in wanted if each.name == name)
+
+    assert all(version in specifier for version in versions)

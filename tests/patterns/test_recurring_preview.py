@@ -173,9 +173,9 @@ def test_an_error_is_printed_without_a_traceback(write, capsys):
 
     assert code == 2
     assert capsys.readouterr().err == (
-        "recurring.yml: task 'sync': schedule 'evry day at 9am' is not a schedule: a phrase begins with "
-        "`every` or "
-        "`at`. The nearest that is: 'every day at 9am'.\n"
+        "recurring.yml: task 'sync': schedule 'evry day at 9am' is not a schedule: 'evry day at 9am' is not "
+        "understood. Write minute, hour, day, month and weekday, as in '0 9 * * 1', or a phrase such as "
+        "'every monday at 9am'.\n"
     )
 
 

@@ -44,10 +44,9 @@ from ..toolkit import (
     current_attempt,
     to_ns,
 )
-from .apps import Applications, Producer, Producers, app_text, memory_connection, tasks_of
+from .apps import Applications, Producer, Producers, app_text, describe, memory_connection, tasks_of
 from .attempt import TaskAttempt, TaskPatches
 from .beat import Beat, row_firings_between
-from .description import describe
 from .messages import TaskMessage, following, steps_after
 from .results import NoResults, ResultStore, has_results
 

@@ -1,9 +1,7 @@
 """The bridge to Django-Q2.
 
-Read in this order:
-
-- `bridge`: takes the place of brokers; the worker and the monitor of a cluster perform what brokers send.
-- `schedules`: when the scheduler of a cluster sends the tasks of the rows of `Schedule`.
+- `bridge`: takes the place of brokers; the worker and the monitor of a cluster perform what brokers send, and its
+  scheduler sends the tasks of the rows of `Schedule`.
 
 `bridges.libraries.capture` calls `bridge()` when Django-Q2 is imported.
 """

@@ -31,9 +31,8 @@ from ..toolkit import (
     WrittenMessages,
 )
 from .backends import Store
-from .brokers import Brokers, IdleConsumer
+from .brokers import Brokers, IdleConsumer, firings
 from .messages import SentMessage, delayed
-from .periodic import firings
 from .worker import BACKOFF, ActorAttempt, HarnessWorker, body_of, is_coroutine
 
 _PROBE: Final = Probe(

@@ -1,4 +1,4 @@
-"""The bridge of Huey."""
+"""The bridge of Huey: one delivery, and the bridge that makes it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,23 @@ from typing import Any, Final
 
 import huey.api
 import huey.exceptions
+from huey import signals
 from huey.api import Huey, Result, ResultGroup, Task, TaskWrapper
 from huey.constants import WORKER_THREAD, WORKER_TYPES, EmptyData
 from huey.contrib import asyncio as huey_asyncio
 from huey.exceptions import RetryTask
 
-from ...errors import ApplicationError, CriterionError, NotPerformedError, UnknownJobError
+from ...errors import (
+    ApplicationError,
+    BridgeError,
+    CriterionError,
+    NotPerformedError,
+    UnknownJobError,
+)
 from ..applications import ApplicationBridge, Applications
 from ..toolkit import (
     AT_MOST_ONCE,
+    Attempt,
     Binder,
     Delivery,
     DeliverySemantics,
@@ -37,9 +45,68 @@ from ..toolkit import (
     minutes_between,
     time_limit,
 )
-from .attempt import HueyAttempt
 from .messages import TaskClass, TaskMessage, chord_of, naive, registered, steps
 from .storage import Kept, NeverWaiting, Store
+
+#: The signals of a task that is dropped with an error, when it has no retries left.
+_DROPPING: Final = frozenset(
+    (signals.SIGNAL_CANCELED, signals.SIGNAL_LOCKED, getattr(signals, "SIGNAL_RATE_LIMITED", ""))
+)
+
+
+class HueyAttempt(Attempt[TaskMessage]):
+    """One delivery of a task, with what is noted of it while it runs."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        #: The task that `Huey.execute` is called with.
+        self.task: Task | None = None
+        #: The signals of this task.
+        self.signals: set[str] = set()
+        #: The time that Huey has read last, to which it adds the wait of a retry.
+        self.read_ns = self.now_ns
+        #: An error that ends a worker.
+        self.ending: BaseException | None = None
+        #: The task while it goes through the schedule to the worker; None at other times.
+        self.on_the_way: bytes | None = None
+
+    def run(self, body: Callable[[], Any]) -> Any:
+        try:
+            return self.around(body)
+        except Exception as error:
+            self.error = error
+            raise
+        except BaseException as error:
+            # Huey takes a KeyboardInterrupt for the end of its consumer, and goes on.
+            self.ending = error
+            raise
+
+    def outcome(self, value: object) -> Delivery:
+        """Return what the delivery came to.
+
+        Raises:
+            BridgeError: when nothing was performed.
+        """
+        error, seen = self.error, self.signals
+        if self.again is not None:
+            return self.retried(error, is_exact=True)
+        if signals.SIGNAL_COMPLETE in seen:
+            return self.performed(value)
+        if signals.SIGNAL_REVOKED in seen:
+            return Delivery(self.record, self.now_ns, "cancelled")
+        if signals.SIGNAL_EXPIRED in seen:
+            return Delivery(self.record, self.now_ns, "discarded")
+        if signals.SIGNAL_CANCELED in seen and error is None:
+            return Delivery(self.record, self.now_ns, "halted")
+        if seen & _DROPPING and error is not None:
+            return Delivery(self.record, self.now_ns, "discarded", error=error)
+        if error is not None:
+            return self.failed(error, "exhausted" if self.message.retries_at_first else "failed")
+        raise BridgeError(
+            f"{type(self.message.huey).__name__}.execute performed nothing of {self.record!r}: it did not run the "
+            "task, and sent no signal that says why. Let it call `super().execute(task, timestamp)`."
+        )
+
 
 _PROBE: Final = Probe(
     "huey",

@@ -21,14 +21,17 @@ class Client:
 
     #: Its name in sentences.
     title: str
-    #: The module after whose import it may send.
-    module: str
     #: The methods that send, as "module:Class.method".
     sends: tuple[str, ...]
     #: How the first argument of a call that sends begins, where one method makes every call to a service.
     operations: tuple[str, ...] = ("",)
     #: Where its calls are noted.
     seam: Seam = field(default_factory=Seam, repr=False, compare=False)
+
+    @property
+    def module(self) -> str:
+        """The module after whose import it may send."""
+        return self.sends[0].partition(":")[0]
 
 
 _OF_AWS: Final = ("Send", "Publish", "PutEvents", "PutRecord")
@@ -37,37 +40,21 @@ _OF_AWS: Final = ("Send", "Publish", "PutEvents", "PutRecord")
 CLIENTS: Final = {
     client.module: client
     for client in (
-        Client("kombu", "kombu.messaging", ("kombu.messaging:Producer.publish",)),
-        Client("pika", "pika.channel", ("pika.channel:Channel.basic_publish",)),
-        Client("aio-pika", "aio_pika.exchange", ("aio_pika.exchange:Exchange.publish",)),
-        Client(
-            "botocore", "botocore.client", ("botocore.client:BaseClient._make_api_call",), _OF_AWS
-        ),
-        Client(
-            "aiobotocore",
-            "aiobotocore.client",
-            ("aiobotocore.client:AioBaseClient._make_api_call",),
-            _OF_AWS,
-        ),
+        Client("kombu", ("kombu.messaging:Producer.publish",)),
+        Client("pika", ("pika.channel:Channel.basic_publish",)),
+        Client("aio-pika", ("aio_pika.exchange:Exchange.publish",)),
+        Client("botocore", ("botocore.client:BaseClient._make_api_call",), _OF_AWS),
+        Client("aiobotocore", ("aiobotocore.client:AioBaseClient._make_api_call",), _OF_AWS),
         Client(
             "Cloud Tasks",
-            "google.cloud.tasks_v2",
             (
                 "google.cloud.tasks_v2:CloudTasksClient.create_task",
                 "google.cloud.tasks_v2:CloudTasksAsyncClient.create_task",
             ),
         ),
-        Client(
-            "Pub/Sub", "google.cloud.pubsub_v1", ("google.cloud.pubsub_v1:PublisherClient.publish",)
-        ),
-        Client(
-            "kafka-python", "kafka.producer.kafka", ("kafka.producer.kafka:KafkaProducer.send",)
-        ),
-        Client(
-            "aiokafka",
-            "aiokafka.producer.producer",
-            ("aiokafka.producer.producer:AIOKafkaProducer.send",),
-        ),
+        Client("Pub/Sub", ("google.cloud.pubsub_v1:PublisherClient.publish",)),
+        Client("kafka-python", ("kafka.producer.kafka:KafkaProducer.send",)),
+        Client("aiokafka", ("aiokafka.producer.producer:AIOKafkaProducer.send",)),
     )
 }
 

@@ -2,10 +2,9 @@
 
 Read in this order:
 
-- `bridge`: takes the place of the servers of queues, and performs jobs.
+- `bridge`: takes the place of the servers of queues, has what they would keep, and performs jobs.
 - `workers`: the settings of workers, which say what a job's function is, and one delivery by a worker.
 - `messages`: a job as a queue stores it.
-- `store`: what the servers would keep.
 
 `bridges.libraries.capture` calls `bridge()` when SAQ is imported, and `bridges.opening` with the queues that
 `jobs_apps` names, as `saq:package.module:queue`.

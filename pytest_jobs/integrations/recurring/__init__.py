@@ -5,7 +5,6 @@ Read `schedule` first: `Schedule` and `load_schedule`, for YAML of Solid Queue a
 - `task`: one task, the job or command that it enqueues, and how the job's library enqueues it;
 - `phrases`: from a text such as `every monday at 9am` to a timing;
 - `timing`: from a timing to instants, with timezones and changes of the clocks;
-- `zones`: timezones by their names, and the nearest to a name that Rails has;
 - `yaml`: reads YAML, for `integrations/queues.py` as well;
 - `preview`: what a schedule will fire, also as `python -m pytest_jobs schedule preview FILE`.
 

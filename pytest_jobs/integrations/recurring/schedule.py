@@ -14,9 +14,8 @@ from ...core.functions import JobFunction
 from ...core.job import Job
 from ...errors import ScheduleError, SignatureError
 from .task import RecurringTask, find, read_task, split_command
-from .timing import FoundDays, cronsim
+from .timing import FoundDays, cronsim, find_zone
 from .yaml import read_yaml, tasks_of
-from .zones import find_zone
 
 #: More than a year of one task that fires each minute.
 _MOST_FIRINGS = 1_000_000

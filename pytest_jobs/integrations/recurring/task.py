@@ -7,6 +7,7 @@ callable (`command:`), which `RecurringCommand` calls.
 from __future__ import annotations
 
 import ast
+import difflib
 import importlib
 import inspect
 import sys
@@ -22,9 +23,8 @@ from ...core.foundation.options import checked_priority, checked_queue
 from ...core.functions import JobFunction
 from ...core.job import Job
 from ...errors import DeclarationError, ScheduleError, SerializationError, SignatureError
-from .phrases import closest, read_interval, read_schedule
-from .timing import Timing
-from .zones import find_zone
+from .phrases import read_interval, read_schedule
+from .timing import Timing, find_zone
 
 Args: TypeAlias = tuple[Any, ...]
 Kwargs: TypeAlias = Mapping[str, Any]
@@ -389,8 +389,8 @@ def read_task(key: str, written: object, zone: ZoneInfo) -> RecurringTask | None
         )
     for word in written:
         if word not in KEYS:
-            meant = closest(str(word), KEYS)
-            hint = f"did you mean {meant!r}? There are" if meant else "there are"
+            near = difflib.get_close_matches(str(word), KEYS, 1)
+            hint = f"did you mean {near[0]!r}? There are" if near else "there are"
             raise ScheduleError(
                 f"it has a key {word!r}, which means nothing here: {hint} {', '.join(KEYS)}"
             )

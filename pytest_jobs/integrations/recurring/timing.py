@@ -31,8 +31,30 @@ _SOME_DAY = datetime.fromisoformat("2000-01-01")
 #: Every so many days, and weeks, are counted from this Sunday.
 _FIRST_SUNDAY = date(1970, 1, 4)
 
+_SOME_NAME = "'America/New_York'"
+
 #: Days that were found already, by the day fields of a line, the first day and the last.
 FoundDays: TypeAlias = "dict[tuple[str, date, date], list[date]]"
+
+
+def find_zone(zone: object) -> ZoneInfo:
+    """Return a timezone: a `ZoneInfo` itself, or the one that has a name in the IANA database.
+
+    Raises:
+        ScheduleError: when there is none, with the reason alone.
+    """
+    if isinstance(zone, ZoneInfo):
+        return zone
+    if not isinstance(zone, str):
+        raise ScheduleError(
+            f"{zone!r} is not a timezone; write a name such as {_SOME_NAME}, or ZoneInfo({_SOME_NAME})"
+        )
+    try:
+        return ZoneInfo("UTC" if zone == "Z" else zone)
+    except (ValueError, OSError, LookupError):
+        raise ScheduleError(
+            f"{zone!r} names no timezone; write a name of the IANA database, such as 'UTC' or {_SOME_NAME}"
+        ) from None
 
 
 class CronLine:

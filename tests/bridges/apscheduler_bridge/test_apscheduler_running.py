@@ -17,7 +17,6 @@ from apscheduler.events import (
     EVENT_JOB_MISSED,
 )
 from apscheduler.jobstores.base import ConflictingIdError
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -249,27 +248,9 @@ def test_a_job_adds_the_next_one_under_its_own_id(jobs, scheduler, ran):
     assert [record.parent for record in jobs.enqueued] == [None, 0, 1]
 
 
-@pytest.fixture
-def asynchronous(open_over):
-    scheduler = AsyncIOScheduler(timezone="UTC")
-    with open_over(scheduler) as jobs:
-        yield scheduler, jobs
-
-
 async def nap(number):
     await asyncio.sleep(60)
     return number
-
-
-def test_a_coroutine_function_sleeps_in_virtual_time(asynchronous):
-    scheduler, jobs = asynchronous
-    scheduler.start()
-    scheduler.add_job(nap, args=(7,))
-    before = jobs.clock.now()
-    jobs.drain()
-
-    assert jobs.performed[0].result == 7
-    assert jobs.clock.now() - before >= timedelta(seconds=60)
 
 
 def test_a_scheduler_with_threads_never_awaits_a_coroutine_function(jobs, scheduler):
@@ -301,19 +282,6 @@ def books():
 
 def book(number):
     Shop.ledger.book(number)
-
-
-def book_once(number):
-    Shop.ledger.book(number, key=f"book-{number}")
-
-
-def test_a_double_charge_is_found_and_its_twin_with_a_key_is_safe(jobs, scheduler):
-    scheduler.add_job(book, args=(7,), next_run_time=None)
-    scheduler.add_job(book_once, args=(7,), next_run_time=None)
-
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
-        check_idempotent(book, args=(7,), world=books)
-    assert check_idempotent(book_once, args=(7,), world=books).histories > 5
 
 
 @pytest.mark.parametrize("is_started", [False, True], ids=["stopped", "started"])

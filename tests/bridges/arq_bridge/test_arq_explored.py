@@ -55,19 +55,6 @@ def jobs(open_over, settings):
         yield jobs
 
 
-def test_a_job_that_is_not_safe(jobs):
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
-        check_idempotent(book, args=(7,), world=books)
-
-    assert len(jobs.enqueued) == 0
-
-
-def test_a_job_that_is_safe_and_retries(jobs):
-    explored = check_idempotent(book_once, args=(7,), world=books, histories="all")
-
-    assert explored.histories > 3
-
-
 def test_a_job_is_found_by_its_name(jobs):
     with pytest.raises(DuplicateEffect):
         check_idempotent("book", args=(7,), world=books)
@@ -115,16 +102,6 @@ def test_a_job_is_recorded_as_text_and_performed_again(open_over, settings, reco
             "queue": "arq:queue",
         }
         assert check_payloads(path.parent, perform=True) == (path,)
-
-
-def test_a_recorded_job_whose_function_takes_more_is_told(open_over, settings, recorded):
-    async def more(ctx, number, email):
-        """Take more."""
-
-    with open_over(with_json(settings, note)) as jobs:
-        path = recorded(jobs)
-    with open_over(with_json(settings, more)), pytest.raises(IncompatiblePayload):
-        check_payloads(path.parent, perform=True)
 
 
 def test_a_recorded_job_whose_function_is_gone_is_told(open_over, settings, recorded):

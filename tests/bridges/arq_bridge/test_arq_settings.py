@@ -8,7 +8,6 @@ import pytest
 pytest.importorskip("arq")
 
 from arq import cron, func
-from arq.connections import ArqRedis
 
 from pytest_jobs import open_jobs
 from pytest_jobs.bridges.arq import is_settings
@@ -111,11 +110,3 @@ def test_what_arq_makes_of_a_function_is_a_job_too(open_over, settings):
     function = func(add, name="sum")
     with open_over(settings(function)) as jobs:
         assert jobs.bridges[0].identify(function) == jobs.bridges[0].identify(add) == "sum"
-
-
-def test_the_library_is_restored(open_over, settings):
-    before = dict(vars(ArqRedis))
-    with open_over(settings(add)):
-        assert dict(vars(ArqRedis)) != before
-
-    assert dict(vars(ArqRedis)) == before

@@ -1,7 +1,5 @@
 """However a task is enqueued, it is recorded and nothing is sent."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -214,20 +212,6 @@ def test_what_a_task_enqueues_is_its_child(jobs, app, add):
 
     assert jobs.enqueued[1].parent == 0
     assert jobs.enqueued[1].headers["parent_id"] == jobs.enqueued[0].job_id
-
-
-def test_from_threads(jobs, add):
-    barrier = threading.Barrier(4)
-
-    def enqueue(value):
-        barrier.wait()
-        add.delay(value)
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(enqueue, range(4)))
-
-    assert sorted(args for _, args, _ in calls(jobs)) == [(0,), (1,), (2,), (3,)]
-    assert [record.sequence for record in jobs.enqueued] == [0, 1, 2, 3]
 
 
 def test_an_instant_is_a_wait_from_now_on_when_another_task_had_a_countdown(jobs, add):

@@ -24,17 +24,6 @@ def books():
         yield lambda: {"booked": ledger.calls}
 
 
-def test_a_task_that_is_not_safe(jobs, app):
-    @app.task
-    def book(number):
-        Shop.ledger.book(number)
-
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
-        check_idempotent(book, args=(7,), world=books)
-
-    assert len(jobs.enqueued) == 0
-
-
 @pytest.mark.parametrize("method", ["delay", "apply_async"])
 def test_a_task_whose_enqueueing_the_test_has_mocked_is_explored_and_the_mock_stays(
     jobs, app, method
@@ -49,16 +38,6 @@ def test_a_task_whose_enqueueing_the_test_has_mocked_is_explored_and_the_mock_st
 
         assert getattr(book, method) is mocked
         assert not mocked.called
-
-
-def test_a_task_that_is_safe_and_retries(jobs, app):
-    @app.task(autoretry_for=(Exception,), max_retries=5, default_retry_delay=1)
-    def book(number):
-        Shop.ledger.book(number, key=f"book-{number}")
-
-    explored = check_idempotent(book, args=(7,), world=books, histories="all")
-
-    assert explored.histories > 5
 
 
 def test_what_a_task_enqueues_is_performed(jobs, app):

@@ -122,11 +122,3 @@ def test_the_steps_of_a_chain_are_recorded_as_they_come(app, jobs, tmp_path):
 
     assert names == ["shop.last", "shop.send_receipt"]
     assert len(check_payloads(tmp_path, perform=True)) == 2
-
-
-def test_a_file_that_lacks_something(recorded, refused):
-    data = json.loads(recorded.read_text())
-    del data["payload"]["args"]
-    recorded.write_text(json.dumps(data))
-
-    assert "  because:   It lacks 'args', which a message of Celery has.\n" in refused(recorded)

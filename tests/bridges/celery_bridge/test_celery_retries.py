@@ -107,21 +107,6 @@ def test_drawn_jitter_stays_inside_its_bounds(app, jitter):
     assert any(waits(jobs))
 
 
-def test_seeded_jitter_is_the_same_in_every_run(app):
-    @app.task(autoretry_for=(Busy,), retry_backoff=1000, retry_backoff_max=10**6, max_retries=5)
-    def fetch():
-        raise Busy
-
-    drawn = []
-    for _ in range(2):
-        with Jobs([CeleryBridge([app])], jitter="seeded") as jobs:
-            fetch.delay()
-            jobs.drain(raise_errors=False)
-        drawn.append(waits(jobs))
-
-    assert drawn[0] == drawn[1]
-
-
 def test_a_retry_by_hand(jobs, app):
     @app.task(bind=True, max_retries=5)
     def fetch(self, n):

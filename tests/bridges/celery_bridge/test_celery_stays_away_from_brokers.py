@@ -1,12 +1,9 @@
 """Nothing reaches the broker or the result backend, and nothing runs past the harness."""
 
 import socket
-import tomllib
-from pathlib import Path
 
 import pytest
 from celery import Celery
-from packaging.requirements import Requirement
 
 from pytest_jobs.bridges.celery.bridge import CeleryBridge
 from pytest_jobs.harness.jobs import Jobs
@@ -108,11 +105,3 @@ def test_no_version_is_refused_that_has_the_seams(app, monkeypatch, version):
     monkeypatch.setattr("celery.__version__", version)
 
     assert CeleryBridge([app]).version == version
-
-
-@pytest.mark.parametrize("version", ["5.3.0", "5.4.0", "5.8.0", "6.0.0", "7.1"])
-def test_installing_pytest_jobs_leaves_the_celery_of_a_project_alone(version):
-    project = tomllib.loads(Path(__file__).parents[3].joinpath("pyproject.toml").read_text("utf-8"))
-    (requirement,) = project["project"]["optional-dependencies"]["celery"]
-
-    assert version in Requirement(requirement).specifier

@@ -3,13 +3,10 @@
 import os
 import subprocess
 import sys
-import tomllib
 from importlib import import_module
-from pathlib import Path
 
 import family_tasks
 import pytest
-from packaging.requirements import Requirement
 
 pytest.importorskip("django.conf", reason="Django is not installed")
 
@@ -30,17 +27,6 @@ def base(package):
         save_metadata = None  # abstract in django-tasks 0.11
 
     return Base
-
-
-def contents(base):
-    classes = [base.__mro__[1]]
-    for cls in classes:
-        classes += type.__subclasses__(cls)
-    # With the classes themselves: one of an earlier test that is collected meanwhile would be missing.
-    return {
-        cls: {name: value for name, value in vars(cls).items() if not name.startswith("_abc_")}
-        for cls in classes
-    }
 
 
 def test_a_backend_that_an_application_keeps_is_captured(tasks, task_backends, bridge):
@@ -115,25 +101,6 @@ def test_a_backend_that_hands_on_to_another_lands_in_that_one(jobs, tasks, task_
     assert (result.backend, len(jobs.enqueued)) == ("other", 1)
 
 
-def test_every_class_is_as_before(tasks, base, bridge):
-    class Tenant(base):
-        def enqueue(self, task, args, kwargs):
-            raise ConnectionError
-
-    def use():
-        Tenant("default", {"QUEUES": []}).enqueue(tasks.add, [1], {})
-        tasks.add.enqueue(2)
-        raise KeyError
-
-    before = contents(base)
-    with pytest.raises(KeyError), Jobs([bridge]):
-        use()
-
-    assert contents(base) == before
-    with pytest.raises(ConnectionError):
-        Tenant("default", {"QUEUES": []}).enqueue(tasks.add, [1], {})
-
-
 def test_the_settings_that_are_not_used_are_described(family, package):
     dummy = {"BACKEND": f"{package}.backends.dummy.DummyBackend"}
     described = []
@@ -155,17 +122,6 @@ def test_the_version_is_that_of_django_and_of_the_backport():
     version = DjangoBridge().version
     assert version.split()[0] == django.__version__
     assert ("with django-tasks" in version) == ("backport_family_tasks" in family_tasks.installed())
-
-
-@pytest.mark.parametrize(
-    ("name", "version"),
-    [("django", "4.2"), ("django", "7.0"), ("django-tasks", "0.10.0"), ("django-tasks", "0.13.0")],
-)
-def test_installing_pytest_jobs_leaves_the_django_of_a_project_alone(name, version):
-    project = tomllib.loads(Path(__file__).parents[3].joinpath("pyproject.toml").read_text("utf-8"))
-    extra = map(Requirement, project["project"]["optional-dependencies"]["django"])
-
-    assert [version in each.specifier for each in extra if each.name == name] == [True]
 
 
 UNCONFIGURED = """

@@ -76,24 +76,8 @@ def test_the_signature_is_without_the_context(bridge, tasks):
     assert bridge.signature(tasks.add).named((1,), {}) == {"first": 1, "second": 0}
 
 
-def test_the_body_is_the_function(bridge, tasks):
-    assert bridge.resolve(tasks.tell) is tasks.tell.func
-
-
 def test_there_is_no_schedule_of_retries(bridge, tasks):
     assert bridge.retry_policy(tasks.add) is None
-
-
-def test_the_bridge_says_what_django_tasks_can_do(bridge):
-    assert (bridge.name, bridge.capabilities) == (
-        "django",
-        {"eta", "priority", "async", "serialise"},
-    )
-
-
-@pytest.mark.parametrize(("priority", "rank"), [(None, 0), (0, 0), (5, -5), (-5, 5)])
-def test_the_higher_priority_has_the_lower_rank(bridge, priority, rank):
-    assert bridge.rank(priority) == rank
 
 
 def test_a_backend_that_is_known_runs_a_task_at_most_once(bridge, tasks):

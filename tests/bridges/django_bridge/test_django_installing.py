@@ -8,10 +8,7 @@ pytest.importorskip("django.conf", reason="Django is not installed")
 
 from django.test import override_settings
 
-from pytest_jobs.errors import BridgeError, NoHarnessError
 from pytest_jobs.harness.jobs import Jobs
-from pytest_jobs.harness.ledger.ledger import Ledger
-from pytest_jobs.harness.time.clock import VirtualClock
 
 
 @pytest.fixture
@@ -22,31 +19,6 @@ def patched(package, tasks, task_backends):
 
 def contents(owners):
     return [dict(vars(owner)) for owner in owners]
-
-
-def test_everything_is_put_back(bridge, patched, tasks):
-    before = contents(patched)
-    with Jobs([bridge]) as jobs:
-        during = contents(patched)
-        tasks.add.enqueue(1)
-        tasks.reach.enqueue(1)
-        jobs.drain()
-
-    assert all(now != then for now, then in zip(during, before, strict=True))
-    assert contents(patched) == before
-
-
-def test_everything_is_put_back_after_errors(bridge, patched, tasks):
-    before = contents(patched)
-    with Jobs([bridge]) as jobs:
-        tasks.refuse.enqueue(1)
-        with pytest.raises(tasks.Refused):
-            jobs.drain()
-        tasks.leave.enqueue()
-        with pytest.raises(KeyboardInterrupt):
-            jobs.drain()
-
-    assert contents(patched) == before
 
 
 def test_settings_that_cannot_be_read_do_not_matter_before_a_task_is_made(bridge, patched, tasks):
@@ -64,16 +36,6 @@ def test_a_backend_that_cannot_be_imported_is_an_error_of_django_when_it_is_used
     settings = {"default": {"BACKEND": "nowhere.Backend"}}
     with override_settings(TASKS=settings), Jobs([bridge]), pytest.raises(error, match="nowhere"):
         tasks.add.enqueue(1)
-
-
-def test_a_bridge_is_installed_once(jobs, bridge):
-    with pytest.raises(BridgeError) as caught:
-        bridge.install(Ledger(VirtualClock()), lambda: 0.0)
-
-    assert str(caught.value) == (
-        "This bridge to Django is installed already: a bridge is in one harness at a time. Make a second "
-        "DjangoBridge() for the second harness."
-    )
 
 
 def test_a_bridge_can_be_uninstalled_twice_and_installed_again(bridge, tasks):
@@ -97,23 +59,3 @@ def test_the_inner_of_two_bridges_gets_the_tasks_also_of_other_settings(
 
     assert [record.args for record in inner.enqueued] == [(2,)]
     assert [record.args for record in jobs.enqueued] == [(1,), (3,)]
-
-
-def enqueue_and_raise(tasks):
-    tasks.add.enqueue(1)
-    raise KeyError
-
-
-def test_a_sandbox_reports_elsewhere_for_a_block_also_when_it_raises(jobs, bridge, tasks):
-    ledger = Ledger(VirtualClock())
-    with pytest.raises(KeyError), bridge.sandbox(ledger):
-        enqueue_and_raise(tasks)
-    tasks.add.enqueue(2)
-
-    assert [record.args for record in ledger.records] == [(1,)]
-    assert [record.args for record in jobs.enqueued] == [(2,)]
-
-
-def test_a_bridge_that_is_not_installed_has_no_sandbox(bridge):
-    with pytest.raises(NoHarnessError), bridge.sandbox(Ledger(VirtualClock())):
-        pass

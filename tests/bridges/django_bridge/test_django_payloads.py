@@ -60,17 +60,3 @@ def test_a_task_that_is_gone(recorded, tasks):
     changed(recorded, task=f"{tasks.__name__}.gone")
 
     assert "  because:   No job has this name any more.\n" in refused(recorded.parent)
-
-
-def test_a_task_that_takes_less(recorded, tasks):
-    changed(recorded, task=f"{tasks.__name__}.add")
-
-    assert "go on accepting `name` until no job with it can be waiting." in refused(recorded.parent)
-
-
-def test_a_file_that_lacks_something(recorded):
-    data = json.loads(recorded.read_text())
-    del data["payload"]["backend"]
-    recorded.write_text(json.dumps(data))
-
-    assert "  because:   It lacks 'backend', which a Django task has.\n" in refused(recorded.parent)

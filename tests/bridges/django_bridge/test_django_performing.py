@@ -1,39 +1,11 @@
 """One delivery of a Django task takes it from READY to its end, as a worker does."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 pytest.importorskip("django.conf", reason="Django is not installed")
 
 from pytest_jobs.bridges.django.attempt import WORKER_ID
 from pytest_jobs.errors import CriterionError, UnknownJobError
-
-NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
-
-
-def test_a_task_that_returns_is_performed(jobs, tasks):
-    tasks.add.enqueue(1, second=2)
-    delivery = jobs.perform(jobs.pending[0])
-
-    assert (delivery.status, delivery.result, delivery.error) == ("performed", 3, None)
-
-
-def test_a_task_that_raises_has_failed_and_is_not_tried_again(jobs, tasks):
-    tasks.refuse.enqueue(7)
-    delivery = jobs.perform(jobs.pending[0])
-
-    assert (delivery.status, delivery.handled, delivery.wait) == ("failed", False, None)
-    assert isinstance(delivery.error, tasks.Refused)
-    assert jobs.pending == []
-
-
-@pytest.mark.parametrize("name", ["refuse", "refuse_later"])
-def test_a_verb_raises_the_error_of_the_task(jobs, tasks, name):
-    getattr(tasks, name).enqueue(7)
-
-    with pytest.raises(tasks.Refused, match="no 7"):
-        jobs.drain()
 
 
 def test_what_is_returned_is_as_json_has_it(jobs, tasks):
@@ -115,16 +87,6 @@ def test_a_receiver_that_refuses_the_start_fails_the_task(jobs, tasks, package):
         signal.disconnect(refuse)
 
     assert (delivery.status, str(delivery.error)) == ("failed", "not today")
-
-
-def test_a_coroutine_sleeps_on_the_virtual_clock(jobs, tasks):
-    jobs.clock.move_to(NOON)
-    result = tasks.nap.enqueue(3600)
-    jobs.drain()
-    result.refresh()
-
-    assert jobs.clock.now() == NOON + timedelta(hours=1)
-    assert result.finished_at - result.started_at == timedelta(hours=1)
 
 
 @pytest.mark.parametrize("redeliveries", [1, 3])

@@ -1,13 +1,11 @@
 """An actor is explored through its real path."""
 
-import asyncio
 from unittest.mock import patch
 
 import pytest
 
 pytest.importorskip("dramatiq")
 
-from dramatiq.middleware import AsyncIO
 from dramatiq.rate_limits import ConcurrentRateLimiter
 from dramatiq.rate_limits.backends import RedisBackend
 
@@ -31,17 +29,6 @@ def books():
         yield lambda: {"booked": ledger.calls}
 
 
-def test_a_double_charge_is_found(jobs, actor):
-    @actor
-    def book(number):
-        Shop.ledger.book(number)
-
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
-        check_idempotent(book, args=(7,), world=books)
-
-    assert len(jobs.enqueued) == 0
-
-
 def test_an_actor_whose_send_the_test_has_mocked_is_explored(jobs, actor):
     @actor
     def book(number):
@@ -52,34 +39,6 @@ def test_an_actor_whose_send_the_test_has_mocked_is_explored(jobs, actor):
         pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"),
     ):
         check_idempotent(book, args=(7,), world=books)
-
-
-def test_its_twin_with_a_key_is_safe(jobs, actor):
-    @actor
-    def book(number):
-        Shop.ledger.book(number, key=f"book-{number}")
-
-    explored = check_idempotent(book, args=(7,), world=books, histories="all")
-
-    assert explored.histories > 5
-
-
-def test_a_coroutine_actor_is_explored(jobs, broker, actor):
-    broker.add_middleware(AsyncIO())
-
-    @actor(actor_name="book")
-    async def book(number):
-        await asyncio.sleep(1)
-        Shop.ledger.book(number)
-
-    @actor(actor_name="book_once")
-    async def book_once(number):
-        await asyncio.sleep(1)
-        Shop.ledger.book(number, key=f"book-{number}")
-
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
-        check_idempotent(book, args=(7,), world=books)
-    assert check_idempotent(book_once, args=(7,), world=books).histories > 3
 
 
 def test_a_killed_actor_is_delivered_again_as_configured(jobs, actor):

@@ -55,17 +55,6 @@ def test_an_actor_that_is_gone(broker, recorded):
     assert "  because:   No job has this name any more.\n" in refused(recorded.parent)
 
 
-def test_an_actor_that_takes_more(broker, actor, recorded):
-    del broker.actors["shop.send_receipt"]
-
-    @actor(actor_name="shop.send_receipt")
-    def send(order_id, email, copy): ...
-
-    assert "give `email` a default until no job without it can be waiting." in refused(
-        recorded.parent
-    )
-
-
 def test_what_is_no_json_is_refused(actor, jobs, tmp_path):
     before = dramatiq.get_encoder()
     dramatiq.set_encoder(dramatiq.PickleEncoder())

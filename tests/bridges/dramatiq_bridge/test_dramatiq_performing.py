@@ -1,7 +1,6 @@
 """A message is performed through the worker thread of Dramatiq: middlewares, callbacks, results, limits."""
 
 import asyncio
-import json
 import logging
 import time
 from datetime import UTC, datetime, timedelta
@@ -398,27 +397,6 @@ def test_a_barrier_opens_for_the_last_and_never_blocks(jobs):
 # Coroutines
 
 
-@pytest.fixture
-def coroutine_actor(broker, actor):
-    broker.add_middleware(AsyncIO())
-
-    @actor
-    async def work(number):
-        await asyncio.sleep(60)
-        return number
-
-    return work
-
-
-def test_a_coroutine_actor_sleeps_in_virtual_time(jobs, coroutine_actor):
-    coroutine_actor.send(7)
-    before = jobs.clock.now()
-
-    assert jobs.drain() == {"performed": 1}
-    assert jobs.performed[0].result == 7
-    assert jobs.clock.now() - before >= timedelta(seconds=60)
-
-
 def test_a_coroutine_actor_runs_on_the_loop_of_the_test(jobs, broker, actor):
     broker.add_middleware(AsyncIO())
     loops = []
@@ -609,16 +587,3 @@ def test_workers_take_the_lowest_priority_first(jobs, actor):
     jobs.drain()
 
     assert ran == [-1, 0, 10]
-
-
-def test_a_message_is_redelivered_as_it_was(jobs, actor):
-    ran = []
-    append = actor(lambda items: ran.append(items.copy()) or items.clear(), actor_name="append")
-    append.send([1])
-    record = jobs.enqueued[0]
-    jobs.drain()
-    again = jobs.bridges[0].redeliver(record)
-    jobs.perform(again)
-
-    assert ran == [[1], [1]]
-    assert json.loads(record.payload)["args"] == [[1]]

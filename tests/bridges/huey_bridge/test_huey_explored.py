@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("huey")
 
 from pytest_jobs import check_idempotent, fake
-from pytest_jobs.errors import DuplicateEffect, LostEffect
+from pytest_jobs.errors import LostEffect
 
 
 class Ledger:
@@ -22,27 +22,6 @@ class Shop:
 def books():
     with fake(Shop, "ledger", Ledger(), key="key") as ledger:
         yield lambda: {"booked": ledger.calls}
-
-
-def test_a_task_that_is_not_safe_is_found(jobs, huey):
-    @huey.task()
-    def book(number):
-        Shop.ledger.book(number)
-
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
-        check_idempotent(book, args=(7,), world=books)
-
-    assert len(jobs.enqueued) == 0
-
-
-def test_a_task_that_is_safe_and_retries_is_not(jobs, huey):
-    @huey.task(retries=5, retry_delay=1)
-    def book(number):
-        Shop.ledger.book(number, key=f"book-{number}")
-
-    explored = check_idempotent(book, args=(7,), world=books, histories="all")
-
-    assert explored.histories > 5
 
 
 def test_a_task_whose_process_is_killed_is_lost(jobs, huey):

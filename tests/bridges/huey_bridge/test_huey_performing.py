@@ -209,23 +209,6 @@ def test_a_task_for_later_is_performed_at_once_when_a_test_says_so(jobs, work):
     assert jobs.perform(jobs.pending[0]).status == "performed"
 
 
-def test_children_have_their_parent(jobs, huey, work):
-    parent = huey.task(name="parent")(lambda: work() and None)
-    parent()
-    jobs.drain()
-
-    assert jobs.enqueued[1].parent == jobs.enqueued[0].sequence
-
-
-def test_a_sleep_lets_virtual_time_pass(jobs, huey):
-    huey.task(name="slow")(lambda: time.sleep(3600))()
-    before = jobs.clock.now()
-
-    jobs.drain()
-
-    assert jobs.clock.now() - before >= timedelta(hours=1)
-
-
 @pytest.mark.skipif(TaskTimeout is None, reason="Huey 2 has no time limits")
 def test_a_time_limit_interrupts_no_task_in_a_thread_of_the_consumer_and_it_may_ask(jobs, huey):
     found = []
@@ -277,16 +260,6 @@ def test_the_higher_priority_goes_first(jobs, huey):
     jobs.drain()
 
     assert order == ["high", "low", "none"]
-
-
-def test_an_interrupt_ends_the_test_and_not_the_worker(jobs, work):
-    work(KeyboardInterrupt())
-
-    with pytest.raises(KeyboardInterrupt):
-        jobs.drain()
-
-    assert len(jobs.pending) == 1
-    assert len(jobs.deliveries) == 0
 
 
 def test_a_result_that_cannot_be_pickled_fails_the_task(jobs, huey):

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("oban")
 
-from oban import job, worker
+from oban import job
 
 from pytest_jobs import check_idempotent, check_payloads, fake
 from pytest_jobs.errors import DuplicateEffect, IncompatiblePayload, LostEffect
@@ -26,29 +26,6 @@ class Shop:
 def books():
     with fake(Shop, "ledger", Ledger(), key="key") as ledger:
         yield lambda: {"booked": ledger.calls}
-
-
-def test_a_worker_that_is_not_safe(jobs):
-    @worker()
-    class Book:
-        async def process(self, job):
-            Shop.ledger.book(job.args["number"])
-
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
-        check_idempotent(Book, kwargs={"number": 7}, world=books)
-
-    assert len(jobs.enqueued) == 0
-
-
-def test_a_worker_that_is_safe(jobs):
-    @worker()
-    class Book:
-        async def process(self, job):
-            Shop.ledger.book(job.args["number"], key=f"book-{job.args['number']}")
-
-    explored = check_idempotent(Book, kwargs={"number": 7}, world=books, histories="all")
-
-    assert explored.histories > 10
 
 
 @pytest.mark.parametrize("is_safe", [False, True])
@@ -103,13 +80,6 @@ def test_a_job_is_recorded_as_text_and_performed_again(jobs, recorded):
     }
     assert check_payloads(recorded.parent, perform=True) == (recorded,)
     assert len(jobs.deliveries) == 0
-
-
-def test_a_recorded_job_whose_function_takes_more_is_told(recorded):
-    declare("order", "copy", "email")
-
-    with pytest.raises(IncompatiblePayload, match="email"):
-        check_payloads(recorded.parent, perform=True)
 
 
 def test_a_recorded_job_whose_worker_is_gone_is_told(recorded):

@@ -8,9 +8,7 @@ import pytest
 pytest.importorskip("procrastinate")
 
 import procrastinate
-from procrastinate import App
 from procrastinate.exceptions import AppNotOpen
-from procrastinate.manager import JobManager
 from procrastinate.testing import InMemoryConnector
 
 from pytest_jobs import open_jobs
@@ -19,7 +17,6 @@ from pytest_jobs.bridges.procrastinate.bridge import ProcrastinateBridge
 from pytest_jobs.errors import (
     AmbiguousJobError,
     ApplicationError,
-    BridgeError,
     CriterionError,
 )
 
@@ -80,17 +77,6 @@ def test_too_many_arguments_are_told(app, jobs):
     )
 
 
-def test_everything_is_as_it_was_after_a_harness(app, open_over):
-    real = app.connector
-    before = dict(vars(App)), dict(vars(JobManager)), dict(vars(app)), vars(app.job_manager).copy()
-    with open_over(app):
-        assert app.connector is app.job_manager.connector is not real
-
-    after = dict(vars(App)), dict(vars(JobManager)), dict(vars(app)), vars(app.job_manager)
-    assert after == before
-    assert app.connector is app.job_manager.connector is real
-
-
 def test_an_app_that_is_made_in_a_harness_has_its_own_connector_afterwards(make_app, open_over):
     with open_over():
         app = make_app()
@@ -109,8 +95,3 @@ def test_a_connector_that_a_test_puts_in_its_place_gets_no_job(app, jobs):
         task.defer()
 
     assert (len(jobs.enqueued), memory.jobs) == (1, {})
-
-
-def test_a_bridge_is_not_installed_twice(jobs):
-    with pytest.raises(BridgeError, match="installed already"):
-        jobs.bridges[0].install(jobs.ledger, lambda: 0.0)

@@ -14,8 +14,6 @@ from procrastinate import Blueprint, SyncPsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, TaskNotFound
 from procrastinate.testing import InMemoryConnector
 
-SOON = timedelta(seconds=1)
-
 
 @pytest.fixture
 def add(app):

@@ -128,20 +128,6 @@ def test_a_function_runs_in_this_thread_without_a_loop(app, jobs):
     assert seen == [(threading.current_thread(), 7)]
 
 
-def test_a_coroutine_task_sleeps_in_virtual_time(app, jobs):
-    @app.task(name="slow")
-    async def slow():
-        await asyncio.sleep(3600)
-        return "done"
-
-    slow.defer()
-    jobs.clock.freeze()
-    jobs.drain()
-
-    assert jobs.performed[0].result == "done"
-    assert jobs.performed[0].ended_at - jobs.performed[0].at == timedelta(hours=1)
-
-
 def test_a_function_that_returns_an_awaitable_is_awaited(app, jobs):
     async def answer():
         return 7

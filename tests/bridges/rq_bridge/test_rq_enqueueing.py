@@ -108,14 +108,6 @@ def test_a_method_is_a_job_with_its_object(jobs):
     assert jobs.performed[0].result == "shop to Ann"
 
 
-def test_another_thread_enqueues(jobs):
-    thread = Thread(target=queue.enqueue, args=(greet, "Ann"))
-    thread.start()
-    thread.join()
-
-    assert the_only(jobs).args == ("Ann",)
-
-
 def test_threads_that_are_the_first_to_enqueue_share_a_server(jobs):
     begin = Barrier(8)
 

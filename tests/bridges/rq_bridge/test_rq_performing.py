@@ -61,16 +61,6 @@ def test_the_job_that_runs_is_the_current_one(jobs):
     assert job.get_meta() == {"seen": True}
 
 
-def test_a_coroutine_function_sleeps_in_virtual_time(jobs):
-    queue.enqueue(rq_tasks.waits, 3600, job_timeout="2h")
-    begin = jobs.clock.now()
-
-    jobs.drain()
-
-    assert jobs.performed[0].result == 3600
-    assert jobs.clock.now() - begin == timedelta(hours=1)
-
-
 @pytest.mark.parametrize("task", [rq_tasks.sleeps, rq_tasks.waits])
 @pytest.mark.parametrize(("options", "seconds"), [({"job_timeout": 10}, 10), ({}, 180)])
 def test_a_sleep_that_passes_the_timeout_raises_rqs_error_at_that_moment(

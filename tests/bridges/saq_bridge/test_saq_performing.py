@@ -1,7 +1,6 @@
 """A job is performed by `process` of SAQ's worker."""
 
 import asyncio
-import time
 from datetime import timedelta
 
 import pytest
@@ -270,26 +269,6 @@ def test_the_error_of_a_job_is_kept(jobs, queue, run):
     assert "Down" in str(JobError(job))
 
 
-def test_a_sleep_lets_virtual_time_pass(open_over, queue, run):
-    with open_over(("slow", lambda ctx: time.sleep(3600))) as jobs:
-        run(queue.enqueue("slow", timeout=0))
-        before = jobs.clock.now()
-        jobs.drain()
-
-        assert jobs.clock.now() - before >= timedelta(hours=1)
-
-
-def test_children_have_their_parent(open_over, queue, run):
-    async def parent(ctx):
-        await ctx["job"].queue.enqueue("add", a=1)
-
-    with open_over(add, ("parent", parent)) as jobs:
-        run(queue.enqueue("parent"))
-        jobs.drain()
-
-        assert jobs.enqueued[1].parent == jobs.enqueued[0].sequence
-
-
 def test_what_a_queue_counts_is_as_before_the_harness(open_over, queue, run):
     with open_over(add) as jobs:
         run(queue.enqueue("add", a=1))
@@ -311,24 +290,6 @@ class Shop:
 def books():
     with fake(Shop, "ledger", Ledger(), key="key") as ledger:
         yield lambda: {"booked": ledger.calls}
-
-
-def test_a_job_that_is_not_safe_is_found(open_over):
-    async def book(ctx, *, number):
-        Shop.ledger.book(number)
-
-    with open_over(("book", book)), pytest.raises(DuplicateEffect, match=r"ledger\.book \[twice\]"):
-        check_idempotent(book, kwargs={"number": 7}, world=books)
-
-
-def test_a_job_that_is_safe_is_not(open_over):
-    async def book(ctx, *, number):
-        Shop.ledger.book(number, key=f"book-{number}")
-
-    with open_over(("book", book)):
-        explored = check_idempotent(book, kwargs={"number": 7}, world=books, histories="all")
-
-    assert explored.histories > 3
 
 
 def test_a_key_of_its_own_makes_an_enqueue_safe(open_over, queue):

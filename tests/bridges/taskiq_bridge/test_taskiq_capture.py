@@ -1,7 +1,6 @@
 """Whatever broker sends a task, the task is captured: no broker is named here."""
 
 import asyncio
-import gc
 import socket
 import sys
 import types
@@ -22,8 +21,6 @@ from taskiq import (
     async_shared_broker,
 )
 from taskiq.exceptions import SendTaskError
-from taskiq.kicker import AsyncKicker
-from taskiq.middlewares import smart_retry_middleware
 from taskiq.schedule_sources import LabelScheduleSource
 from taskiq.task import AsyncTaskiqTask
 from taskiq_redis import (
@@ -43,7 +40,6 @@ from pytest_jobs.errors import (
     RefusedEnqueueError,
     UnknownJobError,
 )
-from pytest_jobs.harness.jobs import Jobs
 
 URL = "redis://localhost:1"
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -470,38 +466,6 @@ def test_without_a_broker_it_is_said_that_nothing_is_contacted():
 # Restoring
 
 
-def test_every_class_and_object_is_as_before(open_over, run):
-    class Tenant(ListQueueBroker):
-        async def kick(self, message):
-            await super().kick(message)
-
-    brokers = [Tenant(URL), RedisStreamBroker(URL), InMemoryBroker()]
-    source = ListRedisScheduleSource(URL)
-    tasks = [broker.register_task(add, "add") for broker in brokers]
-
-    def state():
-        gc.collect()
-        classes = [AsyncBroker, ScheduleSource, AsyncKicker, AsyncTaskiqTask]
-        for cls in classes:
-            classes += type.__subclasses__(cls)
-        owners = [*classes, *brokers, source, smart_retry_middleware]
-        return [
-            {k: v for k, v in vars(owner).items() if not k.startswith("_abc_")} for owner in owners
-        ]
-
-    async def use():
-        for task in tasks:
-            await task.kiq(1)
-        await tasks[0].schedule_by_time(source, NOON, 1)
-        raise KeyError
-
-    before = state()
-    with pytest.raises(KeyError), open_over():
-        run(use())
-
-    assert state() == before
-
-
 def test_a_task_goes_to_its_server_again_afterwards(open_over, run):
     class Own(ListQueueBroker):
         async def kick(self, message):
@@ -534,11 +498,3 @@ def test_a_source_deletes_by_itself_again_afterwards(open_over, run):
         run(task.schedule_by_time(source, NOON, 1))
 
     assert (run(source.delete_schedule("x")), vars(source)) == ("x is deleted", {})
-
-
-def test_the_inner_of_two_harnesses_gets_every_broker(run):
-    task = ListQueueBroker(URL).register_task(add, "add")
-    with Jobs([TaskiqBridge()]) as outer, Jobs([TaskiqBridge([ListQueueBroker(URL)])]) as inner:
-        run(task.kiq(1))
-
-    assert (len(outer.enqueued), len(inner.enqueued)) == (0, 1)

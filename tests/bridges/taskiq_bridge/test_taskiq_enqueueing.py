@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import threading
 import uuid
 from datetime import timedelta
 
@@ -94,16 +93,6 @@ def test_tasks_sent_together_are_all_recorded(jobs, add):
     asyncio.run(send())
 
     assert sorted(record.args[0] for record in jobs.enqueued) == list(range(21))
-
-
-def test_tasks_sent_from_threads_are_recorded(jobs, add):
-    threads = [threading.Thread(target=lambda n=n: asyncio.run(add.kiq(n))) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(record.args[0] for record in jobs.enqueued) == list(range(8))
 
 
 def test_middlewares_see_what_is_sent(make_broker, open_over, run):
@@ -248,19 +237,6 @@ def test_a_task_of_another_service_is_recorded_by_its_name(jobs, broker, run):
 
     assert (jobs.enqueued[0].job, jobs.enqueued[0].args) == ("billing:charge", (5,))
     assert jobs.enqueued[0].source.identify("billing:charge") == "billing:charge"
-
-
-def test_a_task_of_a_task_is_its_child(jobs, broker, add, run):
-    @broker.task("outer")
-    async def outer():
-        await add.kiq(1)
-
-    run(outer.kiq())
-    jobs.drain()
-    outer_record, inner = jobs.enqueued
-
-    assert inner.parent == outer_record.sequence
-    assert jobs.deliveries[0].enqueued == (inner,)
 
 
 def test_the_bridge_enqueues_as_an_application_does(jobs, add, run):

@@ -29,32 +29,10 @@ def bridge(jobs):
     return jobs.bridges[0]
 
 
-def test_a_task_goes_by_its_name(bridge, add):
-    assert (bridge.identify(add), bridge.identify("add")) == ("add", "add")
-    assert bridge.resolve(add) is bridge.resolve("add") is body
-
-
-def test_a_name_matches_whatever_has_it(jobs, bridge, add, run):
-    run(add.kiq(1))
-
-    assert assert_enqueued("add", within=jobs.enqueued) is jobs.enqueued[0]
-    assert bridge.matcher("add")(jobs.enqueued[0])
-
-
 def test_a_task_of_any_broker_goes_by_its_name(bridge, make_broker):
     other = make_broker().register_task(body, "other")
 
     assert bridge.identify(other) == "other"
-
-
-def test_what_is_no_task_has_no_name(bridge):
-    assert [bridge.identify(each) for each in ("nowhere", body, 5, None, int)] == [None] * 5
-
-
-@pytest.mark.parametrize("ask", ["resolve", "signature", "retry_policy", "delivery_semantics"])
-def test_what_is_no_task_cannot_be_asked_about(bridge, ask):
-    with pytest.raises(CriterionError, match="is not a task of"):
-        getattr(bridge, ask)(body)
 
 
 @pytest.mark.parametrize("ask", ["resolve", "signature"])

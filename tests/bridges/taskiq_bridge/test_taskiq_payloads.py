@@ -60,17 +60,6 @@ def test_a_task_that_is_gone(broker, recorded):
     assert "  because:   No job has this name any more.\n" in refused(recorded.parent)
 
 
-def test_a_task_that_takes_more(broker, recorded):
-    del broker.local_task_registry["shop.send_receipt"]
-
-    @broker.task("shop.send_receipt")
-    async def send(order_id: int, email: str, copy: bool) -> None: ...
-
-    assert "give `email` a default until no job without it can be waiting." in refused(
-        recorded.parent
-    )
-
-
 def test_what_is_no_json_is_refused(make_broker, open_over, run, tmp_path):
     broker = make_broker().with_serializer(Reversed())
     task = broker.task("shop.send_receipt")(send_receipt)
@@ -82,14 +71,4 @@ def test_what_is_no_json_is_refused(make_broker, open_over, run, tmp_path):
     assert str(raised.value) == (
         "A message of shop.send_receipt cannot be recorded, since the formatter of its broker does not write it "
         "as an object of JSON: take the formatter and the serializer of Taskiq in tests."
-    )
-
-
-def test_a_file_that_lacks_something(recorded):
-    data = json.loads(recorded.read_text())
-    del data["payload"]["labels"]
-    recorded.write_text(json.dumps(data))
-
-    assert "  because:   It lacks 'labels', which a message of Taskiq has.\n" in refused(
-        recorded.parent
     )

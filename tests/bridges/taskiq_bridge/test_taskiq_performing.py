@@ -51,20 +51,6 @@ def log(broker):
     return log
 
 
-def test_a_coroutine_task_is_performed(jobs, broker, run):
-    @broker.task("add")
-    async def add(a: int, b: int = 0) -> int:
-        await asyncio.sleep(60)
-        return a + b
-
-    run(add.kiq(1, b=2))
-    start = jobs.clock.now()
-
-    assert jobs.drain() == {"performed": 1}
-    assert jobs.performed[0].result == 3
-    assert jobs.clock.now() - start >= timedelta(seconds=60)
-
-
 def test_a_task_that_is_no_coroutine_is_performed_in_this_thread(jobs, broker, run):
     @broker.task("thread")
     def thread():
@@ -188,19 +174,6 @@ def test_dependencies_hear_of_the_error_where_the_worker_says_so(
         jobs.drain(raise_errors=False)
 
     assert errors == heard
-
-
-def test_an_error_fails_the_delivery_and_is_raised(jobs, broker, run):
-    @broker.task("fail")
-    async def fail():
-        raise ValueError("no")
-
-    run(fail.kiq())
-    with pytest.raises(ValueError, match="no"):
-        jobs.drain()
-    (delivery,) = jobs.failed
-
-    assert (delivery.status, delivery.handled) == ("failed", False)
 
 
 def test_a_rejected_task_is_discarded(jobs, broker, run):
@@ -338,16 +311,6 @@ def test_what_ends_a_worker_passes_out_and_leaves_nothing(jobs, broker, log, run
     assert broker.middlewares == [log]
 
 
-def test_an_assertion_in_a_task_fails_the_test(jobs, broker, run):
-    @broker.task("check")
-    async def check():
-        raise AssertionError("not equal")
-
-    run(check.kiq())
-    with pytest.raises(AssertionError, match="not equal"):
-        jobs.drain()
-
-
 def test_a_task_can_stop_iteration_only_by_an_error(jobs, broker, run):
     @broker.task("stop")
     def stop():
@@ -444,24 +407,6 @@ def test_an_in_memory_broker_performs_nothing_by_itself(open_over, run):
 
         assert jobs.performed[0].result == "12"
     broker.executor.shutdown()
-
-
-def test_a_redelivery_performs_the_same_message(jobs, broker, run):
-    seen = []
-
-    @broker.task("append")
-    def append(values: list[int]):
-        values.append(0)
-        seen.append(values)
-
-    run(append.kiq([1]))
-    (record,) = jobs.pending
-    jobs.drain()
-    again = jobs.redeliver(record)
-    jobs.drain()
-
-    assert seen == [[1, 0], [1, 0]]
-    assert (again.job_id, len(jobs.enqueued)) == (record.job_id, 1)
 
 
 def test_a_fault_strikes_inside_the_receiver(jobs, broker, log, run):

@@ -1,11 +1,8 @@
 """Whatever was replaced is put back exactly."""
 
 import asyncio
-import tomllib
-from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 pytest.importorskip("taskiq.receiver")
 pytest.importorskip("taskiq_redis")
@@ -21,8 +18,6 @@ from pytest_jobs.bridges.taskiq import bridge
 from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge
 from pytest_jobs.errors import (
     ApplicationError,
-    BridgeError,
-    NoHarnessError,
     NotPerformedError,
 )
 
@@ -40,27 +35,6 @@ def state(*brokers):
         *(dict(vars(broker)) for broker in brokers),
         *(list(broker.middlewares) for broker in brokers),
     ]
-
-
-def test_uninstalling_restores_what_was_there(make_broker, ledger):
-    brokers = make_broker(TaskiqMiddleware()), InMemoryBroker()
-    before = state(*brokers)
-    installed = TaskiqBridge(brokers)
-    installed.install(ledger, draw)
-    during = state(*brokers)
-    installed.uninstall()
-    installed.uninstall()
-
-    assert all(one != other for one, other in zip(before[:5], during[:5], strict=True))
-    assert state(*brokers) == before
-
-
-def test_a_harness_restores_it_after_an_error_too(broker, open_over):
-    before = state(broker)
-    with pytest.raises(KeyError), open_over(broker):
-        raise KeyError
-
-    assert state(broker) == before
 
 
 def test_an_installation_that_fails_leaves_nothing(make_broker, ledger):
@@ -87,39 +61,6 @@ def test_an_installation_that_fails_leaves_nothing(make_broker, ledger):
     Fixed.is_fixed = False
 
 
-def test_a_bridge_is_installed_once_at_a_time(broker, ledger):
-    installed = TaskiqBridge([broker])
-    installed.install(ledger, draw)
-    with pytest.raises(BridgeError) as caught:
-        installed.install(ledger, draw)
-    installed.uninstall()
-    installed.install(ledger, draw)
-    installed.uninstall()
-
-    assert str(caught.value) == (
-        f"The taskiq bridge to {broker!r} is installed already: a bridge is in one harness at a time. "
-        "Make a second one for the second harness."
-    )
-
-
-def test_the_inner_of_two_harnesses_gets_the_tasks(broker, open_over, run):
-    @broker.task("known")
-    async def known():
-        pass
-
-    before = state(broker)
-    with open_over(broker) as outer:
-        run(known.kiq())
-        with open_over(broker) as inner:
-            run(known.kiq())
-            assert inner.drain() == {"performed": 1}
-        run(known.kiq())
-
-        assert (len(outer.enqueued), len(inner.enqueued)) == (2, 1)
-        assert outer.drain() == {"performed": 2}
-    assert state(broker) == before
-
-
 def test_a_sandbox_has_records_results_and_schedules_of_its_own(broker, open_over, ledger, run):
     @broker.task("known")
     async def known():
@@ -137,32 +78,6 @@ def test_a_sandbox_has_records_results_and_schedules_of_its_own(broker, open_ove
 
         assert (len(ledger.records), len(jobs.enqueued)) == (1, 2)
         assert run(broker.result_backend.is_result_ready(outside.task_id))
-
-
-def test_a_sandbox_ends_with_its_block_also_when_the_block_raises(broker, open_over, ledger, run):
-    @broker.task("known")
-    async def known():
-        pass
-
-    with open_over(broker) as jobs:
-        with pytest.raises(KeyError), jobs.bridges[0].sandbox(ledger):
-            raise KeyError
-        run(known.kiq())
-
-        assert (len(ledger.records), len(jobs.enqueued)) == (0, 1)
-
-
-def test_a_bridge_that_is_not_installed_has_no_sandbox(broker, ledger):
-    with pytest.raises(NoHarnessError), TaskiqBridge([broker]).sandbox(ledger):
-        pass
-
-
-@pytest.mark.parametrize("version", ["0.12.0", "0.13.0", "0.14.0", "1.0"])
-def test_installing_pytest_jobs_leaves_the_taskiq_of_a_project_alone(version):
-    project = tomllib.loads(Path(__file__).parents[3].joinpath("pyproject.toml").read_text("utf-8"))
-    (requirement,) = project["project"]["optional-dependencies"]["taskiq"]
-
-    assert version in Requirement(requirement).specifier
 
 
 @pytest.mark.parametrize(

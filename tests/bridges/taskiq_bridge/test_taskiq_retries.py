@@ -234,12 +234,6 @@ def test_jitter_lies_within_its_bounds(step, jitter):
     assert (first.wait == shortest) is (jitter == "zero")
 
 
-def test_seeded_jitter_is_the_same_in_every_run(step):
-    middleware = SmartRetryMiddleware(use_jitter=True, default_retry_label=True)
-
-    assert waits(step(middleware, jitter="seeded")) == waits(step(middleware, jitter="seeded"))
-
-
 def test_chance_is_pinned_in_the_middleware_alone_and_only_while_it_performs(
     make_broker, open_over, run
 ):

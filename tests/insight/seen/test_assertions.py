@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_jobs.insight.seen.assertions import last_assertion
+from pytest_jobs.insight.seen.recorder import last_assertion
 
 
 def look(value):
