@@ -71,6 +71,49 @@ def replace_in_check(patches: Patches, owner: Any, name: str, do: Callable[..., 
     patches.set(owner, name, in_check(do, getattr(owner, name)))
 
 
+def before_calls(patches: Patches, owner: Any, name: str, note: Callable[..., object]) -> None:
+    """Let each call of a function in a delivery be noted, or refused, before it is made.
+
+    Args:
+        patches: puts the function back.
+        owner: the class or module that has the function. An older version of a library may lack it.
+        name: the name of the function.
+        note: gets the watch of the delivery, and the arguments of the call.
+    """
+    function = getattr(owner, name, None)
+    if not callable(function):
+        return
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        current = watcher.get()
+        if current is not None:
+            note(current, *args, **kwargs)
+        return function(*args, **kwargs)
+
+    patches.set(owner, name, call)
+
+
+def after_calls(patches: Patches, owner: Any, name: str, note: Callable[..., object]) -> None:
+    """Let each call of a function, wherever it is made, be noted when it has returned.
+
+    Args:
+        patches: puts the function back.
+        owner: the class or module that has the function.
+        name: the name of the function.
+        note: gets what the call has returned, and the arguments of the call.
+    """
+    function = getattr(owner, name)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        returned = function(*args, **kwargs)
+        note(returned, *args, **kwargs)
+        return returned
+
+    patches.set(owner, name, call)
+
+
 def surround(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None:
     """Let each call of a method, which may be a coroutine method, run in a block.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import Act, acting, note_draw, watcher
-from ..wrapping import surround
+from ...engine.acts import Act, ActWatcher, acting, note_draw, watcher
+from ..wrapping import after_calls, before_calls, surround
 from .callers import is_of_project, logs
 
 
@@ -39,17 +38,11 @@ class _ExitHandlers:
 
     def install(self, patches: Patches) -> None:
         """Refuse handlers of the project; those of libraries end what they have begun."""
-        module: Any = sys.modules[self.library]
-        register: Callable[..., Any] = module.register
+        before_calls(patches, sys.modules[self.library], "register", self._registering)
 
-        @functools.wraps(register)
-        def register_watched(func: Any, *args: Any, **kwargs: Any) -> Any:
-            current = watcher.get()
-            if current is not None and is_of_project(current, sys._getframe(1)):
-                current.outside(f"atexit.register({getattr(func, '__name__', func)})")
-            return register(func, *args, **kwargs)
-
-        patches.set(module, "register", register_watched)
+    def _registering(self, current: ActWatcher, func: Any, *args: Any, **kwargs: Any) -> None:
+        if is_of_project(current, sys._getframe(2)):
+            current.outside(f"atexit.register({getattr(func, '__name__', func)})")
 
 
 exit_handlers: Final = _ExitHandlers()
@@ -64,33 +57,25 @@ class _ForeignFunctions:
         """Refuse to look such a function up, unless a library does it or a module that is imported."""
         module: Any = sys.modules[self.library]
         get: Callable[[Any, str], Any] = module.CDLL.__getattribute__
-        look_up: Callable[[Any, Any], Any] = module.CDLL.__getitem__
         foreign: Any = module._CFuncPtr
 
         def get_watched(opened: Any, name: str) -> Any:
             found = get(opened, name)
-            if isinstance(found, foreign):
-                _refuse_foreign(get(opened, "_name"), name)
+            current = watcher.get()
+            if current is not None and isinstance(found, foreign):
+                looked_up(current, opened, name)
             return found
 
-        @functools.wraps(look_up)
-        def look_up_watched(opened: Any, name: Any) -> Any:
-            _refuse_foreign(get(opened, "_name"), name)
-            return look_up(opened, name)
+        def looked_up(current: ActWatcher, opened: Any, name: object) -> None:
+            frame = sys._getframe(2)
+            while frame.f_back is not None and frame.f_globals.get("__name__") == "ctypes":
+                frame = frame.f_back
+            if is_of_project(current, frame):
+                where = get(opened, "_name") or "the C library"
+                current.outside(f"{name} of {where} by ctypes")
 
         patches.set(module.CDLL, "__getattribute__", get_watched)
-        patches.set(module.CDLL, "__getitem__", look_up_watched)
-
-
-def _refuse_foreign(opened: str | None, name: object) -> None:
-    current = watcher.get()
-    if current is None:
-        return
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__") == "ctypes":
-        frame = frame.f_back
-    if is_of_project(current, frame):
-        current.outside(f"{name} of {opened or 'the C library'} by ctypes")
+        before_calls(patches, module.CDLL, "__getitem__", looked_up)
 
 
 foreign_functions: Final = _ForeignFunctions()
@@ -104,15 +89,7 @@ class _TemporaryNames:
     def install(self, patches: Patches) -> None:
         """Let points and states call the names random, however often a file of that name is there already."""
         sequence: Any = vars(sys.modules[self.library])["_RandomNameSequence"]
-        draw: Callable[[Any], str] = sequence.__next__
-
-        @functools.wraps(draw)
-        def drawn(names: Any) -> str:
-            name = draw(names)
-            note_draw(name)
-            return name
-
-        patches.set(sequence, "__next__", drawn)
+        after_calls(patches, sequence, "__next__", lambda name, sequence: note_draw(name))
 
 
 temporary_names: Final = _TemporaryNames()

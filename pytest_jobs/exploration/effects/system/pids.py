@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
+from ..wrapping import before_calls
 
 library: Final = "posix"
 
@@ -57,21 +58,9 @@ def install(patches: Patches) -> None:
 
     patches.set(os, "getpid", own_id)
     patches.set(os, "kill", kill_watched)
-    for name in ("_exit", "abort"):
-        patches.set(os, name, _ending(getattr(os, name), name))
-
-
-def _ending(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """Return what refuses to end the process, with which the whole session of the tests would end."""
-
-    @functools.wraps(function)
-    def ended(*args: Any) -> Any:
-        current = watcher.get()
-        if current is not None:
-            current.outside(f"os.{name}({', '.join(map(repr, args))})")
-        return function(*args)
-
-    return ended
+    # With the process the whole session of the tests would end.
+    before_calls(patches, os, "_exit", lambda current, n: current.outside(f"os._exit({n!r})"))
+    before_calls(patches, os, "abort", lambda current: current.outside("os.abort()"))
 
 
 class _ProcessFolders:
