@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ....harness.records.record import current_record
-from ...engine.acts import explored, watcher
-from ..wrapping import after_calls, before_calls
+from ...engine.acts import watcher
+from ..wrapping import after_calls, before_calls, in_check, no_block
 
 library: Final = "asyncio.runners"
 
@@ -26,20 +26,20 @@ def install(patches: Patches) -> None:
     base = asyncio.base_events.BaseEventLoop
     for owner, name in ((base, "close"), (asyncio.runners, "_cancel_all_tasks")):
         before_calls(patches, owner, name, lambda current, loop: current.leave_tasks(loop))
-    after_calls(patches, base, "__init__", _made)
+    after_calls(patches, base, "__init__", in_check(_close_in_the_end, no_block))
     patches.set(asyncio.runners.Runner, "run", _watching(asyncio.runners.Runner.run))
     for name in ("call_later", "call_at"):
         after_calls(patches, base, name, _noting_callback)
 
 
-def _made(returned: None, loop: Any, *args: Any, **kwargs: Any) -> None:
-    """Close the loops that deliveries have left open when their processes and their world are gone."""
+def _close_in_the_end(returned: None, loop: Any, *args: Any, **kwargs: Any) -> None:
+    """Close a loop that a delivery leaves open, when its process and its world are gone."""
 
     def close() -> None:
         if not (loop.is_closed() or loop.is_running()):
             loop.close()
 
-    current = explored()
+    current = watcher.get()
     if current is not None:
         current.of_history.undo_by(close)
 
