@@ -14,6 +14,7 @@ from typing import Any, Final
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, acting, looking, note_draw, note_look
 from ...stores.account import Account, accounts
+from ...stores.store import Store
 from ..wrapping import after_calls, surround
 from .arguments import text_of
 
@@ -31,7 +32,7 @@ _WRITING_STAGES: Final = ("$out", "$merge")
 _MADE_IN: Final = "_pytest_jobs_made_in"
 
 
-class MongoStore:
+class MongoStore(Store):
     """A database, whose collections the calls name."""
 
     noun = "collection"
@@ -39,12 +40,6 @@ class MongoStore:
     def __init__(self, label: str, database: Any) -> None:
         self.label = self.short = label
         self._database = database
-
-    def is_bound(self, name: str) -> bool:
-        return False
-
-    def shows(self, read: str, name: str) -> bool:
-        return read == name
 
     def left_out(self, name: str, ways: Collection[str]) -> str | None:
         # The job has dropped it again.

@@ -14,6 +14,7 @@ import redis
 
 from ...engine.sources import guarded_host
 from ...stores.account import Account, accounts
+from ...stores.store import Store
 from .commands import Command, as_text
 
 #: By where their keys are. A command that is not here has one key, after its name.
@@ -83,7 +84,7 @@ def way_of(command: Command) -> str:
     return "write"
 
 
-class RedisStore:
+class RedisStore(Store):
     """One database of a server."""
 
     noun = "key"

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, ActWatcher, acting, note_draw, watcher
+from ...stores.files import logs
 from ..wrapping import after_calls, before_calls, surround
-from .callers import is_of_project, logs
+from .callers import is_of_project
 
 
 class _Syslog:

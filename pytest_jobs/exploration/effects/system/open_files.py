@@ -15,9 +15,10 @@ from weakref import WeakSet
 from ....harness.records.patches import Patches
 from ...engine.acts import ActWatcher
 from ...stores.account import accounts
+from ...stores.files import logs
 from ..doubles.kinds import kinds_of
 from ..wrapping import after_calls, before_calls
-from .callers import is_installed, logs
+from .callers import is_installed
 
 library: Final = "socket"
 

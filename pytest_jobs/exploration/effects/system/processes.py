@@ -14,8 +14,8 @@ from weakref import WeakSet
 
 from ....harness.records.patches import Patches
 from ...engine.acts import ActWatcher, watcher
+from ...stores.files import logs
 from ..wrapping import after_calls, before_calls
-from .callers import logs
 
 #: The ends of pipes that deliveries have made. No other process has them: a job that starts one is refused.
 _own_pipes: Final[WeakSet[Any]] = WeakSet()

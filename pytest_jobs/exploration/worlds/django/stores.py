@@ -19,7 +19,7 @@ from ....harness.records.patches import Patches
 from ....harness.records.texts import counted
 from ...effects.wrapping import replace_in_check
 from ...engine.acts import refuse_delivery
-from ..base.postgresql import Tables, asked
+from ..base.postgresql import STATES, Tables, asked
 from ..base.sqlite import file_with, refusing_direct_connections
 from ..base.store import Building, Store
 from .databases import (
@@ -60,10 +60,7 @@ _TABLE_OF_TEST: Final = (
     "the server: make it in a migration, or in a fixture that overrides `django_db_setup`. Or build it in a "
     "world: `with django_world(models=[...]) as database:`."
 )
-_NOT_PUT_BACK: Final = (
-    "The rows of {tables} could not be put back to what they are in the test: something in the database, such as "
-    "a trigger, changes them. Build these tables in a world: `with django_world(models=[...]) as database:`."
-)
+_BUILD: Final = "Build these tables in a world: `with django_world(models=[...]) as database:`."
 #: Tables, and all tables with a foreign key to one of them.
 _REFERRING: Final = """
 WITH RECURSIVE found AS (
@@ -78,17 +75,12 @@ FROM pg_sequence q JOIN pg_depend d ON d.objid = q.seqrelid
 WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
     AND d.refobjid = ANY(%s::text[]::regclass[]::oid[])
 """
-#: All tables, and how far each sequence has come.
+#: All tables.
 _TABLES: Final = """
 SELECT c.oid::regclass::text, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
     AND c.relname <> 'django_migrations'
 ORDER BY 1
-"""
-_STATES: Final = """
-SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename), coalesce(last_value, start_value),
-    last_value IS NOT NULL
-FROM pg_sequences
 """
 
 
@@ -205,16 +197,18 @@ class ClonedDatabase(Database):
             for table in found:
                 if table not in there:
                     raise ExplorationError(_TABLE_OF_TEST.format(table=table, using=using))
-            self._tables = Tables(own, list(found), asked(wrapper, _STATES), wrapper)
+            states = (
+                (f"{schema}.{name}", last, given)
+                for schema, name, last, given in asked(wrapper, STATES)
+            )
+            self._tables = Tables(own, list(found), states, wrapper)
         self.counts = len(found), self._tables.count
 
     def place(self) -> AbstractContextManager[dict[str, Any]]:
         return nullcontext(self._settings)
 
     def put_back(self, wrapper: Any) -> None:
-        failed = self._tables.put_back(wrapper)
-        if failed:
-            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(failed)))
+        self._tables.put_back(wrapper, _BUILD)
 
 
 def made_database(

@@ -17,6 +17,7 @@ from ...effects.wrapping import in_check
 from ...engine.acts import looking, refuse_delivery
 from ...engine.sameness.renaming import AsAtFirst
 from ..base.postgresql import (
+    STATES,
     SnapshotLooks,
     Tables,
     asked,
@@ -51,10 +52,6 @@ _OF_TEST: Final = (
 )
 _REFUSED: Final = "The tables of {engine!r} could not be copied: {error}. " + _IN_WORLD
 _FAILED: Final = "What the test has in PostgreSQL could not be read: {error}."
-_NOT_PUT_BACK: Final = (
-    "The rows of {tables} could not be put back to what they are in the test: something in the database, such as "
-    f"a trigger, changes them. {_IN_WORLD}"
-)
 _OTHER_PATH: Final = (
     "The job sets the search_path of its connection to {path}, so that it would change the rows of the test "
     f"rather than those of the copy. {_IN_WORLD}"
@@ -113,12 +110,6 @@ _PATH: Final = "SELECT quote_ident(name) FROM unnest(current_schemas(false)) AS 
 _OWN_TABLES: Final = """
 SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
 """
-#: How far each sequence has come, with its schema.
-_STATES: Final = """
-SELECT quote_ident(schemaname), quote_ident(sequencename), coalesce(last_value, start_value),
-    last_value IS NOT NULL
-FROM pg_sequences
-"""
 #: Each sequence of a schema, its greatest number, and the column or the sequence itself.
 _NUMBERED: Final = """
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), s.seqmax,
@@ -164,7 +155,7 @@ class SchemaStore(ServerStore):
         )
         begins = [
             (f"{schema}.{name}", *states.get(name, (last, given)))
-            for schema, name, last, given in asked(own, _STATES)
+            for schema, name, last, given in asked(own, STATES)
             if schema == self._name
         ]
         self._tables = Tables(own, names, begins, own)
@@ -248,16 +239,14 @@ class TakenSchema(SchemaStore):
                 asked(own, statement)
         self._order = dict(asked(own, _PRIMARY))
         states: dict[str, tuple[int, bool]] = {}
-        for schema, name, last, given in test.ask(_STATES):
+        for schema, name, last, given in test.ask(STATES):
             # The schemas of worlds have sequences of the same names.
             if not schema.startswith(OF_WORLDS):
                 states.setdefault(name, (int(last or 1), given == "t"))
         self._note(own, list(self._names), states)
 
     def put_back(self, connection: Connection) -> None:
-        failed = self._tables.put_back(_Own(connection))
-        if failed:
-            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(failed)))
+        self._tables.put_back(_Own(connection), _IN_WORLD)
 
     def check_statements(self, stack: ExitStack) -> None:
         """Refuse statements that name the schemas of the test, until the stack ends."""

@@ -15,6 +15,7 @@ from .....harness.time.waiting import off_the_loop
 from ....engine.acts import limit_of_waiting, looking, may_wait_for_locks, note_look, skippable
 from ....engine.sameness.renaming import Unordered
 from ....stores.account import Account, accounts
+from ....stores.store import Store
 from ...wrapping import BlockOf, replace_in_check, surround, surround_awaited
 from .driver import (
     Opening,
@@ -73,7 +74,7 @@ class Ask(Protocol):
         ...
 
 
-class MysqlStore:
+class MysqlStore(Store):
     noun = "table"
 
     def __init__(self, label: str, database: str) -> None:
@@ -81,9 +82,6 @@ class MysqlStore:
         self._database = database
         #: Asks a connection to the database that is like the last one that a delivery used.
         self.ask: Ask | None = None
-
-    def is_bound(self, name: str) -> bool:
-        return False
 
     def shows(self, read: str, name: str) -> bool:
         # Whether names in capitals are others depends on the file system of the server.
