@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
@@ -159,3 +159,32 @@ def _within_awaited(block_of: BlockOf, function: Callable[..., Any]) -> Callable
         return None
 
     return call
+
+
+def at_once(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
+    """Return a function that does what a coroutine function does, if that waits for nothing.
+
+    So blocking and awaited libraries have the same lines: what they differ in is `answer_of`.
+    """
+
+    @functools.wraps(function)
+    @untraced
+    def call(*args: Any, **kwargs: Any) -> T:
+        try:
+            function(*args, **kwargs).send(None)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        raise RuntimeError(f"{function.__name__} waits for something")
+
+    return call
+
+
+async def answer_of(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function of a library, wait for it if the library is awaited, and return what it returns."""
+    # It may call the project, as a pool does that configures a connection.
+    return await result_of(call_traced(function, *args, **kwargs))
+
+
+async def result_of(returned: Any) -> Any:
+    """Return what a call has returned, or what comes of it where that has to be awaited."""
+    return await returned if inspect.isawaitable(returned) else returned

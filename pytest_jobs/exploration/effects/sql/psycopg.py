@@ -14,8 +14,17 @@ from weakref import WeakKeyDictionary, WeakSet
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
 from ...stores.account import accounts
-from ..wrapping import OfDelivery, after_calls, in_check, no_block, surround, within
-from .basis.driver import answer_of, at_once, is_part, own_connection
+from ..wrapping import (
+    OfDelivery,
+    after_calls,
+    answer_of,
+    at_once,
+    in_check,
+    no_block,
+    surround,
+    within,
+)
+from .basis.driver import is_part, own_connection
 from .basis.postgresql import Postgresql
 from .basis.statements import Statement, set_lock_timeout
 from .basis.transactions import OpenConnections

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -219,10 +220,9 @@ def made_database(
     Raises:
         ExplorationError: when the test may not use it.
     """
-    settings = settings_of(using)
-    if vendor_of(settings) != "sqlite":
+    if vendor_of(settings_of(using)) != "sqlite":
         return EmptiedDatabase(using, models)
-    content = allowed(using, lambda: _templates.content(models, using, settings, migrate))
+    content = allowed(using, lambda: _with_tables(tuple(models), using, migrate))
     return SqliteDatabase(using, models, content)
 
 
@@ -332,41 +332,24 @@ def _count(wrapper: Any, table: str) -> int:
     return int(number)
 
 
-class _Templates:
-    """The content of sqlite files with tables and without rows, each made once in a process."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[Any, ...], bytes] = {}
-
-    def content(
-        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
-    ) -> bytes:
-        key = (using, tuple(models), migrate)
-        if key not in self._made:
-            self._made[key] = self._make(models, using, settings, migrate)
-        return self._made[key]
-
-    def _make(
-        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
-    ) -> bytes:
-        wrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(
-            {**settings, "NAME": ":memory:"}, using
-        )
-        try:
-            with in_place(using, wrapper):
-                wrapper.ensure_connection()
-                if migrate:
-                    call_command("migrate", database=using, verbosity=0, run_syncdb=True)
-                else:
-                    with wrapper.schema_editor() as editor:
-                        for model in with_referred(models):
-                            editor.create_model(model)
-            content: bytes = wrapper.connection.serialize()
-        finally:
-            # Django's own `close` leaves a connection to a database in memory open.
-            if wrapper.connection is not None:
-                wrapper.connection.close()
-        return content
-
-
-_templates = _Templates()
+@functools.cache
+def _with_tables(models: tuple[type[Any], ...], using: str, migrate: bool) -> bytes:
+    """Return the content of a sqlite file with tables and without rows, which is made once in a process."""
+    settings = settings_of(using)
+    backend = load_backend(settings["ENGINE"])
+    wrapper = backend.DatabaseWrapper({**settings, "NAME": ":memory:"}, using)
+    try:
+        with in_place(using, wrapper):
+            wrapper.ensure_connection()
+            if migrate:
+                call_command("migrate", database=using, verbosity=0, run_syncdb=True)
+            else:
+                with wrapper.schema_editor() as editor:
+                    for model in with_referred(models):
+                        editor.create_model(model)
+        content: bytes = wrapper.connection.serialize()
+    finally:
+        # Django's own `close` leaves a connection to a database in memory open.
+        if wrapper.connection is not None:
+            wrapper.connection.close()
+    return content

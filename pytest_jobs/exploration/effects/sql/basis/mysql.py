@@ -16,12 +16,17 @@ from ....engine.acts import limit_of_waiting, looking, may_wait_for_locks, note_
 from ....engine.sameness.renaming import Unordered
 from ....stores.account import Account, accounts
 from ....stores.store import Store
-from ...wrapping import BlockOf, replace_in_check, surround, surround_awaited
+from ...wrapping import (
+    BlockOf,
+    answer_of,
+    at_once,
+    replace_in_check,
+    surround,
+    surround_awaited,
+)
 from .driver import (
     Opening,
     WatchedDriver,
-    answer_of,
-    at_once,
     end_session,
     is_part,
     own_connection,
