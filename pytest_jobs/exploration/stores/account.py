@@ -268,7 +268,7 @@ class Account:
             self.shown.add((store, name))
 
     def note_event(self, event: str, args: tuple[Any, ...]) -> None:
-        """Note what Python's audit hook reports on a file."""
+        """Note what Python's audit hook reports on a file, unless the check itself reads it."""
         phase = self.phase
         if phase in ("world", "snapshot"):
             self.files.note_world(event, args)

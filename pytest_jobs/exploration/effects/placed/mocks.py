@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from types import ModuleType
@@ -185,17 +185,15 @@ class _CallOfMock:
         kind = kinds.of(name, own, self._args, self._kwargs, mode=self._mode_of_file(own))
         is_awaited = isinstance(self._mock, self._module.AsyncMockMixin) or name in awaited
         if kind in ("read", "nothing"):
-            return self._looked_up_later() if is_awaited else self._looked_up()
+            return self._later(looking()) if is_awaited else self._now(looking())
         if current.undisturbed:
             kinds.learn_of(name, search)
         act = self._act(name, kinds, is_put=kind == "put")
         if _is_of_project(stood_for, current):
             act = replace(act, stands_for=name)
         if is_awaited:
-            return self._awaiting(act)
-        answer: Any = None
-        with skippable(), acting(act), self._answers(current):
-            answer = self._original(self._mock, *self._args, **self._kwargs)
+            return self._later(acting(act))
+        answer = self._now(acting(act))
         if inspect.iscoroutine(answer):
             current.of_search.learn(awaited, name)
         return self._owner_or(answer, name)
@@ -234,14 +232,14 @@ class _CallOfMock:
             message.close()
             enqueued.give_up(current, name)
         if is_awaited:
-            return self._looked_up_later()
-        answer = self._looked_up()
+            return self._later(looking())
+        answer = self._now(looking())
         _messages(current)[id(answer)] = answer, message
         return answer
 
     async def _enqueued_later(self, message: Any) -> Any:
         await message
-        return await self._looked_up_later()
+        return await self._later(looking())
 
     def _owner_or(self, answer: Any, name: str) -> Any:
         """Return the owner of an operator such as `+=` if its answer is a mock that nobody has configured.
@@ -266,7 +264,7 @@ class _CallOfMock:
     def _of_property(self, name: str, kind: CallKind) -> Any:
         """Read the attribute that a PropertyMock stands for, or set it."""
         if not self._args or kind in ("read", "nothing"):
-            return self._looked_up()
+            return self._now(looking())
         owner, _, attribute = name.rpartition(".")
         with skippable(), acting(setting(owner or name, attribute, self._args)):
             return self._original(self._mock, *self._args)
@@ -292,21 +290,14 @@ class _CallOfMock:
             key=None if key is None else (method, key),
         )
 
-    def _looked_up(self) -> Any:
-        current = watcher.get()
-        with skippable(), looking(), self._answers(current):
+    # Not one coroutine for both: a mock whose answers are at an end raises StopIteration, which none can.
+    def _now(self, block: AbstractContextManager[None]) -> Any:
+        with skippable(), block, self._answers(watcher.get()):
             return self._original(self._mock, *self._args, **self._kwargs)
         return None
 
-    async def _looked_up_later(self) -> Any:
-        current = watcher.get()
-        with skippable(), looking(), self._answers(current):
-            return await self._original(self._mock, *self._args, **self._kwargs)
-        return None
-
-    async def _awaiting(self, act: Act) -> Any:
-        current = watcher.get()
-        with skippable(), acting(act), self._answers(current):
+    async def _later(self, block: AbstractContextManager[None]) -> Any:
+        with skippable(), block, self._answers(watcher.get()):
             return await self._original(self._mock, *self._args, **self._kwargs)
         return None
 
