@@ -233,8 +233,6 @@ class Blocks:
 
 
 class _AtomicBlocks:
-    """The atomic blocks in which one delivery begins."""
-
     def __init__(self, django: Blocks) -> None:
         self._django = django
         #: The connections that were in no transaction and commit each statement.

@@ -165,7 +165,6 @@ def _lies_in(path: str, place: str) -> bool:
 
 
 def _paths(event: str, args: tuple[Any, ...]) -> list[str]:
-    """Return the paths that an event is about."""
     if event in _OF_TWO:
         pairs = [(args[0], *args[2:3]), (args[1], *args[3:4])]
     elif event == "os.mkdir":

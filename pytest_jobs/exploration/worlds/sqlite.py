@@ -78,7 +78,6 @@ class _Opening:
         self._application = _connect_now if application is sqlite3.connect else application
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Open a connection."""
         # A function inside another one opens connections to the database of the outer one.
         target = _target.get() or _Target(self._uri, [])
         token, opened = _target.set(target), target.opened

@@ -160,7 +160,6 @@ def _read(collection: Any) -> None:
 
 
 def _store(account: Account, database: Any) -> str:
-    """Return the key of the store for a database."""
     client = database.client
     is_own = vars(client).get(_MADE_IN) == account.number
     label = account.label(

@@ -145,8 +145,6 @@ def is_collection(value: object) -> bool:
 
 
 class _Container:
-    """One collection that the application has got."""
-
     __slots__ = ("before", "held", "is_filled", "path", "through")
 
     def __init__(self, path: str, through: tuple[Any, ...], held: Any) -> None:

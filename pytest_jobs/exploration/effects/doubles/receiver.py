@@ -501,7 +501,6 @@ class Receiver:
 
 
 def _task() -> object:
-    """Return the task of asyncio that runs here; None if there is none."""
     asyncio: Any = sys.modules.get("asyncio")
     if asyncio is None:
         return None

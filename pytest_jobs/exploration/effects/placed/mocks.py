@@ -160,8 +160,6 @@ def _root(mock: Any) -> Any:
 
 @dataclass(slots=True)
 class _CallOfMock:
-    """One call of a mock in a delivery."""
-
     _module: Any
     _mock: Any
     _original: Callable[..., Any]
@@ -169,7 +167,6 @@ class _CallOfMock:
     _kwargs: dict[str, Any]
 
     def made(self, current: ActWatcher) -> Any:
-        """Make the call: at once, or when it is awaited."""
         search = current.of_search
         names: MockNames = search.of("names of mocks", MockNames)
         kinds = kinds_of(search)
@@ -386,8 +383,6 @@ def _names_of(mock: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 class _Counts:
-    """What mocks have counted before the history."""
-
     def __init__(self, history: SourceState) -> None:
         self._kept: dict[int, tuple[Any, dict[str, Any], dict[str, tuple[Any, list[Any]]]]] = {}
         history.undo_by(self.put_back)

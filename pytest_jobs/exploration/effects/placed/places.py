@@ -272,7 +272,6 @@ def _in(owner: Any, beginning: str, wanted: set[int]) -> Iterator[tuple[str, Pla
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:
-    """Yield all modules, and how the names of what they have begin."""
     for name, module in list(sys.modules.items()):
         if is_one_of((ModuleType,), module):
             yield "" if name == "__main__" else f"{name}.", module

@@ -155,7 +155,6 @@ class _FakeServers:
         return self._by_pool[pool]
 
     def is_new(self, server: Any, account: Account) -> bool:
-        """Return whether no earlier history has used a server."""
         return self._first.setdefault(server, account.number) == account.number
 
 

@@ -228,7 +228,6 @@ def is_in_transaction(connection: Any) -> bool:
 
 
 def _options(pgconn: Any) -> dict[str, str]:
-    """Return the parameters of a connection."""
     given = ((option.keyword, option.val) for option in pgconn.info)
     return {name.decode(): value.decode() for name, value in given if value is not None}
 

@@ -103,7 +103,6 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 @functools.cache
 def _watched(factory: type[sqlite3.Connection]) -> type[Any]:
-    """Return a class of watched connections that derives from a class of connections."""
     if issubclass(factory, _WatchedConnection):
         return factory
     return type(f"Watched{factory.__name__}", (_WatchedConnection, factory), {})

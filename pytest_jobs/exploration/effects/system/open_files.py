@@ -74,7 +74,6 @@ class _Sockets:
     def sending(
         self, name: str, current: ActWatcher, connection: Any, *args: Any, **kwargs: Any
     ) -> None:
-        """Refuse to send on an older socket."""
         if connection not in self._new and not is_datagram(current, connection):
             _refuse(current, f"socket.{name}", _peer(connection), sys._getframe(2))
 

@@ -22,10 +22,7 @@ _own_pipes: Final[WeakSet[Any]] = WeakSet()
 
 
 class _Source:
-    """Refuses the calls of some methods of a module."""
-
     def __init__(self, library: str, ways: tuple[tuple[str, str], ...]) -> None:
-        """Name the methods."""
         self.library = library
         self._ways = ways
 

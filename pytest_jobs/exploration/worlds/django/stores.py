@@ -230,7 +230,6 @@ class Taken:
     """A database with what the test has in it, as a store of `here`."""
 
     def __init__(self, database: Database, counts: tuple[int, int], file: str = "") -> None:
-        """Take it."""
         self._database = database
         self._counts = counts
         self._file = file

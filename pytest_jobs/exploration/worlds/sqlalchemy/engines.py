@@ -166,7 +166,6 @@ class _SessionsOfTest:
         note_connection(functools.partial(self._switch, session, before))
 
     def give_back(self) -> None:
-        """Let all sessions be those of the test."""
         for session in list(self._owner):
             self._switch(session, None)
         self._others.clear()

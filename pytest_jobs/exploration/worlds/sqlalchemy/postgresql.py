@@ -321,7 +321,6 @@ class _Questions:
         return [statement for (statement,) in self.ask(question)]
 
     def rows_of(self, table: str) -> bytes:
-        """Return the rows of a table, as COPY has them."""
         if self._pgconn is None:
             return rows_of(self._connection, table)
         self._pgconn.exec_(f"COPY {table} TO STDOUT".encode())
@@ -337,7 +336,6 @@ class _Questions:
 
 
 def _text(value: object) -> str:
-    """Return a value as the server writes it."""
     if isinstance(value, bool):
         return "t" if value else "f"
     return "" if value is None else str(value)
