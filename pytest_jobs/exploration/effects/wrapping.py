@@ -74,11 +74,8 @@ def replace_in_check(patches: Patches, owner: Any, name: str, do: Callable[..., 
 def before_calls(patches: Patches, owner: Any, name: str, note: Callable[..., object]) -> None:
     """Let each call of a function in a delivery be noted, or refused, before it is made.
 
-    Args:
-        patches: puts the function back.
-        owner: the class or module that has the function. An older version of a library may lack it.
-        name: the name of the function.
-        note: gets the watch of the delivery, and the arguments of the call.
+    The note gets the watch of the delivery, and the arguments of the call. An older version of a library may lack
+    the function.
     """
     function = getattr(owner, name, None)
     if not callable(function):
@@ -97,11 +94,7 @@ def before_calls(patches: Patches, owner: Any, name: str, note: Callable[..., ob
 def after_calls(patches: Patches, owner: Any, name: str, note: Callable[..., object]) -> None:
     """Let each call of a function, wherever it is made, be noted when it has returned.
 
-    Args:
-        patches: puts the function back.
-        owner: the class or module that has the function.
-        name: the name of the function.
-        note: gets what the call has returned, and the arguments of the call.
+    The note gets what was returned, and the arguments of the call.
     """
     function = getattr(owner, name)
 

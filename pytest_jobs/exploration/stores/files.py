@@ -202,9 +202,11 @@ def opens_for_writing(path: Any, mode: Any = None, flags: Any = None) -> bool:
 
 def logs() -> bool:
     """Return whether a library for logs runs: records of a log are no effects, and its files no results."""
-    return any(
-        str(frame.f_globals.get("__name__")).partition(".")[0] in _LOGS for frame in _frames()
-    )
+    return any(package_of(frame) in _LOGS for frame in _frames())
+
+
+def package_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
 
 
 def _imports() -> bool:

@@ -98,10 +98,7 @@ def guessed(
 ) -> CallKind:
     """Return what a call is, by its name and the form of its arguments. What may do harm is an effect.
 
-    Args:
-        own: the name, from where the double was put in place, such as `gateway.charge`.
-        args: the positional arguments.
-        kwargs: the keyword arguments.
+    The name begins where the double was put in place, as in `gateway.charge`.
     """
     named = kwargs or {}
     *owners, last = pieces_of(own) or [""]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from types import FrameType
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, ActWatcher, acting, note_draw, watcher
-from ...stores.files import logs
+from ...stores.files import logs, package_of
 from ..wrapping import after_calls, before_calls, surround
-from .callers import is_of_project
 
 
 class _Syslog:
@@ -42,7 +42,7 @@ class _ExitHandlers:
         before_calls(patches, sys.modules[self.library], "register", self._registering)
 
     def _registering(self, current: ActWatcher, func: Any, *args: Any, **kwargs: Any) -> None:
-        if is_of_project(current, sys._getframe(2)):
+        if _is_of_project(current, sys._getframe(2)):
             current.outside(f"atexit.register({getattr(func, '__name__', func)})")
 
 
@@ -71,7 +71,7 @@ class _ForeignFunctions:
             frame = sys._getframe(2)
             while frame.f_back is not None and frame.f_globals.get("__name__") == "ctypes":
                 frame = frame.f_back
-            if is_of_project(current, frame):
+            if _is_of_project(current, frame):
                 where = get(opened, "_name") or "the C library"
                 current.outside(f"{name} of {where} by ctypes")
 
@@ -94,3 +94,15 @@ class _TemporaryNames:
 
 
 temporary_names: Final = _TemporaryNames()
+
+
+def _is_of_project(current: ActWatcher, frame: FrameType) -> bool:
+    """Return whether the code of the project calls, rather than a library or a module that is imported."""
+    if not current.is_of_project(frame.f_code):
+        return False
+    below: FrameType | None = frame
+    while below is not None and package_of(below) != __name__.partition(".")[0]:
+        if below.f_code.co_name == "<module>":
+            return False
+        below = below.f_back
+    return True

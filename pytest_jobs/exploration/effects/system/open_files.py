@@ -15,10 +15,9 @@ from weakref import WeakSet
 from ....harness.records.patches import Patches
 from ...engine.acts import ActWatcher
 from ...stores.account import accounts
-from ...stores.files import logs
+from ...stores.files import logs, package_of
 from ..doubles.kinds import kinds_of
 from ..wrapping import after_calls, before_calls
-from .callers import is_installed
 
 library: Final = "socket"
 
@@ -98,7 +97,9 @@ def _refuse(current: ActWatcher, function: str, peer: object, caller: FrameType)
 
     Libraries wake their event loops by pairs of sockets, and those bytes do not leave the process.
     """
-    if peer == "" and (caller.f_code.co_name == "_write_to_self" or is_installed(current, caller)):
+    is_of_python = package_of(caller) in sys.stdlib_module_names
+    is_installed = not is_of_python and not current.is_of_project(caller.f_code)
+    if peer == "" and (caller.f_code.co_name == "_write_to_self" or is_installed):
         return
     if not logs():
         end = f"the open connection {peer!r}" if peer else "a pair of sockets that was open before"

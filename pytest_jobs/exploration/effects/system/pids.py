@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
+from ...stores.files import package_of
 from ..wrapping import before_calls
 
 library: Final = "posix"
@@ -121,8 +122,7 @@ def _shows_the_process(frame: FrameType | None) -> bool:
         frame = frame.f_back
     if frame is None or current is None:
         return False
-    package = str(frame.f_globals.get("__name__")).partition(".")[0]
-    return package in _LOCKS or current.is_of_project(frame.f_code)
+    return package_of(frame) in _LOCKS or current.is_of_project(frame.f_code)
 
 
 class _Psutil:

@@ -80,15 +80,9 @@ def set_sequences(states: Iterable[tuple[str, int, bool]]) -> str:
 def replace_rows(
     wrapper: Any, names: Collection[str], contents: Mapping[str, bytes], *, truncates: bool = False
 ) -> None:
-    """Delete all rows of tables in one transaction, and put others in, in this order.
+    """Delete all rows of tables in one transaction, and put others in: first those that are referred to.
 
-    Foreign keys are checked at the end where they can be.
-
-    Args:
-        wrapper: a connection that no transaction uses.
-        names: the quoted names of the tables; those that are referred to first.
-        contents: the new rows of tables, in the format of COPY.
-        truncates: whether the tables are truncated: that is slower where little is in them.
+    Foreign keys are checked at the end where they can be. To truncate is slower where little is in the tables.
     """
     deletions = "; ".join(f"DELETE FROM ONLY {name}" for name in reversed(list(names)))  # noqa: S608 - names of tables
     if truncates:

@@ -183,13 +183,7 @@ class ClonedDatabase(Database):
     """A second database of PostgreSQL beside the one of the test, with the rows of the test."""
 
     def __init__(self, using: str, wrapper: Any, name: str) -> None:
-        """Read the rows of the test.
-
-        Args:
-            using: the alias.
-            wrapper: the connection of the test: it sees what the test has not committed.
-            name: the name of the second database.
-        """
+        """Read the rows by the connection of the test, which sees what the test has not committed."""
         found = dict(asked(wrapper, _TABLES))
         super().__init__(using, _models_in(using, found.values()))
         self._settings = {**settings_of(using), "NAME": name}

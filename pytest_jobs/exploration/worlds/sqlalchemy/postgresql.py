@@ -143,13 +143,7 @@ class SchemaStore(ServerStore):
     def _note(
         self, own: _Own, names: Collection[str], states: Mapping[str, tuple[int, bool]]
     ) -> None:
-        """Note what each history finds.
-
-        Args:
-            own: a connection to the schema, with all its tables.
-            names: the quoted names of the tables.
-            states: the last number of sequences by name, and whether it was given out.
-        """
+        """Note what each history finds, as a connection to the schema sees it when all its tables are there."""
         self._numbered = ranges_of_numbers(
             (sequence, name) for sequence, last, name in asked(own, _NUMBERED) if last >= LAST
         )
@@ -189,13 +183,7 @@ class TakenSchema(SchemaStore):
     """A schema with what the test has in the tables of an engine."""
 
     def __init__(self, engine: Engine, held: Connection | None, stack: ExitStack) -> None:
-        """Copy the tables.
-
-        Args:
-            engine: leads to them.
-            held: the connection on which the test has a transaction; None if no session has one.
-            stack: removes the copy.
-        """
+        """Copy the tables, as the connection sees them on which the test has a transaction, if any."""
         url = engine.url.set(drivername=server_driver(engine.url))
         if find_spec(url.get_driver_name()) is None:
             raise ExplorationError(_NO_DRIVER.format(engine=engine))
