@@ -10,7 +10,7 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -32,13 +32,19 @@ from ..doubles.arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, 
 from ..doubles.kinds import CallKind, CallKinds, kinds_of
 from ..doubles.operators import SYMBOLS, is_in_place, operating, setting
 from .enqueues import enqueues, enqueues_of, function_of, method_of
-from .places import LEAVE_OUT, MockNames, seams_of
+from .places import ABSENT, LEAVE_OUT, MockNames, seams_of
 
 library: Final = "unittest.mock"
 idles: Final = True
 
 _COUNTS: Final = ("called", "call_count", "call_args", "await_count", "await_args")
-_LISTS: Final = ("call_args_list", "mock_calls", "method_calls", "await_args_list")
+_LISTS: Final = frozenset(
+    f"{begin}{name}"
+    for begin in ("", "_mock_")
+    for name in ("call_args_list", "mock_calls", "method_calls", "await_args_list")
+)
+#: What a mock counts. A function that stands before one has it under the names without the beginning.
+_COUNTED: Final = _LISTS | {*_COUNTS, *(f"_mock_{name}" for name in _COUNTS)}
 _OPENS_FILE: Final = re.compile(r"(^|\.)open$")
 _WRITES_FILE: Final = re.compile(r"(^|\.)open\(\)(\.__enter__\(\))?\.write(lines)?$")
 
@@ -70,8 +76,7 @@ def _install(patches: Patches, module: Any) -> None:
         if current is None:
             return original(self, *args, **kwargs)
         if current.isolated:
-            history = current.of_history
-            history.of("counts of mocks", lambda: _Counts(history)).keep(self)
+            _kept_in(current.of_history).keep_counts(self)
         if vars(self).get("_mock_wraps") is not None or _is_spy(self):
             # It only looks on: what it calls is seen by itself.
             return original(self, *args, **kwargs)
@@ -97,8 +102,9 @@ def _changing(module: Any, name: str) -> Callable[..., None]:
             original(self, attribute, *value)
             return
         if current.isolated:
-            history = current.of_history
-            history.of("attributes of mocks", lambda: _Attributes(history)).keep(self, attribute)
+            kept = _kept_in(current.of_history)
+            for names in (vars(self), vars(self)["_mock_children"]):
+                kept.keep(names, [attribute])
         if _is_spy(self):
             original(self, attribute, *value)
             return
@@ -353,65 +359,39 @@ def _messages(current: ActWatcher) -> dict[int, tuple[Any, Any]]:
     return current.of_history.of("messages of mocks", dict)
 
 
-class _Attributes:
-    """The attributes of mocks that deliveries have changed, as they were before the history."""
+class _Kept:
+    """What mocks had before the history under the names that deliveries change: their counts and attributes."""
 
     def __init__(self, history: SourceState) -> None:
-        self._kept: dict[tuple[int, str], tuple[Any, dict[str, Any], dict[str, Any]]] = {}
+        #: The names of an owner, the name, what it had, and the content of a list.
+        self._kept: dict[tuple[int, str], tuple[dict[str, Any], Any, list[Any]]] = {}
         history.undo_by(self.put_back)
 
-    def keep(self, mock: Any, name: str) -> None:
-        """Keep an attribute of a mock before it is changed for the first time."""
-        if (id(mock), name) not in self._kept:
-            held, children = (
-                {name: names[name]} if name in names else {} for names in _names_of(mock)
-            )
-            self._kept[id(mock), name] = mock, held, children
+    def keep(self, names: dict[str, Any], changed: Iterable[str]) -> None:
+        """Keep some names of an owner before they are changed for the first time."""
+        for name in changed:
+            if (id(names), name) not in self._kept:
+                had = names.get(name, ABSENT)
+                self._kept[id(names), name] = names, had, list(had) if name in _LISTS else []
 
-    def put_back(self) -> None:
-        for (_, name), (mock, *before) in self._kept.items():
-            for names, kept in zip(_names_of(mock), before, strict=True):
-                names.pop(name, None)
-                names.update(kept)
-        self._kept.clear()
-
-
-def _names_of(mock: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the attributes of a mock that were set, and those that it has made by itself."""
-    held = vars(mock)
-    return held, held["_mock_children"]
-
-
-class _Counts:
-    def __init__(self, history: SourceState) -> None:
-        self._kept: dict[int, tuple[Any, dict[str, Any], dict[str, tuple[Any, list[Any]]]]] = {}
-        history.undo_by(self.put_back)
-
-    def keep(self, mock: Any) -> None:
-        """Keep the counts of a mock, and of those that count its calls, before the first call."""
-        if id(mock) in self._kept:
-            return
+    def keep_counts(self, mock: Any) -> None:
+        """Keep the counts of a mock, and of those that count its calls."""
         for each in _ancestors(mock):
-            if id(each) in self._kept:
-                continue
-            counts = {name: getattr(each, name) for name in _COUNTS if _has(each, name)}
-            lists = {name: getattr(each, name) for name in _LISTS if _has(each, name)}
-            self._kept[id(each)] = (
-                each,
-                counts,
-                {name: (held, list(held)) for name, held in lists.items()},
-            )
+            # A function with a specification, which stands before its mock, has the counts.
+            for owner in (each, vars(each).get("_mock_delegate")):
+                if owner is not None:
+                    self.keep(vars(owner), _COUNTED & vars(owner).keys())
 
     def put_back(self) -> None:
-        for mock, counts, lists in self._kept.values():
-            for name, counted in counts.items():
-                object.__setattr__(mock, name, counted)
-            for name, (held, before) in lists.items():
-                held[:] = before
-                object.__setattr__(mock, name, held)
+        for (_, name), (names, had, content) in self._kept.items():
+            if had is ABSENT:
+                names.pop(name, None)
+                continue
+            if name in _LISTS:
+                had[:] = content
+            names[name] = had
         self._kept.clear()
 
 
-def _has(mock: Any, name: str) -> bool:
-    """Return whether a mock counts something; asking it for an attribute would make one."""
-    return name in vars(mock) or hasattr(type(mock), name)
+def _kept_in(history: SourceState) -> _Kept:
+    return history.of(_Kept, lambda: _Kept(history))
