@@ -163,7 +163,7 @@ _OWN: Final = {
     "aiohttp": "http.aiohttp",
     "aiosqlite": "sql.aiosqlite:source",
     "botocore.client": "doubles.botocore",
-    "fakeredis": "redis.fakes",
+    "fakeredis": "redis.keys:fake_servers",
     "fcntl": "system.file_locks",
     "http.client": "http.http_client",
     "httpx": "http.httpx",
