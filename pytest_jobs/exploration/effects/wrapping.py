@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -22,6 +24,26 @@ from ..engine.lines import call_traced, untraced
 BlockOf: TypeAlias = Callable[..., AbstractContextManager[object]]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An effect source of ours for one module."""
+
+    library: str
+    #: Gets the module as well.
+    watch: Callable[[Patches, Any], object]
+    idles: bool = False
+
+    def install(self, patches: Patches) -> None:
+        self.watch(patches, sys.modules[self.library])
+
+
+def source_of(
+    library: str, *, idles: bool = False
+) -> Callable[[Callable[[Patches, Any], object]], Source]:
+    """Let a function that patches a module be the source for it, in a file that has several sources."""
+    return lambda watch: Source(library, watch, idles)
 
 
 class OfDelivery(Generic[T]):

@@ -14,10 +14,8 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, acting, looking, watcher
-from ..wrapping import surround
+from ..wrapping import source_of, surround
 from .arguments import comparable, text_of, usual_key
-
-library: Final = "botocore.client"
 
 _READS: Final = re.compile(
     r"(Get|List|Describe|Head|Query|Scan|BatchGet|Select|Search|Lookup|TransactGet|Receive|Test|Validate)(?=[A-Z]|$)"
@@ -26,24 +24,17 @@ _READS: Final = re.compile(
 _REPEATABLE: Final = re.compile(
     r"(Delete|Tag|Untag|Set|PutItem|PutObject|ChangeMessageVisibility)(?=[A-Z]|$)"
 )
-_METHOD: Final = "_make_api_call"
 
 
-def install(patches: Patches) -> None:
-    """Let the operations of all clients that block be effects."""
-    surround(patches, sys.modules[library].BaseClient, _METHOD, _block)
+@source_of("botocore.client")
+def blocking(patches: Patches, module: Any) -> None:
+    surround(patches, module.BaseClient, "_make_api_call", _block)
 
 
-class Awaited:
-    """aiobotocore, whose clients have a coroutine method of the same name."""
-
-    library: Final = "aiobotocore.client"
-
-    def install(self, patches: Patches) -> None:
-        surround(patches, sys.modules[self.library].AioBaseClient, _METHOD, _block)
-
-
-awaited: Final = Awaited()
+@source_of("aiobotocore.client")
+def awaited(patches: Patches, module: Any) -> None:
+    """Watch aiobotocore, whose clients have a coroutine method of the same name."""
+    surround(patches, module.AioBaseClient, "_make_api_call", _block)
 
 
 def _block(

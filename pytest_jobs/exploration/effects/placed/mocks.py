@@ -31,11 +31,9 @@ from ...engine.acts import (
 from ..doubles.arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
 from ..doubles.kinds import CallKind, CallKinds, kinds_of
 from ..doubles.operators import SYMBOLS, is_in_place, operating, setting
+from ..wrapping import source_of
 from .enqueues import enqueues, enqueues_of, function_of, method_of
 from .places import ABSENT, LEAVE_OUT, MockNames, seams_of
-
-library: Final = "unittest.mock"
-idles: Final = True
 
 _COUNTS: Final = ("called", "call_count", "call_args", "await_count", "await_args")
 _LISTS: Final = frozenset(
@@ -49,25 +47,9 @@ _OPENS_FILE: Final = re.compile(r"(^|\.)open$")
 _WRITES_FILE: Final = re.compile(r"(^|\.)open\(\)(\.__enter__\(\))?\.write(lines)?$")
 
 
-class Backport:
-    """The distribution `mock`, which has the same classes."""
-
-    library: Final = "mock.mock"
-    idles: Final = True
-
-    def install(self, patches: Patches) -> None:
-        _install(patches, sys.modules[self.library])
-
-
-backport: Final = Backport()
-
-
-def install(patches: Patches) -> None:
+@source_of("unittest.mock", idles=True)
+def mocks(patches: Patches, module: Any) -> None:
     """Let the calls of all mocks be effects, by the one method that they share."""
-    _install(patches, sys.modules[library])
-
-
-def _install(patches: Patches, module: Any) -> None:
     original = module.CallableMixin.__call__
 
     @functools.wraps(original)
@@ -85,6 +67,10 @@ def _install(patches: Patches, module: Any) -> None:
     patches.set(module.CallableMixin, "__call__", call)
     for name in ("__setattr__", "__delattr__"):
         patches.set(module.NonCallableMock, name, _changing(module, name))
+
+
+#: The distribution `mock`, which has the same classes.
+backport: Final = source_of("mock.mock", idles=True)(mocks.watch)
 
 
 def _changing(module: Any, name: str) -> Callable[..., None]:

@@ -19,7 +19,7 @@ from typing import Any, Final
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
 from ...stores.files import package_of
-from ..wrapping import before_calls
+from ..wrapping import before_calls, source_of
 
 library: Final = "posix"
 
@@ -125,38 +125,31 @@ def _shows_the_process(frame: FrameType | None) -> bool:
     return package_of(frame) in _LOCKS or current.is_of_project(frame.f_code)
 
 
-class _Psutil:
-    """The source for psutil, to which the process of a living delivery is this one, by its own id."""
+@source_of("psutil")
+def psutil(patches: Patches, module: Any) -> None:
+    """Let the process of a living delivery be this one, by its own id."""
+    exists, init = module.pid_exists, module.Process._init
 
-    library: Final = "psutil"
+    @functools.wraps(exists)
+    def exists_watched(pid: int) -> bool:
+        current = watcher.get()
+        alive = None if current is None else current.is_alive(pid)
+        return exists(pid) if alive is None else alive
 
-    def install(self, patches: Patches) -> None:
-        module: Any = sys.modules["psutil"]
-        exists, init = module.pid_exists, module.Process._init
+    @functools.wraps(init)
+    def init_watched(process: Any, pid: int | None, *args: Any, **kwargs: Any) -> None:
+        current = watcher.get()
+        if current is not None and pid is None and _shows_the_process(_outside_of_psutil()):
+            # As the project would ask by itself.
+            pid = current.process_id()
+        if current is None or pid is None or not current.is_alive(pid):
+            init(process, pid, *args, **kwargs)
+            return
+        init(process, None, *args, **kwargs)
+        process._pid = pid
 
-        @functools.wraps(exists)
-        def exists_watched(pid: int) -> bool:
-            current = watcher.get()
-            alive = None if current is None else current.is_alive(pid)
-            return exists(pid) if alive is None else alive
-
-        @functools.wraps(init)
-        def init_watched(process: Any, pid: int | None, *args: Any, **kwargs: Any) -> None:
-            current = watcher.get()
-            if current is not None and pid is None and _shows_the_process(_outside_of_psutil()):
-                # As the project would ask by itself.
-                pid = current.process_id()
-            if current is None or pid is None or not current.is_alive(pid):
-                init(process, pid, *args, **kwargs)
-                return
-            init(process, None, *args, **kwargs)
-            process._pid = pid
-
-        patches.set(module, "pid_exists", exists_watched)
-        patches.set(module.Process, "_init", init_watched)
-
-
-psutil: Final = _Psutil()
+    patches.set(module, "pid_exists", exists_watched)
+    patches.set(module.Process, "_init", init_watched)
 
 
 def _outside_of_psutil() -> FrameType | None:

@@ -15,7 +15,7 @@ from weakref import WeakSet
 from ....harness.records.patches import Patches
 from ...engine.acts import ActWatcher, watcher
 from ...stores.files import logs
-from ..wrapping import after_calls, before_calls
+from ..wrapping import after_calls, before_calls, source_of
 
 #: The ends of pipes that deliveries have made. No other process has them: a job that starts one is refused.
 _own_pipes: Final[WeakSet[Any]] = WeakSet()
@@ -113,36 +113,29 @@ def _in_context(function: Callable[..., Any], current: ActWatcher) -> Callable[.
 pools: Final = _Pools()
 
 
-class _SharedMemory:
-    """The source for memory that processes share: what is written there is no call."""
+@source_of("multiprocessing.shared_memory")
+def shared_memory(patches: Patches, module: Any) -> None:
+    """Refuse blocks of memory that the world has not made: what is written there is no call."""
+    kind: Any = module.SharedMemory
+    buffer = kind.buf.fget
+    of_world: set[str] = set()
 
-    library: Final = "multiprocessing.shared_memory"
+    def opening(
+        current: ActWatcher, memory: Any, name: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        if name not in of_world:
+            current.outside(f"SharedMemory({name!r})")
 
-    def install(self, patches: Patches) -> None:
-        """Refuse blocks of memory that the world has not made."""
-        kind: Any = sys.modules[self.library].SharedMemory
-        buffer = kind.buf.fget
-        of_world: set[str] = set()
+    def opened(returned: None, memory: Any, *args: Any, **kwargs: Any) -> None:
+        if watcher.get() is None:
+            of_world.add(memory.name)
 
-        def opening(
-            current: ActWatcher, memory: Any, name: Any = None, *args: Any, **kwargs: Any
-        ) -> None:
-            if name not in of_world:
-                current.outside(f"SharedMemory({name!r})")
+    def buffer_watched(memory: Any) -> Any:
+        current = watcher.get()
+        if current is not None and memory.name not in of_world:
+            current.outside(f"SharedMemory.buf of {memory.name!r}")
+        return buffer(memory)
 
-        def opened(returned: None, memory: Any, *args: Any, **kwargs: Any) -> None:
-            if watcher.get() is None:
-                of_world.add(memory.name)
-
-        def buffer_watched(memory: Any) -> Any:
-            current = watcher.get()
-            if current is not None and memory.name not in of_world:
-                current.outside(f"SharedMemory.buf of {memory.name!r}")
-            return buffer(memory)
-
-        before_calls(patches, kind, "__init__", opening)
-        after_calls(patches, kind, "__init__", opened)
-        patches.set(kind, "buf", property(buffer_watched))
-
-
-shared_memory: Final = _SharedMemory()
+    before_calls(patches, kind, "__init__", opening)
+    after_calls(patches, kind, "__init__", opened)
+    patches.set(kind, "buf", property(buffer_watched))
