@@ -148,7 +148,7 @@ async def charge_async(name):
         mark(db)
 
 
-async def charge_async_with_key(name):
+async def charge_with_key_async(name):
     db = connect()
     if is_open(db):
         await ASYNC_SENDERS[name]("POST", URL, {"amount": 100}, {"Idempotency-Key": "payment-1"})

@@ -241,11 +241,6 @@ def mail_silently(number):
         message.send(fail_silently=True)
 
 
-def fill_cache(number):
-    cache.set("count", number)
-    cache.set("count", number + 1)
-
-
 def count_in_cache(number):
     cache.get_or_set("count", 0)
     gateway.charge(cache.incr("count"), key=number)

@@ -194,12 +194,6 @@ def stamp(number):
     users[number]["at"] = datetime.now().strftime("on %d.%m.%Y at %H:%M:%S h")  # noqa: DTZ005
 
 
-def delete_what_has_expired(number):
-    if users[number].get("until", time.time() + 600) < time.time():
-        users.pop(number, None)
-    users[number]["seen"] = True
-
-
 def draw_one_of_two(number):
     users[number]["coin"] = random.Random(secrets.token_bytes(8)).choice(["heads", "tails"])
 

@@ -76,25 +76,6 @@ class Account:
         self.v1 = types.SimpleNamespace(charges=types.SimpleNamespace(create=lambda order: "ch_1"))
 
 
-@both
-@pytest.mark.parametrize(
-    ("make", "do", "what"),
-    [
-        (Twilio, lambda: app.service.messages.create("+1"), r"service\.messages\.create"),
-        (Account, lambda: app.service.v1.charges.create(7), r"service\.v1\.charges\.create"),
-        (
-            lambda: functools.partial(Messages.create, None),
-            lambda: app.service("+1"),
-            r"(SimpleNamespace\.)?service",
-        ),
-    ],
-    ids=["object", "namespaces", "partial"],
-)
-def test_a_method_at_any_depth_is_an_effect(make, do, what, by):
-    with pytest.raises(DuplicateEffect, match=rf"DUPLICATE {what} \[crash"):
-        check_idempotent(marked_after(do), world=world_of(make, by=by))
-
-
 def test_the_calls_of_a_fake_have_the_names_of_their_attributes():
     with fake(app, "service", Twilio()) as service:
         app.service.messages.create(to="+1")
@@ -165,12 +146,6 @@ def put_in_a_block_by_key():
         bucket.add("x", idempotency_key="x")
 
 
-@both
-@pytest.mark.parametrize("job", [put_by_key, put_in_each_by_key, put_in_a_block_by_key])
-def test_a_method_that_returns_a_client_is_no_effect(job, by):
-    check_idempotent(job, world=world_of(Storage, by=by))
-
-
 def put_in_each():
     for bucket in app.service.buckets():
         bucket.add("x")
@@ -179,20 +154,6 @@ def put_in_each():
 def put_in_a_block():
     with app.service.opened() as bucket:
         bucket.add("x")
-
-
-@both
-@pytest.mark.parametrize(
-    ("job", "what"),
-    [
-        (lambda: app.service.bucket("a").add("x"), r"bucket\(\)\.add"),
-        (put_in_each, r"buckets\(\)\.add"),
-        (put_in_a_block, r"opened\(\)\.add"),
-    ],
-)
-def test_a_method_of_a_returned_client_is_an_effect(job, what, by):
-    with pytest.raises(DuplicateEffect, match=rf"DUPLICATE service\.{what}"):
-        check_idempotent(marked_after(job), world=world_of(Storage, by=by))
 
 
 class Chats:
@@ -216,22 +177,6 @@ async def put_in_each_that_comes():
         async for bucket in app.service.each():
             bucket.add("x")
         app.db["done"] = True
-
-
-@both
-@pytest.mark.parametrize(
-    ("job", "what"),
-    [
-        (marked_after(lambda: app.service["a"].add("x")), r"add"),
-        (marked_after(lambda: [bucket.add("x") for bucket in app.service]), r"add"),
-        (marked_after(lambda: app.service.by_name()["a"].add("x")), r"by_name\(\)\.add"),
-        (put_in_each_that_comes, r"each\(\)\.add"),
-    ],
-    ids=["by a key", "in a loop", "in a dict", "in an async loop"],
-)
-def test_a_method_of_a_client_in_a_collection_is_an_effect(job, what, by):
-    with pytest.raises(DuplicateEffect, match=rf"DUPLICATE service\.{what}"):
-        check_idempotent(job, world=world_of(Chats, by=by))
 
 
 class Reservation:
@@ -316,25 +261,6 @@ def charge_by_a_new_gateway_by_key():
     app.service("token").charge(7, key="order-7")
 
 
-@both
-def test_the_constructor_of_a_class_is_no_effect_and_the_methods_of_its_objects_are(by):
-    check_idempotent(
-        charge_by_a_new_gateway_by_key, world=world_of(lambda: Gateway, by=by, key="key")
-    )
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.charge"):
-        check_idempotent(
-            marked_after(charge_by_a_new_gateway), world=world_of(lambda: Gateway, by=by)
-        )
-
-
-@both
-def test_a_static_method_of_a_class_is_an_effect(by):
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.notify"):
-        check_idempotent(
-            marked_after(lambda: app.service.notify("x")), world=world_of(lambda: Gateway, by=by)
-        )
-
-
 def test_a_method_in_a_class_is_wrapped_for_all_objects():
     def world():
         with effects.wrap(Gateway, "charge", name="bank"):
@@ -393,11 +319,6 @@ def test_a_coroutine_method_has_its_effect_when_it_is_awaited(by):
 
 
 @both
-def test_a_coroutine_method_takes_a_known_key_for_the_same_call(by):
-    check_idempotent(mail_by_key, world=world_of(Mailer, by=by, key="key"))
-
-
-@both
 def test_a_function_that_returns_a_coroutine_has_its_effect_when_it_is_awaited(by):
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.send_soon") as found:
         check_idempotent(mail_a_plain_function, world=world_of(Mailer, by=by))
@@ -448,14 +369,6 @@ def test_calls_that_do_not_count_show_nothing_by_themselves():
         check_idempotent(lambda: app.service.charge(7), world=world_of(Gateway, counts=False))
 
 
-@both
-def test_the_usual_names_of_keys_are_known(by):
-    def send():
-        app.service.messages.create("+1", idempotency_key="sms-1")
-
-    check_idempotent(send, world=world_of(Twilio, by=by))
-
-
 class Payments:
     def charge(self, order, amount=1, key=None):
         return "ch_1"
@@ -470,19 +383,6 @@ class Payments:
 def charge_and_capture_by_keys():
     app.service.charge(7, key="a")
     app.service.capture("ch_1", token="b")
-
-
-@both
-def test_methods_have_keys_by_different_parameters(by):
-    check_idempotent(
-        charge_and_capture_by_keys,
-        world=world_of(Payments, by=by, key={"charge": "key", "capture": "token"}),
-    )
-
-
-def charge_and_capture_by_one_key():
-    app.service.charge(7, key="a")
-    app.service.capture("ch_1", key="a")
 
 
 @both
@@ -585,11 +485,66 @@ class Desk:
         return ticket
 
 
+EFFECTS = {
+    "an attribute": (Twilio, lambda: app.service.messages.create("+1"), r"messages\.create"),
+    "namespaces": (Account, lambda: app.service.v1.charges.create(7), r"v1\.charges\.create"),
+    "a static method": (lambda: Gateway, lambda: app.service.notify("x"), "notify"),
+    "an object of a class": (lambda: Gateway, charge_by_a_new_gateway, "charge"),
+    "a returned client": (Storage, lambda: app.service.bucket("a").add("x"), r"bucket\(\)\.add"),
+    "clients in a list": (Storage, put_in_each, r"buckets\(\)\.add"),
+    "a client of a block": (Storage, put_in_a_block, r"opened\(\)\.add"),
+    "a client by a key": (Chats, lambda: app.service["a"].add("x"), "add"),
+    "clients in a loop": (Chats, lambda: [one.add("x") for one in app.service], "add"),
+    "clients in a dict": (Chats, lambda: app.service.by_name()["a"].add("x"), r"by_name\(\)\.add"),
+    # They do more than looking something up.
+    **{
+        name: (Desk, functools.partial(lambda name: getattr(app.service, name)(7), name), name)
+        for name in ("get_or_create", "is_sent_and_marked", "geturl")
+    },
+}
+
+
 @both
-@pytest.mark.parametrize("method", ["get_or_create", "is_sent_and_marked", "geturl"])
-def test_a_method_that_does_more_than_looking_up_is_an_effect(method, by):
-    with pytest.raises(DuplicateEffect, match=rf"service\.{method}"):
-        check_idempotent(lambda: getattr(app.service, method)(7), world=world_of(Desk, by=by))
+@pytest.mark.parametrize(("make", "do", "what"), EFFECTS.values(), ids=EFFECTS)
+def test_a_method_of_a_client_is_an_effect_wherever_the_client_is(make, do, what, by):
+    with pytest.raises(DuplicateEffect, match=rf"DUPLICATE service\.{what} \[crash"):
+        check_idempotent(marked_after(do), world=world_of(make, by=by))
+
+
+@both
+def test_so_is_the_method_of_a_client_in_an_asynchronous_loop(by):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.each\(\)\.add"):
+        check_idempotent(put_in_each_that_comes, world=world_of(Chats, by=by))
+
+
+@both
+def test_so_is_a_partial_function(by):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE (SimpleNamespace\.)?service \[crash"):
+        check_idempotent(
+            marked_after(lambda: app.service("+1")),
+            world=world_of(lambda: functools.partial(Messages.create, None), by=by),
+        )
+
+
+REPEATABLE = {
+    "a returned client": (Storage, put_by_key, {}),
+    "clients in a list": (Storage, put_in_each_by_key, {}),
+    "a client of a block": (Storage, put_in_a_block_by_key, {}),
+    "a named key of a returned client": (Storage, put_by_key, {"key": "idempotency_key"}),
+    "an object of a class": (lambda: Gateway, charge_by_a_new_gateway_by_key, {"key": "key"}),
+    "a coroutine method": (Mailer, mail_by_key, {"key": "key"}),
+    "keys by different parameters": (
+        Payments,
+        charge_and_capture_by_keys,
+        {"key": {"charge": "key", "capture": "token"}},
+    ),
+}
+
+
+@both
+@pytest.mark.parametrize(("make", "job", "options"), REPEATABLE.values(), ids=REPEATABLE)
+def test_a_call_with_a_known_key_is_the_same_call(make, job, options, by):
+    check_idempotent(job, world=world_of(make, by=by, **options))
 
 
 @both
@@ -597,11 +552,6 @@ def test_a_method_that_does_more_than_looking_up_is_an_effect(method, by):
 def test_a_key_that_no_method_takes_is_refused(key, by):
     with pytest.raises(ExplorationError, match=r"No method of .* has a parameter 'tokn'"):
         check_idempotent(charge_and_capture_by_keys, world=world_of(Payments, by=by, key=key))
-
-
-@both
-def test_a_key_of_a_method_of_a_returned_client_is_taken(by):
-    check_idempotent(put_by_key, world=world_of(Storage, by=by, key="idempotency_key"))
 
 
 @pytest.mark.parametrize(

@@ -152,54 +152,43 @@ def test_of_committed_rows():
     result.stdout.fnmatch_lines("*world: here (default: 2 tables, 2 rows)")
 
 
-def test_the_second_database_is_gone_at_the_end(run, postgresql_url):  # noqa: F811
+def test_what_has_no_copy_is_refused_and_the_second_database_is_gone_at_the_end(
+    run,
+    postgresql_url,  # noqa: F811
+):
     import psycopg
 
     run(
         """
-def test_it(db):
+def test_there_is_one(db):
     order = Order.objects.create()
     check_idempotent(jobs.clear, args=(order.pk,), time_limit=60)
     with connection.cursor() as cursor:
         cursor.execute("select count(*) from pg_database where datname = 'test_shop_jobs'")
         assert cursor.fetchone() == (1,)
-""",
-        passed=1,
-    )
 
-    with psycopg.connect(postgresql_url) as connection:
-        found = connection.execute("select datname from pg_database where datname like '%shop%'")
-        assert found.fetchall() == []
-
-
-def test_a_table_that_the_test_has_made_is_refused(run):
-    run(
-        """
-def test_it(db):
+def test_a_table_that_the_test_has_made(db):
     with connection.cursor() as cursor:
         cursor.execute("create table log (number integer)")
     with pytest.raises(ExplorationError, match="The table log .* made after.*migration"):
         check_idempotent(jobs.add_to_the_log, args=(1,))
-""",
-        passed=1,
-    )
 
-
-def test_without_a_copy_a_job_that_uses_the_database_is_refused(run):
-    run(
-        """
 def count(number):
     Order.objects.filter(pk=number).update(balance=1)
 
-def test_it(db):
+def test_without_a_copy(db):
     from pytest_jobs.exploration.worlds.django.databases import clones
 
     clones.set(None)
     with pytest.raises(ExplorationError, match="no copy.*imports check_idempotent at its top.*world=shop"):
         check_idempotent(count, args=(1,))
 """,
-        passed=1,
+        passed=3,
     )
+
+    with psycopg.connect(postgresql_url) as connection:
+        found = connection.execute("select datname from pg_database where datname like '%shop%'")
+        assert found.fetchall() == []
 
 
 def test_a_foreign_key_that_is_checked_at_once_and_a_table_without_a_model(run, pytester):

@@ -6,7 +6,6 @@ import http.client
 import os
 import subprocess
 import sys
-import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -34,30 +33,26 @@ def name(request):
     return request.param
 
 
-@pytest.fixture(params=ASYNC_SENDERS)
-def async_name(request):
-    pytest.importorskip(LIBRARIES[request.param])
+@pytest.fixture(params=[*SENDERS, *ASYNC_SENDERS])
+def any_name(request):
+    """A sender that blocks, or one that is awaited."""
+    pytest.importorskip(LIBRARIES.get(request.param, "json"))
     return request.param
 
 
-def test_a_guard_does_not_keep_a_killed_job_from_charging_twice(name):
+def of_kind(name, job):
+    """Return a job, or what does the same as a coroutine where its sender is awaited."""
+    return getattr(explored_http, f"{job}_async" if name in ASYNC_SENDERS else job)
+
+
+def test_a_guard_does_not_keep_a_killed_job_from_charging_twice(any_name):
     with pytest.raises(DuplicateEffect, match=DUPLICATE):
-        check_idempotent(explored_http.charge, args=(name,), world=shop())
+        check_idempotent(of_kind(any_name, "charge"), args=(any_name,), world=shop())
 
 
-def test_a_key_does(name):
-    check_idempotent(explored_http.charge_with_key, args=(name,), world=shop(), histories="all")
-
-
-def test_a_coroutine_charges_twice_likewise(async_name):
-    with pytest.raises(DuplicateEffect, match=DUPLICATE):
-        check_idempotent(explored_http.charge_async, args=(async_name,), world=shop())
-
-
-def test_a_coroutine_with_a_key_does_not(async_name):
-    check_idempotent(
-        explored_http.charge_async_with_key, args=(async_name,), world=shop(), histories="all"
-    )
+def test_a_key_does(any_name):
+    job = of_kind(any_name, "charge_with_key")
+    check_idempotent(job, args=(any_name,), world=shop(), histories="all")
 
 
 def test_a_key_that_is_forgotten_does_not_help():
@@ -75,71 +70,47 @@ def world():
         yield dict
 
 
-def caught(name, error):
-    """Return a job that charges with a key, and notes the errors that it catches."""
+#: What each library raises when a server is not reached, and when its answer does not come.
+ERRORS = {
+    "httpx": ("ConnectError", "ReadTimeout"),
+    "requests": ("ConnectionError", "ReadTimeout"),
+    "urllib3": ("MaxRetryError", "ReadTimeoutError"),
+    "aiohttp": ("ClientConnectorError", "ServerTimeoutError"),
+    "urllib_request": ("URLError", "URLError"),
+    "http_client": ("ConnectionRefusedError", "TimeoutError"),
+}
+
+
+@pytest.mark.parametrize("history", ["effect_fails", "reply_lost"])
+def test_the_error_is_that_of_the_library(any_name, history):
     errors = []
 
     def charge():
         try:
-            SENDERS[name]("POST", URL, None, {"Idempotency-Key": "1"})
-        except error as raised:
-            errors.append(raised)
+            SENDERS[any_name]("POST", URL, None, {"Idempotency-Key": "1"})
+        except Exception as error:
+            errors.append(error)
             raise
 
-    return charge, errors
+    async def charge_async():
+        try:
+            await ASYNC_SENDERS[any_name]("POST", URL, None, {"Idempotency-Key": "1"})
+        except Exception as error:
+            errors.append(error)
+            raise
 
-
-def errors_of(name, history):
-    library = pytest.importorskip(LIBRARIES.get(name, "json"))
-    expected = {
-        "httpx": lambda: (library.ConnectError, library.ReadTimeout),
-        "httpx_client": lambda: (library.ConnectError, library.ReadTimeout),
-        "requests": lambda: (library.ConnectionError, library.ReadTimeout),
-        "urllib3": lambda: (
-            library.exceptions.MaxRetryError,
-            library.exceptions.ReadTimeoutError,
-        ),
-        "urllib_request": lambda: (urllib.error.URLError, urllib.error.URLError),
-        "http_client": lambda: (ConnectionRefusedError, TimeoutError),
-    }[name]()
-    return expected[history == "reply_lost"]
-
-
-@pytest.mark.parametrize("history", ["effect_fails", "reply_lost"])
-def test_the_error_is_that_of_the_library(name, history):
-    wanted = errors_of(name, history)
-    job, errors = caught(name, wanted)
-
+    job = charge_async if any_name in ASYNC_SENDERS else charge
     check_idempotent(job, world=world, histories=[history])
 
-    assert [type(error) for error in errors] == [wanted]
+    (error,) = errors
+    wanted = ERRORS[LIBRARIES.get(any_name, any_name)][history == "reply_lost"]
+    assert (type(error).__name__, str(error) != "") == (wanted, True)
 
 
-@pytest.mark.parametrize("history", ["effect_fails", "reply_lost"])
-def test_the_error_is_that_of_the_library_for_coroutines(async_name, history):
-    library = pytest.importorskip(LIBRARIES[async_name])
-    wanted = {
-        "httpx": ("ConnectError", "ReadTimeout"),
-        "aiohttp": ("ClientConnectorError", "ServerTimeoutError"),
-    }[library.__name__][history == "reply_lost"]
-    errors = []
-
-    async def charge():
-        try:
-            await ASYNC_SENDERS[async_name]("POST", URL, None, {"Idempotency-Key": "1"})
-        except Exception as error:
-            errors.append((type(error), str(error) != ""))
-            raise
-
-    check_idempotent(charge, world=world, histories=[history])
-
-    assert errors == [(getattr(library, wanted), True)]
-
-
-def test_what_swallows_the_error_is_found(name):
+def test_what_swallows_the_error_is_found():
     def charge():
         try:
-            SENDERS[name]("POST", URL, {"amount": 1}, {"Idempotency-Key": "1"})
+            SENDERS["http_client"]("POST", URL, {"amount": 1}, {"Idempotency-Key": "1"})
         except Exception:
             return
 
@@ -147,11 +118,11 @@ def test_what_swallows_the_error_is_found(name):
         check_idempotent(charge, world=world)
 
 
-def test_what_tries_again_by_itself_without_a_key_is_found(name):
+def test_what_tries_again_by_itself_without_a_key_is_found():
     def charge():
         for _ in range(3):
             try:
-                SENDERS[name]("POST", URL, {"amount": 1})
+                SENDERS["http_client"]("POST", URL, {"amount": 1})
             except Exception:
                 continue
             return
@@ -179,31 +150,24 @@ def test_a_put_that_is_repeated_is_no_second_effect(name):
     assert _acts(explored) == ["api.example.com: PUT /x {'amount': 1}"]
 
 
-def test_a_coroutine_that_puts(async_name):
-    async def put():
-        await ASYNC_SENDERS[async_name]("PUT", "https://api.example.com/x", {"amount": 1})
-
-    check_idempotent(put, world=world, histories=["twice", "crash"])
-
-
-def test_a_new_key_for_each_delivery_is_no_key(name):
+def test_a_new_key_for_each_delivery_is_no_key():
     import uuid
 
     def charge():
-        SENDERS[name]("POST", URL, {"amount": 1}, {"Idempotency-Key": str(uuid.uuid4())})
+        SENDERS["http_client"]("POST", URL, {"amount": 1}, {"Idempotency-Key": str(uuid.uuid4())})
 
     with pytest.raises(DuplicateEffect, match=r"\[twice"):
         check_idempotent(charge, world=world)
 
 
-def test_random_values_in_what_is_sent_are_no_difference(name):
+def test_random_values_in_what_is_sent_are_no_difference():
     import time
     import uuid
 
     def charge():
         token = str(uuid.uuid4())
         body = {"token": token, "at": time.time()}
-        SENDERS[name]("POST", f"{URL}?token={token}", body)
+        SENDERS["http_client"]("POST", f"{URL}?token={token}", body)
 
     with pytest.raises(DuplicateEffect, match=r"\[twice"):
         check_idempotent(charge, world=world)
@@ -232,9 +196,9 @@ def test_a_request_that_was_refused_is_no_effect(name):
     check_idempotent(charge, world=world, histories=["twice", "crash"])
 
 
-def test_the_order_of_puts_is_shown_by_what_was_put_last(name):
+def test_the_order_of_puts_is_shown_by_what_was_put_last():
     def put(amount):
-        SENDERS[name]("PUT", "https://api.example.com/x", {"amount": amount})
+        SENDERS["http_client"]("PUT", "https://api.example.com/x", {"amount": amount})
 
     def resources():
         with fake_http({"PUT /x": 204}) as web:
@@ -265,7 +229,9 @@ def test_a_request_that_no_route_answers_is_named_although_the_job_caught_it(nam
         check_idempotent(charge, world=world)
 
 
+@pytest.mark.parametrize("async_name", ASYNC_SENDERS)
 def test_a_request_of_a_coroutine_that_no_route_answers_comes_to_it_as_what_it_is(async_name):
+    pytest.importorskip(LIBRARIES[async_name])
     errors = []
 
     async def charge():
@@ -367,7 +333,7 @@ def test_nothing_stays_patched():
 @pytest.mark.parametrize("lazy", ["httpx", "requests", "aiohttp"])
 def test_a_library_that_the_job_imports_itself_is_found(lazy):
     pytest.importorskip(LIBRARIES.get(lazy, "json"))
-    suffix = "_async" if lazy in ASYNC_SENDERS else ""
+    job, keyed = (of_kind(lazy, job).__name__ for job in ("charge", "charge_with_key"))
     script = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -379,7 +345,7 @@ from pytest_jobs.errors import DuplicateEffect
 library = {LIBRARIES.get(lazy, "")!r}
 assert library not in sys.modules
 names = ["twice", "crash"]
-job, keyed = explored_http.charge{suffix}, explored_http.charge{suffix}_with_key
+job, keyed = explored_http.{job}, explored_http.{keyed}
 check_idempotent(keyed, args=({lazy!r},), world=shop(), histories=names)
 try:
     check_idempotent(job, args=({lazy!r},), world=shop(), histories=names)

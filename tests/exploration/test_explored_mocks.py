@@ -37,6 +37,37 @@ def put(name, made=None, **options):
     return patch.object(shop, name, made or MagicMock(**options))
 
 
+def once(do):
+    return lambda order: shop.once(lambda: do(order))
+
+
+def marked_before(do):
+    """Return a job that marks itself as done, and does something then."""
+
+    def job(order):
+        if not shop.db.get("done"):
+            shop.db["done"] = True
+            do(order)
+
+    return job
+
+
+def write(name, mode):
+    """Return what writes to a file that the test replaces."""
+
+    def job(order):
+        with open(name, mode) as file:  # noqa: PTH123 - it is what the test replaces
+            file.write(str(order))
+
+    return job
+
+
+def add_in_place(order):
+    if not shop.db.get("done"):
+        shop.queue += [order]
+        shop.db["done"] = True
+
+
 # Bugs
 
 IN_A_MODULE = {
@@ -131,6 +162,48 @@ IN_A_MODULE = {
         shop.charge_an_object,
         r"mocked_shop\.gateway\.charge",
     ),
+    "an operator that assigns": (lambda: put("queue"), add_in_place, r"mocked_shop\.queue \+="),
+    "an operator": (
+        lambda: put("queue"),
+        once(lambda order: shop.queue << order),
+        r"mocked_shop\.queue <<",
+    ),
+    "a method that creates something, although another one follows": (
+        lambda: put("gateway"),
+        once(shop.create_and_confirm),
+        r"mocked_shop\.gateway\.orders\.create",
+    ),
+    "a file that gets more": (
+        lambda: patch("builtins.open", mock_open()),
+        once(write("audit.log", "a")),
+        r"builtins\.open\(\)\.write",
+    ),
+    # In the place of what an effect source watches.
+    "a function that starts another one": (
+        lambda: patch("subprocess.run"),
+        once(lambda order: subprocess.run(["lp", str(order)], check=True)),
+        r"subprocess\.run",
+    ),
+    "a watched function with a specification": (
+        lambda: patch("subprocess.run", autospec=True),
+        once(lambda order: subprocess.run(["lp", str(order)], check=True)),
+        r"subprocess\.run",
+    ),
+    "a class that starts": (
+        lambda: patch("subprocess.Popen"),
+        once(lambda order: subprocess.Popen(["lp", str(order)]).communicate()),
+        r"subprocess\.Popen\(\)\.communicate",
+    ),
+    "a function in C": (
+        lambda: patch("os.system"),
+        once(lambda order: os.system(f"lp {order}")),
+        r"os\.system",
+    ),
+    "a stub that is no mock": (
+        lambda: patch("subprocess.run", lambda *args, **options: None),
+        once(lambda order: subprocess.run(["lp", str(order)], check=True)),
+        r"subprocess\.lp",
+    ),
 }
 
 
@@ -181,9 +254,35 @@ def test_lazy_objects_of_modules_are_not_built_to_find_the_place_of_a_mock(monke
         check(shop.charge)
 
 
-def test_what_a_mock_never_gets_is_lost():
-    with put("send_sms"), pytest.raises(LostEffect, match=r"LOST mocked_shop\.send_sms"):
-        check(shop.mark_and_text)
+LOST = {
+    "a call": (lambda: put("send_sms"), shop.mark_and_text, r"mocked_shop\.send_sms"),
+    "an item": (
+        lambda: put("gateway"),
+        marked_before(lambda order: shop.gateway.__setitem__("order", order)),
+        r"mocked_shop\.gateway\.__setitem__",
+    ),
+    "an attribute": (
+        lambda: put("gateway"),
+        marked_before(lambda order: setattr(shop.gateway, "retries", 3)),
+        r"mocked_shop\.gateway\.retries",
+    ),
+    "an attribute that goes": (
+        lambda: put("gateway"),
+        marked_before(lambda order: delattr(shop.gateway, "retries")),
+        r"mocked_shop\.gateway del retries",
+    ),
+    "a file": (
+        lambda: patch("builtins.open", mock_open()),
+        marked_before(write("report.txt", "w")),
+        r"builtins\.open\(\)\.write",
+    ),
+}
+
+
+@pytest.mark.parametrize(("double", "job", "what"), LOST.values(), ids=LOST)
+def test_what_a_mock_never_gets_is_lost(double, job, what):
+    with double(), pytest.raises(LostEffect, match=rf"LOST {what} \[crash"):
+        check(job)
 
 
 def test_a_mock_in_the_world_is_like_one_of_the_test():
@@ -218,11 +317,6 @@ def test_a_plain_mock_that_answers_by_coroutines_has_its_effect_when_it_is_await
 
     with patch.object(shop.mailer, "send", Mock(side_effect=send)), pytest.raises(LostEffect):
         check(shop.mail_both_and_swallow, histories=["effect_fails"])
-
-
-def test_a_method_that_creates_something_is_an_effect_although_another_one_follows():
-    with put("gateway"), pytest.raises(DuplicateEffect, match=r"gateway\.orders\.create"):
-        check(shop.create_and_confirm)
 
 
 def test_an_object_of_a_library_is_shown_by_its_class():
@@ -263,6 +357,13 @@ def test_a_fake_may_be_a_mock():
 
 # What is safe
 
+
+def read_the_queue(order):
+    shop.queue |= {order}
+    with shop.queue as entered:
+        shop.db["seen"] = [*entered, *shop.queue], len(shop.queue), order in shop.queue
+
+
 SAFE = {
     "a key": (lambda: put("gateway"), shop.charge_by_key),
     "a key in a header": (lambda: put("gateway"), shop.charge_by_a_key_in_a_header),
@@ -302,6 +403,19 @@ SAFE = {
         lambda: put("gateway"),
         lambda order: shop.gateway.request("PUT", f"/orders/{order}"),
     ),
+    "a file that is written anew": (
+        lambda: patch("builtins.open", mock_open()),
+        lambda order: (write("report.txt", "w")(order), shop.db.update(done=True)),
+    ),
+    "an item and an attribute that are set again": (
+        lambda: put("gateway"),
+        lambda order: (
+            shop.gateway.__setitem__("order", order),
+            setattr(shop.gateway, "retries", 3),
+            shop.db.update(done=True),
+        ),
+    ),
+    "operators that only read": (lambda: put("queue"), read_the_queue),
 }
 
 
@@ -599,80 +713,6 @@ def test_without_a_session_a_check_leaves_mocks_as_they_were():
     assert before not in seen
 
 
-def test_a_file_that_is_mocked_is_nothing():
-    def write(order):
-        with open("report.txt", "w") as file:  # noqa: PTH123 - it is what the test replaces
-            file.write(str(order))
-        shop.db["done"] = True
-
-    with patch("builtins.open", mock_open()):
-        check(write, histories=["twice", "crash"])
-
-
-def test_a_file_that_is_mocked_and_gets_more_is_a_duplicate():
-    def append(order):
-        with open("audit.log", "a") as file:  # noqa: PTH123 - it is what the test replaces
-            file.write(str(order))
-        shop.db["done"] = True
-
-    with (
-        patch("builtins.open", mock_open()),
-        pytest.raises(DuplicateEffect, match=r"DUPLICATE builtins\.open\(\)\.write"),
-    ):
-        check(append)
-
-
-def test_a_file_that_is_mocked_and_never_written_is_lost():
-    def write():
-        with open("report.txt", mode="w") as file:  # noqa: PTH123 - it is what the test replaces
-            file.write("7")
-
-    with patch("builtins.open", mock_open()), pytest.raises(LostEffect, match=r"\(\)\.write"):
-        check(marked_before(write))
-
-
-# Mocks and stubs in the place of what an effect source watches
-
-
-def once(do):
-    return lambda order: shop.once(lambda: do(order))
-
-
-OF_LIBRARIES = {
-    "a function that starts another one": (
-        lambda: patch("subprocess.run"),
-        once(lambda order: subprocess.run(["lp", str(order)], check=True)),
-        r"subprocess\.run",
-    ),
-    "a function with a specification": (
-        lambda: patch("subprocess.run", autospec=True),
-        once(lambda order: subprocess.run(["lp", str(order)], check=True)),
-        r"subprocess\.run",
-    ),
-    "a class": (
-        lambda: patch("subprocess.Popen"),
-        once(lambda order: subprocess.Popen(["lp", str(order)]).communicate()),
-        r"subprocess\.Popen\(\)\.communicate",
-    ),
-    "a function in C": (
-        lambda: patch("os.system"),
-        once(lambda order: os.system(f"lp {order}")),
-        r"os\.system",
-    ),
-    "a stub that is no mock": (
-        lambda: patch("subprocess.run", lambda *args, **options: None),
-        once(lambda order: subprocess.run(["lp", str(order)], check=True)),
-        r"subprocess\.lp",
-    ),
-}
-
-
-@pytest.mark.parametrize(("where", "job", "name"), OF_LIBRARIES.values(), ids=OF_LIBRARIES)
-def test_a_double_in_the_place_of_what_a_source_watches_has_effects(where, job, name):
-    with where(), pytest.raises(DuplicateEffect, match=rf"DUPLICATE {name} \[crash"):
-        check(job)
-
-
 def test_a_class_with_a_specification_that_hides_a_library_is_refused():
     with (
         patch("subprocess.Popen", autospec=True),
@@ -684,75 +724,13 @@ def test_a_class_with_a_specification_that_hides_a_library_is_refused():
         check(lambda order: subprocess.run(["lp", str(order)], check=True))
 
 
-# Items
-
-
-def set_after_the_mark(order):
-    if not shop.db.get("done"):
-        shop.db["done"] = True
-        shop.gateway["order"] = order
-
-
-def test_an_item_of_a_mock_that_is_never_set_is_lost():
-    with (
-        put("gateway"),
-        pytest.raises(LostEffect, match=r"LOST mocked_shop\.gateway\.__setitem__ \[crash"),
-    ):
-        check(set_after_the_mark)
-
-
-def test_an_item_of_a_mock_that_is_set_again_is_quiet():
-    def sets(order):
-        shop.gateway["order"] = order
-        shop.db["done"] = True
-
-    with put("gateway"):
-        check(sets, histories=["twice", "crash"])
-
-
-# Attributes and operators
-
-
-def marked_before(do):
-    """Return a job that marks itself as done, and does something then."""
-
-    def job(order):
-        if not shop.db.get("done"):
-            shop.db["done"] = True
-            do()
-
-    return job
-
-
-def set_retries():
-    shop.gateway.retries = 3
-
-
-def delete_retries():
-    del shop.gateway.retries
-
-
-@pytest.mark.parametrize(
-    ("do", "what"), [(set_retries, r"\.retries"), (delete_retries, " del retries")]
-)
-def test_an_attribute_of_a_mock_that_is_never_changed_is_lost(do, what):
-    with put("gateway"), pytest.raises(LostEffect, match=rf"LOST mocked_shop\.gateway{what} \["):
-        check(marked_before(do))
-
-
-def test_an_attribute_of_a_mock_that_is_set_again_is_quiet():
-    def sets(order):
-        set_retries()
-        shop.gateway.charge(order, idempotency_key=order)
-
-    with put("gateway"):
-        check(sets, histories=["twice", "crash"])
+# Attributes
 
 
 def test_a_test_says_that_an_attribute_of_a_mock_is_nothing():
     with put("gateway"):
         check(
-            marked_before(set_retries),
+            marked_before(lambda order: setattr(shop.gateway, "retries", 3)),
             mocks={"mocked_shop.gateway.retries": "nothing"},
             histories=["twice", "crash"],
         )
@@ -785,35 +763,6 @@ def test_a_property_of_a_mock_is_read_without_an_effect_and_set_with_one():
     ):
         check(lambda order: shop.db.update(power=[shop.gateway.power, shop.gateway.power]))
         with pytest.raises(LostEffect, match=r"LOST \S*Lamp\.power \[crash"):
-            check(marked_before(lambda: setattr(shop.gateway, "power", 2)))
+            check(marked_before(lambda order: setattr(shop.gateway, "power", 2)))
 
         power.assert_not_called()
-
-
-def add_in_place(order):
-    if not shop.db.get("done"):
-        shop.queue += [order]
-        shop.db["done"] = True
-
-
-@pytest.mark.parametrize(
-    ("job", "symbol"),
-    [(add_in_place, r"\+="), (once(lambda order: shop.queue << order), "<<")],
-    ids=["+=", "<<"],
-)
-def test_an_operator_that_puts_something_into_a_mock_is_an_effect(job, symbol):
-    with (
-        put("queue"),
-        pytest.raises(DuplicateEffect, match=rf"DUPLICATE mocked_shop\.queue {symbol} \[crash"),
-    ):
-        check(job)
-
-
-def test_operators_of_a_mock_that_only_read_are_no_effects():
-    def reads(order):
-        shop.queue |= {order}
-        with shop.queue as entered:
-            shop.db["seen"] = [*entered, *shop.queue], len(shop.queue), order in shop.queue
-
-    with put("queue"):
-        check(reads, histories=["twice", "crash"])

@@ -25,24 +25,38 @@ def points(explored):
     return [str(point) for point in explored.explorations[0].points]
 
 
-def test_a_charge_between_read_and_write_is_doubled_by_a_crash():
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway\.charge .*\[crash"):
-        check_idempotent(explored_models.charge_then_mark, args=(1,), world=shop)
+@pytest.mark.parametrize(
+    ("job", "error", "what"),
+    [
+        (explored_models.charge_then_mark, DuplicateEffect, r"gateway\.charge .*\[crash"),
+        (explored_models.book_in_two_transactions, NotIdempotent, r"Payment .*\[crash"),
+        (explored_models.look_up_without_a_lock, DuplicateEffect, r"gateway\.charge .*\[overlap"),
+        # A callback after the commit, and a job that waits for it.
+        (explored_models.enqueue_on_commit, LostEffect, r"enqueue .*send_receipt.*\[crash"),
+        (explored_models.enqueue_after_commit, LostEffect, r"enqueue .*send_invoice.*\[crash"),
+    ],
+)
+def test_what_may_not_be_delivered_twice_is_found(job, error, what):
+    histories = ["overlap" if "overlap" in what else "crash"]
+    with pytest.raises(error, match=what):
+        check_idempotent(job, args=(1,), world=shop, histories=histories)
 
 
-def test_a_key_makes_it_safe():
-    check_idempotent(explored_models.charge_with_key, args=(1,), world=shop, histories="all")
+@pytest.mark.parametrize(
+    "job",
+    [
+        explored_models.charge_with_key,
+        explored_models.book_in_one_transaction,
+        # A delivery that finds a lock held comes again.
+        explored_models.look_up_under_the_lock_of_a_row,
+        explored_models.leave_a_transaction_open,
+        explored_models.enqueue_on_commit_always,
+    ],
+)
+def test_a_safe_job_is_safe_in_every_history(job):
+    explored = check_idempotent(job, args=(1,), world=shop, histories="all")
 
-
-def test_one_transaction_is_safe():
-    check_idempotent(
-        explored_models.book_in_one_transaction, args=(1,), world=shop, histories="all"
-    )
-
-
-def test_two_transactions_are_not():
-    with pytest.raises(NotIdempotent, match=r"Payment .*\[crash"):
-        check_idempotent(explored_models.book_in_two_transactions, args=(1,), world=shop)
+    assert explored.histories > 8
 
 
 def test_statements_and_commits_are_effects_and_reads_and_savepoints_are_none():
@@ -71,19 +85,6 @@ def test_raw_statements_are_told_apart_by_what_they_do():
     ]
 
 
-def test_two_deliveries_that_overlap_are_found():
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway\.charge .*\[overlap"):
-        check_idempotent(
-            explored_models.look_up_without_a_lock, args=(1,), world=shop, histories=["overlap"]
-        )
-
-
-def test_a_delivery_that_finds_a_lock_held_comes_again():
-    check_idempotent(
-        explored_models.look_up_under_the_lock_of_a_row, args=(1,), world=shop, histories="all"
-    )
-
-
 def test_an_error_of_the_database_reaches_the_job():
     explored_models.reached.errors.clear()
 
@@ -96,30 +97,6 @@ def test_an_error_of_the_database_reaches_the_job():
 
     # The statement and the commit.
     assert explored_models.reached.errors == ["disk I/O error"] * 2
-
-
-def test_what_a_delivery_left_uncommitted_is_gone():
-    explored = check_idempotent(
-        explored_models.leave_a_transaction_open, args=(1,), world=shop, histories="all"
-    )
-
-    assert explored.histories > 8
-
-
-def test_a_callback_after_the_commit_is_lost_with_its_worker():
-    with pytest.raises(LostEffect, match=r"LOST enqueue .*send_receipt.*\[crash"):
-        check_idempotent(explored_models.enqueue_on_commit, args=(1,), world=shop)
-
-
-def test_a_job_that_waits_for_the_commit_is_lost_with_its_worker():
-    with pytest.raises(LostEffect, match=r"LOST enqueue .*send_invoice.*\[crash"):
-        check_idempotent(explored_models.enqueue_after_commit, args=(1,), world=shop)
-
-
-def test_a_callback_that_comes_again_with_each_delivery_is_not():
-    check_idempotent(
-        explored_models.enqueue_on_commit_always, args=(1,), world=shop, histories="all"
-    )
 
 
 def test_callbacks_of_deliveries_are_none_of_the_test():

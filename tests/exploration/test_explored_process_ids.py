@@ -120,17 +120,10 @@ def test_the_lock_of_a_living_process_stays():
     assert not any(seen)
 
 
-def test_an_id_that_is_kept_is_no_difference():
+def test_an_id_that_is_kept_with_the_thread_beside_it_is_no_difference():
     def keep(number):
-        shop.row.update(by=os.getpid(), text=f"host:{os.getpid()}")
-        shop.mail(number, key=number)
-
-    check_idempotent(keep, args=(1,), world=world, histories="all")
-
-
-def test_the_thread_beside_an_id_is_no_difference():
-    def keep(number):
-        shop.row["by"] = f"host:{os.getpid()}:{threading.get_ident()}"
+        me = f"host:{os.getpid()}:{threading.get_ident()}"
+        shop.row.update(by=os.getpid(), text=me)
         shop.mail(number, key=number)
 
     check_idempotent(keep, args=(1,), world=world, histories="all")

@@ -35,26 +35,35 @@ def points(job, where=shop):
     return [str(point) for point in check(job, where, ["twice"]).explorations[0].points]
 
 
-@pytest.mark.wide
 @pytest.mark.parametrize(
-    ("job", "where"),
-    [(orm.charge_then_mark, shop), (orm.charge_then_mark_async, async_shop)],
-    ids=["waiting", "awaiting"],
+    ("job", "where", "error", "what"),
+    [
+        (orm.charge_then_mark, shop, DuplicateEffect, r"gateway\.charge\b.*\[crash"),
+        (orm.charge_then_mark_async, async_shop, DuplicateEffect, r"gateway\.charge\b.*\[crash"),
+        (orm.deposit_in_two_commits, shop, DivergedState, r"accounts\b.*\[crash"),
+        (orm.deposit_in_two_commits_async, async_shop, DivergedState, r"accounts\b.*\[crash"),
+        (orm.book, shop, DuplicateEffect, r"entries\b.*\[twice"),
+        # What sqlite reads before it begins a transaction is stale.
+        (orm.look_then_book, shop, DuplicateEffect, r"entries\b.*\[overlap"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
 )
-def test_a_guard_that_a_crash_passes_is_found(job, where):
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway\.charge\b.*\[crash"):
+def test_what_may_not_be_delivered_twice_is_found(job, where, error, what):
+    with pytest.raises(error, match=rf"(DUPLICATE|DIVERGED) {what}"):
         check(job, where)
 
 
-@pytest.mark.wide
 @pytest.mark.parametrize(
-    ("job", "where"),
-    [(orm.deposit_in_two_commits, shop), (orm.deposit_in_two_commits_async, async_shop)],
-    ids=["waiting", "awaiting"],
+    ("job", "error", "what"),
+    [
+        (orm.mail_before_the_commit, DuplicateEffect, r"DUPLICATE mailer\.send"),
+        (orm.fail_over_errors, DuplicateEffect, r"DUPLICATE gateway\.charge"),
+        (orm.swallow_all_errors, StuckJob, "STUCK payments"),
+    ],
 )
-def test_work_that_two_commits_tear_apart_is_found(job, where):
-    with pytest.raises(DivergedState, match=r"DIVERGED accounts\b.*\[crash"):
-        check(job, where)
+def test_the_branch_for_a_database_that_fails_is_reached(job, error, what):
+    with pytest.raises(error, match=rf"{what}\b.*\[effect_fails"):
+        check(job, histories=["effect_fails"])
 
 
 @pytest.mark.parametrize(
@@ -103,31 +112,6 @@ def test_awaiting_the_same_statements_gives_the_same_acts():
     awaiting = [p for p in points(orm.deposit_by_core_async, async_shop) if "sqlalchemy" in p]
 
     assert awaiting == waiting
-
-
-def test_a_mail_in_a_transaction_whose_commit_fails_is_sent_again():
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mailer\.send\b.*\[effect_fails"):
-        check(orm.mail_before_the_commit, histories=["effect_fails"])
-
-
-def test_the_branch_for_a_database_that_fails_is_reached():
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway\.charge\b.*\[effect_fails"):
-        check(orm.fail_over_errors, histories=["effect_fails"])
-
-
-def test_work_that_is_lost_when_errors_are_swallowed_is_found():
-    with pytest.raises(StuckJob, match=r"STUCK payments\b.*\[effect_fails"):
-        check(orm.swallow_all_errors, histories=["effect_fails"])
-
-
-def test_a_row_for_each_delivery_is_found():
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE entries\b.*\[twice"):
-        check(orm.book)
-
-
-def test_what_sqlite_reads_before_it_begins_a_transaction_is_stale():
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE entries\b.*\[overlap"):
-        check(orm.look_then_book)
 
 
 def test_a_session_that_is_kept_in_a_module_is_one_of_its_process():

@@ -176,19 +176,6 @@ def test_a_mock_that_took_the_place_of_the_transport_before(monkeypatch):
     assert httpx.HTTPTransport.handle_request is mocked
 
 
-def test_a_mock_that_takes_the_place_of_the_transport_in_the_world():
-    def world():
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(
-                httpx.HTTPTransport, "handle_request", lambda self, request: answer(request)
-            )
-            yield dict
-
-    with pytest.raises(DuplicateEffect, match=r"DUPLICATE api\.example\.com POST"):
-        check_idempotent(posting(None), world=world)
-    check_idempotent(keyed(None), world=world)
-
-
 @pytest.mark.parametrize("begins", ["in the world", "before the check"])
 @pytest.mark.parametrize("put", ["a function", "a mock"])
 def test_a_mock_of_aiohttp(begins, put):
@@ -327,17 +314,44 @@ def test_a_clean_run_without_an_answer_names_the_request():
         check_idempotent(lambda: requests.post(URL, timeout=1), world=nothing)
 
 
-def test_respx_in_the_world():
+def by_a_mock():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            httpx.HTTPTransport, "handle_request", lambda self, request: answer(request)
+        )
+        yield dict
+
+
+def by_respx():
     respx = pytest.importorskip("respx")
+    with respx.mock:
+        respx.post(URL).respond(201)
+        yield dict
 
-    def world():
-        with respx.mock:
-            respx.post(URL).respond(201)
-            yield dict
 
-    with pytest.raises(DuplicateEffect, match=r"\[twice"):
-        check_idempotent(posting(None), world=world)
-    check_idempotent(keyed(None), world=world)
+def by_responses():
+    responses = pytest.importorskip("responses")
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        mock.post(URL, status=201)
+        yield dict
+
+
+def with_requests(headers):
+    pytest.importorskip("requests").post(URL, headers=headers, timeout=1)
+
+
+def with_httpx(headers):
+    posting(None, headers=headers)()
+
+
+@pytest.mark.parametrize(
+    ("world", "post"),
+    [(by_a_mock, with_httpx), (by_respx, with_httpx), (by_responses, with_requests)],
+)
+def test_a_double_that_begins_in_the_world(world, post):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE api\.example\.com POST /charges \[twice"):
+        check_idempotent(post, args=({},), world=world)
+    check_idempotent(post, args=({"Idempotency-Key": "1"},), world=world)
 
 
 def test_the_fixture_of_pytest_httpx(run_test):
@@ -359,23 +373,6 @@ def test_the_fixture_of_pytest_httpx(run_test):
                 check_idempotent(post, args=({},), world=world)
             check_idempotent(post, args=({"Idempotency-Key": "1"},), world=world)
         """).assert_outcomes(passed=1)
-
-
-def test_responses_in_the_world():
-    responses = pytest.importorskip("responses")
-    requests = pytest.importorskip("requests")
-
-    def world():
-        with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-            mock.post(URL, status=201)
-            yield dict
-
-    def post(headers):
-        requests.post(URL, headers=headers, timeout=1)
-
-    with pytest.raises(DuplicateEffect, match=r"\[twice"):
-        check_idempotent(post, args=({},), world=world)
-    check_idempotent(post, args=({"Idempotency-Key": "1"},), world=world)
 
 
 def test_an_adapter_that_is_mounted():

@@ -96,12 +96,6 @@ def capture_first(number):
     place(number)
 
 
-def order_first(number):
-    HERE.orders[number] = "OWES"
-    gateway.capture(10)
-    place(number)
-
-
 def write_audit_first(number):
     HERE.audit.append(f"placing {number}")
     place(number)

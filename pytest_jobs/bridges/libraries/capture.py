@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from ...errors import BridgeError
 from ...harness.open_harness import OpenHarness, open_harnesses
@@ -19,6 +19,8 @@ from .clients import CLIENTS, Client, Notice
 from .floors import what_does_not_fit
 from .known import LIBRARIES, Library
 from .refusals import Beside, Refusal
+
+T = TypeVar("T")
 
 #: The library of each module after whose import it can be captured, and the client of each that may send then.
 BY_MODULE: Final[Mapping[str, Library | Client]] = {
@@ -91,7 +93,7 @@ class LibraryCapture:
                 self._held.hold(bridge)
         for module in sorted(BY_MODULE.keys() & sys.modules.keys()):
             self._bring_in(BY_MODULE[module], harness)
-        self._watch = ImportWatch(lambda library: self._bring_in(library, harness))
+        self._watch = ImportWatch(BY_MODULE, lambda library: self._bring_in(library, harness))
         sys.meta_path.insert(0, self._watch)
 
     def end(self, harness: OpenHarness) -> None:
@@ -165,27 +167,28 @@ def bridge_module(library: str) -> BridgeModule:
 
 
 class ImportWatch(MetaPathFinder):
-    """Notices that a library is imported while a harness is open: Python asks it for each new module."""
+    """Notices that a library is imported while it is in place: Python asks it for each new module."""
 
-    def __init__(self, found: Callable[[Library | Client], object]) -> None:
+    def __init__(self, waiting: Mapping[str, T], found: Callable[[T], object]) -> None:
         """Wait.
 
         Args:
-            found: called with a library when the import of one of its modules has ended.
+            waiting: the names of modules, with what stands for each.
+            found: called with what stands for a module when its import has ended.
         """
-        self._found = found
+        self._waiting: Mapping[str, Any] = waiting
+        self._found: Callable[[Any], object] = found
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        library = BY_MODULE.get(name)
-        if library is None:
+        if name not in self._waiting:
             return None
         # Python has asked the earlier ones. One of them may be another watch, which asks this one in turn.
         for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
             spec = finder.find_spec(name, path, target)
             if spec is not None and spec.loader is not None:
-                spec.loader = _NoticedLoader(spec.loader, lambda: self._found(library))
+                spec.loader = _NoticedLoader(spec.loader, lambda: self._found(self._waiting[name]))
                 return spec
         return None
 

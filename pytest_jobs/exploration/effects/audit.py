@@ -12,8 +12,7 @@ from typing import Any, Final
 from ...harness.records.patches import Patches
 from ..engine.acts import ActWatcher, audit_hook, watcher
 from ..engine.sources import check_connection, is_near_name
-from ..stores.files import opens_for_writing
-from .system.callers import logs
+from ..stores.files import logs, opens_for_writing
 from .system.open_files import is_datagram, name_of_open_file
 
 #: Events that change a file, and how many of their arguments are paths.

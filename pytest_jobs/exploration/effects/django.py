@@ -93,14 +93,6 @@ def _connecting(connect: Callable[[Any], None]) -> Callable[[Any], None]:
     return connected
 
 
-def _close_for_good(wrapper: Any) -> None:
-    """Close the connection that the world has opened, and not the one that stands in for it in a delivery."""
-    leave_world = getattr(wrapper.connection, "leave_world", None)
-    if leave_world is not None:
-        leave_world()
-    wrapper.close()
-
-
 class _Connections:
     """Gives each explored delivery connections of its own, and notes which it uses."""
 
@@ -121,9 +113,17 @@ class _Connections:
             # It was open before the deliveries began: a worker opens its own.
             if wrapper.in_atomic_block:
                 refuse_delivery(_OF_TEST.format(alias=wrapper.alias))
-            _close_for_good(wrapper)
+            # Close what the world has opened, and not what stands in for it in a delivery.
+            if hasattr(wrapper.connection, "leave_world"):
+                wrapper.connection.leave_world()
+            wrapper.close()
         if wrapper.connection is None:
-            self._open(wrapper)
+            self._opening.add(id(wrapper))
+            try:
+                with looking(is_busy):
+                    self._ensure_connection(wrapper)
+            finally:
+                self._opening.discard(id(wrapper))
         raw: Any = wrapper.connection
         used = self._noted.mine()
         if _is_among(used, raw):
@@ -131,14 +131,6 @@ class _Connections:
         used.append(raw)
         note_connection(functools.partial(_die, wrapper, raw), shared=raw)
         driver_of(raw).limit(raw)
-
-    def _open(self, wrapper: Any) -> None:
-        self._opening.add(id(wrapper))
-        try:
-            with looking(is_busy):
-                self._ensure_connection(wrapper)
-        finally:
-            self._opening.discard(id(wrapper))
 
 
 def _is_among(connections: list[Any], raw: Any) -> bool:
@@ -241,8 +233,6 @@ class Blocks:
 
 
 class _AtomicBlocks:
-    """The atomic blocks in which one delivery begins."""
-
     def __init__(self, django: Blocks) -> None:
         self._django = django
         #: The connections that were in no transaction and commit each statement.

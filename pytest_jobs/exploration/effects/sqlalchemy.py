@@ -93,7 +93,6 @@ def install(patches: Patches) -> None:
 
 
 def _check_driver(dialect: Any) -> None:
-    """Refuse a driver that has no row."""
     if dialect.is_async:
         package, why = dialect.driver, _AWAITED_DRIVER
     else:
@@ -125,8 +124,6 @@ class _Pools:
 
 
 class _OwnPool:
-    """A pool of one delivery."""
-
     def __init__(self, engine: Any, pools: _Pools) -> None:
         self._pools = pools
         #: The pool that it stands in for. It must not be freed as long as its id is in use.
@@ -139,13 +136,11 @@ class _OwnPool:
         event.listen(self._pool, "connect", self._on_connect, insert=True)
 
     def connect(self) -> Any:
-        """Take a connection out of the pool."""
         given = self._pool.connect()
         self._given.add(given)
         return given
 
     def opened(self, connection: Any) -> bool:
-        """Say whether the pool has opened a connection."""
         return any(one is connection for one in self._connections)
 
     def end(self) -> None:

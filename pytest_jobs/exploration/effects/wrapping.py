@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -22,6 +24,26 @@ from ..engine.lines import call_traced, untraced
 BlockOf: TypeAlias = Callable[..., AbstractContextManager[object]]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An effect source of ours for one module."""
+
+    library: str
+    #: Gets the module as well.
+    watch: Callable[[Patches, Any], object]
+    idles: bool = False
+
+    def install(self, patches: Patches) -> None:
+        self.watch(patches, sys.modules[self.library])
+
+
+def source_of(
+    library: str, *, idles: bool = False
+) -> Callable[[Callable[[Patches, Any], object]], Source]:
+    """Let a function that patches a module be the source for it, in a file that has several sources."""
+    return lambda watch: Source(library, watch, idles)
 
 
 class OfDelivery(Generic[T]):
@@ -71,6 +93,42 @@ def replace_in_check(patches: Patches, owner: Any, name: str, do: Callable[..., 
     patches.set(owner, name, in_check(do, getattr(owner, name)))
 
 
+def before_calls(patches: Patches, owner: Any, name: str, note: Callable[..., object]) -> None:
+    """Let each call of a function in a delivery be noted, or refused, before it is made.
+
+    The note gets the watch of the delivery, and the arguments of the call. An older version of a library may lack
+    the function.
+    """
+    function = getattr(owner, name, None)
+    if not callable(function):
+        return
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        current = watcher.get()
+        if current is not None:
+            note(current, *args, **kwargs)
+        return function(*args, **kwargs)
+
+    patches.set(owner, name, call)
+
+
+def after_calls(patches: Patches, owner: Any, name: str, note: Callable[..., object]) -> None:
+    """Let each call of a function, wherever it is made, be noted when it has returned.
+
+    The note gets what was returned, and the arguments of the call.
+    """
+    function = getattr(owner, name)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        returned = function(*args, **kwargs)
+        note(returned, *args, **kwargs)
+        return returned
+
+    patches.set(owner, name, call)
+
+
 def surround(patches: Patches, owner: Any, name: str, block_of: BlockOf) -> None:
     """Let each call of a method, which may be a coroutine method, run in a block.
 
@@ -116,3 +174,32 @@ def _within_awaited(block_of: BlockOf, function: Callable[..., Any]) -> Callable
         return None
 
     return call
+
+
+def at_once(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
+    """Return a function that does what a coroutine function does, if that waits for nothing.
+
+    So blocking and awaited libraries have the same lines: what they differ in is `answer_of`.
+    """
+
+    @functools.wraps(function)
+    @untraced
+    def call(*args: Any, **kwargs: Any) -> T:
+        try:
+            function(*args, **kwargs).send(None)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        raise RuntimeError(f"{function.__name__} waits for something")
+
+    return call
+
+
+async def answer_of(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function of a library, wait for it if the library is awaited, and return what it returns."""
+    # It may call the project, as a pool does that configures a connection.
+    return await result_of(call_traced(function, *args, **kwargs))
+
+
+async def result_of(returned: Any) -> Any:
+    """Return what a call has returned, or what comes of it where that has to be awaited."""
+    return await returned if inspect.isawaitable(returned) else returned

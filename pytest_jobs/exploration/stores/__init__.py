@@ -1,5 +1,6 @@
 """The stores that a history touches: databases, servers and files, and what they have when it ends.
 
+- `store`: what a store is.
 - `account`: what the deliveries of a history wrote and what its snapshot read, and the comparison of the rest.
 - `sqlite`: the tables of sqlite databases; `files`: files.
 - `open_files`, `open_connections`: files and connections of sqlite that were open before.

@@ -5,14 +5,15 @@ from __future__ import annotations
 import fnmatch
 import itertools
 from collections.abc import Callable, Collection, Generator
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePath
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple
 
 from ...errors import CriterionError, ExplorationError
 from ..engine.acts import audit_hook, told, watcher
 from .files import EVENTS, OWN, Files
 from .open_files import open_files
+from .store import Store
 
 #: Who uses a store: the world that is built, its snapshot, a delivery of the job, or the comparison.
 Phase = Literal["world", "snapshot", "delivery", "comparison"]
@@ -48,32 +49,6 @@ class Item(NamedTuple):
     def state_name(self) -> str:
         """The name under which it is compared, beside the names that the world shows."""
         return f"{self}{_MARK}"
-
-
-class Store(Protocol):
-    """Holds items. One object stands for it in each history."""
-
-    #: The same in each history. Empty for the only store of its kind, which reports then leave out.
-    label: str
-    noun: str
-    #: The name by which `ignore=` may name the whole store.
-    short: str
-
-    def is_bound(self, name: str) -> bool:
-        """Return whether the world has made or redirected it, although it has not touched it."""
-        ...
-
-    def shows(self, read: str, name: str) -> bool:
-        """Return whether reading one item, or the items of a pattern, is reading another one."""
-        ...
-
-    def left_out(self, name: str, ways: Collection[str]) -> str | None:
-        """Return why an item is not compared; "" if it is no result of the job; None to compare it."""
-        ...
-
-    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
-        """Return what an item has now, in a form that can be compared."""
-        ...
 
 
 class Ignore:
@@ -199,17 +174,16 @@ class Account:
     def phase(self) -> Phase:
         return self._phases[-1]
 
-    def during(self, phase: Phase) -> AbstractContextManager[None]:
-        """Let a block be a phase."""
-        return _During(self, phase)
-
-    def begin_phase(self, phase: Phase) -> None:
+    @contextmanager
+    def during(self, phase: Phase) -> Generator[None, None, None]:
+        """Let a block be a phase: the world, each delivery and each look at the state is one."""
         self._phases.append(phase)
         self._turned()
-
-    def end_phase(self) -> None:
-        self._phases.pop()
-        self._turned()
+        try:
+            yield
+        finally:
+            self._phases.pop()
+            self._turned()
 
     def _turned(self) -> None:
         self.turn = object()
@@ -294,7 +268,7 @@ class Account:
             self.shown.add((store, name))
 
     def note_event(self, event: str, args: tuple[Any, ...]) -> None:
-        """Note what Python's audit hook reports on a file."""
+        """Note what Python's audit hook reports on a file, unless the check itself reads it."""
         phase = self.phase
         if phase in ("world", "snapshot"):
             self.files.note_world(event, args)
@@ -454,22 +428,6 @@ class Account:
         self._additions.cut_off()
         self._stores.clear()
         self._labels.clear()
-
-
-class _During:
-    """See `Account.during`. Each delivery and each look at the state is a phase."""
-
-    __slots__ = ("_account", "_phase")
-
-    def __init__(self, account: Account, phase: Phase) -> None:
-        self._account = account
-        self._phase: Phase = phase
-
-    def __enter__(self) -> None:
-        self._account.begin_phase(self._phase)
-
-    def __exit__(self, *raised: object) -> None:
-        self._account.end_phase()
 
 
 class Accounts:

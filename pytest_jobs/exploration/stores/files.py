@@ -10,11 +10,13 @@ import pickle
 import re
 import stat
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
+
+from .store import Store
 
 #: The begin of the name of a file in the first temporary directory that the world has made. Reports leave it out.
 OWN: Final = "<tmp 1>/"
@@ -41,12 +43,10 @@ _LINE_OF_DBM: Final = re.compile(r"""(['"]).*\1, \(\d+, \d+\)""")
 _LONGEST_TEXT: Final = 1_000_000
 
 
-class Files:
+class Files(Store):
     """The files of this machine. It is a store, in which a file has a path relative to what the world has made."""
 
-    label = ""
     noun = "file"
-    short = ""
 
     def __init__(self) -> None:
         #: The temporary files and directories of the world, and those of deliveries.
@@ -145,7 +145,7 @@ class Files:
         if event not in _CHANGES or (event == "open" and not opens_for_writing(*args[:3])):
             return []
         paths = [path for path in _paths(event, args) if not self._is_left_out(path)]
-        if not paths or _logs():
+        if not paths or logs():
             return []
         for path in paths:
             self._was_there.setdefault(path, os.path.lexists(path))
@@ -165,7 +165,6 @@ def _lies_in(path: str, place: str) -> bool:
 
 
 def _paths(event: str, args: tuple[Any, ...]) -> list[str]:
-    """Return the paths that an event is about."""
     if event in _OF_TWO:
         pairs = [(args[0], *args[2:3]), (args[1], *args[3:4])]
     elif event == "os.mkdir":
@@ -201,29 +200,25 @@ def opens_for_writing(path: Any, mode: Any = None, flags: Any = None) -> bool:
     return isinstance(flags, int) and bool(flags & _WRITE_FLAGS)
 
 
-def _frames() -> FrameType | None:
-    # Without this function and the one that calls it.
-    return sys._getframe(2)
+def logs() -> bool:
+    """Return whether a library for logs runs: records of a log are no effects, and its files no results."""
+    return any(package_of(frame) in _LOGS for frame in _frames())
 
 
-def _logs() -> bool:
-    """Return whether a library for logs runs."""
-    frame = _frames()
-    while frame is not None:
-        if str(frame.f_globals.get("__name__")).partition(".")[0] in _LOGS:
-            return True
-        frame = frame.f_back
-    return False
+def package_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
 
 
 def _imports() -> bool:
     """Return whether a module is being imported, for which Python lists the directories of modules."""
-    frame = _frames()
+    return any(frame.f_code.co_filename.startswith("<frozen importlib") for frame in _frames())
+
+
+def _frames() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            return True
+        yield frame
         frame = frame.f_back
-    return False
 
 
 def _is_of_dbm(path: str) -> bool:

@@ -105,7 +105,6 @@ class _Followed:
         self._authorizer.name(databases_of(connection))
 
     def end(self) -> None:
-        """Put the callbacks of the application back."""
         with suppress(sqlite3.ProgrammingError):
             sqlite3.Connection.set_trace_callback(self._connection, self._other_tracer)
             sqlite3.Connection.set_authorizer(self._connection, self._other_authorizer)

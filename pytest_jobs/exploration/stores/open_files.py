@@ -7,12 +7,13 @@ import io
 import logging
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from .files import content_form
+from .store import Store
 
 #: Where Linux lists the open files of this process.
 _LIST: Final = Path("/proc/self/fd")
@@ -88,12 +89,10 @@ class OpenFiles:
         return Additions(named)
 
 
-class Additions:
+class Additions(Store):
     """What one history writes to open files. It is a store."""
 
-    label = ""
     noun = "open file"
-    short = ""
 
     def __init__(self, files: Mapping[str, _OpenFile], plain: Iterable[_OpenFile] = ()) -> None:
         """Note the sizes of the files.
@@ -122,12 +121,6 @@ class Additions:
 
     def is_bound(self, name: str) -> bool:
         return True
-
-    def shows(self, read: str, name: str) -> bool:
-        return False
-
-    def left_out(self, name: str, ways: Collection[str]) -> str | None:
-        return None
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
         if name not in self._sizes:

@@ -15,6 +15,7 @@ from ...errors import ExplorationError
 from ..engine.sameness.renaming import Unordered
 from .account import Account, accounts
 from .files import OWN
+from .store import Store
 
 _WRITES: Final = {
     sqlite3.SQLITE_INSERT: "insert into",
@@ -32,7 +33,7 @@ _ELSEWHERE: Final = frozenset(
 )
 
 
-class SqliteStore:
+class SqliteStore(Store):
     """One database, as a path, as the URI of a database in memory, or as the only connection to it."""
 
     noun = "table"

@@ -110,7 +110,6 @@ class Folder:
         }
 
     def _files(self) -> list[tuple[str, str]]:
-        """Return the path of each file in the folder, and the whole path."""
         found = [
             path for path in self._folder.rglob("*") if not path.is_symlink() and path.is_file()
         ]

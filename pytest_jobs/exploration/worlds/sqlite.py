@@ -6,7 +6,6 @@ import functools
 import itertools
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
@@ -51,6 +50,10 @@ def sqlite_world(
 
 
 def _bind(patches: Patches, bind: tuple[Any, str], uri: str) -> None:
+    """Let a function of the application open its connections to the database of a world.
+
+    While the function runs, `sqlite3.connect` leads there: for its own thread, since others run theirs.
+    """
     owner, name = bind
     if not hasattr(owner, name):
         raise ExplorationError(
@@ -61,6 +64,9 @@ def _bind(patches: Patches, bind: tuple[Any, str], uri: str) -> None:
     if leave_out is not None:
         leave_out(application)
     patches.set(owner, name, _Opening(application, name, uri))
+    connect = functools.partial(_connect, sqlite3.connect)
+    for module in (sqlite3, dbapi2):
+        patches.set(module, "connect", connect)
 
 
 class _Opening:
@@ -72,15 +78,18 @@ class _Opening:
         self._application = _connect_now if application is sqlite3.connect else application
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Open a connection."""
-        with _redirection.to(self._uri) as opened:
-            try:
-                connection = self._application(*args, **kwargs) if self._application else None
-            except Exception:
-                if opened:
-                    raise
-                # A placeholder, such as a function that raises NotImplementedError.
-                connection = None
+        # A function inside another one opens connections to the database of the outer one.
+        target = _target.get() or _Target(self._uri, [])
+        token, opened = _target.set(target), target.opened
+        try:
+            connection = self._application(*args, **kwargs) if self._application else None
+        except Exception:
+            if opened:
+                raise
+            # A placeholder, such as a function that raises NotImplementedError.
+            connection = None
+        finally:
+            _target.reset(token)
         if connection is None:
             return sqlite3.connect(self._uri, uri=True)
         if not opened:
@@ -93,7 +102,7 @@ class _Opening:
 
 
 def _connect_now(*args: Any, **kwargs: Any) -> Any:
-    # For an application that binds `sqlite3.connect` itself: the redirection below replaces it during the call.
+    # For an application that binds `sqlite3.connect` itself, which is another one in the world.
     return sqlite3.connect(*args, **kwargs)
 
 
@@ -105,42 +114,6 @@ class _Target(NamedTuple):
 
 
 _target: ContextVar[_Target | None] = ContextVar("pytest_jobs_sqlite_target", default=None)
-
-
-class _Redirection:
-    """Redirects `sqlite3.connect` while functions of applications run, in several threads at once."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._patches = Patches()
-
-    @contextmanager
-    def to(self, uri: str) -> Generator[list[Any], None, None]:
-        """Redirect what this thread opens in a block, and return the connections that it opens.
-
-        A block inside another one redirects to the database of the outer one.
-        """
-        target = _target.get() or _Target(uri, [])
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                # The patch is for all threads, the target for this one.
-                connect = functools.partial(_connect, sqlite3.connect)
-                self._patches.set(sqlite3, "connect", connect)
-                self._patches.set(dbapi2, "connect", connect)
-        token = _target.set(target)
-        try:
-            yield target.opened
-        finally:
-            _target.reset(token)
-            with self._lock:
-                self._inside -= 1
-                if self._inside == 0:
-                    self._patches.restore()
-
-
-_redirection = _Redirection()
 
 
 def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

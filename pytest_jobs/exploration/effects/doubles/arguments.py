@@ -34,8 +34,6 @@ _ADDRESSED: Final = re.compile(
 
 
 class _Shown:
-    """A value that is shown by a text."""
-
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:

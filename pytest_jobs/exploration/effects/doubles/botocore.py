@@ -6,18 +6,16 @@ All operations of all services go through one method of a client. moto and the S
 from __future__ import annotations
 
 import functools
-import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, acting, looking, watcher
+from ..wrapping import source_of, surround
 from .arguments import comparable, text_of, usual_key
-
-library: Final = "botocore.client"
 
 _READS: Final = re.compile(
     r"(Get|List|Describe|Head|Query|Scan|BatchGet|Select|Search|Lookup|TransactGet|Receive|Test|Validate)(?=[A-Z]|$)"
@@ -26,53 +24,24 @@ _READS: Final = re.compile(
 _REPEATABLE: Final = re.compile(
     r"(Delete|Tag|Untag|Set|PutItem|PutObject|ChangeMessageVisibility)(?=[A-Z]|$)"
 )
-_METHOD: Final = "_make_api_call"
 
 
-class Awaited:
-    """aiobotocore, whose clients have a coroutine method of the same name."""
-
-    library: Final = "aiobotocore.client"
-
-    def install(self, patches: Patches) -> None:
-        _install(patches, sys.modules[self.library].AioBaseClient)
+@source_of("botocore.client")
+def blocking(patches: Patches, module: Any) -> None:
+    surround(patches, module.BaseClient, "_make_api_call", _block)
 
 
-awaited: Final = Awaited()
-
-
-def install(patches: Patches) -> None:
-    """Let the operations of all clients that block be effects."""
-    _install(patches, sys.modules[library].BaseClient)
-
-
-def _install(patches: Patches, client: Any) -> None:
-    original: Callable[..., Any] = getattr(client, _METHOD)
-    if inspect.iscoroutinefunction(original):
-
-        @functools.wraps(original)
-        async def call_async(self: Any, operation_name: str, api_params: Any) -> Any:
-            if watcher.get() is None:
-                return await original(self, operation_name, api_params)
-            with _block(self, operation_name, api_params):
-                return await original(self, operation_name, api_params)
-
-        patches.set(client, _METHOD, call_async)
-        return
-
-    @functools.wraps(original)
-    def call(self: Any, operation_name: str, api_params: Any) -> Any:
-        if watcher.get() is None:
-            return original(self, operation_name, api_params)
-        with _block(self, operation_name, api_params):
-            return original(self, operation_name, api_params)
-
-    patches.set(client, _METHOD, call)
+@source_of("aiobotocore.client")
+def awaited(patches: Patches, module: Any) -> None:
+    """Watch aiobotocore, whose clients have a coroutine method of the same name."""
+    surround(patches, module.AioBaseClient, "_make_api_call", _block)
 
 
 def _block(
     client: Any, operation: str, parameters: Mapping[str, Any]
 ) -> AbstractContextManager[None]:
+    if watcher.get() is None:
+        return nullcontext()
     service = client.meta.service_model
     model = service.operation_model(operation)
     method = model.http.get("method", "POST")
@@ -80,8 +49,13 @@ def _block(
         return looking()
     tokens = [name for name in model.idempotent_members if parameters.get(name) is not None]
     key = parameters[tokens[0]] if tokens else usual_key(parameters)
-    others = {name: value for name, value in parameters.items() if name not in tokens}
-    value = (operation, *sorted(comparable(_without_streams(others)).items()))
+    others = {
+        # A file stands for its content.
+        name: _content(value) if hasattr(value, "read") and hasattr(value, "seek") else value
+        for name, value in parameters.items()
+        if name not in tokens
+    }
+    value = (operation, *sorted(comparable(others).items()))
     if key is None and (method in ("PUT", "DELETE") or _REPEATABLE.match(operation)):
         # It is as if it had a key.
         key = repr(value)
@@ -91,18 +65,10 @@ def _block(
             text_of(operation, (), parameters),
             value=value,
             key=None if key is None else (operation, key),
-            refused=_refused,
-            answer_lost=_answer_lost,
+            refused=functools.partial(_error, "EndpointConnectionError"),
+            answer_lost=functools.partial(_error, "ReadTimeoutError"),
         )
     )
-
-
-def _without_streams(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters with the content of files in the place of the files."""
-    return {
-        name: _content(value) if hasattr(value, "read") and hasattr(value, "seek") else value
-        for name, value in parameters.items()
-    }
 
 
 def _content(stream: Any) -> bytes:
@@ -110,14 +76,6 @@ def _content(stream: Any) -> bytes:
     read = stream.read()
     stream.seek(place)
     return read if isinstance(read, bytes) else str(read).encode()
-
-
-def _refused() -> Exception:
-    return _error("EndpointConnectionError")
-
-
-def _answer_lost() -> Exception:
-    return _error("ReadTimeoutError")
 
 
 def _error(name: str) -> Exception:

@@ -77,7 +77,11 @@ def is_client(value: Any, *, returned: bool, depth: int = _DEPTH) -> bool:
         # A client may have nothing but other clients.
         or (
             depth > 0
-            and any(is_client(part, returned=True, depth=depth - 1) for part in _parts(value))
+            and any(
+                is_client(part, returned=True, depth=depth - 1)
+                for name, part in getattr(value, "__dict__", {}).items()
+                if not name.startswith("_")
+            )
         )
     )
 
@@ -93,11 +97,6 @@ def _is_method(kind: type, name: str) -> bool:
     found = inspect.getattr_static(kind, name, None)
     is_value = hasattr(type(found), "__set__")
     return not is_value and (callable(found) or isinstance(found, classmethod))
-
-
-def _parts(value: Any) -> list[Any]:
-    held = getattr(value, "__dict__", {}).items()
-    return [part for name, part in held if not name.startswith("_")]
 
 
 def owner_of(owner: Any, attribute: str) -> tuple[Any, str]:

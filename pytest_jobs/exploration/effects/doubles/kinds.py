@@ -83,12 +83,6 @@ def does_something(method: str) -> bool:
     return _DOES.match(method) is not None
 
 
-def reads_by_statement(method: str, args: Sequence[object]) -> bool:
-    """Return whether a call runs a statement in SQL that changes nothing."""
-    first = args[0] if args else None
-    return _RUNS_SQL.fullmatch(method) is not None and isinstance(first, str) and not changes(first)
-
-
 def is_quiet(own: str) -> bool:
     """Return whether something is a logger, a clock, a metric or a setting, so that nothing done to it counts."""
     pieces = pieces_of(own)
@@ -104,10 +98,7 @@ def guessed(
 ) -> CallKind:
     """Return what a call is, by its name and the form of its arguments. What may do harm is an effect.
 
-    Args:
-        own: the name, from where the double was put in place, such as `gateway.charge`.
-        args: the positional arguments.
-        kwargs: the keyword arguments.
+    The name begins where the double was put in place, as in `gateway.charge`.
     """
     named = kwargs or {}
     *owners, last = pieces_of(own) or [""]
@@ -221,14 +212,15 @@ class CallKinds:
         kind = self.said_of(name) or ("nothing" if is_factory else known)
         if kind is not None:
             return kind
-        if reads_by_statement(pieces_of(own)[-1], args):
+        method, first = pieces_of(own)[-1], next(iter(args), None)
+        if _RUNS_SQL.fullmatch(method) and isinstance(first, str) and not changes(first):
             # Other statements of the same method may be effects.
             kind = "read"
         elif mode:
             kind = "effect" if "a" in mode else "put"
         else:
             kind = guessed(own, args, kwargs)
-            if is_lazy and kind == "effect" and not does_something(pieces_of(own)[-1]):
+            if is_lazy and kind == "effect" and not does_something(method):
                 kind = "read"
         self._guessed[name, kind] = None
         return kind

@@ -14,7 +14,8 @@ from typing import Any, Final
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, acting, looking, note_draw, note_look
 from ...stores.account import Account, accounts
-from ..wrapping import surround
+from ...stores.store import Store
+from ..wrapping import after_calls, surround
 from .arguments import text_of
 
 library: Final = "mongomock.collection"
@@ -31,7 +32,7 @@ _WRITING_STAGES: Final = ("$out", "$merge")
 _MADE_IN: Final = "_pytest_jobs_made_in"
 
 
-class MongoStore:
+class MongoStore(Store):
     """A database, whose collections the calls name."""
 
     noun = "collection"
@@ -39,12 +40,6 @@ class MongoStore:
     def __init__(self, label: str, database: Any) -> None:
         self.label = self.short = label
         self._database = database
-
-    def is_bound(self, name: str) -> bool:
-        return False
-
-    def shows(self, read: str, name: str) -> bool:
-        return read == name
 
     def left_out(self, name: str, ways: Collection[str]) -> str | None:
         # The job has dropped it again.
@@ -66,41 +61,21 @@ def install(patches: Patches) -> None:
     database = import_module("mongomock.database").Database
     surround(patches, database, "drop_collection", _dropping)
     client = import_module("mongomock").MongoClient
-    _after(patches, client, "__init__", _note_maker)
+    after_calls(patches, client, "__init__", _note_maker)
     surround(patches, client, "drop_database", _dropping_database)
     # Documents are looked up when a cursor is asked for the first.
-    _after(patches, collections.Cursor, "__next__", lambda cursor: note_look())
-    _after(patches, collections.Cursor, "next", lambda cursor: note_look())
-    _note_ids(patches, import_module("mongomock").ObjectId)
+    for name in ("__next__", "next"):
+        after_calls(patches, collections.Cursor, name, lambda found, cursor: note_look())
+    after_calls(patches, import_module("mongomock").ObjectId, "__init__", _note_id)
 
 
-def _after(patches: Patches, owner: type[Any], name: str, then: Callable[[Any], object]) -> None:
-    genuine = getattr(owner, name)
-
-    @functools.wraps(genuine)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        found = genuine(self, *args, **kwargs)
-        then(self)
-        return found
-
-    patches.set(owner, name, call)
+def _note_id(returned: None, made: Any, oid: Any = None) -> None:
+    """Let an id that is drawn be a random text: it is made of the time and of what the process drew once."""
+    if oid is None:
+        note_draw(str(made))
 
 
-def _note_ids(patches: Patches, kind: type[Any]) -> None:
-    """Let ids that are drawn be random texts: they are made of the time and of what the process drew once."""
-    genuine = kind.__init__
-
-    @functools.wraps(genuine)
-    def made(self: Any, *args: Any, **kwargs: Any) -> None:
-        genuine(self, *args, **kwargs)
-        if args[:1] not in ((), (None,)) or kwargs.get("oid") is not None:
-            return
-        note_draw(str(self))
-
-    patches.set(kind, "__init__", made)
-
-
-def _note_maker(client: Any) -> None:
+def _note_maker(returned: None, client: Any, *args: Any, **kwargs: Any) -> None:
     account = accounts.current
     if account is not None and account.phase == "world":
         vars(client)[_MADE_IN] = account.number
@@ -185,7 +160,6 @@ def _read(collection: Any) -> None:
 
 
 def _store(account: Account, database: Any) -> str:
-    """Return the key of the store for a database."""
     client = database.client
     is_own = vars(client).get(_MADE_IN) == account.number
     label = account.label(

@@ -81,17 +81,7 @@ def operating(
     counts: bool = True,
     is_put: bool,
 ) -> Act:
-    """Return the effect of an operator.
-
-    Args:
-        owner: the name of the service.
-        symbol: how the operator is written.
-        args: its operand.
-        path: where in the service the client is.
-        through: the arguments of the calls on the way there.
-        counts: whether the effects of the service are compared.
-        is_put: whether doing it again changes nothing more.
-    """
+    """Return the effect of an operator. A put changes nothing more when it is done again."""
     name = f"{path} {symbol}".lstrip()
     value = comparable((name, *through, *args))
     return Act(
@@ -111,15 +101,7 @@ def setting(
     through: tuple[Any, ...] = (),
     counts: bool = True,
 ) -> Act:
-    """Return the effect of setting an attribute, or of deleting it.
-
-    Args:
-        owner: the name of the service.
-        path: where in the service the attribute is.
-        value: its new value; nothing if it is deleted.
-        through: the arguments of the calls on the way there.
-        counts: whether the effects of the service are compared.
-    """
+    """Return the effect of setting an attribute, or of deleting it where there is no value."""
     name = path if value else f"del {path}"
     return Act(
         owner,
@@ -145,8 +127,6 @@ def is_collection(value: object) -> bool:
 
 
 class _Container:
-    """One collection that the application has got."""
-
     __slots__ = ("before", "held", "is_filled", "path", "through")
 
     def __init__(self, path: str, through: tuple[Any, ...], held: Any) -> None:

@@ -14,17 +14,8 @@ from .receiver import Asked, Place, Receiver
 #: Python looks for these in the class of an object only. They reach the object itself.
 _PASSED_ON: Final = (
     *("__bool__", "__contains__", "__dir__", "__eq__", "__float__", "__format__", "__ge__"),
-    *(
-        "__getitem__",
-        "__gt__",
-        "__hash__",
-        "__int__",
-        "__index__",
-        "__instancecheck__",
-        "__le__",
-        "__len__",
-    ),
-    *("__lt__", "__ne__", "__repr__", "__reversed__", "__str__", "__subclasscheck__"),
+    *("__getitem__", "__gt__", "__hash__", "__int__", "__index__", "__instancecheck__", "__le__"),
+    *("__len__", "__lt__", "__ne__", "__repr__", "__reversed__", "__str__", "__subclasscheck__"),
 )
 #: These change what a client has for a key: the same change again is not a second one.
 _CHANGING: Final = ("__delitem__", "__setitem__")
@@ -38,6 +29,9 @@ class Proxy:
     """Stands in the place of a client, and passes its calls on to a receiver."""
 
     __slots__ = ("_pytest_jobs_place", "_pytest_jobs_receiver", "_pytest_jobs_target")
+    _pytest_jobs_receiver: Receiver
+    _pytest_jobs_place: Place
+    _pytest_jobs_target: Any
 
     def __init__(self, receiver: Receiver, place: Place, target: object) -> None:
         # Attributes that the application sets go to the target.
@@ -51,9 +45,8 @@ class Proxy:
         if name.startswith("_"):
             note_look()
             return found
-        receiver: Receiver = self._pytest_jobs_receiver
-        place: Place = self._pytest_jobs_place
-        given = receiver.found(place.attribute(name), found)
+        place = self._pytest_jobs_place.attribute(name)
+        given = self._pytest_jobs_receiver.found(place, found)
         if given is found:
             # Data, which an effect of another delivery may change.
             note_look()
@@ -61,13 +54,13 @@ class Proxy:
 
     @untraced
     def __setattr__(self, name: str, value: object) -> None:
-        receiver: Receiver = self._pytest_jobs_receiver
-        receiver.assigned(self._pytest_jobs_place, self._pytest_jobs_target, name, value)
+        place, target = self._pytest_jobs_place, self._pytest_jobs_target
+        self._pytest_jobs_receiver.assigned(place, target, name, value)
 
     @untraced
     def __delattr__(self, name: str) -> None:
-        receiver: Receiver = self._pytest_jobs_receiver
-        receiver.deleted(self._pytest_jobs_place, self._pytest_jobs_target, name)
+        place, target = self._pytest_jobs_place, self._pytest_jobs_target
+        self._pytest_jobs_receiver.deleted(place, target, name)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         target = self._pytest_jobs_target
@@ -107,7 +100,7 @@ def _proxy_class(kind: type) -> type[Proxy]:
 
 
 def _passed_on(name: str) -> Callable[..., Any]:
-    def pass_on(self: Any, *args: Any) -> Any:
+    def pass_on(self: Proxy, *args: Any) -> Any:
         note_look(changes=True)
         return _special(self._pytest_jobs_target, name)(*_targets(args))
 
@@ -130,40 +123,39 @@ def _targets(args: tuple[Any, ...]) -> Iterator[Any]:
 
 def _changing(name: str) -> Callable[..., Any]:
     @untraced
-    def change(self: Any, *args: Any) -> None:
-        receiver: Receiver = self._pytest_jobs_receiver
+    def change(self: Proxy, *args: Any) -> None:
         change_target = _special(self._pytest_jobs_target, name)
-        receiver.changed(self._pytest_jobs_place.attribute(name), change_target, args)
+        place = self._pytest_jobs_place.attribute(name)
+        self._pytest_jobs_receiver.changed(place, change_target, args)
 
     return change
 
 
 def _operating(name: str) -> Callable[..., Any]:
     @untraced
-    def operate(self: Any, *args: Any) -> Any:
-        receiver: Receiver = self._pytest_jobs_receiver
-        target = self._pytest_jobs_target
-        answer = receiver.operated(self._pytest_jobs_place, target, name, tuple(_targets(args)))
+    def operate(self: Proxy, *args: Any) -> Any:
+        place, target = self._pytest_jobs_place, self._pytest_jobs_target
+        operand = tuple(_targets(args))
+        answer = self._pytest_jobs_receiver.operated(place, target, name, operand)
         return self if answer is target else answer
 
     return operate
 
 
 def _leading(name: str) -> Callable[..., Any]:
-    def lead(self: Any, *args: Any) -> Any:
+    def lead(self: Proxy, *args: Any) -> Any:
         note_look()
         found = _special(self._pytest_jobs_target, name)(*_targets(args))
         if found is self._pytest_jobs_target:
             return self
-        receiver: Receiver = self._pytest_jobs_receiver
-        return receiver.found(self._pytest_jobs_place, found, returned=True)
+        return self._pytest_jobs_receiver.found(self._pytest_jobs_place, found, returned=True)
 
     return lead
 
 
 def _leading_when_awaited(name: str) -> Callable[..., Any]:
-    async def lead(self: Any, *args: Any) -> Any:
-        receiver: Receiver = self._pytest_jobs_receiver
+    async def lead(self: Proxy, *args: Any) -> Any:
+        receiver = self._pytest_jobs_receiver
         target, place = self._pytest_jobs_target, self._pytest_jobs_place
         if name == "__aexit__":
             with skippable(), receiver.leaving(place, target, failed=args[0] is not None):
@@ -191,8 +183,8 @@ _MAKERS: Final = (
 )
 
 
-def _enter(self: Any) -> Any:
-    receiver: Receiver = self._pytest_jobs_receiver
+def _enter(self: Proxy) -> Any:
+    receiver = self._pytest_jobs_receiver
     target, place = self._pytest_jobs_target, self._pytest_jobs_place
     receiver.entered(place)
     note_look()
@@ -203,22 +195,20 @@ def _enter(self: Any) -> Any:
     return receiver.found(place, found, returned=True)
 
 
-def _exit(self: Any, *error: Any) -> Any:
-    receiver: Receiver = self._pytest_jobs_receiver
+def _exit(self: Proxy, *error: Any) -> Any:
+    receiver = self._pytest_jobs_receiver
     target, place = self._pytest_jobs_target, self._pytest_jobs_place
     with skippable(), receiver.leaving(place, target, failed=error[0] is not None):
         return target.__exit__(*error)
     return None
 
 
-def _await(self: Any) -> Any:
+def _await(self: Proxy) -> Any:
     found = yield from self._pytest_jobs_target.__await__()
-    receiver: Receiver = self._pytest_jobs_receiver
-    return receiver.found(self._pytest_jobs_place, found, returned=True)
+    return self._pytest_jobs_receiver.found(self._pytest_jobs_place, found, returned=True)
 
 
 @untraced
-def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-    receiver: Receiver = self._pytest_jobs_receiver
+def _call(self: Proxy, /, *args: Any, **kwargs: Any) -> Any:
     asked = Asked(self._pytest_jobs_place, self._pytest_jobs_target, args, kwargs)
-    return receiver.call(asked)
+    return self._pytest_jobs_receiver.call(asked)

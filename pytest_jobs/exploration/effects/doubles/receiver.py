@@ -228,10 +228,7 @@ class Receiver:
     def leaving(self, place: Place, target: Any, *, failed: bool) -> AbstractContextManager[None]:
         """Return the block in which a context manager ends its block: an effect if its collection was filled.
 
-        Args:
-            place: where the context manager is.
-            target: the context manager.
-            failed: whether an error leaves the block, so that nothing is sent.
+        Where the block has failed by an error, nothing is sent.
         """
         note_look(changes=True)
         _, value, before = self._blocks().pop(id(target), (None, None, None))
@@ -501,7 +498,6 @@ class Receiver:
 
 
 def _task() -> object:
-    """Return the task of asyncio that runs here; None if there is none."""
     asyncio: Any = sys.modules.get("asyncio")
     if asyncio is None:
         return None

@@ -77,15 +77,7 @@ def wrap(
 def calling(
     receiver: Receiver, place: Place, owner: Any, attribute: str, function: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """Return a function that calls another one as an effect. In a class it is a method as before.
-
-    Args:
-        receiver: gets the calls.
-        place: where in its service the function is.
-        owner: has the function.
-        attribute: the attribute under which it has it.
-        function: the function.
-    """
+    """Return a function that calls another one as an effect. In a class it is a method as before."""
     is_in_class = isinstance(owner, type)
     static = inspect.getattr_static(owner, attribute) if is_in_class else None
     takes_self = is_in_class and not isinstance(static, classmethod | staticmethod)

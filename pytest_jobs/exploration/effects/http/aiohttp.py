@@ -6,7 +6,6 @@ import errno
 import functools
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -15,7 +14,6 @@ import aiohttp
 import yarl
 
 from ....harness.records.patches import Patches
-from ..wrapping import surround
 from .exchange import bytes_of, keep_watching, sending
 from .request import HttpRequest
 
@@ -32,14 +30,9 @@ def install(patches: Patches) -> None:
     """
     session = aiohttp.ClientSession
 
-    def keep(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-        keep_watching(session, "_request", _watched)
-        return nullcontext()
-
     patches.undo_by(functools.partial(setattr, session, "_request", session._request))
     session._request = _watched(session._request)  # type: ignore[method-assign]
-    for verb in _VERBS:
-        surround(patches, session, verb, keep)
+    keep_watching(patches, session, _VERBS, session, "_request", _watched)
 
 
 def _watched(request: Callable[..., Any]) -> Any:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ....harness.records.patches import Patches
 from ...engine.acts import Act, acting, looking, note_effect, refuse_delivery, watcher
 from ...engine.sources import guarded_host
 from ..doubles.kinds import CallKind, kinds_of
+from ..wrapping import surround
 from .request import HttpRequest, refuses
 
 
@@ -154,14 +156,29 @@ def answered_by_fake(*, took_effect: bool) -> None:
         note_effect(replace(exchange.act, key=None))
 
 
-def keep_watching(owner: type, name: str, watched: Callable[[Any], Any]) -> None:
-    """Watch a method again in whose place something was put, such as a mock that a world has begun.
+def keep_watching(
+    patches: Patches,
+    client: type,
+    sends: Iterable[str],
+    owner: type,
+    name: str,
+    watched: Callable[[Any], Any],
+) -> None:
+    """Let a client look before it sends whether a mock that came later keeps requests from us.
 
-    What puts it there puts back at its end what it has found: the method that was watched.
+    A world may have begun it. At its end, what put it there puts back the method that was watched.
     """
-    now = vars(owner)[name]
-    if watcher.get() is not None and getattr(now, "__code__", None) is not watched(now).__code__:
-        setattr(owner, name, watched(now))
+
+    def keep(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+        now = vars(owner)[name]
+        if watcher.get() is not None:
+            again = watched(now)
+            if getattr(now, "__code__", None) is not again.__code__:
+                setattr(owner, name, again)
+        return nullcontext()
+
+    for send in sends:
+        surround(patches, client, send, keep)
 
 
 def bytes_of(body: Any) -> bytes:

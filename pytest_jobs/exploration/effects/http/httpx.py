@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from types import CodeType
 from typing import Any, Final
 
@@ -13,7 +13,6 @@ import httpx
 from ....harness.records.attributes import derived_from
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
-from ..wrapping import surround
 from .exchange import Exchange, keep_watching, sending
 from .request import HttpRequest
 
@@ -32,8 +31,10 @@ def install(patches: Patches) -> None:
     """
     _watch_all(patches, httpx.BaseTransport, _SYNC, _watched)
     _watch_all(patches, httpx.AsyncBaseTransport, _ASYNC, _watched_async)
-    _keep_watching(patches, httpx.Client, httpx.HTTPTransport, _SYNC, _watched)
-    _keep_watching(patches, httpx.AsyncClient, httpx.AsyncHTTPTransport, _ASYNC, _watched_async)
+    keep_watching(patches, httpx.Client, ["send"], httpx.HTTPTransport, _SYNC, _watched)
+    keep_watching(
+        patches, httpx.AsyncClient, ["send"], httpx.AsyncHTTPTransport, _ASYNC, _watched_async
+    )
 
 
 def _watch_all(patches: Patches, base: Any, name: str, watched: Callable[[Any], Any]) -> None:
@@ -105,15 +106,3 @@ def _sending(request: httpx.Request) -> AbstractContextManager[Exchange]:
         refused=lambda: httpx.ConnectError("[Errno 111] Connection refused", request=request),
         answer_lost=lambda: httpx.ReadTimeout("The read operation timed out", request=request),
     )
-
-
-def _keep_watching(
-    patches: Patches, client: type, transport: type, name: str, watched: Callable[[Any], Any]
-) -> None:
-    """Let a client look before it sends whether a mock that came later keeps requests from us."""
-
-    def keep(*args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-        keep_watching(transport, name, watched)
-        return nullcontext()
-
-    surround(patches, client, "send", keep)

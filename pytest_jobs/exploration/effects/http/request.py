@@ -204,7 +204,6 @@ def _decoded(body: bytes, kind: str) -> Any:
 
 
 def _has_fields(content: Any) -> bool:
-    """Say whether a body is an object of JSON or a form."""
     if isinstance(content, Mapping):
         return True
     return isinstance(content, tuple) and all(

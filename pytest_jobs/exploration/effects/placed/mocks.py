@@ -10,8 +10,8 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from types import ModuleType
@@ -31,37 +31,25 @@ from ...engine.acts import (
 from ..doubles.arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
 from ..doubles.kinds import CallKind, CallKinds, kinds_of
 from ..doubles.operators import SYMBOLS, is_in_place, operating, setting
+from ..wrapping import source_of
 from .enqueues import enqueues, enqueues_of, function_of, method_of
-from .places import LEAVE_OUT, MockNames, seams_of
-
-library: Final = "unittest.mock"
-idles: Final = True
+from .places import ABSENT, LEAVE_OUT, MockNames, seams_of
 
 _COUNTS: Final = ("called", "call_count", "call_args", "await_count", "await_args")
-_LISTS: Final = ("call_args_list", "mock_calls", "method_calls", "await_args_list")
+_LISTS: Final = frozenset(
+    f"{begin}{name}"
+    for begin in ("", "_mock_")
+    for name in ("call_args_list", "mock_calls", "method_calls", "await_args_list")
+)
+#: What a mock counts. A function that stands before one has it under the names without the beginning.
+_COUNTED: Final = _LISTS | {*_COUNTS, *(f"_mock_{name}" for name in _COUNTS)}
 _OPENS_FILE: Final = re.compile(r"(^|\.)open$")
 _WRITES_FILE: Final = re.compile(r"(^|\.)open\(\)(\.__enter__\(\))?\.write(lines)?$")
 
 
-class Backport:
-    """The distribution `mock`, which has the same classes."""
-
-    library: Final = "mock.mock"
-    idles: Final = True
-
-    def install(self, patches: Patches) -> None:
-        _install(patches, sys.modules[self.library])
-
-
-backport: Final = Backport()
-
-
-def install(patches: Patches) -> None:
+@source_of("unittest.mock", idles=True)
+def mocks(patches: Patches, module: Any) -> None:
     """Let the calls of all mocks be effects, by the one method that they share."""
-    _install(patches, sys.modules[library])
-
-
-def _install(patches: Patches, module: Any) -> None:
     original = module.CallableMixin.__call__
 
     @functools.wraps(original)
@@ -70,8 +58,7 @@ def _install(patches: Patches, module: Any) -> None:
         if current is None:
             return original(self, *args, **kwargs)
         if current.isolated:
-            history = current.of_history
-            history.of("counts of mocks", lambda: _Counts(history)).keep(self)
+            _kept_in(current.of_history).keep_counts(self)
         if vars(self).get("_mock_wraps") is not None or _is_spy(self):
             # It only looks on: what it calls is seen by itself.
             return original(self, *args, **kwargs)
@@ -80,6 +67,10 @@ def _install(patches: Patches, module: Any) -> None:
     patches.set(module.CallableMixin, "__call__", call)
     for name in ("__setattr__", "__delattr__"):
         patches.set(module.NonCallableMock, name, _changing(module, name))
+
+
+#: The distribution `mock`, which has the same classes.
+backport: Final = source_of("mock.mock", idles=True)(mocks.watch)
 
 
 def _changing(module: Any, name: str) -> Callable[..., None]:
@@ -97,8 +88,9 @@ def _changing(module: Any, name: str) -> Callable[..., None]:
             original(self, attribute, *value)
             return
         if current.isolated:
-            history = current.of_history
-            history.of("attributes of mocks", lambda: _Attributes(history)).keep(self, attribute)
+            kept = _kept_in(current.of_history)
+            for names in (vars(self), vars(self)["_mock_children"]):
+                kept.keep(names, [attribute])
         if _is_spy(self):
             original(self, attribute, *value)
             return
@@ -160,8 +152,6 @@ def _root(mock: Any) -> Any:
 
 @dataclass(slots=True)
 class _CallOfMock:
-    """One call of a mock in a delivery."""
-
     _module: Any
     _mock: Any
     _original: Callable[..., Any]
@@ -169,7 +159,6 @@ class _CallOfMock:
     _kwargs: dict[str, Any]
 
     def made(self, current: ActWatcher) -> Any:
-        """Make the call: at once, or when it is awaited."""
         search = current.of_search
         names: MockNames = search.of("names of mocks", MockNames)
         kinds = kinds_of(search)
@@ -185,17 +174,15 @@ class _CallOfMock:
         kind = kinds.of(name, own, self._args, self._kwargs, mode=self._mode_of_file(own))
         is_awaited = isinstance(self._mock, self._module.AsyncMockMixin) or name in awaited
         if kind in ("read", "nothing"):
-            return self._looked_up_later() if is_awaited else self._looked_up()
+            return self._later(looking()) if is_awaited else self._now(looking())
         if current.undisturbed:
             kinds.learn_of(name, search)
         act = self._act(name, kinds, is_put=kind == "put")
         if _is_of_project(stood_for, current):
             act = replace(act, stands_for=name)
         if is_awaited:
-            return self._awaiting(act)
-        answer: Any = None
-        with skippable(), acting(act), self._answers(current):
-            answer = self._original(self._mock, *self._args, **self._kwargs)
+            return self._later(acting(act))
+        answer = self._now(acting(act))
         if inspect.iscoroutine(answer):
             current.of_search.learn(awaited, name)
         return self._owner_or(answer, name)
@@ -234,14 +221,14 @@ class _CallOfMock:
             message.close()
             enqueued.give_up(current, name)
         if is_awaited:
-            return self._looked_up_later()
-        answer = self._looked_up()
+            return self._later(looking())
+        answer = self._now(looking())
         _messages(current)[id(answer)] = answer, message
         return answer
 
     async def _enqueued_later(self, message: Any) -> Any:
         await message
-        return await self._looked_up_later()
+        return await self._later(looking())
 
     def _owner_or(self, answer: Any, name: str) -> Any:
         """Return the owner of an operator such as `+=` if its answer is a mock that nobody has configured.
@@ -266,7 +253,7 @@ class _CallOfMock:
     def _of_property(self, name: str, kind: CallKind) -> Any:
         """Read the attribute that a PropertyMock stands for, or set it."""
         if not self._args or kind in ("read", "nothing"):
-            return self._looked_up()
+            return self._now(looking())
         owner, _, attribute = name.rpartition(".")
         with skippable(), acting(setting(owner or name, attribute, self._args)):
             return self._original(self._mock, *self._args)
@@ -292,21 +279,14 @@ class _CallOfMock:
             key=None if key is None else (method, key),
         )
 
-    def _looked_up(self) -> Any:
-        current = watcher.get()
-        with skippable(), looking(), self._answers(current):
+    # Not one coroutine for both: a mock whose answers are at an end raises StopIteration, which none can.
+    def _now(self, block: AbstractContextManager[None]) -> Any:
+        with skippable(), block, self._answers(watcher.get()):
             return self._original(self._mock, *self._args, **self._kwargs)
         return None
 
-    async def _looked_up_later(self) -> Any:
-        current = watcher.get()
-        with skippable(), looking(), self._answers(current):
-            return await self._original(self._mock, *self._args, **self._kwargs)
-        return None
-
-    async def _awaiting(self, act: Act) -> Any:
-        current = watcher.get()
-        with skippable(), acting(act), self._answers(current):
+    async def _later(self, block: AbstractContextManager[None]) -> Any:
+        with skippable(), block, self._answers(watcher.get()):
             return await self._original(self._mock, *self._args, **self._kwargs)
         return None
 
@@ -365,67 +345,39 @@ def _messages(current: ActWatcher) -> dict[int, tuple[Any, Any]]:
     return current.of_history.of("messages of mocks", dict)
 
 
-class _Attributes:
-    """The attributes of mocks that deliveries have changed, as they were before the history."""
+class _Kept:
+    """What mocks had before the history under the names that deliveries change: their counts and attributes."""
 
     def __init__(self, history: SourceState) -> None:
-        self._kept: dict[tuple[int, str], tuple[Any, dict[str, Any], dict[str, Any]]] = {}
+        #: The names of an owner, the name, what it had, and the content of a list.
+        self._kept: dict[tuple[int, str], tuple[dict[str, Any], Any, list[Any]]] = {}
         history.undo_by(self.put_back)
 
-    def keep(self, mock: Any, name: str) -> None:
-        """Keep an attribute of a mock before it is changed for the first time."""
-        if (id(mock), name) not in self._kept:
-            held, children = (
-                {name: names[name]} if name in names else {} for names in _names_of(mock)
-            )
-            self._kept[id(mock), name] = mock, held, children
+    def keep(self, names: dict[str, Any], changed: Iterable[str]) -> None:
+        """Keep some names of an owner before they are changed for the first time."""
+        for name in changed:
+            if (id(names), name) not in self._kept:
+                had = names.get(name, ABSENT)
+                self._kept[id(names), name] = names, had, list(had) if name in _LISTS else []
 
-    def put_back(self) -> None:
-        for (_, name), (mock, *before) in self._kept.items():
-            for names, kept in zip(_names_of(mock), before, strict=True):
-                names.pop(name, None)
-                names.update(kept)
-        self._kept.clear()
-
-
-def _names_of(mock: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the attributes of a mock that were set, and those that it has made by itself."""
-    held = vars(mock)
-    return held, held["_mock_children"]
-
-
-class _Counts:
-    """What mocks have counted before the history."""
-
-    def __init__(self, history: SourceState) -> None:
-        self._kept: dict[int, tuple[Any, dict[str, Any], dict[str, tuple[Any, list[Any]]]]] = {}
-        history.undo_by(self.put_back)
-
-    def keep(self, mock: Any) -> None:
-        """Keep the counts of a mock, and of those that count its calls, before the first call."""
-        if id(mock) in self._kept:
-            return
+    def keep_counts(self, mock: Any) -> None:
+        """Keep the counts of a mock, and of those that count its calls."""
         for each in _ancestors(mock):
-            if id(each) in self._kept:
-                continue
-            counts = {name: getattr(each, name) for name in _COUNTS if _has(each, name)}
-            lists = {name: getattr(each, name) for name in _LISTS if _has(each, name)}
-            self._kept[id(each)] = (
-                each,
-                counts,
-                {name: (held, list(held)) for name, held in lists.items()},
-            )
+            # A function with a specification, which stands before its mock, has the counts.
+            for owner in (each, vars(each).get("_mock_delegate")):
+                if owner is not None:
+                    self.keep(vars(owner), _COUNTED & vars(owner).keys())
 
     def put_back(self) -> None:
-        for mock, counts, lists in self._kept.values():
-            for name, counted in counts.items():
-                object.__setattr__(mock, name, counted)
-            for name, (held, before) in lists.items():
-                held[:] = before
-                object.__setattr__(mock, name, held)
+        for (_, name), (names, had, content) in self._kept.items():
+            if had is ABSENT:
+                names.pop(name, None)
+                continue
+            if name in _LISTS:
+                had[:] = content
+            names[name] = had
         self._kept.clear()
 
 
-def _has(mock: Any, name: str) -> bool:
-    """Return whether a mock counts something; asking it for an attribute would make one."""
-    return name in vars(mock) or hasattr(type(mock), name)
+def _kept_in(history: SourceState) -> _Kept:
+    return history.of(_Kept, lambda: _Kept(history))

@@ -148,11 +148,7 @@ class Seams:
     """Knows what has put something in a place: before a search, and in each of its worlds."""
 
     def __init__(self, putters: Sequence[Any] = ()) -> None:
-        """Know some.
-
-        Args:
-            putters: the newest last; see `Putters.known_to`.
-        """
+        #: The newest last; see `Putters.known_to`.
         self._putters = putters
 
     def placed(self) -> Iterator[Placed]:
@@ -184,11 +180,7 @@ def _placed_by(putter: Any) -> Iterator[Placed]:
 
 
 def seams_of(current: ActWatcher) -> Seams:
-    """Return what knows the places of a search. Where a test goes on after a kill, it knows none.
-
-    Args:
-        current: watches a delivery of it.
-    """
+    """Return what knows the places of a search. Where a test goes on after a kill, it knows none."""
     return current.of_search.of(Seams, Seams)
 
 
@@ -272,7 +264,6 @@ def _in(owner: Any, beginning: str, wanted: set[int]) -> Iterator[tuple[str, Pla
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:
-    """Yield all modules, and how the names of what they have begin."""
     for name, module in list(sys.modules.items()):
         if is_one_of((ModuleType,), module):
             yield "" if name == "__main__" else f"{name}.", module

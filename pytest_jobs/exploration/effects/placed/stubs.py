@@ -60,7 +60,6 @@ class Stubs:
     """The stubs of one search."""
 
     def __init__(self, engine: Engine) -> None:
-        """Look for what has put stubs in places."""
         search = engine.of_search
         self._code = engine.scope
         #: Returns the state of the innermost world. It may fail where the delivery holds a lock.
@@ -126,7 +125,6 @@ class Stubs:
                     foreign.add(type(value))
 
     def _is_of_tests(self, value: Any) -> bool:
-        """Return whether a function, a class or the class of an object stands in a file of tests."""
         kind = type(value)
         # Most of the values of a project are plain functions.
         if kind is types.FunctionType:

@@ -24,7 +24,7 @@ import redis.lock
 from ....bridges.libraries.redis_servers import is_stand_in, reporting_afterwards
 from ....harness.records.patches import Patches
 from ...engine.acts import acting, looking, note_connection, note_effect, watcher
-from ..wrapping import surround
+from ..wrapping import at_once, result_of, surround
 from .commands import (
     Command,
     act_of_lock,
@@ -62,7 +62,7 @@ class _Clients:
     """One kind of clients, and what takes the place of their methods.
 
     Both kinds do the same, so each replacement is written once, as a coroutine. For a blocking client it
-    never waits: its first step is its last, and the replaced method takes that step and returns.
+    waits for nothing.
     """
 
     #: The module of the clients, the class of scripts, and the class of locks.
@@ -104,10 +104,6 @@ class _Clients:
         """Return a method that calls the genuine one where nobody watches, and its replacement elsewhere."""
         raise NotImplementedError
 
-    async def result(self, returned: Any) -> Any:
-        """Return the result of a method, from what its call returned."""
-        raise NotImplementedError
-
     async def others_went_on(self, waited: float) -> bool:
         """Let the other tasks of the job go on, which may bring what this one waits for; False without any."""
         raise NotImplementedError
@@ -116,7 +112,7 @@ class _Clients:
         command = Command(args)
         with _block_of(command):
             if command.waits is None:
-                return await self.result(genuine(client, *args, **options))
+                return await result_of(genuine(client, *args, **options))
             return await self._waited(command, lambda: self._at_once(client, args, options))
 
     async def _command_of_pipeline(
@@ -138,7 +134,7 @@ class _Clients:
             client.connection_pool, client.response_callbacks, True, None
         )
         alone.execute_command(*args, **options)
-        (answer,) = await self.result(self.execute(alone))
+        (answer,) = await result_of(self.execute(alone))
         return answer
 
     async def _waited(self, command: Command, ask: Callable[[], Awaitable[Any]]) -> Any:
@@ -163,16 +159,16 @@ class _Clients:
             commands = [Command(args) for args, _ in pipeline.command_stack]
             if all(command.reads for command in commands):
                 with looking():
-                    return await self.result(genuine(pipeline, raise_on_error))
+                    return await result_of(genuine(pipeline, raise_on_error))
             with acting(act_of_transaction(commands, watching=pipeline.watching)):
-                answers = await self.result(genuine(pipeline, raise_on_error))
+                answers = await result_of(genuine(pipeline, raise_on_error))
             for command in commands:
                 if command.publishes:
                     note_effect(command.act())
             return answers
         finally:
             # The genuine method ends so too, whether it succeeds or fails.
-            await self.result(pipeline.reset())
+            await result_of(pipeline.reset())
 
     async def _one_by_one(self, execute: Any, pipeline: Any, raise_on_error: bool) -> Any:
         """Execute a pipeline that is not a transaction: on the server each of its commands stands alone."""
@@ -185,7 +181,7 @@ class _Clients:
             async def ask(args: Any = args, options: Any = options) -> Any:
                 pipeline.command_stack = [(args, options)]
                 pipeline.scripts = scripts
-                return (await self.result(execute(pipeline, False)))[0]
+                return (await result_of(execute(pipeline, False)))[0]
 
             with _block_of(command):
                 if command.waits is None:
@@ -215,7 +211,7 @@ class _Clients:
         timeout: float = 0,  # noqa: ASYNC109 - that of redis
     ) -> Any:
         with looking(waits_for_ever):
-            answer = await self.result(genuine(pubsub, False, _ON_ITS_WAY))
+            answer = await result_of(genuine(pubsub, False, _ON_ITS_WAY))
             if answer is None and block:
                 raise nothing_to_come("A subscriber")
             if answer is None:
@@ -235,12 +231,12 @@ class _Clients:
         queued = isinstance(used, self.client.Pipeline)
         act = act_of_script(script.script, tuple(keys or ()), tuple(args or ()))
         with acting(None if queued else act):
-            return await self.result(genuine(script, keys, args, client))
+            return await result_of(genuine(script, keys, args, client))
 
     async def _lock(self, genuine: Any, lock: Any, *args: Any, **kwargs: Any) -> bool:
         if getattr(watcher.get(), "thread", None) not in (None, threading.get_ident()):
             # In a thread that the job began, sleeping takes real time, so the lock may wait by itself.
-            return bool(await self.result(genuine(lock, *args, **kwargs)))
+            return bool(await result_of(genuine(lock, *args, **kwargs)))
         asked = inspect.signature(genuine).bind(lock, *args, **kwargs).arguments
         patient = lock.blocking if asked.get("blocking") is None else asked["blocking"]
         limit = asked.get("blocking_timeout")
@@ -251,7 +247,7 @@ class _Clients:
         attempt = {**asked, "blocking": False, "blocking_timeout": None, "token": token}
         with acting(act_of_lock(lock)):
             waited = 0.0
-            while not await self.result(genuine(**attempt)):
+            while not await result_of(genuine(**attempt)):
                 if not patient:
                     return False
                 _give_way()
@@ -259,7 +255,7 @@ class _Clients:
                     waited += _STEP
                     continue
                 left = None if limit is None else limit - waited
-                pause = _pause(lock.name, await self.result(lock.redis.pttl(lock.name)), left)
+                pause = _pause(lock.name, await result_of(lock.redis.pttl(lock.name)), left)
                 if pause is None:
                     _pass_time(left or 0)
                     return False
@@ -309,6 +305,8 @@ class _Blocking(_Clients):
         replace(redis.connection.BlockingConnectionPool)
 
     def replaced(self, genuine: Callable[..., Any], replacement: Replacement) -> Callable[..., Any]:
+        replaced = at_once(replacement)
+
         @functools.wraps(genuine)
         def method(*args: Any, **kwargs: Any) -> Any:
             if watcher.get() is None:
@@ -316,17 +314,9 @@ class _Blocking(_Clients):
             if is_stand_in(used := _client_of(args[0])):
                 with reporting_afterwards(used), looking():
                     return genuine(*args, **kwargs)
-            step = replacement(genuine, *args, **kwargs)
-            try:
-                step.send(None)
-            except StopIteration as end:
-                return end.value
-            raise AssertionError(f"{replacement} waited for a client that blocks.")
+            return replaced(genuine, *args, **kwargs)
 
         return method
-
-    async def result(self, returned: Any) -> Any:
-        return returned
 
     async def others_went_on(self, waited: float) -> bool:
         return False
@@ -371,9 +361,6 @@ class _Awaited(_Clients):
             return await replacement(genuine, *args, **kwargs)
 
         return method
-
-    async def result(self, returned: Any) -> Any:
-        return await returned
 
     async def others_went_on(self, waited: float) -> bool:
         if waited > _PATIENCE or len(asyncio.all_tasks()) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -12,8 +13,10 @@ from weakref import WeakKeyDictionary
 
 import redis
 
+from ....harness.records.patches import Patches
 from ...engine.sources import guarded_host
 from ...stores.account import Account, accounts
+from ...stores.store import Store
 from .commands import Command, as_text
 
 #: By where their keys are. A command that is not here has one key, after its name.
@@ -83,7 +86,7 @@ def way_of(command: Command) -> str:
     return "write"
 
 
-class RedisStore:
+class RedisStore(Store):
     """One database of a server."""
 
     noun = "key"
@@ -132,11 +135,39 @@ def client_like(pool: Any) -> Generator[Any, None, None]:
 
 
 class _FakeServers:
-    """The servers of fakeredis by their pools, and the account of the history that used each first."""
+    """The source for fakeredis: its servers by their pools, and the first account that used each."""
+
+    library: Final = "fakeredis"
 
     def __init__(self) -> None:
         self._first: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._by_pool: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+    def install(self, patches: Patches) -> None:
+        """Let a server that a history is the first to name end with the history.
+
+        `FakeRedis()` draws the name of its server, and the histories of a check draw the same random values. A
+        server that the test has named before stays the same.
+        """
+        import fakeredis
+
+        server_class: Any = fakeredis.FakeServer
+        genuine = server_class.get_server
+        known: dict[str, Any] = server_class._servers_map
+        own: WeakKeyDictionary[Account, dict[str, Any]] = WeakKeyDictionary()
+
+        @functools.wraps(genuine)
+        def get_server(key: str, *args: Any, **kwargs: Any) -> Any:
+            account = accounts.current
+            if account is None or key in known:
+                return genuine(key, *args, **kwargs)
+            of_history = own.setdefault(account, {})
+            if key not in of_history:
+                of_history[key] = genuine(key, *args, **kwargs)
+                del known[key]
+            return of_history[key]
+
+        patches.set(server_class, "get_server", staticmethod(get_server))
 
     def of(self, pool: Any) -> Any:
         """Return the server of a pool; None if it is a real one."""
@@ -154,7 +185,6 @@ class _FakeServers:
         return self._by_pool[pool]
 
     def is_new(self, server: Any, account: Account) -> bool:
-        """Return whether no earlier history has used a server."""
         return self._first.setdefault(server, account.number) == account.number
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import looking, watcher
-from ..wrapping import surround
+from ..wrapping import after_calls, surround
 from .basis.driver import end_session
 from .basis.postgresql import Postgresql
 from .basis.statements import Statement, is_busy, lock_timeout
@@ -73,16 +73,11 @@ class _Asyncpg(Postgresql):
             with looking(is_busy):
                 return await connect(**options)
 
-        init = connection.__init__
-
-        @functools.wraps(init)
-        def made(opened: Any, *args: Any, **kwargs: Any) -> None:
-            # Here, since a delivery may be killed before it has the connection.
-            init(opened, *args, **kwargs)
-            self.opened(opened)
-
         patches.set(utils, "_connect", connected)
-        patches.set(connection, "__init__", made)
+        # Here, since a delivery may be killed before it has the connection.
+        after_calls(
+            patches, connection, "__init__", lambda none, made, *args, **kwargs: self.opened(made)
+        )
 
     def commits(self, connection: Any, statement: Statement) -> bool:
         # The adapter of SQLAlchemy begins its transactions late.

@@ -9,8 +9,9 @@ from contextlib import closing
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import looking, watcher
+from ...engine.acts import looking
 from ...stores.account import accounts
+from ..wrapping import after_calls, before_calls
 from .basis.driver import Driver
 from .basis.postgresql import note_tables
 from .basis.statements import set_lock_timeout, text_of
@@ -28,23 +29,14 @@ class DriverInC(Driver):
         self._names = names
 
     def install(self, patches: Patches) -> None:
-        module: Any = sys.modules[self.library]
         for name in self._names:
-            genuine = getattr(module, name, None)
-            if callable(genuine):
-                patches.set(module, name, self._refusing(name, genuine))
-
-    def _refusing(self, name: str, genuine: Callable[..., Any]) -> Callable[..., Any]:
-        text = f"{self.library}.{name}"
-
-        @functools.wraps(genuine)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            current = watcher.get()
-            if current is not None:
-                current.outside(text)
-            return genuine(*args, **kwargs)
-
-        return call
+            text = f"{self.library}.{name}"
+            before_calls(
+                patches,
+                sys.modules[self.library],
+                name,
+                lambda current, *args, text=text, **kwargs: current.outside(text),
+            )
 
 
 class _Psycopg2(DriverInC):
@@ -63,19 +55,15 @@ class _Psycopg2(DriverInC):
         place = {**connection.get_dsn_parameters(), "password": connection.info.password or ""}
         note_tables(place, text_of(text))
 
-    def _refusing(self, name: str, genuine: Callable[..., Any]) -> Callable[..., Any]:
-        connect = super()._refusing(name, genuine)
+    def install(self, patches: Patches) -> None:
+        super().install(patches)
+        after_calls(patches, sys.modules[self.library], "connect", self._report_of)
 
-        @functools.wraps(genuine)
-        def connected(*args: Any, **kwargs: Any) -> Any:
-            connection = connect(*args, **kwargs)
-            if hasattr(connection, "cursor_factory"):
-                plain: Any = sys.modules["psycopg2.extensions"]
-                kind = connection.cursor_factory or plain.cursor
-                connection.cursor_factory = _reporting(self, kind)
-            return connection
-
-        return connected
+    def _report_of(self, connection: Any, *args: Any, **kwargs: Any) -> None:
+        if hasattr(connection, "cursor_factory"):
+            plain: Any = sys.modules["psycopg2.extensions"]
+            kind = connection.cursor_factory or plain.cursor
+            connection.cursor_factory = _reporting(self, kind)
 
 
 @functools.cache

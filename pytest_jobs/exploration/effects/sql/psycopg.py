@@ -14,8 +14,17 @@ from weakref import WeakKeyDictionary, WeakSet
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
 from ...stores.account import accounts
-from ..wrapping import OfDelivery, in_check, no_block, surround, within
-from .basis.driver import answer_of, at_once, is_part, own_connection
+from ..wrapping import (
+    OfDelivery,
+    after_calls,
+    answer_of,
+    at_once,
+    in_check,
+    no_block,
+    surround,
+    within,
+)
+from .basis.driver import is_part, own_connection
 from .basis.postgresql import Postgresql
 from .basis.statements import Statement, set_lock_timeout
 from .basis.transactions import OpenConnections
@@ -36,16 +45,7 @@ class _Psycopg(Postgresql):
         """
         import psycopg
 
-        init = psycopg.BaseConnection.__init__
-
-        @functools.wraps(init)
-        def made(connection: Any, pgconn: Any) -> None:
-            init(connection, pgconn)
-            if limit := set_lock_timeout():
-                pgconn.exec_(limit.encode())
-            self.opened(connection)
-
-        patches.set(psycopg.BaseConnection, "__init__", made)
+        after_calls(patches, psycopg.BaseConnection, "__init__", self._made)
         blocking = vars(psycopg.Connection)["connect"].__func__
         patches.set(psycopg.Connection, "connect", classmethod(within(self._reaching, blocking)))
         patches.set(psycopg, "connect", psycopg.Connection.connect)
@@ -75,6 +75,11 @@ class _Psycopg(Postgresql):
             surround(patches, connection, "transaction", self.use)
             surround(patches, connection, "commit", self.commit)
             surround(patches, transaction, leave, self._end_of_transaction)
+
+    def _made(self, returned: None, connection: Any, pgconn: Any) -> None:
+        if limit := set_lock_timeout():
+            pgconn.exec_(limit.encode())
+        self.opened(connection)
 
     def statement_of(self, sql: Any) -> Statement:
         if hasattr(sql, "as_string"):
@@ -223,7 +228,6 @@ def is_in_transaction(connection: Any) -> bool:
 
 
 def _options(pgconn: Any) -> dict[str, str]:
-    """Return the parameters of a connection."""
     given = ((option.keyword, option.val) for option in pgconn.info)
     return {name.decode(): value.decode() for name, value in given if value is not None}
 
@@ -235,14 +239,10 @@ class Connections(OpenConnections):
         from psycopg import Connection
 
         super().__init__(is_in_transaction)
-        begin = Connection.__init__
+        after_calls(patches, Connection, "__init__", self._made)
 
-        @functools.wraps(begin)
-        def made(connection: Any, *args: Any, **kwargs: Any) -> None:
-            begin(connection, *args, **kwargs)
-            self.known.add(connection)
-
-        patches.set(Connection, "__init__", made)
+    def _made(self, returned: None, connection: Any, *args: Any, **kwargs: Any) -> None:
+        self.known.add(connection)
 
 
 #: Opens a connection as a pool does, with its settings.

@@ -93,19 +93,16 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         connection = connect(*args, factory=factory, **kwargs)
     finally:
         _opening.reset(token)
-    if is_of_world:
-        connection.belong_to_world(again)
     for name, form in _CLOCK.items():
         connection.create_function(
             name, 0, functools.partial(lambda form: datetime.now(UTC).strftime(form), form)
         )
-    connection.belong_to_delivery()
+    connection.opened(again if is_of_world else None)
     return connection
 
 
 @functools.cache
 def _watched(factory: type[sqlite3.Connection]) -> type[Any]:
-    """Return a class of watched connections that derives from a class of connections."""
     if issubclass(factory, _WatchedConnection):
         return factory
     return type(f"Watched{factory.__name__}", (_WatchedConnection, factory), {})
@@ -151,8 +148,13 @@ class _WatchedConnection(Reporting):
         super().__init__(*args, **kwargs)
         self._authorizer = Authorizer.of_new(self, args[0] if args else kwargs["database"])
 
-    def belong_to_delivery(self) -> None:
-        """End with the delivery that has opened this connection, if any."""
+    def opened(self, open_again: Callable[[], _WatchedConnection] | None) -> None:
+        """End with the delivery that has opened this connection, if any.
+
+        Args:
+            open_again: opens one like it for each delivery, where the world has opened this one.
+        """
+        self._open_again = open_again
         current = watcher.get()
         if current is not None:
             self._opened_in = weakref.ref(current)
@@ -168,10 +170,6 @@ class _WatchedConnection(Reporting):
     def excludes_others(self) -> bool:
         """Whether a transaction that writes keeps the others out of everything that the connection has."""
         return self._authorizer.has_one_file
-
-    def belong_to_world(self, open_again: Callable[[], _WatchedConnection]) -> None:
-        """Let each delivery that uses this connection use one of its own."""
-        self._open_again = open_again
 
     def leave_world(self) -> None:
         """Be a connection like any other: whoever has opened it gives each delivery its own."""
@@ -224,6 +222,7 @@ class _WatchedConnection(Reporting):
         if super().in_transaction:
             super().commit()
 
+    # What the world tells its connection, the connections of deliveries have to know too.
     def create_function(self, *args: Any, **kwargs: Any) -> None:
         self._tell("create_function", args, kwargs)
 

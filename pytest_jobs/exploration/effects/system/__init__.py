@@ -6,7 +6,6 @@
 - `processes`: other processes of the program, and the memory that they share.
 - `calls`: the log of the system, exit handlers, functions in C, and the names of temporary files.
 - `tasks`: tasks that nobody awaits.
-- `callers`: who calls, for all of them.
 
 `effects/audit` has what Python reports by itself: changes of files, connections and new processes. The sources
 here patch the functions of which Python reports nothing, or too late.

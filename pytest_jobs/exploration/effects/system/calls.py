@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from types import FrameType
+from typing import Any
 
 from ....harness.records.patches import Patches
-from ...engine.acts import Act, acting, note_draw, watcher
-from ..wrapping import surround
-from .callers import is_of_project, logs
+from ...engine.acts import Act, ActWatcher, acting, note_draw, watcher
+from ...stores.files import logs, package_of
+from ..wrapping import after_calls, before_calls, source_of, surround
 
 
-class _Syslog:
-    """The source for the log of the system: each message is an effect that counts."""
-
-    library: Final = "syslog"
-
-    def install(self, patches: Patches) -> None:
-        surround(patches, sys.modules[self.library], "syslog", _message)
+@source_of("syslog")
+def syslog(patches: Patches, module: Any) -> None:
+    """Let each message to the log of the system be an effect that counts."""
+    surround(patches, module, "syslog", _message)
 
 
 def _message(*args: Any) -> AbstractContextManager[None]:
@@ -29,90 +26,62 @@ def _message(*args: Any) -> AbstractContextManager[None]:
     return acting(Act("syslog", f"syslog({args[-1]!r})", value=args, answer_lost=None))
 
 
-syslog: Final = _Syslog()
+@source_of("atexit")
+def exit_handlers(patches: Patches, module: Any) -> None:
+    """Refuse handlers of the project; those of libraries end what they have begun.
+
+    They run when the worker ends: in no history, and never if it is killed.
+    """
+
+    def registering(current: ActWatcher, func: Any, *args: Any, **kwargs: Any) -> None:
+        if _is_of_project(current, sys._getframe(2)):
+            current.outside(f"atexit.register({getattr(func, '__name__', func)})")
+
+    before_calls(patches, module, "register", registering)
 
 
-class _ExitHandlers:
-    """The source for what runs when the worker ends: in no history, and never if it is killed."""
+@source_of("ctypes")
+def foreign_functions(patches: Patches, module: Any) -> None:
+    """Refuse that the project looks a function in C up, unless a module does so that is imported."""
+    get: Callable[[Any, str], Any] = module.CDLL.__getattribute__
+    foreign: Any = module._CFuncPtr
 
-    library: Final = "atexit"
+    def get_watched(opened: Any, name: str) -> Any:
+        found = get(opened, name)
+        current = watcher.get()
+        if current is not None and isinstance(found, foreign):
+            looked_up(current, opened, name)
+        return found
 
-    def install(self, patches: Patches) -> None:
-        """Refuse handlers of the project; those of libraries end what they have begun."""
-        module: Any = sys.modules[self.library]
-        register: Callable[..., Any] = module.register
+    def looked_up(current: ActWatcher, opened: Any, name: object) -> None:
+        frame = sys._getframe(2)
+        while frame.f_back is not None and frame.f_globals.get("__name__") == "ctypes":
+            frame = frame.f_back
+        if _is_of_project(current, frame):
+            where = get(opened, "_name") or "the C library"
+            current.outside(f"{name} of {where} by ctypes")
 
-        @functools.wraps(register)
-        def register_watched(func: Any, *args: Any, **kwargs: Any) -> Any:
-            current = watcher.get()
-            if current is not None and is_of_project(current, sys._getframe(1)):
-                current.outside(f"atexit.register({getattr(func, '__name__', func)})")
-            return register(func, *args, **kwargs)
-
-        patches.set(module, "register", register_watched)
-
-
-exit_handlers: Final = _ExitHandlers()
-
-
-class _ForeignFunctions:
-    """The source for functions in C that the project calls by `ctypes`."""
-
-    library: Final = "ctypes"
-
-    def install(self, patches: Patches) -> None:
-        """Refuse to look such a function up, unless a library does it or a module that is imported."""
-        module: Any = sys.modules[self.library]
-        get: Callable[[Any, str], Any] = module.CDLL.__getattribute__
-        look_up: Callable[[Any, Any], Any] = module.CDLL.__getitem__
-        foreign: Any = module._CFuncPtr
-
-        def get_watched(opened: Any, name: str) -> Any:
-            found = get(opened, name)
-            if isinstance(found, foreign):
-                _refuse_foreign(get(opened, "_name"), name)
-            return found
-
-        @functools.wraps(look_up)
-        def look_up_watched(opened: Any, name: Any) -> Any:
-            _refuse_foreign(get(opened, "_name"), name)
-            return look_up(opened, name)
-
-        patches.set(module.CDLL, "__getattribute__", get_watched)
-        patches.set(module.CDLL, "__getitem__", look_up_watched)
+    patches.set(module.CDLL, "__getattribute__", get_watched)
+    before_calls(patches, module.CDLL, "__getitem__", looked_up)
 
 
-def _refuse_foreign(opened: str | None, name: object) -> None:
-    current = watcher.get()
-    if current is None:
-        return
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__") == "ctypes":
-        frame = frame.f_back
-    if is_of_project(current, frame):
-        current.outside(f"{name} of {opened or 'the C library'} by ctypes")
+@source_of("tempfile")
+def temporary_names(patches: Patches, module: Any) -> None:
+    """Let points and states call the names of temporary files random: a delivery draws others each time.
+
+    That is past `os.urandom`, and however often a file of that name is there already.
+    """
+    sequence: Any = vars(module)["_RandomNameSequence"]
+    after_calls(patches, sequence, "__next__", lambda name, sequence: note_draw(name))
 
 
-foreign_functions: Final = _ForeignFunctions()
-
-
-class _TemporaryNames:
-    """The source for names of temporary files: a delivery draws others each time, past `os.urandom`."""
-
-    library: Final = "tempfile"
-
-    def install(self, patches: Patches) -> None:
-        """Let points and states call the names random, however often a file of that name is there already."""
-        sequence: Any = vars(sys.modules[self.library])["_RandomNameSequence"]
-        draw: Callable[[Any], str] = sequence.__next__
-
-        @functools.wraps(draw)
-        def drawn(names: Any) -> str:
-            name = draw(names)
-            note_draw(name)
-            return name
-
-        patches.set(sequence, "__next__", drawn)
-
-
-temporary_names: Final = _TemporaryNames()
+def _is_of_project(current: ActWatcher, frame: FrameType) -> bool:
+    """Return whether the code of the project calls, rather than a library or a module that is imported."""
+    if not current.is_of_project(frame.f_code):
+        return False
+    below: FrameType | None = frame
+    while below is not None and package_of(below) != __name__.partition(".")[0]:
+        if below.f_code.co_name == "<module>":
+            return False
+        below = below.f_back
+    return True

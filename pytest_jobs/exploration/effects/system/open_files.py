@@ -7,17 +7,17 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 from weakref import WeakSet
 
 from ....harness.records.patches import Patches
-from ...engine.acts import ActWatcher, watcher
+from ...engine.acts import ActWatcher
 from ...stores.account import accounts
+from ...stores.files import logs, package_of
 from ..doubles.kinds import kinds_of
-from .callers import is_installed, logs
+from ..wrapping import after_calls, before_calls
 
 library: Final = "socket"
 
@@ -41,7 +41,7 @@ def install(patches: Patches) -> None:
     A socket that is made later was either connected by an effect or by the world, or its connection was refused.
     """
     sockets = _Sockets()
-    patches.set(socket.socket, "__init__", sockets.noting(socket.socket.__init__))
+    after_calls(patches, socket.socket, "__init__", sockets.made)
     ways: list[tuple[Any, str]] = [
         (socket.socket, name) for name in ("send", "sendall", "sendmsg", "sendfile")
     ]
@@ -50,26 +50,15 @@ def install(patches: Patches) -> None:
         # its connections are new.
         ways += [(sys.modules["ssl"].SSLSocket, name) for name in ("send", "sendall", "write")]
     for owner, name in ways:
-        if hasattr(owner, name):
-            patches.set(owner, name, sockets.sending(getattr(owner, name), name))
-    for name, place in _WRITING.items():
-        if hasattr(os, name):
-            patches.set(os, name, _writing(getattr(os, name), name, place, sockets))
-    if hasattr(os, "mkfifo"):
-        patches.set(os, "mkfifo", _making_pipes(os.mkfifo))
+        before_calls(patches, owner, name, functools.partial(sockets.sending, name))
+    for name in _WRITING:
+        before_calls(patches, os, name, functools.partial(_writing, name, sockets))
+    before_calls(patches, os, "mkfifo", _making_pipe)
 
 
-def _making_pipes(make: Callable[..., None]) -> Callable[..., None]:
-    """Let a pipe with a name be compared by itself: it has no content."""
-
-    @functools.wraps(make)
-    def made(path: Any, *args: Any, **kwargs: Any) -> None:
-        current = watcher.get()
-        if current is not None:
-            current.changing(f"os.mkfifo({Path(os.fsdecode(path)).name!r})", counts=True)
-        make(path, *args, **kwargs)
-
-    return made
+def _making_pipe(current: ActWatcher, path: Any, *args: Any, **kwargs: Any) -> None:
+    # It has no content, so it is compared by itself.
+    current.changing(f"os.mkfifo({Path(os.fsdecode(path)).name!r})", counts=True)
 
 
 class _Sockets:
@@ -78,29 +67,14 @@ class _Sockets:
     def __init__(self) -> None:
         self._new: WeakSet[socket.socket] = WeakSet()
 
-    def noting(self, init: Callable[..., None]) -> Callable[..., None]:
-        """Return an `__init__` that notes the socket."""
+    def made(self, returned: None, connection: Any, *args: Any, **kwargs: Any) -> None:
+        self._new.add(connection)
 
-        @functools.wraps(init)
-        def noted(connection: Any, *args: Any, **kwargs: Any) -> None:
-            init(connection, *args, **kwargs)
-            self._new.add(connection)
-
-        return noted
-
-    def sending(self, send: Callable[..., Any], name: str) -> Callable[..., Any]:
-        """Return a method that refuses to send on an older socket."""
-
-        @functools.wraps(send)
-        def sent(connection: Any, *args: Any, **kwargs: Any) -> Any:
-            current = watcher.get()
-            if current is None or connection in self._new:
-                return send(connection, *args, **kwargs)
-            if not is_datagram(current, connection):
-                _refuse(current, f"socket.{name}", _peer(connection), sys._getframe(1))
-            return send(connection, *args, **kwargs)
-
-        return sent
+    def sending(
+        self, name: str, current: ActWatcher, connection: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        if connection not in self._new and not is_datagram(current, connection):
+            _refuse(current, f"socket.{name}", _peer(connection), sys._getframe(2))
 
     def peer_of(self, number: int, current: ActWatcher) -> object:
         """Return the other end of the older socket of an open file; None if it is a new one, or of datagrams."""
@@ -123,33 +97,28 @@ def _refuse(current: ActWatcher, function: str, peer: object, caller: FrameType)
 
     Libraries wake their event loops by pairs of sockets, and those bytes do not leave the process.
     """
-    if peer == "" and (caller.f_code.co_name == "_write_to_self" or is_installed(current, caller)):
+    is_of_python = package_of(caller) in sys.stdlib_module_names
+    is_installed = not is_of_python and not current.is_of_project(caller.f_code)
+    if peer == "" and (caller.f_code.co_name == "_write_to_self" or is_installed):
         return
     if not logs():
         end = f"the open connection {peer!r}" if peer else "a pair of sockets that was open before"
         current.outside(f"{function} on {end}")
 
 
-def _writing(
-    write: Callable[..., Any], name: str, place: int, sockets: _Sockets
-) -> Callable[..., Any]:
-    @functools.wraps(write)
-    def written(*args: Any, **kwargs: Any) -> Any:
-        current = watcher.get()
-        number = args[place] if len(args) > place else None
-        if current is not None and isinstance(number, int) and number not in _STANDARD:
-            kind = os.fstat(number).st_mode
-            if stat.S_ISSOCK(kind):
-                peer = sockets.peer_of(number, current)
-                if peer is not None:
-                    _refuse(current, f"os.{name}", peer, sys._getframe(1))
-            elif stat.S_ISREG(kind) and not logs():
-                if accounts.current is not None:
-                    accounts.current.wrote_to(number)
-                current.changing(f"os.{name}({name_of_open_file(number)!r})")
-        return write(*args, **kwargs)
-
-    return written
+def _writing(name: str, sockets: _Sockets, current: ActWatcher, *args: Any, **kwargs: Any) -> None:
+    number = next(iter(args[_WRITING[name] :]), None)
+    if not isinstance(number, int) or number in _STANDARD:
+        return
+    kind = os.fstat(number).st_mode
+    if stat.S_ISSOCK(kind):
+        peer = sockets.peer_of(number, current)
+        if peer is not None:
+            _refuse(current, f"os.{name}", peer, sys._getframe(2))
+    elif stat.S_ISREG(kind) and not logs():
+        if accounts.current is not None:
+            accounts.current.wrote_to(number)
+        current.changing(f"os.{name}({name_of_open_file(number)!r})")
 
 
 def name_of_open_file(number: int) -> str:

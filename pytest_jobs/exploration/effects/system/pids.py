@@ -18,6 +18,8 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
+from ...stores.files import package_of
+from ..wrapping import before_calls, source_of
 
 library: Final = "posix"
 
@@ -57,21 +59,9 @@ def install(patches: Patches) -> None:
 
     patches.set(os, "getpid", own_id)
     patches.set(os, "kill", kill_watched)
-    for name in ("_exit", "abort"):
-        patches.set(os, name, _ending(getattr(os, name), name))
-
-
-def _ending(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """Return what refuses to end the process, with which the whole session of the tests would end."""
-
-    @functools.wraps(function)
-    def ended(*args: Any) -> Any:
-        current = watcher.get()
-        if current is not None:
-            current.outside(f"os.{name}({', '.join(map(repr, args))})")
-        return function(*args)
-
-    return ended
+    # With the process the whole session of the tests would end.
+    before_calls(patches, os, "_exit", lambda current, n: current.outside(f"os._exit({n!r})"))
+    before_calls(patches, os, "abort", lambda current: current.outside("os.abort()"))
 
 
 class _ProcessFolders:
@@ -132,42 +122,34 @@ def _shows_the_process(frame: FrameType | None) -> bool:
         frame = frame.f_back
     if frame is None or current is None:
         return False
-    package = str(frame.f_globals.get("__name__")).partition(".")[0]
-    return package in _LOCKS or current.is_of_project(frame.f_code)
+    return package_of(frame) in _LOCKS or current.is_of_project(frame.f_code)
 
 
-class _Psutil:
-    """The source for psutil, to which the process of a living delivery is this one, by its own id."""
+@source_of("psutil")
+def psutil(patches: Patches, module: Any) -> None:
+    """Let the process of a living delivery be this one, by its own id."""
+    exists, init = module.pid_exists, module.Process._init
 
-    library: Final = "psutil"
+    @functools.wraps(exists)
+    def exists_watched(pid: int) -> bool:
+        current = watcher.get()
+        alive = None if current is None else current.is_alive(pid)
+        return exists(pid) if alive is None else alive
 
-    def install(self, patches: Patches) -> None:
-        module: Any = sys.modules["psutil"]
-        exists, init = module.pid_exists, module.Process._init
+    @functools.wraps(init)
+    def init_watched(process: Any, pid: int | None, *args: Any, **kwargs: Any) -> None:
+        current = watcher.get()
+        if current is not None and pid is None and _shows_the_process(_outside_of_psutil()):
+            # As the project would ask by itself.
+            pid = current.process_id()
+        if current is None or pid is None or not current.is_alive(pid):
+            init(process, pid, *args, **kwargs)
+            return
+        init(process, None, *args, **kwargs)
+        process._pid = pid
 
-        @functools.wraps(exists)
-        def exists_watched(pid: int) -> bool:
-            current = watcher.get()
-            alive = None if current is None else current.is_alive(pid)
-            return exists(pid) if alive is None else alive
-
-        @functools.wraps(init)
-        def init_watched(process: Any, pid: int | None, *args: Any, **kwargs: Any) -> None:
-            current = watcher.get()
-            if current is not None and pid is None and _shows_the_process(_outside_of_psutil()):
-                # As the project would ask by itself.
-                pid = current.process_id()
-            if current is None or pid is None or not current.is_alive(pid):
-                init(process, pid, *args, **kwargs)
-                return
-            init(process, None, *args, **kwargs)
-            process._pid = pid
-
-        patches.set(module, "pid_exists", exists_watched)
-        patches.set(module.Process, "_init", init_watched)
-
-
-psutil: Final = _Psutil()
+    patches.set(module, "pid_exists", exists_watched)
+    patches.set(module.Process, "_init", init_watched)
 
 
 def _outside_of_psutil() -> FrameType | None:

@@ -13,18 +13,16 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from ....harness.records.patches import Patches
-from ...engine.acts import watcher
-from .callers import logs
+from ...engine.acts import ActWatcher, watcher
+from ...stores.files import logs
+from ..wrapping import after_calls, before_calls, source_of
 
 #: The ends of pipes that deliveries have made. No other process has them: a job that starts one is refused.
 _own_pipes: Final[WeakSet[Any]] = WeakSet()
 
 
 class _Source:
-    """Refuses the calls of some methods of a module."""
-
     def __init__(self, library: str, ways: tuple[tuple[str, str], ...]) -> None:
-        """Name the methods."""
         self.library = library
         self._ways = ways
 
@@ -35,25 +33,15 @@ class _Source:
             kind = getattr(module, owner)
             # The classes of all start methods have one base, which nobody calls by its name.
             shown = owner.removeprefix("Base").removeprefix("_ConnectionBase") or "Connection"
-            patches.set(kind, name, _refused(getattr(kind, name), f"{shown}.{name}"))
+            before_calls(patches, kind, name, functools.partial(_refuse, f"{shown}.{name}"))
 
 
-def _refused(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def called(owner: Any, *args: Any, **kwargs: Any) -> Any:
-        current = watcher.get()
-        pipe = getattr(owner, "_writer", owner)
-        if current is not None and pipe not in _own_pipes and not logs():
-            current.outside(f"{name}({_named(owner, args)})")
-        return function(owner, *args, **kwargs)
-
-    return called
-
-
-def _named(owner: Any, args: tuple[Any, ...]) -> str:
-    """Return the name of the function that runs in the other process, or else what is sent there."""
-    given = args[0] if args else getattr(owner, "_target", None)
-    return str(getattr(given, "__name__", "" if given is None else repr(given)))
+def _refuse(way: str, current: ActWatcher, owner: Any, *args: Any, **kwargs: Any) -> None:
+    if getattr(owner, "_writer", owner) not in _own_pipes and not logs():
+        # The function that runs in the other process, or else what is sent there.
+        given = args[0] if args else getattr(owner, "_target", None)
+        shown = getattr(given, "__name__", "" if given is None else repr(given))
+        current.outside(f"{way}({shown})")
 
 
 process: Final = _Source("multiprocessing.process", (("BaseProcess", "start"),))
@@ -68,15 +56,11 @@ class _Connections(_Source):
     def install(self, patches: Patches) -> None:
         super().install(patches)
         kind: Any = vars(sys.modules[self.library])["_ConnectionBase"]
-        init = kind.__init__
+        after_calls(patches, kind, "__init__", self._made)
 
-        @functools.wraps(init)
-        def made(connection: Any, *args: Any, **kwargs: Any) -> None:
-            init(connection, *args, **kwargs)
-            if watcher.get() is not None:
-                _own_pipes.add(connection)
-
-        patches.set(kind, "__init__", made)
+    def _made(self, returned: None, connection: Any, *args: Any, **kwargs: Any) -> None:
+        if watcher.get() is not None:
+            _own_pipes.add(connection)
 
 
 connection: Final = _Connections(
@@ -90,40 +74,33 @@ class _Pools:
 
     library: Final = "multiprocessing.pool"
     _WAYS: Final = (
-        "apply_async",
-        "imap",
-        "imap_unordered",
-        "map",
-        "map_async",
-        "starmap",
-        "starmap_async",
+        *("apply_async", "imap", "imap_unordered", "map", "map_async"),
+        *("starmap", "starmap_async"),
     )
 
     def install(self, patches: Patches) -> None:
         """Refuse work for processes, and watch work for threads with the delivery."""
         module: Any = sys.modules[self.library]
         for name in self._WAYS:
-            genuine = getattr(module.Pool, name)
-            watched = self._watched(genuine, _refused(genuine, f"Pool.{name}"), module.ThreadPool)
-            patches.set(module.Pool, name, watched)
+            patches.set(module.Pool, name, self._watched(module, name))
 
-    def _watched(
-        self, genuine: Callable[..., Any], refused: Callable[..., Any], threads: type
-    ) -> Callable[..., Any]:
+    def _watched(self, module: Any, name: str) -> Callable[..., Any]:
+        genuine = getattr(module.Pool, name)
+
         @functools.wraps(genuine)
         def called(pool: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
-            if not isinstance(pool, threads):
-                return refused(pool, func, *args, **kwargs)
-            return genuine(pool, _in_context(func), *args, **kwargs)
+            current = watcher.get()
+            if current is not None and isinstance(pool, module.ThreadPool):
+                func = _in_context(func, current)
+            elif current is not None:
+                _refuse(f"Pool.{name}", current, pool, func)
+            return genuine(pool, func, *args, **kwargs)
 
         return called
 
 
-def _in_context(function: Callable[..., Any]) -> Callable[..., Any]:
+def _in_context(function: Callable[..., Any], current: ActWatcher) -> Callable[..., Any]:
     """Return a function that runs as a part of the delivery, in whichever thread it is called."""
-    current = watcher.get()
-    if current is None:
-        return function
     current.begun(function)
     context = contextvars.copy_context()
 
@@ -136,35 +113,29 @@ def _in_context(function: Callable[..., Any]) -> Callable[..., Any]:
 pools: Final = _Pools()
 
 
-class _SharedMemory:
-    """The source for memory that processes share: what is written there is no call."""
+@source_of("multiprocessing.shared_memory")
+def shared_memory(patches: Patches, module: Any) -> None:
+    """Refuse blocks of memory that the world has not made: what is written there is no call."""
+    kind: Any = module.SharedMemory
+    buffer = kind.buf.fget
+    of_world: set[str] = set()
 
-    library: Final = "multiprocessing.shared_memory"
+    def opening(
+        current: ActWatcher, memory: Any, name: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        if name not in of_world:
+            current.outside(f"SharedMemory({name!r})")
 
-    def install(self, patches: Patches) -> None:
-        """Refuse blocks of memory that the world has not made."""
-        kind: Any = sys.modules[self.library].SharedMemory
-        init, buffer = kind.__init__, kind.buf.fget
-        of_world: set[str] = set()
+    def opened(returned: None, memory: Any, *args: Any, **kwargs: Any) -> None:
+        if watcher.get() is None:
+            of_world.add(memory.name)
 
-        @functools.wraps(init)
-        def init_watched(memory: Any, name: str | None = None, *args: Any, **kwargs: Any) -> None:
-            current = watcher.get()
-            if current is not None and name not in of_world:
-                current.outside(f"SharedMemory({name!r})")
-            init(memory, name, *args, **kwargs)
-            if current is None:
-                of_world.add(memory.name)
+    def buffer_watched(memory: Any) -> Any:
+        current = watcher.get()
+        if current is not None and memory.name not in of_world:
+            current.outside(f"SharedMemory.buf of {memory.name!r}")
+        return buffer(memory)
 
-        @functools.wraps(buffer)
-        def buffer_watched(memory: Any) -> Any:
-            current = watcher.get()
-            if current is not None and memory.name not in of_world:
-                current.outside(f"SharedMemory.buf of {memory.name!r}")
-            return buffer(memory)
-
-        patches.set(kind, "__init__", init_watched)
-        patches.set(kind, "buf", property(buffer_watched))
-
-
-shared_memory: Final = _SharedMemory()
+    before_calls(patches, kind, "__init__", opening)
+    after_calls(patches, kind, "__init__", opened)
+    patches.set(kind, "buf", property(buffer_watched))

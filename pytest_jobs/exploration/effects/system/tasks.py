@@ -12,6 +12,7 @@ from typing import Any, Final
 from ....harness.records.patches import Patches
 from ....harness.records.record import current_record
 from ...engine.acts import watcher
+from ..wrapping import after_calls, before_calls, in_check, no_block
 
 library: Final = "asyncio.runners"
 
@@ -22,37 +23,25 @@ def install(patches: Patches) -> None:
     `asyncio.run` cancels tasks when its coroutine has ended. A loop that is closed just leaves them. What runs on
     an `asyncio.Runner` that a job keeps belongs to the delivery that runs it.
     """
-    ends: list[tuple[Any, str]] = [
-        (asyncio.base_events.BaseEventLoop, "close"),
-        (asyncio.runners, "_cancel_all_tasks"),
-    ]
-    for owner, name in ends:
-        if hasattr(owner, name):
-            patches.set(owner, name, _noting(getattr(owner, name)))
-
     base = asyncio.base_events.BaseEventLoop
-    patches.set(base, "__init__", _closing_at_the_end(base.__init__))
+    for owner, name in ((base, "close"), (asyncio.runners, "_cancel_all_tasks")):
+        before_calls(patches, owner, name, lambda current, loop: current.leave_tasks(loop))
+    after_calls(patches, base, "__init__", in_check(_close_in_the_end, no_block))
     patches.set(asyncio.runners.Runner, "run", _watching(asyncio.runners.Runner.run))
     for name in ("call_later", "call_at"):
-        patches.set(base, name, _noting_callbacks(getattr(base, name)))
+        after_calls(patches, base, name, _noting_callback)
 
 
-def _closing_at_the_end(make: Callable[..., None]) -> Callable[..., None]:
-    """Close the loops that deliveries have left open when their processes and their world are gone."""
+def _close_in_the_end(returned: None, loop: Any, *args: Any, **kwargs: Any) -> None:
+    """Close a loop that a delivery leaves open, when its process and its world are gone."""
 
-    @functools.wraps(make)
-    def made(loop: Any, *args: Any, **kwargs: Any) -> None:
-        make(loop, *args, **kwargs)
-        current = watcher.get()
-        if current is not None and current.isolated:
-            current.of_history.undo_by(functools.partial(_close, loop))
+    def close() -> None:
+        if not (loop.is_closed() or loop.is_running()):
+            loop.close()
 
-    return made
-
-
-def _close(loop: Any) -> None:
-    if not (loop.is_closed() or loop.is_running()):
-        loop.close()
+    current = watcher.get()
+    if current is not None:
+        current.of_history.undo_by(close)
 
 
 def _watching(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,24 +68,8 @@ def _put(current: Any, record: Any) -> None:
     current_record.set(record)
 
 
-def _noting_callbacks(call: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(call)
-    def noted(loop: Any, *args: Any, **kwargs: Any) -> Any:
-        handle, current = call(loop, *args, **kwargs), watcher.get()
-        if current is not None:
-            # `asyncio.timeout` and the like call this from their own code.
-            current.called_later(handle, sys._getframe(1))
-        return handle
-
-    return noted
-
-
-def _noting(end: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    @functools.wraps(end)
-    def noted(loop: Any) -> Any:
-        current = watcher.get()
-        if current is not None:
-            current.leave_tasks(loop)
-        return end(loop)
-
-    return noted
+def _noting_callback(handle: Any, *args: Any, **kwargs: Any) -> None:
+    current = watcher.get()
+    if current is not None:
+        # `asyncio.timeout` and the like call this from their own code.
+        current.called_later(handle, sys._getframe(2))

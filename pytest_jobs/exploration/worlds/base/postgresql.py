@@ -11,10 +11,22 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Final
 
+from ....errors import ExplorationError
+
 #: One row of a table, under a name that no column has.
 _ROW: Final = "pytest_jobs_row"
 #: A trigger or a cascade may change tables that were put back. In the last round, no trigger of a deletion runs.
 _ROUNDS: Final = 4
+_NOT_PUT_BACK: Final = (
+    "The rows of {tables} could not be put back to what they are in the test: something in the database, such as "
+    "a trigger, changes them. "
+)
+#: How far each sequence has come, with its schema.
+STATES: Final = """
+SELECT quote_ident(schemaname), quote_ident(sequencename), coalesce(last_value, start_value),
+    last_value IS NOT NULL
+FROM pg_sequences
+"""
 #: Each foreign key: the table, that to which it refers, and whether it may be broken within a transaction.
 _KEYS: Final = """
 SELECT conrelid::regclass::text, confrelid::regclass::text, condeferrable AND confdeltype = 'a'
@@ -68,15 +80,9 @@ def set_sequences(states: Iterable[tuple[str, int, bool]]) -> str:
 def replace_rows(
     wrapper: Any, names: Collection[str], contents: Mapping[str, bytes], *, truncates: bool = False
 ) -> None:
-    """Delete all rows of tables in one transaction, and put others in, in this order.
+    """Delete all rows of tables in one transaction, and put others in: first those that are referred to.
 
-    Foreign keys are checked at the end where they can be.
-
-    Args:
-        wrapper: a connection that no transaction uses.
-        names: the quoted names of the tables; those that are referred to first.
-        contents: the new rows of tables, in the format of COPY.
-        truncates: whether the tables are truncated: that is slower where little is in them.
+    Foreign keys are checked at the end where they can be. To truncate is slower where little is in the tables.
     """
     deletions = "; ".join(f"DELETE FROM ONLY {name}" for name in reversed(list(names)))  # noqa: S608 - names of tables
     if truncates:
@@ -155,8 +161,17 @@ class Tables:
         """The number of the first rows."""
         return sum(content.count(b"\n") for content in self._contents.values())
 
-    def put_back(self, own: Any) -> list[str]:
-        """Give the tables their first rows again; return those for which that failed."""
+    def put_back(self, own: Any, otherwise: str = "") -> None:
+        """Give the tables their first rows again.
+
+        Args:
+            own: a connection that no transaction uses.
+            otherwise: what to write where the database itself changes these rows. Empty where each history may
+                find what it makes of them.
+
+        Raises:
+            ExplorationError: when that failed for a table, unless `otherwise` is empty.
+        """
         changed = self._changed(own)
         for number in range(1, _ROUNDS + 1):
             if not changed:
@@ -164,7 +179,8 @@ class Tables:
             self._replace(own, changed, is_last=number == _ROUNDS)
             changed = self._changed(own)
         asked(own, self._sequences)
-        return changed
+        if changed and otherwise:
+            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(changed)) + otherwise)
 
     def _replace(self, own: Any, changed: Collection[str], *, is_last: bool) -> None:
         if not self._truncates and not is_last:

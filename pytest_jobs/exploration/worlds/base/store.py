@@ -93,14 +93,7 @@ def unwatched() -> Generator[None, None, None]:
 def without_passing(
     name: str, noun: str, values: Mapping[str, Any], passing: Collection[str]
 ) -> dict[str, Any]:
-    """Return a part of the state by its name, and beside it what expires by itself and is not compared.
-
-    Args:
-        name: the name of the part.
-        noun: what it consists of.
-        values: everything, by key.
-        passing: the keys of what expires.
-    """
+    """Return a part of the state by its name, and beside it what expires by itself and is not compared."""
     account = accounts.current
     if account is not None:
         account.not_compared.update(dict.fromkeys(f"{noun} {key} (expires)" for key in passing))

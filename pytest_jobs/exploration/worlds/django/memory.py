@@ -104,7 +104,6 @@ class Memory:
 
 
 def _state(is_ignored: IsIgnored) -> dict[str, Any]:
-    """Return the values in each cache that is not empty, by their keys."""
     state: dict[str, Any] = {}
     for name, store in _values().items():
         ends = _ends()[name]
@@ -121,7 +120,6 @@ def _state(is_ignored: IsIgnored) -> dict[str, Any]:
 
 
 def _values() -> dict[str, dict[str, Any]]:
-    """Return what the caches in memory have, by the name of the cache."""
     module: Any = sys.modules.get("django.core.cache.backends.locmem")
     return {} if module is None else module._caches
 

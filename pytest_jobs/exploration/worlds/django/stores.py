@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -19,7 +20,7 @@ from ....harness.records.patches import Patches
 from ....harness.records.texts import counted
 from ...effects.wrapping import replace_in_check
 from ...engine.acts import refuse_delivery
-from ..base.postgresql import Tables, asked
+from ..base.postgresql import STATES, Tables, asked
 from ..base.sqlite import file_with, refusing_direct_connections
 from ..base.store import Building, Store
 from .databases import (
@@ -60,10 +61,7 @@ _TABLE_OF_TEST: Final = (
     "the server: make it in a migration, or in a fixture that overrides `django_db_setup`. Or build it in a "
     "world: `with django_world(models=[...]) as database:`."
 )
-_NOT_PUT_BACK: Final = (
-    "The rows of {tables} could not be put back to what they are in the test: something in the database, such as "
-    "a trigger, changes them. Build these tables in a world: `with django_world(models=[...]) as database:`."
-)
+_BUILD: Final = "Build these tables in a world: `with django_world(models=[...]) as database:`."
 #: Tables, and all tables with a foreign key to one of them.
 _REFERRING: Final = """
 WITH RECURSIVE found AS (
@@ -78,17 +76,12 @@ FROM pg_sequence q JOIN pg_depend d ON d.objid = q.seqrelid
 WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
     AND d.refobjid = ANY(%s::text[]::regclass[]::oid[])
 """
-#: All tables, and how far each sequence has come.
+#: All tables.
 _TABLES: Final = """
 SELECT c.oid::regclass::text, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
     AND c.relname <> 'django_migrations'
 ORDER BY 1
-"""
-_STATES: Final = """
-SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename), coalesce(last_value, start_value),
-    last_value IS NOT NULL
-FROM pg_sequences
 """
 
 
@@ -190,13 +183,7 @@ class ClonedDatabase(Database):
     """A second database of PostgreSQL beside the one of the test, with the rows of the test."""
 
     def __init__(self, using: str, wrapper: Any, name: str) -> None:
-        """Read the rows of the test.
-
-        Args:
-            using: the alias.
-            wrapper: the connection of the test: it sees what the test has not committed.
-            name: the name of the second database.
-        """
+        """Read the rows by the connection of the test, which sees what the test has not committed."""
         found = dict(asked(wrapper, _TABLES))
         super().__init__(using, _models_in(using, found.values()))
         self._settings = {**settings_of(using), "NAME": name}
@@ -205,16 +192,18 @@ class ClonedDatabase(Database):
             for table in found:
                 if table not in there:
                     raise ExplorationError(_TABLE_OF_TEST.format(table=table, using=using))
-            self._tables = Tables(own, list(found), asked(wrapper, _STATES), wrapper)
+            states = (
+                (f"{schema}.{name}", last, given)
+                for schema, name, last, given in asked(wrapper, STATES)
+            )
+            self._tables = Tables(own, list(found), states, wrapper)
         self.counts = len(found), self._tables.count
 
     def place(self) -> AbstractContextManager[dict[str, Any]]:
         return nullcontext(self._settings)
 
     def put_back(self, wrapper: Any) -> None:
-        failed = self._tables.put_back(wrapper)
-        if failed:
-            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(failed)))
+        self._tables.put_back(wrapper, _BUILD)
 
 
 def made_database(
@@ -225,10 +214,9 @@ def made_database(
     Raises:
         ExplorationError: when the test may not use it.
     """
-    settings = settings_of(using)
-    if vendor_of(settings) != "sqlite":
+    if vendor_of(settings_of(using)) != "sqlite":
         return EmptiedDatabase(using, models)
-    content = allowed(using, lambda: _templates.content(models, using, settings, migrate))
+    content = allowed(using, lambda: _with_tables(tuple(models), using, migrate))
     return SqliteDatabase(using, models, content)
 
 
@@ -236,7 +224,6 @@ class Taken:
     """A database with what the test has in it, as a store of `here`."""
 
     def __init__(self, database: Database, counts: tuple[int, int], file: str = "") -> None:
-        """Take it."""
         self._database = database
         self._counts = counts
         self._file = file
@@ -338,41 +325,24 @@ def _count(wrapper: Any, table: str) -> int:
     return int(number)
 
 
-class _Templates:
-    """The content of sqlite files with tables and without rows, each made once in a process."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[Any, ...], bytes] = {}
-
-    def content(
-        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
-    ) -> bytes:
-        key = (using, tuple(models), migrate)
-        if key not in self._made:
-            self._made[key] = self._make(models, using, settings, migrate)
-        return self._made[key]
-
-    def _make(
-        self, models: Sequence[type[Any]], using: str, settings: dict[str, Any], migrate: bool
-    ) -> bytes:
-        wrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(
-            {**settings, "NAME": ":memory:"}, using
-        )
-        try:
-            with in_place(using, wrapper):
-                wrapper.ensure_connection()
-                if migrate:
-                    call_command("migrate", database=using, verbosity=0, run_syncdb=True)
-                else:
-                    with wrapper.schema_editor() as editor:
-                        for model in with_referred(models):
-                            editor.create_model(model)
-            content: bytes = wrapper.connection.serialize()
-        finally:
-            # Django's own `close` leaves a connection to a database in memory open.
-            if wrapper.connection is not None:
-                wrapper.connection.close()
-        return content
-
-
-_templates = _Templates()
+@functools.cache
+def _with_tables(models: tuple[type[Any], ...], using: str, migrate: bool) -> bytes:
+    """Return the content of a sqlite file with tables and without rows, which is made once in a process."""
+    settings = settings_of(using)
+    backend = load_backend(settings["ENGINE"])
+    wrapper = backend.DatabaseWrapper({**settings, "NAME": ":memory:"}, using)
+    try:
+        with in_place(using, wrapper):
+            wrapper.ensure_connection()
+            if migrate:
+                call_command("migrate", database=using, verbosity=0, run_syncdb=True)
+            else:
+                with wrapper.schema_editor() as editor:
+                    for model in with_referred(models):
+                        editor.create_model(model)
+        content: bytes = wrapper.connection.serialize()
+    finally:
+        # Django's own `close` leaves a connection to a database in memory open.
+        if wrapper.connection is not None:
+            wrapper.connection.close()
+    return content

@@ -100,7 +100,6 @@ class FakeHttp:
             raise self._unanswered
 
     def _answered(self, request: HttpRequest) -> tuple[HttpResponse, bool]:
-        """Return the answer to a request, and whether the request takes effect."""
         kind = kind_of(request)
         if kind in ("read", "nothing") or any(one.matches(request) for one in self._reads):
             return self._by_route(request), False

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import ssl
 import sys
-from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
+from ....bridges.libraries.capture import ImportWatch
 from ....harness.records.patches import Patches
 from ...effects.http.http_client import address_of
 from ...effects.http.request import HttpRequest, HttpResponse
@@ -54,18 +51,18 @@ def stand_in(answer: Answering, patches: Patches) -> None:
 
         patches.set(module.TCPConnector, "_create_connection", connecting(answer))
 
-    waiting: dict[str, Callable[[Any], None]] = {
+    modules: dict[str, Callable[[Any], None]] = {
         "http.client": in_connections,
         "urllib3.connection": in_connections,
         "httpcore": in_httpcore,
         "aiohttp.connector": in_aiohttp,
     }
-    for name in list(waiting):
-        if name in sys.modules:
-            waiting.pop(name)(sys.modules[name])
-    finder = _Finder(waiting)
-    sys.meta_path.insert(0, finder)
-    patches.undo_by(lambda: sys.meta_path.remove(finder))
+    for name in modules.keys() & sys.modules.keys():
+        modules[name](sys.modules[name])
+    later = {name: name for name in modules.keys() - sys.modules.keys()}
+    watch = ImportWatch(later, lambda name: modules[name](sys.modules[name]))
+    sys.meta_path.insert(0, watch)
+    patches.undo_by(lambda: sys.meta_path.remove(watch))
 
 
 def _from_httpcore(request: Any, body: bytes) -> HttpRequest:
@@ -85,46 +82,6 @@ def _to_httpcore(response: HttpResponse) -> Any:
         headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
         content=body,
     )
-
-
-class _Finder(MetaPathFinder):
-    """Finds the modules that are waited for as the other finders do, and patches them when they are loaded."""
-
-    def __init__(self, waiting: dict[str, Callable[[Any], None]]) -> None:
-        self._waiting = waiting
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        # Taken out first, since the search below comes here again.
-        patch = self._waiting.pop(name, None)
-        if patch is None:
-            return None
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.loader is None:
-            self._waiting[name] = patch
-            return None
-        spec.loader = _Loader(spec.loader, patch)
-        return spec
-
-
-class _Loader(Loader):
-    """Loads a module by its own loader, and patches it then."""
-
-    def __init__(self, loader: Any, patch: Callable[[Any], None]) -> None:
-        self._loader = loader
-        self._patch = patch
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)  # type: ignore[no-any-return]
-
-    def exec_module(self, module: ModuleType) -> None:
-        # The module must not see that it was loaded in this way.
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._patch(module)
 
 
 #: A call that reads certificates, without its context: the context would keep itself alive.

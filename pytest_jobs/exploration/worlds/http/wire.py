@@ -19,12 +19,7 @@ class Conversation:
     def __init__(
         self, address: Callable[[str], str], answer: Callable[[HttpRequest], HttpResponse]
     ) -> None:
-        """Begin a conversation.
-
-        Args:
-            address: returns the whole address of the target that stands in the first line of a request.
-            answer: answers a request.
-        """
+        #: Returns the whole address of the target in the first line of a request.
         self._address = address
         self._answer = answer
         self._received = b""

@@ -40,15 +40,11 @@ _NOT_COPIED: Final = (
 
 
 class _Place(NamedTuple):
-    """A database of a server."""
-
     server: object
     db: int
 
 
 class _Content:
-    """What a database of the test has."""
-
     def __init__(self, pool: Any, server: object) -> None:
         #: Kept, since its id stands for it.
         self._server = server
@@ -216,7 +212,6 @@ class _History:
         return released
 
     def _pool_instead(self, pool: Any) -> Any:
-        """Return the pool to which a pool leads; None if it stays as it is."""
         if is_of_world(pool):
             return None
         found = self._instead.get(pool)

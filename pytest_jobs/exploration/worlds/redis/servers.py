@@ -208,7 +208,6 @@ class ServerClock:
     """Lets a real server follow the virtual clock: its leases are shortened before anything is asked of it."""
 
     def __init__(self, keeper: Any, now_ns: Callable[[], int]) -> None:
-        """Begin now."""
         self._keeper = keeper
         self._now_ns = now_ns
         #: The virtual time up to which the leases were shortened.

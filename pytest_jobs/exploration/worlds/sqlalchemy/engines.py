@@ -77,12 +77,7 @@ class Engines:
         )
 
     def database_of(self, engine: Engine, held: Connection | None) -> SqliteStore | TakenSchema:
-        """Return the database to which an engine leads. It is copied the first time.
-
-        Args:
-            engine: the engine.
-            held: the connection on which the test has a transaction; None if no session has one.
-        """
+        """Return the database of an engine. It is copied the first time, by the connection that the test holds."""
         if engine not in self._databases:
             self._check_flushed(engine)
             with unwatched():
@@ -166,7 +161,6 @@ class _SessionsOfTest:
         note_connection(functools.partial(self._switch, session, before))
 
     def give_back(self) -> None:
-        """Let all sessions be those of the test."""
         for session in list(self._owner):
             self._switch(session, None)
         self._others.clear()

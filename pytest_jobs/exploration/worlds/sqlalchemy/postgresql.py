@@ -17,6 +17,7 @@ from ...effects.wrapping import in_check
 from ...engine.acts import looking, refuse_delivery
 from ...engine.sameness.renaming import AsAtFirst
 from ..base.postgresql import (
+    STATES,
     SnapshotLooks,
     Tables,
     asked,
@@ -51,10 +52,6 @@ _OF_TEST: Final = (
 )
 _REFUSED: Final = "The tables of {engine!r} could not be copied: {error}. " + _IN_WORLD
 _FAILED: Final = "What the test has in PostgreSQL could not be read: {error}."
-_NOT_PUT_BACK: Final = (
-    "The rows of {tables} could not be put back to what they are in the test: something in the database, such as "
-    f"a trigger, changes them. {_IN_WORLD}"
-)
 _OTHER_PATH: Final = (
     "The job sets the search_path of its connection to {path}, so that it would change the rows of the test "
     f"rather than those of the copy. {_IN_WORLD}"
@@ -113,12 +110,6 @@ _PATH: Final = "SELECT quote_ident(name) FROM unnest(current_schemas(false)) AS 
 _OWN_TABLES: Final = """
 SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
 """
-#: How far each sequence has come, with its schema.
-_STATES: Final = """
-SELECT quote_ident(schemaname), quote_ident(sequencename), coalesce(last_value, start_value),
-    last_value IS NOT NULL
-FROM pg_sequences
-"""
 #: Each sequence of a schema, its greatest number, and the column or the sequence itself.
 _NUMBERED: Final = """
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), s.seqmax,
@@ -152,19 +143,13 @@ class SchemaStore(ServerStore):
     def _note(
         self, own: _Own, names: Collection[str], states: Mapping[str, tuple[int, bool]]
     ) -> None:
-        """Note what each history finds.
-
-        Args:
-            own: a connection to the schema, with all its tables.
-            names: the quoted names of the tables.
-            states: the last number of sequences by name, and whether it was given out.
-        """
+        """Note what each history finds, as a connection to the schema sees it when all its tables are there."""
         self._numbered = ranges_of_numbers(
             (sequence, name) for sequence, last, name in asked(own, _NUMBERED) if last >= LAST
         )
         begins = [
             (f"{schema}.{name}", *states.get(name, (last, given)))
-            for schema, name, last, given in asked(own, _STATES)
+            for schema, name, last, given in asked(own, STATES)
             if schema == self._name
         ]
         self._tables = Tables(own, names, begins, own)
@@ -198,13 +183,7 @@ class TakenSchema(SchemaStore):
     """A schema with what the test has in the tables of an engine."""
 
     def __init__(self, engine: Engine, held: Connection | None, stack: ExitStack) -> None:
-        """Copy the tables.
-
-        Args:
-            engine: leads to them.
-            held: the connection on which the test has a transaction; None if no session has one.
-            stack: removes the copy.
-        """
+        """Copy the tables, as the connection sees them on which the test has a transaction, if any."""
         url = engine.url.set(drivername=server_driver(engine.url))
         if find_spec(url.get_driver_name()) is None:
             raise ExplorationError(_NO_DRIVER.format(engine=engine))
@@ -248,16 +227,14 @@ class TakenSchema(SchemaStore):
                 asked(own, statement)
         self._order = dict(asked(own, _PRIMARY))
         states: dict[str, tuple[int, bool]] = {}
-        for schema, name, last, given in test.ask(_STATES):
+        for schema, name, last, given in test.ask(STATES):
             # The schemas of worlds have sequences of the same names.
             if not schema.startswith(OF_WORLDS):
                 states.setdefault(name, (int(last or 1), given == "t"))
         self._note(own, list(self._names), states)
 
     def put_back(self, connection: Connection) -> None:
-        failed = self._tables.put_back(_Own(connection))
-        if failed:
-            raise ExplorationError(_NOT_PUT_BACK.format(tables=", ".join(failed)))
+        self._tables.put_back(_Own(connection), _IN_WORLD)
 
     def check_statements(self, stack: ExitStack) -> None:
         """Refuse statements that name the schemas of the test, until the stack ends."""
@@ -332,7 +309,6 @@ class _Questions:
         return [statement for (statement,) in self.ask(question)]
 
     def rows_of(self, table: str) -> bytes:
-        """Return the rows of a table, as COPY has them."""
         if self._pgconn is None:
             return rows_of(self._connection, table)
         self._pgconn.exec_(f"COPY {table} TO STDOUT".encode())
@@ -348,7 +324,6 @@ class _Questions:
 
 
 def _text(value: object) -> str:
-    """Return a value as the server writes it."""
     if isinstance(value, bool):
         return "t" if value else "f"
     return "" if value is None else str(value)

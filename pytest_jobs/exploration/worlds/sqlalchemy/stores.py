@@ -170,7 +170,6 @@ class _Stores:
         )
 
     def of(self, metadata: MetaData, url: Any) -> Store:
-        """Return the store for some tables, at a place."""
         kept = self._stores.setdefault(metadata, {})
         # With the names of the tables, since modules that are imported later may add some.
         key = f"{url} {sorted(metadata.tables)}"

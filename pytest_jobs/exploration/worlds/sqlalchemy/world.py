@@ -116,7 +116,6 @@ def sqlalchemy_world(
 
 
 def _fill(connection: Connection, rows: Iterable[Any]) -> None:
-    """Put the first rows in."""
     from sqlalchemy import Executable, inspect
     from sqlalchemy.orm import Session
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextvars
 import functools
-import inspect
 import os
 import socket
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from importlib import import_module
@@ -27,7 +26,6 @@ from ....engine.acts import (
     refuse_delivery,
     watcher,
 )
-from ....engine.lines import call_traced, untraced
 from ....engine.sources import refuse_far
 from ....stores.account import accounts
 from .statements import Statement, act_of, is_busy, shown
@@ -269,31 +267,6 @@ def check_own(connection: Any, noun: str, advice: str) -> None:
 def is_part() -> bool:
     """Return whether a statement belongs to one that has been reported, or nobody watches it."""
     return _sending.get() or (watcher.get() is None and accounts.current is None)
-
-
-def at_once(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
-    """Return a function that does what a coroutine function does, if that waits for nothing.
-
-    So the blocking and the awaited drivers of a dialect have the same lines: what they differ in is `answer_of`.
-    """
-
-    @functools.wraps(function)
-    @untraced
-    def call(*args: Any, **kwargs: Any) -> T:
-        try:
-            function(*args, **kwargs).send(None)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-        raise RuntimeError(f"{function.__name__} waits for something")
-
-    return call
-
-
-async def answer_of(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a function of a driver, wait for it if the driver is awaited, and return what it returns."""
-    # It may call the project, as a pool does that configures a connection.
-    value = call_traced(function, *args, **kwargs)
-    return await value if inspect.isawaitable(value) else value
 
 
 @contextmanager

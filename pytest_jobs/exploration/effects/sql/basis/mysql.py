@@ -15,12 +15,18 @@ from .....harness.time.waiting import off_the_loop
 from ....engine.acts import limit_of_waiting, looking, may_wait_for_locks, note_look, skippable
 from ....engine.sameness.renaming import Unordered
 from ....stores.account import Account, accounts
-from ...wrapping import BlockOf, replace_in_check, surround, surround_awaited
+from ....stores.store import Store
+from ...wrapping import (
+    BlockOf,
+    answer_of,
+    at_once,
+    replace_in_check,
+    surround,
+    surround_awaited,
+)
 from .driver import (
     Opening,
     WatchedDriver,
-    answer_of,
-    at_once,
     end_session,
     is_part,
     own_connection,
@@ -73,7 +79,7 @@ class Ask(Protocol):
         ...
 
 
-class MysqlStore:
+class MysqlStore(Store):
     noun = "table"
 
     def __init__(self, label: str, database: str) -> None:
@@ -81,9 +87,6 @@ class MysqlStore:
         self._database = database
         #: Asks a connection to the database that is like the last one that a delivery used.
         self.ask: Ask | None = None
-
-    def is_bound(self, name: str) -> bool:
-        return False
 
     def shows(self, read: str, name: str) -> bool:
         # Whether names in capitals are others depends on the file system of the server.
@@ -138,13 +141,7 @@ class Mysql(WatchedDriver):
         return error
 
     def host(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
-        """Return the machine to which a connection leads; None for a socket in the file system.
-
-        Args:
-            connection: the connection, which is about to be opened.
-            args: the arguments of what opens it.
-            kwargs: likewise.
-        """
+        """Return the machine to which a connection is about to lead; None for a socket in the file system."""
         host: str | None = None if connection.unix_socket else connection.host
         return host
 
@@ -175,14 +172,7 @@ class Mysql(WatchedDriver):
     def watch_connections(
         self, patches: Patches, kind: type[Any], connect: str, query: str
     ) -> None:
-        """Watch what opens, uses and closes connections.
-
-        Args:
-            patches: puts everything back.
-            kind: the class of the connections.
-            connect: the method that opens one, maybe once more.
-            query: the method that sends the text of a statement.
-        """
+        """Watch what opens, uses and closes connections. The method that connects may be called once more."""
         init, sends = kind.__init__, getattr(kind, query)
 
         @functools.wraps(init)
@@ -256,13 +246,7 @@ class Mysql(WatchedDriver):
     def sending(
         self, method: Callable[..., Any], connection_of: Callable[[Any], Any], text_of: TextOf
     ) -> Callable[..., Any]:
-        """Return a method that is a statement.
-
-        Args:
-            method: the method.
-            connection_of: returns the connection of an object that has the method; None if it is closed.
-            text_of: returns the text of the statement from the arguments of the method.
-        """
+        """Return a method that is a statement. `connection_of` returns None for an object that is closed."""
 
         @functools.wraps(method)
         async def call(user: Any, *args: Any, **kwargs: Any) -> Any:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from .....errors import ExplorationError
 from ....engine.sameness.renaming import Unordered
 from ....stores.account import accounts
+from ....stores.store import Store
 from .driver import WatchedDriver
 from .statements import Statement, all_names, shown, table_name, written_tables
 
 _SEARCH_PATH: Final = re.compile(r"-csearch_path=(\S+)")
 
 
-class PostgresqlStore:
+class PostgresqlStore(Store):
     """One database of a server, whose tables statements name."""
 
     noun = "table"
@@ -27,15 +28,6 @@ class PostgresqlStore:
         self.place = place
         #: Each table as a statement has named it, which may have a schema.
         self.named: dict[str, str] = {}
-
-    def is_bound(self, name: str) -> bool:
-        return False
-
-    def shows(self, read: str, name: str) -> bool:
-        return False
-
-    def left_out(self, name: str, ways: Collection[str]) -> str | None:
-        return None
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
         try:

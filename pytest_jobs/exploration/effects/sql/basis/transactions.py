@@ -50,8 +50,6 @@ class OpenConnections:
 
 
 class _Transactions:
-    """The transactions of a driver that one delivery begins."""
-
     def __init__(self, driver: OpenConnections) -> None:
         self._driver = driver
         self._before = WeakSet(driver.open())

@@ -1,0 +1,34 @@
+"""What a store is to a check: a place whose items are compared at the end of each history."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+from typing import Any
+
+
+class Store(ABC):
+    """Holds items. One object stands for it in each history."""
+
+    #: The same in each history. Empty for the only store of its kind, which reports then leave out.
+    label = ""
+    #: What its items are called.
+    noun: str
+    #: The name by which `ignore=` may name the whole store.
+    short = ""
+
+    def is_bound(self, name: str) -> bool:
+        """Return whether the world has made or redirected it, although it has not touched it."""
+        return False
+
+    def shows(self, read: str, name: str) -> bool:
+        """Return whether reading one item, or the items of a pattern, is reading another one."""
+        return False
+
+    def left_out(self, name: str, ways: Collection[str]) -> str | None:
+        """Return why an item is not compared; "" if it is no result of the job; None to compare it."""
+        return None
+
+    @abstractmethod
+    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
+        """Return what an item has now, in a form that can be compared."""
