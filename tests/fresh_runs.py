@@ -61,6 +61,7 @@ class FreshRuns:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._server: subprocess.Popen[str] | None = None
+        self._read_at_start: dict[str, str] = {}
 
     def _started(self) -> subprocess.Popen[str]:
         names = {name: text for name, text in os.environ.items() if name not in _OF_ONE_TEST}
@@ -80,7 +81,9 @@ class FreshRuns:
     ) -> pytest.RunResult:
         """Run pytest in the directory of `pytester`, as `runpytest_subprocess` does."""
         if self._server is None:
-            self._server = self._started()
+            self._server, self._read_at_start = self._started(), _read_at_start()
+        if _read_at_start() != self._read_at_start:
+            return pytest.Pytester.runpytest_subprocess(pytester, *arguments)
         basetemp = tempfile.mkdtemp(prefix="runpytest-", dir=pytester.path)
         plugins = [option for name in pytester.plugins for option in ("-p", name)]
         files = [pytester.path.parent / f"{pytester.path.name}-{each}" for each in ("out", "err")]
@@ -114,3 +117,12 @@ class FreshRuns:
         if self._server is not None:
             self._server.stdin.close()
         self._stack.close()
+
+
+def _read_at_start() -> dict[str, str]:
+    """Return the variables that Python reads when it starts, and that a fork would not hear of."""
+    return {
+        name: text
+        for name, text in os.environ.items()
+        if name.startswith(("LANG", "LC_", "PYTHON"))
+    }
