@@ -30,6 +30,10 @@ class HandoffOptions(Options):
     remains: Repeatable
     failed: Callable[[Any], bool] | None
 
+    def check_used(self) -> None:
+        super().check_used()
+        self.remains.check_used()
+
     @property
     def by_schedule(self) -> bool:
         """Whether the schedules of the project find lost work."""
