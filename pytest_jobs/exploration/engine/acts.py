@@ -7,8 +7,8 @@ A *store* is a place whose content stays and is compared. A *world* is all that 
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from types import CodeType, FrameType
@@ -329,11 +329,10 @@ async def perform_act_async(act: Act, do: Callable[[], Awaitable[T]]) -> T:
     return cast(T, None)
 
 
-@contextmanager
 def looking(
     busy: Callable[[BaseException], bool] = _never_busy, transaction: Transaction | None = None
-) -> Generator[None, None, None]:
-    """Read something outside of the job in a block, which is not an effect: for effect sources.
+) -> AbstractContextManager[None]:
+    """Return a block in which something outside of the job is read, which is no effect: for effect sources.
 
     Calls that leave the process within it, such as connecting to a server, are part of it.
 
@@ -342,11 +341,7 @@ def looking(
         transaction: the transaction in which it is read, as in an effect.
     """
     current = watcher.get()
-    if current is None:
-        yield
-        return
-    with current.looking(busy, transaction):
-        yield
+    return nullcontext() if current is None else current.looking(busy, transaction)
 
 
 def note_look(*, changes: bool = False) -> None:

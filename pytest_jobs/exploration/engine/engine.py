@@ -20,7 +20,6 @@ from ...harness.running.calls import direct_calls
 from .acts import SourceState, Unwound, is_explored
 from .ending.patchers import Patchers
 from .ending.process_state import ProcessState, SignalHandlers, follow_imports
-from .ending.watchdog import Watchdog
 from .functions import FunctionBridge
 from .lines import line_tracer
 from .memory.processes import ProcessMemory
@@ -29,6 +28,7 @@ from .scope import Scope
 from .sources import EffectSource, Sources
 from .threads import follow
 from .unwinding import quiet_libraries, silenced
+from .watchdog import Watchdog
 from .watching import lengthened
 from .world import time_until_no_midnight
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import CodeType, FrameType
-from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from ...errors import ExplorationError
 from ...harness.records.attributes import identity
 from .ending.leaving import Leaving
+from .scope import Scope
 
 T = TypeVar("T")
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
@@ -23,21 +24,6 @@ LineHook: TypeAlias = Callable[[CodeType, int], None]
 _TOOL = 4
 
 
-class TracedCode(Protocol):
-    """Decides which code is traced; see `Scope`."""
-
-    def wants(self, code: CodeType) -> bool: ...
-
-    def is_of_project(self, code: CodeType) -> bool: ...
-
-    @property
-    def world_runs(self) -> bool: ...
-
-    def is_below_world(self) -> bool: ...
-
-    def note_untraced(self, code: CodeType) -> None: ...
-
-
 class LineTracer:
     """Calls a hook before each line. An exception of the hook is raised in that line.
 
@@ -45,7 +31,7 @@ class LineTracer:
     `line_tracer`.
     """
 
-    def __init__(self, scope: TracedCode) -> None:
+    def __init__(self, scope: Scope) -> None:
         self._scope = scope
         #: What is known of the code in which a delivery may be killed.
         self.leaving = Leaving()
@@ -112,7 +98,7 @@ class LineTracer:
         return False
 
 
-def line_tracer(scope: TracedCode) -> LineTracer:
+def line_tracer(scope: Scope) -> LineTracer:
     """Return a tracer for this version of Python."""
     return _Monitoring(scope) if sys.version_info >= (3, 12) else _Tracing(scope)
 
@@ -120,7 +106,7 @@ def line_tracer(scope: TracedCode) -> LineTracer:
 class _Monitoring(LineTracer):
     """Uses `sys.monitoring`, beside debuggers, coverage and Hypothesis."""
 
-    def __init__(self, scope: TracedCode) -> None:
+    def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         # By name, since Python 3.11 has no `sys.monitoring`.
         self._monitoring: Any = vars(sys)["monitoring"]
@@ -191,7 +177,7 @@ class _Monitoring(LineTracer):
 class _Tracing(LineTracer):
     """Uses `sys.settrace`, on Python 3.11. A debugger replaces it."""
 
-    def __init__(self, scope: TracedCode) -> None:
+    def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         #: The tracer that each thread had before ours.
         self._before: dict[int, Any] = {}

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
-from typing import Final, Literal, Protocol, TypeAlias, overload
+from typing import Final, Literal, TypeAlias, overload
+
+from .scope import Scope
 
 #: The end comes when the last line has run, and before the library acknowledges the delivery.
 PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited", "end"]
@@ -165,14 +167,6 @@ def enclosing_function(function: str) -> str:
     return function
 
 
-class Counted(Protocol):
-    """Decides whose lines count; see `Scope`."""
-
-    def wants(self, code: CodeType) -> bool: ...
-
-    def is_of_project(self, code: CodeType) -> bool: ...
-
-
 @dataclass(frozen=True)
 class Origin:
     """Where an error was raised."""
@@ -200,7 +194,7 @@ class Origin:
         return f"{where}: {source_text(filename, line)}"
 
 
-def trace_of(error: BaseException, scope: Counted) -> tuple[Origin, ...]:
+def trace_of(error: BaseException, scope: Scope) -> tuple[Origin, ...]:
     """Return the lines of the project through which an error went, the innermost last."""
     found = []
     entry = error.__traceback__

@@ -350,11 +350,12 @@ class Sources:
         self._kept = kept
         self._modules = modules
         self._in_use: set[str] = set()
-        self._waiting: dict[str, list[Callable[[], EffectSource]]] = {}
-        for library, name in _OWN.items():
-            self._wait_for(library, lambda name=name: _own(name))  # type: ignore[misc]
+        #: By library: what stands in `_OWN`, and the sources of the project.
+        self._waiting: dict[str, list[str | EffectSource]] = {
+            library: [name] for library, name in _OWN.items()
+        }
         for source in of_project:
-            self._wait_for(source.library, lambda source=source: source)  # type: ignore[misc]
+            self._waiting.setdefault(source.library, []).append(source)
 
     def catch_up(self) -> bool:
         """Install the sources of all libraries imported by now; return whether there were new ones."""
@@ -362,7 +363,7 @@ class Sources:
         imported = [name for name in self._waiting if sys.modules.get(name) is not None]
         for library in imported:
             for source in self._waiting.pop(library):
-                self._install(source(), library)
+                self._install(_own(source) if isinstance(source, str) else source, library)
                 self._in_use.add(library)
         self._patches.replace_in(self._modules())
         return bool(imported)
@@ -387,9 +388,6 @@ class Sources:
     def may_bind_to_threads(self) -> bool:
         """Return whether a library in use may keep something for each thread, or wait for a lock."""
         return not self._in_use <= _PLAIN
-
-    def _wait_for(self, library: str, source: Callable[[], EffectSource]) -> None:
-        self._waiting.setdefault(library, []).append(source)
 
 
 def _own(name: str) -> EffectSource:

@@ -17,7 +17,7 @@ from datetime import timedelta
 from enum import Enum, auto
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, Final, NoReturn, Protocol, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from ...harness.records.attributes import identity
 from ...harness.records.instants import duration_ns
@@ -25,9 +25,10 @@ from ...harness.running.performer import Body
 from ...harness.time.limits import has_limit
 from .acts import Act, Skipped, SourceState, Transaction, Unwound, parts, told, watcher
 from .ending.leaving import frames_of_delivery, outwards, waiting_frames
-from .lines import LineTracer, TracedCode
+from .lines import LineTracer
 from .points import PointKind
 from .run import Run
+from .scope import Scope
 from .unwinding import holds, isolated, let_tasks_end, silence_loop
 
 #: Called at a point of a delivery, with its index; returns the error to raise there, or None.
@@ -36,37 +37,48 @@ AtPoint: TypeAlias = Callable[[int], BaseException | None]
 
 @dataclass(frozen=True, slots=True)
 class AtSome:
-    """Something that is called at some points of a delivery only."""
+    """Something that is called at points of a delivery."""
 
-    #: The indexes of the points.
-    indexes: AbstractSet[int | None]
     at_point: AtPoint
+    #: Their indexes; None for all. A search that waits for one of thousands does not ask at each.
+    indexes: AbstractSet[int | None] | None = None
 
 
-class Owner(Protocol):
-    """Makes deliveries, one of which may be suspended while another one runs."""
+class Owner:
+    """Makes deliveries, one of which may be suspended while another one runs.
 
-    @property
-    def of_history(self) -> SourceState: ...
+    `Deliveries` overrides all of it. This one owns a delivery of a test, which has no world of its own.
+    """
 
-    @property
-    def of_search(self) -> SourceState: ...
+    #: Whether the verdict is taken, so that what dead deliveries change in the world is seen by nobody.
+    settled = False
 
-    def form_of(self, value: object) -> object: ...
+    def __init__(self, of_search: SourceState | None = None) -> None:
+        #: What effect sources keep as long as a history lasts, and as long as the search lasts.
+        self.of_history = SourceState()
+        self.of_search = self.of_history if of_search is None else of_search
 
-    def refuse(self, why: str) -> None: ...
+    def form_of(self, value: object) -> object:
+        """Return the form of a value in which random parts and times of two deliveries are the same."""
+        return value
 
-    def is_shared(self, connection: object) -> bool: ...
+    def refuse(self, why: str) -> None:
+        """Note why nothing can be shown."""
 
-    def note_random(self, text: str) -> None: ...
+    def is_shared(self, connection: object) -> bool:
+        """Return whether a suspended delivery uses a connection."""
+        return False
 
-    def begin_process(self) -> int | None: ...
+    def note_random(self, text: str) -> None:
+        """Let a text be compared as a random one."""
 
-    def is_alive(self, process_id: int) -> bool | None: ...
-    @property
-    def settled(self) -> bool:
-        """Whether the verdict is taken, so that what dead deliveries change in the world is seen by nobody."""
-        ...
+    def begin_process(self) -> int | None:
+        """Return the id of a new process, for a delivery that asks for it; None for the real one."""
+        return None
+
+    def is_alive(self, process_id: int) -> bool | None:
+        """Return whether a delivery with a process id is alive; None if it is the id of no delivery."""
+        return None
 
 
 _SHARED: Final = (
@@ -121,9 +133,9 @@ class Watch:
     def __init__(
         self,
         run: Run,
-        scope: TracedCode,
+        scope: Scope,
         tracer: LineTracer,
-        at_point: AtPoint | AtSome | None,
+        at_point: AtSome | None,
         owner: Owner | None = None,
         *,
         rival: bool = False,
@@ -147,9 +159,9 @@ class Watch:
         self._callbacks: list[tuple[Any, str]] = []
         self.tracer = tracer
         self._scope = scope
-        self._at_point = at_point.at_point if isinstance(at_point, AtSome) else at_point
-        self._indexes = at_point.indexes if isinstance(at_point, AtSome) else None
-        self._owner = owner
+        self._at_point = None if at_point is None else at_point.at_point
+        self._indexes = None if at_point is None else at_point.indexes
+        self._owner = Owner() if owner is None else owner
         self._rival = rival
         self._limited = limited or rival
         self.needs_lines = lines or rival or at_point is not None
@@ -166,7 +178,6 @@ class Watch:
         self._volatile: dict[str, str] = {}
         #: The id of the process of this delivery; None if the job has not asked for it, or has the real one.
         self.own_process_id: int | None = None
-        self._of_history = SourceState()
         #: Whether the body of the job runs, and not what its library does around it.
         self.in_body = False
         self.life = Life.ALIVE
@@ -184,12 +195,12 @@ class Watch:
     @property
     def of_history(self) -> SourceState:
         """What effect sources keep as long as the history of this delivery lasts."""
-        return self._of_history if self._owner is None else self._owner.of_history
+        return self._owner.of_history
 
     @property
     def of_search(self) -> SourceState:
         """What effect sources keep as long as the search lasts."""
-        return self._of_history if self._owner is None else self._owner.of_search
+        return self._owner.of_search
 
     @property
     def beats(self) -> int:
@@ -203,7 +214,7 @@ class Watch:
 
     def form_of(self, value: object) -> object:
         """Return the form of a value in which random parts and times of two deliveries are the same."""
-        return value if self._owner is None else self._owner.form_of(value)
+        return self._owner.form_of(value)
 
     # Points
 
@@ -310,7 +321,7 @@ class Watch:
         """
         if _within_act.get() or self.life is Life.REFUSED:
             return
-        if self.dead and self._owner is not None and self._owner.settled and not self._ends_here():
+        if self.dead and self._owner.settled and not self._ends_here():
             # A temporary folder of the dead delivery, or its lock file.
             self.run.changed_files_at_its_end = True
             return
@@ -369,8 +380,7 @@ class Watch:
     def draw(self, text: str) -> None:
         """Note a random text of this delivery."""
         self.rename(text, "<random>")
-        if self._owner is not None:
-            self._owner.note_random(text)
+        self._owner.note_random(text)
 
     def _named(self, text: str) -> str:
         """Return the text of an effect with names for what is different in each delivery."""
@@ -500,21 +510,19 @@ class Watch:
             Unwound: always.
         """
         self.check_alive()
-        if self._owner is not None:
-            self._owner.refuse(why)
+        self._owner.refuse(why)
         self.life = Life.REFUSED
         raise Unwound
 
     def refuse_other_tracer(self) -> None:
         """Fail the check, since lines were missed: other code has taken over the tracer."""
-        if self._owner is not None:
-            self._owner.refuse(_TAKEN)
+        self._owner.refuse(_TAKEN)
 
     # Processes
 
     def process_id(self) -> int | None:
         """Return the id of the process that makes this delivery; None if it is the real one."""
-        if self.own_process_id is None and self._owner is not None:
+        if self.own_process_id is None:
             self.own_process_id = self._owner.begin_process()
             if self.own_process_id is not None:
                 self.rename(str(self.own_process_id), "<pid>")
@@ -522,7 +530,7 @@ class Watch:
 
     def is_alive(self, process_id: int) -> bool | None:
         """Return whether a delivery with this process id is alive; None if it is the id of no delivery."""
-        return None if self._owner is None else self._owner.is_alive(process_id)
+        return self._owner.is_alive(process_id)
 
     def is_work(self) -> bool:
         """Return whether the job does what happens now, or code of the project around it, and not its library."""
@@ -541,7 +549,7 @@ class Watch:
 
     def opened(self, close: Callable[[], object], shared: object) -> None:
         self.run.looked += 1
-        if shared is not None and self._rival and self._owner and self._owner.is_shared(shared):
+        if shared is not None and self._rival and self._owner.is_shared(shared):
             self.refuse(_SHARED)
         self._connections.append((close, shared))
 

@@ -229,7 +229,7 @@ class Reference:
             if limit is not None and not limit.is_over:
                 sights.append(history.while_suspended(partial(history.sight, memory)))
 
-        at_point = AtSome(frozenset(tried), look) if limit is not None else None
+        at_point = AtSome(look, frozenset(tried)) if limit is not None else None
         with history.opened():
             history.deliver_cleanly(at_point)
             end = history.sight(memory) if limit is not None else None

@@ -27,9 +27,9 @@ from ..engine.memory.shared import SharedMemory
 from ..engine.run import Run
 from ..engine.sameness.derived import Derived
 from ..engine.sameness.renaming import Renaming
-from ..engine.threads import OwnThread, SameThread, Worker, while_alive
+from ..engine.threads import OwnThread, Worker, while_alive
 from ..engine.unwinding import clear_frames
-from ..engine.watching import AtPoint, AtSome, Watch
+from ..engine.watching import AtSome, Watch
 from ..stores.account import Account, accounts
 from .checked_job import CheckedJob
 from .children import MOST_CHILDREN, Child, Children, Occasion
@@ -156,7 +156,7 @@ class History(Deliveries):
         self,
         run: Run,
         record: JobRecord,
-        at_point: AtPoint | AtSome | None = None,
+        at_point: AtSome | None = None,
         *,
         lines: bool = True,
         limited: bool = False,
@@ -164,7 +164,7 @@ class History(Deliveries):
         with self.account.during("delivery"):
             super().make(run, record, at_point, lines=lines, limited=limited)
 
-    def deliver(self, at_point: AtPoint | AtSome | None = None, *, again: bool = False) -> Run:
+    def deliver(self, at_point: AtSome | None = None, *, again: bool = False) -> Run:
         """Make one delivery."""
         record = self.redelivered(self._record) if again else self._record
         run, is_further = self.begun(), len(self.runs) > 1
@@ -174,12 +174,12 @@ class History(Deliveries):
         return run
 
     def deliver_until_acknowledged(
-        self, at_point: AtPoint | AtSome | None = None, *, again: bool = True
+        self, at_point: AtSome | None = None, *, again: bool = True
     ) -> Run:
         """Deliver until the library is done with the job, at most four times, with growing gaps."""
         return self._until_acknowledged(self.deliver(at_point, again=again), _GAPS)
 
-    def deliver_cleanly(self, at_point: AtPoint | AtSome | None = None) -> Run:
+    def deliver_cleanly(self, at_point: AtSome | None = None) -> Run:
         """Make one delivery that nothing disturbs, and then those for which the job asks by name.
 
         What a clean run is: the first delivery is not repeated because it failed.
@@ -418,7 +418,7 @@ class History(Deliveries):
         """Return what makes deliveries beside a suspended one, as another process does."""
         if self._threads:
             return OwnThread(while_alive(self._beats, self._options.time_limit))
-        return SameThread(self.engine.tracer.nested)
+        return Worker(self.engine.tracer.nested)
 
     def in_base_context(self, run: Callable[[], Run]) -> Callable[[], Run]:
         """Return a function that calls another one in a copy of the base context."""

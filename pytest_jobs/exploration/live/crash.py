@@ -24,13 +24,13 @@ from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
 from ..engine.acts import Act, ActWatcher, SourceState, Transaction, Unwound, skippable, watcher
 from ..engine.ending.process_state import ProcessIds
-from ..engine.ending.watchdog import Watchdog
 from ..engine.lines import line_tracer
 from ..engine.run import Run
 from ..engine.scope import Scope
 from ..engine.sources import Sources
 from ..engine.unwinding import InContext, clear_frames, holds, isolated, silence_loop, silenced
-from ..engine.watching import PartOfAct, Watch, WatchedBody, is_within_act
+from ..engine.watchdog import Watchdog
+from ..engine.watching import AtSome, PartOfAct, Watch, WatchedBody, is_within_act
 from ..report.audience import current_audience, kept_state
 from .process import Databases, LiveProcess
 from .worth import CrashPoint, place_of
@@ -61,7 +61,7 @@ class LiveWatch(Watch):
         self._kill_at = kill_at
         #: How often the delivery has come to the place of that point.
         self._times = 0
-        super().__init__(Run(1), scope, line_tracer(scope), self._die_at)
+        super().__init__(Run(1), scope, line_tracer(scope), AtSome(self._die_at))
         #: What the delivery did outside of the process that is not a point.
         self.reached: list[str] = []
         self._process_ids = ProcessIds(lambda process_id: None)

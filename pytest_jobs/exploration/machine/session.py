@@ -18,6 +18,7 @@ from ...harness.records.texts import short_repr
 from ..engine.delivering import Deliveries, check_finished
 from ..engine.memory.places import Namespace
 from ..engine.run import Run
+from ..engine.watching import AtSome
 from ..stores.account import Account, accounts
 from .interruptions import Interruption
 from .processes import Hanging, Processes
@@ -321,7 +322,7 @@ class Session(Deliveries):
             record = item.record
             self.ledger.claim(record)
         run = self.begun()
-        at_point = None if interruption is None else partial(interruption.at_point, run)
+        at_point = None if interruption is None else AtSome(partial(interruption.at_point, run))
         with self.account.during("delivery"):
             self._in_process(lambda: self.make(run, record, at_point))
         if self._processes.working.paused:

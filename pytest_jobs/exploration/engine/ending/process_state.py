@@ -113,10 +113,10 @@ class ProcessState(NamedTuple):
         zone = os.environ.get("TZ")
         # By name, so that the process outside of Python has it too.
         for name in now.keys() - self.environment.keys():
-            del os.environ[_decoded(name)]
+            del os.environ[os.fsdecode(name)]
         for name, value in self.environment.items():
             if now.get(name) != value:
-                os.environ[_decoded(name)] = _decoded(value)
+                os.environ[os.fsdecode(name)] = os.fsdecode(value)
         if os.environ.get("TZ") != zone and hasattr(time, "tzset"):
             time.tzset()
 
@@ -207,10 +207,6 @@ _SETTINGS: Final[Sequence[tuple[Callable[[], Any], Callable[[Any], object]]]] = 
 def _raw_environment() -> dict[Any, Any]:
     """Return the environment without decoding it, which takes longer than all else here."""
     return vars(os.environ).get("_data") or dict(os.environ)
-
-
-def _decoded(text: str | bytes) -> str:
-    return os.fsdecode(text)
 
 
 class SignalHandlers:
