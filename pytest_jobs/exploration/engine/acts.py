@@ -136,11 +136,7 @@ class SourceState:
 
 
 def later_acts(history: SourceState) -> list[Callable[[], Iterable[Act]]]:
-    """Return the functions that return the effects of a history that show only when they are looked for.
-
-    Args:
-        history: the state of effect sources for it.
-    """
+    """Return the functions that return the effects of a history that show only when they are looked for."""
     return history.of("later acts", list)
 
 

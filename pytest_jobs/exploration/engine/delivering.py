@@ -238,15 +238,7 @@ class Deliveries(Owner):
         lines: bool = True,
         limited: bool = False,
     ) -> None:
-        """Make a delivery.
-
-        Args:
-            run: receives everything that happens.
-            record: the job.
-            at_point: called at each point, or at some.
-            lines: whether its lines must be traced even if that blinds another tool, such as coverage.
-            limited: whether a delivery that runs very many lines waits for a lock that is never released.
-        """
+        """Make a delivery. The other arguments are as for `Watch`."""
         engine = self.engine
         watch = Watch(
             run,
@@ -422,13 +414,7 @@ def _is_exception(one: Any) -> bool:
 
 
 def _end_row(commit: CommitWait, watch: ActWatcher, commits: int) -> None:
-    """Take back a job that is a row in the transaction of a delivery, which has ended, unless that has committed.
-
-    Args:
-        commit: waits for the end of the transaction.
-        watch: of the delivery.
-        commits: how often that had committed before.
-    """
+    """Take back a job that is a row in the transaction of a delivery, which ended without a commit since."""
     if watch.commits() == commits:
         commit.dropped()
     else:

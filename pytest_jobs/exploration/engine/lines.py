@@ -48,9 +48,7 @@ class LineTracer:
     def hooked(self, hook: LineHook, *, needed: bool) -> Generator[None, None, None]:
         """Call a hook before each line of this thread, for a block.
 
-        Args:
-            hook: gets the code and the line.
-            needed: if False, and another tool such as coverage holds the tracer, it keeps it.
+        If it is not needed, and another tool such as coverage holds the tracer, that tool keeps it.
         """
         thread = threading.get_ident()
         before = self._hooks.get(thread)

@@ -61,13 +61,7 @@ def reach(*hosts: str) -> AbstractContextManager[None]:
 def guarded_host(
     host: str, text: str, stand_in: str = "`fake_http` and `fake_mail` stand"
 ) -> Generator[None, None, None]:
-    """Fail the check if a block connects to a host that is neither this machine nor allowed.
-
-    Args:
-        host: its name, as the job gives it.
-        text: what is sent to it.
-        stand_in: what stands in for it, and the verb.
-    """
+    """Fail the check if a block connects to a host that is neither this machine nor allowed."""
     if watcher.get() is None or _forbidden.get() is not None or _real_servers.may_reach(host):
         yield
         return
@@ -87,13 +81,7 @@ def check_connection(address: Any) -> None:
 
 
 def refuse_far(host: str, text: str, stand_in: str) -> None:
-    """Fail the check if a host is neither this machine nor allowed, where Python does not see the connection.
-
-    Args:
-        host: its name, as the job gives it.
-        text: what is done there.
-        stand_in: what stands in for it, and the verb.
-    """
+    """Fail the check if a host is neither this machine nor allowed, where Python does not see the connection."""
     current = watcher.get()
     if current is None or _real_servers.may_reach(host):
         return
@@ -239,14 +227,7 @@ class BesideMocks(Patches):
             self.replace(owner, name, original, value)
 
     def replace(self, owner: Any, name: str, original: object, value: object) -> None:
-        """Replace an attribute that is not a mock.
-
-        Args:
-            owner: has the attribute.
-            name: its name.
-            original: its value until now.
-            value: its value from now on.
-        """
+        """Replace an attribute that is not a mock."""
         super().set(owner, name, value)
 
 
@@ -301,11 +282,7 @@ class _Noting(BesideMocks):
     __slots__ = ("_patches", "_replaced")
 
     def __init__(self, patches: Patches) -> None:
-        """Replace nothing yet.
-
-        Args:
-            patches: puts everything back.
-        """
+        """Replace nothing yet."""
         super().__init__()
         self._patches = patches
         # By identity, since not everything that is replaced has a hash; with the original, which keeps its id.
@@ -340,11 +317,7 @@ class Sources:
     ) -> None:
         """Install none yet.
 
-        Args:
-            patches: puts everything back.
-            kept: what lasts longer than the search: see `patch_once`.
-            of_project: the effect sources that the project declares.
-            modules: returns the modules of the project, which may have functions under names of their own.
+        The modules of the project may have functions of a library under names of their own.
         """
         self._patches = _Noting(patches)
         self._kept = kept

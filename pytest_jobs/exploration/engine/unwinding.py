@@ -124,9 +124,7 @@ def silenced(death: type[BaseException]) -> Generator[None, None, None]:
 def silence_loop(death: type[BaseException] | None = None) -> None:
     """Let the running event loop, if there is one, not report the tasks that a killed delivery leaves.
 
-    Args:
-        death: the exception that unwinds the delivery. None if the loop belongs to the delivery, so that
-            nothing on it is to be reported.
+    Without a death the loop belongs to the delivery, so that nothing on it is to be reported.
     """
     asyncio = sys.modules.get("asyncio")
     loop = None if asyncio is None else asyncio._get_running_loop()
@@ -160,9 +158,6 @@ def clear_frames(death: BaseException) -> None:
     """Clear the frames of a killed delivery, and silence its ResourceWarnings.
 
     A kernel closes the files of a killed process without a word, too.
-
-    Args:
-        death: the exception that unwound the delivery, or that came about while it was unwound.
     """
     with warnings.catch_warnings(), Patches() as patches:
         warnings.simplefilter("ignore", ResourceWarning)

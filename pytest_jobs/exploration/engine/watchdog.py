@@ -83,9 +83,7 @@ class Watchdog:
     def guarding(self, watch: Watch, on_hang: OnHang | None) -> AbstractContextManager[None]:
         """Interrupt a delivery that this thread makes in a block, if it goes on without an end.
 
-        Args:
-            watch: the watch of the delivery.
-            on_hang: called before it is interrupted, in another thread; None for nothing.
+        `on_hang` is called before, in another thread.
         """
         if threading.get_ident() != self._owner:
             # Whoever made this thread waits for it no longer than `while_alive` does.

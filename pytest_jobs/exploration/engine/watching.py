@@ -457,11 +457,7 @@ class Watch:
             )
 
     def leave_tasks(self, loop: Any = None) -> None:
-        """Note the tasks of the project that go on when the job has ended.
-
-        Args:
-            loop: their event loop; None for the running one.
-        """
+        """Note the tasks of the project that go on when the job has ended."""
         asyncio: Any = sys.modules.get("asyncio")
         if asyncio is None or self.dead:
             return

@@ -74,12 +74,7 @@ class TimeLimit:
     __slots__ = ("_begun", "_passed_by", "_seconds", "_waited_by")
 
     def __init__(self, seconds: float, share: float = 1.0) -> None:
-        """Begin now.
-
-        Args:
-            seconds: the limit of a check.
-            share: how much of it this is.
-        """
+        """Begin now."""
         self._seconds = seconds * share
         now = SYSTEM.now()
         self._passed_by = now + self._seconds

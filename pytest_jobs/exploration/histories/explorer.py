@@ -82,10 +82,6 @@ class Explorer:
     def explore(self, names: Collection[AnyHistory], limit: TimeLimit) -> None:
         """Try the histories of some names that were not tried yet, up to the first that fails.
 
-        Args:
-            names: which.
-            limit: the time for it. Histories that there is no time for are left out.
-
         Raises:
             ExplorationError: when nothing can be shown.
         """
@@ -103,12 +99,7 @@ class Explorer:
         exploration.untraced = self.checked.engine.scope.untraced()
 
     def explore_rest(self, limit: TimeLimit, *, one_of_each: bool = False) -> None:
-        """Try the histories that come after the first that failed, to report what else fails.
-
-        Args:
-            limit: the time for it.
-            one_of_each: whether one failure of each name is enough.
-        """
+        """Try the histories that come after the first that failed, to report what else fails."""
         exploration, first = self.exploration, self.exploration.failure
         if first is None:
             return
@@ -183,16 +174,11 @@ class Explorer:
                     waiting = deque(by_worth(waiting))
         exploration.seconds += limit.computed - before
 
-    def try_out(self, plan: Plan) -> Failure | None:
-        """Carry one plan out; return how it failed."""
-        return self._carried_out(plan, unwinds_last=False)
+    def try_out(self, plan: Plan, *, unwinds_last: bool = False) -> Failure | None:
+        """Carry one plan out; return how it failed.
 
-    def _carried_out(self, plan: Plan, *, unwinds_last: bool) -> Failure | None:
-        """Carry one plan out, and once more if the end of a killed delivery disturbed what came after it.
-
-        Args:
-            plan: the plan.
-            unwinds_last: whether a killed delivery is unwound only when the verdict is taken.
+        It is carried out once more if the end of a killed delivery disturbed what came after it. Then that
+        delivery is unwound only when the verdict is taken.
         """
         new = self.reference.history(threads=plan.needs_threads)
         with log_kept_apart() as log, new.opened() as history:
@@ -208,7 +194,7 @@ class Explorer:
             verdict = self.judged(plan, history, last, found)
             runs = runner.runs()
         if runner.disturbed:
-            return self._carried_out(plan, unwinds_last=True)
+            return self.try_out(plan, unwinds_last=True)
         if verdict is not None:
             return Failure(plan, verdict, runs, log, tuple(history.children))
         failed = runner.only_by_redelivery
@@ -226,14 +212,7 @@ class Explorer:
     def judged(
         self, plan: Plan, history: History, last: Run, found: Mapping[str, Any]
     ) -> Verdict | None:
-        """Return the verdict on a history; None if it ended as it should.
-
-        Args:
-            plan: what was to happen.
-            history: what has happened.
-            last: the last delivery.
-            found: what is observed at the end.
-        """
+        """Return the verdict on a history; None if it ended as it should."""
         options = self.checked.options
         return judge(
             self.reference.wanted_after(plan, history.account.compared),

@@ -187,10 +187,7 @@ class PlanRunner:
     ) -> None:
         """Let another process do something while the first delivery is suspended.
 
-        Args:
-            do: what it does.
-            other: does it.
-            unfinished: receives what lets it go on, if it waits for the first delivery.
+        If it waits for that delivery, what lets it go on is added to `unfinished`.
         """
         history = self._history
         here = history.switch_process(None)

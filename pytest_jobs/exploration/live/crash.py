@@ -52,12 +52,7 @@ class LiveWatch(Watch):
     isolated = False
 
     def __init__(self, scope: Scope, kill_at: CrashPoint | None) -> None:
-        """Prepare to watch.
-
-        Args:
-            scope: decides whose lines are points.
-            kill_at: the point at which the delivery is killed; None for nowhere.
-        """
+        """Prepare to watch."""
         self._kill_at = kill_at
         #: How often the delivery has come to the place of that point.
         self._times = 0
@@ -180,11 +175,7 @@ class LiveScopes:
     """
 
     def __init__(self, root: Path, atomic: Iterable[str] = ()) -> None:
-        """Import the modules that are one step.
-
-        Args:
-            root: the folder of the project.
-            atomic: the names of modules whose lines do not count.
+        """Import the modules that are one step, by their names.
 
         Raises:
             ExplorationError: when one of them cannot be imported.
@@ -270,13 +261,7 @@ class LiveCrash:
     def __init__(
         self, scopes: LiveScopes, effects: LiveEffects, target: CrashPoint | None = None
     ) -> None:
-        """Make no delivery yet.
-
-        Args:
-            scopes: decides whose lines are points.
-            effects: reports the effects of deliveries.
-            target: the point at which a delivery is killed; None for nowhere.
-        """
+        """Make no delivery yet."""
         self._scopes = scopes
         self._target = target
         self._deliveries: Counter[str] = Counter()

@@ -131,12 +131,7 @@ def joined_run(machine: type[Any]) -> MachineRun:
 
 
 def leave(run: MachineRun, error: BaseException | None = None) -> None:
-    """End the example of a run; close the run of a script.
-
-    Args:
-        run: the run.
-        error: the failure of the example.
-    """
+    """End the example of a run; close the run of a script."""
     try:
         run.end()
         if isinstance(error, Exception):

@@ -318,15 +318,7 @@ def report_on(
     drawn: Sequence[int | str],
     kind: type[Report] = Report,
 ) -> Report:
-    """Return the report on an exploration that has failed, for the test in which the check runs.
-
-    Args:
-        checked: the job.
-        exploration: what was explored.
-        failure: the simplest history that fails.
-        drawn: the positions and the names of the arguments that Hypothesis drew.
-        kind: how it is described.
-    """
+    """Return the report on an exploration that has failed, for the test in which the check runs."""
     others, plan = checked.options.others, failure.plan
     arguments = (exploration.args, exploration.kwargs) if drawn else None
     return kind(

@@ -49,13 +49,7 @@ class ExecutedLine:
 
 
 def executed_lines(run: Run, begin: int = 0, end: int | None = None) -> list[ExecutedLine]:
-    """Return the lines of a part of a delivery.
-
-    Args:
-        run: the delivery.
-        begin: the index of the first point of the part.
-        end: the index of the first point after it; None for the end of the delivery.
-    """
+    """Return the lines of the part of a delivery between two points."""
     found: list[ExecutedLine] = []
     stack: list[tuple[str, str]] = []
     pairs = list(zip(run.points, run.point_acts, strict=True))

@@ -68,12 +68,7 @@ class Leaving:
     ) -> bool:
         """Return whether a delivery is inside a block, at the edge of one, or cleaning up.
 
-        It comes to the end of the block while it is unwound.
-
-        Args:
-            frame: the running function.
-            coroutine: the coroutine of the job, which may wait; None if it is a plain function.
-            is_of_project: returns whether code belongs to the project. Of other code only `with` counts.
+        It comes to the end of the block while it is unwound. Of code of libraries only `with` counts.
         """
         running = frames_of_delivery(_caller_of_ours(frame))
         return any(

@@ -380,10 +380,8 @@ def found_below(
 ) -> dict[Key, Place]:
     """Return the places below some modules, by the identity of what they are.
 
-    Args:
-        modules: the modules.
-        left_out: returns whether a class is a fake, which stands for a service.
-        project: the modules whose classes and functions count; None for the same.
+    Only classes and functions of the project count, by default of the same modules, and no fakes: they stand for a
+    service.
     """
     modules = tuple(modules)
     walk = _Walk(modules if project is None else tuple(project), left_out)

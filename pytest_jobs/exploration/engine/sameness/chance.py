@@ -49,8 +49,7 @@ class Chance:
     def begin(self, stack: ExitStack) -> None:
         """Seed `random`, and let the world report what it draws elsewhere.
 
-        Args:
-            stack: ends that. The search puts the state of `random` back when it ends, since that takes long.
+        The search puts the state of `random` back when it ends, since that takes long.
         """
         random.seed(self._seed)
         stack.callback(numbering.reset, numbering.set(self._note_numbers))

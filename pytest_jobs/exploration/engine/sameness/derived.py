@@ -126,9 +126,7 @@ class Derived:
     def applied(self, observed: Mapping[str, Any], initial: Mapping[str, Any]) -> dict[str, Any]:
         """Return what was observed with names in the places of derived values.
 
-        Args:
-            observed: the state and the effects.
-            initial: the same before the first delivery: what stands there already is not derived.
+        What stood there before the first delivery is not derived.
         """
         if not self._places:
             return dict(observed)

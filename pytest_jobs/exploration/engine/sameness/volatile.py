@@ -108,10 +108,6 @@ class Volatile:
         """Return when each random value in a value was drawn.
 
         Random keys decide in which order a table gives its rows, so these are visited in the order of drawing.
-
-        Args:
-            value: the value.
-            depth: how many values within one another are looked into.
         """
         if not self._chance.any_drawn:
             return ()
