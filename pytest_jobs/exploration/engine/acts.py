@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
@@ -27,12 +28,8 @@ class Skipped(Unwound):
     """Says that an effect is skipped: its delivery is dead, and only ends what it began."""
 
 
-def _refused() -> Exception:
-    return ConnectionError("refused: it did not happen")
-
-
-def _answer_lost() -> Exception:
-    return TimeoutError("no answer: it has happened")
+_REFUSED: Final = partial(ConnectionError, "refused: it did not happen")
+_ANSWER_LOST: Final = partial(TimeoutError, "no answer: it has happened")
 
 
 def _never_busy(error: BaseException) -> bool:
@@ -76,9 +73,9 @@ class Act:
     #: Returns whether an error means that another delivery holds a lock.
     busy: Callable[[BaseException], bool] = _never_busy
     #: Makes the error of an effect that fails before it happens; None if it cannot fail.
-    refused: Callable[[], Exception] | None = _refused
+    refused: Callable[[], Exception] | None = _REFUSED
     #: Makes the error of an effect whose reply is lost; None if it has no reply.
-    answer_lost: Callable[[], Exception] | None = _answer_lost
+    answer_lost: Callable[[], Exception] | None = _ANSWER_LOST
     #: The transaction in which it happens, if nothing is left of it there before a commit.
     transaction: Transaction | None = field(default=None, compare=False)
     #: Whether it is a statement that a database takes back unless a commit follows it.

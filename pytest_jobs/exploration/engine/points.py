@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
-from typing import Final, Literal, TypeAlias, overload
+from typing import Final, Literal, TypeAlias, TypeVar, overload
 
 from .scope import Scope
+
+T = TypeVar("T")
 
 #: The end comes when the last line has run, and before the library acknowledges the delivery.
 PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited", "end"]
@@ -61,6 +63,18 @@ class Point:
         if self.kind in AT_LINES:
             return f"{AT_LINES[self.kind]} line {self.line} of {self.function}{times}: {self.text}"
         return f"{self.kind} {self.text}{times}"
+
+
+def spread(items: Sequence[T]) -> list[T]:
+    """Return items so that those in front lie all over the sequence: both ends, the middle, and so on."""
+    last = len(items) - 1
+    order = dict.fromkeys((0, last) if last >= 0 else ())
+    parts = 2
+    while len(order) < len(items):
+        for part in range(1, parts, 2):
+            order.setdefault(round(last * part / parts))
+        parts *= 2
+    return [items[position] for position in order]
 
 
 class Trail(Sequence[Point]):

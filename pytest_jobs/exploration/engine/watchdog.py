@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
@@ -28,18 +29,18 @@ _WALL: Final = 6
 OnHang = Callable[[str, list[FrameType]], None]
 
 
+@dataclass(eq=False)
 class _Guarded:
     """One delivery that is being made, or one of ours that is not to be interrupted meanwhile."""
 
-    def __init__(self, watch: Watch | None, on_hang: OnHang | None) -> None:
-        self.watch = watch
-        self.on_hang = on_hang
-        self.progress: object = None
-        self.still = 0
-        #: How long it has run: not counting the time in which another delivery was made at one of its points.
-        self.seconds = 0.0
-        self.computed = 0.0
-        self.fired = 0
+    watch: Watch | None
+    on_hang: OnHang | None
+    progress: object = None
+    still: int = 0
+    #: How long it has run: not counting the time in which another delivery was made at one of its points.
+    seconds: float = 0.0
+    computed: float = 0.0
+    fired: int = 0
 
 
 class Watchdog:

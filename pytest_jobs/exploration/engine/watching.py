@@ -81,6 +81,7 @@ class Owner:
         return None
 
 
+_NO_SPACE: Final = functools.partial(OSError, errno.ENOSPC, "No space left on device")
 _SHARED: Final = (
     "Two deliveries would use one connection to a database, so that each would see, commit and roll back what "
     "the other did: no two workers do. Let each delivery open its own: in the world, use a file or a server "
@@ -330,7 +331,7 @@ class Watch:
             self.run.elsewhere.append(f"file: {text}")
             return
         counts = counts and not any(volatile in text for volatile in self._volatile)
-        act = Act("file", text, counts, key=text, refused=_no_space, answer_lost=None)
+        act = Act("file", text, counts, key=text, refused=_NO_SPACE, answer_lost=None)
         self._find_place()
         self._points.act("before", self._named(f"file: {text}"))
         self._come_to(act)
@@ -718,7 +719,12 @@ class _Acting:
         finally:
             # Both times, since other tasks of the job may go on while it is awaited.
             run.acted += 1
-            self._note_transaction(act.transaction)
+            run.settle()
+            transaction = act.transaction
+            if transaction is not None and transaction.is_open:
+                # It waits for its commit, and was counted twice.
+                run.pending[transaction] = run.pending.get(transaction, 0) + 2
+                run.excluded += 2 * self._excludes
             _leave(told, self._token)
         if kind is not None:
             return
@@ -732,14 +738,6 @@ class _Acting:
             watch.come_after(act)
         elif not watch.interrupts_this_thread():
             run.elsewhere.append(f"{act.kind}: {act.text}")
-
-    def _note_transaction(self, transaction: Transaction | None) -> None:
-        """Note the effect as one that waits for its commit, if it does. It was counted twice."""
-        run = self._watch.run
-        run.settle()
-        if transaction is not None and transaction.is_open:
-            run.pending[transaction] = run.pending.get(transaction, 0) + 2
-            run.excluded += 2 * self._excludes
 
 
 def _leave(variable: ContextVar[bool], token: Token[bool]) -> None:
@@ -758,10 +756,6 @@ def lengthened(ns: int) -> int:
     """Return how many nanoseconds a sleep takes, in a delivery that may be watched."""
     watch = watcher.get()
     return watch.sleeping(ns) if isinstance(watch, Watch) else ns
-
-
-def _no_space() -> Exception:
-    return OSError(errno.ENOSPC, "No space left on device")
 
 
 class Patience:

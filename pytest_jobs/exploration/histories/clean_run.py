@@ -14,7 +14,6 @@ from ...errors import ExplorationError
 from ..engine.delivering import check_finished
 from ..engine.memory.shared import SharedMemory
 from ..engine.run import Run
-from ..engine.sameness.derived import Source
 from ..engine.sameness.differences import differences, not_fresh
 from ..engine.watching import AtSome
 from ..engine.world import TimeLimit
@@ -46,10 +45,6 @@ class _SecondRun(NamedTuple):
     #: The points that are worth a history. None if looking at the world changed what the job did, as it may if
     #: both use one session of a database.
     chosen: Chosen | None
-
-    def is_like(self, wanted: Mapping[str, Any], initial: Mapping[str, Any]) -> bool:
-        """Return whether it began and ended like another one."""
-        return self.initial == initial and not differences(wanted, self.found)
 
 
 class _Seen(NamedTuple):
@@ -145,7 +140,7 @@ class Reference(Known):
         second = self._second_run(limit if self._may_leave_points_out() else None)
         if second.chosen is None:
             second = self._second_run(None)
-        if not second.is_like(self.wanted, history.initial):
+        if second.initial != history.initial or differences(self.wanted, second.found):
             if self._tell_apart(history.initial):
                 return False
             second = self._second_run(
@@ -192,10 +187,6 @@ class Reference(Known):
         if not is_new:
             self.on_time = [name for name, *_ in differences(self.wanted, later[0].found)]
         return is_new
-
-    def found_by(self, source: Source) -> Sequence[str]:
-        """Return where values stand that the job computes from chance, or from the time."""
-        return list(self.derived.found[source])
 
     def chosen(self) -> Chosen:
         """Return the points that are worth a history."""

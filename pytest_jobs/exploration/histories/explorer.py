@@ -68,8 +68,8 @@ class Explorer:
         self.exploration.add_unshown(self.reference.account)
         self.exploration.unseen = self.reference.unseen
         self.exploration.not_performed = self.reference.children.not_performed
-        self.exploration.by_chance = self.reference.found_by("chance")
-        self.exploration.by_time = self.reference.found_by("time")
+        self.exploration.by_chance = list(self.reference.derived.found["chance"])
+        self.exploration.by_time = list(self.reference.derived.found["time"])
         self.exploration.on_time = self.reference.on_time
         if not self.tries_all:
             self.exploration.chosen = self.chosen()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...core.arguments.encoding import decode, encode
-from ...core.arguments.records import RecordReference, Reference
+from ...core.arguments.records import RecordReference
 from ...errors import DeserializationError, ExplorationError, SerializationError
 from ...harness.records.texts import short_name
 from ..engine.points import Point, enclosing_function
@@ -69,7 +69,7 @@ class Token:
             return None
         try:
             text = base64.urlsafe_b64decode(self.arguments.removeprefix(_ARGUMENTS)).decode()
-            return decode(text, dict, find=_found)
+            return decode(text, dict, find=lambda *found: RecordReference(*found).find())
         except (ValueError, DeserializationError) as error:
             raise ExplorationError(
                 f"The arguments in --jobs-replay={self} cannot be read: copy the whole replay line."
@@ -144,10 +144,6 @@ def _named(point: Point) -> list[str]:
     text = f"{point.kind}\n{function}\n{point.text}"
     function = _bare(short_name(function))
     return [function, hashlib.sha256(text.encode()).hexdigest()[:_DIGITS], str(point.hit)]
-
-
-def _found(reference: Reference, identifier: object) -> object:
-    return RecordReference(reference, identifier).find()
 
 
 def _written(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:

@@ -191,14 +191,6 @@ class LiveScopes:
                     f"jobs_crash_atomic names {name!r}, which cannot be imported: {error}."
                 ) from error
 
-    def of(self, record: JobRecord) -> Scope:
-        """Return the scope of the job of a record.
-
-        Raises:
-            JobsError: when the job has no body that is written in Python.
-        """
-        return self.of_body(record.source.resolve(record.job))
-
     def of_body(self, body: Callable[..., Any]) -> Scope:
         """Return the scope of the function that runs as a job.
 
@@ -349,7 +341,10 @@ class LiveCrash:
         return self._begin_job(ledger, None, call.name, call.text, RealBody((), None), scope)
 
     def _begin(self, ledger: Ledger, record: JobRecord, body: RealBody) -> _Attempt | None:
-        scope = functools.partial(self._scopes.of, record)
+
+        def scope() -> Scope:
+            return self._scopes.of_body(record.source.resolve(record.job))
+
         return self._begin_job(ledger, record, record.name, call_text(record), body, scope)
 
     def _begin_job(

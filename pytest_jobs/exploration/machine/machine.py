@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, ClassVar, Final, Self, cast
+from typing import Any, ClassVar, Final, Self
 
 from hypothesis import Phase, currently_in_test_context, settings, strategies as st
 from hypothesis.stateful import (
@@ -24,7 +24,6 @@ from ...errors import DeclarationError, ExplorationError
 from ...harness.records.texts import short_repr
 from ..effects.doubles.kinds import CallKind, check_mocks
 from ..engine.delivering import accepted
-from ..engine.world import World
 from ..report.audience import current_audience
 from ..stores.account import Ignore
 from .interruptions import DrawnPoint
@@ -90,19 +89,7 @@ def checked_options(machine: type[Any]) -> Options:
                 "name, or a strategy that draws all of them."
             )
     check_mocks(machine.mocks)
-    return Options(
-        machine,
-        cast(World, machine.world),
-        tuple(machine.jobs),
-        tuple(invariants),
-        tuple(machine.apps),
-        accepted(machine.accept),
-        machine.trace,
-        machine.atomic,
-        machine.mocks,
-        Ignore(machine.ignore),
-        machine.time_limit,
-    )
+    return Options(machine, tuple(invariants), accepted(machine.accept), Ignore(machine.ignore))
 
 
 def joined_run(machine: type[Any]) -> MachineRun:
@@ -202,7 +189,7 @@ def _labels(labels: Callable[[Session], Collection[str]]) -> Any:
 
 
 _DUE: Final = _labels(lambda session: session.due)
-_DONE: Final = _labels(lambda session: session.done)
+_DONE: Final = _labels(lambda session: session.queue.done)
 _EFFECT: Final = _for_machine(
     lambda machine: st.integers(0, machine._jobs_session.most_effects or _EFFECTS // 2)
 )
@@ -361,7 +348,7 @@ class JobMachine(MachineSteps):
     def _drawn_reply_lost(self, job: str, position: int) -> None:
         self._reply_lost(job, DrawnPoint("effect", position))
 
-    @precondition(lambda machine: bool(machine._jobs_session.done))
+    @precondition(lambda machine: bool(machine._jobs_session.queue.done))
     @rule(job=_DONE)
     def _drawn_deliver_again(self, job: str) -> None:
         self.deliver_again(job)
@@ -372,7 +359,7 @@ class JobMachine(MachineSteps):
     def _drawn_restart(self) -> None:
         self.restart()
 
-    @precondition(lambda machine: machine._jobs_session.any_job)
+    @precondition(lambda machine: machine._jobs_session.queue.any_job)
     @rule(seconds=st.sampled_from(_GAPS))
     def _drawn_advance(self, seconds: int) -> None:
         self.advance(seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from ...harness.time.waiting import comes_about
@@ -125,15 +125,7 @@ class Processes:
         # A hanging delivery may wait for something that a killed one holds, so the killed ones end first.
         last = [*self._dead, self.working] if self.working.killed else [self.working, *self._dead]
         self._dead = []
-        try:
-            _end_all(last)
-        finally:
-            self._memory.end()
-
-
-def _end_all(processes: list[Process]) -> None:
-    if processes:
-        try:
-            processes[-1].end()
-        finally:
-            _end_all(processes[:-1])
+        with ExitStack() as stack:
+            stack.callback(self._memory.end)
+            for process in last:
+                stack.callback(process.end)

@@ -143,10 +143,10 @@ class Session(Deliveries):
     """A world, and the deliveries of several jobs in it, each in one of several processes."""
 
     def __init__(self, run: MachineRun) -> None:
-        super().__init__(run.engine, run.options.world, run.options.accept)
+        super().__init__(run.engine, run.options.owner.world, run.options.accept)
         self.title = "machine"
         self._run = run
-        self._queue = Queue(run.short_name)
+        self.queue = Queue(run.short_name)
         self._stack = ExitStack()
         self._memory = run.engine.memory
         #: The names of the jobs that were delivered.
@@ -174,7 +174,7 @@ class Session(Deliveries):
             self._initial = self.observed()
             self._memory.begin(self.observed, used=self._used)
             self._memory.note_step()
-            self._processes = Processes(self._memory, run.options.time_limit)
+            self._processes = Processes(self._memory, run.options.owner.time_limit)
             stack.callback(self._processes.end)
             # Before the killed deliveries go on to their end: what they enqueue is lost.
             stack.callback(self.ledger.die)
@@ -209,15 +209,7 @@ class Session(Deliveries):
 
     @property
     def due(self) -> list[str]:
-        return self._queue.due(self.engine.clock.now_ns())
-
-    @property
-    def any_job(self) -> bool:
-        return self._queue.any_job
-
-    @property
-    def done(self) -> list[str]:
-        return self._queue.done
+        return self.queue.due(self.engine.clock.now_ns())
 
     # Steps
 
@@ -228,20 +220,20 @@ class Session(Deliveries):
             raise ExplorationError(
                 f"{self._run.options.name} has no job {name!r}: it has {', '.join(self._run.targets)}."
             )
-        before = self._queue.added
+        before = self.queue.added
         enqueueing = target.bridge.enqueue(target.job, args, kwargs)
         if enqueueing is not None:
             self._in_process(lambda: self.finish_enqueueing(enqueueing))
-        return self._queue.last_label if self._queue.added > before else None
+        return self.queue.last_label if self.queue.added > before else None
 
     def deliver(self, label: str, interruption: Interruption | None = None) -> Run:
         """Make the next delivery of a job that is due."""
-        item = self._queue.take_due(label, self.engine.clock.now_ns())
+        item = self.queue.take_due(label, self.engine.clock.now_ns())
         return self._deliver(item, interruption)[0]
 
     def deliver_again(self, label: str) -> Run:
         """Deliver a job again that is done."""
-        return self._deliver(self._queue.once_more(label), None)[0]
+        return self._deliver(self.queue.once_more(label), None)[0]
 
     def kill(self) -> None:
         """Kill the process that makes a delivery: called at one of its points."""
@@ -278,13 +270,13 @@ class Session(Deliveries):
             PoisonJob: when a job is never done.
             ExplorationError: when there is no end.
         """
-        self._queue.forgive()
+        self.queue.forgive()
         for _ in range(_DRAINED_AT_MOST):
-            waiting = self._queue.waiting
+            waiting = self.queue.waiting
             if not waiting:
                 return
             item = min(waiting, key=lambda item: item.due_ns)
-            self._queue.take(item)
+            self.queue.take(item)
             self.engine.clock.reach_ns(item.due_ns)
             run, following = self._deliver(item, None)
             after_each()
@@ -299,7 +291,7 @@ class Session(Deliveries):
                     f"`accept = ({type(run.error).__name__},)`."
                 ) from run.error
             self.wait(_GAPS[following.failures - 1])
-        still = self._queue.waiting
+        still = self.queue.waiting
         if still:
             raise ExplorationError(
                 f"After {_DRAINED_AT_MOST} more deliveries there are still jobs pending, {still[0].label} among "
@@ -313,29 +305,26 @@ class Session(Deliveries):
     ) -> tuple[Run, Pending | None]:
         """Make a delivery; return it, and the delivery of the same payload that has to follow, if any."""
         with self._memory.step():
-            return self._made(item, interruption)
-
-    def _made(self, item: Pending, interruption: Interruption | None) -> tuple[Run, Pending | None]:
-        if item.again:
-            record = self.redelivered(item.record)
-        else:
-            record = item.record
-            self.ledger.claim(record)
-        run = self.begun()
-        at_point = None if interruption is None else AtSome(partial(interruption.at_point, run))
-        with self.account.during("delivery"):
-            self._in_process(lambda: self.make(run, record, at_point))
-        if self._processes.working.paused:
-            self._let_overtake(item)
-        self._note(run)
-        name = item.label.partition("#")[0]
-        if interruption is None and name not in self._delivered:
-            # Another one may find the mark that this one has left.
-            self._run.note_first(name, run.error if run.failed else None)
-        self._delivered.add(name)
-        if interruption is None and run.error is None:
-            check_finished(run)
-        return run, self._following(item, run)
+            if item.again:
+                record = self.redelivered(item.record)
+            else:
+                record = item.record
+                self.ledger.claim(record)
+            run = self.begun()
+            at_point = None if interruption is None else AtSome(partial(interruption.at_point, run))
+            with self.account.during("delivery"):
+                self._in_process(lambda: self.make(run, record, at_point))
+            if self._processes.working.paused:
+                self._let_overtake(item)
+            self._note(run)
+            name = item.label.partition("#")[0]
+            if interruption is None and name not in self._delivered:
+                # Another one may find the mark that this one has left.
+                self._run.note_first(name, run.error if run.failed else None)
+            self._delivered.add(name)
+            if interruption is None and run.error is None:
+                check_finished(run)
+            return run, self._following(item, run)
 
     def _let_overtake(self, item: Pending) -> None:
         """Deliver a payload again while its first delivery is paused, and then let that one go on."""
@@ -367,13 +356,13 @@ class Session(Deliveries):
         if self._processes.working.killed:
             self._restart()
         elif run.acknowledged:
-            self._queue.finish(item)
+            self.queue.finish(item)
             return None
         elif run.delivery is not None and run.delivery.next is not None:
             return None
         elif not run.spinning:
             failures = item.failures + 1
-        return self._queue.again(item, failures)
+        return self.queue.again(item, failures)
 
     def _in_process(self, run: Callable[[], object]) -> None:
         context = self._context.copy()
@@ -412,4 +401,4 @@ class Session(Deliveries):
         body = record.source.job_of(record)
         if not isinstance(body, str):
             self._run.add_job(record.source.resolve(body))
-        self._queue.add(record)
+        self.queue.add(record)

@@ -53,7 +53,9 @@ class Leaving:
 
     def is_edge(self, code: CodeType, line: int) -> bool:
         """Return whether a block is entered or left on a line, so that no point lies before it."""
-        return line in self._lines(code).edges
+        # Asked at each line, so that no further call is made for it.
+        known = self._known.get(identity(code))
+        return line in (self._lines(code) if known is None else known[0]).edges
 
     def may_leave(self, frame: FrameType | None) -> bool:
         """Return whether an exception that is raised in a running function skips no end of what was begun."""
