@@ -138,7 +138,6 @@ class Finding:
     signature: str = ""
 
     def text(self, name: str) -> str:
-        """Return the part of the message about the file of this name."""
         lines = [name]
         if self.file is not None:
             lines.append(f"  job:       {self.file.job} ({self.file.library})")

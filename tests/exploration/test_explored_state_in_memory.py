@@ -66,27 +66,25 @@ def set_a_flag(number):
     app.last = number
 
 
-HISTORIES = pytest.mark.parametrize("history", ["twice", "restart", "crash", "overlap", "late"])
+HISTORIES = ("twice", "restart", "crash", "overlap", "late")
 
 
-@HISTORIES
+@pytest.mark.parametrize("history", HISTORIES)
 @pytest.mark.parametrize("job", [put_in_a_global, put_in_an_object, put_in_a_class])
 def test_an_item_that_is_put_twice_is_found(job, history):
     with pytest.raises(NotIdempotent, match=r"DUPLICATE mails"):
         check_idempotent(job, args=(1,), world=queues, histories=[history])
 
 
-@HISTORIES
+@pytest.mark.parametrize("history", HISTORIES)
 def test_a_place_that_is_taken_twice_is_found(history):
     with pytest.raises(DivergedState, match="left"):
         check_idempotent(take_a_place, args=(1,), world=places, histories=[history])
 
 
-@HISTORIES
-def test_a_flag_that_is_set_again_is_quiet(history):
-    check_idempotent(set_a_flag, args=(1,), world=flags, histories=[history])
+def test_a_flag_that_is_set_again_is_quiet():
+    check_idempotent(set_a_flag, args=(1,), world=flags, histories=HISTORIES)
 
 
-@pytest.mark.parametrize("history", ["twice", "restart", "crash", "late"])
-def test_an_item_that_is_put_once_is_quiet(history):
-    check_idempotent(put_once, args=(1,), world=queues, histories=[history])
+def test_an_item_that_is_put_once_is_quiet():
+    check_idempotent(put_once, args=(1,), world=queues, histories={*HISTORIES} - {"overlap"})

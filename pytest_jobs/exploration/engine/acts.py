@@ -85,7 +85,6 @@ class Act:
 
     @property
     def is_commit(self) -> bool:
-        """Whether it commits a transaction."""
         return self.text.lower() == "commit"
 
     @property

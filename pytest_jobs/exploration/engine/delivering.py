@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -87,10 +87,10 @@ class Deliveries(Owner):
         self.hangs = False
 
     def _enter_world(self, stack: ExitStack, delay: timedelta = timedelta(0)) -> None:
-        """Build the world, with a ledger of its own."""
         engine = self.engine
         self.ledger = ledger = Ledger(engine.clock)
         without_garbage_collection(stack)
+        # A verb of the harness is refused in a world: its jobs are in this ledger, and not in that of the test.
         engine.harness.histories.append(self)
         stack.callback(engine.harness.histories.remove, self)
         stack.enter_context(engine.clock.excursion())
@@ -183,11 +183,8 @@ class Deliveries(Owner):
 
     def finish_enqueueing(self, enqueueing: Awaitable[object]) -> None:
         """Run what an asynchronous library enqueues a job with."""
-        performer = self.performer()
-        try:
+        with closing(self.performer()) as performer:
             performer.run(enqueueing)
-        finally:
-            performer.close()
 
     def begun(self) -> Run:
         """Return a new delivery that is about to be made."""
@@ -224,7 +221,6 @@ class Deliveries(Owner):
         return replace(at_point, at_point=at_this_point)
 
     def redelivered(self, record: JobRecord) -> JobRecord:
-        """Return the record of another delivery of the same payload."""
         again = record.source.redeliver(record)
         self.ledger.claim(again)
         return again

@@ -64,13 +64,7 @@ class LineTracer:
 
     def nested(self, run: Callable[[], T]) -> T:
         """Call a function inside a hook. The interpreter reports no lines there, unless it goes through here."""
-        thread = threading.get_ident()
-        hook = self._hooks.pop(thread, None)
-        try:
-            return sys.call_tracing(run, ())
-        finally:
-            if hook is not None:
-                self._hooks[thread] = hook
+        return self.unhooked(lambda: sys.call_tracing(run, ()))
 
     def unhooked(self, run: Callable[[], T]) -> T:
         """Call a function without the hook of this thread: its lines, and those of what it calls, do not count."""
@@ -97,7 +91,6 @@ class LineTracer:
 
 
 def line_tracer(scope: Scope) -> LineTracer:
-    """Return a tracer for this version of Python."""
     return _Monitoring(scope) if sys.version_info >= (3, 12) else _Tracing(scope)
 
 
@@ -125,6 +118,7 @@ class _Monitoring(LineTracer):
         for event in (events.PY_START, events.PY_RESUME):
             monitoring.register_callback(_TOOL, event, self._begins)
         monitoring.register_callback(_TOOL, events.LINE, self._line)
+        # Resumed too: a generator may have begun before, and PY_START comes once.
         monitoring.set_events(_TOOL, events.PY_START | events.PY_RESUME)
         # An earlier exploration has disabled the code that it did not trace.
         monitoring.restart_events()

@@ -55,7 +55,6 @@ class Point:
 
     @property
     def name(self) -> tuple[str, str, str, int]:
-        """Kind, function, text and hit."""
         return self.kind, self.function, self.text, self.hit
 
     def __str__(self) -> str:
@@ -134,16 +133,11 @@ class Trail(Sequence[Point]):
         noted.append(("line", None, code, line))
         return len(noted) - 1
 
-    def pause(self, kind: PointKind) -> None:
-        """Add the point at which a coroutine waits, or has got what it waited for; or the one at the end."""
-        self._noted.append((kind, None, self._code, self._line))
-
-    def act(self, kind: PointKind, text: str) -> None:
-        """Add the point before or after an effect."""
+    def add(self, kind: PointKind, text: str | None = None) -> None:
+        """Add the point before or after an effect; without a text, one at an await or at the end."""
         self._noted.append((kind, text, self._code, self._line))
 
     def noted(self) -> Sequence[Noted]:
-        """Return what was noted of each point."""
         return self._noted
 
     def are_all(self) -> bool:

@@ -223,7 +223,6 @@ class Scope:
         return False
 
     def note_untraced(self, code: CodeType) -> None:
-        """Remember a function that runs in a delivery and is not traced."""
         if self._is_inside_world(code):
             self.world_runs = True
         if (

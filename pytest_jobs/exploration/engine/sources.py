@@ -227,7 +227,6 @@ class BesideMocks(Patches):
             self.replace(owner, name, original, value)
 
     def replace(self, owner: Any, name: str, original: object, value: object) -> None:
-        """Replace an attribute that is not a mock."""
         super().set(owner, name, value)
 
 
@@ -282,7 +281,6 @@ class _Noting(BesideMocks):
     __slots__ = ("_patches", "_replaced")
 
     def __init__(self, patches: Patches) -> None:
-        """Replace nothing yet."""
         super().__init__()
         self._patches = patches
         # By identity, since not everything that is replaced has a hash; with the original, which keeps its id.

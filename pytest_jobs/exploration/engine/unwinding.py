@@ -8,7 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -71,11 +71,9 @@ class InContext(Generic[T]):
 _LOGGERS: Final = tuple(name for library in LIBRARIES.values() for name in library.loggers)
 
 
-@contextmanager
-def quiet_libraries() -> Generator[None, None, None]:
+def quiet_libraries() -> AbstractContextManager[None]:
     """Let job libraries not log how the deliveries of a check end, for a block."""
-    with _filtered(lambda record: not record.name.startswith(_LOGGERS)):
-        yield
+    return _filtered(lambda record: not record.name.startswith(_LOGGERS))
 
 
 @contextmanager

@@ -195,12 +195,10 @@ class Watch:
 
     @property
     def of_history(self) -> SourceState:
-        """What effect sources keep as long as the history of this delivery lasts."""
         return self._owner.of_history
 
     @property
     def of_search(self) -> SourceState:
-        """What effect sources keep as long as the search lasts."""
         return self._owner.of_search
 
     @property
@@ -214,7 +212,6 @@ class Watch:
         return self.run.number == 1 and self._at_point is None
 
     def form_of(self, value: object) -> object:
-        """Return the form of a value in which random parts and times of two deliveries are the same."""
         return self._owner.form_of(value)
 
     # Points
@@ -269,35 +266,22 @@ class Watch:
                 self._raise_again()
             raise Skipped
 
-    def come_before(self, act: Act) -> None:
-        """Come to the point before an effect.
+    def come(self, kind: PointKind, act: Act) -> None:
+        """Come to the point before or after an effect.
 
         Raises:
             Unwound: if the delivery is killed there.
-            Skipped: if it is, and may not be left there.
+            Skipped: if it is killed before the effect, and may not be left there.
         """
         self._find_place()
-        self._points.act("before", self._named(f"{act.kind}: {act.text}"))
+        self._points.add(kind, self._named(f"{act.kind}: {act.text}"))
         try:
             self._come_to(act)
         except Unwound:
             if self._may_leave():
                 raise
-            raise Skipped from None
-
-    def come_after(self, act: Act) -> None:
-        """Come to the point after an effect.
-
-        Raises:
-            Unwound: if the delivery is killed there.
-        """
-        self._find_place()
-        self._points.act("after", self._named(f"{act.kind}: {act.text}"))
-        try:
-            self._come_to(act)
-        except Unwound:
-            if self._may_leave():
-                raise
+            if kind == "before":
+                raise Skipped from None
 
     @contextmanager
     def calling_back(self) -> Generator[None, None, None]:
@@ -333,7 +317,7 @@ class Watch:
         counts = counts and not any(volatile in text for volatile in self._volatile)
         act = Act("file", text, counts, key=text, refused=_NO_SPACE, answer_lost=None)
         self._find_place()
-        self._points.act("before", self._named(f"file: {text}"))
+        self._points.add("before", self._named(f"file: {text}"))
         self._come_to(act)
         self.run.acted += 1
         if counts:
@@ -356,7 +340,7 @@ class Watch:
             if frame is not None and self._scope.wants(frame.f_code):
                 self._points.be_at(frame.f_code, frame.f_lineno)
             waiting = getattr(waiting, "cr_await", None)
-        self._points.pause(kind)
+        self._points.add(kind)
         self.run.looked += 1
         try:
             self._come_to()
@@ -371,7 +355,7 @@ class Watch:
         other point behind it.
         """
         if not self.dead and (self._lines or self._point_acts):
-            self._points.pause("end")
+            self._points.add("end")
             self._come_to()
 
     def rename(self, text: str, name: str) -> None:
@@ -419,7 +403,6 @@ class Watch:
                 return
 
     def driving(self, coroutine: Any) -> None:
-        """Note the coroutine of the job."""
         self._coroutine = coroutine
 
     # What effect sources report
@@ -489,7 +472,6 @@ class Watch:
         self.run.acts.append(act)
 
     def commits(self) -> int:
-        """Return how often the delivery has committed, in whatever database."""
         return self.run.commits
 
     def begun(self, function: Callable[..., object]) -> None:
@@ -526,7 +508,6 @@ class Watch:
         return self.own_process_id
 
     def is_alive(self, process_id: int) -> bool | None:
-        """Return whether a delivery with this process id is alive; None if it is the id of no delivery."""
         return self._owner.is_alive(process_id)
 
     def is_work(self) -> bool:
@@ -699,7 +680,7 @@ class _Acting:
                 noted.append(act)
             self._alone = not is_part and watch.interrupts_this_thread()
             if self._alone:
-                watch.come_before(act)
+                watch.come("before", act)
             self._counts = act.counts and not is_part
             self._known = len(watch.run.acts)
             self._excludes = watch.run.is_alone_in(act.transaction)
@@ -735,7 +716,7 @@ class _Acting:
         if self._alone:
             if act.tells_itself and len(run.acts) == self._known:
                 run.without_effect.add(len(run.points))
-            watch.come_after(act)
+            watch.come("after", act)
         elif not watch.interrupts_this_thread():
             run.elsewhere.append(f"{act.kind}: {act.text}")
 

@@ -74,7 +74,6 @@ class TimeLimit:
     __slots__ = ("_begun", "_passed_by", "_seconds", "_waited_by")
 
     def __init__(self, seconds: float, share: float = 1.0) -> None:
-        """Begin now."""
         self._seconds = seconds * share
         now = SYSTEM.now()
         self._passed_by = now + self._seconds
@@ -86,7 +85,6 @@ class TimeLimit:
 
     @property
     def is_over(self) -> bool:
-        """Whether no time is left."""
         now = SYSTEM.now()
         if now < self._passed_by:
             # Asking for the time of computing is slow, and it cannot be longer than the time that has passed.

@@ -82,6 +82,7 @@ class HandoffExplorer(Explorer):
     """Tries histories of one call with one set of arguments."""
 
     runs = HandoffRunner
+    refers = HandoffReference
     #: A client of a web framework calls the project.
     traces_installed = False
     reference: HandoffReference
@@ -89,7 +90,7 @@ class HandoffExplorer(Explorer):
     def __init__(
         self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
-        super().__init__(checked, args, kwargs, HandoffReference(checked, args, kwargs))
+        super().__init__(checked, args, kwargs)
         self.exploration.known = HANDOFFS[1:]
         self._terms = cast(HandoffOptions, checked.options)
         # Before a history begins, which has a queue of its own for each of them.

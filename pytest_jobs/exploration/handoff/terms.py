@@ -60,7 +60,6 @@ class HandoffOptions(Options):
 
     @property
     def recover_text(self) -> str:
-        """The names of what finds lost work."""
         named = (
             each if isinstance(each, str) else getattr(each, "__name__", None) or repr(each)
             for each in self.recover

@@ -189,7 +189,6 @@ class Reference(Known):
         return is_new
 
     def chosen(self) -> Chosen:
-        """Return the points that are worth a history."""
         return self._chosen or Chosen.every(self.run)
 
     def _may_leave_points_out(self) -> bool:
@@ -277,7 +276,6 @@ class Reference(Known):
         return "out of the state" if unshown is None else f"out by ignore={{{unshown.short!r}}}"
 
     def _check_repeats(self, first: History, second: _SecondRun) -> None:
-        """Raise if two clean runs begin or end differently."""
         if differences(first.initial, second.initial):
             raise not_fresh(first.initial, second.initial)
         differing = differences(self.wanted, second.found)

@@ -30,18 +30,15 @@ class Explorer:
     """Tries histories of one job with one set of arguments."""
 
     runs: type[PlanRunner] = PlanRunner
+    refers: type[Reference] = Reference
     #: Whether the lines of the job count if it lies in an installed package.
     traces_installed = True
 
     def __init__(
-        self,
-        checked: CheckedJob,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        reference: Reference | None = None,
+        self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
         self.checked = checked
-        self.reference = Reference(checked, args, kwargs) if reference is None else reference
+        self.reference = self.refers(checked, args, kwargs)
         self._tried: set[AnyHistory] = set()
         #: The keys of the plans that were carried out.
         self._done: set[object] = set()
@@ -155,7 +152,6 @@ class Explorer:
         return plans
 
     def chosen(self) -> Chosen:
-        """Return the points that are tried."""
         return Chosen.every(self.reference.run) if self.tries_all else self.reference.chosen()
 
     def _try_all(self, plans: Sequence[Plan], limit: TimeLimit) -> None:

@@ -169,7 +169,6 @@ class History(Deliveries):
             super().make(run, record, at_point, lines=lines, limited=limited)
 
     def deliver(self, at_point: AtSome | None = None, *, again: bool = False) -> Run:
-        """Make one delivery."""
         record = self.redelivered(self._record) if again else self._record
         run, is_further = self.begun(), len(self.runs) > 1
         self.make(
@@ -354,7 +353,6 @@ class History(Deliveries):
         self.memory.restart()
 
     def begin_process(self) -> int | None:
-        """Return the id of a new process; None if all deliveries run in one."""
         return None if self._options.same_process else super().begin_process()
 
     def kill(self) -> Memory:

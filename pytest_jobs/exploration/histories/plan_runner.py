@@ -57,7 +57,6 @@ class PlanRunner:
         return self._history.observed_at_end() if self._observed is None else self._observed
 
     def runs(self) -> tuple[Run, ...]:
-        """Return the deliveries that had been made by then."""
         return tuple(self._history.runs[: self._counted])
 
     def _deliver_again(self) -> Run:

@@ -56,7 +56,6 @@ class Token:
         return pieces[2] if len(pieces) > 4 else ""
 
     def is_of(self, job: str) -> bool:
-        """Return whether it names a history of this job."""
         return self.job == _bare(short_name(job))
 
     def drawn(self) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
@@ -85,7 +84,6 @@ class Token:
         return self.arguments.startswith(_DIGEST)
 
     def fits(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-        """Return whether arguments have the digest of this token."""
         return self.arguments == _digest_of(args, kwargs)
 
 
@@ -117,7 +115,6 @@ def token_of(
     others: Sequence[Callable[[], object]] = (),
     drawn: tuple[Sequence[Any], Mapping[str, Any]] | None = None,
 ) -> Token:
-    """Return the name of a history."""
     pieces = [plan.name, _bare(short_name(job))]
     if plan.point is not None:
         pieces += _named(plan.point)

@@ -46,7 +46,6 @@ class Chosen:
 
     @classmethod
     def every(cls, run: Run) -> Chosen:
-        """Choose every point of a delivery."""
         every = range(len(run.points))
         return cls(every, every, every, len(every))
 

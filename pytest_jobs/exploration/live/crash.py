@@ -52,7 +52,6 @@ class LiveWatch(Watch):
     isolated = False
 
     def __init__(self, scope: Scope, kill_at: CrashPoint | None) -> None:
-        """Prepare to watch."""
         self._kill_at = kill_at
         #: How often the delivery has come to the place of that point.
         self._times = 0
@@ -63,7 +62,6 @@ class LiveWatch(Watch):
 
     @property
     def kills(self) -> bool:
-        """Whether the delivery is to be killed."""
         return self._kill_at is not None
 
     def _die_at(self, index: int) -> BaseException | None:
@@ -219,7 +217,6 @@ class LiveEffects:
         self._process = LiveProcess(self._patches)
 
     def catch_up(self) -> None:
-        """Install the sources of all libraries that are imported by now."""
         if self._sources is None:
             kept = kept_state()
             if kept is None:
@@ -253,7 +250,6 @@ class LiveCrash:
     def __init__(
         self, scopes: LiveScopes, effects: LiveEffects, target: CrashPoint | None = None
     ) -> None:
-        """Make no delivery yet."""
         self._scopes = scopes
         self._target = target
         self._deliveries: Counter[str] = Counter()
@@ -448,7 +444,6 @@ class _Attempt:
         return None if self.watch.dead else self.delivery
 
     def in_context(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the function that makes the delivery."""
         if not self._is_killed:
             return call(*args, **kwargs)
         watchdog = Watchdog(math.inf, Unwound)
@@ -457,7 +452,6 @@ class _Attempt:
             return contextvars.copy_context().run(call, *args, **kwargs)
 
     async def awaited(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await the coroutine that makes the delivery."""
         if not self._is_killed:
             return await coroutine
         return await InContext(contextvars.copy_context(), coroutine)

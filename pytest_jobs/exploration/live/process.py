@@ -65,7 +65,6 @@ class Databases:
         self._watched: list[Library] = []
 
     def catch_up(self) -> None:
-        """Watch the libraries that are imported by now."""
         for imported in [name for name in self._waiting if name in sys.modules]:
             module, _, name = self._waiting.pop(imported).partition(":")
             library = getattr(import_module(f"..effects.{module}", __package__), name)

@@ -79,7 +79,6 @@ class Interruption:
     point: Point | None = None
 
     def at_point(self, run: Run, index: int) -> BaseException | None:
-        """Interrupt a delivery if this is the point."""
         if self.point is not None:
             return None
         point, act = run.points[index], run.point_acts[index]

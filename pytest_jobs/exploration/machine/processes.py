@@ -112,7 +112,6 @@ class Processes:
                 self._memory.switch_to(here)
 
     def restart(self) -> None:
-        """Replace the working process by a new one."""
         working, self.working = self.working, Process(self._time_limit)
         if working.killed:
             self._dead.append(working)

@@ -85,7 +85,6 @@ class MachineRun:
         self._stack = ExitStack()
 
     def open(self) -> None:
-        """Open the engine, and find the jobs."""
         with ExitStack() as stack:
             owner = self.options.owner
             scope = Scope(owner.world, owner.trace, owner.atomic)

@@ -27,8 +27,6 @@ from .run import MachineRun
 
 @dataclass(eq=False)
 class Pending:
-    """A delivery that is to be made."""
-
     label: str
     record: JobRecord
     #: Whether the payload was delivered before.
@@ -120,7 +118,6 @@ class Queue:
         self._done[item.label] = item.record
 
     def forgive(self) -> None:
-        """Forget which deliveries failed."""
         for item in self._pending:
             item.failures = 0
 
@@ -186,7 +183,6 @@ class Session(Deliveries):
         self._stack.close()
 
     def note_change(self) -> None:
-        """Tell the run whether the state has changed."""
         if not self._run.any_change:
             self._run.any_change = self.observed() != self._initial
 
@@ -227,12 +223,10 @@ class Session(Deliveries):
         return self.queue.last_label if self.queue.added > before else None
 
     def deliver(self, label: str, interruption: Interruption | None = None) -> Run:
-        """Make the next delivery of a job that is due."""
         item = self.queue.take_due(label, self.engine.clock.now_ns())
         return self._deliver(item, interruption)[0]
 
     def deliver_again(self, label: str) -> Run:
-        """Deliver a job again that is done."""
         return self._deliver(self.queue.once_more(label), None)[0]
 
     def kill(self) -> None:
@@ -254,7 +248,6 @@ class Session(Deliveries):
         return not watch.dead
 
     def restart(self) -> None:
-        """Let the following deliveries run in a new process."""
         with self._memory.step():
             self._restart()
 
@@ -391,7 +384,6 @@ class Session(Deliveries):
         )
 
     def _used(self) -> list[Namespace]:
-        """Return the modules that the jobs have used."""
         ran = {point.filename for run in self.runs for point in run.points}
         return self.engine.scope.used_by(ran)
 

@@ -177,7 +177,6 @@ _HINTS: Final[Mapping[tuple[Word, AnyHistory | None], str]] = {
 
 
 def hint(word: Word, history: AnyHistory, does: Habits | None = None) -> str:
-    """Return a hint."""
     does = does or Habits()
     text = _likely(word, history, does)
     if word == "DUPLICATE" and does.stands_for:

@@ -138,7 +138,6 @@ def _caller_of_ours(frame: FrameType | None) -> FrameType | None:
 
 
 def is_ours(code: CodeType) -> bool:
-    """Return whether code belongs to this package."""
     return code.co_filename.startswith(_OURS)
 
 
@@ -212,7 +211,6 @@ def _whole(filename: str) -> ast.AST | None:
 
 
 def _span(nodes: Iterable[Any]) -> set[int]:
-    """Return the lines of some parts of a source."""
     return {line for node in nodes for line in range(node.lineno, _end(node) + 1)}
 
 

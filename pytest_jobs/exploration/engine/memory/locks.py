@@ -34,7 +34,6 @@ class HeldLock:
         return bool(self._count)
 
     def take(self) -> None:
-        """Take the lock again, as often as it was held."""
         if is_one_of(LOCKS, self.lock):
             for _ in range(self._count):
                 self.lock.acquire(blocking=False)

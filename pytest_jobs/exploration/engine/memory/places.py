@@ -135,7 +135,6 @@ class Place:
     """Something in which values are kept by names."""
 
     def taken(self) -> Taken:
-        """Return what is there now."""
         raise NotImplementedError
 
     def look(self, before: Taken) -> Taken:

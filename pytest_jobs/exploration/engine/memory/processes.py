@@ -258,6 +258,7 @@ class ProcessMemory:
             {**now, **_taken(keepers, {})},
             found,
             {identity(lock) for lock in locks if is_held(lock)},
+            # Not that of the check: a world may set the environment, and each of its processes has that.
             ProcessState.taken(),
         )
         self._open.append(self._world)
