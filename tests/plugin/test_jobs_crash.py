@@ -382,18 +382,37 @@ def test_no_finally_of_a_dead_job_commits(pytester):
 
 
 @needs_monitoring
-def test_a_dead_job_that_catches_everything_does_nothing_more(pytester):
+def test_a_dead_job_that_waits_for_ever_at_the_end_of_a_block_is_interrupted(pytester, monkeypatch):
+    monkeypatch.setattr(signs, "PATIENCE", 0.2)
+    pytester.makepyfile(
+        shop_waits="""
+        import threading
+        from pytest_jobs import job
+
+        class Waits:
+            def __init__(self):
+                self.done = threading.Event()
+
+            def __enter__(self):
+                return self.done
+
+            def __exit__(self, *error):
+                self.done.wait()
+
+        @job
+        def wait():
+            with Waits() as done:
+                done.set()
+        """
+    )
     result = run(
         pytester,
         """
-        import shop
+        import shop_waits
 
         def test_it(jobs):
-            shop.swallow.perform_later()
+            shop_waits.wait.perform_later()
             jobs.drain()
-
-            assert 3 not in shop.charges
-            assert shop.charges == []
         """,
     )
 
@@ -401,7 +420,7 @@ def test_a_dead_job_that_catches_everything_does_nothing_more(pytester):
 
 
 @needs_monitoring
-def test_a_dead_job_leaves_every_block_that_it_has_entered(pytester):
+def test_nothing_that_a_dead_job_put_in_force_stays_in_force(pytester):
     pytester.makepyfile(
         shop_blocks="""
         import asyncio
@@ -454,70 +473,7 @@ def test_a_dead_job_leaves_every_block_that_it_has_entered(pytester):
             async with AsyncBlock():
                 await asyncio.sleep(1)
                 marks.append("worked")
-        """
-    )
-    result = run(
-        pytester,
-        """
-        import pytest
-        import shop_blocks
-
-        @pytest.mark.parametrize("name", ["use_blocks", "clean_up", "await_blocks"])
-        def test_it(name, jobs):
-            shop_blocks.marks.clear()
-            getattr(shop_blocks, name).perform_later()
-            jobs.drain()
-
-            left, entered = map(shop_blocks.marks.count, ("left", "entered"))
-            assert left == entered
         """,
-    )
-
-    result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["3 jobs killed at * points, in 3 tests of 3."])
-
-
-@needs_monitoring
-def test_a_dead_job_that_waits_for_ever_at_the_end_of_a_block_is_interrupted(pytester, monkeypatch):
-    monkeypatch.setattr(signs, "PATIENCE", 0.2)
-    pytester.makepyfile(
-        shop_waits="""
-        import threading
-        from pytest_jobs import job
-
-        class Waits:
-            def __init__(self):
-                self.done = threading.Event()
-
-            def __enter__(self):
-                return self.done
-
-            def __exit__(self, *error):
-                self.done.wait()
-
-        @job
-        def wait():
-            with Waits() as done:
-                done.set()
-        """
-    )
-    result = run(
-        pytester,
-        """
-        import shop_waits
-
-        def test_it(jobs):
-            shop_waits.wait.perform_later()
-            jobs.drain()
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-
-
-@needs_monitoring
-def test_nothing_that_a_dead_job_put_in_force_without_a_block_stays_in_force(pytester):
-    pytester.makepyfile(
         shop_in_force="""
         import os
         import queue
@@ -558,7 +514,18 @@ def test_nothing_that_a_dead_job_put_in_force_without_a_block_stays_in_force(pyt
             os.chdir(folder)
             del os.environ["SHOP"]
             patch.stop()
-        """
+        """,
+        indexing="""
+        import fcntl, os, shop
+        from pytest_jobs import job
+
+        @job
+        def index():
+            file = os.open(shop.path + ".lock", os.O_CREAT | os.O_RDWR)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shop.mark.perform_now()
+            os.close(file)
+        """,
     )
     result = run(
         pytester,
@@ -566,7 +533,42 @@ def test_nothing_that_a_dead_job_put_in_force_without_a_block_stays_in_force(pyt
         import math
         import os
         import signal
+        import indexing
+        import pytest
+        import shop
+        import shop_blocks
         import shop_in_force
+
+        @pytest.mark.parametrize("name", ["use_blocks", "clean_up", "await_blocks"])
+        def test_blocks(name, jobs):
+            shop_blocks.marks.clear()
+            getattr(shop_blocks, name).perform_later()
+            jobs.drain()
+
+            left, entered = map(shop_blocks.marks.count, ("left", "entered"))
+            assert left == entered
+
+        def test_an_except_block_that_catches_everything(jobs):
+            shop.swallow.perform_later()
+            jobs.drain()
+
+            assert 3 not in shop.charges
+            assert shop.charges == []
+
+        def test_a_lock_and_not_that_of_another(jobs):
+            with shop.others_lock:
+                shop.mark_under_lock.perform_later()
+                jobs.drain()
+
+                assert shop.others_lock.locked()
+            assert not shop.lock.locked()
+            assert shop.status() == "paid"
+
+        def test_a_lock_of_a_file(jobs):
+            indexing.index.perform_later()
+            jobs.drain()
+
+            assert shop.status() == "paid"
 
         def test_synchronisers(jobs):
             shop_in_force.use_the_till.perform_later()
@@ -582,8 +584,8 @@ def test_nothing_that_a_dead_job_put_in_force_without_a_block_stays_in_force(pyt
         """,
     )
 
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["2 jobs killed at * points, in 2 tests of 2."])
+    result.assert_outcomes(passed=8)
+    result.stdout.fnmatch_lines(["* jobs killed at * points, in 8 tests of 8."])
 
 
 @needs_monitoring
@@ -761,60 +763,6 @@ def test_blocks_of_a_library_and_of_the_project_are_left_by_a_dead_job(pytester)
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["1 job killed at 6 points, in 1 test of 1."])
-
-
-@needs_monitoring
-def test_a_dead_job_holds_no_lock_and_those_of_others_stay_held(pytester):
-    result = run(
-        pytester,
-        """
-        import shop
-
-        def test_it(jobs):
-            with shop.others_lock:
-                shop.mark_under_lock.perform_later()
-                jobs.drain()
-
-                assert shop.others_lock.locked()
-            assert not shop.lock.locked()
-            assert shop.status() == "paid"
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-    assert result.ret == 0
-
-
-@needs_monitoring
-def test_a_file_that_a_dead_job_has_locked_is_unlocked(pytester):
-    pytester.makepyfile(
-        indexing="""
-            import fcntl, os, shop
-            from pytest_jobs import job
-
-            @job
-            def index():
-                file = os.open(shop.path + ".lock", os.O_CREAT | os.O_RDWR)
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shop.mark.perform_now()
-                os.close(file)
-        """
-    )
-    result = run(
-        pytester,
-        """
-        import indexing, shop
-
-        def test_it(jobs):
-            indexing.index.perform_later()
-            jobs.drain()
-
-            assert shop.status() == "paid"
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-    assert result.ret == 0
 
 
 @needs_monitoring
