@@ -327,12 +327,7 @@ class Check:
     def _explore(
         self, names: Sequence[AnyHistory], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        """Try histories with one set of arguments.
-
-        Raises:
-            NotIdempotent: when one of them fails; `_complete` gives it its report.
-            ExplorationError: when nothing can be shown.
-        """
+        """Try histories with one set of arguments. `_complete` gives the error of one that fails its report."""
         token, options = self._token, self._options
         if token is not None and token.is_only_a_digest and not token.fits(args, kwargs):
             return
@@ -384,9 +379,6 @@ class Check:
 
         Only now, since Hypothesis makes many errors and raises the simplest. The search ends first:
         the histories after the failure are tried, so that the report has everything.
-
-        Args:
-            raised: the error, or a group of errors.
         """
         go_on = TimeLimit(self._options.time_limit, _SHARE_OF_THE_REST)
         for error in _errors_in(raised):

@@ -211,12 +211,7 @@ class _Check:
 
 
 def _signature(record: JobRecord) -> Binder:
-    """Return the signature of the job of a record.
-
-    Raises:
-        UnknownJobError: when there is no such job.
-        AmbiguousJobError: when there are several.
-    """
+    """Return the signature of the job of a record; raise if there is no such job, or more than one."""
     job = record.job
     try:
         return record.source.signature(job)

@@ -232,13 +232,7 @@ class AuditHook:
         self._by_event: dict[str, tuple[OnEvent, ...]] = {}
 
     def call(self, on_event: OnEvent, events: Iterable[str], instead_of: str = "acts") -> None:
-        """Call a function with the name and the arguments of some events.
-
-        Args:
-            on_event: the function.
-            events: their names.
-            instead_of: the name of the function before it, which is not called any more.
-        """
+        """Call a function at some events, in place of the one that was given with the same name before."""
         is_first = not self._called
         before, _ = self._called.get(instead_of, (frozenset(), on_event))
         self._called[instead_of] = frozenset(events), on_event

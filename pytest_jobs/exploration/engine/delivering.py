@@ -337,11 +337,7 @@ class Deliveries(Owner):
 
 
 def check_finished(run: Run) -> None:
-    """Check that a delivery has not ended before the tasks, callbacks and timers that it left.
-
-    Raises:
-        ExplorationError: when it has.
-    """
+    """Raise if a delivery has ended before the tasks, callbacks and timers that it left."""
     if not run.unfinished:
         return
     kind = run.unfinished[0].partition(" ")[0]
@@ -389,11 +385,7 @@ def _ends_a_dead_delivery(error: BaseException, watch: Watch) -> bool:
 
 
 def accepted(accept: Any) -> tuple[type[BaseException], ...]:
-    """Check the exceptions with which a delivery may end.
-
-    Raises:
-        ExplorationError: when they are not classes of exceptions.
-    """
+    """Return the exceptions with which a delivery may end; raise if they are no classes of exceptions."""
     several = isinstance(accept, Collection) and not isinstance(accept, str)
     given: tuple[Any, ...] = tuple(accept) if several else (accept,)
     if not several or not all(map(_is_exception, given)):
@@ -421,13 +413,8 @@ class ActSink:
     """Lets the jobs that a job enqueues be effects, and passes them on to a ledger."""
 
     def __init__(self, ledger: Ledger, withdrawn: Callable[[Act], object]) -> None:
-        """Stand before a ledger.
-
-        Args:
-            ledger: receives the jobs.
-            withdrawn: called with the effect of a job that was taken back before it was performed.
-        """
         self._ledger = ledger
+        #: Called with the effect of a job that was taken back before it was performed.
         self._withdrawn = withdrawn
         self._acts: dict[JobRecord, Act] = {}
         self.now_ns = ledger.now_ns

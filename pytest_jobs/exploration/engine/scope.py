@@ -9,7 +9,6 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache, partial
 from operator import is_
@@ -117,11 +116,7 @@ class Scope:
         self._files: set[str] = set()
 
     def add(self, body: Callable[..., Any]) -> bool:
-        """Add the function that runs as a job; return whether it is new.
-
-        Raises:
-            ExplorationError: when it is not written in Python.
-        """
+        """Add the function that runs as a job, which is written in Python; return whether it is new."""
         code = _code(body)
         if code in self._bodies:
             return False
@@ -378,9 +373,10 @@ _loaded = _Loaded()
 
 def _real_path(filename: str) -> str:
     """Return the path of a file without links; "" if there is no such file."""
-    with suppress(FileNotFoundError):
+    try:
         return _existing(filename)
-    return ""
+    except FileNotFoundError:
+        return ""
 
 
 @cache

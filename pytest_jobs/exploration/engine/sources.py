@@ -13,7 +13,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
 from ...errors import ExplorationError
-from ...harness.records.attributes import attributes_of, identity, is_one_of
+from ...harness.records.attributes import identity
 from ...harness.records.patches import Patches
 from .acts import SourceState, watcher
 from .memory.places import Namespace
@@ -94,12 +94,7 @@ def _far(host: str, text: str, stand_in: str) -> str:
 
 
 def is_near_name(host: Any, *, asks_for_address: bool) -> bool:
-    """Return whether a look-up of a host stays on this machine.
-
-    Args:
-        host: its name or its address, or a tuple with its address and a port.
-        asks_for_address: whether its address is asked for rather than its name.
-    """
+    """Return whether a look-up of a host, by its name or by its address with a port, stays on this machine."""
     import ipaddress
     import socket
 
@@ -212,7 +207,7 @@ def is_mock(value: object) -> bool:
     """Return whether a value is a mock, or a function that a mock with a specification stands behind."""
     # A check asks this of everything that it replaces: a list costs a third of a generator.
     return bool([kind for kind in type(value).__mro__ if "Mock" in kind.__name__]) or (
-        is_one_of((FunctionType,), value) and is_mock(attributes_of(value).get("mock"))
+        type(value) is FunctionType and is_mock(vars(value).get("mock"))
     )
 
 

@@ -69,12 +69,7 @@ class OwnThread(Worker[T]):
     """
 
     def __init__(self, waits: Waits, *, stays: bool = False) -> None:
-        """Prepare the thread; it starts with its first function.
-
-        Args:
-            waits: how long to wait for the thread.
-            stays: whether it waits for further functions, until `end`.
-        """
+        """Prepare the thread; it starts with its first function, and may stay for further ones until `end`."""
         super().__init__(lambda run: run())
         self._waits = waits
         self._stays = stays
@@ -133,11 +128,7 @@ class OwnThread(Worker[T]):
         return self._results[0]
 
     def end(self, ends: Callable[[Callable[[float], bool]], bool]) -> bool:
-        """Let the thread end, and a function that has paused go on to its end; return whether it ended.
-
-        Args:
-            ends: waits for the thread, by a function that waits for so many seconds.
-        """
+        """Let the thread end, and a function that has paused go on to its end; return whether it ended."""
         with self._changed:
             self._over = self._free = True
             self._changed.notify_all()

@@ -254,12 +254,7 @@ class Watch:
         return _Acting(self, act)
 
     def check_alive(self) -> None:
-        """Raise if the delivery is dead.
-
-        Raises:
-            Unwound: if it may be left here.
-            Skipped: if it ends what it began.
-        """
+        """Raise if the delivery is dead: `Unwound` if it may be left here, `Skipped` if it ends what it began."""
         self._give_way()
         if self.life is Life.DYING:
             if self._ends_here():
@@ -269,9 +264,7 @@ class Watch:
     def come(self, kind: PointKind, act: Act) -> None:
         """Come to the point before or after an effect.
 
-        Raises:
-            Unwound: if the delivery is killed there.
-            Skipped: if it is killed before the effect, and may not be left there.
+        It raises if the delivery is killed there: `Skipped` before the effect, if it may not be left there.
         """
         self._find_place()
         self._points.add(kind, self._named(f"{act.kind}: {act.text}"))
@@ -481,12 +474,9 @@ class Watch:
             self.run.elsewhere.append(f"{function.__qualname__}()")
 
     def refuse(self, why: str) -> None:
-        """Stop the delivery and fail the check, since nothing can be shown.
+        """Stop the delivery, by `Unwound`, and fail the check, since nothing can be shown.
 
         Its `finally` blocks run as in production, so that they remove its lock files, for example.
-
-        Raises:
-            Unwound: always.
         """
         self.check_alive()
         self._owner.refuse(why)

@@ -295,11 +295,7 @@ class HandoffReference(Reference):
             )
 
     def _check(self) -> None:
-        """Raise if nothing can be said of the call.
-
-        Raises:
-            ExplorationError: says why.
-        """
+        """Raise if nothing can be said of the call."""
         terms, name = self._terms, self.checked.name
         for target in terms.recoveries(self.checked.engine):
             why = self.children.not_performed.get(target.name)

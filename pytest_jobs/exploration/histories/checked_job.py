@@ -64,11 +64,7 @@ def open_search(engine: Engine, mocks: Mapping[str, CallKind]) -> None:
 
 
 def target_of(engine: Engine, job: Any) -> Target:
-    """Return a job of a library, or a function as a job.
-
-    Raises:
-        CriterionError: when it is none of both.
-    """
+    """Return a job of a library, or a function as a job; raise if it is neither."""
     target = engine.harness.targets.find(job)
     if target is not None:
         return target

@@ -103,11 +103,7 @@ class Reference(Known):
         self._is_known, self._lessons = True, search.lessons
 
     def _is_settled(self, limit: TimeLimit) -> bool:
-        """Make the clean runs once; return False if they have shown something by which they compare otherwise.
-
-        Raises:
-            ExplorationError: as for `refer`.
-        """
+        """Make the clean runs once; return False if they have shown something by which they compare otherwise."""
         search = self.checked.engine.of_search
         known = search.lessons, len(self.children.not_performed)
         first = self._first_run()
@@ -202,10 +198,7 @@ class Reference(Known):
     def _second_run(self, limit: TimeLimit | None, delay: timedelta = _LATER) -> _SecondRun:
         """Make a clean run at another time, with other random values.
 
-        Args:
-            limit: how long to look at the world at its points, to find those that stand for the others; None for
-                not at all.
-            delay: how much later it begins.
+        Within the limit it looks at the world at its points, to find those that stand for the others.
         """
         checked = self.checked
         history = self.history(seed=2, delay=delay, learns=True)
@@ -320,9 +313,6 @@ class Reference(Known):
 
         Returns:
             What the run did; None if a library was not patched yet, so that effects of the run were not seen.
-
-        Raises:
-            ExplorationError: when it did what shows nothing.
         """
         # The modules of the traced code are known only after the run, which has changed their globals.
         engine = self.checked.engine
@@ -354,14 +344,7 @@ class Reference(Known):
         threads: bool = False,
         learns: bool = False,
     ) -> History:
-        """Return a new history of the same job with the same arguments.
-
-        Args:
-            seed: the seed of its random values.
-            delay: how much later than others it begins.
-            threads: whether overlapping deliveries get threads of their own even if they need none.
-            learns: whether it shows what a process keeps.
-        """
+        """Return a new history of the same job with the same arguments. It takes what a `History` takes."""
         return self.makes(
             self, seed=seed, delay=delay, threads=threads or self._threads, learns=learns
         )
@@ -407,10 +390,6 @@ def _check_ran(run: Run) -> None:
 
 
 def check_not_refused(history: History) -> None:
-    """Raise if nothing can be shown by a history.
-
-    Raises:
-        ExplorationError: says why.
-    """
+    """Raise if nothing can be shown by a history."""
     if history.refusal is not None:
         raise ExplorationError(history.refusal)

@@ -53,11 +53,7 @@ class Explorer:
         self.exploration = Exploration(args, kwargs, options.names, options.depth)
 
     def refer(self, limit: TimeLimit) -> None:
-        """Make the clean runs, the first time.
-
-        Raises:
-            ExplorationError: when they show nothing.
-        """
+        """Make the clean runs, the first time."""
         with log_kept_apart():
             self.reference.refer(limit)
         self.exploration.reference = self.reference.run
@@ -77,11 +73,7 @@ class Explorer:
         ]
 
     def explore(self, names: Collection[AnyHistory], limit: TimeLimit) -> None:
-        """Try the histories of some names that were not tried yet, up to the first that fails.
-
-        Raises:
-            ExplorationError: when nothing can be shown.
-        """
+        """Try the histories of some names that were not tried yet, up to the first that fails."""
         self.refer(limit)
         exploration = self.exploration
         exploration.elsewhere = tuple(dict.fromkeys(self.reference.run.elsewhere))
@@ -132,11 +124,7 @@ class Explorer:
         exploration.histories = rest.tried.total() - rest.unclear.total()
 
     def plans(self, names: Collection[AnyHistory]) -> list[Plan]:
-        """Return the plans of some names, the simplest first.
-
-        Raises:
-            ExplorationError: when the library, as configured, can produce none of them.
-        """
+        """Return the plans of some names, the simplest first; raise if the library, as configured, has none."""
         options = self.checked.options
         chosen = self.chosen()
         plans = list(plans_of(self.reference.run, chosen, names, len(options.others)))

@@ -291,11 +291,7 @@ class History(Deliveries):
         self._perform_until(None)
 
     def _perform_until(self, until_ns: int | None) -> None:
-        """Perform what the deliveries have enqueued, and what that enqueues, when it is due.
-
-        Args:
-            until_ns: what is due later stays; None for no end.
-        """
+        """Perform what the deliveries have enqueued, and what that enqueues, when it is due: up to a time."""
         most = MOST_CHILDREN if self._learns else 10 * MOST_CHILDREN
         while not self._watches and not self._shows_nothing():
             record = min(self._pending_children(), key=_due, default=None)
@@ -356,10 +352,9 @@ class History(Deliveries):
         return None if self._options.same_process else super().begin_process()
 
     def kill(self) -> Memory:
-        """Kill the worker of the delivery that is being made: its connections close, its memory is gone.
+        """Kill the worker of the delivery that is being made; return its memory, for `unwind_in`.
 
-        Returns:
-            Its memory, for `unwind_in`.
+        Its connections close, and its memory is gone.
         """
         frames = self._standing_in_blocks()
         self.kill_current()
@@ -380,13 +375,9 @@ class History(Deliveries):
         return self._watches[-1].is_in_block()
 
     def switch_process(self, there: Memory | None) -> Memory | None:
-        """Switch to another process, unless all deliveries run in one.
+        """Switch to a new process, or back to one that was left; return what switches back to the one left now.
 
-        Args:
-            there: the result of an earlier call, for the process that was left then; None for a new one.
-
-        Returns:
-            What switches back to the process that is left now.
+        Nothing happens if all deliveries run in one.
         """
         if self._options.same_process:
             return None

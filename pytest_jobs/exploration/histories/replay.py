@@ -59,11 +59,7 @@ class Token:
         return self.job == _bare(short_name(job))
 
     def drawn(self) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        """Return the arguments that were drawn; None if the token has none, or only a digest.
-
-        Raises:
-            ExplorationError: when they were cut off.
-        """
+        """Return the arguments that were drawn; None if the token has none, or only a digest."""
         if not self.arguments.startswith(_ARGUMENTS):
             return None
         try:
@@ -168,11 +164,7 @@ def _bare(name: str) -> str:
 
 
 def replay(explorer: Explorer, token: Token, limit: TimeLimit) -> None:
-    """Carry out the one history that a token names.
-
-    Raises:
-        ExplorationError: when the job does not have this history any more.
-    """
+    """Carry out the one history that a token names; raise if the job does not have it any more."""
     explorer.tries_all = True
     explorer.refer(limit)
     plan = _plan(explorer, token)
@@ -184,11 +176,7 @@ def replay(explorer: Explorer, token: Token, limit: TimeLimit) -> None:
 def drawn_arguments(
     token: Token, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    """Return the arguments of a token; None if they have to be drawn again.
-
-    Raises:
-        ExplorationError: when the check takes other arguments now.
-    """
+    """Return the arguments of a token; None if they have to be drawn again. Raise if the check takes others."""
     drawn = token.drawn()
     if drawn is not None and (len(drawn[0]) != len(args) or drawn[1].keys() != kwargs.keys()):
         raise ExplorationError(
@@ -199,11 +187,7 @@ def drawn_arguments(
 
 
 def check_drawn_again(token: Token, explored: Sequence[Exploration]) -> None:
-    """Fail if Hypothesis did not draw the arguments of a token again.
-
-    Raises:
-        ExplorationError: when it did not.
-    """
+    """Raise if Hypothesis did not draw the arguments of a token again."""
     if not explored:
         raise ExplorationError(
             f"The arguments of --jobs-replay={token} could not be written into it, and were not drawn again, so "

@@ -173,11 +173,7 @@ class LiveScopes:
     """
 
     def __init__(self, root: Path, atomic: Iterable[str] = ()) -> None:
-        """Import the modules that are one step, by their names.
-
-        Raises:
-            ExplorationError: when one of them cannot be imported.
-        """
+        """Import the modules that are one step, by their names."""
         self._root = root
         self._atomic: list[object] = []
         self._scopes: dict[object, Scope] = {}
@@ -190,11 +186,7 @@ class LiveScopes:
                 ) from error
 
     def of_body(self, body: Callable[..., Any]) -> Scope:
-        """Return the scope of the function that runs as a job.
-
-        Raises:
-            ExplorationError: when it is not written in Python.
-        """
+        """Return the scope of the function that runs as a job, which is written in Python."""
         scope = self._scopes.get(body)
         if scope is None:
             scope = Scope(atomic=self._atomic, root=self._root)

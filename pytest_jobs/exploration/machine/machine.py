@@ -49,11 +49,7 @@ class TestCases(TestCaseProperty):
 
 
 def checked_options(machine: type[Any]) -> Options:
-    """Return the attributes of the class of a machine.
-
-    Raises:
-        DeclarationError: when something is missing without which nothing could be found.
-    """
+    """Return the attributes of the class of a machine; raise if one is missing that is needed to find something."""
     name = machine.__name__
     members = [member for _, member in inspect.getmembers(machine)]
     invariants = [
@@ -93,12 +89,7 @@ def checked_options(machine: type[Any]) -> Options:
 
 
 def joined_run(machine: type[Any]) -> MachineRun:
-    """Return the current search of a machine, or a new run for a script.
-
-    Raises:
-        DeclarationError: when an attribute of the class is missing.
-        ExplorationError: when Hypothesis runs the machine without our test case.
-    """
+    """Return the current search of a machine, or a new run for a script."""
     run = _current.get()
     if run is not None and run.searching and run.options.owner is machine:
         return run

@@ -133,11 +133,9 @@ class MachineRun:
         self._first[name] = error if self._first.get(name, error) is not None else None
 
     def check_guesses(self, error: Exception) -> None:
-        """Check that an example that is over did not fail because its world was taken for memory of a process.
+        """Raise if an example that is over failed because its world was taken for memory of a process.
 
-        Raises:
-            UnsatisfiedAssumption: when it was, in a search, which goes on and knows better now.
-            ExplorationError: when it was, in a script.
+        A search goes on, and knows better now.
         """
         memory = self.engine.memory
         if self._make is None or not memory.any_guess():
@@ -154,11 +152,7 @@ class MachineRun:
         ) from error
 
     def check_looked(self) -> None:
-        """Check that the search has shown anything.
-
-        Raises:
-            ExplorationError: when no job was performed, or nothing of it was seen.
-        """
+        """Raise if the search has shown nothing: no job was performed, or nothing of it was seen."""
         name = self.options.name
         if not self.performed:
             raise ExplorationError(
@@ -187,11 +181,7 @@ class MachineRun:
             self.options.ignore.check_used()
 
     def check_fresh(self, initial: Mapping[str, Any]) -> None:
-        """Compare the state of a new world with that of the first one.
-
-        Raises:
-            ExplorationError: when they differ.
-        """
+        """Raise if the state of a new world is not that of the first one."""
         if self._initial is None:
             self._initial = initial
         if initial != self._initial:

@@ -76,11 +76,7 @@ class Queue:
         self._pending.remove(item)
 
     def take_due(self, label: str, now_ns: int) -> Pending:
-        """Remove and return the next delivery of a job that is due.
-
-        Raises:
-            ExplorationError: when there is none.
-        """
+        """Remove and return the next delivery of a job that is due; raise if there is none."""
         items = [item for item in self.waiting if item.label == label]
         due = next((item for item in items if item.due_ns <= now_ns), None)
         if due is None:
@@ -92,11 +88,7 @@ class Queue:
         return due
 
     def once_more(self, label: str) -> Pending:
-        """Return another delivery of a job that is done.
-
-        Raises:
-            ExplorationError: when it is not done.
-        """
+        """Return another delivery of a job that is done; raise if it is not."""
         record = self._done.get(label)
         if record is None:
             raise ExplorationError(
@@ -154,11 +146,7 @@ class Session(Deliveries):
         self.most_lines = self.most_effects = 0
 
     def open(self) -> Self:
-        """Build the world.
-
-        Raises:
-            ExplorationError: when it is not fresh.
-        """
+        """Build the world; raise if it is not fresh."""
         run = self._run
         self.engine.sources.catch_up()
         run.modules()
@@ -187,11 +175,7 @@ class Session(Deliveries):
             self._run.any_change = self.observed() != self._initial
 
     def check_stores(self) -> None:
-        """Check that no delivery wrote to a store that is the same for all examples.
-
-        Raises:
-            ExplorationError: when one did.
-        """
+        """Raise if a delivery wrote to a store that is the same for all examples."""
         self.account.look_through()
         self.account.check_bound()
 
@@ -257,12 +241,7 @@ class Session(Deliveries):
         self._processes.restart()
 
     def drain(self, after_each: Callable[[], object]) -> None:
-        """Make all pending deliveries, in the order in which they are due, until there are none.
-
-        Raises:
-            PoisonJob: when a job is never done.
-            ExplorationError: when there is no end.
-        """
+        """Make all pending deliveries, in the order in which they are due, until there are none."""
         self.queue.forgive()
         for _ in range(_DRAINED_AT_MOST):
             waiting = self.queue.waiting

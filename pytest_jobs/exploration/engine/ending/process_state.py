@@ -108,9 +108,10 @@ class ProcessState(NamedTuple):
 
 
 def _folder() -> str | None:
-    with contextlib.suppress(OSError):
+    try:
         return os.getcwd()  # noqa: PTH109 - a path object costs several times as much
-    return None
+    except OSError:
+        return None
 
 
 def _umask() -> int:

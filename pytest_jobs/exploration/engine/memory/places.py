@@ -159,15 +159,9 @@ class Names(Place):
         is_state: Callable[[Any, Any], bool],
         slots: tuple[types.MemberDescriptorType, ...] = (),
     ) -> None:
-        """Look at nothing yet.
-
-        Args:
-            owner: has the names.
-            is_state: returns whether a value by a name is something that a process keeps.
-            slots: the slots of the class of an object.
-        """
         self.owner = owner
         self.slots = slots
+        #: Returns whether a value by a name is something that a process keeps.
         self._is_state = is_state
         self._names = vars(owner) if is_one_of((type,), owner) else attributes_of(owner)
         #: What was there when it was looked at last, with the methods of a class.

@@ -93,11 +93,7 @@ class Derived:
     # Learning
 
     def learn(self, source: Source, runs: Sequence[Mapping[str, Any]]) -> bool:
-        """Find what is different in each of several clean runs.
-
-        Returns:
-            Whether something new was found.
-        """
+        """Find what is different in each of several clean runs; return whether any of it is new."""
         finding = _Finding(source)
         first, *others = runs
         for name in first:

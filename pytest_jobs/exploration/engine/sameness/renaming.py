@@ -125,11 +125,7 @@ class Renaming:
         }
 
     def of_state(self, name: str, value: Any) -> Any:
-        """Return the form of a part of the state.
-
-        Raises:
-            ExplorationError: when it cannot be compared; says what to write instead.
-        """
+        """Return the form of a part of the state, or raise an error that says what to write instead."""
         try:
             return self.of(value)
         except _Unfit as unfit:
