@@ -89,9 +89,10 @@ def _filtered(shown: Callable[[logging.LogRecord], bool]) -> Generator[None, Non
         yield
 
 
-def _is_of_the_living(record: logging.LogRecord) -> bool:
+def _is_dead() -> bool:
+    """Return whether a dead delivery runs here."""
     current = watcher.get()
-    return current is None or not current.dead
+    return current is not None and current.dead
 
 
 @contextmanager
@@ -108,14 +109,13 @@ def silenced(death: type[BaseException]) -> Generator[None, None, None]:
             show(unraisable)
 
     def warn_of_others(coroutine: object) -> None:
-        current = watcher.get()
-        if current is None or not current.dead:
+        if not _is_dead():
             warn(coroutine)
 
     with Patches() as patches:
         patches.set(sys, "unraisablehook", show_others)
         patches.set(warnings, _NEVER_AWAITED, warn_of_others)
-        with _filtered(_is_of_the_living):
+        with _filtered(lambda record: not _is_dead()):
             yield
 
 

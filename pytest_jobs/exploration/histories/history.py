@@ -406,7 +406,11 @@ class History(Deliveries):
     def worker(self) -> Worker[Run]:
         """Return what makes deliveries beside a suspended one, as another process does."""
         if self._threads:
-            return OwnThread(while_alive(self._beats, self._options.time_limit))
+
+            def beats() -> int:
+                return sum(watch.beats for watch in self._watches)
+
+            return OwnThread(while_alive(beats, self._options.time_limit))
         return Worker(self.engine.tracer.nested)
 
     def in_base_context(self, run: Callable[[], Run]) -> Callable[[], Run]:
@@ -434,9 +438,6 @@ class History(Deliveries):
         """Return the watch of a delivery; None if it has just come to its end."""
         watches = (watch for watch in reversed(self._watches) if watch.thread == worker.identity)
         return next(watches, None)
-
-    def _beats(self) -> int:
-        return sum(watch.beats for watch in self._watches)
 
     # Observing
 

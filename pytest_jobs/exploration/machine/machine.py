@@ -49,7 +49,7 @@ class TestCases(TestCaseProperty):
 
 
 def checked_options(machine: type[Any]) -> Options:
-    """Return the attributes of the class of a machine; raise if one is missing that is needed to find something."""
+    """Return the attributes of the class of a machine; raise if one is missing that a search needs."""
     name = machine.__name__
     members = [member for _, member in inspect.getmembers(machine)]
     invariants = [

@@ -36,7 +36,7 @@ class Process:
         self.paused = False
 
     def do(self, run: Callable[[], object]) -> None:
-        """Call a function, until it ends, pauses or is killed; raise its error, or `Hanging` if it does nothing."""
+        """Call a function, until it ends, pauses or is killed. Its error is raised; it may be `Hanging`."""
         self._wait(self._thread.do(run))
 
     def kill(self) -> None:
@@ -67,7 +67,7 @@ class Process:
             self._thread.result()
 
     def end(self) -> None:
-        """Let the process end, and a function that stands still go on to its end; raise `Hanging` if it does not."""
+        """Let the process end, and a function that stands still go on to its end, or raise `Hanging`."""
         # One that hangs was reported already. It may wait for ever for what a killed one keeps.
         limit = _LAST_CHANCE if self._hangs else self._time_limit
         ended = self._thread.end(lambda wait: comes_about(wait, limit))

@@ -97,7 +97,7 @@ class Times:
     """
 
     def __init__(self, begins: Iterable[datetime]) -> None:
-        """Measure from the build of the world and from the begin of each delivery, as it was and unsuspended, in UTC."""
+        """Measure from when the world was built and each delivery began, or would have without a pause, in UTC."""
         self._ordered = sorted(set(begins))
         self._begins = [_since_epoch(begin) for begin in self._ordered]
         first, last = self._begins[0] - _NEAR, self._begins[-1] + _NEAR
