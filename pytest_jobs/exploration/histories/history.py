@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain
 from types import FrameType
@@ -46,25 +47,23 @@ _TICK: Final = timedelta(seconds=1)
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
 
+@dataclass(eq=False)
 class Known:
     """A job with one set of arguments, and what its clean runs have shown so far, which each history knows."""
 
-    def __init__(
-        self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> None:
-        self.checked = checked
-        self.args = args
-        self.kwargs = kwargs
-        #: Which parts of what the project keeps belong to the world.
-        self.kept: frozenset[Spot] = frozenset()
-        #: What is observed before the first delivery.
-        self.initial: Mapping[str, Any] | None = None
-        #: What the clean run did to stores.
-        self.account = Account()
-        #: Where values stand that the job computes from chance or from the time.
-        self.derived = Derived()
-        #: Which of the jobs that it enqueues are performed.
-        self.children = Children()
+    checked: CheckedJob
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    #: Which parts of what the project keeps belong to the world.
+    kept: frozenset[Spot] = frozenset()
+    #: What is observed before the first delivery.
+    initial: Mapping[str, Any] | None = None
+    #: What the clean run did to stores.
+    account: Account = field(default_factory=Account)
+    #: Where values stand that the job computes from chance or from the time.
+    derived: Derived = field(default_factory=Derived)
+    #: Which of the jobs that it enqueues are performed.
+    children: Children = field(default_factory=Children)
 
 
 class History(Deliveries):
