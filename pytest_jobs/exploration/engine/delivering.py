@@ -429,6 +429,7 @@ class ActSink:
             self._ledger.added(record)
             return
         if record.commit is not None and current.isolated:
+            # The job is a row, and dies with the connection of its transaction if that has not committed.
             current.opened(partial(_end_row, record.commit, current, current.commits()), None)
         value = (record.name, record.args, record.kwargs, record.queue)
         # A job with a derived id that is enqueued again is a second delivery rather than a second job.

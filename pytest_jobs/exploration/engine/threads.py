@@ -198,6 +198,7 @@ def follow(patches: Patches) -> None:
     Their effects count, but are not points, since threads run in an order that nobody controls.
     """
     patches.set(threading.Thread, "start", _starting(threading.Thread.start))
+    # A pool keeps its threads: the one that runs the function may have been started by another delivery.
     patches.set(ThreadPoolExecutor, "submit", _submitting(ThreadPoolExecutor.submit))
 
 

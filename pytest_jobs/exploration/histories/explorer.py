@@ -106,6 +106,7 @@ class Explorer:
                     rest.left.update(left.name for left in others[position:])
                     break
                 if one_of_each and plan.name in failed:
+                    # For an audit, which makes a check of each job of a suite.
                     rest.left[plan.name] += 1
                     continue
                 work.step(plan)
