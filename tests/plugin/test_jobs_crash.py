@@ -11,9 +11,7 @@ from pytest_jobs.exploration.engine.ending import signs
 
 GENUINE_CONNECT = sqlite3.connect
 
-needs_monitoring = pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12"
-)
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
 
 SHOP = '''
 """A shop in sqlite, and its jobs."""
@@ -275,7 +273,6 @@ CHARGES_TWICE = """
 """
 
 
-@needs_monitoring
 def test_the_point_at_which_a_killed_job_breaks_the_test_is_told(pytester):
     result = run(pytester, CHARGES_TWICE)
 
@@ -300,7 +297,6 @@ def test_the_point_at_which_a_killed_job_breaks_the_test_is_told(pytester):
     )
 
 
-@needs_monitoring
 @pytest.mark.parametrize(
     ("rule", "outcome"),
     [
@@ -336,7 +332,6 @@ def test_what_the_delivery_came_to_that_followed_is_told(pytester, rule, outcome
     )
 
 
-@needs_monitoring
 def test_a_safe_job_is_quiet_at_every_point(pytester):
     result = run(
         pytester,
@@ -362,7 +357,6 @@ def test_a_safe_job_is_quiet_at_every_point(pytester):
     result.stdout.fnmatch_lines(["1 job killed at 8 points, in 1 test of 2."])
 
 
-@needs_monitoring
 def test_no_finally_of_a_dead_job_commits(pytester):
     result = run(
         pytester,
@@ -381,7 +375,6 @@ def test_no_finally_of_a_dead_job_commits(pytester):
     result.stdout.fnmatch_lines(["- killed after sqlite: commit (shop.py:*)"])
 
 
-@needs_monitoring
 def test_a_dead_job_that_waits_for_ever_at_the_end_of_a_block_is_interrupted(pytester, monkeypatch):
     monkeypatch.setattr(signs, "PATIENCE", 0.2)
     pytester.makepyfile(
@@ -419,7 +412,6 @@ def test_a_dead_job_that_waits_for_ever_at_the_end_of_a_block_is_interrupted(pyt
     result.assert_outcomes(passed=1)
 
 
-@needs_monitoring
 def test_nothing_that_a_dead_job_put_in_force_stays_in_force(pytester):
     pytester.makepyfile(
         shop_blocks="""
@@ -588,7 +580,6 @@ def test_nothing_that_a_dead_job_put_in_force_stays_in_force(pytester):
     result.stdout.fnmatch_lines(["* jobs killed at * points, in 8 tests of 8."])
 
 
-@needs_monitoring
 def test_a_job_that_is_killed_at_the_end_of_its_last_block_is_not_done(pytester):
     pytester.makepyfile(
         shop_done="""
@@ -636,7 +627,6 @@ def test_a_job_that_is_killed_at_the_end_of_its_last_block_is_not_done(pytester)
     result.stdout.fnmatch_lines(["1 job killed at 12 points, in 1 test of 1."])
 
 
-@needs_monitoring
 def test_a_direct_call_in_a_finally_of_the_test_is_left_as_any_other(pytester):
     result = run(
         pytester,
@@ -658,7 +648,6 @@ def test_a_direct_call_in_a_finally_of_the_test_is_left_as_any_other(pytester):
     )
 
 
-@needs_monitoring
 def test_a_generator_of_a_dead_job_ends_without_a_word(pytester):
     result = run(
         pytester,
@@ -681,7 +670,6 @@ def test_a_generator_of_a_dead_job_ends_without_a_word(pytester):
     result.assert_outcomes(passed=1)
 
 
-@needs_monitoring
 @pytest.mark.parametrize("by_library", [True, False])
 def test_what_a_dead_job_left_open_is_rolled_back_by_a_library_or_by_us(pytester, by_library):
     if not by_library:
@@ -712,7 +700,6 @@ def test_what_a_dead_job_left_open_is_rolled_back_by_a_library_or_by_us(pytester
     result.stdout.fnmatch_lines(["- killed after sqlite: commit (shop.py:*)"])
 
 
-@needs_monitoring
 def test_a_library_rolls_back_to_a_savepoint_in_a_transaction_of_the_test(pytester):
     result = run(
         pytester,
@@ -740,7 +727,6 @@ def test_a_library_rolls_back_to_a_savepoint_in_a_transaction_of_the_test(pytest
     assert result.ret == 0
 
 
-@needs_monitoring
 def test_blocks_of_a_library_and_of_the_project_are_left_by_a_dead_job(pytester):
     result = run(
         pytester,
@@ -765,7 +751,6 @@ def test_blocks_of_a_library_and_of_the_project_are_left_by_a_dead_job(pytester)
     result.stdout.fnmatch_lines(["1 job killed at 6 points, in 1 test of 1."])
 
 
-@needs_monitoring
 def test_connections_wait_for_locks_as_they_do_without_it(pytester):
     result = run(
         pytester,
@@ -788,7 +773,6 @@ def test_connections_wait_for_locks_as_they_do_without_it(pytester):
     result.assert_outcomes(passed=2)
 
 
-@needs_monitoring
 def test_the_lines_of_another_task_are_no_points(pytester):
     pytest.importorskip("pytest_asyncio")
     result = run(
@@ -809,7 +793,6 @@ def test_the_lines_of_another_task_are_no_points(pytester):
     result.stdout.fnmatch_lines(["1 job killed at 8 points, in 1 test of 1."])
 
 
-@needs_monitoring
 def test_what_a_dead_job_had_enqueued_stays_enqueued(pytester):
     result = run(
         pytester,
@@ -839,7 +822,6 @@ def test_what_a_dead_job_had_enqueued_stays_enqueued(pytester):
     )
 
 
-@needs_monitoring
 def test_an_enqueued_job_is_a_point(pytester):
     result = run(
         pytester,
@@ -857,7 +839,6 @@ def test_an_enqueued_job_is_a_point(pytester):
     result.stdout.fnmatch_lines(["- killed after enqueue: tell() (shop.py:*)"])
 
 
-@needs_monitoring
 def test_coroutine_jobs_and_async_tests(pytester):
     pytest.importorskip("pytest_asyncio")
     result = run(
@@ -887,7 +868,6 @@ def test_coroutine_jobs_and_async_tests(pytester):
     assert all("charges.append(8)" in line for line in lines)
 
 
-@needs_monitoring
 def test_a_bound_cuts_the_points_and_says_so(pytester):
     result = run(
         pytester,
@@ -911,7 +891,6 @@ def test_a_bound_cuts_the_points_and_says_so(pytester):
     )
 
 
-@needs_monitoring
 def test_the_summary_fits_a_screen_and_names_everything_with_v(pytester):
     text = """
         import atexit
@@ -956,7 +935,6 @@ def test_the_summary_fits_a_screen_and_names_everything_with_v(pytester):
     long.stdout.fnmatch_lines([left.format(0), left.format(8), "  test_it.py::test_left[[]8]"])
 
 
-@needs_monitoring
 def test_the_points_around_effects_come_before_the_many_lines_of_a_long_job(pytester):
     lines = "\n".join(f"    shop.ended.append({number})" for number in range(300))
     pytester.makepyfile(
@@ -999,7 +977,6 @@ def pay():
     )
 
 
-@needs_monitoring
 def test_a_point_to_which_no_second_run_comes_is_told(pytester):
     result = run(
         pytester,
@@ -1015,7 +992,6 @@ def test_a_point_to_which_no_second_run_comes_is_told(pytester):
     result.stdout.fnmatch_lines(["test_it.py::test_payment: points that no second run came to: *"])
 
 
-@needs_monitoring
 def test_a_test_that_fails_anyway_is_reported_as_it_fails(pytester):
     result = run(
         pytester,
@@ -1035,7 +1011,6 @@ def test_a_test_that_fails_anyway_is_reported_as_it_fails(pytester):
     result.stdout.fnmatch_lines(["No job was killed, so this run shows nothing: *"])
 
 
-@needs_monitoring
 def test_a_test_that_does_not_fail_again_is_called_flaky(pytester):
     result = run(
         pytester,
@@ -1061,7 +1036,6 @@ def test_a_test_that_does_not_fail_again_is_called_flaky(pytester):
     )
 
 
-@needs_monitoring
 def test_modules_that_are_one_step_have_no_points(pytester):
     pytester.makepyfile(
         fake_gateway="calls = []\ndef charge():\n    calls.append(1)\n    calls.append(2)\n"
@@ -1085,7 +1059,6 @@ def test_modules_that_are_one_step_have_no_points(pytester):
     )
 
 
-@needs_monitoring
 def test_fakes_in_a_folder_of_tests_have_no_points(pytester):
     pytester.mkdir("tests")
     (pytester.path / "tests" / "standin.py").write_text("def charge():\n    return 1\n", "utf-8")
@@ -1109,7 +1082,6 @@ def test_fakes_in_a_folder_of_tests_have_no_points(pytester):
     result.stdout.fnmatch_lines(["1 job killed at 2 points, *"])
 
 
-@needs_monitoring
 def test_a_module_that_cannot_be_imported_is_an_error(pytester):
     result = run(pytester, CHARGES_TWICE, "-o", "jobs_crash_atomic=no_such_module")
 
@@ -1117,7 +1089,6 @@ def test_a_module_that_cannot_be_imported_is_an_error(pytester):
     result.stderr.fnmatch_lines(["*jobs_crash_atomic names 'no_such_module', which cannot be *"])
 
 
-@needs_monitoring
 def test_a_test_that_explores_a_job_itself_goes_on_doing_so(pytester):
     result = run(
         pytester,
@@ -1141,7 +1112,6 @@ def test_a_test_that_explores_a_job_itself_goes_on_doing_so(pytester):
     result.assert_outcomes(passed=1)
 
 
-@needs_monitoring
 def test_opt_outs_are_told(pytester):
     result = run(
         pytester,
@@ -1176,7 +1146,6 @@ def test_opt_outs_are_told(pytester):
     )
 
 
-@needs_monitoring
 def test_tests_of_unittest(pytester):
     pytester.makeini("[pytest]\njobs_mode = inline")
     result = run(
@@ -1200,7 +1169,6 @@ def test_tests_of_unittest(pytester):
 
 
 @pytest.mark.slow
-@needs_monitoring
 def test_workers_of_xdist_are_added_up(pytester):
     pytest.importorskip("xdist")
     pytester.makepyfile(test_a=CHARGES_TWICE, test_b="def test_other(): ...")
@@ -1212,7 +1180,6 @@ def test_workers_of_xdist_are_added_up(pytester):
     )
 
 
-@needs_monitoring
 def test_a_faulty_delivery_that_is_killed_is_faulty_again(pytester):
     result = run(
         pytester,
@@ -1232,7 +1199,6 @@ def test_a_faulty_delivery_that_is_killed_is_faulty_again(pytester):
     result.stdout.fnmatch_lines(["* job* killed at * points, in 1 test of 1."])
 
 
-@needs_monitoring
 @pytest.mark.parametrize("wrong", ["0", "-1", "many"])
 def test_a_bound_that_is_none_is_an_error(pytester, wrong):
     result = run(pytester, CHARGES_TWICE, f"--jobs-crash-points={wrong}")
@@ -1243,15 +1209,6 @@ def test_a_bound_that_is_none_is_an_error(pytester, wrong):
     )
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="of Python 3.11")
-def test_it_is_refused_on_an_old_python(pytester):
-    result = run(pytester, CHARGES_TWICE)
-
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--jobs-crash needs Python 3.12 or newer: *"])
-
-
-@needs_monitoring
 def test_a_second_run_that_fails_before_a_job_is_killed_is_an_error_of_its_own(pytester):
     result = run(
         pytester,
@@ -1286,7 +1243,6 @@ def test_a_second_run_that_fails_before_a_job_is_killed_is_an_error_of_its_own(p
     result.stdout.no_fnmatch_line("*points that no second run came to*")
 
 
-@needs_monitoring
 def test_a_job_is_not_blamed_for_what_a_killed_run_finds_left_by_the_first(pytester):
     result = run(
         pytester,
@@ -1309,7 +1265,6 @@ def test_a_job_is_not_blamed_for_what_a_killed_run_finds_left_by_the_first(pytes
     result.stdout.no_fnmatch_line("*mark, killed and delivered again*")
 
 
-@needs_monitoring
 def test_what_a_fixture_of_a_module_puts_in_place_stays_there_in_every_run(pytester):
     result = run(
         pytester,
@@ -1344,7 +1299,6 @@ def test_what_a_fixture_of_a_module_puts_in_place_stays_there_in_every_run(pytes
     assert sqlite3.connect is GENUINE_CONNECT
 
 
-@needs_monitoring
 def test_a_defect_that_breaks_several_tests_is_one_finding(pytester):
     result = run(
         pytester,
@@ -1396,7 +1350,6 @@ def test_a_defect_that_breaks_several_tests_is_one_finding(pytester):
     result.stdout.fnmatch_lines(["2 jobs killed at 9 points, in 4 tests of 4."])
 
 
-@needs_monitoring
 def test_a_delivery_is_killed_around_the_call_of_a_mock(pytester):
     pytester.makepyfile(
         bank="""
