@@ -450,7 +450,9 @@ class Check:
         is_fixed = settings().derandomize or core.global_force_seed is not None
         number = random.getrandbits(64)
         names = self._options.names
-        quick = [name for name in names if name in _QUICK and not self._options.as_configured]
+        quick: Sequence[AnyHistory] = [
+            name for name in names if name in _QUICK and not self._options.as_configured
+        ]
         for some in filter(None, (quick, names)):
             search = searching(some)
             (search if is_fixed else seed(number)(search))()
