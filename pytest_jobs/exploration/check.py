@@ -6,8 +6,6 @@ import contextvars
 import random
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
 from typing import Any, Final, Literal
 
 from ..core.foundation.vocabulary import in_our_words
@@ -32,7 +30,7 @@ from .histories.plans import (
     why_nothing_to_try,
 )
 from .histories.repeatable import Repeatable
-from .histories.replay import Token, check_drawn_again, drawn_arguments, parsed_token, replay
+from .histories.replay import check_drawn_again, drawn_arguments, parsed_token, replay
 from .histories.verdicts import ALL_ERRORS
 from .report.audience import current_audience, kept_state
 from .report.explored import Explored, note_explored
@@ -42,12 +40,16 @@ from .worlds.here import Here, copied_text, copy_test, here, nothing_seen
 
 
 def checked_names(
-    histories: Literal["all"] | Collection[str], others: Sequence[object]
+    histories: Literal["all"] | Collection[str],
+    others: Sequence[object],
+    depth: object,
+    delivery: object,
 ) -> tuple[AnyHistory, ...]:
     """Return the names of the histories that are asked for, in the order in which they are tried.
 
     Raises:
-        CriterionError: when there are none, or one of them is unknown or lacks `others=`.
+        CriterionError: when there are none, or one is unknown, or when `depth` or `delivery` is none of its few
+            values, or has no effect in these histories.
     """
     wanted = (
         [name for name in HISTORIES if others or name != "out_of_order"]
@@ -65,36 +67,23 @@ def checked_names(
         raise CriterionError("out_of_order needs others=[...]: what runs between the deliveries.")
     if not wanted:
         raise CriterionError("No history is named, so nothing would be explored.")
-    return tuple(name for name in HISTORIES if name in wanted)
-
-
-def check_choices(
-    depth: object,
-    delivery: object,
-    names: Collection[AnyHistory],
-    others: Sequence[object],
-) -> None:
-    """Check the parameters that have only a few values, or take effect only in some histories.
-
-    Raises:
-        CriterionError: when one of them has another value.
-    """
     if depth not in (1, 2):
         raise CriterionError(f"depth must be 1 or 2, the deliveries interrupted, got {depth!r}.")
     if delivery not in ("at-least-once", "as configured"):
         raise CriterionError(
             f"delivery must be 'at-least-once' or 'as configured', got {delivery!r}."
         )
-    if depth == 2 and not {*names} & {*TWICE_INTERRUPTED}:
+    if depth == 2 and not {*wanted} & {*TWICE_INTERRUPTED}:
         raise CriterionError(
             f"depth=2 interrupts the second delivery of {' and of '.join(TWICE_INTERRUPTED)}, and histories= has "
             "neither of them: add one, or leave depth= out."
         )
-    if others and "out_of_order" not in names:
+    if others and "out_of_order" not in wanted:
         raise CriterionError(
             "others= are called in out_of_order only, which is not among the histories: add it to histories=, or "
             "write histories='all'."
         )
+    return tuple(name for name in HISTORIES if name in wanted)
 
 
 def checked_world(world: World | None, args: object, kwargs: object, mocks: object) -> World:
@@ -200,8 +189,7 @@ def check_idempotent(
         ExplorationError: when nothing can be shown: the world is not fresh, the job is not
             deterministic, or nothing that it does is seen.
     """
-    names = checked_names(histories, others)
-    check_choices(depth, delivery, names, others)
+    names = checked_names(histories, others, depth, delivery)
     world = checked_world(world, args, kwargs, mocks)
     options = Options(
         world=world,
@@ -223,171 +211,131 @@ def check_idempotent(
         by_name=not {*names} >= EVERY_JOB_HAS,
         nothing_seen=nothing_seen if isinstance(world, Here) else None,
     )
-    explored = explored_in_test(job, args, kwargs, options, Explorer, Report)
-    warning = note_explored(explored, chosen=trace is not None)
-    if warning is not None:
-        warnings.warn(warning, stacklevel=3)
-    return explored
+    return Check(job, args, kwargs, options).made()
 
 
-def explored_in_test(
-    job: Any,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any] | None,
-    options: Options,
-    explorer: type[Explorer],
-    report: type[Report],
-) -> Explored:
-    """Explore the histories of a job in the test that runs.
+class Check:
+    """One check: it explores one set of arguments after another, and reports on those that fail."""
 
-    Args:
-        job: the job, or a function.
-        args: its positional arguments.
-        kwargs: its keyword arguments.
-        options: how.
-        explorer: tries the histories.
-        report: describes one that fails.
-    """
-    run = partial(_check, job, tuple(args), dict(kwargs or {}), options, explorer, report)
-    with sharing_resources():
-        if isinstance(options.world, Here):
-            copy_test()
-        if in_running_loop():
-            # In this thread although an event loop runs here: only the main thread handles signals.
-            with off_the_loop():
-                return contextvars.copy_context().run(run)
-        return run()
+    explorer: type[Explorer] = Explorer
+    report: type[Report] = Report
+    _checked: CheckedJob
 
+    def __init__(
+        self, job: Any, args: Sequence[Any], kwargs: Mapping[str, Any] | None, options: Options
+    ) -> None:
+        self._job = job
+        self._args, self._kwargs = tuple(args), dict(kwargs or {})
+        self._options = options
+        text = current_audience().replay
+        self._token = None if text is None else parsed_token(text)
+        given: list[tuple[int | str, Any]] = [*enumerate(self._args), *self._kwargs.items()]
+        #: The positions and the names of the arguments that Hypothesis draws.
+        self._drawn = [place for place, value in given if _is_strategy(value)]
+        #: By the arguments.
+        self._explorers: dict[str, Explorer] = {}
+        self._failed: dict[int, tuple[NotIdempotent, Explorer]] = {}
 
-def _check(
-    job: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    options: Options,
-    explorer: type[Explorer],
-    report: type[Report],
-) -> Explored:
-    given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
-    drawn_places = [place for place, value in given if _is_strategy(value)]
-    draws = bool(drawn_places)
-    text = current_audience().replay
-    token = None if text is None else parsed_token(text)
-    with _checked_job(job, options, explorer) as checked:
+    def made(self) -> Explored:
+        """Make the check in the test that runs: return what was explored, and warn of what was not."""
+        with sharing_resources():
+            if isinstance(self._options.world, Here):
+                copy_test()
+            if in_running_loop():
+                # In this thread although an event loop runs here: only the main thread handles signals.
+                with off_the_loop():
+                    explored = contextvars.copy_context().run(self._in_engine)
+            else:
+                explored = self._in_engine()
+        warning = note_explored(explored, chosen=self._options.trace is not None)
+        if warning is not None:
+            warnings.warn(warning, stacklevel=4)
+        return explored
+
+    def _in_engine(self) -> Explored:
+        options = self._options
+        scope = Scope(options.world, options.trace, options.atomic)
+        with Engine.opened(
+            scope,
+            current_audience().sources(),
+            kept=kept_state(),
+            time_limit=options.time_limit,
+        ) as engine:
+            target = target_of(engine, self._job)
+            body = target.bridge.resolve(target.job)
+            if self.explorer.traces_installed or not scope.is_installed(body):
+                scope.add(body)
+            open_search(engine, options.mocks)
+            self._checked = CheckedJob(target, options, engine)
+            before = report_handler.set(current_audience().log)
+            try:
+                return self._searched()
+            finally:
+                report_handler.reset(before)
+
+    def _searched(self) -> Explored:
+        checked, options, token = self._checked, self._options, self._token
+        draws = bool(self._drawn)
         if token is not None and not (token.is_of(checked.name) and bool(token.arguments) is draws):
             return Explored((), options.names, checked.name, "other")
-        search = _Search(checked, token, drawn_places, explorer, report)
-        drawn = None if token is None or not draws else drawn_arguments(token, args, kwargs)
+        drawn = (
+            None if token is None or not draws else drawn_arguments(token, self._args, self._kwargs)
+        )
         failed: BaseException | None = None
         try:
             if draws and drawn is None:
-                _search_arguments(search.explore, _rounds(options), args, kwargs)
+                self._search_arguments()
             else:
-                search.explore(options.names, *(drawn or (args, kwargs)))
+                self._explore(options.names, *(drawn or (self._args, self._kwargs)))
         except BaseException as raised:
             failed = raised
         if failed is not None:
             # Here no error is being handled, so that none of the deliveries that follow shows it as its context.
-            search.complete(failed)
-            _announce(checked, search)
+            self._complete(failed)
+            self._announce()
             raise failed
-        explorations = [explorer.exploration for explorer in search.explorers.values()]
+        explorations = self._explorations
         for exploration in explorations:
             exploration.world = copied_text()
+        kinds = kinds_of(checked.engine.of_search)
         if token is not None:
             check_drawn_again(token, explorations)
-        kinds = kinds_of(checked.engine.of_search)
-        if token is None:
+        else:
             kinds.check_all_used()
             if not current_audience().audit:
                 options.ignore.check_used()
-            options.repeatable.check_used()
-            check_something_tried(explorations, options)
-        _announce(checked, search)
-    return Explored(
-        explorations,
-        options.names,
-        checked.name,
-        "passes" if token is not None else "",
-        guesses=tuple(kinds.uncounted()),
-    )
+            options.check_used()
+            self._check_something_tried()
+        self._announce()
+        return Explored(
+            explorations,
+            options.names,
+            checked.name,
+            "passes" if token is not None else "",
+            guesses=tuple(kinds.uncounted()),
+        )
 
+    @property
+    def _explorations(self) -> list[Exploration]:
+        return [explorer.exploration for explorer in self._explorers.values()]
 
-def _announce(checked: CheckedJob, search: _Search) -> None:
-    """Pass on what was explored to whoever collects it, such as `--jobs-cov`."""
-    explorations = [explorer.exploration for explorer in search.explorers.values()]
-    for call in current_audience().when_checked:
-        call(checked.target, explorations)
+    def _announce(self) -> None:
+        """Pass on what was explored to whoever collects it, such as `--jobs-cov`."""
+        for call in current_audience().when_checked:
+            call(self._checked.target, self._explorations)
 
-
-@contextmanager
-def _checked_job(
-    job: Any, options: Options, explorer: type[Explorer]
-) -> Generator[CheckedJob, None, None]:
-    scope = Scope(options.world, options.trace, options.atomic)
-    with Engine.opened(
-        scope,
-        current_audience().sources(),
-        kept=kept_state(),
-        time_limit=options.time_limit,
-    ) as engine:
-        target = target_of(engine, job)
-        body = target.bridge.resolve(target.job)
-        if explorer.traces_installed or not scope.is_installed(body):
-            scope.add(body)
-        open_search(engine, options.mocks)
-        token = report_handler.set(current_audience().log)
-        try:
-            yield CheckedJob(target, options, engine)
-        finally:
-            report_handler.reset(token)
-
-
-def _rounds(options: Options) -> list[Sequence[AnyHistory]]:
-    """Return the histories of each search for arguments: the quick ones first, for all arguments."""
-    if options.as_configured:
-        return [options.names]
-    quick: Sequence[AnyHistory] = [name for name in options.names if name in _QUICK]
-    return [names for names in (quick, options.names) if names]
-
-
-class _Search:
-    """Explores one set of arguments after another, and reports on those that fail."""
-
-    def __init__(
-        self,
-        checked: CheckedJob,
-        token: Token | None,
-        drawn: Sequence[int | str],
-        explorer: type[Explorer],
-        report: type[Report],
-    ) -> None:
-        self._checked = checked
-        self._token = token
-        self._explorer = explorer
-        self._report = report
-        #: The positions and the names of the arguments that Hypothesis draws.
-        self._drawn = drawn
-        #: By the arguments.
-        self.explorers: dict[str, Explorer] = {}
-        self._failed: dict[int, tuple[NotIdempotent, Explorer]] = {}
-
-    def explore(
+    def _explore(
         self, names: Sequence[AnyHistory], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        """Try histories with one set of arguments.
-
-        Raises:
-            NotIdempotent: when one of them fails; `complete` gives it its report.
-            ExplorationError: when nothing can be shown.
-        """
-        token, options = self._token, self._checked.options
+        """Try histories with one set of arguments. `_complete` gives the error of one that fails its report."""
+        token, options = self._token, self._options
         if token is not None and token.is_only_a_digest and not token.fits(args, kwargs):
             return
         key = repr((args, kwargs))
-        if key not in self.explorers:
-            self.explorers[key] = self._explorer(self._checked, args, kwargs)
-            self.explorers[key].exploration.semantics = self._report.semantics_of(self._checked)
-        explorer = self.explorers[key]
+        if key not in self._explorers:
+            self._explorers[key] = self.explorer(self._checked, args, kwargs)
+            self._explorers[key].exploration.semantics = self.report.semantics_of(self._checked)
+        explorer = self._explorers[key]
         exploration = explorer.exploration
         # The clean runs are a part of it.
         limit = TimeLimit(options.time_limit)
@@ -426,16 +374,13 @@ class _Search:
                 "faster, or accept a part by allow_partial=True."
             )
 
-    def complete(self, raised: BaseException) -> None:
+    def _complete(self, raised: BaseException) -> None:
         """Give the errors that are about to leave the check their reports.
 
         Only now, since Hypothesis makes many errors and raises the simplest. The search ends first:
         the histories after the failure are tried, so that the report has everything.
-
-        Args:
-            raised: the error, or a group of errors.
         """
-        go_on = TimeLimit(self._checked.options.time_limit, _SHARE_OF_THE_REST)
+        go_on = TimeLimit(self._options.time_limit, _SHARE_OF_THE_REST)
         for error in _errors_in(raised):
             # Hypothesis shows a call of our own function, and how to reproduce that.
             notes = getattr(error, "__notes__", [])
@@ -451,10 +396,66 @@ class _Search:
             if exploration.failure is not None:
                 exploration.failure.log.show()
                 failed.report = report_on(
-                    self._checked, exploration, exploration.failure, self._drawn, self._report
+                    self._checked, exploration, exploration.failure, self._drawn, self.report
                 )
                 failed.args = (str(failed.report),)
                 exploration.replay = failed.report.replay
+
+    def _check_something_tried(self) -> None:
+        """Check that the job does something, and that each history had something to try.
+
+        With arguments that are drawn, some may be harmless, but not all.
+        """
+        explorations = self._explorations
+        if all(one.unseen for one in explorations):
+            raise ExplorationError(explorations[0].unseen)
+        if not self._options.by_name or current_audience().audit:
+            return
+        for name in explorations[0].nothing_to_try:
+            if all(name in one.nothing_to_try for one in explorations):
+                raise ExplorationError(
+                    f"The check names {name}, and there is nothing to try: {why_nothing_to_try(name)}, or leave "
+                    f"{name} out of histories=."
+                )
+
+    def _search_arguments(self) -> None:
+        """Let Hypothesis search the arguments. It never draws the points: those are all tried."""
+        from hypothesis import HealthCheck, Phase, core, given, seed, settings, strategies
+
+        def strategy(value: Any) -> Any:
+            return value if _is_strategy(value) else strategies.just(value)
+
+        args = strategies.tuples(*map(strategy, self._args))
+        kwargs = strategies.fixed_dictionaries(
+            {name: strategy(value) for name, value in self._kwargs.items()}
+        )
+        # It would explain the failure by lines of ours.
+        phases = [phase for phase in settings().phases if phase is not Phase.explain]
+
+        def searching(names: Sequence[AnyHistory]) -> Any:
+            # Two bugs would leave as a group of errors, and the reader mends one at a time.
+            @settings(
+                deadline=None,
+                suppress_health_check=[HealthCheck.too_slow],
+                report_multiple_bugs=False,
+                phases=phases,
+            )
+            @given(args, kwargs)
+            def search(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+                self._explore(names, args, kwargs)
+
+            return search
+
+        # Each round draws the same arguments, so that all are explored by all names, and by the quick ones first.
+        is_fixed = settings().derandomize or core.global_force_seed is not None
+        number = random.getrandbits(64)
+        names = self._options.names
+        quick: Sequence[AnyHistory] = [
+            name for name in names if name in _QUICK and not self._options.as_configured
+        ]
+        for some in filter(None, (quick, names)):
+            search = searching(some)
+            (search if is_fixed else seed(number)(search))()
 
 
 def _errors_in(raised: BaseException) -> Generator[BaseException, None, None]:
@@ -465,75 +466,5 @@ def _errors_in(raised: BaseException) -> Generator[BaseException, None, None]:
         yield raised
 
 
-def check_something_tried(explorations: Sequence[Exploration], options: Options) -> None:
-    """Check that the job does something, and that each history had something to try.
-
-    With arguments that are drawn, some may be harmless, but not all.
-
-    Args:
-        explorations: one for each set of arguments.
-        options: the parameters of the check.
-
-    Raises:
-        ExplorationError: says which history had nothing to try, or why nothing would be seen.
-    """
-    if all(one.unseen for one in explorations):
-        raise ExplorationError(explorations[0].unseen)
-    if not options.by_name or current_audience().audit:
-        return
-    for name in explorations[0].nothing_to_try:
-        if all(name in one.nothing_to_try for one in explorations):
-            raise ExplorationError(
-                f"The check names {name}, and there is nothing to try: {why_nothing_to_try(name)}, or leave "
-                f"{name} out of histories=."
-            )
-
-
 def _is_strategy(value: object) -> bool:
     return any(base.__module__.startswith("hypothesis.") for base in type(value).__mro__)
-
-
-def _search_arguments(
-    explore: Callable[[Sequence[AnyHistory], tuple[Any, ...], dict[str, Any]], None],
-    rounds: Sequence[Sequence[AnyHistory]],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> None:
-    """Let Hypothesis search the arguments. It never draws the points: those are all tried.
-
-    Args:
-        explore: tries the histories of some names with one set of arguments.
-        rounds: the names of each search.
-        args: the positional arguments, with strategies among them.
-        kwargs: the keyword arguments, likewise.
-    """
-    from hypothesis import HealthCheck, Phase, core, given, seed, settings, strategies
-
-    def strategy(value: Any) -> Any:
-        return value if _is_strategy(value) else strategies.just(value)
-
-    def searching(names: Sequence[AnyHistory]) -> Any:
-        # Two bugs would leave as a group of errors, and the reader mends one at a time.
-        @settings(
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow],
-            report_multiple_bugs=False,
-            phases=phases,
-        )
-        @given(
-            strategies.tuples(*map(strategy, args)),
-            strategies.fixed_dictionaries({name: strategy(kwargs[name]) for name in kwargs}),
-        )
-        def search(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            explore(names, args, kwargs)
-
-        return search
-
-    # It would explain the failure by lines of ours.
-    phases = [phase for phase in settings().phases if phase is not Phase.explain]
-    # Each round draws the same arguments, so that all of them are explored by all names.
-    is_fixed = settings().derandomize or core.global_force_seed is not None
-    number = random.getrandbits(64)
-    for names in rounds:
-        search = searching(names)
-        (search if is_fixed else seed(number)(search))()

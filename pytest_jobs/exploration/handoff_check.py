@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal
 
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError
-from .check import checked_world, explored_in_test
+from .check import Check, checked_world
 from .effects.doubles.kinds import CallKind
 from .engine.delivering import accepted
 from .engine.world import World
@@ -19,7 +18,7 @@ from .handoff.terms import SCHEDULE, HandoffOptions
 from .histories.plans import HANDOFFS, HandoffName
 from .histories.repeatable import Repeatable
 from .report.audience import current_audience
-from .report.explored import Explored, note_explored
+from .report.explored import Explored
 from .stores.account import Ignore
 from .worlds.here import Here, nothing_seen
 
@@ -131,10 +130,11 @@ def check_handoff(
         remains=Repeatable(remains, parameter="remains"),
         failed=failed,
     )
-    explored = explored_in_test(producer, args, kwargs, options, HandoffExplorer, HandoffReport)
-    if not explored.replay:
-        options.remains.check_used()
-    warning = note_explored(explored, chosen=trace is not None)
-    if warning is not None:
-        warnings.warn(warning, stacklevel=3)
-    return explored
+    return HandoffCheck(producer, args, kwargs, options).made()
+
+
+class HandoffCheck(Check):
+    """One check of a call."""
+
+    explorer = HandoffExplorer
+    report = HandoffReport

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -107,7 +107,9 @@ def check_payloads(
             f"{shown} holds no payload, so nothing was looked at: record with `jobs.record_payloads` "
             "and commit what it writes."
         )
-    with _harness(tuple(apps)) as jobs:
+    apps = tuple(apps)
+    is_open = not apps and open_harnesses.any_open()
+    with nullcontext(current_jobs()) if is_open else open_jobs(apps=apps) as jobs:
         check_outside_jobs("check_payloads")
         check = _Check(jobs, perform=perform or world is not None, world=world)
         findings = [(path, found) for path in paths if (found := check.finding(path)) is not None]
@@ -118,15 +120,6 @@ def check_payloads(
         texts = [found.text(path.relative_to(folder).as_posix()) for path, found in findings]
         raise IncompatiblePayload("\n\n".join([head, *texts]))
     return paths
-
-
-@contextmanager
-def _harness(apps: tuple[object, ...]) -> Generator[Jobs, None, None]:
-    if not apps and open_harnesses.any_open():
-        yield current_jobs()
-        return
-    with open_jobs(apps=apps) as jobs:
-        yield jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +138,6 @@ class Finding:
     signature: str = ""
 
     def text(self, name: str) -> str:
-        """Return the part of the message about the file of this name."""
         lines = [name]
         if self.file is not None:
             lines.append(f"  job:       {self.file.job} ({self.file.library})")
@@ -219,12 +211,7 @@ class _Check:
 
 
 def _signature(record: JobRecord) -> Binder:
-    """Return the signature of the job of a record.
-
-    Raises:
-        UnknownJobError: when there is no such job.
-        AmbiguousJobError: when there are several.
-    """
+    """Return the signature of the job of a record; raise if there is no such job, or more than one."""
     job = record.job
     try:
         return record.source.signature(job)

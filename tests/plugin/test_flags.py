@@ -1,5 +1,7 @@
 """Each option of the ini file has a flag of the same name, which goes before it."""
 
+import sys
+
 import pytest
 
 pytestmark = pytest.mark.usefixtures("shop")
@@ -111,3 +113,12 @@ def test_modules_that_are_one_step_are_named_by_the_flag_too(pytester):
     result = pytester.runpytest("-s", "--jobs-crash-atomic=a,b", "--jobs-crash-atomic", "c")
 
     result.stdout.fnmatch_lines(["atomic: ('a', 'b', 'c')"])
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="of Python 3.11")
+def test_crashes_are_refused_on_an_old_python(pytester):
+    pytester.makepyfile("def test_it(): ...")
+    result = pytester.runpytest("--jobs-crash")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--jobs-crash needs Python 3.12 or newer: *"])

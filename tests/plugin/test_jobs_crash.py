@@ -11,9 +11,7 @@ from pytest_jobs.exploration.engine.ending import signs
 
 GENUINE_CONNECT = sqlite3.connect
 
-needs_monitoring = pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12"
-)
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
 
 SHOP = '''
 """A shop in sqlite, and its jobs."""
@@ -275,7 +273,6 @@ CHARGES_TWICE = """
 """
 
 
-@needs_monitoring
 def test_the_point_at_which_a_killed_job_breaks_the_test_is_told(pytester):
     result = run(pytester, CHARGES_TWICE)
 
@@ -300,7 +297,6 @@ def test_the_point_at_which_a_killed_job_breaks_the_test_is_told(pytester):
     )
 
 
-@needs_monitoring
 @pytest.mark.parametrize(
     ("rule", "outcome"),
     [
@@ -336,7 +332,6 @@ def test_what_the_delivery_came_to_that_followed_is_told(pytester, rule, outcome
     )
 
 
-@needs_monitoring
 def test_a_safe_job_is_quiet_at_every_point(pytester):
     result = run(
         pytester,
@@ -362,7 +357,6 @@ def test_a_safe_job_is_quiet_at_every_point(pytester):
     result.stdout.fnmatch_lines(["1 job killed at 8 points, in 1 test of 2."])
 
 
-@needs_monitoring
 def test_no_finally_of_a_dead_job_commits(pytester):
     result = run(
         pytester,
@@ -381,27 +375,44 @@ def test_no_finally_of_a_dead_job_commits(pytester):
     result.stdout.fnmatch_lines(["- killed after sqlite: commit (shop.py:*)"])
 
 
-@needs_monitoring
-def test_a_dead_job_that_catches_everything_does_nothing_more(pytester):
+def test_a_dead_job_that_waits_for_ever_at_the_end_of_a_block_is_interrupted(pytester, monkeypatch):
+    monkeypatch.setattr(signs, "PATIENCE", 0.2)
+    pytester.makepyfile(
+        shop_waits="""
+        import threading
+        from pytest_jobs import job
+
+        class Waits:
+            def __init__(self):
+                self.done = threading.Event()
+
+            def __enter__(self):
+                return self.done
+
+            def __exit__(self, *error):
+                self.done.wait()
+
+        @job
+        def wait():
+            with Waits() as done:
+                done.set()
+        """
+    )
     result = run(
         pytester,
         """
-        import shop
+        import shop_waits
 
         def test_it(jobs):
-            shop.swallow.perform_later()
+            shop_waits.wait.perform_later()
             jobs.drain()
-
-            assert 3 not in shop.charges
-            assert shop.charges == []
         """,
     )
 
     result.assert_outcomes(passed=1)
 
 
-@needs_monitoring
-def test_a_dead_job_leaves_every_block_that_it_has_entered(pytester):
+def test_nothing_that_a_dead_job_put_in_force_stays_in_force(pytester):
     pytester.makepyfile(
         shop_blocks="""
         import asyncio
@@ -454,70 +465,7 @@ def test_a_dead_job_leaves_every_block_that_it_has_entered(pytester):
             async with AsyncBlock():
                 await asyncio.sleep(1)
                 marks.append("worked")
-        """
-    )
-    result = run(
-        pytester,
-        """
-        import pytest
-        import shop_blocks
-
-        @pytest.mark.parametrize("name", ["use_blocks", "clean_up", "await_blocks"])
-        def test_it(name, jobs):
-            shop_blocks.marks.clear()
-            getattr(shop_blocks, name).perform_later()
-            jobs.drain()
-
-            left, entered = map(shop_blocks.marks.count, ("left", "entered"))
-            assert left == entered
         """,
-    )
-
-    result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["3 jobs killed at * points, in 3 tests of 3."])
-
-
-@needs_monitoring
-def test_a_dead_job_that_waits_for_ever_at_the_end_of_a_block_is_interrupted(pytester, monkeypatch):
-    monkeypatch.setattr(signs, "PATIENCE", 0.2)
-    pytester.makepyfile(
-        shop_waits="""
-        import threading
-        from pytest_jobs import job
-
-        class Waits:
-            def __init__(self):
-                self.done = threading.Event()
-
-            def __enter__(self):
-                return self.done
-
-            def __exit__(self, *error):
-                self.done.wait()
-
-        @job
-        def wait():
-            with Waits() as done:
-                done.set()
-        """
-    )
-    result = run(
-        pytester,
-        """
-        import shop_waits
-
-        def test_it(jobs):
-            shop_waits.wait.perform_later()
-            jobs.drain()
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-
-
-@needs_monitoring
-def test_nothing_that_a_dead_job_put_in_force_without_a_block_stays_in_force(pytester):
-    pytester.makepyfile(
         shop_in_force="""
         import os
         import queue
@@ -558,7 +506,18 @@ def test_nothing_that_a_dead_job_put_in_force_without_a_block_stays_in_force(pyt
             os.chdir(folder)
             del os.environ["SHOP"]
             patch.stop()
-        """
+        """,
+        indexing="""
+        import fcntl, os, shop
+        from pytest_jobs import job
+
+        @job
+        def index():
+            file = os.open(shop.path + ".lock", os.O_CREAT | os.O_RDWR)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shop.mark.perform_now()
+            os.close(file)
+        """,
     )
     result = run(
         pytester,
@@ -566,7 +525,42 @@ def test_nothing_that_a_dead_job_put_in_force_without_a_block_stays_in_force(pyt
         import math
         import os
         import signal
+        import indexing
+        import pytest
+        import shop
+        import shop_blocks
         import shop_in_force
+
+        @pytest.mark.parametrize("name", ["use_blocks", "clean_up", "await_blocks"])
+        def test_blocks(name, jobs):
+            shop_blocks.marks.clear()
+            getattr(shop_blocks, name).perform_later()
+            jobs.drain()
+
+            left, entered = map(shop_blocks.marks.count, ("left", "entered"))
+            assert left == entered
+
+        def test_an_except_block_that_catches_everything(jobs):
+            shop.swallow.perform_later()
+            jobs.drain()
+
+            assert 3 not in shop.charges
+            assert shop.charges == []
+
+        def test_a_lock_and_not_that_of_another(jobs):
+            with shop.others_lock:
+                shop.mark_under_lock.perform_later()
+                jobs.drain()
+
+                assert shop.others_lock.locked()
+            assert not shop.lock.locked()
+            assert shop.status() == "paid"
+
+        def test_a_lock_of_a_file(jobs):
+            indexing.index.perform_later()
+            jobs.drain()
+
+            assert shop.status() == "paid"
 
         def test_synchronisers(jobs):
             shop_in_force.use_the_till.perform_later()
@@ -582,11 +576,10 @@ def test_nothing_that_a_dead_job_put_in_force_without_a_block_stays_in_force(pyt
         """,
     )
 
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["2 jobs killed at * points, in 2 tests of 2."])
+    result.assert_outcomes(passed=8)
+    result.stdout.fnmatch_lines(["* jobs killed at * points, in 8 tests of 8."])
 
 
-@needs_monitoring
 def test_a_job_that_is_killed_at_the_end_of_its_last_block_is_not_done(pytester):
     pytester.makepyfile(
         shop_done="""
@@ -634,7 +627,6 @@ def test_a_job_that_is_killed_at_the_end_of_its_last_block_is_not_done(pytester)
     result.stdout.fnmatch_lines(["1 job killed at 12 points, in 1 test of 1."])
 
 
-@needs_monitoring
 def test_a_direct_call_in_a_finally_of_the_test_is_left_as_any_other(pytester):
     result = run(
         pytester,
@@ -656,7 +648,6 @@ def test_a_direct_call_in_a_finally_of_the_test_is_left_as_any_other(pytester):
     )
 
 
-@needs_monitoring
 def test_a_generator_of_a_dead_job_ends_without_a_word(pytester):
     result = run(
         pytester,
@@ -679,7 +670,6 @@ def test_a_generator_of_a_dead_job_ends_without_a_word(pytester):
     result.assert_outcomes(passed=1)
 
 
-@needs_monitoring
 @pytest.mark.parametrize("by_library", [True, False])
 def test_what_a_dead_job_left_open_is_rolled_back_by_a_library_or_by_us(pytester, by_library):
     if not by_library:
@@ -710,7 +700,6 @@ def test_what_a_dead_job_left_open_is_rolled_back_by_a_library_or_by_us(pytester
     result.stdout.fnmatch_lines(["- killed after sqlite: commit (shop.py:*)"])
 
 
-@needs_monitoring
 def test_a_library_rolls_back_to_a_savepoint_in_a_transaction_of_the_test(pytester):
     result = run(
         pytester,
@@ -738,7 +727,6 @@ def test_a_library_rolls_back_to_a_savepoint_in_a_transaction_of_the_test(pytest
     assert result.ret == 0
 
 
-@needs_monitoring
 def test_blocks_of_a_library_and_of_the_project_are_left_by_a_dead_job(pytester):
     result = run(
         pytester,
@@ -763,61 +751,6 @@ def test_blocks_of_a_library_and_of_the_project_are_left_by_a_dead_job(pytester)
     result.stdout.fnmatch_lines(["1 job killed at 6 points, in 1 test of 1."])
 
 
-@needs_monitoring
-def test_a_dead_job_holds_no_lock_and_those_of_others_stay_held(pytester):
-    result = run(
-        pytester,
-        """
-        import shop
-
-        def test_it(jobs):
-            with shop.others_lock:
-                shop.mark_under_lock.perform_later()
-                jobs.drain()
-
-                assert shop.others_lock.locked()
-            assert not shop.lock.locked()
-            assert shop.status() == "paid"
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-    assert result.ret == 0
-
-
-@needs_monitoring
-def test_a_file_that_a_dead_job_has_locked_is_unlocked(pytester):
-    pytester.makepyfile(
-        indexing="""
-            import fcntl, os, shop
-            from pytest_jobs import job
-
-            @job
-            def index():
-                file = os.open(shop.path + ".lock", os.O_CREAT | os.O_RDWR)
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shop.mark.perform_now()
-                os.close(file)
-        """
-    )
-    result = run(
-        pytester,
-        """
-        import indexing, shop
-
-        def test_it(jobs):
-            indexing.index.perform_later()
-            jobs.drain()
-
-            assert shop.status() == "paid"
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-    assert result.ret == 0
-
-
-@needs_monitoring
 def test_connections_wait_for_locks_as_they_do_without_it(pytester):
     result = run(
         pytester,
@@ -840,7 +773,6 @@ def test_connections_wait_for_locks_as_they_do_without_it(pytester):
     result.assert_outcomes(passed=2)
 
 
-@needs_monitoring
 def test_the_lines_of_another_task_are_no_points(pytester):
     pytest.importorskip("pytest_asyncio")
     result = run(
@@ -861,7 +793,6 @@ def test_the_lines_of_another_task_are_no_points(pytester):
     result.stdout.fnmatch_lines(["1 job killed at 8 points, in 1 test of 1."])
 
 
-@needs_monitoring
 def test_what_a_dead_job_had_enqueued_stays_enqueued(pytester):
     result = run(
         pytester,
@@ -891,7 +822,6 @@ def test_what_a_dead_job_had_enqueued_stays_enqueued(pytester):
     )
 
 
-@needs_monitoring
 def test_an_enqueued_job_is_a_point(pytester):
     result = run(
         pytester,
@@ -909,7 +839,6 @@ def test_an_enqueued_job_is_a_point(pytester):
     result.stdout.fnmatch_lines(["- killed after enqueue: tell() (shop.py:*)"])
 
 
-@needs_monitoring
 def test_coroutine_jobs_and_async_tests(pytester):
     pytest.importorskip("pytest_asyncio")
     result = run(
@@ -939,7 +868,6 @@ def test_coroutine_jobs_and_async_tests(pytester):
     assert all("charges.append(8)" in line for line in lines)
 
 
-@needs_monitoring
 def test_a_bound_cuts_the_points_and_says_so(pytester):
     result = run(
         pytester,
@@ -963,7 +891,6 @@ def test_a_bound_cuts_the_points_and_says_so(pytester):
     )
 
 
-@needs_monitoring
 def test_the_summary_fits_a_screen_and_names_everything_with_v(pytester):
     text = """
         import atexit
@@ -1008,7 +935,6 @@ def test_the_summary_fits_a_screen_and_names_everything_with_v(pytester):
     long.stdout.fnmatch_lines([left.format(0), left.format(8), "  test_it.py::test_left[[]8]"])
 
 
-@needs_monitoring
 def test_the_points_around_effects_come_before_the_many_lines_of_a_long_job(pytester):
     lines = "\n".join(f"    shop.ended.append({number})" for number in range(300))
     pytester.makepyfile(
@@ -1051,7 +977,6 @@ def pay():
     )
 
 
-@needs_monitoring
 def test_a_point_to_which_no_second_run_comes_is_told(pytester):
     result = run(
         pytester,
@@ -1067,7 +992,6 @@ def test_a_point_to_which_no_second_run_comes_is_told(pytester):
     result.stdout.fnmatch_lines(["test_it.py::test_payment: points that no second run came to: *"])
 
 
-@needs_monitoring
 def test_a_test_that_fails_anyway_is_reported_as_it_fails(pytester):
     result = run(
         pytester,
@@ -1087,7 +1011,6 @@ def test_a_test_that_fails_anyway_is_reported_as_it_fails(pytester):
     result.stdout.fnmatch_lines(["No job was killed, so this run shows nothing: *"])
 
 
-@needs_monitoring
 def test_a_test_that_does_not_fail_again_is_called_flaky(pytester):
     result = run(
         pytester,
@@ -1113,7 +1036,6 @@ def test_a_test_that_does_not_fail_again_is_called_flaky(pytester):
     )
 
 
-@needs_monitoring
 def test_modules_that_are_one_step_have_no_points(pytester):
     pytester.makepyfile(
         fake_gateway="calls = []\ndef charge():\n    calls.append(1)\n    calls.append(2)\n"
@@ -1137,7 +1059,6 @@ def test_modules_that_are_one_step_have_no_points(pytester):
     )
 
 
-@needs_monitoring
 def test_fakes_in_a_folder_of_tests_have_no_points(pytester):
     pytester.mkdir("tests")
     (pytester.path / "tests" / "standin.py").write_text("def charge():\n    return 1\n", "utf-8")
@@ -1161,7 +1082,6 @@ def test_fakes_in_a_folder_of_tests_have_no_points(pytester):
     result.stdout.fnmatch_lines(["1 job killed at 2 points, *"])
 
 
-@needs_monitoring
 def test_a_module_that_cannot_be_imported_is_an_error(pytester):
     result = run(pytester, CHARGES_TWICE, "-o", "jobs_crash_atomic=no_such_module")
 
@@ -1169,31 +1089,6 @@ def test_a_module_that_cannot_be_imported_is_an_error(pytester):
     result.stderr.fnmatch_lines(["*jobs_crash_atomic names 'no_such_module', which cannot be *"])
 
 
-@needs_monitoring
-def test_what_reaches_outside_is_told(pytester):
-    result = run(
-        pytester,
-        """
-        import atexit
-        from pytest_jobs import job
-
-        @job
-        def shout():
-            atexit.register(print)
-            atexit.unregister(print)
-
-        def test_it(jobs):
-            shout.perform_later()
-            jobs.drain()
-        """,
-    )
-
-    result.stdout.fnmatch_lines(
-        ["Reached outside, where nothing was killed:", "  atexit.register()"]
-    )
-
-
-@needs_monitoring
 def test_a_test_that_explores_a_job_itself_goes_on_doing_so(pytester):
     result = run(
         pytester,
@@ -1217,37 +1112,40 @@ def test_a_test_that_explores_a_job_itself_goes_on_doing_so(pytester):
     result.assert_outcomes(passed=1)
 
 
-@needs_monitoring
-def test_an_opt_out_is_told(pytester):
-    text = "    import pytest\n" + CHARGES_TWICE.replace(
-        "    def test", "    @pytest.mark.jobs(idempotent=False)\n    def test"
-    )
-    result = run(pytester, text)
+def test_opt_outs_are_told(pytester):
+    result = run(
+        pytester,
+        """
+        import pytest
+        import shop
 
-    result.assert_outcomes(passed=1)
+        @pytest.mark.jobs(idempotent=False)
+        def test_payment(jobs):
+            shop.charge_and_mark.perform_later()
+            jobs.drain()
+            assert shop.charges == [7]
+
+        @pytest.mark.jobs(crash=False)
+        def test_another(jobs):
+            shop.charge_and_mark.perform_later()
+            jobs.drain()
+            assert shop.charges == [7]
+        """,
+    )
+
+    result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(
+    result.stdout.fnmatch_lines_random(
         [
             "No job was killed, so this run shows nothing: *",
             "1 test left alone (idempotent=False):",
             "  test_it.py::test_payment",
+            "1 test left alone (crash=False):",
+            "  test_it.py::test_another",
         ]
     )
 
 
-@needs_monitoring
-def test_a_marker_keeps_crashes_away_and_is_told(pytester):
-    text = "    import pytest\n" + CHARGES_TWICE.replace(
-        "    def test", "    @pytest.mark.jobs(crash=False)\n    def test"
-    )
-    result = run(pytester, text)
-
-    result.assert_outcomes(passed=1)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["1 test left alone (crash=False):", "  test_it.py::test_payment"])
-
-
-@needs_monitoring
 def test_tests_of_unittest(pytester):
     pytester.makeini("[pytest]\njobs_mode = inline")
     result = run(
@@ -1271,7 +1169,6 @@ def test_tests_of_unittest(pytester):
 
 
 @pytest.mark.slow
-@needs_monitoring
 def test_workers_of_xdist_are_added_up(pytester):
     pytest.importorskip("xdist")
     pytester.makepyfile(test_a=CHARGES_TWICE, test_b="def test_other(): ...")
@@ -1283,7 +1180,6 @@ def test_workers_of_xdist_are_added_up(pytester):
     )
 
 
-@needs_monitoring
 def test_a_faulty_delivery_that_is_killed_is_faulty_again(pytester):
     result = run(
         pytester,
@@ -1303,7 +1199,6 @@ def test_a_faulty_delivery_that_is_killed_is_faulty_again(pytester):
     result.stdout.fnmatch_lines(["* job* killed at * points, in 1 test of 1."])
 
 
-@needs_monitoring
 @pytest.mark.parametrize("wrong", ["0", "-1", "many"])
 def test_a_bound_that_is_none_is_an_error(pytester, wrong):
     result = run(pytester, CHARGES_TWICE, f"--jobs-crash-points={wrong}")
@@ -1314,15 +1209,6 @@ def test_a_bound_that_is_none_is_an_error(pytester, wrong):
     )
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="of Python 3.11")
-def test_it_is_refused_on_an_old_python(pytester):
-    result = run(pytester, CHARGES_TWICE)
-
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--jobs-crash needs Python 3.12 or newer: *"])
-
-
-@needs_monitoring
 def test_a_second_run_that_fails_before_a_job_is_killed_is_an_error_of_its_own(pytester):
     result = run(
         pytester,
@@ -1357,7 +1243,6 @@ def test_a_second_run_that_fails_before_a_job_is_killed_is_an_error_of_its_own(p
     result.stdout.no_fnmatch_line("*points that no second run came to*")
 
 
-@needs_monitoring
 def test_a_job_is_not_blamed_for_what_a_killed_run_finds_left_by_the_first(pytester):
     result = run(
         pytester,
@@ -1380,7 +1265,6 @@ def test_a_job_is_not_blamed_for_what_a_killed_run_finds_left_by_the_first(pytes
     result.stdout.no_fnmatch_line("*mark, killed and delivered again*")
 
 
-@needs_monitoring
 def test_what_a_fixture_of_a_module_puts_in_place_stays_there_in_every_run(pytester):
     result = run(
         pytester,
@@ -1415,7 +1299,6 @@ def test_what_a_fixture_of_a_module_puts_in_place_stays_there_in_every_run(pytes
     assert sqlite3.connect is GENUINE_CONNECT
 
 
-@needs_monitoring
 def test_a_defect_that_breaks_several_tests_is_one_finding(pytester):
     result = run(
         pytester,
@@ -1467,7 +1350,6 @@ def test_a_defect_that_breaks_several_tests_is_one_finding(pytester):
     result.stdout.fnmatch_lines(["2 jobs killed at 9 points, in 4 tests of 4."])
 
 
-@needs_monitoring
 def test_a_delivery_is_killed_around_the_call_of_a_mock(pytester):
     pytester.makepyfile(
         bank="""

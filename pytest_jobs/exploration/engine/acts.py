@@ -7,10 +7,11 @@ A *store* is a place whose content stays and is compared. A *world* is all that 
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
@@ -27,12 +28,8 @@ class Skipped(Unwound):
     """Says that an effect is skipped: its delivery is dead, and only ends what it began."""
 
 
-def _refused() -> Exception:
-    return ConnectionError("refused: it did not happen")
-
-
-def _answer_lost() -> Exception:
-    return TimeoutError("no answer: it has happened")
+_REFUSED: Final = partial(ConnectionError, "refused: it did not happen")
+_ANSWER_LOST: Final = partial(TimeoutError, "no answer: it has happened")
 
 
 def _never_busy(error: BaseException) -> bool:
@@ -76,9 +73,9 @@ class Act:
     #: Returns whether an error means that another delivery holds a lock.
     busy: Callable[[BaseException], bool] = _never_busy
     #: Makes the error of an effect that fails before it happens; None if it cannot fail.
-    refused: Callable[[], Exception] | None = _refused
+    refused: Callable[[], Exception] | None = _REFUSED
     #: Makes the error of an effect whose reply is lost; None if it has no reply.
-    answer_lost: Callable[[], Exception] | None = _answer_lost
+    answer_lost: Callable[[], Exception] | None = _ANSWER_LOST
     #: The transaction in which it happens, if nothing is left of it there before a commit.
     transaction: Transaction | None = field(default=None, compare=False)
     #: Whether it is a statement that a database takes back unless a commit follows it.
@@ -88,7 +85,6 @@ class Act:
 
     @property
     def is_commit(self) -> bool:
-        """Whether it commits a transaction."""
         return self.text.lower() == "commit"
 
     @property
@@ -136,11 +132,7 @@ class SourceState:
 
 
 def later_acts(history: SourceState) -> list[Callable[[], Iterable[Act]]]:
-    """Return the functions that return the effects of a history that show only when they are looked for.
-
-    Args:
-        history: the state of effect sources for it.
-    """
+    """Return the functions that return the effects of a history that show only when they are looked for."""
     return history.of("later acts", list)
 
 
@@ -240,13 +232,7 @@ class AuditHook:
         self._by_event: dict[str, tuple[OnEvent, ...]] = {}
 
     def call(self, on_event: OnEvent, events: Iterable[str], instead_of: str = "acts") -> None:
-        """Call a function with the name and the arguments of some events.
-
-        Args:
-            on_event: the function.
-            events: their names.
-            instead_of: the name of the function before it, which is not called any more.
-        """
+        """Call a function at some events, in place of the one that was given with the same name before."""
         is_first = not self._called
         before, _ = self._called.get(instead_of, (frozenset(), on_event))
         self._called[instead_of] = frozenset(events), on_event
@@ -329,11 +315,10 @@ async def perform_act_async(act: Act, do: Callable[[], Awaitable[T]]) -> T:
     return cast(T, None)
 
 
-@contextmanager
 def looking(
     busy: Callable[[BaseException], bool] = _never_busy, transaction: Transaction | None = None
-) -> Generator[None, None, None]:
-    """Read something outside of the job in a block, which is not an effect: for effect sources.
+) -> AbstractContextManager[None]:
+    """Return a block in which something outside of the job is read, which is no effect: for effect sources.
 
     Calls that leave the process within it, such as connecting to a server, are part of it.
 
@@ -342,11 +327,7 @@ def looking(
         transaction: the transaction in which it is read, as in an effect.
     """
     current = watcher.get()
-    if current is None:
-        yield
-        return
-    with current.looking(busy, transaction):
-        yield
+    return nullcontext() if current is None else current.looking(busy, transaction)
 
 
 def note_look(*, changes: bool = False) -> None:

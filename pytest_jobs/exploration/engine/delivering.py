@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -22,7 +22,7 @@ from ...harness.records.instants import to_datetime
 from ...harness.records.record import FIRST, JobRecord, Rollback, call_text
 from ...harness.running.performer import Performer
 from ...harness.time.waiting import in_running_loop
-from .acts import Act, ActWatcher, SourceState, Unwound, skippable, watcher
+from .acts import Act, ActWatcher, Unwound, skippable, watcher
 from .ending.process_state import ProcessIds
 from .ending.signs import stack_of
 from .engine import Engine
@@ -34,7 +34,7 @@ from .sameness.times import Times
 from .sameness.volatile import LongTexts, Volatile
 from .scope import leaving_out
 from .unwinding import clear_frames, holds, is_cancellation, isolated
-from .watching import AtPoint, AtSome, Watch, WatchedBody
+from .watching import AtSome, Owner, Watch, WatchedBody
 from .world import World, open_world, without_garbage_collection
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _MINUTE_NS: Final = 60 * _SECOND_NS
 _LAST_BEGIN_NS: Final = 50 * _SECOND_NS
 
 
-class Deliveries:
+class Deliveries(Owner):
     """A world, and the deliveries that are made in it: the base of `History` and of `Session`."""
 
     def __init__(
@@ -62,6 +62,7 @@ class Deliveries:
         *,
         seed: int = 1,
     ) -> None:
+        super().__init__(engine.of_search)
         self.engine = engine
         #: What the deliveries are a part of: the name of a history, or "clean".
         self.title = "clean"
@@ -78,22 +79,18 @@ class Deliveries:
         #: The same times, and how many they were when this was made.
         self._times: tuple[int, Times] | None = None
         self.runs: list[Run] = []
-        #: What effect sources keep as long as the world lasts.
-        self.of_history = SourceState()
         #: The event loops of the current process that no delivery uses now, by their threads.
         self._loops: dict[threading.Thread, OwnLoop] = {}
         #: Why nothing can be shown; None if something can.
         self.refusal: str | None = None
         #: Whether a delivery was interrupted since it would not have ended.
         self.hangs = False
-        #: Whether the verdict is taken, so that what dead deliveries change in the world is seen by nobody.
-        self.settled = False
 
     def _enter_world(self, stack: ExitStack, delay: timedelta = timedelta(0)) -> None:
-        """Build the world, with a ledger of its own."""
         engine = self.engine
         self.ledger = ledger = Ledger(engine.clock)
         without_garbage_collection(stack)
+        # A verb of the harness is refused in a world: its jobs are in this ledger, and not in that of the test.
         engine.harness.histories.append(self)
         stack.callback(engine.harness.histories.remove, self)
         stack.enter_context(engine.clock.excursion())
@@ -141,13 +138,13 @@ class Deliveries:
         return Renaming(Volatile(self._chance, self._times[1], texts))
 
     def _observed_by(self, renaming: Renaming) -> dict[str, Any]:
-        # A delivery may be suspended, and functions that show the state are not a part of it.
-        return self.engine.tracer.unhooked(lambda: self._formed_by(renaming))
+        def formed() -> dict[str, Any]:
+            state = self._snapshot()
+            named = state if isinstance(state, Mapping) else {"state": state}
+            return {str(name): renaming.of_state(str(name), value) for name, value in named.items()}
 
-    def _formed_by(self, renaming: Renaming) -> dict[str, Any]:
-        state = self._snapshot()
-        named = state if isinstance(state, Mapping) else {"state": state}
-        return {str(name): renaming.of_state(str(name), value) for name, value in named.items()}
+        # A delivery may be suspended, and functions that show the state are not a part of it.
+        return self.engine.tracer.unhooked(formed)
 
     def wait(self, gap: timedelta) -> None:
         self._advance_ns(int(gap.total_seconds() * 1e9))
@@ -186,11 +183,8 @@ class Deliveries:
 
     def finish_enqueueing(self, enqueueing: Awaitable[object]) -> None:
         """Run what an asynchronous library enqueues a job with."""
-        performer = self.performer()
-        try:
+        with closing(self.performer()) as performer:
             performer.run(enqueueing)
-        finally:
-            performer.close()
 
     def begun(self) -> Run:
         """Return a new delivery that is about to be made."""
@@ -209,19 +203,14 @@ class Deliveries:
         """Let a delivery begin at a whole second: databases cut times to seconds, which no distance may change."""
         self._advance_ns(-self.engine.clock.now_ns() % _SECOND_NS)
 
-    def _noting_suspensions(self, run: Run, at_point: AtPoint | AtSome) -> AtPoint | AtSome:
+    def _noting_suspensions(self, run: Run, at_point: AtSome) -> AtSome:
         """Return the same, which also notes how long the delivery was suspended."""
-        if isinstance(at_point, AtSome):
-            return replace(at_point, at_point=self._noting_suspensions_at(run, at_point.at_point))
-        return self._noting_suspensions_at(run, at_point)
-
-    def _noting_suspensions_at(self, run: Run, at_point: AtPoint) -> AtPoint:
         clock, begin_ns = self.engine.clock, run.at_ns
 
         def at_this_point(index: int) -> BaseException | None:
             nonlocal begin_ns
             before_ns = clock.now_ns()
-            error = at_point(index)
+            error = at_point.at_point(index)
             passed_ns = clock.now_ns() - before_ns
             if passed_ns:
                 self._advance_ns(-passed_ns % _SECOND_NS)
@@ -229,10 +218,9 @@ class Deliveries:
                 self._begins.add(begin_ns)
             return error
 
-        return at_this_point
+        return replace(at_point, at_point=at_this_point)
 
     def redelivered(self, record: JobRecord) -> JobRecord:
-        """Return the record of another delivery of the same payload."""
         again = record.source.redeliver(record)
         self.ledger.claim(again)
         return again
@@ -241,20 +229,12 @@ class Deliveries:
         self,
         run: Run,
         record: JobRecord,
-        at_point: AtPoint | AtSome | None = None,
+        at_point: AtSome | None = None,
         *,
         lines: bool = True,
         limited: bool = False,
     ) -> None:
-        """Make a delivery.
-
-        Args:
-            run: receives everything that happens.
-            record: the job.
-            at_point: called at each point, or at some.
-            lines: whether its lines must be traced even if that blinds another tool, such as coverage.
-            limited: whether a delivery that runs very many lines waits for a lock that is never released.
-        """
+        """Make a delivery. The other arguments are as for `Watch`."""
         engine = self.engine
         watch = Watch(
             run,
@@ -336,13 +316,7 @@ class Deliveries:
     # What watches ask
 
     def form_of(self, value: object) -> object:
-        """Return the form of a value in which random parts and times of two deliveries are the same."""
         return self._renaming().of_call(value)
-
-    @property
-    def of_search(self) -> SourceState:
-        """What effect sources keep as long as the search lasts."""
-        return self.engine.of_search
 
     def refuse(self, why: str) -> None:
         self.refusal = self.refusal or why
@@ -351,11 +325,9 @@ class Deliveries:
         return any(watch.holds(connection) for watch in self._watches[:-1])
 
     def note_random(self, text: str) -> None:
-        """Let a text be compared as a random one."""
         self._chance.note(text)
 
     def begin_process(self) -> int | None:
-        """Return the id of a new process, for a delivery that asks for it."""
         # Often a part of the same text, and a different one where deliveries have threads of their own.
         self._note_thread(threading.get_ident())
         return self._process_ids.begin()
@@ -365,11 +337,7 @@ class Deliveries:
 
 
 def check_finished(run: Run) -> None:
-    """Check that a delivery has not ended before the tasks, callbacks and timers that it left.
-
-    Raises:
-        ExplorationError: when it has.
-    """
+    """Raise if a delivery has ended before the tasks, callbacks and timers that it left."""
     if not run.unfinished:
         return
     kind = run.unfinished[0].partition(" ")[0]
@@ -417,11 +385,7 @@ def _ends_a_dead_delivery(error: BaseException, watch: Watch) -> bool:
 
 
 def accepted(accept: Any) -> tuple[type[BaseException], ...]:
-    """Check the exceptions with which a delivery may end.
-
-    Raises:
-        ExplorationError: when they are not classes of exceptions.
-    """
+    """Return the exceptions with which a delivery may end; raise if they are no classes of exceptions."""
     several = isinstance(accept, Collection) and not isinstance(accept, str)
     given: tuple[Any, ...] = tuple(accept) if several else (accept,)
     if not several or not all(map(_is_exception, given)):
@@ -438,13 +402,7 @@ def _is_exception(one: Any) -> bool:
 
 
 def _end_row(commit: CommitWait, watch: ActWatcher, commits: int) -> None:
-    """Take back a job that is a row in the transaction of a delivery, which has ended, unless that has committed.
-
-    Args:
-        commit: waits for the end of the transaction.
-        watch: of the delivery.
-        commits: how often that had committed before.
-    """
+    """Take back a job that is a row in the transaction of a delivery, which ended without a commit since."""
     if watch.commits() == commits:
         commit.dropped()
     else:
@@ -455,13 +413,8 @@ class ActSink:
     """Lets the jobs that a job enqueues be effects, and passes them on to a ledger."""
 
     def __init__(self, ledger: Ledger, withdrawn: Callable[[Act], object]) -> None:
-        """Stand before a ledger.
-
-        Args:
-            ledger: receives the jobs.
-            withdrawn: called with the effect of a job that was taken back before it was performed.
-        """
         self._ledger = ledger
+        #: Called with the effect of a job that was taken back before it was performed.
         self._withdrawn = withdrawn
         self._acts: dict[JobRecord, Act] = {}
         self.now_ns = ledger.now_ns
@@ -476,6 +429,7 @@ class ActSink:
             self._ledger.added(record)
             return
         if record.commit is not None and current.isolated:
+            # The job is a row, and dies with the connection of its transaction if that has not committed.
             current.opened(partial(_end_row, record.commit, current, current.commits()), None)
         value = (record.name, record.args, record.kwargs, record.queue)
         # A job with a derived id that is enqueued again is a second delivery rather than a second job.

@@ -20,7 +20,6 @@ from ...harness.running.calls import direct_calls
 from .acts import SourceState, Unwound, is_explored
 from .ending.patchers import Patchers
 from .ending.process_state import ProcessState, SignalHandlers, follow_imports
-from .ending.watchdog import Watchdog
 from .functions import FunctionBridge
 from .lines import line_tracer
 from .memory.processes import ProcessMemory
@@ -29,6 +28,7 @@ from .scope import Scope
 from .sources import EffectSource, Sources
 from .threads import follow
 from .unwinding import quiet_libraries, silenced
+from .watchdog import Watchdog
 from .watching import lengthened
 from .world import time_until_no_midnight
 
@@ -140,6 +140,8 @@ class Engine:
         return [getattr(bridge, "served", None) for bridge in self.harness.bridges]
 
     def _note_import(self, module: ModuleType) -> None:
+        # Functions import late to break cycles. A guard in such a module was set by the first run and seen by all
+        # later deliveries, so that the check compared nothing with nothing.
         if is_explored() and self.scope.may_use(module):
             self.memory.note_import(module)
 
@@ -159,6 +161,7 @@ class Engine:
         stack, clock = self._stack, self.clock
         stack.callback(self.of_search.end)
         stack.callback(self.patches.restore)
+        # Once a search and not once a history: it has 625 numbers.
         stack.callback(random.setstate, random.getstate())
         before = ProcessState.taken()
         self._signal_handlers = SignalHandlers(self.patches, is_explored)

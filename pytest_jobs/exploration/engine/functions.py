@@ -21,8 +21,6 @@ from ...bridges.toolkit import (
 
 
 class _Call(Message):
-    """One call of the function."""
-
     __slots__ = ("args", "kwargs")
 
     args: tuple[Any, ...]

@@ -9,11 +9,12 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import CodeType, FrameType
-from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from ...errors import ExplorationError
 from ...harness.records.attributes import identity
 from .ending.leaving import Leaving
+from .scope import Scope
 
 T = TypeVar("T")
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
@@ -23,21 +24,6 @@ LineHook: TypeAlias = Callable[[CodeType, int], None]
 _TOOL = 4
 
 
-class TracedCode(Protocol):
-    """Decides which code is traced; see `Scope`."""
-
-    def wants(self, code: CodeType) -> bool: ...
-
-    def is_of_project(self, code: CodeType) -> bool: ...
-
-    @property
-    def world_runs(self) -> bool: ...
-
-    def is_below_world(self) -> bool: ...
-
-    def note_untraced(self, code: CodeType) -> None: ...
-
-
 class LineTracer:
     """Calls a hook before each line. An exception of the hook is raised in that line.
 
@@ -45,7 +31,7 @@ class LineTracer:
     `line_tracer`.
     """
 
-    def __init__(self, scope: TracedCode) -> None:
+    def __init__(self, scope: Scope) -> None:
         self._scope = scope
         #: What is known of the code in which a delivery may be killed.
         self.leaving = Leaving()
@@ -62,9 +48,7 @@ class LineTracer:
     def hooked(self, hook: LineHook, *, needed: bool) -> Generator[None, None, None]:
         """Call a hook before each line of this thread, for a block.
 
-        Args:
-            hook: gets the code and the line.
-            needed: if False, and another tool such as coverage holds the tracer, it keeps it.
+        If it is not needed, and another tool such as coverage holds the tracer, that tool keeps it.
         """
         thread = threading.get_ident()
         before = self._hooks.get(thread)
@@ -80,13 +64,7 @@ class LineTracer:
 
     def nested(self, run: Callable[[], T]) -> T:
         """Call a function inside a hook. The interpreter reports no lines there, unless it goes through here."""
-        thread = threading.get_ident()
-        hook = self._hooks.pop(thread, None)
-        try:
-            return sys.call_tracing(run, ())
-        finally:
-            if hook is not None:
-                self._hooks[thread] = hook
+        return self.unhooked(lambda: sys.call_tracing(run, ()))
 
     def unhooked(self, run: Callable[[], T]) -> T:
         """Call a function without the hook of this thread: its lines, and those of what it calls, do not count."""
@@ -112,15 +90,14 @@ class LineTracer:
         return False
 
 
-def line_tracer(scope: TracedCode) -> LineTracer:
-    """Return a tracer for this version of Python."""
+def line_tracer(scope: Scope) -> LineTracer:
     return _Monitoring(scope) if sys.version_info >= (3, 12) else _Tracing(scope)
 
 
 class _Monitoring(LineTracer):
     """Uses `sys.monitoring`, beside debuggers, coverage and Hypothesis."""
 
-    def __init__(self, scope: TracedCode) -> None:
+    def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         # By name, since Python 3.11 has no `sys.monitoring`.
         self._monitoring: Any = vars(sys)["monitoring"]
@@ -141,6 +118,7 @@ class _Monitoring(LineTracer):
         for event in (events.PY_START, events.PY_RESUME):
             monitoring.register_callback(_TOOL, event, self._begins)
         monitoring.register_callback(_TOOL, events.LINE, self._line)
+        # Resumed too: a generator may have begun before, and PY_START comes once.
         monitoring.set_events(_TOOL, events.PY_START | events.PY_RESUME)
         # An earlier exploration has disabled the code that it did not trace.
         monitoring.restart_events()
@@ -191,7 +169,7 @@ class _Monitoring(LineTracer):
 class _Tracing(LineTracer):
     """Uses `sys.settrace`, on Python 3.11. A debugger replaces it."""
 
-    def __init__(self, scope: TracedCode) -> None:
+    def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         #: The tracer that each thread had before ours.
         self._before: dict[int, Any] = {}

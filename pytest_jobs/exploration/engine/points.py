@@ -8,7 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
-from typing import Final, Literal, Protocol, TypeAlias, overload
+from typing import Final, Literal, TypeAlias, TypeVar, overload
+
+from .scope import Scope
+
+T = TypeVar("T")
 
 #: The end comes when the last line has run, and before the library acknowledges the delivery.
 PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited", "end"]
@@ -51,7 +55,6 @@ class Point:
 
     @property
     def name(self) -> tuple[str, str, str, int]:
-        """Kind, function, text and hit."""
         return self.kind, self.function, self.text, self.hit
 
     def __str__(self) -> str:
@@ -59,6 +62,18 @@ class Point:
         if self.kind in AT_LINES:
             return f"{AT_LINES[self.kind]} line {self.line} of {self.function}{times}: {self.text}"
         return f"{self.kind} {self.text}{times}"
+
+
+def spread(items: Sequence[T]) -> list[T]:
+    """Return items so that those in front lie all over the sequence: both ends, the middle, and so on."""
+    last = len(items) - 1
+    order = dict.fromkeys((0, last) if last >= 0 else ())
+    parts = 2
+    while len(order) < len(items):
+        for part in range(1, parts, 2):
+            order.setdefault(round(last * part / parts))
+        parts *= 2
+    return [items[position] for position in order]
 
 
 class Trail(Sequence[Point]):
@@ -118,16 +133,11 @@ class Trail(Sequence[Point]):
         noted.append(("line", None, code, line))
         return len(noted) - 1
 
-    def pause(self, kind: PointKind) -> None:
-        """Add the point at which a coroutine waits, or has got what it waited for; or the one at the end."""
-        self._noted.append((kind, None, self._code, self._line))
-
-    def act(self, kind: PointKind, text: str) -> None:
-        """Add the point before or after an effect."""
+    def add(self, kind: PointKind, text: str | None = None) -> None:
+        """Add the point before or after an effect; without a text, one at an await or at the end."""
         self._noted.append((kind, text, self._code, self._line))
 
     def noted(self) -> Sequence[Noted]:
-        """Return what was noted of each point."""
         return self._noted
 
     def are_all(self) -> bool:
@@ -165,14 +175,6 @@ def enclosing_function(function: str) -> str:
     return function
 
 
-class Counted(Protocol):
-    """Decides whose lines count; see `Scope`."""
-
-    def wants(self, code: CodeType) -> bool: ...
-
-    def is_of_project(self, code: CodeType) -> bool: ...
-
-
 @dataclass(frozen=True)
 class Origin:
     """Where an error was raised."""
@@ -200,7 +202,7 @@ class Origin:
         return f"{where}: {source_text(filename, line)}"
 
 
-def trace_of(error: BaseException, scope: Counted) -> tuple[Origin, ...]:
+def trace_of(error: BaseException, scope: Scope) -> tuple[Origin, ...]:
     """Return the lines of the project through which an error went, the innermost last."""
     found = []
     entry = error.__traceback__

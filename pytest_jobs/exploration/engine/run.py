@@ -112,12 +112,9 @@ class Run:
         """Whether it ended with an error with which no delivery may end that nothing disturbs."""
         if self.error is None or self.accepted or self.asks_by_name:
             return False
-        return self.asks_again or not self.acknowledged or self._is_exhausted
-
-    @property
-    def _is_exhausted(self) -> bool:
         ended = self.delivery
-        return ended is not None and ended.status == "exhausted" and not ended.handled
+        is_exhausted = ended is not None and ended.status == "exhausted" and not ended.handled
+        return self.asks_again or not self.acknowledged or is_exhausted
 
     @property
     def is_left_to_library(self) -> bool:

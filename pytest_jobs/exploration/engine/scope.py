@@ -9,7 +9,6 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache, partial
 from operator import is_
@@ -117,11 +116,7 @@ class Scope:
         self._files: set[str] = set()
 
     def add(self, body: Callable[..., Any]) -> bool:
-        """Add the function that runs as a job; return whether it is new.
-
-        Raises:
-            ExplorationError: when it is not written in Python.
-        """
+        """Add the function that runs as a job, which is written in Python; return whether it is new."""
         code = _code(body)
         if code in self._bodies:
             return False
@@ -161,7 +156,10 @@ class Scope:
         """Return whether a file is a test, a conftest file, or lies in a folder of tests."""
         known = self._of_tests.get(file)
         if known is None:
-            known = is_test_file(_real_path(file)) or self._is_in_test_folder(file)
+            known, root = is_test_file(_real_path(file)), self._root
+            # A folder above the project does not matter, such as the one of pytest's temporary folders.
+            if not known and root is not None and Path(file).is_relative_to(root):
+                known = is_in_test_folder(Path(file).relative_to(root))
             self._of_tests[file] = known
         return known
 
@@ -223,7 +221,6 @@ class Scope:
         return False
 
     def note_untraced(self, code: CodeType) -> None:
-        """Remember a function that runs in a delivery and is not traced."""
         if self._is_inside_world(code):
             self.world_runs = True
         if (
@@ -268,7 +265,10 @@ class Scope:
         """Return whether the traced code may take a lock, or keep something for each thread."""
         while self._unasked:
             code = self._unasked.pop()
-            if self.wants(code) and _may_wait(code):
+            names = (*code.co_names, *code.co_freevars)
+            # Each operation has two bytes, and those of caches are zero.
+            enters = not _ENTERING.isdisjoint(code.co_code[::2])
+            if self.wants(code) and (enters or not _LOCKING.isdisjoint(names)):
                 self._waiting.add(identity(code))
         return bool(self._waiting)
 
@@ -341,12 +341,6 @@ class Scope:
         filename, begin = self._inside_world
         return code.co_filename == filename and code.co_qualname.startswith(begin)
 
-    def _is_in_test_folder(self, filename: str) -> bool:
-        # A folder above the project does not matter, such as the one of pytest's temporary folders.
-        if self._root is None or not Path(filename).is_relative_to(self._root):
-            return False
-        return is_in_test_folder(Path(filename).relative_to(self._root))
-
     def _is_file_of_project(self, filename: str) -> bool:
         # Most files that are not of the project show it by their path alone, which is fast to see.
         if filename.startswith(_ELSEWHERE):
@@ -379,9 +373,10 @@ _loaded = _Loaded()
 
 def _real_path(filename: str) -> str:
     """Return the path of a file without links; "" if there is no such file."""
-    with suppress(FileNotFoundError):
+    try:
         return _existing(filename)
-    return ""
+    except FileNotFoundError:
+        return ""
 
 
 @cache
@@ -431,13 +426,6 @@ def _neighbours(filename: str) -> Iterator[str]:
     archive = next((path for path in Path(filename).parents if path.is_file()), None)
     if archive is not None:
         yield f"{archive}{os.sep}"
-
-
-def _may_wait(code: CodeType) -> bool:
-    # Each operation has two bytes, and those of caches are zero.
-    return not _LOCKING.isdisjoint((*code.co_names, *code.co_freevars)) or not _ENTERING.isdisjoint(
-        code.co_code[::2]
-    )
 
 
 class _Parts:

@@ -13,7 +13,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
 from ...errors import ExplorationError
-from ...harness.records.attributes import attributes_of, identity, is_one_of
+from ...harness.records.attributes import identity
 from ...harness.records.patches import Patches
 from .acts import SourceState, watcher
 from .memory.places import Namespace
@@ -61,13 +61,7 @@ def reach(*hosts: str) -> AbstractContextManager[None]:
 def guarded_host(
     host: str, text: str, stand_in: str = "`fake_http` and `fake_mail` stand"
 ) -> Generator[None, None, None]:
-    """Fail the check if a block connects to a host that is neither this machine nor allowed.
-
-    Args:
-        host: its name, as the job gives it.
-        text: what is sent to it.
-        stand_in: what stands in for it, and the verb.
-    """
+    """Fail the check if a block connects to a host that is neither this machine nor allowed."""
     if watcher.get() is None or _forbidden.get() is not None or _real_servers.may_reach(host):
         yield
         return
@@ -87,13 +81,7 @@ def check_connection(address: Any) -> None:
 
 
 def refuse_far(host: str, text: str, stand_in: str) -> None:
-    """Fail the check if a host is neither this machine nor allowed, where Python does not see the connection.
-
-    Args:
-        host: its name, as the job gives it.
-        text: what is done there.
-        stand_in: what stands in for it, and the verb.
-    """
+    """Fail the check if a host is neither this machine nor allowed, where Python does not see the connection."""
     current = watcher.get()
     if current is None or _real_servers.may_reach(host):
         return
@@ -106,12 +94,7 @@ def _far(host: str, text: str, stand_in: str) -> str:
 
 
 def is_near_name(host: Any, *, asks_for_address: bool) -> bool:
-    """Return whether a look-up of a host stays on this machine.
-
-    Args:
-        host: its name or its address, or a tuple with its address and a port.
-        asks_for_address: whether its address is asked for rather than its name.
-    """
+    """Return whether a look-up of a host, by its name or by its address with a port, stays on this machine."""
     import ipaddress
     import socket
 
@@ -224,7 +207,7 @@ def is_mock(value: object) -> bool:
     """Return whether a value is a mock, or a function that a mock with a specification stands behind."""
     # A check asks this of everything that it replaces: a list costs a third of a generator.
     return bool([kind for kind in type(value).__mro__ if "Mock" in kind.__name__]) or (
-        is_one_of((FunctionType,), value) and is_mock(attributes_of(value).get("mock"))
+        type(value) is FunctionType and is_mock(vars(value).get("mock"))
     )
 
 
@@ -239,14 +222,6 @@ class BesideMocks(Patches):
             self.replace(owner, name, original, value)
 
     def replace(self, owner: Any, name: str, original: object, value: object) -> None:
-        """Replace an attribute that is not a mock.
-
-        Args:
-            owner: has the attribute.
-            name: its name.
-            original: its value until now.
-            value: its value from now on.
-        """
         super().set(owner, name, value)
 
 
@@ -301,11 +276,6 @@ class _Noting(BesideMocks):
     __slots__ = ("_patches", "_replaced")
 
     def __init__(self, patches: Patches) -> None:
-        """Replace nothing yet.
-
-        Args:
-            patches: puts everything back.
-        """
         super().__init__()
         self._patches = patches
         # By identity, since not everything that is replaced has a hash; with the original, which keeps its id.
@@ -340,21 +310,18 @@ class Sources:
     ) -> None:
         """Install none yet.
 
-        Args:
-            patches: puts everything back.
-            kept: what lasts longer than the search: see `patch_once`.
-            of_project: the effect sources that the project declares.
-            modules: returns the modules of the project, which may have functions under names of their own.
+        The modules of the project may have functions of a library under names of their own.
         """
         self._patches = _Noting(patches)
         self._kept = kept
         self._modules = modules
         self._in_use: set[str] = set()
-        self._waiting: dict[str, list[Callable[[], EffectSource]]] = {}
-        for library, name in _OWN.items():
-            self._wait_for(library, lambda name=name: _own(name))  # type: ignore[misc]
+        #: By library: what stands in `_OWN`, and the sources of the project.
+        self._waiting: dict[str, list[str | EffectSource]] = {
+            library: [name] for library, name in _OWN.items()
+        }
         for source in of_project:
-            self._wait_for(source.library, lambda source=source: source)  # type: ignore[misc]
+            self._waiting.setdefault(source.library, []).append(source)
 
     def catch_up(self) -> bool:
         """Install the sources of all libraries imported by now; return whether there were new ones."""
@@ -362,7 +329,7 @@ class Sources:
         imported = [name for name in self._waiting if sys.modules.get(name) is not None]
         for library in imported:
             for source in self._waiting.pop(library):
-                self._install(source(), library)
+                self._install(_own(source) if isinstance(source, str) else source, library)
                 self._in_use.add(library)
         self._patches.replace_in(self._modules())
         return bool(imported)
@@ -387,9 +354,6 @@ class Sources:
     def may_bind_to_threads(self) -> bool:
         """Return whether a library in use may keep something for each thread, or wait for a lock."""
         return not self._in_use <= _PLAIN
-
-    def _wait_for(self, library: str, source: Callable[[], EffectSource]) -> None:
-        self._waiting.setdefault(library, []).append(source)
 
 
 def _own(name: str) -> EffectSource:

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from ...harness.records.patches import Patches
 from ...harness.time.waiting import comes_about
@@ -24,64 +24,44 @@ State: TypeAlias = Literal["ended", "paused", "blocked"]
 Waits: TypeAlias = Callable[[Callable[[float], bool], int], bool]
 
 
-class Worker(Protocol[T]):
-    """Runs deliveries while another delivery is suspended."""
-
-    def do(self, run: Callable[[], T]) -> State:
-        """Call a function, and wait as `wait` does."""
-        ...
-
-    def wait(self) -> State:
-        """Wait until the function ends or pauses, or until it is blocked."""
-        ...
-
-    def pause(self) -> None:
-        """Hand over to the thread of the caller: called by the function itself."""
-        ...
-
-    def resume(self) -> State:
-        """Let the function go on, and wait as `wait` does."""
-        ...
-
-    def result(self) -> T:
-        """Return the result of the function, or raise its error."""
-        ...
-
-    @property
-    def identity(self) -> int: ...
-
-
-class SameThread(Generic[T]):
-    """Runs a function to its end at a point of the suspended delivery, in the same thread.
+class Worker(Generic[T]):
+    """Runs deliveries at a point of the suspended delivery, in the same thread.
 
     That is many times faster than another thread on a busy machine, and right if nothing belongs to
-    a thread and nothing waits for the suspended delivery.
+    a thread and nothing waits for the suspended delivery. Where something does, `OwnThread` takes its place.
     """
 
     def __init__(self, nested: Callable[[Callable[[], T]], T]) -> None:
         self._nested = nested
         self._results: list[T] = []
-        self.identity = threading.get_ident()
 
     def do(self, run: Callable[[], T]) -> State:
+        """Call a function, and wait as `wait` does."""
         self._results = [self._nested(run)]
         return "ended"
 
     def wait(self) -> State:
+        """Wait until the function ends or pauses, or until it is blocked."""
         return "ended"
 
     def pause(self) -> None:
-        """Refuse: the caller is suspended by this very function."""
+        """Hand over to the thread of the caller: called by the function itself."""
         raise RuntimeError("a delivery inside another cannot hand over to it")
 
     def resume(self) -> State:
+        """Let the function go on, and wait as `wait` does."""
         return "ended"
 
     def result(self) -> T:
+        """Return the result of the function, or raise its error."""
         return self._results[0]
 
+    @property
+    def identity(self) -> int:
+        return threading.get_ident()
 
-class OwnThread(Generic[T]):
+
+class OwnThread(Worker[T]):
     """A thread that calls one function after another, and can hand over to its caller in between.
 
     Whatever a library keeps for each thread, such as a connection, is new there, as it is in another
@@ -89,16 +69,11 @@ class OwnThread(Generic[T]):
     """
 
     def __init__(self, waits: Waits, *, stays: bool = False) -> None:
-        """Prepare the thread; it starts with its first function.
-
-        Args:
-            waits: how long to wait for the thread.
-            stays: whether it waits for further functions, until `end`.
-        """
+        """Prepare the thread; it starts with its first function, and may stay for further ones until `end`."""
+        super().__init__(lambda run: run())
         self._waits = waits
         self._stays = stays
         self._function: Callable[[], T] | None = None
-        self._results: list[T] = []
         self._error: BaseException | None = None
         self._paused = self._free = self._over = False
         self._changed = threading.Condition()
@@ -153,11 +128,7 @@ class OwnThread(Generic[T]):
         return self._results[0]
 
     def end(self, ends: Callable[[Callable[[float], bool]], bool]) -> bool:
-        """Let the thread end, and a function that has paused go on to its end; return whether it ended.
-
-        Args:
-            ends: waits for the thread, by a function that waits for so many seconds.
-        """
+        """Let the thread end, and a function that has paused go on to its end; return whether it ended."""
         with self._changed:
             self._over = self._free = True
             self._changed.notify_all()
@@ -227,6 +198,7 @@ def follow(patches: Patches) -> None:
     Their effects count, but are not points, since threads run in an order that nobody controls.
     """
     patches.set(threading.Thread, "start", _starting(threading.Thread.start))
+    # A pool keeps its threads: the one that runs the function may have been started by another delivery.
     patches.set(ThreadPoolExecutor, "submit", _submitting(ThreadPoolExecutor.submit))
 
 

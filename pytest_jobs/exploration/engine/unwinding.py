@@ -8,7 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -71,11 +71,9 @@ class InContext(Generic[T]):
 _LOGGERS: Final = tuple(name for library in LIBRARIES.values() for name in library.loggers)
 
 
-@contextmanager
-def quiet_libraries() -> Generator[None, None, None]:
+def quiet_libraries() -> AbstractContextManager[None]:
     """Let job libraries not log how the deliveries of a check end, for a block."""
-    with _filtered(lambda record: not record.name.startswith(_LOGGERS)):
-        yield
+    return _filtered(lambda record: not record.name.startswith(_LOGGERS))
 
 
 @contextmanager
@@ -91,9 +89,10 @@ def _filtered(shown: Callable[[logging.LogRecord], bool]) -> Generator[None, Non
         yield
 
 
-def _is_of_the_living(record: logging.LogRecord) -> bool:
+def _is_dead() -> bool:
+    """Return whether a dead delivery runs here."""
     current = watcher.get()
-    return current is None or not current.dead
+    return current is not None and current.dead
 
 
 @contextmanager
@@ -110,23 +109,20 @@ def silenced(death: type[BaseException]) -> Generator[None, None, None]:
             show(unraisable)
 
     def warn_of_others(coroutine: object) -> None:
-        current = watcher.get()
-        if current is None or not current.dead:
+        if not _is_dead():
             warn(coroutine)
 
     with Patches() as patches:
         patches.set(sys, "unraisablehook", show_others)
         patches.set(warnings, _NEVER_AWAITED, warn_of_others)
-        with _filtered(_is_of_the_living):
+        with _filtered(lambda record: not _is_dead()):
             yield
 
 
 def silence_loop(death: type[BaseException] | None = None) -> None:
     """Let the running event loop, if there is one, not report the tasks that a killed delivery leaves.
 
-    Args:
-        death: the exception that unwinds the delivery. None if the loop belongs to the delivery, so that
-            nothing on it is to be reported.
+    Without a death the loop belongs to the delivery, so that nothing on it is to be reported.
     """
     asyncio = sys.modules.get("asyncio")
     loop = None if asyncio is None else asyncio._get_running_loop()
@@ -160,9 +156,6 @@ def clear_frames(death: BaseException) -> None:
     """Clear the frames of a killed delivery, and silence its ResourceWarnings.
 
     A kernel closes the files of a killed process without a word, too.
-
-    Args:
-        death: the exception that unwound the delivery, or that came about while it was unwound.
     """
     with warnings.catch_warnings(), Patches() as patches:
         warnings.simplefilter("ignore", ResourceWarning)

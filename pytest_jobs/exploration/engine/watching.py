@@ -17,7 +17,7 @@ from datetime import timedelta
 from enum import Enum, auto
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, Final, NoReturn, Protocol, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from ...harness.records.attributes import identity
 from ...harness.records.instants import duration_ns
@@ -25,9 +25,10 @@ from ...harness.running.performer import Body
 from ...harness.time.limits import has_limit
 from .acts import Act, Skipped, SourceState, Transaction, Unwound, parts, told, watcher
 from .ending.leaving import frames_of_delivery, outwards, waiting_frames
-from .lines import LineTracer, TracedCode
+from .lines import LineTracer
 from .points import PointKind
 from .run import Run
+from .scope import Scope
 from .unwinding import holds, isolated, let_tasks_end, silence_loop
 
 #: Called at a point of a delivery, with its index; returns the error to raise there, or None.
@@ -36,39 +37,51 @@ AtPoint: TypeAlias = Callable[[int], BaseException | None]
 
 @dataclass(frozen=True, slots=True)
 class AtSome:
-    """Something that is called at some points of a delivery only."""
+    """Something that is called at points of a delivery."""
 
-    #: The indexes of the points.
-    indexes: AbstractSet[int | None]
     at_point: AtPoint
+    #: Their indexes; None for all. A search that waits for one of thousands does not ask at each.
+    indexes: AbstractSet[int | None] | None = None
 
 
-class Owner(Protocol):
-    """Makes deliveries, one of which may be suspended while another one runs."""
+class Owner:
+    """Makes deliveries, one of which may be suspended while another one runs.
 
-    @property
-    def of_history(self) -> SourceState: ...
+    `Deliveries` overrides all of it. This one owns a delivery of a test, which has no world of its own.
+    """
 
-    @property
-    def of_search(self) -> SourceState: ...
+    #: Whether the verdict is taken, so that what dead deliveries change in the world is seen by nobody.
+    settled = False
 
-    def form_of(self, value: object) -> object: ...
+    def __init__(self, of_search: SourceState | None = None) -> None:
+        #: What effect sources keep as long as a history lasts, and as long as the search lasts.
+        self.of_history = SourceState()
+        self.of_search = self.of_history if of_search is None else of_search
 
-    def refuse(self, why: str) -> None: ...
+    def form_of(self, value: object) -> object:
+        """Return the form of a value in which random parts and times of two deliveries are the same."""
+        return value
 
-    def is_shared(self, connection: object) -> bool: ...
+    def refuse(self, why: str) -> None:
+        """Note why nothing can be shown."""
 
-    def note_random(self, text: str) -> None: ...
+    def is_shared(self, connection: object) -> bool:
+        """Return whether a suspended delivery uses a connection."""
+        return False
 
-    def begin_process(self) -> int | None: ...
+    def note_random(self, text: str) -> None:
+        """Let a text be compared as a random one."""
 
-    def is_alive(self, process_id: int) -> bool | None: ...
-    @property
-    def settled(self) -> bool:
-        """Whether the verdict is taken, so that what dead deliveries change in the world is seen by nobody."""
-        ...
+    def begin_process(self) -> int | None:
+        """Return the id of a new process, for a delivery that asks for it; None for the real one."""
+        return None
+
+    def is_alive(self, process_id: int) -> bool | None:
+        """Return whether a delivery with a process id is alive; None if it is the id of no delivery."""
+        return None
 
 
+_NO_SPACE: Final = functools.partial(OSError, errno.ENOSPC, "No space left on device")
 _SHARED: Final = (
     "Two deliveries would use one connection to a database, so that each would see, commit and roll back what "
     "the other did: no two workers do. Let each delivery open its own: in the world, use a file or a server "
@@ -121,9 +134,9 @@ class Watch:
     def __init__(
         self,
         run: Run,
-        scope: TracedCode,
+        scope: Scope,
         tracer: LineTracer,
-        at_point: AtPoint | AtSome | None,
+        at_point: AtSome | None,
         owner: Owner | None = None,
         *,
         rival: bool = False,
@@ -147,9 +160,9 @@ class Watch:
         self._callbacks: list[tuple[Any, str]] = []
         self.tracer = tracer
         self._scope = scope
-        self._at_point = at_point.at_point if isinstance(at_point, AtSome) else at_point
-        self._indexes = at_point.indexes if isinstance(at_point, AtSome) else None
-        self._owner = owner
+        self._at_point = None if at_point is None else at_point.at_point
+        self._indexes = None if at_point is None else at_point.indexes
+        self._owner = Owner() if owner is None else owner
         self._rival = rival
         self._limited = limited or rival
         self.needs_lines = lines or rival or at_point is not None
@@ -166,7 +179,6 @@ class Watch:
         self._volatile: dict[str, str] = {}
         #: The id of the process of this delivery; None if the job has not asked for it, or has the real one.
         self.own_process_id: int | None = None
-        self._of_history = SourceState()
         #: Whether the body of the job runs, and not what its library does around it.
         self.in_body = False
         self.life = Life.ALIVE
@@ -183,13 +195,11 @@ class Watch:
 
     @property
     def of_history(self) -> SourceState:
-        """What effect sources keep as long as the history of this delivery lasts."""
-        return self._of_history if self._owner is None else self._owner.of_history
+        return self._owner.of_history
 
     @property
     def of_search(self) -> SourceState:
-        """What effect sources keep as long as the search lasts."""
-        return self._of_history if self._owner is None else self._owner.of_search
+        return self._owner.of_search
 
     @property
     def beats(self) -> int:
@@ -202,8 +212,7 @@ class Watch:
         return self.run.number == 1 and self._at_point is None
 
     def form_of(self, value: object) -> object:
-        """Return the form of a value in which random parts and times of two deliveries are the same."""
-        return value if self._owner is None else self._owner.form_of(value)
+        return self._owner.form_of(value)
 
     # Points
 
@@ -245,47 +254,27 @@ class Watch:
         return _Acting(self, act)
 
     def check_alive(self) -> None:
-        """Raise if the delivery is dead.
-
-        Raises:
-            Unwound: if it may be left here.
-            Skipped: if it ends what it began.
-        """
+        """Raise if the delivery is dead: `Unwound` if it may be left here, `Skipped` if it ends what it began."""
         self._give_way()
         if self.life is Life.DYING:
             if self._ends_here():
                 self._raise_again()
             raise Skipped
 
-    def come_before(self, act: Act) -> None:
-        """Come to the point before an effect.
+    def come(self, kind: PointKind, act: Act) -> None:
+        """Come to the point before or after an effect.
 
-        Raises:
-            Unwound: if the delivery is killed there.
-            Skipped: if it is, and may not be left there.
+        It raises if the delivery is killed there: `Skipped` before the effect, if it may not be left there.
         """
         self._find_place()
-        self._points.act("before", self._named(f"{act.kind}: {act.text}"))
+        self._points.add(kind, self._named(f"{act.kind}: {act.text}"))
         try:
             self._come_to(act)
         except Unwound:
             if self._may_leave():
                 raise
-            raise Skipped from None
-
-    def come_after(self, act: Act) -> None:
-        """Come to the point after an effect.
-
-        Raises:
-            Unwound: if the delivery is killed there.
-        """
-        self._find_place()
-        self._points.act("after", self._named(f"{act.kind}: {act.text}"))
-        try:
-            self._come_to(act)
-        except Unwound:
-            if self._may_leave():
-                raise
+            if kind == "before":
+                raise Skipped from None
 
     @contextmanager
     def calling_back(self) -> Generator[None, None, None]:
@@ -310,7 +299,7 @@ class Watch:
         """
         if _within_act.get() or self.life is Life.REFUSED:
             return
-        if self.dead and self._owner is not None and self._owner.settled and not self._ends_here():
+        if self.dead and self._owner.settled and not self._ends_here():
             # A temporary folder of the dead delivery, or its lock file.
             self.run.changed_files_at_its_end = True
             return
@@ -319,9 +308,9 @@ class Watch:
             self.run.elsewhere.append(f"file: {text}")
             return
         counts = counts and not any(volatile in text for volatile in self._volatile)
-        act = Act("file", text, counts, key=text, refused=_no_space, answer_lost=None)
+        act = Act("file", text, counts, key=text, refused=_NO_SPACE, answer_lost=None)
         self._find_place()
-        self._points.act("before", self._named(f"file: {text}"))
+        self._points.add("before", self._named(f"file: {text}"))
         self._come_to(act)
         self.run.acted += 1
         if counts:
@@ -344,7 +333,7 @@ class Watch:
             if frame is not None and self._scope.wants(frame.f_code):
                 self._points.be_at(frame.f_code, frame.f_lineno)
             waiting = getattr(waiting, "cr_await", None)
-        self._points.pause(kind)
+        self._points.add(kind)
         self.run.looked += 1
         try:
             self._come_to()
@@ -359,7 +348,7 @@ class Watch:
         other point behind it.
         """
         if not self.dead and (self._lines or self._point_acts):
-            self._points.pause("end")
+            self._points.add("end")
             self._come_to()
 
     def rename(self, text: str, name: str) -> None:
@@ -369,8 +358,7 @@ class Watch:
     def draw(self, text: str) -> None:
         """Note a random text of this delivery."""
         self.rename(text, "<random>")
-        if self._owner is not None:
-            self._owner.note_random(text)
+        self._owner.note_random(text)
 
     def _named(self, text: str) -> str:
         """Return the text of an effect with names for what is different in each delivery."""
@@ -408,7 +396,6 @@ class Watch:
                 return
 
     def driving(self, coroutine: Any) -> None:
-        """Note the coroutine of the job."""
         self._coroutine = coroutine
 
     # What effect sources report
@@ -447,11 +434,7 @@ class Watch:
             )
 
     def leave_tasks(self, loop: Any = None) -> None:
-        """Note the tasks of the project that go on when the job has ended.
-
-        Args:
-            loop: their event loop; None for the running one.
-        """
+        """Note the tasks of the project that go on when the job has ended."""
         asyncio: Any = sys.modules.get("asyncio")
         if asyncio is None or self.dead:
             return
@@ -482,7 +465,6 @@ class Watch:
         self.run.acts.append(act)
 
     def commits(self) -> int:
-        """Return how often the delivery has committed, in whatever database."""
         return self.run.commits
 
     def begun(self, function: Callable[..., object]) -> None:
@@ -492,37 +474,31 @@ class Watch:
             self.run.elsewhere.append(f"{function.__qualname__}()")
 
     def refuse(self, why: str) -> None:
-        """Stop the delivery and fail the check, since nothing can be shown.
+        """Stop the delivery, by `Unwound`, and fail the check, since nothing can be shown.
 
         Its `finally` blocks run as in production, so that they remove its lock files, for example.
-
-        Raises:
-            Unwound: always.
         """
         self.check_alive()
-        if self._owner is not None:
-            self._owner.refuse(why)
+        self._owner.refuse(why)
         self.life = Life.REFUSED
         raise Unwound
 
     def refuse_other_tracer(self) -> None:
         """Fail the check, since lines were missed: other code has taken over the tracer."""
-        if self._owner is not None:
-            self._owner.refuse(_TAKEN)
+        self._owner.refuse(_TAKEN)
 
     # Processes
 
     def process_id(self) -> int | None:
         """Return the id of the process that makes this delivery; None if it is the real one."""
-        if self.own_process_id is None and self._owner is not None:
+        if self.own_process_id is None:
             self.own_process_id = self._owner.begin_process()
             if self.own_process_id is not None:
                 self.rename(str(self.own_process_id), "<pid>")
         return self.own_process_id
 
     def is_alive(self, process_id: int) -> bool | None:
-        """Return whether a delivery with this process id is alive; None if it is the id of no delivery."""
-        return None if self._owner is None else self._owner.is_alive(process_id)
+        return self._owner.is_alive(process_id)
 
     def is_work(self) -> bool:
         """Return whether the job does what happens now, or code of the project around it, and not its library."""
@@ -541,7 +517,7 @@ class Watch:
 
     def opened(self, close: Callable[[], object], shared: object) -> None:
         self.run.looked += 1
-        if shared is not None and self._rival and self._owner and self._owner.is_shared(shared):
+        if shared is not None and self._rival and self._owner.is_shared(shared):
             self.refuse(_SHARED)
         self._connections.append((close, shared))
 
@@ -694,7 +670,7 @@ class _Acting:
                 noted.append(act)
             self._alone = not is_part and watch.interrupts_this_thread()
             if self._alone:
-                watch.come_before(act)
+                watch.come("before", act)
             self._counts = act.counts and not is_part
             self._known = len(watch.run.acts)
             self._excludes = watch.run.is_alone_in(act.transaction)
@@ -714,7 +690,12 @@ class _Acting:
         finally:
             # Both times, since other tasks of the job may go on while it is awaited.
             run.acted += 1
-            self._note_transaction(act.transaction)
+            run.settle()
+            transaction = act.transaction
+            if transaction is not None and transaction.is_open:
+                # It waits for its commit, and was counted twice.
+                run.pending[transaction] = run.pending.get(transaction, 0) + 2
+                run.excluded += 2 * self._excludes
             _leave(told, self._token)
         if kind is not None:
             return
@@ -725,17 +706,9 @@ class _Acting:
         if self._alone:
             if act.tells_itself and len(run.acts) == self._known:
                 run.without_effect.add(len(run.points))
-            watch.come_after(act)
+            watch.come("after", act)
         elif not watch.interrupts_this_thread():
             run.elsewhere.append(f"{act.kind}: {act.text}")
-
-    def _note_transaction(self, transaction: Transaction | None) -> None:
-        """Note the effect as one that waits for its commit, if it does. It was counted twice."""
-        run = self._watch.run
-        run.settle()
-        if transaction is not None and transaction.is_open:
-            run.pending[transaction] = run.pending.get(transaction, 0) + 2
-            run.excluded += 2 * self._excludes
 
 
 def _leave(variable: ContextVar[bool], token: Token[bool]) -> None:
@@ -754,10 +727,6 @@ def lengthened(ns: int) -> int:
     """Return how many nanoseconds a sleep takes, in a delivery that may be watched."""
     watch = watcher.get()
     return watch.sleeping(ns) if isinstance(watch, Watch) else ns
-
-
-def _no_space() -> Exception:
-    return OSError(errno.ENOSPC, "No space left on device")
 
 
 class Patience:

@@ -74,12 +74,6 @@ class TimeLimit:
     __slots__ = ("_begun", "_passed_by", "_seconds", "_waited_by")
 
     def __init__(self, seconds: float, share: float = 1.0) -> None:
-        """Begin now.
-
-        Args:
-            seconds: the limit of a check.
-            share: how much of it this is.
-        """
         self._seconds = seconds * share
         now = SYSTEM.now()
         self._passed_by = now + self._seconds
@@ -91,7 +85,6 @@ class TimeLimit:
 
     @property
     def is_over(self) -> bool:
-        """Whether no time is left."""
         now = SYSTEM.now()
         if now < self._passed_by:
             # Asking for the time of computing is slow, and it cannot be longer than the time that has passed.
@@ -113,11 +106,7 @@ World: TypeAlias = Callable[[], "AbstractContextManager[Snapshot] | Iterator[Sna
 
 
 def check_world(world: object) -> None:
-    """Check that a world can be built again and again.
-
-    Raises:
-        ExplorationError: when it cannot.
-    """
+    """Raise if a world cannot be built again and again."""
     if hasattr(world, "__enter__") or inspect.isgenerator(world):
         raise ExplorationError(
             f"world={world!r} is entered once only, and each history needs a world of its own: write the function "
@@ -132,11 +121,7 @@ def check_world(world: object) -> None:
 
 @contextmanager
 def open_world(world: World) -> Generator[Snapshot, None, None]:
-    """Build a world for a block, and yield the function that returns its state.
-
-    Raises:
-        ExplorationError: when it builds no world, gives no such function, or fails while it is left.
-    """
+    """Build a world for a block, and yield the function that returns its state."""
     made: Any = world()
     # Of a function that `contextlib.contextmanager` decorates, the same generator.
     generator = getattr(made, "gen", None) if type(made).__module__ == "contextlib" else made

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, Final, cast
 
 from ...harness.records.texts import short_name
-from ..engine.acts import Act
 from ..engine.run import Run
 from ..engine.sameness.differences import MISSING
 from ..engine.world import TimeLimit
@@ -82,6 +81,7 @@ class HandoffExplorer(Explorer):
     """Tries histories of one call with one set of arguments."""
 
     runs = HandoffRunner
+    refers = HandoffReference
     #: A client of a web framework calls the project.
     traces_installed = False
     reference: HandoffReference
@@ -89,7 +89,7 @@ class HandoffExplorer(Explorer):
     def __init__(
         self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
-        super().__init__(checked, args, kwargs, HandoffReference(checked, args, kwargs))
+        super().__init__(checked, args, kwargs)
         self.exploration.known = HANDOFFS[1:]
         self._terms = cast(HandoffOptions, checked.options)
         # Before a history begins, which has a queue of its own for each of them.
@@ -144,7 +144,8 @@ class HandoffExplorer(Explorer):
             has_rows |= is_row
             if is_message and is_after and not is_row:
                 yield Plan("early", index, point, act=act)
-                if terms.by_name or (terms.recover and self._is_losable(act)):
+                may_vanish = isinstance(act.value, tuple) and act.value[0] in self.reference.losable
+                if terms.by_name or (terms.recover and may_vanish):
                     yield Plan("lost", index, point, act=act)
             if has_rows and is_after and act.is_commit and index + 1 < len(points):
                 yield Plan("early", index + 1, points[index + 1])
@@ -153,9 +154,6 @@ class HandoffExplorer(Explorer):
             if is_after and act.of_database and act.answer_lost is not None and not is_row:
                 yield Plan("commit_unknown", index, point, act=act)
 
-    def _is_losable(self, act: Act) -> bool:
-        return isinstance(act.value, tuple) and act.value[0] in self.reference.losable
-
     # Verdicts
 
     def explore(self, names: Collection[AnyHistory], limit: TimeLimit) -> None:
@@ -163,8 +161,8 @@ class HandoffExplorer(Explorer):
         if self._recoveries and self.exploration.failure is None and not self._is_repaired:
             self.exploration.notes["recover= was seen to repair nothing in any history"] = None
 
-    def try_out(self, plan: Plan) -> Failure | None:
-        failure = super().try_out(plan)
+    def try_out(self, plan: Plan, *, unwinds_last: bool = False) -> Failure | None:
+        failure = super().try_out(plan, unwinds_last=unwinds_last)
         if failure is None or plan.name != "overtaken":
             return failure
         # Only now, when the world of the history is gone, and mostly there is no need.
@@ -182,7 +180,8 @@ class HandoffExplorer(Explorer):
         if not off_clean:
             self._note_end(plan, first, history)
             return None
-        off_never = self._without_remains(reference.differing(reference.never, found))
+        differing = reference.differing(reference.never, found)
+        off_never = [each for each in differing if not self._may_remain(each)]
         may_be_undone = plan.name not in _MUST_BE_DONE and self._terms.told_error(first)
         if may_be_undone and not off_never:
             return None
@@ -202,11 +201,8 @@ class HandoffExplorer(Explorer):
                 "refused: the caller is told of an error although the work is done: a second click does it twice"
             ] = None
 
-    def _without_remains(self, differing: Sequence[_Difference]) -> list[_Difference]:
-        """Return what differs from no call at all, without what may stay after half a call."""
-        return [each for each in differing if not self._may_remain(each)]
-
     def _may_remain(self, difference: _Difference) -> bool:
+        """Return whether a part may stay after half a call."""
         name, before, now = difference
         remains, kind = self._terms.remains, name.removesuffix(" calls")
         more = (counted(now) or {}).keys() - (counted(before) or {}).keys()

@@ -199,7 +199,7 @@ class HandoffReference(Reference):
 
     @property
     def _terms(self) -> HandoffOptions:
-        return cast(HandoffOptions, self._checked.options)
+        return cast(HandoffOptions, self.checked.options)
 
     def differing(
         self, wanted: Mapping[str, Any], found: Mapping[str, Any]
@@ -279,7 +279,7 @@ class HandoffReference(Reference):
 
     def _may_be_lost(self, record: JobRecord) -> bool:
         """Return whether the library, as configured, may lose a message that it has accepted."""
-        target = self._checked.engine.harness.targets.find(record.source.job_of(record))
+        target = self.checked.engine.harness.targets.find(record.source.job_of(record))
         if target is None:
             return False
         return target.bridge.delivery_semantics(target.job).acknowledged == "before"
@@ -289,19 +289,15 @@ class HandoffReference(Reference):
         run = history.runs[0]
         if run.delivery is not None and self._terms.told_error(run):
             raise ExplorationError(
-                f"The clean call of {self._checked.name} ends with {run.delivery.result!r}, which tells its "
+                f"The clean call of {self.checked.name} ends with {run.delivery.result!r}, which tells its "
                 "caller that it failed. Let the world have what the call needs, or say by failed= which results "
                 "are failures."
             )
 
     def _check(self) -> None:
-        """Raise if nothing can be said of the call.
-
-        Raises:
-            ExplorationError: says why.
-        """
-        terms, name = self._terms, self._checked.name
-        for target in terms.recoveries(self._checked.engine):
+        """Raise if nothing can be said of the call."""
+        terms, name = self._terms, self.checked.name
+        for target in terms.recoveries(self.checked.engine):
             why = self.children.not_performed.get(target.name)
             if why is not None:
                 raise ExplorationError(

@@ -30,6 +30,10 @@ class HandoffOptions(Options):
     remains: Repeatable
     failed: Callable[[Any], bool] | None
 
+    def check_used(self) -> None:
+        super().check_used()
+        self.remains.check_used()
+
     @property
     def by_schedule(self) -> bool:
         """Whether the schedules of the project find lost work."""
@@ -56,7 +60,6 @@ class HandoffOptions(Options):
 
     @property
     def recover_text(self) -> str:
-        """The names of what finds lost work."""
         named = (
             each if isinstance(each, str) else getattr(each, "__name__", None) or repr(each)
             for each in self.recover

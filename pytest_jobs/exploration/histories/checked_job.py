@@ -49,6 +49,10 @@ class Options:
     #: Returns the error for a clean run that does nothing that is compared; None for the usual one.
     nothing_seen: Callable[[], str] | None = None
 
+    def check_used(self) -> None:
+        """Check that each name that may happen again is that of something."""
+        self.repeatable.check_used()
+
 
 def open_search(engine: Engine, mocks: Mapping[str, CallKind]) -> None:
     """Start the engine of a search, in which the calls of doubles are effects and stores are followed."""
@@ -60,11 +64,7 @@ def open_search(engine: Engine, mocks: Mapping[str, CallKind]) -> None:
 
 
 def target_of(engine: Engine, job: Any) -> Target:
-    """Return a job of a library, or a function as a job.
-
-    Raises:
-        CriterionError: when it is none of both.
-    """
+    """Return a job of a library, or a function as a job; raise if it is neither."""
     target = engine.harness.targets.find(job)
     if target is not None:
         return target

@@ -78,8 +78,7 @@ class Children:
     def unseen_in(self, children: Iterable[Child]) -> set[str]:
         """Return the names of the jobs whose enqueues are compared in a history, since nobody sees what they do.
 
-        Args:
-            children: the deliveries of the history. A job that the clean runs do not know may be among them.
+        A job that the clean runs do not know may be among its children.
         """
         return self.unseen | (unseen_of(children) - self._performed)
 

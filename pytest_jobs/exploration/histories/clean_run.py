@@ -7,21 +7,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from ...errors import ExplorationError
 from ..engine.delivering import check_finished
-from ..engine.memory.processes import Spot
 from ..engine.memory.shared import SharedMemory
 from ..engine.run import Run
-from ..engine.sameness.derived import Derived, Source
 from ..engine.sameness.differences import differences, not_fresh
 from ..engine.watching import AtSome
 from ..engine.world import TimeLimit
 from ..stores.account import Account, Item
 from .checked_job import CheckedJob
-from .children import Children
-from .history import History
+from .history import History, Known
 from .plans import Plan
 from .stretches import Chosen, Sight, candidates, chosen
 
@@ -48,10 +46,6 @@ class _SecondRun(NamedTuple):
     #: both use one session of a database.
     chosen: Chosen | None
 
-    def is_like(self, wanted: Mapping[str, Any], initial: Mapping[str, Any]) -> bool:
-        """Return whether it began and ended like another one."""
-        return self.initial == initial and not differences(wanted, self.found)
-
 
 class _Seen(NamedTuple):
     """How a clean run began, what it did, and how it ended."""
@@ -61,7 +55,7 @@ class _Seen(NamedTuple):
     found: Mapping[str, Any]
 
 
-class Reference:
+class Reference(Known):
     """The result of one clean run of a job with one set of arguments."""
 
     makes: type[History] = History
@@ -69,28 +63,18 @@ class Reference:
     def __init__(
         self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
-        self._checked = checked
-        self._args = args
-        self._kwargs = kwargs
-        self._kept: frozenset[Spot] = frozenset()
-        self._known = False
+        super().__init__(checked, args, kwargs)
+        self._is_known = False
         self._is_imported = False
         #: How much was known of the services then: with other arguments, a job may show more of them.
         self._lessons = 0
         self._threads = True
-        self._initial: Mapping[str, Any] | None = None
         #: What is observed after the clean run.
         self.wanted: Mapping[str, Any] = {}
         self.run = Run(1)
         #: Why nobody would see what the job does twice; empty if somebody would.
         self.unseen = ""
-        #: What the clean run did to stores.
-        self.account = Account()
         self._chosen: Chosen | None = None
-        #: Where values stand that the job computes from chance or from the time.
-        self._derived = Derived()
-        #: Which of the jobs that it enqueues are performed.
-        self.children = Children()
         #: The parts of the state that end differently when the job runs later.
         self.on_time: Sequence[str] = ()
 
@@ -107,8 +91,8 @@ class Reference:
             ExplorationError: when one fails, when the job does nothing, or when two of them differ and neither
                 chance nor the time is the reason.
         """
-        search = self._checked.engine.of_search
-        if self._known and self._lessons == search.lessons:
+        search = self.checked.engine.of_search
+        if self._is_known and self._lessons == search.lessons:
             return
         if not any(self._is_settled(limit) for _ in range(_LEARNED_AT_MOST)):
             raise ExplorationError(
@@ -116,15 +100,11 @@ class Reference:
                 "before, by chance or by the time. Leave what differs out of the state, or take it from the "
                 "arguments."
             )
-        self._known, self._lessons = True, search.lessons
+        self._is_known, self._lessons = True, search.lessons
 
     def _is_settled(self, limit: TimeLimit) -> bool:
-        """Make the clean runs once; return False if they have shown something by which they compare otherwise.
-
-        Raises:
-            ExplorationError: as for `refer`.
-        """
-        search = self._checked.engine.of_search
+        """Make the clean runs once; return False if they have shown something by which they compare otherwise."""
+        search = self.checked.engine.of_search
         known = search.lessons, len(self.children.not_performed)
         first = self._first_run()
         history = self.history(learns=True)
@@ -136,7 +116,7 @@ class Reference:
             history.account.check_bound()
             self.check_succeeded(history)
             check_finished(run)
-            self._kept = history.memory.of_world()
+            self.kept = history.memory.of_world()
             again = _Seen(history.initial, history.trail(), self.wanted)
         self.run = history.runs[0]
         if not self.run.points:
@@ -152,11 +132,11 @@ class Reference:
         self._check_forgets(first, again)
         if self.wanted == history.initial:
             self.unseen = self._why_unseen()
-        self._initial = history.initial
+        self.initial = history.initial
         second = self._second_run(limit if self._may_leave_points_out() else None)
         if second.chosen is None:
             second = self._second_run(None)
-        if not second.is_like(self.wanted, history.initial):
+        if second.initial != history.initial or differences(self.wanted, second.found):
             if self._tell_apart(history.initial):
                 return False
             second = self._second_run(
@@ -164,37 +144,47 @@ class Reference:
             )
             self._check_repeats(history, second)
         self._chosen = second.chosen
-        self._threads = self._checked.needs_threads()
+        self._threads = self.checked.needs_threads()
         if self._threads:
             self.account.check_usable_in_threads()
         return True
 
     def check_succeeded(self, history: History) -> None:
-        """Raise if a clean run has failed."""
-        _check_succeeded(history)
+        """Raise if a delivery of a clean run has failed, or if the job still asks for another one."""
+        for run in history.runs:
+            if run.failed:
+                # Also if a later one ended well: a job that marks its work as done, and then dies by a typo,
+                # returns by its own mark.
+                through = "".join(f"\n  {origin.shown}" for origin in run.trace)
+                # By `str`, which names a request where `repr` shows an object, and in one line.
+                said = " ".join(f"{type(run.error).__name__}: {run.error}".split()).rstrip(": ")
+                raise ExplorationError(
+                    f"One clean run of the job ends with {said}, although nothing disturbs its delivery "
+                    f"{run.number}:{through or ' no line of the project raises it.'}\nMake the world such that "
+                    f"the job succeeds, or say accept=({type(run.error).__name__},) when that is how it is to end."
+                ) from run.error
+        if not history.runs[-1].acknowledged:
+            raise ExplorationError(
+                f"The clean run of the job comes to no end: each of its {len(history.runs)} deliveries asks for "
+                "another one. Make the world such that the job finds what it waits for."
+            )
 
     def _tell_apart(self, initial: Mapping[str, Any]) -> bool:
         """Find out what depends on chance, and what on the time; return whether it is new."""
-        clean = self.wanted, initial
         by_chance = [self._clean(self.history(seed=seed, learns=True)) for seed in _SEEDS]
         later = [self._clean(self.history(delay=delay, learns=True)) for delay in _DELAYS]
         is_new = False
         # The world may draw values as well, before the job begins.
-        for found in (0, 1):
-            is_new |= self._derived.learn("chance", [run[found] for run in (clean, *by_chance)])
+        for clean, of in ((self.wanted, attrgetter("found")), (initial, attrgetter("initial"))):
+            is_new |= self.derived.learn("chance", [clean, *map(of, by_chance)])
             # The later the run, the more of what it finds may have expired.
             for runs in (later, later[:-1]):
-                is_new |= self._derived.learn("time", [run[found] for run in (clean, *runs)])
+                is_new |= self.derived.learn("time", [clean, *map(of, runs)])
         if not is_new:
-            self.on_time = [name for name, *_ in differences(self.wanted, later[0][0])]
+            self.on_time = [name for name, *_ in differences(self.wanted, later[0].found)]
         return is_new
 
-    def found_by(self, source: Source) -> Sequence[str]:
-        """Return where values stand that the job computes from chance, or from the time."""
-        return list(self._derived.found[source])
-
     def chosen(self) -> Chosen:
-        """Return the points that are worth a history."""
         return self._chosen or Chosen.every(self.run)
 
     def _may_leave_points_out(self) -> bool:
@@ -202,23 +192,20 @@ class Reference:
 
         In one process, deliveries share memory that nobody looks at; the order of threads is not known.
         """
-        options = self._checked.options
+        options = self.checked.options
         return not (options.every_line or options.same_process or self.run.elsewhere)
 
     def _second_run(self, limit: TimeLimit | None, delay: timedelta = _LATER) -> _SecondRun:
         """Make a clean run at another time, with other random values.
 
-        Args:
-            limit: how long to look at the world at its points, to find those that stand for the others; None for
-                not at all.
-            delay: how much later it begins.
+        Within the limit it looks at the world at its points, to find those that stand for the others.
         """
-        checked = self._checked
+        checked = self.checked
         history = self.history(seed=2, delay=delay, learns=True)
         tried = candidates(self.run) if limit is not None else []
         memory = SharedMemory(
             checked.engine.scope.modules(),
-            self._kept,
+            self.kept,
             checked.target.bridge.resolve(checked.target.job),
             checked.engine.scope.owns,
             checked.engine.served,
@@ -229,7 +216,7 @@ class Reference:
             if limit is not None and not limit.is_over:
                 sights.append(history.while_suspended(partial(history.sight, memory)))
 
-        at_point = AtSome(frozenset(tried), look) if limit is not None else None
+        at_point = AtSome(look, frozenset(tried)) if limit is not None else None
         with history.opened():
             history.deliver_cleanly(at_point)
             end = history.sight(memory) if limit is not None else None
@@ -282,7 +269,6 @@ class Reference:
         return "out of the state" if unshown is None else f"out by ignore={{{unshown.short!r}}}"
 
     def _check_repeats(self, first: History, second: _SecondRun) -> None:
-        """Raise if two clean runs begin or end differently."""
         if differences(first.initial, second.initial):
             raise not_fresh(first.initial, second.initial)
         differing = differences(self.wanted, second.found)
@@ -297,7 +283,7 @@ class Reference:
     def _why_unseen(self) -> str:
         """Return why the state and the effects of a clean run show nothing; empty if they show something."""
         acts = [act for act in self.run.point_acts if act is not None]
-        nothing_seen = self._checked.options.nothing_seen
+        nothing_seen = self.checked.options.nothing_seen
         if not acts and nothing_seen is not None:
             raise ExplorationError(nothing_seen())
         if not acts:
@@ -320,25 +306,20 @@ class Reference:
             if seen is not None:
                 self._is_imported = True
                 return seen
-        history = self.history(learns=True)
-        found, initial = self._clean(history)
-        return _Seen(initial, history.trail(), found)
+        return self._clean(self.history(learns=True))
 
     def _imports_libraries(self) -> _Seen | None:
         """Run the job once so that its libraries get imported, and patch those.
 
         Returns:
             What the run did; None if a library was not patched yet, so that effects of the run were not seen.
-
-        Raises:
-            ExplorationError: when it did what shows nothing.
         """
         # The modules of the traced code are known only after the run, which has changed their globals.
-        engine = self._checked.engine
+        engine = self.checked.engine
         scope = engine.scope
         engine.memory.look_at(scope.loaded_modules())
         history = self.history(learns=True)
-        found, initial = self._clean(history)
+        seen = self._clean(history)
         _check_ran(history.runs[0])
         if history.hangs:
             check_not_refused(history)
@@ -347,12 +328,13 @@ class Reference:
             return None
         # Before another run meets what the refused one has left, such as a lock file.
         check_not_refused(history)
-        return _Seen(initial, history.trail(), found)
+        return seen
 
-    def _clean(self, history: History) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    def _clean(self, history: History) -> _Seen:
         with history.opened():
             history.deliver_cleanly()
-            return history.observed_at_end(), history.initial
+            found = history.observed_at_end()
+        return _Seen(history.initial, history.trail(), found)
 
     def history(
         self,
@@ -362,27 +344,9 @@ class Reference:
         threads: bool = False,
         learns: bool = False,
     ) -> History:
-        """Return a new history of the same job with the same arguments.
-
-        Args:
-            seed: the seed of its random values.
-            delay: how much later than others it begins.
-            threads: whether overlapping deliveries get threads of their own even if they need none.
-            learns: whether it shows what a process keeps.
-        """
+        """Return a new history of the same job with the same arguments. It takes what a `History` takes."""
         return self.makes(
-            self._checked,
-            self._args,
-            self._kwargs,
-            seed=seed,
-            delay=delay,
-            kept=self._kept,
-            threads=threads or self._threads,
-            clean=self.account,
-            learns=learns,
-            initial=None if learns else self._initial,
-            derived=self._derived,
-            children=self.children,
+            self, seed=seed, delay=delay, threads=threads or self._threads, learns=learns
         )
 
     def wanted_after(
@@ -391,7 +355,7 @@ class Reference:
         """Return what is observed if everything in a plan happens once."""
         if not compared.keys() <= self.account.compared.keys():
             self.account.compared = {**compared, **self.account.compared}
-            self.wanted, _ = self._clean(self.history())
+            self.wanted = self._clean(self.history()).found
         if plan.name != "out_of_order":
             return self.wanted
         with self.history().opened() as history:
@@ -405,27 +369,6 @@ def _acts_text(acts: Counter[tuple[str, object]]) -> str:
     texts = [f"{kind}: {text}" for kind, text in acts.elements()]
     more = f" and {len(texts) - _MOST_ACTS} more" if len(texts) > _MOST_ACTS else ""
     return (", ".join(texts[:_MOST_ACTS]) or "nothing else") + more
-
-
-def _check_succeeded(history: History) -> None:
-    """Raise if a delivery of a clean run has failed, or if the job still asks for another one."""
-    for run in history.runs:
-        if run.failed:
-            # Also if a later one ended well: a job that marks its work as done, and then dies by a typo, returns
-            # by its own mark.
-            through = "".join(f"\n  {origin.shown}" for origin in run.trace)
-            # By `str`, which names a request where `repr` shows an object, and in one line.
-            said = " ".join(f"{type(run.error).__name__}: {run.error}".split()).rstrip(": ")
-            raise ExplorationError(
-                f"One clean run of the job ends with {said}, although nothing disturbs its delivery "
-                f"{run.number}:{through or ' no line of the project raises it.'}\nMake the world such that the "
-                f"job succeeds, or say accept=({type(run.error).__name__},) when that is how it is to end."
-            ) from run.error
-    if not history.runs[-1].acknowledged:
-        raise ExplorationError(
-            f"The clean run of the job comes to no end: each of its {len(history.runs)} deliveries asks for "
-            "another one. Make the world such that the job finds what it waits for."
-        )
 
 
 def _check_ran(run: Run) -> None:
@@ -447,10 +390,6 @@ def _check_ran(run: Run) -> None:
 
 
 def check_not_refused(history: History) -> None:
-    """Raise if nothing can be shown by a history.
-
-    Raises:
-        ExplorationError: says why.
-    """
+    """Raise if nothing can be shown by a history."""
     if history.refusal is not None:
         raise ExplorationError(history.refusal)

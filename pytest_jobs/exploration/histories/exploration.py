@@ -44,7 +44,6 @@ class Rest:
     unclear: Counter[AnyHistory] = field(default_factory=Counter)
 
     def of(self, name: AnyHistory) -> list[Failure]:
-        """Return the failures of one name."""
         return [failure for failure in self.failures if failure.plan.name == name]
 
     def passed(self) -> Iterator[AnyHistory]:
@@ -122,7 +121,6 @@ class Exploration:
 
     @property
     def points(self) -> Sequence[Point]:
-        """The points of the clean run."""
         return self.reference.points
 
     @property
@@ -144,7 +142,6 @@ class Exploration:
 
     @property
     def call(self) -> str:
-        """The arguments, as in a call."""
         named = (f"{name}={short_repr(value)}" for name, value in self.kwargs.items())
         return f"({', '.join((*map(short_repr, self.args), *named))})"
 
@@ -164,7 +161,6 @@ class Exploration:
         return 1 if failure is not None and failure.plan.second is None else self.depth
 
     def __str__(self) -> str:
-        """Return what was explored, and what was not."""
         text = f"Explored {self.histories} of {self.planned} histories at {self.places}."
         if self.inconclusive:
             calls = dict.fromkeys(call for _, call in self.inconclusive)

@@ -30,18 +30,15 @@ class Explorer:
     """Tries histories of one job with one set of arguments."""
 
     runs: type[PlanRunner] = PlanRunner
+    refers: type[Reference] = Reference
     #: Whether the lines of the job count if it lies in an installed package.
     traces_installed = True
 
     def __init__(
-        self,
-        checked: CheckedJob,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        reference: Reference | None = None,
+        self, checked: CheckedJob, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
         self.checked = checked
-        self.reference = Reference(checked, args, kwargs) if reference is None else reference
+        self.reference = self.refers(checked, args, kwargs)
         self._tried: set[AnyHistory] = set()
         #: The keys of the plans that were carried out.
         self._done: set[object] = set()
@@ -56,11 +53,7 @@ class Explorer:
         self.exploration = Exploration(args, kwargs, options.names, options.depth)
 
     def refer(self, limit: TimeLimit) -> None:
-        """Make the clean runs, the first time.
-
-        Raises:
-            ExplorationError: when they show nothing.
-        """
+        """Make the clean runs, the first time."""
         with log_kept_apart():
             self.reference.refer(limit)
         self.exploration.reference = self.reference.run
@@ -68,8 +61,8 @@ class Explorer:
         self.exploration.add_unshown(self.reference.account)
         self.exploration.unseen = self.reference.unseen
         self.exploration.not_performed = self.reference.children.not_performed
-        self.exploration.by_chance = self.reference.found_by("chance")
-        self.exploration.by_time = self.reference.found_by("time")
+        self.exploration.by_chance = list(self.reference.derived.found["chance"])
+        self.exploration.by_time = list(self.reference.derived.found["time"])
         self.exploration.on_time = self.reference.on_time
         if not self.tries_all:
             self.exploration.chosen = self.chosen()
@@ -80,15 +73,7 @@ class Explorer:
         ]
 
     def explore(self, names: Collection[AnyHistory], limit: TimeLimit) -> None:
-        """Try the histories of some names that were not tried yet, up to the first that fails.
-
-        Args:
-            names: which.
-            limit: the time for it. Histories that there is no time for are left out.
-
-        Raises:
-            ExplorationError: when nothing can be shown.
-        """
+        """Try the histories of some names that were not tried yet, up to the first that fails."""
         self.refer(limit)
         exploration = self.exploration
         exploration.elsewhere = tuple(dict.fromkeys(self.reference.run.elsewhere))
@@ -103,12 +88,7 @@ class Explorer:
         exploration.untraced = self.checked.engine.scope.untraced()
 
     def explore_rest(self, limit: TimeLimit, *, one_of_each: bool = False) -> None:
-        """Try the histories that come after the first that failed, to report what else fails.
-
-        Args:
-            limit: the time for it.
-            one_of_each: whether one failure of each name is enough.
-        """
+        """Try the histories that come after the first that failed, to report what else fails."""
         exploration, first = self.exploration, self.exploration.failure
         if first is None:
             return
@@ -126,6 +106,7 @@ class Explorer:
                     rest.left.update(left.name for left in others[position:])
                     break
                 if one_of_each and plan.name in failed:
+                    # For an audit, which makes a check of each job of a suite.
                     rest.left[plan.name] += 1
                     continue
                 work.step(plan)
@@ -144,11 +125,7 @@ class Explorer:
         exploration.histories = rest.tried.total() - rest.unclear.total()
 
     def plans(self, names: Collection[AnyHistory]) -> list[Plan]:
-        """Return the plans of some names, the simplest first.
-
-        Raises:
-            ExplorationError: when the library, as configured, can produce none of them.
-        """
+        """Return the plans of some names, the simplest first; raise if the library, as configured, has none."""
         options = self.checked.options
         chosen = self.chosen()
         plans = list(plans_of(self.reference.run, chosen, names, len(options.others)))
@@ -164,7 +141,6 @@ class Explorer:
         return plans
 
     def chosen(self) -> Chosen:
-        """Return the points that are tried."""
         return Chosen.every(self.reference.run) if self.tries_all else self.reference.chosen()
 
     def _try_all(self, plans: Sequence[Plan], limit: TimeLimit) -> None:
@@ -183,16 +159,11 @@ class Explorer:
                     waiting = deque(by_worth(waiting))
         exploration.seconds += limit.computed - before
 
-    def try_out(self, plan: Plan) -> Failure | None:
-        """Carry one plan out; return how it failed."""
-        return self._carried_out(plan, unwinds_last=False)
+    def try_out(self, plan: Plan, *, unwinds_last: bool = False) -> Failure | None:
+        """Carry one plan out; return how it failed.
 
-    def _carried_out(self, plan: Plan, *, unwinds_last: bool) -> Failure | None:
-        """Carry one plan out, and once more if the end of a killed delivery disturbed what came after it.
-
-        Args:
-            plan: the plan.
-            unwinds_last: whether a killed delivery is unwound only when the verdict is taken.
+        It is carried out once more if the end of a killed delivery disturbed what came after it. Then that
+        delivery is unwound only when the verdict is taken.
         """
         new = self.reference.history(threads=plan.needs_threads)
         with log_kept_apart() as log, new.opened() as history:
@@ -208,7 +179,7 @@ class Explorer:
             verdict = self.judged(plan, history, last, found)
             runs = runner.runs()
         if runner.disturbed:
-            return self._carried_out(plan, unwinds_last=True)
+            return self.try_out(plan, unwinds_last=True)
         if verdict is not None:
             return Failure(plan, verdict, runs, log, tuple(history.children))
         failed = runner.only_by_redelivery
@@ -226,14 +197,7 @@ class Explorer:
     def judged(
         self, plan: Plan, history: History, last: Run, found: Mapping[str, Any]
     ) -> Verdict | None:
-        """Return the verdict on a history; None if it ended as it should.
-
-        Args:
-            plan: what was to happen.
-            history: what has happened.
-            last: the last delivery.
-            found: what is observed at the end.
-        """
+        """Return the verdict on a history; None if it ended as it should."""
         options = self.checked.options
         return judge(
             self.reference.wanted_after(plan, history.account.compared),

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain
 from types import FrameType
@@ -27,9 +28,9 @@ from ..engine.memory.shared import SharedMemory
 from ..engine.run import Run
 from ..engine.sameness.derived import Derived
 from ..engine.sameness.renaming import Renaming
-from ..engine.threads import OwnThread, SameThread, Worker, while_alive
+from ..engine.threads import OwnThread, Worker, while_alive
 from ..engine.unwinding import clear_frames
-from ..engine.watching import AtPoint, AtSome, Watch
+from ..engine.watching import AtSome, Watch
 from ..stores.account import Account, accounts
 from .checked_job import CheckedJob
 from .children import MOST_CHILDREN, Child, Children, Occasion
@@ -46,55 +47,55 @@ _TICK: Final = timedelta(seconds=1)
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
 
+@dataclass(eq=False)
+class Known:
+    """A job with one set of arguments, and what its clean runs have shown so far, which each history knows."""
+
+    checked: CheckedJob
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    #: Which parts of what the project keeps belong to the world.
+    kept: frozenset[Spot] = frozenset()
+    #: What is observed before the first delivery.
+    initial: Mapping[str, Any] | None = None
+    #: What the clean run did to stores.
+    account: Account = field(default_factory=Account)
+    #: Where values stand that the job computes from chance or from the time.
+    derived: Derived = field(default_factory=Derived)
+    #: Which of the jobs that it enqueues are performed.
+    children: Children = field(default_factory=Children)
+
+
 class History(Deliveries):
     """A world, and the deliveries of one job that are made in it."""
 
     def __init__(
         self,
-        checked: CheckedJob,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
+        known: Known,
         *,
         seed: int = 1,
         delay: timedelta = timedelta(0),
-        kept: frozenset[Spot] = frozenset(),
         threads: bool = True,
-        clean: Account | None = None,
         learns: bool = False,
-        initial: Mapping[str, Any] | None = None,
-        derived: Derived | None = None,
-        children: Children | None = None,
     ) -> None:
         """Build nothing yet.
 
         Args:
-            checked: the job.
-            args: its positional arguments.
-            kwargs: its keyword arguments.
+            known: the job, and what is known of it.
             seed: the seed of random values.
             delay: how much later than others it begins.
-            kept: what is known to belong to the world.
             threads: whether overlapping deliveries get threads of their own.
-            clean: the stores as the clean run used them; None for the clean run itself.
             learns: whether it shows what a process keeps, which other histories then begin without.
-            initial: what is observed before the first delivery; None if that is to be looked at.
-            derived: where values stand that the job computes from chance or from the time.
-            children: which of the jobs that the job enqueues are performed.
         """
-        options = checked.options
+        checked = known.checked
+        self._options = options = checked.options
         super().__init__(checked.engine, options.world, options.accept, seed=seed)
+        self._known = known
         self._checked = checked
-        self._options = options
-        self._args = args
-        self._kwargs = kwargs
-        self._kept = kept
         self.memory = checked.engine.memory
         self._threads = threads
         self._delay = delay
         self._learns = learns
-        self._initial = initial
-        self._derived = Derived() if derived is None else derived
-        self._known_children = Children() if children is None else children
         #: The deliveries of the jobs that the job has enqueued.
         self.children: list[Child] = []
         #: The names of the jobs that were performed, by the identity of the effect that enqueued them.
@@ -106,7 +107,7 @@ class History(Deliveries):
         #: How long nothing was delivered since the last delivery began.
         self._waited_ns = 0
         #: What it does to stores.
-        self.account = Account(clean, options.ignore, self._pattern)
+        self.account = Account(known.account, options.ignore, self._pattern)
         #: The line at which a delivery waited for a suspended one, so that this history shows nothing.
         self.inconclusive: str | None = None
 
@@ -121,11 +122,13 @@ class History(Deliveries):
             accounts.open(self.account, stack)
             self._enter_world(stack, self._delay)
             self.account.note_built()
+            known = self._known
             # Two clean runs have begun alike, and a look may take as long as the job.
-            self.initial = self.observed() if self._initial is None else self._initial
-            self.memory.begin(self.observed, kept=self._kept, learns=self._learns)
+            is_looked_at = self._learns or known.initial is None
+            self.initial = self.observed() if is_looked_at else known.initial or {}
+            self.memory.begin(self.observed, kept=known.kept, learns=self._learns)
             stack.callback(self.memory.end)
-            self._record = self._enqueued(self._checked.target, self._args, self._kwargs)
+            self._record = self._enqueued(self._checked.target, known.args, known.kwargs)
             yield self
 
     def _enqueued(
@@ -156,7 +159,7 @@ class History(Deliveries):
         self,
         run: Run,
         record: JobRecord,
-        at_point: AtPoint | AtSome | None = None,
+        at_point: AtSome | None = None,
         *,
         lines: bool = True,
         limited: bool = False,
@@ -164,8 +167,7 @@ class History(Deliveries):
         with self.account.during("delivery"):
             super().make(run, record, at_point, lines=lines, limited=limited)
 
-    def deliver(self, at_point: AtPoint | AtSome | None = None, *, again: bool = False) -> Run:
-        """Make one delivery."""
+    def deliver(self, at_point: AtSome | None = None, *, again: bool = False) -> Run:
         record = self.redelivered(self._record) if again else self._record
         run, is_further = self.begun(), len(self.runs) > 1
         self.make(
@@ -174,12 +176,12 @@ class History(Deliveries):
         return run
 
     def deliver_until_acknowledged(
-        self, at_point: AtPoint | AtSome | None = None, *, again: bool = True
+        self, at_point: AtSome | None = None, *, again: bool = True
     ) -> Run:
         """Deliver until the library is done with the job, at most four times, with growing gaps."""
         return self._until_acknowledged(self.deliver(at_point, again=again), _GAPS)
 
-    def deliver_cleanly(self, at_point: AtPoint | AtSome | None = None) -> Run:
+    def deliver_cleanly(self, at_point: AtSome | None = None) -> Run:
         """Make one delivery that nothing disturbs, and then those for which the job asks by name.
 
         What a clean run is: the first delivery is not repeated because it failed.
@@ -277,11 +279,7 @@ class History(Deliveries):
         return self._checked.semantics.redelivered_on_raise
 
     def comes_again_after_death(self, *, outage: bool) -> bool:
-        """Return whether the job is delivered again after its worker died.
-
-        Args:
-            outage: whether the whole worker is lost, rather than only the process that runs the job.
-        """
+        """Return whether the job is delivered again after its process died, or with an outage its worker."""
         semantics = self._checked.semantics
         again = semantics.redelivered_on_outage if outage else semantics.redelivered_on_kill
         again = again or not self._options.as_configured
@@ -292,18 +290,14 @@ class History(Deliveries):
         self._perform_until(None)
 
     def _perform_until(self, until_ns: int | None) -> None:
-        """Perform what the deliveries have enqueued, and what that enqueues, when it is due.
-
-        Args:
-            until_ns: what is due later stays; None for no end.
-        """
+        """Perform what the deliveries have enqueued, and what that enqueues, when it is due: up to a time."""
         most = MOST_CHILDREN if self._learns else 10 * MOST_CHILDREN
         while not self._watches and not self._shows_nothing():
             record = min(self._pending_children(), key=_due, default=None)
             if record is None or (until_ns is not None and _due(record)[0] > until_ns):
                 return
             if len(self.children) == most:
-                self._known_children.leave(self._pending_children())
+                self._known.children.leave(self._pending_children())
                 if not self._learns:
                     self.refuse(
                         f"The job has enqueued more than {most} jobs, among them {record.name}, and one clean run "
@@ -313,7 +307,7 @@ class History(Deliveries):
             self._perform_child(record)
 
     def _pending_children(self) -> Iterator[JobRecord]:
-        own, known = self._record, self._known_children
+        own, known = self._record, self._known.children
         for record in self.ledger.pending():
             is_child = record.sequence > own.sequence and not _is_same_job(record, own)
             if is_child and known.is_performed(record):
@@ -354,14 +348,12 @@ class History(Deliveries):
         self.memory.restart()
 
     def begin_process(self) -> int | None:
-        """Return the id of a new process; None if all deliveries run in one."""
         return None if self._options.same_process else super().begin_process()
 
     def kill(self) -> Memory:
-        """Kill the worker of the delivery that is being made: its connections close, its memory is gone.
+        """Kill the worker of the delivery that is being made; return its memory, for `unwind_in`.
 
-        Returns:
-            Its memory, for `unwind_in`.
+        Its connections close, and its memory is gone.
         """
         frames = self._standing_in_blocks()
         self.kill_current()
@@ -382,13 +374,9 @@ class History(Deliveries):
         return self._watches[-1].is_in_block()
 
     def switch_process(self, there: Memory | None) -> Memory | None:
-        """Switch to another process, unless all deliveries run in one.
+        """Switch to a new process, or back to one that was left; return what switches back to the one left now.
 
-        Args:
-            there: the result of an earlier call, for the process that was left then; None for a new one.
-
-        Returns:
-            What switches back to the process that is left now.
+        Nothing happens if all deliveries run in one.
         """
         if self._options.same_process:
             return None
@@ -417,8 +405,12 @@ class History(Deliveries):
     def worker(self) -> Worker[Run]:
         """Return what makes deliveries beside a suspended one, as another process does."""
         if self._threads:
-            return OwnThread(while_alive(self._beats, self._options.time_limit))
-        return SameThread(self.engine.tracer.nested)
+
+            def beats() -> int:
+                return sum(watch.beats for watch in self._watches)
+
+            return OwnThread(while_alive(beats, self._options.time_limit))
+        return Worker(self.engine.tracer.nested)
 
     def in_base_context(self, run: Callable[[], Run]) -> Callable[[], Run]:
         """Return a function that calls another one in a copy of the base context."""
@@ -446,16 +438,13 @@ class History(Deliveries):
         watches = (watch for watch in reversed(self._watches) if watch.thread == worker.identity)
         return next(watches, None)
 
-    def _beats(self) -> int:
-        return sum(watch.beats for watch in self._watches)
-
     # Observing
 
     def observed(self) -> dict[str, Any]:
         """Return the state of the world and the effects, in a form that can be compared."""
         renaming = self._renaming()
         found = {**self._shown(renaming), **self._calls(renaming)}
-        return self._derived.applied(found, self.initial)
+        return self._known.derived.applied(found, self.initial)
 
     def sight(self, memory: SharedMemory) -> Sight:
         """Return what is outside of the first delivery now."""
@@ -481,7 +470,7 @@ class History(Deliveries):
             return shown
         unshown = self.account.settle(renaming.of_call)
         found = {**shown, **unshown, **self._calls(renaming)}
-        return self._derived.applied(found, self.initial)
+        return self._known.derived.applied(found, self.initial)
 
     def trail(self) -> Counter[tuple[str, object]]:
         """Return the effects that were told, each with how often; threads promise no order."""
@@ -495,7 +484,7 @@ class History(Deliveries):
 
     def _pattern(self, name: str) -> str:
         """Return a name with words for its parts that are different in each history."""
-        return self._derived.pattern(self._chance.pattern(name))
+        return self._known.derived.pattern(self._chance.pattern(name))
 
     def _shown(self, renaming: Renaming) -> dict[str, Any]:
         with self.account.during("snapshot"):
@@ -520,7 +509,7 @@ class History(Deliveries):
         known key, and values that were replaced.
         """
         # A job of which a clean run sees nothing may be lost, and nobody would see that either.
-        known_children = Children() if self._learns else self._known_children
+        known_children = Children() if self._learns else self._known.children
         unseen = known_children.unseen_in(self.children)
         last: dict[object, Act] = {}
         runs = chain(self.runs, (child.run for child in self.children))

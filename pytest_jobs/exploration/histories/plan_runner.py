@@ -12,7 +12,7 @@ from ..engine.acts import Act, Unwound
 from ..engine.points import Trail
 from ..engine.run import Run
 from ..engine.threads import Worker
-from ..engine.watching import AtPoint, AtSome
+from ..engine.watching import AtSome
 from .history import History
 from .plans import Plan
 
@@ -57,7 +57,6 @@ class PlanRunner:
         return self._history.observed_at_end() if self._observed is None else self._observed
 
     def runs(self) -> tuple[Run, ...]:
-        """Return the deliveries that had been made by then."""
         return tuple(self._history.runs[: self._counted])
 
     def _deliver_again(self) -> Run:
@@ -187,10 +186,7 @@ class PlanRunner:
     ) -> None:
         """Let another process do something while the first delivery is suspended.
 
-        Args:
-            do: what it does.
-            other: does it.
-            unfinished: receives what lets it go on, if it waits for the first delivery.
+        If it waits for that delivery, what lets it go on is added to `unfinished`.
         """
         history = self._history
         here = history.switch_process(None)
@@ -239,7 +235,7 @@ class PlanRunner:
             "deterministic: it depends on time, chance, threads or something that the world does not build anew."
         ) from run.error
 
-    def _at_first(self, interrupt: Callable[[], BaseException | None]) -> AtPoint | AtSome:
+    def _at_first(self, interrupt: Callable[[], BaseException | None]) -> AtSome:
         """Return what interrupts the first delivery at its point, if it comes there as the clean run did."""
 
         def at_end(index: int) -> BaseException | None:
@@ -251,8 +247,8 @@ class PlanRunner:
 
         if self._plan.point is not None and self._plan.point.kind == "end":
             # Each delivery comes there, however many lines it ran: a cache may have spared it some.
-            return at_end
-        return AtSome(frozenset((self._plan.index,)), at_point)
+            return AtSome(at_end)
+        return AtSome(at_point, frozenset((self._plan.index,)))
 
     def _at_second(self, interrupt: Callable[[], BaseException | None]) -> AtSome:
         wanted = self._plan.second_point
@@ -261,7 +257,7 @@ class PlanRunner:
             point = self._history.runs[-1].points[index]
             return None if wanted is not None and point.name != wanted.name else interrupt()
 
-        return AtSome(frozenset((self._plan.second,)), at_point)
+        return AtSome(at_point, frozenset((self._plan.second,)))
 
 
 def _is_accident(run: Run, injected: BaseException | None) -> bool:

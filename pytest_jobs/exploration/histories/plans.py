@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import zip_longest
 from typing import Final, Literal, TypeAlias, get_args
 
 from ...harness.records.bridge import DeliverySemantics
 from ..engine.acts import Act
-from ..engine.points import Point
+from ..engine.points import Point, spread
 from ..engine.run import Run
 from .stretches import Chosen
 
@@ -202,26 +203,9 @@ def by_worth(plans: Iterable[Plan]) -> list[Plan]:
             lines.setdefault((plan.name, plan.outage), []).append(plan)
         else:
             beside.append(plan)
-    fine = [
-        (depth, place, plan)
-        for place, of_one in enumerate(lines.values())
-        for plan, depth in zip(of_one, _depths(len(of_one)), strict=True)
-    ]
-    fine.sort(key=lambda each: each[:2])
-    return [*first, *beside, *(plan for _, _, plan in fine)]
-
-
-def _depths(count: int) -> list[int]:
-    """Return for each place of a list in how many halvings of the list it is the middle of a part."""
-    depths = [0] * count
-    parts = [(0, count, 0)]
-    while parts:
-        begin, end, depth = parts.pop()
-        if begin < end:
-            middle = (begin + end) // 2
-            depths[middle] = depth
-            parts += [(begin, middle, depth + 1), (middle + 1, end, depth + 1)]
-    return depths
+    in_turn = zip_longest(*map(spread, lines.values()))
+    fine = [plan for turn in in_turn for plan in turn if plan is not None]
+    return [*first, *beside, *fine]
 
 
 def deeper(seconds: Mapping[Plan, Sequence[Point]]) -> list[Plan]:

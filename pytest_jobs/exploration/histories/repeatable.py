@@ -83,11 +83,7 @@ class Repeatable:
         return bool(matching)
 
     def check_used(self) -> None:
-        """Check, when all histories have passed, that each name is that of something.
-
-        Raises:
-            ExplorationError: when one is not; says which names there are that are like it.
-        """
+        """Raise, when all histories have passed, if one of the names is that of nothing."""
         for unused in self._unused:
             nearest = difflib.get_close_matches(unused, self._found, 1, 0.0)
             meant = f" Did you mean {nearest[0]!r}?" if nearest else ""

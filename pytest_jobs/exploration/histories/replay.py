@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...core.arguments.encoding import decode, encode
-from ...core.arguments.records import RecordReference, Reference
+from ...core.arguments.records import RecordReference
 from ...errors import DeserializationError, ExplorationError, SerializationError
 from ...harness.records.texts import short_name
 from ..engine.points import Point, enclosing_function
@@ -56,20 +56,15 @@ class Token:
         return pieces[2] if len(pieces) > 4 else ""
 
     def is_of(self, job: str) -> bool:
-        """Return whether it names a history of this job."""
         return self.job == _bare(short_name(job))
 
     def drawn(self) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        """Return the arguments that were drawn; None if the token has none, or only a digest.
-
-        Raises:
-            ExplorationError: when they were cut off.
-        """
+        """Return the arguments that were drawn; None if the token has none, or only a digest."""
         if not self.arguments.startswith(_ARGUMENTS):
             return None
         try:
             text = base64.urlsafe_b64decode(self.arguments.removeprefix(_ARGUMENTS)).decode()
-            return decode(text, dict, find=_found)
+            return decode(text, dict, find=lambda *found: RecordReference(*found).find())
         except (ValueError, DeserializationError) as error:
             raise ExplorationError(
                 f"The arguments in --jobs-replay={self} cannot be read: copy the whole replay line."
@@ -85,7 +80,6 @@ class Token:
         return self.arguments.startswith(_DIGEST)
 
     def fits(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-        """Return whether arguments have the digest of this token."""
         return self.arguments == _digest_of(args, kwargs)
 
 
@@ -117,7 +111,6 @@ def token_of(
     others: Sequence[Callable[[], object]] = (),
     drawn: tuple[Sequence[Any], Mapping[str, Any]] | None = None,
 ) -> Token:
-    """Return the name of a history."""
     pieces = [plan.name, _bare(short_name(job))]
     if plan.point is not None:
         pieces += _named(plan.point)
@@ -146,10 +139,6 @@ def _named(point: Point) -> list[str]:
     return [function, hashlib.sha256(text.encode()).hexdigest()[:_DIGITS], str(point.hit)]
 
 
-def _found(reference: Reference, identifier: object) -> object:
-    return RecordReference(reference, identifier).find()
-
-
 def _written(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Encode arguments so that they can be read back, or at least recognised."""
     text = ""
@@ -175,11 +164,7 @@ def _bare(name: str) -> str:
 
 
 def replay(explorer: Explorer, token: Token, limit: TimeLimit) -> None:
-    """Carry out the one history that a token names.
-
-    Raises:
-        ExplorationError: when the job does not have this history any more.
-    """
+    """Carry out the one history that a token names; raise if the job does not have it any more."""
     explorer.tries_all = True
     explorer.refer(limit)
     plan = _plan(explorer, token)
@@ -191,11 +176,7 @@ def replay(explorer: Explorer, token: Token, limit: TimeLimit) -> None:
 def drawn_arguments(
     token: Token, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    """Return the arguments of a token; None if they have to be drawn again.
-
-    Raises:
-        ExplorationError: when the check takes other arguments now.
-    """
+    """Return the arguments of a token; None if they have to be drawn again. Raise if the check takes others."""
     drawn = token.drawn()
     if drawn is not None and (len(drawn[0]) != len(args) or drawn[1].keys() != kwargs.keys()):
         raise ExplorationError(
@@ -206,11 +187,7 @@ def drawn_arguments(
 
 
 def check_drawn_again(token: Token, explored: Sequence[Exploration]) -> None:
-    """Fail if Hypothesis did not draw the arguments of a token again.
-
-    Raises:
-        ExplorationError: when it did not.
-    """
+    """Raise if Hypothesis did not draw the arguments of a token again."""
     if not explored:
         raise ExplorationError(
             f"The arguments of --jobs-replay={token} could not be written into it, and were not drawn again, so "

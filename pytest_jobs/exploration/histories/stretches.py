@@ -46,7 +46,6 @@ class Chosen:
 
     @classmethod
     def every(cls, run: Run) -> Chosen:
-        """Choose every point of a delivery."""
         every = range(len(run.points))
         return cls(every, every, every, len(every))
 
@@ -103,14 +102,7 @@ class Unclear:
 def seen_at(
     run: Run, now_ns: int, state: Callable[[], Any], memory: Callable[[], Content | None]
 ) -> Sight:
-    """Return what is outside of a delivery at one of its points.
-
-    Args:
-        run: the delivery.
-        now_ns: the time.
-        state: returns the state of the world. It may fail where the delivery holds a lock.
-        memory: returns the memory that deliveries share; None if it is too much.
-    """
+    """Return what is outside of a delivery at one of its points. Looking may fail, as where it holds a lock."""
     return Sight(
         run.acted,
         run.lasting,
@@ -165,14 +157,7 @@ def _keys(run: Run) -> Iterator[object]:
 
 
 def chosen(run: Run, tried: Sequence[int], sights: Sequence[Sight], end: Sight) -> Chosen:
-    """Return the points that stand for the others.
-
-    Args:
-        run: the clean run.
-        tried: the points that are looked at, by their indexes.
-        sights: what was outside of the delivery at each of them.
-        end: the same when it had ended.
-    """
+    """Return the points that stand for the others, by what was outside of the delivery at each, and at its end."""
     count = len(run.points)
     killed: list[int] = []
     before: Sight | None = None

@@ -68,14 +68,8 @@ def judge(
 ) -> Verdict | None:
     """Return the verdict on a history; None if it ended as one clean run does.
 
-    Args:
-        wanted: what is observed after one clean run.
-        found: what is observed at the end of the history.
-        initial: what is observed before the first delivery.
-        last: the last delivery.
-        at_least_once: names that may have more than wanted.
-        repeatable: the effects and parts of the state that may have more of the same in each history.
-        failed_child: a job that the job has enqueued and that has failed, which none does after one clean run.
+    What is observed is wanted after one clean run, found at the end of the history, and initial before its first
+    delivery. No child fails after one clean run.
     """
     differing = [
         difference

@@ -6,6 +6,7 @@ import contextvars
 import functools
 import math
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
@@ -22,17 +23,19 @@ from ...harness.records.record import FIRST, JobRecord, call_text, current_recor
 from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
+from ..effects.sql.basis.transactions import Library
 from ..engine.acts import Act, ActWatcher, SourceState, Transaction, Unwound, skippable, watcher
-from ..engine.ending.process_state import ProcessIds
-from ..engine.ending.watchdog import Watchdog
+from ..engine.ending.patchers import Patchers
+from ..engine.ending.process_state import ProcessIds, ProcessState, SignalHandlers
 from ..engine.lines import line_tracer
+from ..engine.memory.locks import Borrowed
 from ..engine.run import Run
 from ..engine.scope import Scope
 from ..engine.sources import Sources
 from ..engine.unwinding import InContext, clear_frames, holds, isolated, silence_loop, silenced
-from ..engine.watching import PartOfAct, Watch, WatchedBody, is_within_act
+from ..engine.watchdog import Watchdog
+from ..engine.watching import AtSome, PartOfAct, Watch, WatchedBody, is_within_act
 from ..report.audience import current_audience, kept_state
-from .process import Databases, LiveProcess
 from .worth import CrashPoint, place_of
 
 #: Up to here a number in the text of a point is most likely no process id.
@@ -52,23 +55,16 @@ class LiveWatch(Watch):
     isolated = False
 
     def __init__(self, scope: Scope, kill_at: CrashPoint | None) -> None:
-        """Prepare to watch.
-
-        Args:
-            scope: decides whose lines are points.
-            kill_at: the point at which the delivery is killed; None for nowhere.
-        """
         self._kill_at = kill_at
         #: How often the delivery has come to the place of that point.
         self._times = 0
-        super().__init__(Run(1), scope, line_tracer(scope), self._die_at)
+        super().__init__(Run(1), scope, line_tracer(scope), AtSome(self._die_at))
         #: What the delivery did outside of the process that is not a point.
         self.reached: list[str] = []
         self._process_ids = ProcessIds(lambda process_id: None)
 
     @property
     def kills(self) -> bool:
-        """Whether the delivery is to be killed."""
         return self._kill_at is not None
 
     def _die_at(self, index: int) -> BaseException | None:
@@ -180,15 +176,7 @@ class LiveScopes:
     """
 
     def __init__(self, root: Path, atomic: Iterable[str] = ()) -> None:
-        """Import the modules that are one step.
-
-        Args:
-            root: the folder of the project.
-            atomic: the names of modules whose lines do not count.
-
-        Raises:
-            ExplorationError: when one of them cannot be imported.
-        """
+        """Import the modules that are one step, by their names."""
         self._root = root
         self._atomic: list[object] = []
         self._scopes: dict[object, Scope] = {}
@@ -200,26 +188,78 @@ class LiveScopes:
                     f"jobs_crash_atomic names {name!r}, which cannot be imported: {error}."
                 ) from error
 
-    def of(self, record: JobRecord) -> Scope:
-        """Return the scope of the job of a record.
-
-        Raises:
-            JobsError: when the job has no body that is written in Python.
-        """
-        return self.of_body(record.source.resolve(record.job))
-
     def of_body(self, body: Callable[..., Any]) -> Scope:
-        """Return the scope of the function that runs as a job.
-
-        Raises:
-            ExplorationError: when it is not written in Python.
-        """
+        """Return the scope of the function that runs as a job, which is written in Python."""
         scope = self._scopes.get(body)
         if scope is None:
             scope = Scope(atomic=self._atomic, root=self._root)
             scope.add(body)
             self._scopes[body] = scope
         return scope
+
+
+class LiveProcess:
+    """Takes back what a killed delivery has put in force without a block that ends it."""
+
+    def __init__(self, patches: Patches) -> None:
+        """Watch the signal handlers and the patchers from now on."""
+        self._handlers = SignalHandlers(patches, self._is_in_delivery)
+        self._patchers = Patchers(patches, self._is_in_delivery)
+        #: The watch of the delivery that is to be killed.
+        self._watch: Watch | None = None
+
+    def _is_in_delivery(self) -> bool:
+        return self._watch is not None and watcher.get() is self._watch
+
+    @contextmanager
+    def delivery(self, watch: Watch, scope: Scope) -> Generator[None, None, None]:
+        """Let a delivery be made in a block that is to be killed."""
+        self._patchers.catch_up()
+        self._watch = watch
+        state, borrowed = ProcessState.taken(), Borrowed(scope.loaded_modules())
+        try:
+            yield
+        finally:
+            self._watch = None
+            if watch.dead:
+                state.put_back()
+                self._handlers.renew()
+                self._patchers.renew()
+                borrowed.give_back(scope.loaded_modules())
+            else:
+                self._handlers.forget()
+                self._patchers.forget()
+
+
+class Databases:
+    """The databases of a test. Each library is watched from the moment it is imported."""
+
+    def __init__(self, patches: Patches) -> None:
+        self._patches = patches
+        #: The module of a library, and what watches it.
+        self._waiting = {
+            "sqlite3": "sql.sqlite3:Connections",
+            "psycopg": "sql.psycopg:Connections",
+            "sqlalchemy.orm": "sqlalchemy:OpenSessions",
+            "django.db.transaction": "django:Blocks",
+        }
+        self._watched: list[Library] = []
+
+    def catch_up(self) -> None:
+        for imported in [name for name in self._waiting if name in sys.modules]:
+            module, _, name = self._waiting.pop(imported).partition(":")
+            library = getattr(import_module(f"..effects.{module}", __package__), name)
+            self._watched.append(library(self._patches))
+
+    @contextmanager
+    def delivery(self, is_dead: Callable[[], bool]) -> Generator[None, None, None]:
+        """Roll back the transactions that begin in a block, if the delivery in it is dead at its end."""
+        deliveries = [library.begin() for library in self._watched]
+        try:
+            yield
+        finally:
+            for delivery in deliveries:
+                delivery.ended(dead=is_dead())
 
 
 class LiveEffects:
@@ -236,7 +276,6 @@ class LiveEffects:
         self._process = LiveProcess(self._patches)
 
     def catch_up(self) -> None:
-        """Install the sources of all libraries that are imported by now."""
         if self._sources is None:
             kept = kept_state()
             if kept is None:
@@ -270,13 +309,6 @@ class LiveCrash:
     def __init__(
         self, scopes: LiveScopes, effects: LiveEffects, target: CrashPoint | None = None
     ) -> None:
-        """Make no delivery yet.
-
-        Args:
-            scopes: decides whose lines are points.
-            effects: reports the effects of deliveries.
-            target: the point at which a delivery is killed; None for nowhere.
-        """
         self._scopes = scopes
         self._target = target
         self._deliveries: Counter[str] = Counter()
@@ -364,7 +396,10 @@ class LiveCrash:
         return self._begin_job(ledger, None, call.name, call.text, RealBody((), None), scope)
 
     def _begin(self, ledger: Ledger, record: JobRecord, body: RealBody) -> _Attempt | None:
-        scope = functools.partial(self._scopes.of, record)
+
+        def scope() -> Scope:
+            return self._scopes.of_body(record.source.resolve(record.job))
+
         return self._begin_job(ledger, record, record.name, call_text(record), body, scope)
 
     def _begin_job(
@@ -468,7 +503,6 @@ class _Attempt:
         return None if self.watch.dead else self.delivery
 
     def in_context(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the function that makes the delivery."""
         if not self._is_killed:
             return call(*args, **kwargs)
         watchdog = Watchdog(math.inf, Unwound)
@@ -477,7 +511,6 @@ class _Attempt:
             return contextvars.copy_context().run(call, *args, **kwargs)
 
     async def awaited(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await the coroutine that makes the delivery."""
         if not self._is_killed:
             return await coroutine
         return await InContext(contextvars.copy_context(), coroutine)

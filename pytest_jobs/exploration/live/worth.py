@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from ..engine.acts import Act
-from ..engine.points import Noted, Point
+from ..engine.points import Noted, Point, spread
 
 #: What differs between two rounds of a loop that do the same.
 _VALUES: Final = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
@@ -100,7 +100,7 @@ def by_worth(points: Sequence[CrashPoint]) -> list[CrashPoint]:
         known = (beside, time) in _TIERS
         tier = _TIERS.index((beside, time)) if known else len(_TIERS) + _OTHERS.index(beside)
         tiers.setdefault(tier, []).append(point)
-    return [point for tier in sorted(tiers) for point in _spread(tiers[tier])]
+    return [point for tier in sorted(tiers) for point in spread(tiers[tier])]
 
 
 def _surroundings(points: Sequence[CrashPoint]) -> Iterable[Beside]:
@@ -153,15 +153,3 @@ def _times(points: Sequence[CrashPoint]) -> Iterable[Time]:
             yield "last"
         else:
             yield "second" if so_far[place] == 2 else "between"
-
-
-def _spread(points: Sequence[CrashPoint]) -> list[CrashPoint]:
-    """Return points so that those in front lie all over the sequence: both ends, the middle, and so on."""
-    last = len(points) - 1
-    order = dict.fromkeys((0, last) if last >= 0 else ())
-    parts = 2
-    while len(order) < len(points):
-        for part in range(1, parts, 2):
-            order.setdefault(round(last * part / parts))
-        parts *= 2
-    return [points[position] for position in order]

@@ -41,25 +41,14 @@ class DrawnPoint:
 
 @dataclass(frozen=True)
 class NamedPoint:
-    """Chooses the point with a name, as scripts write it."""
+    """Chooses the point, or the effect, with a name, as scripts write it."""
 
     name: str
+    #: Returns the name of a point.
+    named: Callable[[Point], str]
 
     def is_at(self, point: Point, act: Act | None) -> bool:
-        return name_of(point) == self.name
-
-    def __str__(self) -> str:
-        return repr(self.name)
-
-
-@dataclass(frozen=True)
-class NamedEffect:
-    """Chooses an effect with a name, as scripts write it."""
-
-    name: str
-
-    def is_at(self, point: Point, act: Act | None) -> bool:
-        return effect_name_of(point) == self.name
+        return self.named(point) == self.name
 
     def __str__(self) -> str:
         return repr(self.name)
@@ -90,7 +79,6 @@ class Interruption:
     point: Point | None = None
 
     def at_point(self, run: Run, index: int) -> BaseException | None:
-        """Interrupt a delivery if this is the point."""
         if self.point is not None:
             return None
         point, act = run.points[index], run.point_acts[index]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, ClassVar, Final, Self, cast
+from typing import Any, ClassVar, Final, Self
 
 from hypothesis import Phase, currently_in_test_context, settings, strategies as st
 from hypothesis.stateful import (
@@ -24,7 +24,6 @@ from ...errors import DeclarationError, ExplorationError
 from ...harness.records.texts import short_repr
 from ..effects.doubles.kinds import CallKind, check_mocks
 from ..engine.delivering import accepted
-from ..engine.world import World
 from ..report.audience import current_audience
 from ..stores.account import Ignore
 from .interruptions import DrawnPoint
@@ -50,11 +49,7 @@ class TestCases(TestCaseProperty):
 
 
 def checked_options(machine: type[Any]) -> Options:
-    """Return the attributes of the class of a machine.
-
-    Raises:
-        DeclarationError: when something is missing without which nothing could be found.
-    """
+    """Return the attributes of the class of a machine; raise if one is missing that a search needs."""
     name = machine.__name__
     members = [member for _, member in inspect.getmembers(machine)]
     invariants = [
@@ -90,28 +85,11 @@ def checked_options(machine: type[Any]) -> Options:
                 "name, or a strategy that draws all of them."
             )
     check_mocks(machine.mocks)
-    return Options(
-        machine,
-        cast(World, machine.world),
-        tuple(machine.jobs),
-        tuple(invariants),
-        tuple(machine.apps),
-        accepted(machine.accept),
-        machine.trace,
-        machine.atomic,
-        machine.mocks,
-        Ignore(machine.ignore),
-        machine.time_limit,
-    )
+    return Options(machine, tuple(invariants), accepted(machine.accept), Ignore(machine.ignore))
 
 
 def joined_run(machine: type[Any]) -> MachineRun:
-    """Return the current search of a machine, or a new run for a script.
-
-    Raises:
-        DeclarationError: when an attribute of the class is missing.
-        ExplorationError: when Hypothesis runs the machine without our test case.
-    """
+    """Return the current search of a machine, or a new run for a script."""
     run = _current.get()
     if run is not None and run.searching and run.options.owner is machine:
         return run
@@ -131,12 +109,7 @@ def joined_run(machine: type[Any]) -> MachineRun:
 
 
 def leave(run: MachineRun, error: BaseException | None = None) -> None:
-    """End the example of a run; close the run of a script.
-
-    Args:
-        run: the run.
-        error: the failure of the example.
-    """
+    """End the example of a run; close the run of a script."""
     try:
         run.end()
         if isinstance(error, Exception):
@@ -207,7 +180,7 @@ def _labels(labels: Callable[[Session], Collection[str]]) -> Any:
 
 
 _DUE: Final = _labels(lambda session: session.due)
-_DONE: Final = _labels(lambda session: session.done)
+_DONE: Final = _labels(lambda session: session.queue.done)
 _EFFECT: Final = _for_machine(
     lambda machine: st.integers(0, machine._jobs_session.most_effects or _EFFECTS // 2)
 )
@@ -366,7 +339,7 @@ class JobMachine(MachineSteps):
     def _drawn_reply_lost(self, job: str, position: int) -> None:
         self._reply_lost(job, DrawnPoint("effect", position))
 
-    @precondition(lambda machine: bool(machine._jobs_session.done))
+    @precondition(lambda machine: bool(machine._jobs_session.queue.done))
     @rule(job=_DONE)
     def _drawn_deliver_again(self, job: str) -> None:
         self.deliver_again(job)
@@ -377,7 +350,7 @@ class JobMachine(MachineSteps):
     def _drawn_restart(self) -> None:
         self.restart()
 
-    @precondition(lambda machine: machine._jobs_session.any_job)
+    @precondition(lambda machine: machine._jobs_session.queue.any_job)
     @rule(seconds=st.sampled_from(_GAPS))
     def _drawn_advance(self, seconds: int) -> None:
         self.advance(seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from ...harness.time.waiting import comes_about
@@ -36,12 +36,7 @@ class Process:
         self.paused = False
 
     def do(self, run: Callable[[], object]) -> None:
-        """Call a function, until it ends, pauses or is killed.
-
-        Raises:
-            Hanging: when it does none of these.
-            BaseException: the error of the function.
-        """
+        """Call a function, until it ends, pauses or is killed. Its error is raised; it may be `Hanging`."""
         self._wait(self._thread.do(run))
 
     def kill(self) -> None:
@@ -72,11 +67,7 @@ class Process:
             self._thread.result()
 
     def end(self) -> None:
-        """Let the process end, and a function that stands still go on to its end.
-
-        Raises:
-            Hanging: when it does not.
-        """
+        """Let the process end, and a function that stands still go on to its end, or raise `Hanging`."""
         # One that hangs was reported already. It may wait for ever for what a killed one keeps.
         limit = _LAST_CHANCE if self._hangs else self._time_limit
         ended = self._thread.end(lambda wait: comes_about(wait, limit))
@@ -112,7 +103,6 @@ class Processes:
                 self._memory.switch_to(here)
 
     def restart(self) -> None:
-        """Replace the working process by a new one."""
         working, self.working = self.working, Process(self._time_limit)
         if working.killed:
             self._dead.append(working)
@@ -125,15 +115,7 @@ class Processes:
         # A hanging delivery may wait for something that a killed one holds, so the killed ones end first.
         last = [*self._dead, self.working] if self.working.killed else [self.working, *self._dead]
         self._dead = []
-        try:
-            _end_all(last)
-        finally:
-            self._memory.end()
-
-
-def _end_all(processes: list[Process]) -> None:
-    if processes:
-        try:
-            processes[-1].end()
-        finally:
-            _end_all(processes[:-1])
+        with ExitStack() as stack:
+            stack.callback(self._memory.end)
+            for process in last:
+                stack.callback(process.end)

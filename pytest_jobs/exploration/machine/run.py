@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
@@ -19,12 +19,11 @@ from ...harness.records.progress import Work
 from ...harness.records.record import JobRecord, Source
 from ...harness.records.targets import Target
 from ...harness.records.texts import short_name
-from ..effects.doubles.kinds import CallKind, kinds_of
+from ..effects.doubles.kinds import kinds_of
 from ..engine.engine import Engine
 from ..engine.memory.places import Namespace
 from ..engine.sameness.differences import not_fresh
 from ..engine.scope import Scope
-from ..engine.world import World
 from ..histories.checked_job import open_search
 from ..report.audience import current_audience, kept_state
 from ..stores.account import Ignore
@@ -43,23 +42,16 @@ E = TypeVar("E", bound=Example)
 
 @dataclass(frozen=True)
 class Options:
-    """The attributes of the class of a machine, which describes them."""
+    """The class of a machine, which has the options, and those of them that were checked and read."""
 
-    owner: type
-    world: World
-    jobs: Collection[object]
+    owner: Any
     invariants: tuple[Any, ...]
-    apps: Iterable[object] = ()
-    accept: tuple[type[BaseException], ...] = ()
-    trace: object = None
-    atomic: Iterable[object] = ()
-    mocks: Mapping[str, CallKind] = field(default_factory=dict)
-    ignore: Ignore = field(default_factory=Ignore)
-    time_limit: float = 30.0
+    accept: tuple[type[BaseException], ...]
+    ignore: Ignore
 
     @property
     def name(self) -> str:
-        return self.owner.__name__
+        return str(self.owner.__name__)
 
 
 class MachineRun:
@@ -93,23 +85,23 @@ class MachineRun:
         self._stack = ExitStack()
 
     def open(self) -> None:
-        """Open the engine, and find the jobs."""
         with ExitStack() as stack:
-            scope = Scope(self.options.world, self.options.trace, self.options.atomic)
+            owner = self.options.owner
+            scope = Scope(owner.world, owner.trace, owner.atomic)
             self.engine = engine = stack.enter_context(
                 Engine.opened(
                     scope,
                     current_audience().sources(),
-                    self.options.apps,
+                    tuple(owner.apps),
                     kept=kept_state(),
-                    time_limit=self.options.time_limit,
+                    time_limit=owner.time_limit,
                 )
             )
-            targets = [self._target(job) for job in self.options.jobs]
+            targets = [self._target(job) for job in owner.jobs]
             self._name(targets)
             for target in targets:
                 scope.add(target.bridge.resolve(target.job))
-            open_search(engine, self.options.mocks)
+            open_search(engine, owner.mocks)
             self.modules()
             _let_threads_share_connections(engine.patches)
             self._stack = stack.pop_all()
@@ -141,11 +133,9 @@ class MachineRun:
         self._first[name] = error if self._first.get(name, error) is not None else None
 
     def check_guesses(self, error: Exception) -> None:
-        """Check that an example that is over did not fail because its world was taken for memory of a process.
+        """Raise if an example that is over failed because its world was taken for memory of a process.
 
-        Raises:
-            UnsatisfiedAssumption: when it was, in a search, which goes on and knows better now.
-            ExplorationError: when it was, in a script.
+        A search goes on, and knows better now.
         """
         memory = self.engine.memory
         if self._make is None or not memory.any_guess():
@@ -162,11 +152,7 @@ class MachineRun:
         ) from error
 
     def check_looked(self) -> None:
-        """Check that the search has shown anything.
-
-        Raises:
-            ExplorationError: when no job was performed, or nothing of it was seen.
-        """
+        """Raise if the search has shown nothing: no job was performed, or nothing of it was seen."""
         name = self.options.name
         if not self.performed:
             raise ExplorationError(
@@ -195,11 +181,7 @@ class MachineRun:
             self.options.ignore.check_used()
 
     def check_fresh(self, initial: Mapping[str, Any]) -> None:
-        """Compare the state of a new world with that of the first one.
-
-        Raises:
-            ExplorationError: when they differ.
-        """
+        """Raise if the state of a new world is not that of the first one."""
         if self._initial is None:
             self._initial = initial
         if initial != self._initial:

@@ -18,6 +18,7 @@ from ...harness.records.texts import short_repr
 from ..engine.delivering import Deliveries, check_finished
 from ..engine.memory.places import Namespace
 from ..engine.run import Run
+from ..engine.watching import AtSome
 from ..stores.account import Account, accounts
 from .interruptions import Interruption
 from .processes import Hanging, Processes
@@ -26,8 +27,6 @@ from .run import MachineRun
 
 @dataclass(eq=False)
 class Pending:
-    """A delivery that is to be made."""
-
     label: str
     record: JobRecord
     #: Whether the payload was delivered before.
@@ -77,11 +76,7 @@ class Queue:
         self._pending.remove(item)
 
     def take_due(self, label: str, now_ns: int) -> Pending:
-        """Remove and return the next delivery of a job that is due.
-
-        Raises:
-            ExplorationError: when there is none.
-        """
+        """Remove and return the next delivery of a job that is due; raise if there is none."""
         items = [item for item in self.waiting if item.label == label]
         due = next((item for item in items if item.due_ns <= now_ns), None)
         if due is None:
@@ -93,11 +88,7 @@ class Queue:
         return due
 
     def once_more(self, label: str) -> Pending:
-        """Return another delivery of a job that is done.
-
-        Raises:
-            ExplorationError: when it is not done.
-        """
+        """Return another delivery of a job that is done; raise if it is not."""
         record = self._done.get(label)
         if record is None:
             raise ExplorationError(
@@ -119,7 +110,6 @@ class Queue:
         self._done[item.label] = item.record
 
     def forgive(self) -> None:
-        """Forget which deliveries failed."""
         for item in self._pending:
             item.failures = 0
 
@@ -142,10 +132,10 @@ class Session(Deliveries):
     """A world, and the deliveries of several jobs in it, each in one of several processes."""
 
     def __init__(self, run: MachineRun) -> None:
-        super().__init__(run.engine, run.options.world, run.options.accept)
+        super().__init__(run.engine, run.options.owner.world, run.options.accept)
         self.title = "machine"
         self._run = run
-        self._queue = Queue(run.short_name)
+        self.queue = Queue(run.short_name)
         self._stack = ExitStack()
         self._memory = run.engine.memory
         #: The names of the jobs that were delivered.
@@ -156,11 +146,7 @@ class Session(Deliveries):
         self.most_lines = self.most_effects = 0
 
     def open(self) -> Self:
-        """Build the world.
-
-        Raises:
-            ExplorationError: when it is not fresh.
-        """
+        """Build the world; raise if it is not fresh."""
         run = self._run
         self.engine.sources.catch_up()
         run.modules()
@@ -173,7 +159,7 @@ class Session(Deliveries):
             self._initial = self.observed()
             self._memory.begin(self.observed, used=self._used)
             self._memory.note_step()
-            self._processes = Processes(self._memory, run.options.time_limit)
+            self._processes = Processes(self._memory, run.options.owner.time_limit)
             stack.callback(self._processes.end)
             # Before the killed deliveries go on to their end: what they enqueue is lost.
             stack.callback(self.ledger.die)
@@ -185,16 +171,11 @@ class Session(Deliveries):
         self._stack.close()
 
     def note_change(self) -> None:
-        """Tell the run whether the state has changed."""
         if not self._run.any_change:
             self._run.any_change = self.observed() != self._initial
 
     def check_stores(self) -> None:
-        """Check that no delivery wrote to a store that is the same for all examples.
-
-        Raises:
-            ExplorationError: when one did.
-        """
+        """Raise if a delivery wrote to a store that is the same for all examples."""
         self.account.look_through()
         self.account.check_bound()
 
@@ -208,15 +189,7 @@ class Session(Deliveries):
 
     @property
     def due(self) -> list[str]:
-        return self._queue.due(self.engine.clock.now_ns())
-
-    @property
-    def any_job(self) -> bool:
-        return self._queue.any_job
-
-    @property
-    def done(self) -> list[str]:
-        return self._queue.done
+        return self.queue.due(self.engine.clock.now_ns())
 
     # Steps
 
@@ -227,20 +200,18 @@ class Session(Deliveries):
             raise ExplorationError(
                 f"{self._run.options.name} has no job {name!r}: it has {', '.join(self._run.targets)}."
             )
-        before = self._queue.added
+        before = self.queue.added
         enqueueing = target.bridge.enqueue(target.job, args, kwargs)
         if enqueueing is not None:
             self._in_process(lambda: self.finish_enqueueing(enqueueing))
-        return self._queue.last_label if self._queue.added > before else None
+        return self.queue.last_label if self.queue.added > before else None
 
     def deliver(self, label: str, interruption: Interruption | None = None) -> Run:
-        """Make the next delivery of a job that is due."""
-        item = self._queue.take_due(label, self.engine.clock.now_ns())
+        item = self.queue.take_due(label, self.engine.clock.now_ns())
         return self._deliver(item, interruption)[0]
 
     def deliver_again(self, label: str) -> Run:
-        """Deliver a job again that is done."""
-        return self._deliver(self._queue.once_more(label), None)[0]
+        return self._deliver(self.queue.once_more(label), None)[0]
 
     def kill(self) -> None:
         """Kill the process that makes a delivery: called at one of its points."""
@@ -261,7 +232,6 @@ class Session(Deliveries):
         return not watch.dead
 
     def restart(self) -> None:
-        """Let the following deliveries run in a new process."""
         with self._memory.step():
             self._restart()
 
@@ -271,19 +241,14 @@ class Session(Deliveries):
         self._processes.restart()
 
     def drain(self, after_each: Callable[[], object]) -> None:
-        """Make all pending deliveries, in the order in which they are due, until there are none.
-
-        Raises:
-            PoisonJob: when a job is never done.
-            ExplorationError: when there is no end.
-        """
-        self._queue.forgive()
+        """Make all pending deliveries, in the order in which they are due, until there are none."""
+        self.queue.forgive()
         for _ in range(_DRAINED_AT_MOST):
-            waiting = self._queue.waiting
+            waiting = self.queue.waiting
             if not waiting:
                 return
             item = min(waiting, key=lambda item: item.due_ns)
-            self._queue.take(item)
+            self.queue.take(item)
             self.engine.clock.reach_ns(item.due_ns)
             run, following = self._deliver(item, None)
             after_each()
@@ -298,7 +263,7 @@ class Session(Deliveries):
                     f"`accept = ({type(run.error).__name__},)`."
                 ) from run.error
             self.wait(_GAPS[following.failures - 1])
-        still = self._queue.waiting
+        still = self.queue.waiting
         if still:
             raise ExplorationError(
                 f"After {_DRAINED_AT_MOST} more deliveries there are still jobs pending, {still[0].label} among "
@@ -312,29 +277,26 @@ class Session(Deliveries):
     ) -> tuple[Run, Pending | None]:
         """Make a delivery; return it, and the delivery of the same payload that has to follow, if any."""
         with self._memory.step():
-            return self._made(item, interruption)
-
-    def _made(self, item: Pending, interruption: Interruption | None) -> tuple[Run, Pending | None]:
-        if item.again:
-            record = self.redelivered(item.record)
-        else:
-            record = item.record
-            self.ledger.claim(record)
-        run = self.begun()
-        at_point = None if interruption is None else partial(interruption.at_point, run)
-        with self.account.during("delivery"):
-            self._in_process(lambda: self.make(run, record, at_point))
-        if self._processes.working.paused:
-            self._let_overtake(item)
-        self._note(run)
-        name = item.label.partition("#")[0]
-        if interruption is None and name not in self._delivered:
-            # Another one may find the mark that this one has left.
-            self._run.note_first(name, run.error if run.failed else None)
-        self._delivered.add(name)
-        if interruption is None and run.error is None:
-            check_finished(run)
-        return run, self._following(item, run)
+            if item.again:
+                record = self.redelivered(item.record)
+            else:
+                record = item.record
+                self.ledger.claim(record)
+            run = self.begun()
+            at_point = None if interruption is None else AtSome(partial(interruption.at_point, run))
+            with self.account.during("delivery"):
+                self._in_process(lambda: self.make(run, record, at_point))
+            if self._processes.working.paused:
+                self._let_overtake(item)
+            self._note(run)
+            name = item.label.partition("#")[0]
+            if interruption is None and name not in self._delivered:
+                # Another one may find the mark that this one has left.
+                self._run.note_first(name, run.error if run.failed else None)
+            self._delivered.add(name)
+            if interruption is None and run.error is None:
+                check_finished(run)
+            return run, self._following(item, run)
 
     def _let_overtake(self, item: Pending) -> None:
         """Deliver a payload again while its first delivery is paused, and then let that one go on."""
@@ -366,13 +328,13 @@ class Session(Deliveries):
         if self._processes.working.killed:
             self._restart()
         elif run.acknowledged:
-            self._queue.finish(item)
+            self.queue.finish(item)
             return None
         elif run.delivery is not None and run.delivery.next is not None:
             return None
         elif not run.spinning:
             failures = item.failures + 1
-        return self._queue.again(item, failures)
+        return self.queue.again(item, failures)
 
     def _in_process(self, run: Callable[[], object]) -> None:
         context = self._context.copy()
@@ -401,7 +363,6 @@ class Session(Deliveries):
         )
 
     def _used(self) -> list[Namespace]:
-        """Return the modules that the jobs have used."""
         ran = {point.filename for run in self.runs for point in run.points}
         return self.engine.scope.used_by(ran)
 
@@ -411,4 +372,4 @@ class Session(Deliveries):
         body = record.source.job_of(record)
         if not isinstance(body, str):
             self._run.add_job(record.source.resolve(body))
-        self._queue.add(record)
+        self.queue.add(record)

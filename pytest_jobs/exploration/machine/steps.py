@@ -16,7 +16,6 @@ from ..engine.run import Run
 from .interruptions import (
     DrawnPoint,
     Interruption,
-    NamedEffect,
     NamedPoint,
     PointChoice,
     effect_name_of,
@@ -80,7 +79,7 @@ class MachineSteps(RuleBasedStateMachine):
         Raises:
             ExplorationError: when the delivery does not come to the point.
         """
-        self._crash(job, NamedPoint(at))
+        self._crash(job, NamedPoint(at, name_of))
 
     def effect_fails(self, job: str, at: str) -> None:
         """Deliver a job that is due, and let an effect raise instead of happening.
@@ -92,7 +91,7 @@ class MachineSteps(RuleBasedStateMachine):
         Raises:
             ExplorationError: when the delivery does not come to the effect.
         """
-        self._effect_fails(job, NamedEffect(at))
+        self._effect_fails(job, NamedPoint(at, effect_name_of))
 
     def reply_lost(self, job: str, at: str) -> None:
         """Deliver a job that is due, and let an effect happen and raise all the same.
@@ -104,7 +103,7 @@ class MachineSteps(RuleBasedStateMachine):
         Raises:
             ExplorationError: when the delivery does not come to the effect, or it has no answer.
         """
-        self._reply_lost(job, NamedEffect(at))
+        self._reply_lost(job, NamedPoint(at, effect_name_of))
 
     def overlap(self, job: str, at: str) -> None:
         """Deliver a job that is due, and at a point of that delivery a second time, from beginning to end.
@@ -119,7 +118,7 @@ class MachineSteps(RuleBasedStateMachine):
             ExplorationError: when the first delivery does not come to the point, or both use one
                 connection.
         """
-        self._overlap(job, NamedPoint(at))
+        self._overlap(job, NamedPoint(at, name_of))
 
     def deliver_again(self, job: str) -> None:
         """Deliver a job again that is done.

@@ -110,14 +110,8 @@ class Audience:
 audience: ContextVar[Audience | None] = ContextVar("pytest_jobs_audience", default=None)
 
 
-class _Kept:
-    """What effect sources keep from check to check."""
-
-    def __init__(self) -> None:
-        self.state: SourceState | None = None
-
-
-_kept: ContextVar[_Kept | None] = ContextVar("pytest_jobs_kept", default=None)
+#: What effect sources keep from check to check, as soon as there is something; None where each check is by itself.
+_kept: ContextVar[list[SourceState] | None] = ContextVar("pytest_jobs_kept", default=None)
 
 
 @contextmanager
@@ -129,24 +123,26 @@ def keeping() -> Generator[None, None, None]:
     if _kept.get() is not None:
         yield
         return
-    kept = _Kept()
+    kept: list[SourceState] = []
     token = _kept.set(kept)
     try:
         yield
     finally:
         _kept.reset(token)
-        if kept.state is not None:
-            kept.state.end()
+        for state in kept:
+            state.end()
 
 
 def kept_state() -> SourceState | None:
     """Return what effect sources keep for the block; None if each check is by itself."""
     kept = _kept.get()
-    if kept is not None and kept.state is None:
+    if kept is None:
+        return None
+    if not kept:
         from ..engine.acts import SourceState
 
-        kept.state = SourceState()
-    return None if kept is None else kept.state
+        kept.append(SourceState())
+    return kept[0]
 
 
 def current_audience() -> Audience:

@@ -72,9 +72,7 @@ class Explored:
 def note_explored(explored: Explored, *, chosen: bool) -> PartialExploration | None:
     """Leave a note on a check that passed, and return the warning about what it left out, if anything.
 
-    Args:
-        explored: what it explored.
-        chosen: whether the test says which lines count, so that the others are left out on purpose.
+    If the test says which lines count, the others are left out on purpose.
     """
     left_out = tuple(
         dict.fromkeys(text for one in explored.explorations for text in _left_out(one))

@@ -177,13 +177,6 @@ _HINTS: Final[Mapping[tuple[Word, AnyHistory | None], str]] = {
 
 
 def hint(word: Word, history: AnyHistory, does: Habits | None = None) -> str:
-    """Return a hint.
-
-    Args:
-        word: the verdict.
-        history: the history that failed.
-        does: what the job does already; None if nothing is known of it.
-    """
     does = does or Habits()
     text = _likely(word, history, does)
     if word == "DUPLICATE" and does.stands_for:
@@ -212,13 +205,7 @@ def _likely(word: Word, history: AnyHistory, does: Habits) -> str:
 
 
 def accepting(names: Collection[str], *, always: bool, given: Collection[str] = ()) -> str:
-    """Return the hint that the test may accept that effects happen more often.
-
-    Args:
-        names: the effects.
-        always: whether they did although no delivery was cut off.
-        given: those that `at_least_once=` names already.
-    """
+    """Return the hint that the test may accept that effects happen more often."""
     told = ", ".join(map(repr, sorted(names)))
     if not always:
         return f"If that may happen more often than once, write at_least_once={{{told}}}."

@@ -126,10 +126,12 @@ def _sources(exploration: Exploration, deaths: _Deaths, root: Path) -> Iterator[
         if death is not None:
             of_line[id(death)] = death
     for (filename, name), by_line in found.items():
+        path = Path(filename)
+        shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         parts = codes[filename, name]
         last = max(line for code in parts for _, _, line in code.co_lines() if line)
         yield {
-            "name": f"{_shown(filename, root)}: {name}",
+            "name": f"{shown}: {name}",
             "lines": [
                 _line(filename, number, by_line.get(number, {}))
                 for number in range(min(code.co_firstlineno for code in parts), last + 1)
@@ -168,8 +170,3 @@ def _other_histories(
             "tone": "bad",
             "text": story(first, exploration.reference),
         }
-
-
-def _shown(filename: str, root: Path) -> str:
-    path = Path(filename)
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name

@@ -144,7 +144,33 @@ class Report:
     @classmethod
     def semantics_of(cls, checked: CheckedJob) -> str:
         """Return in one line what becomes of a job that raises, and of one that is killed."""
-        return _semantics_text(checked)
+        bridge, found = checked.target.bridge, checked.semantics
+        if isinstance(bridge, FunctionBridge):
+            return "delivery: at least once, as brokers do; a plain function has no library of its own."
+        library = "the core" if bridge.name == "core" else bridge.name
+        if found == AT_MOST_ONCE and "retry" not in bridge.capabilities:
+            return (
+                f"delivery: at most once by {library}; when the job raises or is killed, it is lost, not "
+                "repeated."
+            )
+        raises = (
+            "delivered again"
+            if found.redelivered_on_raise
+            else "delivered again only by a retry rule"
+        )
+        killed, outage = (
+            "delivered again" if redelivered else "lost"
+            for redelivered in (found.redelivered_on_kill, found.redelivered_on_outage)
+        )
+        ends = (
+            f"when it is killed, {killed}"
+            if killed == outage
+            else f"when its process is killed, {killed}; when the machine goes, {outage}"
+        )
+        return (
+            f"delivery: {library} acknowledges this job {found.acknowledged} it runs; "
+            f"when it raises, it is {raises}; {ends}."
+        )
 
     def __str__(self) -> str:
         parts = [
@@ -318,15 +344,7 @@ def report_on(
     drawn: Sequence[int | str],
     kind: type[Report] = Report,
 ) -> Report:
-    """Return the report on an exploration that has failed, for the test in which the check runs.
-
-    Args:
-        checked: the job.
-        exploration: what was explored.
-        failure: the simplest history that fails.
-        drawn: the positions and the names of the arguments that Hypothesis drew.
-        kind: how it is described.
-    """
+    """Return the report on an exploration that has failed, for the test in which the check runs."""
     others, plan = checked.options.others, failure.plan
     arguments = (exploration.args, exploration.kwargs) if drawn else None
     return kind(
@@ -356,31 +374,6 @@ def _named(
         else:
             known = place < len(parameters)
             yield parameters[place] if known else f"args[{place}]", exploration.args[place]
-
-
-def _semantics_text(checked: CheckedJob) -> str:
-    bridge, found = checked.target.bridge, checked.semantics
-    if isinstance(bridge, FunctionBridge):
-        return "delivery: at least once, as brokers do; a plain function has no library of its own."
-    library = "the core" if bridge.name == "core" else bridge.name
-    if found == AT_MOST_ONCE and "retry" not in bridge.capabilities:
-        return f"delivery: at most once by {library}; when the job raises or is killed, it is lost, not repeated."
-    raises = (
-        "delivered again" if found.redelivered_on_raise else "delivered again only by a retry rule"
-    )
-    killed, outage = (
-        "delivered again" if redelivered else "lost"
-        for redelivered in (found.redelivered_on_kill, found.redelivered_on_outage)
-    )
-    ends = (
-        f"when it is killed, {killed}"
-        if killed == outage
-        else f"when its process is killed, {killed}; when the machine goes, {outage}"
-    )
-    return (
-        f"delivery: {library} acknowledges this job {found.acknowledged} it runs; "
-        f"when it raises, it is {raises}; {ends}."
-    )
 
 
 def _amounts(what: str, amounts: Mapping[AnyHistory, int]) -> str:

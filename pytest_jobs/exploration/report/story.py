@@ -49,13 +49,7 @@ class ExecutedLine:
 
 
 def executed_lines(run: Run, begin: int = 0, end: int | None = None) -> list[ExecutedLine]:
-    """Return the lines of a part of a delivery.
-
-    Args:
-        run: the delivery.
-        begin: the index of the first point of the part.
-        end: the index of the first point after it; None for the end of the delivery.
-    """
+    """Return the lines of the part of a delivery between two points."""
     found: list[ExecutedLine] = []
     stack: list[tuple[str, str]] = []
     pairs = list(zip(run.points, run.point_acts, strict=True))
@@ -75,7 +69,6 @@ def executed_lines(run: Run, begin: int = 0, end: int | None = None) -> list[Exe
 
 
 def act_text(act: Act) -> str:
-    """Return an effect in a few words."""
     return f"{act.kind}: {act.text}"
 
 
@@ -172,7 +165,6 @@ class Block:
 
 
 def story(failure: Failure, reference: Run, other: str = "") -> str:
-    """Return the story of a history."""
     if failure.plan.name in HANDOFFS:
         # Nobody delivers the call again.
         blocks = [_called(block) for block in _blocks(failure, reference, other)]
@@ -216,7 +208,7 @@ def _blocks(failure: Failure, reference: Run, other: str) -> list[Block]:
         ending = _DROPPED if first.dropped else ""
         blocks.append(Block(f"delivery 1{ending}", (*rows, *_never_ran(reference, cut, first))))
     elif plan.index is not None and plan.point is not None:
-        mark = _failing(plan.point, plan.name)
+        mark = _mark("!", _MARKS.get(plan.name, "an effect fails"), plan.point)
         begin = _rows(first, end=_cut(plan.point, plan.index))
         rest = _rows(first, begin=plan.index + 1)
         blocks.append(Block(f"delivery 1{_ending(first)}", (*begin, mark, *rest)))
@@ -243,9 +235,7 @@ def _paused(failure: Failure, index: int) -> list[Block]:
     first, second = failure.runs[:2]
     cut = _cut(first.points[index], index)
     paused = first.points[index]
-    where = Row(
-        "||", f"paused here, {place_text(paused)}, while delivery 2 runs", filename=paused.filename
-    )
+    where = _mark("||", "paused", paused, ", while delivery 2 runs")
     begin = Block("delivery 1", (*_rows(first, end=cut), where))
     end = Block(f"delivery 1 goes on{_ending(first)}", _rows(first, begin=cut))
     halt = failure.plan.second
@@ -253,9 +243,7 @@ def _paused(failure: Failure, index: int) -> list[Block]:
         return [begin, _whole(second, failure), end]
     point = second.points[halt]
     cut = _cut(point, halt)
-    where = Row(
-        "||", f"paused here, {place_text(point)}, while delivery 1 goes on", filename=point.filename
-    )
+    where = _mark("||", "paused", point, ", while delivery 1 goes on")
     title = f"delivery 2 ({_circumstances(second, failure)})"
     return [
         begin,
@@ -309,16 +297,12 @@ def _lost(run: Run) -> str:
 
 
 def _killed(point: Point, *, outage: bool = False) -> Row:
-    what = "machine gone here" if outage else "worker killed here"
-    return Row("x", f"{what}, {place_text(point)}", filename=point.filename)
+    return _mark("x", "machine gone" if outage else "worker killed", point)
 
 
-def _failing(point: Point, history: AnyHistory) -> Row:
-    return Row(
-        "!",
-        f"{_MARKS.get(history, 'an effect fails')} here, {place_text(point)}",
-        filename=point.filename,
-    )
+def _mark(label: str, what: str, point: Point, meanwhile: str = "") -> Row:
+    """Return the row of an interruption."""
+    return Row(label, f"{what} here, {place_text(point)}{meanwhile}", filename=point.filename)
 
 
 def place_text(point: Point) -> str:

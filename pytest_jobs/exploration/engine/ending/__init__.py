@@ -1,7 +1,7 @@
 """How a delivery ends that was killed, given up or interrupted: it ends what it began, and leaves nothing.
 
 - `leaving`: where such a delivery may be left without skipping an `__exit__` or a `finally`;
-- `watchdog`, `signs`: interrupting a delivery that would never end, and where it stands;
+- `signs`: whether a thread still shows signs of life, and where it stands;
 - `process_state`: what it has left in its whole process, beside what the room `memory` puts back, and the modules
   that it was the first to import;
 - `patchers`: `unittest.mock.patch` in jobs;

@@ -53,7 +53,9 @@ class Leaving:
 
     def is_edge(self, code: CodeType, line: int) -> bool:
         """Return whether a block is entered or left on a line, so that no point lies before it."""
-        return line in self._lines(code).edges
+        # Asked at each line, so that no further call is made for it.
+        known = self._known.get(identity(code))
+        return line in (self._lines(code) if known is None else known[0]).edges
 
     def may_leave(self, frame: FrameType | None) -> bool:
         """Return whether an exception that is raised in a running function skips no end of what was begun."""
@@ -68,12 +70,7 @@ class Leaving:
     ) -> bool:
         """Return whether a delivery is inside a block, at the edge of one, or cleaning up.
 
-        It comes to the end of the block while it is unwound.
-
-        Args:
-            frame: the running function.
-            coroutine: the coroutine of the job, which may wait; None if it is a plain function.
-            is_of_project: returns whether code belongs to the project. Of other code only `with` counts.
+        It comes to the end of the block while it is unwound. Of code of libraries only `with` counts.
         """
         running = frames_of_delivery(_caller_of_ours(frame))
         return any(
@@ -141,7 +138,6 @@ def _caller_of_ours(frame: FrameType | None) -> FrameType | None:
 
 
 def is_ours(code: CodeType) -> bool:
-    """Return whether code belongs to this package."""
     return code.co_filename.startswith(_OURS)
 
 
@@ -215,7 +211,6 @@ def _whole(filename: str) -> ast.AST | None:
 
 
 def _span(nodes: Iterable[Any]) -> set[int]:
-    """Return the lines of some parts of a source."""
     return {line for node in nodes for line in range(node.lineno, _end(node) + 1)}
 
 

@@ -5,27 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from io import StringIO
+from logging import StreamHandler
+from typing import TypeAlias
 
-
-class Written(Protocol):
-    """A text in memory, such as `io.StringIO`."""
-
-    def getvalue(self) -> str: ...
-
-    def write(self, text: str, /) -> int: ...
-
-    def seek(self, position: int, /) -> int: ...
-
-    def truncate(self) -> int: ...
-
-
-class ReportHandler(Protocol):
-    """Collects the log that the report of a test shows."""
-
-    @property
-    def stream(self) -> Written: ...
-
+#: Collects the log that the report of a test shows, as pytest makes it.
+ReportHandler: TypeAlias = StreamHandler[StringIO]
 
 #: The handler of the running check; None if it is not known.
 report_handler: ContextVar[ReportHandler | None] = ContextVar(

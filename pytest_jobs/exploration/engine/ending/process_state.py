@@ -36,7 +36,6 @@ class ProcessIds:
         self._alive: set[int] = set()
 
     def begin(self) -> int:
-        """Return the id of a new process."""
         number, self._next = self._next, self._next + 1
         self._alive.add(number)
         self._note(number)
@@ -57,26 +56,17 @@ class ProcessState(NamedTuple):
     environment: dict[Any, Any]
     filters: Any
     rules: list[Any]
-    show_warning: Any
-    locale: str
-    output: Any
-    errors: Any
     #: The values of `_SETTINGS`.
     settings: list[Any]
     recursion_limit: int
 
     @classmethod
     def taken(cls) -> ProcessState:
-        """Return the state of this process as it is."""
         return cls(
             _folder(),
             dict(_raw_environment()),
             warnings.filters,
             list(warnings.filters),
-            warnings.showwarning,
-            locale.setlocale(locale.LC_ALL),
-            sys.stdout,
-            sys.stderr,
             [get() for get, _ in _SETTINGS],
             sys.getrecursionlimit(),
         )
@@ -101,10 +91,6 @@ class ProcessState(NamedTuple):
             self.filters[:] = self.rules
             # What was decided by other filters is remembered.
             getattr(warnings, "_filters_mutated", lambda: None)()
-        warnings.showwarning = self.show_warning
-        if locale.setlocale(locale.LC_ALL) != self.locale:
-            locale.setlocale(locale.LC_ALL, self.locale)
-        sys.stdout, sys.stderr = self.output, self.errors
         for (get, put), value in zip(_SETTINGS, self.settings, strict=True):
             if get() != value:
                 put(value)
@@ -113,18 +99,19 @@ class ProcessState(NamedTuple):
         zone = os.environ.get("TZ")
         # By name, so that the process outside of Python has it too.
         for name in now.keys() - self.environment.keys():
-            del os.environ[_decoded(name)]
+            del os.environ[os.fsdecode(name)]
         for name, value in self.environment.items():
             if now.get(name) != value:
-                os.environ[_decoded(name)] = _decoded(value)
+                os.environ[os.fsdecode(name)] = os.fsdecode(value)
         if os.environ.get("TZ") != zone and hasattr(time, "tzset"):
             time.tzset()
 
 
 def _folder() -> str | None:
-    with contextlib.suppress(OSError):
+    try:
         return os.getcwd()  # noqa: PTH109 - a path object costs several times as much
-    return None
+    except OSError:
+        return None
 
 
 def _umask() -> int:
@@ -179,7 +166,6 @@ def _put_precision(state: tuple[Any, ...] | None) -> None:
 
 
 def put_recursion_limit(limit: int) -> None:
-    """Set the recursion limit, if it has changed."""
     if sys.getrecursionlimit() == limit:
         return
     # It may be too low for the functions that run now.
@@ -187,13 +173,21 @@ def put_recursion_limit(limit: int) -> None:
         sys.setrecursionlimit(limit)
 
 
+def _attribute(owner: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
+    return functools.partial(getattr, owner, name), functools.partial(setattr, owner, name)
+
+
 #: How a further part of the state is read, and how it is put back. Each was found to stay as a delivery that was
 #: killed, or that ended with an error, had set it.
 _SETTINGS: Final[Sequence[tuple[Callable[[], Any], Callable[[Any], object]]]] = (
     (_umask, os.umask),
-    (lambda: sys.excepthook, functools.partial(setattr, sys, "excepthook")),
-    (lambda: sys.displayhook, functools.partial(setattr, sys, "displayhook")),
-    (lambda: threading.excepthook, functools.partial(setattr, threading, "excepthook")),
+    _attribute(sys, "stdout"),
+    _attribute(sys, "stderr"),
+    _attribute(sys, "excepthook"),
+    _attribute(sys, "displayhook"),
+    _attribute(threading, "excepthook"),
+    _attribute(warnings, "showwarning"),
+    (lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
     (lambda: list(sys.path), lambda path: sys.path.__setitem__(slice(None), path)),
     (_root_logger, _put_root_logger),
     (_loggers, _put_loggers),
@@ -209,10 +203,6 @@ def _raw_environment() -> dict[Any, Any]:
     return vars(os.environ).get("_data") or dict(os.environ)
 
 
-def _decoded(text: str | bytes) -> str:
-    return os.fsdecode(text)
-
-
 class SignalHandlers:
     """The signal handlers that jobs set: they are taken back, and no alarm of a job goes off.
 
@@ -221,7 +211,6 @@ class SignalHandlers:
     """
 
     def __init__(self, patches: Patches, is_in_delivery: Callable[[], bool]) -> None:
-        """Patch the functions of `signal`."""
         self._is_in_delivery = is_in_delivery
         self._set = signal.signal
         #: The handlers that were replaced, by number.

@@ -44,7 +44,6 @@ def waits_for_outside(thread: int) -> bool:
 
 
 def blocking_call(thread: int) -> str:
-    """Return the line at which a thread waits."""
     frame = sys._current_frames().get(thread)
     return "somewhere" if frame is None else line_of(frame)
 

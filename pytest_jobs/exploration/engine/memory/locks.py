@@ -34,7 +34,6 @@ class HeldLock:
         return bool(self._count)
 
     def take(self) -> None:
-        """Take the lock again, as often as it was held."""
         if is_one_of(LOCKS, self.lock):
             for _ in range(self._count):
                 self.lock.acquire(blocking=False)
@@ -97,9 +96,7 @@ class Synchronisers:
     def held_by(self, frames: Iterable[FrameType]) -> Iterator[Any]:
         """Yield the locks that functions may hold, wherever they lie: also in objects of libraries.
 
-        Args:
-            frames: functions that stand inside of a block. A function that has a lock has released it by then, or
-                releases it at the end of the block.
+        Only functions that stand inside of a block are asked: another one that had a lock has released it by then.
         """
         for frame in frames:
             names = frame.f_code.co_names
@@ -140,11 +137,7 @@ class Borrowed:
         }
 
     def give_back(self, modules: Iterable[Namespace]) -> None:
-        """Release and refill what has less in it than at first.
-
-        Args:
-            modules: where to look. A lock that is new there must be free.
-        """
+        """Release and refill what has less in it than at first. A lock that is new must be free."""
         for each in list(self._synchronisers.found(modules)):
             _, first = self._first.get(identity(each), (each, None))
             if is_one_of(LOCKS, each):

@@ -135,7 +135,6 @@ class Place:
     """Something in which values are kept by names."""
 
     def taken(self) -> Taken:
-        """Return what is there now."""
         raise NotImplementedError
 
     def look(self, before: Taken) -> Taken:
@@ -160,15 +159,9 @@ class Names(Place):
         is_state: Callable[[Any, Any], bool],
         slots: tuple[types.MemberDescriptorType, ...] = (),
     ) -> None:
-        """Look at nothing yet.
-
-        Args:
-            owner: has the names.
-            is_state: returns whether a value by a name is something that a process keeps.
-            slots: the slots of the class of an object.
-        """
         self.owner = owner
         self.slots = slots
+        #: Returns whether a value by a name is something that a process keeps.
         self._is_state = is_state
         self._names = vars(owner) if is_one_of((type,), owner) else attributes_of(owner)
         #: What was there when it was looked at last, with the methods of a class.
@@ -380,10 +373,8 @@ def found_below(
 ) -> dict[Key, Place]:
     """Return the places below some modules, by the identity of what they are.
 
-    Args:
-        modules: the modules.
-        left_out: returns whether a class is a fake, which stands for a service.
-        project: the modules whose classes and functions count; None for the same.
+    Only classes and functions of the project count, by default of the same modules, and no fakes: they stand for a
+    service.
     """
     modules = tuple(modules)
     walk = _Walk(modules if project is None else tuple(project), left_out)

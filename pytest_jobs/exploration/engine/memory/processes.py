@@ -258,6 +258,7 @@ class ProcessMemory:
             {**now, **_taken(keepers, {})},
             found,
             {identity(lock) for lock in locks if is_held(lock)},
+            # Not that of the check: a world may set the environment, and each of its processes has that.
             ProcessState.taken(),
         )
         self._open.append(self._world)
@@ -337,11 +338,7 @@ class ProcessMemory:
         self._renew(False)
 
     def leave_dead(self, frames: Iterable[FrameType] = ()) -> Memory:
-        """Return the memory of the process, which is dead, and release the locks that it holds.
-
-        Args:
-            frames: its functions that may hold locks, inside of blocks.
-        """
+        """Return the memory of the process, which is dead, and release its locks, also those of functions."""
         changed = self._changed()
         spots = self._own | self._guessed.keys() | self._by_state(changed)
         return Memory(self._values(spots), self._release(frames, changed), ProcessState.taken())
@@ -349,9 +346,7 @@ class ProcessMemory:
     def switch_to(self, there: Memory | None, frames: Iterable[FrameType] = ()) -> Memory:
         """Switch to another process; return the memory of the one that is left, which stays alive.
 
-        Args:
-            there: its memory; None for a new process.
-            frames: the functions of the process that is left which may hold locks, inside of blocks.
+        Without a memory to switch to, a new process begins. The functions are those of the process that is left.
         """
         changed = self._changed()
         locks = self._release(frames, changed)
@@ -374,11 +369,7 @@ class ProcessMemory:
 
     @contextmanager
     def released(self, frames: Iterable[FrameType]) -> Generator[None, None, None]:
-        """Let functions not hold their locks for a block, in which they stand still.
-
-        Args:
-            frames: those that stand inside of a block.
-        """
+        """Let functions not hold their locks for a block, in which they stand still."""
         locks = self._release(frames, self._changed())
         try:
             yield

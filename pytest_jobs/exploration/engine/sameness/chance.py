@@ -49,15 +49,14 @@ class Chance:
     def begin(self, stack: ExitStack) -> None:
         """Seed `random`, and let the world report what it draws elsewhere.
 
-        Args:
-            stack: ends that. The search puts the state of `random` back when it ends, since that takes long.
+        The search puts the state of `random` back when it ends, since that takes long.
         """
         random.seed(self._seed)
-        stack.callback(numbering.reset, numbering.set(self._note_numbers))
+        stack.callback(
+            numbering.reset,
+            numbering.set(lambda numbers, name: self._numbers.append((numbers, name))),
+        )
         stack.callback(drawing.reset, drawing.set(self.note))
-
-    def _note_numbers(self, numbers: range, name: str) -> None:
-        self._numbers.append((numbers, name))
 
     @property
     def any_drawn(self) -> bool:

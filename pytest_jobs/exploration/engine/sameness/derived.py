@@ -93,11 +93,7 @@ class Derived:
     # Learning
 
     def learn(self, source: Source, runs: Sequence[Mapping[str, Any]]) -> bool:
-        """Find what is different in each of several clean runs.
-
-        Returns:
-            Whether something new was found.
-        """
+        """Find what is different in each of several clean runs; return whether any of it is new."""
         finding = _Finding(source)
         first, *others = runs
         for name in first:
@@ -126,9 +122,7 @@ class Derived:
     def applied(self, observed: Mapping[str, Any], initial: Mapping[str, Any]) -> dict[str, Any]:
         """Return what was observed with names in the places of derived values.
 
-        Args:
-            observed: the state and the effects.
-            initial: the same before the first delivery: what stands there already is not derived.
+        What stood there before the first delivery is not derived.
         """
         if not self._places:
             return dict(observed)

@@ -21,11 +21,6 @@ STANDS_FOR: Final = "_pytest_jobs_target"
 _NOT_FIELDS: Final = frozenset(("__dict__", "__weakref__"))
 
 
-def _library(name: str) -> Any:
-    """Return a module if the program has imported it; otherwise None."""
-    return sys.modules.get(name)
-
-
 def declared_fields(kind: type) -> Reader | None:
     """Return what reads the fields that a class declares: of dataclasses, attrs, pydantic and the models of ORMs.
 
@@ -47,7 +42,7 @@ def _names(kind: type) -> Reader | None:
 
 
 def _pydantic_fields(kind: type) -> Reader | None:
-    pydantic = _library("pydantic")
+    pydantic = sys.modules.get("pydantic")
     if pydantic is None or not issubclass(kind, pydantic.BaseModel):
         return None
 
@@ -59,7 +54,7 @@ def _pydantic_fields(kind: type) -> Reader | None:
 
 
 def _sqlalchemy_columns(kind: type) -> Reader | None:
-    sqlalchemy = _library("sqlalchemy")
+    sqlalchemy = sys.modules.get("sqlalchemy")
     mapper = None if sqlalchemy is None else sqlalchemy.inspect(kind, raiseerr=False)
     attributes = getattr(mapper, "column_attrs", None)
     if attributes is None:
@@ -69,13 +64,13 @@ def _sqlalchemy_columns(kind: type) -> Reader | None:
 
 
 def _django_columns(kind: Any) -> Reader | None:
-    models = _library("django.db.models")
+    models = sys.modules.get("django.db.models")
     if models is None or not issubclass(kind, models.Model):
         return None
     names = [field.attname for field in kind._meta.concrete_fields]
 
     def columns(value: Any) -> Pairs:
-        files = _library("django.core.files.base")
+        files = sys.modules.get("django.core.files.base")
         return [
             (name, inner.name if files is not None and isinstance(inner, files.File) else inner)
             for name, inner in _present(value, names)
@@ -113,8 +108,8 @@ def _slots(value: Any) -> Iterator[tuple[str, Any]]:
 
 def rows_of(kind: type) -> Callable[[Any], tuple[bool, list[Any]]] | None:
     """Return what reads the rows of a QuerySet, and whether they are in an order; None for another class."""
-    query = _library("django.db.models.query")
-    manager = _library("django.db.models.manager")
+    query = sys.modules.get("django.db.models.query")
+    manager = sys.modules.get("django.db.models.manager")
     if query is None or manager is None:
         return None
     if issubclass(kind, query.QuerySet):
@@ -128,7 +123,7 @@ def _queried(queryset: Any) -> tuple[bool, list[Any]]:
     # Asked again, since the database may have changed since the QuerySet was evaluated.
     rows = list(queryset.all())
     annotated = list(queryset.query.annotations)
-    models = _library("django.db.models")
+    models: Any = sys.modules.get("django.db.models")
     if annotated and rows and isinstance(rows[0], models.Model):
         return queryset.ordered, [(row, dict(_present(row, annotated))) for row in rows]
     return queryset.ordered, rows
@@ -141,7 +136,7 @@ def values_of(kind: type) -> Callable[[Any], Any] | None:
     """
     if kind.__module__ in ("bson.objectid", "mongomock.object_id"):
         return lambda value: (kind.__name__, str(value))
-    numpy, pandas = _library("numpy"), _library("pandas")
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
     if pandas is not None:
         if issubclass(kind, pandas.DataFrame):
             return _table

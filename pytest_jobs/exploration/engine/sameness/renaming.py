@@ -57,7 +57,6 @@ class _Unfit(Exception):
         self._steps: list[str] = []
 
     def within(self, step: str) -> None:
-        """Note that the part is within another one."""
         self._steps.insert(0, step)
 
     def error(self, name: str) -> ExplorationError:
@@ -120,17 +119,13 @@ class Renaming:
             tuple: self._sequence,
             Unordered: lambda value: Members(_ordered(self._sequence(value))),
             AsAtFirst: self._formed_once,
-            datetime: volatile.instant,
-            date: volatile.day,
+            datetime: volatile.times.of_datetime,
+            date: volatile.times.of_date,
             **dict.fromkeys(_PLAIN, _itself),
         }
 
     def of_state(self, name: str, value: Any) -> Any:
-        """Return the form of a part of the state.
-
-        Raises:
-            ExplorationError: when it cannot be compared; says what to write instead.
-        """
+        """Return the form of a part of the state, or raise an error that says what to write instead."""
         try:
             return self.of(value)
         except _Unfit as unfit:
@@ -153,7 +148,6 @@ class Renaming:
         return former(value)
 
     def _former(self, kind: type) -> _Former:
-        """Return what forms the values of a class."""
         if hasattr(kind, STANDS_FOR):
             return lambda value: self.of(getattr(value, STANDS_FOR))
         for find in (self._scalar, self._of_library, self._collection):
@@ -175,7 +169,7 @@ class Renaming:
             (bytes, lambda value: volatile.content(bytes(value))),
             ((bytearray, memoryview), lambda value: volatile.content(bytes(value))),
             ((uuid.UUID, PurePath), lambda value: volatile.text(str(value))),
-            (date, volatile.day),
+            (date, volatile.times.of_date),
             (Decimal, lambda value: "<nan>" if value.is_nan() else value),
             (logging.Logger, lambda value: f"<logger {value.name}>"),
         ):
@@ -185,7 +179,7 @@ class Renaming:
 
     def _datetime(self, value: Any) -> Any:
         # pandas.NaT is a datetime, and not equal to itself.
-        return self._volatile.instant(value) if value == value else "<nan>"  # noqa: PLR0124
+        return self._volatile.times.of_datetime(value) if value == value else "<nan>"  # noqa: PLR0124
 
     def _of_library(self, kind: type) -> _Former | None:
         values = values_of(kind)

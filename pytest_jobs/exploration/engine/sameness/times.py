@@ -47,14 +47,9 @@ class Time:
     __slots__ = ("_at", "_distances", "_text")
 
     def __init__(self, at: object, distances: frozenset[_Distance], text: str) -> None:
-        """Describe a time.
-
-        Args:
-            at: what is equal for equal times.
-            distances: the milliseconds or days from each beginning, each with what is measured from.
-            text: what a report shows.
-        """
+        #: What is equal for equal times.
         self._at = at
+        #: The milliseconds or days from each beginning, each with what is measured from.
         self._distances = distances
         self._text = text
 
@@ -102,12 +97,7 @@ class Times:
     """
 
     def __init__(self, begins: Iterable[datetime]) -> None:
-        """Measure from some times.
-
-        Args:
-            begins: when the world was built, when each delivery began, and when it would have begun if it had not
-                been suspended, in UTC.
-        """
+        """Measure from when the world was built and each delivery began, or would have without a pause, in UTC."""
         self._ordered = sorted(set(begins))
         self._begins = [_since_epoch(begin) for begin in self._ordered]
         first, last = self._begins[0] - _NEAR, self._begins[-1] + _NEAR

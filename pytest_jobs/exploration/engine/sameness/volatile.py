@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from datetime import date, datetime
 from pathlib import PurePath
 from typing import Any, Final, TypeVar
 
@@ -37,7 +36,6 @@ class LongTexts:
         find: Callable[[str], Iterable[_Found]],
         by: Callable[[], Hashable] | None = None,
     ) -> Iterable[_Found]:
-        """Return what a function finds in a text."""
         if len(text) < _LONG:
             return find(text)
         key = find.__qualname__, text, None if by is None else by()
@@ -59,7 +57,7 @@ class Volatile:
 
     def __init__(self, chance: Chance, times: Times, texts: LongTexts) -> None:
         self._chance = chance
-        self._times = times
+        self.times = times
         self._texts = texts
         self._names: dict[int, str] = {}
         self._numbers: dict[str, dict[int, str]] = {}
@@ -71,7 +69,7 @@ class Volatile:
         numbered = self._chance.numbered(value) if self._chance.numbers else None
         if numbered is not None:
             return self._row(numbered, int(value))
-        time = self._times.of_number(value)
+        time = self.times.of_number(value)
         if time is not None:
             return time
         drawn = self._chance.number_of(value) if isinstance(value, int) else None
@@ -82,7 +80,7 @@ class Volatile:
         if number is not None:
             return self._name(number)
         if len(text) == _DATE and text[4] == "-":
-            day = self._times.of_date_text(text)
+            day = self.times.of_date_text(text)
             if day is not None:
                 return day
         return self._cut(text)
@@ -98,20 +96,10 @@ class Volatile:
         form = self.text(text)
         return value if form is text else form
 
-    def instant(self, value: datetime) -> Timed:
-        return self._times.of_datetime(value)
-
-    def day(self, value: date) -> Timed:
-        return self._times.of_date(value)
-
     def drawn_in(self, value: Any, depth: int = 3) -> tuple[int, ...]:
         """Return when each random value in a value was drawn.
 
         Random keys decide in which order a table gives its rows, so these are visited in the order of drawing.
-
-        Args:
-            value: the value.
-            depth: how many values within one another are looked into.
         """
         if not self._chance.any_drawn:
             return ()
@@ -145,7 +133,7 @@ class Volatile:
             found += [(begin, end, self._name(number, part)) for begin, end, number, part in parts]
         if len(text) >= _DATE:
             for begin, end in self._texts.found_in(text, stamps):
-                time = self._times.of_stamp(text[begin:end])
+                time = self.times.of_stamp(text[begin:end])
                 if time is not None:
                     found.append((begin, end, time))
         if self._chance.numbers:

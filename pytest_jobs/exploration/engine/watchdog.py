@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from . import signs
-from .leaving import frames_of_delivery, is_ours
+from .ending import signs
+from .ending.leaving import frames_of_delivery, is_ours
+from .watching import Watch
 
 _LOOKS: Final = 8
 #: A delivery that must not be left where it is, in an `__exit__` for example, gets so many more looks.
@@ -23,38 +25,22 @@ _GRACE: Final = 4
 _WALL: Final = 6
 
 
-class Watched(Protocol):
-    """What the watchdog has to know of a delivery; see `Watch`."""
-
-    @property
-    def progress(self) -> object: ...
-
-    @property
-    def dead(self) -> bool: ...
-
-    def give_up(self) -> None: ...
-
-    def standing(self, frame: FrameType | None) -> list[FrameType]: ...
-
-    def may_be_left(self, frame: FrameType | None) -> bool: ...
-
-
 #: Called with how a delivery goes on without an end, and with the functions in which it stands.
 OnHang = Callable[[str, list[FrameType]], None]
 
 
+@dataclass(eq=False)
 class _Guarded:
     """One delivery that is being made, or one of ours that is not to be interrupted meanwhile."""
 
-    def __init__(self, watch: Watched | None, on_hang: OnHang | None) -> None:
-        self.watch = watch
-        self.on_hang = on_hang
-        self.progress: object = None
-        self.still = 0
-        #: How long it has run: not counting the time in which another delivery was made at one of its points.
-        self.seconds = 0.0
-        self.computed = 0.0
-        self.fired = 0
+    watch: Watch | None
+    on_hang: OnHang | None
+    progress: object = None
+    still: int = 0
+    #: How long it has run: not counting the time in which another delivery was made at one of its points.
+    seconds: float = 0.0
+    computed: float = 0.0
+    fired: int = 0
 
 
 class Watchdog:
@@ -95,12 +81,10 @@ class Watchdog:
                     self._signal, signal.SIG_DFL if self._before is None else self._before
                 )
 
-    def guarding(self, watch: Watched, on_hang: OnHang | None) -> AbstractContextManager[None]:
+    def guarding(self, watch: Watch, on_hang: OnHang | None) -> AbstractContextManager[None]:
         """Interrupt a delivery that this thread makes in a block, if it goes on without an end.
 
-        Args:
-            watch: the watch of the delivery.
-            on_hang: called before it is interrupted, in another thread; None for nothing.
+        `on_hang` is called before, in another thread.
         """
         if threading.get_ident() != self._owner:
             # Whoever made this thread waits for it no longer than `while_alive` does.
@@ -139,7 +123,7 @@ class Watchdog:
             if guarded is not None and guarded.watch is not None:
                 self._look_at(guarded, guarded.watch, passed)
 
-    def _look_at(self, guarded: _Guarded, watch: Watched, passed: float) -> None:
+    def _look_at(self, guarded: _Guarded, watch: Watch, passed: float) -> None:
         computed = signs.computed(self._owner)
         # A thread of the job may work while the delivery waits for it.
         progress = (watch.progress, computed, round(time.process_time(), 2))
@@ -162,14 +146,14 @@ class Watchdog:
         ):
             self._give_up(guarded, watch, f"has computed for more than {self._seconds:g} s")
 
-    def _give_up(self, guarded: _Guarded, watch: Watched, how: str) -> None:
+    def _give_up(self, guarded: _Guarded, watch: Watch, how: str) -> None:
         frames = watch.standing(sys._current_frames().get(self._owner))
         if guarded.on_hang is not None and not watch.dead:
             guarded.on_hang(how, frames)
         watch.give_up()
         self._fire(guarded, watch)
 
-    def _fire(self, guarded: _Guarded, watch: Watched) -> None:
+    def _fire(self, guarded: _Guarded, watch: Watch) -> None:
         guarded.fired += 1
         if self._by_signal and self._signal is not None:
             signal.pthread_kill(self._owner, self._signal)
