@@ -90,7 +90,7 @@ BROKEN_BY_KILLS = {
     },
     "django_q": {"visits.tasks.bill"},
     "dramatiq": {"charge"},
-    "fastapi": set(),
+    "fastapi": {"cinema.tasks.pay_back"},
     "rq": {"invoices.jobs.charge"},
     "huey": {"letters.tasks.send_issue"},
     "oban": {"bakery.workers.Charge"},
@@ -119,7 +119,7 @@ def test_kills_break_the_tests_of_those_jobs_of_an_example_project_that_are_not_
     assert "fails when it is run again" not in run.stdout
 
 
-#: The bug that a project has on purpose, as the audit names it. The one of FastAPI is no matter of deliveries.
+#: The bug that a project has on purpose, as the audit names it.
 PLANTED = {
     "apscheduler": "DUPLICATE gym.outside.outside.bank.charge in jobs:renew(",
     "arq": "DUPLICATE thumbs.outside.Bank().charge in charge(",
@@ -127,6 +127,7 @@ PLANTED = {
     "django": "LOST mail You have Emma in send_receipt(",
     "django_q": "DUPLICATE visits.outside.outside.bank.charge in bill(",
     "dramatiq": "LOST enqueue mail in charge(",
+    "fastapi": "LOST cinema.outside.outside.mails.send in pay_back(",
     "huey": "DUPLICATE letters.mailer.outbox.mailer.send in send_issue(",
     "oban": "DUPLICATE bakery.outside.outside.bank.charge in Charge(",
     "procrastinate": "DUPLICATE letters.outside.bank.charge in letters:charge(",

@@ -691,7 +691,30 @@ LIBRARIES = {
 
     huey = MemoryHuey(immediate=True)
     """,
-        [("@huey.task()", "{job}(1)", "called directly *")],
+        [
+            ("@huey.task()", "{job}(1)", "called directly *"),
+            ("@huey.task()", "{job}.func(1)", "called directly *"),
+        ],
+    ),
+    "dramatiq": (
+        """
+    import dramatiq
+    from dramatiq.brokers.stub import StubBroker
+
+    dramatiq.set_broker(StubBroker())
+    """,
+        [
+            ("@dramatiq.actor", "{job}(1)", "called directly *"),
+            ("@dramatiq.actor", "{job}.fn(1)", "called directly *"),
+        ],
+    ),
+    "procrastinate": (
+        """
+    import procrastinate.testing
+
+    worker = procrastinate.App(connector=procrastinate.testing.InMemoryConnector())
+    """,
+        [("@worker.task", "{job}.func(1)", "called directly *")],
     ),
 }
 

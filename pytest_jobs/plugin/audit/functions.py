@@ -1,13 +1,14 @@
-"""Functions of a module that are jobs, such as those of RQ, arq and Django-Q2, and that tests call as functions.
+"""Functions that are jobs, as those of RQ, arq and Django-Q2, or of tasks, and that tests call as functions.
 
-A function has no method of its library that could be captured, and each module that imports it has a name for it.
-So its code is exchanged, and not its names: the function stays the same object. Its own code is back while a check
-runs, which looks at the lines of a job.
+A function has no method of its library that could be captured, and each module that imports it has a name for
+it. That of a task is called past the task, as `task.func(1)` or `actor.fn(1)`. So its code is exchanged, and not
+its names: the function stays the same object. Its own code is back while a check runs, which looks at the lines.
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -63,17 +64,20 @@ class CalledFunctions:
                 bridge: Any = by_name.get(registered.job.bridge)
                 found = None if bridge is None else _function_of(bridge, registered.job.name)
                 if found is not None:
-                    self._watch(found, registered.job.name, is_bound=registered.is_bound)
+                    self._watch(*found, registered.job.name, is_bound=registered.is_bound)
         for _, module, _, function in variables_of_modules(lambda kind: kind is FunctionType):
             # A decorator of the project may give it the method that enqueues it.
             if not is_installed(module) and not _METHODS.isdisjoint(vars(function)):
                 path = path_of(function)
                 if id(function_at(path)) == id(function):
-                    self._watch(function, path)
+                    self._watch(function, function, path)
 
-    def _watch(self, function: FunctionType, name: str, *, is_bound: bool = False) -> None:
+    def _watch(
+        self, job: object, function: FunctionType, name: str, *, is_bound: bool = False
+    ) -> None:
         code = function.__code__
-        self.names.add(name)
+        if job is function:
+            self.names.add(name)
         is_async = inspect.iscoroutinefunction(function)
         if any(function is other for other, *_ in self._codes) or (
             not is_async and code.co_flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR)
@@ -86,7 +90,7 @@ class CalledFunctions:
 
         def read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
             # The first argument of some jobs is given by the library, such as the context of arq.
-            return Called(function, name, function, args[is_bound:], kwargs)
+            return Called(job, name, function, args[is_bound:], kwargs)
 
         called = capturing(genuine, read, "always" if is_async else "never")
         template = (_acalled if is_async else _called).__code__
@@ -117,16 +121,19 @@ class CalledFunctions:
             function.__code__ = stand_in if seen else own
 
 
-def _function_of(bridge: Any, name: str) -> FunctionType | None:
-    """Return the function of a job if a module has it under its own name, and not a task in its place."""
+def _function_of(bridge: Any, name: str) -> tuple[object, FunctionType] | None:
+    """Return a job and its function; None if the function is of no module of the project."""
     row = EVERY.get(bridge.name)
-    if row is None or not (row.takes_functions or not (row.decorators or row.methods)):
-        # Its tasks are objects, and their calls go through a method.
+    if row is None:
         return None
+    # Where a decorator makes a job, it is a task that has the function.
+    has_tasks = bool(not row.takes_functions and (row.decorators or row.methods))
     try:
         found = bridge.resolve(name)
+        job = bridge.known(name) if has_tasks else found
     except Exception:
         # Two jobs may have one name, and each bridge says so in its own way.
         return None
-    is_plain = isinstance(found, FunctionType) and function_at(path_of(found)) is found
-    return found if is_plain else None
+    if not isinstance(found, FunctionType) or is_installed(sys.modules[found.__module__]):
+        return None
+    return (job, found) if has_tasks or function_at(path_of(found)) is found else None

@@ -34,6 +34,12 @@ def book(show: str, email: str, database: Session, later: BackgroundTasks) -> di
     return {"booking": booking}
 
 
+@app.delete("/bookings/{booking}")
+def give_back(booking: int, later: BackgroundTasks) -> None:
+    """Give a seat back."""
+    later.add_task(tasks.pay_back, booking)
+
+
 @app.post("/bookings/{booking}/reminder")
 def remind(booking: int, database: Session, later: BackgroundTasks) -> None:
     """Mail a reminder."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SCHEMA = """
-create table bookings (id integer primary key, email text, mailed integer default 0);
+create table bookings (id integer primary key, email text, mailed integer default 0, paid_back integer default 0);
 create table visitors (booking integer primary key);
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from cinema.tasks import mail_ticket
+from cinema.tasks import mail_ticket, pay_back
 from conftest import FakeMails, FakeScreen
 from pytest_jobs import AssertEnqueued, Jobs
 
@@ -33,3 +33,16 @@ def test_the_mail_alone_waits(
     assert mails.sent == {}
     jobs.drain(only=mail_ticket)
     assert list(mails.sent) == ["ticket-1"]
+
+
+def test_a_seat_that_is_given_back_twice_is_paid_back_once(
+    client: TestClient, jobs: Jobs, mails: FakeMails
+) -> None:
+    client.post("/shows/metropolis/bookings", params={"email": "ann@example.com"})
+    with jobs.holding([pay_back]):
+        client.delete("/bookings/1")
+        client.delete("/bookings/1")
+
+    jobs.drain()
+
+    assert mails.sent["back-1"] == "ann@example.com: You get your money for 1."

@@ -185,7 +185,7 @@ class ClonedDatabase(Database):
     def __init__(self, using: str, wrapper: Any, name: str) -> None:
         """Read the rows by the connection of the test, which sees what the test has not committed."""
         found = dict(asked(wrapper, _TABLES))
-        super().__init__(using, _models_in(using, found.values()))
+        super().__init__(using, _models_in(using, wrapper, found.values()))
         self._settings = {**settings_of(using), "NAME": name}
         with behind_alias(using, self._settings), server_connection(using) as own:
             there = dict(asked(own, _TABLES))
@@ -301,7 +301,7 @@ def _taken(using: str, wrapper: Any) -> Store:
     if wrapper.vendor == "sqlite":
         # With what the test has not committed. `backup` would wait for the end of its transaction.
         content, tables = bytes(wrapper.connection.serialize()), table_names(wrapper)
-        database = SqliteDatabase(using, _models_in(using, tables), content)
+        database = SqliteDatabase(using, _models_in(using, wrapper, tables), content)
         counts = len(tables), sum(_count(wrapper, table) for table in tables)
         return Taken(database, counts, str(settings["NAME"]))
     if wrapper.vendor != "postgresql":
@@ -314,8 +314,17 @@ def _taken(using: str, wrapper: Any) -> Store:
     return Taken(clone, clone.counts)
 
 
-def _models_in(using: str, tables: Collection[str]) -> list[type[Any]]:
-    return [model for model in models_of(None, using) if model._meta.db_table in tables]
+def _models_in(using: str, wrapper: Any, tables: Collection[str]) -> list[type[Any]]:
+    """Return the models that say what is in their tables; others, such as one without a migration, do not."""
+
+    def is_there(model: type[Any]) -> bool:
+        cursor.execute(f"SELECT * FROM {wrapper.ops.quote_name(model._meta.db_table)} LIMIT 0")  # noqa: S608 - a table that is there
+        columns = {column[0] for column in cursor.description}
+        return columns.issuperset(field.column for field in model._meta.concrete_fields)
+
+    with closing(wrapper.cursor()) as cursor:
+        models = models_of(None, using)
+        return [model for model in models if model._meta.db_table in tables and is_there(model)]
 
 
 def _count(wrapper: Any, table: str) -> int:
