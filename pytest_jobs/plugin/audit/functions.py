@@ -134,6 +134,7 @@ def _function_of(bridge: Any, name: str) -> tuple[object, FunctionType] | None:
     except Exception:
         # Two jobs may have one name, and each bridge says so in its own way.
         return None
-    if not isinstance(found, FunctionType) or is_installed(sys.modules[found.__module__]):
+    module = sys.modules.get(found.__module__) if isinstance(found, FunctionType) else None
+    if module is None or is_installed(module):
         return None
     return (job, found) if has_tasks or function_at(path_of(found)) is found else None
