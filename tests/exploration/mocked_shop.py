@@ -211,3 +211,11 @@ def create_and_confirm(order):
 
 def call_what_it_gets(order):
     once(lambda: db["hooks"]["paid"](order))
+
+
+async def notify(to):
+    """Tell somebody."""
+
+
+async def tell(order_id):
+    await notify(order_id)
