@@ -219,3 +219,15 @@ async def notify(to):
 
 async def tell(order_id):
     await notify(order_id)
+
+
+class Messages:
+    """Those of a worker."""
+
+    @classmethod
+    def get_current(cls):
+        """Return the one that is being performed."""
+
+
+def mark(order_id):
+    db[Messages.get_current()] = order_id

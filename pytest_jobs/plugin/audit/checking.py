@@ -114,9 +114,10 @@ class Checker(Spectator):
             return failed
         # Its library cannot send what a test gives to a call, such as a double in place of a dependency.
         try:
-            return self._explored(arrival.again, (), {})
+            again = self._explored(arrival.again, (), {})
         except _FAILURES:
             return failed
+        return failed if again.refused else again
 
     def _explored(self, job: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Checked:
         reach, audience = self._reach, self._audience
