@@ -235,7 +235,7 @@ def _places(wanted: set[int], hint: str) -> Iterator[tuple[str, Placed]]:
     """Yield the places of a context, of modules, and of the objects that they have, where a mock lies."""
     context = given_context.get() or {}
     for name, value in list(context.items()):
-        if id(value) in wanted:
+        if identity(value) in wanted:
             yield str(name), Placed(context, name, True)
     for name, module in list(sys.modules.items()):
         # In the place of a library that is not installed.
