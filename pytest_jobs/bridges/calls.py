@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from ..harness.records.patches import Patches
@@ -21,6 +21,8 @@ class Called(NamedTuple):
     body: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    #: What the call gives in place of what a worker gives; None when it gives nothing.
+    context: Mapping[str, Any] | None = None
 
 
 #: Returns it from the first argument of a captured function, and the others.
@@ -146,7 +148,7 @@ def capturing(
 
         text = call_of(short_name(called.name), called.args, called.kwargs)
         given = (kept(called.args), kept(called.kwargs))
-        direct = DirectCall(called.name, text, called.body, make, called.job, given)
+        direct = DirectCall(called.name, text, called.body, make, called.job, given, called.context)
         is_coroutine = awaited == "always" or (
             awaited == "as body" and inspect.iscoroutinefunction(inspect.unwrap(called.body))
         )

@@ -211,3 +211,23 @@ def create_and_confirm(order):
 
 def call_what_it_gets(order):
     once(lambda: db["hooks"]["paid"](order))
+
+
+async def notify(to):
+    """Tell somebody."""
+
+
+async def tell(order_id):
+    await notify(order_id)
+
+
+class Messages:
+    """Those of a worker."""
+
+    @classmethod
+    def get_current(cls):
+        """Return the one that is being performed."""
+
+
+def mark(order_id):
+    db[Messages.get_current()] = order_id

@@ -311,6 +311,14 @@ def test_a_coroutine_mock_has_its_effect_when_it_is_awaited(mailer):
         check(shop.mail_both_and_swallow, histories=["effect_fails"])
 
 
+def test_nothing_is_called_on_the_code_that_a_coroutine_mock_shows():
+    with patch("mocked_shop.notify"), pytest.raises(DuplicateEffect) as found:
+        check(shop.tell)
+
+    assert "DUPLICATE mocked_shop.notify" in str(found.value)
+    assert "__code__" not in str(found.value)
+
+
 def test_a_plain_mock_that_answers_by_coroutines_has_its_effect_when_it_is_awaited():
     async def send(to, text):
         return "sent"

@@ -175,6 +175,11 @@ def test_mocks_says_what_the_calls_of_a_stub_are(monkeypatch):
     check(shop.add_up_once, mocks={"mocked_shop.total": "nothing"})
 
 
+def test_a_stub_in_a_class_may_be_called_on_the_class(monkeypatch):
+    monkeypatch.setattr(shop.Messages, "get_current", lambda: "first")
+    check(shop.mark)
+
+
 def test_a_stub_that_makes_a_connection_has_no_effect(monkeypatch, tmp_path):
     def connect():
         return sqlite3.connect(tmp_path / "shop.db")

@@ -908,6 +908,85 @@ def test_functions_that_are_jobs_are_checked_when_a_test_calls_them_as_functions
     result.stdout.fnmatch_lines(["- arq acknowledges this job after it runs; *"])
 
 
+def test_a_job_gets_the_context_of_its_test_in_place_of_what_a_worker_puts_there(audit_of):
+    pytest.importorskip("arq")
+    pytest.importorskip("saq")
+    result = audit_of(
+        """
+    import arq
+    from saq import Queue
+    from sqlalchemy import column, select
+
+    async def startup(ctx):
+        raise OSError("There is no database in the tests.")
+
+    async def charge(ctx, order):
+        with ctx["session_factory"]() as session:
+            session.execute(select(column("paid")))
+            ctx["gateway"].charge(order)
+
+    async def refund(ctx, *, order):
+        ctx["gateway"].refund(order)
+
+    class WorkerSettings:
+        functions = [charge]
+        on_startup = startup
+
+    settings = {"queue": Queue.from_url("redis://shop"), "functions": [refund], "startup": startup}
+    """,
+        """
+    import asyncio
+    from unittest.mock import MagicMock, Mock
+
+    import app
+
+    def test_charging():
+        gateway = Mock()
+        asyncio.run(app.charge({"gateway": gateway, "session_factory": MagicMock()}, 1))
+        gateway.charge.assert_called_once_with(1)
+
+    def test_refunding():
+        gateway = Mock()
+        asyncio.run(app.refund({"gateway": gateway}, order=1))
+        gateway.refund.assert_called_once_with(1)
+    """,
+    )
+
+    result.stdout.fnmatch_lines(["2 jobs reached, 2 checked, 2 findings."])
+    result.stdout.fnmatch_lines(["- DUPLICATE gateway.charge in charge(1)"])
+    result.stdout.fnmatch_lines(["- DUPLICATE gateway.refund in refund(order=1)"])
+
+
+def test_a_call_that_no_message_can_carry_is_checked_as_the_call_that_it_is(audit_of):
+    pytest.importorskip("taskiq")
+    result = audit_of(
+        """
+    from taskiq import TaskiqDepends, async_shared_broker
+
+    def connect():
+        raise OSError("There is no gateway in the tests.")
+
+    @async_shared_broker.task
+    async def charge(order, gateway=TaskiqDepends(connect)):
+        gateway.charge(order)
+    """,
+        """
+    import asyncio
+    from unittest.mock import Mock
+
+    import app
+
+    def test_charging():
+        gateway = Mock()
+        asyncio.run(app.charge(1, gateway=gateway))
+        gateway.charge.assert_called_once_with(1)
+    """,
+    )
+
+    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 1 finding."])
+    result.stdout.fnmatch_lines(["- DUPLICATE * in app:charge()"])
+
+
 def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(pytester, audit):
     file = pytester.path / "accepted.json"
     flags = ("--jobs-audit-baseline=accepted.json",)

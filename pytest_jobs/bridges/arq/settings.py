@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from arq.cron import CronJob
@@ -40,8 +40,8 @@ class WorkerSettings:
         self.given = given
         #: The arguments for `arq.worker.Worker`.
         self.options: dict[str, Any] = dict(get_kwargs(given))
-        self.cron_jobs: tuple[CronJob, ...] = tuple(self.options.get("cron_jobs") or ())
-        functions = [func(each) for each in self.options.get("functions") or ()]
+        self.cron_jobs: tuple[CronJob, ...] = tuple(_listed(self.options, "cron_jobs"))
+        functions = [func(each) for each in _listed(self.options, "functions")]
         self.tasks = {each.name: Task(self, each) for each in (*functions, *self.cron_jobs)}
 
     @property
@@ -115,11 +115,16 @@ def is_settings(found: Any) -> bool:
     if not issubclass(type(found), (type, dict)) or isinstance(found, type(Mapping)):
         return False
     attributes: Mapping[str, Any] = found if isinstance(found, dict) else vars(found)
-    lists = [attributes.get(name) for name in ("functions", "cron_jobs")]
-    entries = [each for some in lists if isinstance(some, (list, tuple)) for each in some]
+    entries = [*_listed(attributes, "functions"), *_listed(attributes, "cron_jobs")]
     # The settings of SAQ are a dictionary with functions too, and with a queue.
     of_saq = isinstance(found, dict) and "queue" in found
     return bool(entries) and all(map(_is_entry, entries)) and not of_saq
+
+
+def _listed(attributes: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """Return a list of worker settings. No worker can start with anything else, such as a descriptor."""
+    found = attributes.get(name)
+    return found if isinstance(found, (list, tuple)) else ()
 
 
 def _is_entry(found: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from arq.jobs import deserialize_result
 from arq.worker import JobExecutionFailed, Worker
 
+from ...harness.running.calls import given_context
 from ..toolkit import Attempt, out_of_task
 from .settings import Task, WorkerSettings
 
@@ -32,13 +33,16 @@ class HarnessWorker(Worker):  # type: ignore[misc]
 
     async def life(self) -> AsyncGenerator[HarnessWorker, None]:
         """Start the worker, and shut it down when the event loop closes, which ends all async generators."""
-        if self.on_startup:
-            await self.on_startup(self.ctx)
+        given = given_context.get()
+        self.ctx.update(given or {})
+        startup, shutdown = (self.on_startup, self.on_shutdown) if given is None else (None, None)
+        if startup:
+            await startup(self.ctx)
         try:
             yield self
         finally:
-            if self.on_shutdown:
-                await self.on_shutdown(self.ctx)
+            if shutdown:
+                await shutdown(self.ctx)
 
     async def receive(self, attempt: TaskAttempt, task: Task, score: int) -> None:
         """Perform one job.

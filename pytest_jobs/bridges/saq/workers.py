@@ -14,6 +14,7 @@ from saq import Job, Queue, Status, Worker
 from saq.worker import ensure_coroutine_function_many
 
 from ...harness.records.attributes import variables_of_modules
+from ...harness.running.calls import given_context
 from ..toolkit import Attempt, Delivery, ThisThread, duration_ns, out_of_task
 from .messages import SaqMessage
 
@@ -112,8 +113,9 @@ class HarnessWorker(Worker):  # type: ignore[misc]  # pyright: ignore[reportMiss
     async def life(self) -> AsyncGenerator[HarnessWorker, None]:
         """Yield a worker that has started, and shut it down when the event loop closes."""
         worker = copy(self)
-        worker.context = {**self.context, "worker": worker}
-        startup, shutdown = self.hooks
+        given = given_context.get()
+        worker.context = {**self.context, **(given or {}), "worker": worker}
+        startup, shutdown = self.hooks if given is None else ((), ())
         for hook in startup:
             await hook(worker.context)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,6 +12,10 @@ from ..records.record import current_record
 
 #: Whether a direct call is being made: calls of tasks within it are a part of it.
 _calling: ContextVar[bool] = ContextVar("pytest_jobs_calling", default=False)
+#: What a call gives to a job in place of what a worker gives, such as the `ctx` of arq; None for nothing.
+given_context: ContextVar[Mapping[str, Any] | None] = ContextVar(
+    "pytest_jobs_given_context", default=None
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class DirectCall:
     #: The task, and the arguments that the call gives to it.
     job: Any
     given: tuple[tuple[Any, ...], dict[str, Any]]
+    #: What the call gives in place of what a worker gives; None when it gives nothing.
+    context: Mapping[str, Any] | None = None
 
     def run(self) -> Any:
         """Make the call. The functions above this one have nothing to do with the job."""

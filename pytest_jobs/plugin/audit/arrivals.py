@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -11,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from ...harness.ledger.ledger import Ledger
 from ...harness.records.delivery import Delivery
 from ...harness.records.record import JobRecord
+from ...harness.records.texts import short_name
 from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
@@ -32,6 +34,10 @@ class Arrival:
     given: Callable[[], Given]
     #: Whether the job then failed.
     raised: bool = False
+    #: What a call gives in place of what a worker gives; None when it gives nothing.
+    context: Mapping[str, Any] | None = None
+    #: Makes the call again, as a function without arguments; None when it was none.
+    again: Callable[[], Any] | None = None
 
     @classmethod
     def of_record(cls, record: JobRecord, way: Way) -> Arrival:
@@ -113,4 +119,12 @@ class Spectator(ABC):
 
 
 def _called(call: DirectCall) -> Arrival:
-    return Arrival(call.name, "called", call.job, lambda: call.given)
+    def again() -> Any:
+        return call.make()
+
+    async def awaited() -> Any:
+        return await call.make()
+
+    made = awaited if inspect.iscoroutinefunction(inspect.unwrap(call.body)) else again
+    made.__qualname__ = short_name(call.name)
+    return Arrival(call.name, "called", call.job, lambda: call.given, False, call.context, made)

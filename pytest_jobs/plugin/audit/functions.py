@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, Final
@@ -90,7 +90,8 @@ class CalledFunctions:
 
         def read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
             # The first argument of some jobs is given by the library, such as the context of arq.
-            return Called(job, name, function, args[is_bound:], kwargs)
+            context = args[0] if is_bound and args and isinstance(args[0], Mapping) else None
+            return Called(job, name, function, args[is_bound:], kwargs, context)
 
         called = capturing(genuine, read, "always" if is_async else "never")
         template = (_acalled if is_async else _called).__code__

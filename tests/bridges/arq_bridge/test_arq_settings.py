@@ -46,6 +46,14 @@ def test_settings_of_a_module_are_found(module, client, run, as_settings):
         assert jobs.performed[0].record.job is add
 
 
+def test_only_lists_of_settings_are_read(module, client, run):
+    module.Settings = type("Settings", (), {"functions": [add], "cron_jobs": property(list)})
+    with open_jobs() as jobs:
+        run(client.enqueue_job("add", 7))
+
+        assert jobs.enqueued[0].job is add
+
+
 def test_named_settings_are_applications(settings, module):
     module.Settings = settings(add)
     (by_name,) = bridges_to([f"arq:{module.__name__}:Settings"])

@@ -67,6 +67,7 @@ _AMOUNT: Final = re.compile(r"amount|quantity|qty|delta|by|credits?|points|count
 #: A call that makes one of these has no effect; the calls of what it returns may have one.
 _CLIENT: Final = re.compile(
     r"_*((new|open|db|database|http|api|async)_)?(session|client|connect|connection|conn|cursor|transaction|atomic)"
+    r"(_?(factory|maker))?"
 )
 #: What is put here twice is there twice.
 _QUEUE: Final = re.compile(r"queue|stream|topic|channel|bus|broker|producer", re.IGNORECASE)
@@ -75,7 +76,7 @@ _METHODS: Final[Mapping[object, CallKind]] = {
     **dict.fromkeys(("GET", "HEAD", "OPTIONS"), "read"),
     **dict.fromkeys(("PUT", "DELETE"), "put"),
 }
-_RUNS_SQL: Final = re.compile(r"execute|exec|exec_driver_sql|run|sql")
+_RUNS_SQL: Final = re.compile(r"execute|exec|exec_driver_sql|run|sql|scalars?")
 
 
 def does_something(method: str) -> bool:
@@ -213,7 +214,11 @@ class CallKinds:
         if kind is not None:
             return kind
         method, first = pieces_of(own)[-1], next(iter(args), None)
-        if _RUNS_SQL.fullmatch(method) and isinstance(first, str) and not changes(first):
+        # A statement of SQLAlchemy says so itself.
+        is_select = getattr(first, "is_select", None) is True
+        if _RUNS_SQL.fullmatch(method) and (
+            is_select or (isinstance(first, str) and not changes(first))
+        ):
             # Other statements of the same method may be effects.
             kind = "read"
         elif mode:

@@ -83,7 +83,8 @@ def calling(
     takes_self = is_in_class and not isinstance(static, classmethod | staticmethod)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        if takes_self:
+        # A call on the class itself has none.
+        if takes_self and args and isinstance(args[0], owner):
             own = functools.partial(function, args[0])
             return receiver.call(Asked(place, own, args[1:], kwargs))
         return receiver.call(Asked(place, function, args, kwargs))

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from ....harness.records.attributes import attributes_of, identity, is_one_of
 from ....harness.records.patches import Patches
+from ....harness.running.calls import given_context
 from ...engine.acts import ActWatcher, SourceState, watcher
 from ...engine.sources import patch_once
 
@@ -231,7 +232,11 @@ class MockNames:
 
 
 def _places(wanted: set[int], hint: str) -> Iterator[tuple[str, Placed]]:
-    """Yield the places of modules, and of the objects that they have, where a mock lies."""
+    """Yield the places of a context, of modules, and of the objects that they have, where a mock lies."""
+    context = given_context.get() or {}
+    for name, value in list(context.items()):
+        if identity(value) in wanted:
+            yield str(name), Placed(context, name, True)
     for name, module in list(sys.modules.items()):
         # In the place of a library that is not installed.
         if identity(module) in wanted:
