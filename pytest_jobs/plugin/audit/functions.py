@@ -114,12 +114,21 @@ class CalledFunctions:
             # Libraries look at the parameters: to inject them, say.
             known = vars(function)
             if seen and "__signature__" not in known:
-                known["__signature__"] = inspect.signature(function)
+                known["__signature__"] = _signature_of(function)
                 self._signed.add(function)
             elif not seen and function in self._signed:
                 self._signed.remove(function)
                 del known["__signature__"]
             function.__code__ = stand_in if seen else own
+
+
+def _signature_of(function: FunctionType) -> inspect.Signature:
+    """Return the signature as a library reads it: of one that is given, nobody evaluates annotations in quotes."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except Exception:
+        # Names that are imported for a checker of types alone.
+        return inspect.signature(function)
 
 
 def _function_of(bridge: Any, name: str) -> tuple[object, FunctionType] | None:
