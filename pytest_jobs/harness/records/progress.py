@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from types import TracebackType
 from typing import Final, Protocol, Self
 
 
@@ -64,12 +63,7 @@ class Work:
         if self._watcher is not None:
             self._watcher.stepped(self)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if isinstance(error, KeyboardInterrupt):
             error.add_note(f"interrupted: {self.text()}")
         if self._watcher is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from ...errors import LoopLimitError, UnfinishedJobsError
@@ -296,12 +295,7 @@ class InlineBlock:
         self._before = self._put_in_force(self._inline)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         """Stop performing, and raise what a job raised, unless the block raises itself."""
         self._put_in_force(self._before)
         if error is None:
@@ -310,12 +304,7 @@ class InlineBlock:
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
         """Wait for the coroutine jobs, stop performing, and raise what a job raised."""
         try:
             await self._inline.settle()

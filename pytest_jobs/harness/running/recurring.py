@@ -160,15 +160,8 @@ class Round:
 
     __slots__ = ("_coming", "_context", "_error", "_place")
 
-    def __init__(
-        self,
-        coming: Sequence[tuple[int, Callable[[], object]]],
-    ) -> None:
-        """Prepare a round.
-
-        Args:
-            coming: the time of each firing, in order, and what enqueues its job.
-        """
+    def __init__(self, coming: Sequence[tuple[int, Callable[[], object]]]) -> None:
+        #: The time of each firing, in order, and what enqueues its job.
         self._coming = coming
         self._place = 0
         self._context = contextvars.copy_context()
