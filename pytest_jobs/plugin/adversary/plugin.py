@@ -11,7 +11,7 @@ import pytest
 
 from ...harness.records.patches import Patches
 from ...harness.records.texts import counted
-from ..insight.unperformed import unperformed
+from ..insight.recording import unperformed
 from ..settings.declared import is_verbose
 from ..settings.options import Attack, JobOptions, item_options
 from .runs import Runs, runs_nothing

@@ -13,7 +13,7 @@ from ...insight.lint.basis.settings import read_settings
 from ...insight.lint.linter import Findings, lint, with_baseline
 from ...insight.lint.output import lines_of, summary
 from ...insight.lint.watching import Watch
-from .importing import importing
+from .recording import importing
 
 if TYPE_CHECKING:
     from pathlib import Path

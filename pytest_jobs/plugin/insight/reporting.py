@@ -24,9 +24,8 @@ from ...insight.report.filling import schedules, shown_maps, shown_tests
 from ...insight.report.making import page
 from ..settings.options import session_options
 from .covering import CoveragePlugin
-from .importing import importing
 from .linting import LintPlugin
-from .recording import recording
+from .recording import importing, recording
 
 if TYPE_CHECKING:
     from ...exploration.histories.exploration import Exploration
