@@ -82,17 +82,15 @@ def enter(payload: Payload) -> Before:
 
 def leave(before: Before) -> None:
     """End a delivery: reset the current attributes that it left, and bring back those of the worker."""
-    with ExitStack() as stack:
-        stack.callback(_bring_back, before)
-        for cls in current_values.get():
-            stack.callback(cls.reset)
-
-
-def _bring_back(before: Before) -> None:
-    # A coroutine that is thrown away ends in the context of whoever throws it away.
-    with suppress(ValueError):
-        current_values.reset(before[0])
-        performed.reset(before[1])
+    try:
+        with ExitStack() as stack:
+            for cls in current_values.get():
+                stack.callback(cls.reset)
+    finally:
+        # A coroutine that is thrown away ends in the context of whoever throws it away.
+        with suppress(ValueError):
+            current_values.reset(before[0])
+            performed.reset(before[1])
 
 
 # In a payload

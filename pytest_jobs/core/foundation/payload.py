@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from types import NoneType
 from typing import Any, Final, Literal, TypeAlias
 
@@ -116,22 +117,11 @@ class Payload:
             now_ns: the time, in nanoseconds since the epoch.
             due_ns: when it is due; None for at once.
         """
-        headers = dict(self.headers or {})
+        again, headers = copy(self), self.headers or {}
         times = headers.get(SNOOZED, 0)
-        headers[SNOOZED] = times + 1 if isinstance(times, int) else 1
-        return Payload(
-            self.known_job,
-            self.name,
-            self.job_id,
-            self.queue,
-            self.priority,
-            self.arguments,
-            self.attempt,
-            self.failures,
-            now_ns,
-            due_ns,
-            headers,
-        )
+        again.headers = {**headers, SNOOZED: times + 1 if isinstance(times, int) else 1}
+        again.enqueued_ns, again.due_ns = now_ns, due_ns
+        return again
 
     @property
     def is_first(self) -> bool:

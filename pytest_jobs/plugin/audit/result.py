@@ -1,8 +1,8 @@
 """What an audit has come to so far: the jobs, their checks, what no test reaches, and what a project accepts.
 
 Workers of pytest-xdist share the second pass. A worker knows only its own tests, and two may reach one job. Each
-writes its result into a folder of the controller after each check. There the others see which jobs are checked, and
-the controller reads the whole, also when a worker was killed.
+writes its result into a folder of the controller after each check. There the others see which jobs are checked,
+and the controller reads the whole, also when a worker was killed.
 """
 
 from __future__ import annotations
