@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Protocol, TypeAlias, TypeVar, cast, overload
 
@@ -179,19 +180,15 @@ _MUTABLE: Final = (list, dict, set, bytearray)
 _CLASS_LEVEL: Final = (classmethod, staticmethod, type)
 
 
+@dataclass(slots=True, eq=False)
 class Attribute:
     """One declared attribute. It is read on the class, where it gives the current value."""
 
-    __slots__ = ("carried", "default", "factory", "name")
-
-    def __init__(
-        self, default: object, factory: Callable[[], object] | None, *, carried: bool
-    ) -> None:
-        self.name = ""
-        self.default = default
-        self.factory = factory
-        #: Whether jobs take the value with them.
-        self.carried = carried
+    default: object
+    factory: Callable[[], object] | None
+    #: Whether jobs take the value with them.
+    carried: bool
+    name: str = ""
 
     def __get__(self, instance: object, owner: type[CurrentAttributes]) -> Any:
         values = current_values.get().get(owner, EMPTY)
@@ -237,7 +234,7 @@ def attribute(*, default: Any = _MISSING, factory: Any = None, carried: bool = T
         raise DeclarationError(
             f"attribute(default={default!r}, factory=...) says twice what the value is: give one of them."
         )
-    return Attribute(default, factory, carried=carried)
+    return Attribute(default, factory, carried)
 
 
 class _CurrentType(type):
@@ -367,7 +364,6 @@ def _put_back(cls: type[CurrentAttributes], values: Mapping[str, object] | None)
 
 
 def _declared(cls: type) -> dict[str, Attribute]:
-    """Return the attributes that the body of a class declares."""
     declared: dict[str, Attribute] = {}
     annotations = annotations_of(cls)
     for name, annotation in annotations.items():

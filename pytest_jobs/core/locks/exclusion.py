@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ...errors import DeclarationError, EnqueueError, JobLockedError, StoreError
@@ -42,14 +43,12 @@ class Replaced(NamedTuple):
     lock: Held
 
 
+@dataclass(slots=True, eq=False)
 class Exclusion:
     """Keeps the jobs of one class apart, by the lock and the limit that it declares or inherits."""
 
-    __slots__ = ("limit", "unique")
-
-    def __init__(self, unique: UniqueRule | None, limit: LimitRule | None) -> None:
-        self.unique = unique
-        self.limit = limit
+    unique: UniqueRule | None
+    limit: LimitRule | None
 
     @classmethod
     def renew(cls, declaration: Declaration) -> None:

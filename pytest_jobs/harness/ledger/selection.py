@@ -139,7 +139,6 @@ class Selection:
         return ", ".join(f"{name}={value!r}" for name, value in named if value is not None)
 
     def admits(self, record: JobRecord) -> bool:
-        """Return whether the record is one of those to perform."""
         if self._holdings and self.is_held(record):
             return False
         if not self.unfiltered:

@@ -98,7 +98,6 @@ class Workers:
         return self._run(worker)
 
     def next_ns(self) -> int | None:
-        """Return when the next worker wakes."""
         return min((w.wakes_ns for w in self._busy if w.wakes_ns is not None), default=None)
 
     def wake(self) -> Worker | None:

@@ -450,7 +450,6 @@ class Freeze:
 
     @property
     def over(self) -> bool:
-        """Whether the block has ended."""
         return all(factory is not self._factory for factory in _factories())
 
     @property
@@ -462,7 +461,6 @@ class Freeze:
 
 
 def is_frozen() -> bool:
-    """Say whether freezegun has frozen the time."""
     return bool(_factories())
 
 

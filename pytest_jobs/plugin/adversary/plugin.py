@@ -157,7 +157,6 @@ class AdversaryPlugin(ABC):
             self.tally.add(found)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write what was found."""
         if runs_nothing(self._config):
             return
         nothing = self.nothing_done()

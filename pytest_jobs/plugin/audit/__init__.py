@@ -9,7 +9,6 @@ check inside, and their outcome is thrown away: recorders and stateful doubles o
 - `swallowed`: the enqueues that mocks have kept from the queue;
 - `checking`: one test of the second pass, and the check in it;
 - `findings`: the kinds of findings in the order of their rank;
-- `handoffs`: the places that enqueue a job, and whether a check of a handoff came to them;
-- `result`: everything that was found, by several processes too, and the findings that a project accepts; `text`
-  writes it for the summary, and `plugin` into a file.
+- `result`: everything that was found, by several processes too, the findings that a project accepts, and the
+  places that hand work off; `text` writes it for the summary, and `plugin` into a file.
 """

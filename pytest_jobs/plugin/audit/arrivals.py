@@ -170,7 +170,6 @@ class Reached(Spectator):
         self._reaches.setdefault(name, []).append(reach)
 
     def note_passed(self, nodeid: str) -> None:
-        """Note that a test has passed."""
         self._passed.add(nodeid)
 
     def jobs(self) -> list[str]:
@@ -186,7 +185,6 @@ class Reached(Spectator):
         return {reach.nodeid for reaches in self._reaches.values() for reach in reaches}
 
     def tests_of(self, job: str) -> list[str]:
-        """Return the ids of the tests that reach a job."""
         return list(dict.fromkeys(reach.nodeid for reach in self._reaches[job]))
 
     def ways_of(self, job: str) -> list[Way]:

@@ -41,8 +41,16 @@ from .arrivals import Arrival, Reach, Reached
 from .checking import Checked, Checker
 from .findings import Finding, in_files
 from .functions import CalledFunctions
-from .handoffs import Handoffs, lines_of_handoffs
-from .result import Audited, Baseline, Result, Share, as_json, together
+from .result import (
+    Audited,
+    Baseline,
+    Handoffs,
+    Result,
+    Share,
+    as_json,
+    lines_of_handoffs,
+    together,
+)
 from .swallowed import Swallowed
 from .text import shown, written
 
@@ -230,7 +238,6 @@ class AuditPlugin:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write what was found."""
         if runs_nothing(self._config):
             return
         bad = bool(self._new()) or not self._result.checked

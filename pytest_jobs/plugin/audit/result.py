@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,11 @@ from zlib import crc32
 
 import pytest
 
+from ...exploration.histories.exploration import Exploration
+from ...insight.coverage.coverage import Site, job_coverage
+from ...insight.lint.basis.settings import LintSettings
+from ...insight.seen.session import SeenSession
+from ...insight.source.running import Running
 from ..settings.options import NamedFile
 from .arrivals import Way
 from .checking import Checked
@@ -147,24 +152,20 @@ class Result:
         }
 
 
+@dataclass(frozen=True)
 class Share:
     """The share of one worker."""
 
-    def __init__(self, folder: Path, worker: str, workers: int) -> None:
-        """Take a share.
-
-        Args:
-            folder: that of the controller.
-            worker: the id of the worker, such as `gw1`.
-            workers: how many there are.
-        """
-        self._folder = folder
-        self._worker = worker
-        self._workers = workers
+    #: The folder of the controller.
+    folder: Path
+    #: The id of the worker, such as `gw1`.
+    worker: str
+    #: How many workers there are.
+    workers: int
 
     def write(self, result: Result) -> None:
         """Write what this worker has found until now."""
-        path = self._folder / self._worker
+        path = self.folder / self.worker
         path.write_bytes(pickle.dumps(result))
         # At once, since others may read it at any time.
         path.replace(path.with_suffix(_SUFFIX))
@@ -172,12 +173,11 @@ class Share:
     def in_turn(self, jobs: Iterable[str]) -> list[str]:
         """Return the names of jobs in the order in which this worker checks them: each worker has its own."""
         # Whoever starts it with `--tx` may give it another name.
-        first = int("".join(filter(str.isdigit, self._worker)) or 0)
-        return sorted(jobs, key=lambda job: (crc32(job.encode()) - first) % self._workers)
+        first = int("".join(filter(str.isdigit, self.worker)) or 0)
+        return sorted(jobs, key=lambda job: (crc32(job.encode()) - first) % self.workers)
 
     def is_checked(self, job: str) -> bool:
-        """Say whether a worker has checked a job."""
-        audited = together(self._folder).audited.get(job)
+        audited = together(self.folder).audited.get(job)
         return audited is not None and audited.is_done and bool(audited.checks)
 
 
@@ -252,3 +252,49 @@ class Baseline:
 
 def as_json(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+@dataclass
+class Handoffs:
+    """The places that enqueue a job, and are in no job themselves: a broker repeats those."""
+
+    sites: list[Site]
+    unchecked: list[Site]
+
+    @classmethod
+    def of(
+        cls,
+        root: Path,
+        settings: LintSettings,
+        running: Running,
+        passed: Collection[tuple[str, int]],
+    ) -> Handoffs:
+        """Look for them.
+
+        Args:
+            root: the folder of the project.
+            settings: those of the lint: further jobs, and files that are left out.
+            running: what the processes of the session have imported.
+            passed: the files and lines to which checks of handoffs came.
+        """
+        coverage = job_coverage(SeenSession(), root, settings, running)
+        sites = [site for site in coverage.sites if not site.in_job]
+        sites.sort(key=lambda site: (site.file, site.line))
+
+        def is_checked(site: Site) -> bool:
+            file = str((root / site.file).resolve())
+            return any((file, line) in passed for line in range(site.line, site.end + 1))
+
+        return cls(sites, [site for site in sites if not is_checked(site)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as values that JSON has."""
+        return {"places": len(self.sites), "unchecked": [*map(str, self.unchecked)]}
+
+
+def lines_of_handoffs(explorations: Iterable[Exploration]) -> Iterator[tuple[str, int]]:
+    """Yield the files and lines to which a check of a handoff came; nothing of other checks."""
+    for exploration in explorations:
+        if "dies" in exploration.known:
+            for point in exploration.reference.points:
+                yield point.filename, point.line

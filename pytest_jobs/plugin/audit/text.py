@@ -15,8 +15,7 @@ from ...insight.report.data import (
     ShownRank,
 )
 from .findings import Finding, Kind
-from .handoffs import Handoffs
-from .result import Audited, Baseline, Result
+from .result import Audited, Baseline, Handoffs, Result
 
 _WAYS: Final = {
     "delivered": "delivered",

@@ -90,7 +90,6 @@ class CoveragePlugin:
             self._new = sorted(new.elements())
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write what is missing."""
         coverage = self.coverage
         if coverage is None:
             return

@@ -82,7 +82,6 @@ class LintPlugin:
             self._facts.add(Facts.from_dict(found["facts"]))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write the findings."""
         if self._findings is None:
             return
         bad = self._is_bad(self._findings)

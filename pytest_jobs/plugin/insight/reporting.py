@@ -76,7 +76,6 @@ class Reporting:
             self._ending = f"jobs report: {self._path}"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say where the page is."""
         if self._ending:
             terminalreporter.write_sep("-", self._ending)
 

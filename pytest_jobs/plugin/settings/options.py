@@ -165,7 +165,6 @@ def item_options(item: pytest.Item) -> JobOptions:
 
 
 def _read_options(config: pytest.Config) -> JobOptions:
-    """Read the flags and the ini file."""
     check_names_in_files(config)
     mode = _mode(config)
     attack, by_flag = _attack(config)
@@ -503,7 +502,6 @@ def _load_queues(where: str, path: Path, environment: str | None = None) -> Queu
 
 
 def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
-    """Return what a marker says, checked."""
     where = f"@pytest.mark.jobs of {item.nodeid}"
     if marker.args:
         raise pytest.UsageError(
