@@ -7,7 +7,7 @@ Reading order, for a call that passes:
 - `search`: where to look (`Subject`), what matches (`Search`), and waiting for jobs that other threads enqueue.
 
 For a call that fails: `failure` (what was found, the likely slip), `parents` (which pending job may enqueue it)
-and `messages` (what to do, layout, what is left out). `strict` finds jobs that a test left alone, and `remaining`
+and `messages` (what to do, layout, what is left out). `remaining` finds jobs that a test left alone, and
 those that the report of a failed test ends with. `unittest_case` has the assertions for `unittest.TestCase`, and
 `case_settings` what configures it.
 

@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from ..core.foundation.vocabulary import names_in
 from ..harness.jobs import Jobs
@@ -15,6 +15,7 @@ from ..harness.records.targets import Target
 
 #: How many functions are followed from one job, so that a failure is shown at once.
 _FOLLOWED: Final = 100
+_OURS: Final = "pytest_jobs"
 
 
 def likely_parents(jobs: Jobs, target: Target) -> Iterator[tuple[JobRecord, JobRecord | None]]:
@@ -46,7 +47,9 @@ def _mentions(record: JobRecord, target: Target) -> bool:
         return False
     last = target.name.rpartition(".")[2]
     owner = getattr(job, "job_class", job)
-    waiting: list[tuple[FunctionType, object]] = [(body, owner)] if _is_plain(body) else []
+    waiting: list[tuple[FunctionType, object]] = (
+        [(body, owner)] if isinstance(body, FunctionType) else []
+    )
     followed: set[CodeType] = set()
     while waiting and len(followed) < _FOLLOWED:
         function, owner = waiting.pop()
@@ -60,8 +63,10 @@ def _mentions(record: JobRecord, target: Target) -> bool:
             if value is target.job:
                 return True
             called = inspect.unwrap(value) if callable(value) else value
-            if _is_plain(called) and not _is_of_python(called.__module__):
-                waiting.append((called, its_owner))
+            if isinstance(called, FunctionType):
+                package = (called.__module__ or _OURS).partition(".")[0]
+                if package not in sys.stdlib_module_names and package != _OURS:
+                    waiting.append((called, its_owner))
     return False
 
 
@@ -90,11 +95,3 @@ def _texts_in(code: CodeType) -> set[str]:
         elif isinstance(constant, str):
             texts.add(constant)
     return texts
-
-
-def _is_plain(value: object) -> TypeGuard[FunctionType]:
-    return isinstance(value, FunctionType)
-
-
-def _is_of_python(module: str | None) -> bool:
-    return module is None or module.partition(".")[0] in {*sys.stdlib_module_names, "pytest_jobs"}

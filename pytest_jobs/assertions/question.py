@@ -53,6 +53,15 @@ class _Common(TypedDict, total=False):
     tolerance: timedelta
 
 
+class _Counts(TypedDict, total=False):
+    #: How many match.
+    count: int
+    #: How many match at least.
+    at_least: int
+    #: How many match at most.
+    at_most: int
+
+
 class EnqueuedCriteria(_Common, total=False):
     """What `assert_enqueued` can ask."""
 
@@ -73,15 +82,8 @@ class AwaitedEnqueuedCriteria(EnqueuedCriteria, total=False):
     timeout: float | timedelta
 
 
-class CountedEnqueuedCriteria(AwaitedEnqueuedCriteria, total=False):
+class CountedEnqueuedCriteria(AwaitedEnqueuedCriteria, _Counts, total=False):
     """What `assert_enqueued` can ask about several jobs."""
-
-    #: How many match.
-    count: int
-    #: How many match at least.
-    at_least: int
-    #: How many match at most.
-    at_most: int
 
 
 class DeliveredCriteria(_Common, total=False):
@@ -108,26 +110,12 @@ class StatusCriteria(DeliveredCriteria, total=False):
     status: Status
 
 
-class CountedStatusCriteria(StatusCriteria, total=False):
+class CountedStatusCriteria(StatusCriteria, _Counts, total=False):
     """What `assert_delivered` can ask about several deliveries."""
 
-    #: How many match.
-    count: int
-    #: How many match at least.
-    at_least: int
-    #: How many match at most.
-    at_most: int
 
-
-class CountedDeliveredCriteria(DeliveredCriteria, total=False):
+class CountedDeliveredCriteria(DeliveredCriteria, _Counts, total=False):
     """What the assertions about deliveries can ask about several."""
-
-    #: How many match.
-    count: int
-    #: How many match at least.
-    at_least: int
-    #: How many match at most.
-    at_most: int
 
 
 # How it is checked and parsed

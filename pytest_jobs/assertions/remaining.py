@@ -1,4 +1,4 @@
-"""The jobs of a test that failed, in a few lines: pending, waiting for commit, failed, dropped, recurring."""
+"""What a test leaves: the jobs that it left alone, and those with which the report of a failed test ends."""
 
 from __future__ import annotations
 
@@ -8,9 +8,21 @@ from typing import Final
 from ..harness.jobs import Jobs
 from ..harness.records.delivery import delivery_line
 from ..harness.records.instants import to_datetime
-from ..harness.records.record import record_line
+from ..harness.records.record import PENDING, JobRecord, record_line
 from ..harness.records.texts import instant
-from .messages import listing, shown_to
+from ..harness.views import titled_table
+from .messages import (
+    MARKED_LENIENT,
+    draining_nothing,
+    leaving_alone,
+    leaving_waiting,
+    listing,
+    render,
+    shown_to,
+)
+
+#: In a test of unittest, no line is to blame.
+__unittest = True
 
 #: How many lines of each kind are shown, so that there are at most some 15 in all.
 _SHOWN: Final = 3
@@ -86,3 +98,42 @@ def _listing(head: str, lines: Sequence[str], view: str, most: int) -> str:
     text = listing(head, lines[:most], 0)
     left = len(lines) - most
     return f"{text}\n  ... and {left} more: print({view.partition(',')[0]})" if left > 0 else text
+
+
+def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
+    """Raise when the test left a job alone or waiting for a commit, or drained where nothing was pending.
+
+    Args:
+        jobs: the harness.
+        leave_out: how a test is left out, as the message says it.
+
+    Raises:
+        AssertionError: lists them.
+    """
+    jobs.ledger.check_nothing_refused("This test left no job alone")
+    left: list[JobRecord] = [
+        record for record in jobs.ledger.records if record.state is PENDING and not record.seen
+    ]
+    if left:
+        records = "1 job" if len(left) == 1 else f"{len(left)} jobs"
+        head = f"This test left {records} that it neither looked at nor performed:"
+        advice = leaving_alone(leave_out).text
+        raise AssertionError(
+            render(lambda: f"{head}\n{titled_table('left', left)}\n\n{advice}", jobs.reader)
+        )
+    waiting = jobs.left_waiting()
+    if waiting:
+        count = len(waiting)
+        those, them = (
+            ("1 job that waits", "it") if count == 1 else (f"{count} jobs that wait", "them")
+        )
+        head = f"This test left {those} for a commit, and never looked at {them}:"
+        table = titled_table("waiting for commit", waiting)
+        text = f"{head}\n{table}\n\n{leaving_waiting(leave_out).text}"
+        raise AssertionError(render(lambda: text, jobs.reader))
+    if jobs.idle_drains:
+        first, *others = jobs.idle_drains
+        more = f", and so did {len(others)} more like it" if others else ""
+        head = f"Expected {first} to perform a job\nbut it found nothing pending{more}."
+        text = f"{head}\n\n{draining_nothing(leave_out).text}"
+        raise AssertionError(render(lambda: text, jobs.reader))

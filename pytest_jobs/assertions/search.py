@@ -153,7 +153,6 @@ class Window(NamedTuple):
     jobs: frozenset[tuple[str, str]]
 
     def holds(self, record: JobRecord) -> bool:
-        """Say whether a record lies inside."""
         return id(record) in self.records or (
             record.origin is not FIRST and (record.bridge, record.job_id) in self.jobs
         )
@@ -277,7 +276,6 @@ class Search(Generic[T]):
         ]
 
     def fulfils(self, item: T) -> bool:
-        """Say whether an item fulfils every criterion."""
         return all(criterion.matches(item) for criterion in self.criteria)
 
     def kept_out(self) -> list[KeptOut]:
@@ -305,7 +303,6 @@ class Search(Generic[T]):
         return all(criterion.matches(imagined) for criterion in asked)
 
     def is_inside(self, item: T) -> bool:
-        """Say whether an item lies inside the window."""
         return self.window is None or self.window.holds(self.subject.record_of(item))
 
     def nearest(self) -> T:

@@ -296,7 +296,6 @@ class _Wanted:
         self._criteria = parse_criteria(self._target, criteria, ENQUEUED)
 
     def is_met_by(self, record: JobRecord) -> bool:
-        """Say whether the record is the one that is meant."""
         return self._target.is_job_of(record) and all(c.matches(record) for c in self._criteria)
 
     def verdicts(self, record: JobRecord) -> list[Verdict]:

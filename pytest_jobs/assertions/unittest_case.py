@@ -26,7 +26,7 @@ from .asserts import (
 )
 from .case_settings import CaseSettings, libraries_of, queues_of, settings_of_ini_file
 from .failure import Assertion
-from .strict import check_nothing_left
+from .remaining import check_nothing_left
 
 if TYPE_CHECKING:
     from ..harness.records.home import Home

@@ -13,7 +13,7 @@ from .enqueueing.enqueue import new_job
 from .foundation.base import JobDecorator
 from .foundation.options import Options
 from .foundation.settings import returns_coroutine
-from .foundation.vocabulary import ENQUEUES, foreign_verb, in_our_words
+from .foundation.vocabulary import foreign_verb, in_our_words, missing_attribute
 from .job import ConfiguredJob, Job
 
 P = ParamSpec("P")
@@ -90,11 +90,7 @@ class JobFunction(Generic[P, R_co]):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name in ENQUEUES:
-                raise foreign_verb(self.__name__, name)
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
-            )
+            raise missing_attribute(self, name, lambda: foreign_verb(self.__name__, name))
 
     def __repr__(self) -> str:
         return f"<job {self.__qualname__}>"
@@ -237,12 +233,11 @@ class Later(Generic[S, Q]):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name in ENQUEUES:
-                job = self.job_class.__qualname__
-                raise foreign_verb(job, name, f"record.{self.job_class.__name__}")
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
-            )
+            def foreign() -> AttributeError:
+                job = self.job_class
+                return foreign_verb(job.__qualname__, name, f"record.{job.__name__}")
+
+            raise missing_attribute(self, name, foreign)
 
     def __repr__(self) -> str:
         return f"<later {'' if self._job_class is None else self._job_class.__qualname__}>"
@@ -282,12 +277,8 @@ class BoundLater(Generic[Q]):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name in ENQUEUES:
-                called = f"record.{self.job_class.__name__}"
-                raise foreign_verb(called, name, called)
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
-            )
+            called = f"record.{self.job_class.__name__}"
+            raise missing_attribute(self, name, lambda: foreign_verb(called, name, called))
 
     def __repr__(self) -> str:
         return f"<later {self.job_class.__qualname__} of {self._record!r}>"

@@ -22,7 +22,7 @@ from .enqueueing.enqueue import enqueue, new_job, queue_of
 from .foundation.base import JobBase
 from .foundation.options import Options
 from .foundation.settings import returns_coroutine, settings
-from .foundation.vocabulary import ENQUEUES, ForeignVerb, foreign_verb, in_our_words
+from .foundation.vocabulary import ForeignVerb, foreign_verb, in_our_words, missing_attribute
 from .foundation.waits import Seconds
 
 P = ParamSpec("P")
@@ -221,12 +221,8 @@ class ConfiguredJob(Generic[P]):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name in ENQUEUES:
-                job = f"{self.target.__qualname__}.set(...)"
-                raise foreign_verb(job, name)
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
-            )
+            job = f"{self.target.__qualname__}.set(...)"
+            raise missing_attribute(self, name, lambda: foreign_verb(job, name))
 
     def __repr__(self) -> str:
         return f"<{self.target.__qualname__} with options>"

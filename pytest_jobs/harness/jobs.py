@@ -15,7 +15,7 @@ from .commits.callables import calling_line
 from .commits.transactions import CallbackState, CommitCallback
 from .ledger.chosen import Beginning
 from .ledger.locks import KeptOut, Lock, held_locks, kept_out_jobs
-from .ledger.queues import Queues, Serving, checked_queues
+from .ledger.queues import Queues, Serving
 from .ledger.selection import Holding, JobFilter, JobFilters, record_test
 from .open_harness import OpenHarness, check_outside_jobs, open_harnesses, sandbox
 from .payload_files import write_payloads
@@ -602,11 +602,16 @@ class Jobs(OpenHarness):
             CriterionError: when it is neither queues nor None.
             VerbInsideJobError: when a job calls it.
         """
-        checked = checked_queues(queues)
+        given: object = queues
+        if given is not None and not isinstance(given, Queues):
+            raise CriterionError(
+                f"jobs.serve({given!r}) is given no queues: write jobs.serve(load_queues('config/sidekiq.yml')), "
+                "or jobs.serve(Queues(['critical', 'default']))."
+            )
         check_outside_jobs("serve")
-        self.ledger.serve(None if checked is None else Serving(checked))
-        if checked is not None and (checked.dead_max_jobs or checked.dead_timeout):
-            self._dead_letters.limit(checked.dead_max_jobs, checked.dead_timeout)
+        self.ledger.serve(None if queues is None else Serving(queues))
+        if queues is not None and (queues.dead_max_jobs or queues.dead_timeout):
+            self._dead_letters.limit(queues.dead_max_jobs, queues.dead_timeout)
 
     @property
     def queues(self) -> Queues | None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeAlias
 
 from ..core.enqueueing.context import CurrentValues, current_values
@@ -185,7 +184,7 @@ class OpenHarness:
         self._callbacks_seen: set[tuple[str, str, str]] = set()
         #: Whether the test has asked what waits for a commit, be it only for the number.
         self._knows_what_waits = False
-        self._draw = _shortest
+        self._draw: Callable[[], float] = lambda: 0.0
         if jitter != "zero":
             self._draw = random.Random(0).random if jitter == "seeded" else random.random  # noqa: S311
         self._raise_at: RaiseAt = raise_at
@@ -367,7 +366,7 @@ class OpenHarness:
             ClockConflictError: when another library holds the time; everything is restored all the same.
         """
         self.ledger.die()
-        performer = self.performer
+        performer, ambient = self.performer, self._ambient
         _call_all(
             (
                 *self._when_closing,
@@ -375,24 +374,15 @@ class OpenHarness:
                 performer.sleeps.uninstall,
                 self.stand_aside,
                 self._clock.stop,
-                self._restore_current_attributes,
+                *(() if ambient is None else (partial(current_values.set, ambient),)),
             )
         )
-
-    def _restore_current_attributes(self) -> None:
-        if self._ambient is not None:
-            current_values.set(self._ambient)
 
     def __enter__(self) -> Self:
         self.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         """Raise the errors that are left, unless the block raises itself, and close."""
         try:
             if error is None:
@@ -524,11 +514,6 @@ class OpenHarness:
     def __repr__(self) -> str:
         pending = sum(1 for _ in self.ledger.pending())
         return f"<Jobs {len(self.ledger.records)} records, {pending} pending>"
-
-
-def _shortest() -> float:
-    """Draw the shortest wait of a range of jitter."""
-    return 0.0
 
 
 def _call_all(functions: Iterable[Callable[[], object]]) -> None:

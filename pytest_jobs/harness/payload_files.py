@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,7 +57,10 @@ def write_payloads(
                 "as text. Give it `written` and `record_from`, or record in tests that enqueue no such job."
             )
         written = bridge.written(record)
-        identity = f"{record.bridge} {record.name} {shape_of_call(written.args, written.kwargs)}"
+        # Two calls of one shape are read by the same code.
+        named = {name: _shape(value) for name, value in written.kwargs.items()}
+        shape = json.dumps([[*map(_shape, written.args)], named], sort_keys=True)
+        identity = f"{record.bridge} {record.name} {shape}"
         digest = hashlib.sha256(identity.encode()).hexdigest()
         name = re.sub(r"[^A-Za-z0-9._-]", "_", record.name)
         found.setdefault(f"{name}-{digest[:8]}.json", (record, written))
@@ -112,18 +115,6 @@ def read_payload(path: Path) -> PayloadFile:
 
 #: The keys under which a library writes the type that an object stands for: the core, and Celery.
 _KINDS: Final = ("~", "t", "__type__")
-
-
-def shape_of_call(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    """Return the shape of a call as text: two calls of one shape are read by the same code.
-
-    Args:
-        args: the positional arguments, as JSON has them.
-        kwargs: the keyword arguments, likewise.
-    """
-    positional = [_shape(value) for value in args]
-    named = {name: _shape(value) for name, value in kwargs.items()}
-    return json.dumps([positional, named], sort_keys=True)
 
 
 def _shape(value: Any) -> Any:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from types import TracebackType
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Generic, Literal, Self, TypeAlias, TypeVar, overload
 
 from ..errors import CriterionError, ForeignNameError, NoSuchItemError
@@ -178,12 +177,7 @@ class Capture(Sequence[JobRecord]):
         self._end = None
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self._end = len(self._ledger.records)
 
     @overload
@@ -296,9 +290,10 @@ def _row(item: object) -> dict[str, str]:
             "error": "-" if error is None else error_text(error),
         }
     if isinstance(item, JobRecord):
+        unknown = unknown_text(item)
         return {
             "#": str(item.sequence),
-            "job": _job_cell(item),
+            "job": f"{short_name(item.name)} ({unknown})" if unknown else short_name(item.name),
             "arguments": arguments_text(item),
             "queue": item.queue or "-",
             "wait": "-" if item.wait is None else duration(item.wait),
@@ -308,51 +303,32 @@ def _row(item: object) -> dict[str, str]:
     return {"item": repr(item)}
 
 
-def _job_cell(record: JobRecord) -> str:
-    unknown = unknown_text(record)
-    return f"{short_name(record.name)} ({unknown})" if unknown else short_name(record.name)
-
-
 Kind: TypeAlias = Literal["enqueued", "redelivered", "removed", "started"] | Status
 
 _EVENTS_SHOWN = 60
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Event:
     """One thing that happened to a job. Its text is that of `performed Pay(7)`."""
 
-    __slots__ = ("_delivery", "_kind", "_record")
-
-    def __init__(self, kind: Kind, record: JobRecord, delivery: Delivery | None) -> None:
-        self._kind: Kind = kind
-        self._record = record
-        self._delivery = delivery
-
-    @property
-    def kind(self) -> Kind:
-        """What happened: `enqueued`, `started`, or the status of the delivery that ended."""
-        return self._kind
-
-    @property
-    def record(self) -> JobRecord:
-        """The record that it happened to."""
-        return self._record
-
-    @property
-    def delivery(self) -> Delivery | None:
-        """The delivery that ended; None while there is none."""
-        return self._delivery
+    #: What happened: `enqueued`, `started`, or the status of the delivery that ended.
+    kind: Kind
+    #: The record that it happened to.
+    record: JobRecord
+    #: The delivery that ended; None while there is none.
+    delivery: Delivery | None = None
 
     @property
     def job(self) -> object:
         """The job class, function or task; its name when it is not known here."""
-        return self._record.job
+        return self.record.job
 
     def __str__(self) -> str:
-        return f"{self._kind} {call_text(self._record)}"
+        return f"{self.kind} {call_text(self.record)}"
 
     def __repr__(self) -> str:
-        return f"<Event #{self._record.sequence} {self}>"
+        return f"<Event #{self.record.sequence} {self}>"
 
 
 class Events(View[Event]):
@@ -375,14 +351,14 @@ def _events(story: Iterable[JobRecord | Delivery | tuple[JobRecord]]) -> Iterato
         if isinstance(entry, Delivery):
             yield Event(entry.status, entry.record, entry)
         elif isinstance(entry, tuple):
-            yield Event("removed", entry[0], None)
+            yield Event("removed", entry[0])
         elif entry.sequence in added:
-            yield Event("started", entry, None)
+            yield Event("started", entry)
         else:
             added.add(entry.sequence)
             # A retry has no event of its own: the delivery that asked for it is `retried`.
             if entry.origin is not RETRY:
-                yield Event("enqueued" if entry.origin is FIRST else "redelivered", entry, None)
+                yield Event("enqueued" if entry.origin is FIRST else "redelivered", entry)
 
 
 def _mark_event_seen(event: Event) -> None:

@@ -7,9 +7,9 @@ its end), `fixtures`, `settings/declared` (flags, ini lines, the marker), `explo
 - `settings/options`: what the command line, the ini file, markers and test cases say;
 - `opening`: how a harness is opened; `guard`: the harness of the session, for wider fixtures;
 - `outcome`: what fails a test after its body, and what its report shows;
-- `explored`, `replaying` and `cloning`: the summary of checks, the replay of one history, databases for checks;
+- `explored`: the summary of checks;
 - `progress`: the line that says how far a long test has come;
-- `tracebacks` and `colours`: a failure on a terminal;
+- `colours`: a failure on a terminal;
 - `insight/`: `--jobs-lint`, `--jobs-cov`, and what a session sees of its jobs;
 - `adversary/`: `--jobs-twice` and `--jobs-crash`; `audit/`: `--jobs-audit`.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -29,6 +30,8 @@ _ASCII: Final = "pytest_jobs_ascii"
 
 #: The module of `check_idempotent`, which is imported where it is used.
 _CHECK: Final = "pytest_jobs.exploration.check"
+#: The fixture of pytest-django that makes the test databases.
+_SETUP: Final = "django_db_setup"
 
 
 class Explorations:
@@ -58,8 +61,6 @@ class Explorations:
 
             temporary_folders.follow()
         if _CHECK in sys.modules and manager.hasplugin("django"):
-            from .cloning import Cloning
-
             manager.register(Cloning(), "pytest_jobs_clones")
 
     @pytest.hookimpl(wrapper=True)
@@ -140,3 +141,88 @@ def shows_only_ascii(config: pytest.Config) -> bool:
     # `sys.stdout` may be captured, and a capture takes every character.
     encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
     return encoding.lower().replace("-", "").replace("_", "") != "utf8"
+
+
+class Replay:
+    """`--jobs-replay`: fails a test, and a session, in which the history that it names was not replayed."""
+
+    def __init__(self, config: pytest.Config, explorations: Explorations) -> None:
+        """Take the token of the option.
+
+        Raises:
+            pytest.UsageError: when the token is wrong.
+        """
+        self._config = config
+        self._explorations = explorations
+        self._token = explorations.audience.replay or ""
+        from ..exploration.histories.replay import parsed_token
+
+        try:
+            parsed_token(self._token)
+        except ValueError as error:
+            raise pytest.UsageError(f"--jobs-replay={self._token}: {error}.") from error
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        """Fail a test with checks of which none has the history that is to be replayed."""
+        result = yield
+        notes = self._explorations.audience.notes
+        if notes and all(note.replay == "other" for note in notes):
+            jobs = ", ".join(dict.fromkeys(note.job for note in notes))
+            raise pytest.fail.Exception(
+                f"--jobs-replay={self._token} is for no check of this test, so nothing was replayed: it "
+                f"checks {jobs}. Run the test that the replay line names.",
+                pytrace=False,
+            )
+        return result
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a session that did not replay the history."""
+        is_worker = hasattr(self._config, "workerinput")
+        if not is_worker and not self._replayed() and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say in which tests the history passes now."""
+        replayed = self._replayed()
+        terminalreporter.section("explored jobs")
+        for nodeid in replayed:
+            terminalreporter.line(f"{nodeid}: the replayed history passes now")
+        if not replayed:
+            terminalreporter.line(f"--jobs-replay={self._token}: it did not pass in any test.")
+
+    def _replayed(self) -> list[str]:
+        notes = self._explorations.notes
+        return list(dict.fromkeys(nodeid for nodeid, note in notes if note["replay"] == "passes"))
+
+
+class Cloning:
+    """Makes second test databases for checks without a world, just after pytest-django has made the first.
+
+    A server of PostgreSQL copies no database to which a test is connected.
+    """
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        result = yield
+        if fixturedef.argname == _SETUP:
+            self._make(fixturedef, request.getfixturevalue("django_db_blocker"))
+        return result
+
+    def _make(self, fixturedef: pytest.FixtureDef[Any], blocker: Any) -> None:
+        from ..exploration.worlds.django.databases import Clones, clones
+
+        made, stack = Clones(), ExitStack()
+        with blocker.unblock():
+            stack.enter_context(made.made())
+        token = clones.set(made)
+        stack.callback(clones.reset, token)
+
+        def drop() -> None:
+            with blocker.unblock():
+                stack.close()
+
+        fixturedef.addfinalizer(drop)

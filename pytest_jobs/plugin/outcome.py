@@ -31,7 +31,7 @@ def check_jobs(harness: Jobs, *, strict: bool) -> None:
         name = f"{type(error).__module__}.{type(error).__qualname__}"
         raise pytest.fail.Exception(f"{name}: {error}", pytrace=False) from None
     if strict:
-        from ..assertions.strict import check_nothing_left
+        from ..assertions.remaining import check_nothing_left
 
         try:
             check_nothing_left(harness)

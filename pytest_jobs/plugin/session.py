@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from .exploring import Explorations
+from .exploring import Explorations, Replay
 from .fixtures import ANSWERED, CLOSED, JOBS
 from .settings.declared import MARKER, WRONG_MARKER, is_anything_said, is_jobs_case, is_verbose
 
@@ -61,8 +61,6 @@ def pytest_configure(config: pytest.Config) -> None:
         if options.report is not None:
             cast(Any, config.pluginmanager.get_plugin("pytest_jobs_report")).audit = audit.shown
     if config.getoption("--jobs-replay") is not None:
-        from .replaying import Replay
-
         register(Replay(config, explorations), "pytest_jobs_replay")
 
 

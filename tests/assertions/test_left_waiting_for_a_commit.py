@@ -6,7 +6,7 @@ import pytest
 from stub_transactions import StubTransactions, callback
 
 from pytest_jobs import Job, job
-from pytest_jobs.assertions.strict import check_nothing_left
+from pytest_jobs.assertions.remaining import check_nothing_left
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.harness.jobs import Jobs
 

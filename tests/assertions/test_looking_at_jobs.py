@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_jobs import Job, open_jobs
-from pytest_jobs.assertions.strict import check_nothing_left
+from pytest_jobs.assertions.remaining import check_nothing_left
 
 
 class Pay(Job):

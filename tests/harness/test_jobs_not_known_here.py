@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_jobs import Job, Payload, assert_enqueued
-from pytest_jobs.assertions.strict import check_nothing_left
+from pytest_jobs.assertions.remaining import check_nothing_left
 from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import CriterionError, UnknownJobError
 

@@ -18,7 +18,7 @@ _OF_THIRD_PARTIES = {"_state"}
 _NEWER = {"annotationlib"}
 #: Private attributes of other libraries that have the name of one of ours, by the module that reads them.
 _OF_OTHERS = {
-    "pytest_jobs.harness.time.job_loops": {"_scheduled"},
+    "pytest_jobs.harness.time.loop": {"_scheduled"},
     "pytest_jobs.integrations.django.records": {"_state"},
 }
 

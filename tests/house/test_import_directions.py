@@ -51,7 +51,7 @@ HEAVY = {
 }
 
 #: Modules that import asyncio at once, and are imported only when a coroutine is run or asyncio is there.
-OF_ASYNCIO = {"pytest_jobs.harness.time.loop", "pytest_jobs.harness.time.job_loops"}
+OF_ASYNCIO = {"pytest_jobs.harness.time.loop"}
 #: Packages whose flat files are what their rooms stand on.
 GROUND_FLOORS = ("pytest_jobs.bridges", "pytest_jobs.exploration.effects")
 

@@ -24,7 +24,7 @@ from pytest_jobs import (
     assert_retried,
     unique,
 )
-from pytest_jobs.assertions.strict import check_nothing_left
+from pytest_jobs.assertions.remaining import check_nothing_left
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.harness.jobs import Jobs
 

@@ -39,47 +39,52 @@ def run(request, pytester):
     return run
 
 
-def test_the_asynchronous_drain_performs_on_the_loop_of_the_test(run):
+def test_verbs_and_blocks_in_asynchronous_tests(run):
     run("""
-    async def test_it(jobs):
+    async def test_the_asynchronous_drain_performs_on_the_loop_of_the_test(jobs):
         fetch.perform_later(3)
         Pay.perform_later(7)
         tally = await jobs.adrain()
 
         assert tally["performed"] == 2
         assert [delivery.result for delivery in jobs.performed] == [3, "paid 7"]
-    """).assert_outcomes(passed=1)
 
-
-def test_it_jumps_over_waits(run):
-    run("""
-    async def test_it(jobs, assert_retried):
+    async def test_it_jumps_over_waits(jobs, assert_retried):
         Sync.perform_later(2)
         await jobs.adrain()
 
         assert [d.wait.total_seconds() for d in assert_retried(Sync, count=2)] == [3, 18]
-    """).assert_outcomes(passed=1)
 
-
-def test_the_synchronous_drain_performs_plain_jobs(run):
-    run("""
-    async def test_it(jobs):
+    async def test_the_synchronous_drain_performs_plain_jobs(jobs):
         Pay.perform_later(7)
 
         assert jobs.drain()["performed"] == 1
-    """).assert_outcomes(passed=1)
 
-
-def test_the_synchronous_drain_refuses_coroutine_jobs_and_names_the_twin(run):
-    run("""
-    async def test_it(jobs):
+    async def test_the_synchronous_drain_refuses_coroutine_jobs_and_names_the_twin(jobs):
         fetch.perform_later(3)
         with pytest.raises(RunningLoopError, match="await jobs.adrain()"):
             jobs.drain()
         await jobs.adrain()
 
         assert_performed(fetch)
-    """).assert_outcomes(passed=1)
+
+    async def test_an_inline_block_waits_for_its_coroutine_jobs(jobs):
+        async with jobs.inline():
+            fetch.perform_later(3)
+            Pay.perform_later(7)
+
+        assert len(jobs.performed) == 2
+
+    async def enqueue(payment_id):
+        await asyncio.sleep(0)
+        Pay.perform_later(payment_id)
+
+    async def test_tasks_and_threads_of_the_test_enqueue_into_it(jobs):
+        await asyncio.gather(*map(enqueue, range(5)))
+        await asyncio.to_thread(Pay.perform_later, 5)
+
+        assert sorted(record.args[0] for record in jobs.enqueued) == [0, 1, 2, 3, 4, 5]
+    """).assert_outcomes(passed=6)
 
 
 def test_the_error_of_a_job_comes_out_of_the_drain(run):
@@ -105,17 +110,6 @@ def test_inline_a_coroutine_job_runs_on_the_loop_of_the_test(run):
     """,
         "--jobs-inline",
     ).assert_outcomes(passed=1)
-
-
-def test_an_inline_block_waits_for_its_coroutine_jobs(run):
-    run("""
-    async def test_it(jobs):
-        async with jobs.inline():
-            fetch.perform_later(3)
-            Pay.perform_later(7)
-
-        assert len(jobs.performed) == 2
-    """).assert_outcomes(passed=1)
 
 
 def test_the_error_of_an_inline_coroutine_job_fails_the_test(run):
@@ -215,20 +209,6 @@ def test_with_jobs_mode_it_has_a_harness_without_asking(run, pytester):
         fetch.perform_later(3)
         await current_jobs().adrain()
         assert_performed(fetch)
-    """).assert_outcomes(passed=1)
-
-
-def test_tasks_and_threads_of_the_test_enqueue_into_it(run):
-    run("""
-    async def enqueue(payment_id):
-        await asyncio.sleep(0)
-        Pay.perform_later(payment_id)
-
-    async def test_it(jobs):
-        await asyncio.gather(*map(enqueue, range(5)))
-        await asyncio.to_thread(Pay.perform_later, 5)
-
-        assert sorted(record.args[0] for record in jobs.enqueued) == [0, 1, 2, 3, 4, 5]
     """).assert_outcomes(passed=1)
 
 

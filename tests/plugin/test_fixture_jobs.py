@@ -5,29 +5,56 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_the_two_are_one_harness(run_test):
+def test_tests_with_the_fixture(run_test):
     run_test("""
+        import pytest
+        from pytest_jobs import assert_enqueued, assert_performed, current_jobs
+        from pytest_jobs.errors import NoAdapterError, NoHarnessError
         from shop import Pay
 
-        def test_both(jobs, job_harness):
+        def test_the_two_are_one_harness(jobs, job_harness):
             Pay.perform_later(7)
 
             assert jobs is job_harness
             assert [record.args for record in jobs.enqueued] == [(7,)]
-    """).assert_outcomes(passed=1)
-
-
-def test_each_test_has_a_harness_of_its_own(run_test):
-    run_test("""
-        import pytest
-        from shop import Pay
 
         @pytest.mark.parametrize("payment_id", [1, 2])
-        def test_one(jobs, payment_id):
+        def test_each_test_has_a_harness_of_its_own(jobs, payment_id):
             Pay.perform_later(payment_id)
 
             assert [record.args for record in jobs.enqueued] == [(payment_id,)]
-    """).assert_outcomes(passed=2)
+
+        def test_it_can_be_requested_dynamically(request):
+            jobs = request.getfixturevalue("jobs")
+            Pay.perform_later(7)
+            jobs.drain()
+
+            request.getfixturevalue("assert_performed")(Pay, result="paid 7")
+            assert current_jobs() is jobs
+
+        @pytest.fixture
+        def order(jobs):
+            Pay.perform_later(1)
+
+        def test_jobs_that_fixtures_of_the_test_enqueue_belong_to_it(order, jobs):
+            assert len(jobs.enqueued) == 1
+
+        def test_it_is_the_harness_of_the_importable_assertions(jobs):
+            Pay.perform_later(7)
+            assert_enqueued(Pay)
+            jobs.drain()
+            assert_performed(Pay)
+
+        # It is closed after the test.
+        def test_with(jobs):
+            Pay.perform_later(7)
+
+        def test_without():
+            with pytest.raises(NoHarnessError):
+                current_jobs()
+            with pytest.raises(NoAdapterError):
+                Pay.perform_later(7)
+    """).assert_outcomes(passed=8)
 
 
 def test_a_project_with_a_fixture_named_jobs_loses_nothing_else(pytester, run_test):
@@ -78,21 +105,6 @@ def test_a_project_can_widen_the_fixture(pytester, run_test):
     """).assert_outcomes(passed=1)
 
 
-def test_it_can_be_requested_dynamically(run_test):
-    run_test("""
-        from pytest_jobs import current_jobs
-        from shop import Pay
-
-        def test_it(request):
-            jobs = request.getfixturevalue("jobs")
-            Pay.perform_later(7)
-            jobs.drain()
-
-            request.getfixturevalue("assert_performed")(Pay, result="paid 7")
-            assert current_jobs() is jobs
-    """).assert_outcomes(passed=1)
-
-
 def test_a_dynamically_requested_harness_answers_for_its_jobs(run_test):
     result = run_test("""
         import pytest
@@ -106,51 +118,6 @@ def test_a_dynamically_requested_harness_answers_for_its_jobs(run_test):
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E *ValueError: no money"])
-
-
-def test_jobs_that_fixtures_of_the_test_enqueue_belong_to_it(run_test):
-    run_test("""
-        import pytest
-        from shop import Pay
-
-        @pytest.fixture
-        def order(jobs):
-            Pay.perform_later(1)
-
-        def test_it(order, jobs):
-            assert len(jobs.enqueued) == 1
-    """).assert_outcomes(passed=1)
-
-
-def test_it_is_the_harness_of_the_importable_assertions(run_test):
-    run_test("""
-        from pytest_jobs import assert_enqueued, assert_performed
-        from shop import Pay
-
-        def test_it(jobs):
-            Pay.perform_later(7)
-            assert_enqueued(Pay)
-            jobs.drain()
-            assert_performed(Pay)
-    """).assert_outcomes(passed=1)
-
-
-def test_it_is_closed_after_the_test(run_test):
-    run_test("""
-        import pytest
-        from pytest_jobs import current_jobs
-        from pytest_jobs.errors import NoAdapterError, NoHarnessError
-        from shop import Pay
-
-        def test_with(jobs):
-            Pay.perform_later(7)
-
-        def test_without():
-            with pytest.raises(NoHarnessError):
-                current_jobs()
-            with pytest.raises(NoAdapterError):
-                Pay.perform_later(7)
-    """).assert_outcomes(passed=2)
 
 
 def test_a_test_does_not_keep_its_harness(pytester):

@@ -5,15 +5,17 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_it_is_the_clock_of_the_harness(run_test):
+def test_the_clock_is_that_of_a_harness(run_test):
     run_test("""
-        import time
         from datetime import UTC, datetime, timedelta
+        import time
+
+        from pytest_jobs import current_jobs
         from shop import Pay
 
         NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
-        def test_it(jobs, jobs_clock):
+        def test_it_is_the_clock_of_the_harness(jobs, jobs_clock):
             assert jobs_clock is jobs.clock
             assert not jobs_clock.frozen
 
@@ -23,16 +25,10 @@ def test_it_is_the_clock_of_the_harness(run_test):
 
             assert datetime.now(UTC) == NOON + timedelta(seconds=90)
             assert jobs.perform_due()["performed"] == 1
-    """).assert_outcomes(passed=1)
 
-
-def test_it_opens_a_harness_by_itself(run_test):
-    run_test("""
-        from pytest_jobs import current_jobs
-
-        def test_it(jobs_clock):
+        def test_it_opens_a_harness_by_itself(jobs_clock):
             assert current_jobs().clock is jobs_clock
-    """).assert_outcomes(passed=1)
+    """).assert_outcomes(passed=2)
 
 
 def test_the_next_test_has_the_time_of_the_system(run_test):

@@ -9,20 +9,23 @@ def set_mode(pytester, mode):
     pytester.makeini(f"[pytest]\njobs_mode = {mode}")
 
 
-def test_record_keeps_what_a_test_enqueues_although_it_asks_for_nothing(pytester, run_test):
+def test_record_gives_every_test_a_harness(pytester, run_test):
     set_mode(pytester, "record")
     run_test("""
         from pytest_jobs import current_jobs
         from shop import Pay
 
-        def test_it():
+        def test_record_keeps_what_a_test_enqueues_although_it_asks_for_nothing():
             Pay.perform_later(7)
 
             assert len(current_jobs().pending) == 1
 
         def test_the_next():
             assert len(current_jobs().enqueued) == 0
-    """).assert_outcomes(passed=2)
+
+        def test_a_test_that_asks_for_the_fixture_too_has_the_same(jobs, assert_enqueued, job_harness):
+            assert current_jobs() is jobs is job_harness
+    """).assert_outcomes(passed=3)
 
 
 def test_inline_performs_what_a_test_enqueues(pytester, run_test):
@@ -38,7 +41,7 @@ def test_inline_performs_what_a_test_enqueues(pytester, run_test):
     """).assert_outcomes(passed=1)
 
 
-def test_off_opens_none(pytester, run_test):
+def test_off_opens_none_but_where_a_marker_says_so(pytester, run_test):
     set_mode(pytester, "off")
     run_test("""
         import pytest
@@ -46,12 +49,24 @@ def test_off_opens_none(pytester, run_test):
         from pytest_jobs.errors import NoAdapterError, NoHarnessError
         from shop import Pay
 
-        def test_it():
+        def test_off_opens_none():
             with pytest.raises(NoHarnessError):
                 current_jobs()
             with pytest.raises(NoAdapterError):
                 Pay.perform_later(7)
-    """).assert_outcomes(passed=1)
+
+        @pytest.mark.jobs(mode="record")
+        def test_a_marker_overrides_off():
+            Pay.perform_later(7)
+
+            assert len(current_jobs().pending) == 1
+
+        @pytest.mark.jobs(mode="inline")
+        def test_inline(jobs):
+            Pay.perform_later(7)
+
+            assert len(jobs.performed) == 1
+    """).assert_outcomes(passed=3)
 
 
 def test_off_refuses_the_fixture(pytester, run_test):
@@ -91,27 +106,6 @@ def test_off_refuses_the_harness_of_the_session(pytester, run_test):
     )
 
 
-def test_a_marker_overrides_off(pytester, run_test):
-    set_mode(pytester, "off")
-    run_test("""
-        import pytest
-        from pytest_jobs import current_jobs
-        from shop import Pay
-
-        @pytest.mark.jobs(mode="record")
-        def test_it():
-            Pay.perform_later(7)
-
-            assert len(current_jobs().pending) == 1
-
-        @pytest.mark.jobs(mode="inline")
-        def test_inline(jobs):
-            Pay.perform_later(7)
-
-            assert len(jobs.performed) == 1
-    """).assert_outcomes(passed=2)
-
-
 def test_the_harness_is_open_before_all_other_fixtures(pytester, run_test):
     set_mode(pytester, "record")
     run_test("""
@@ -147,16 +141,6 @@ def test_it_is_open_until_the_other_fixtures_are_torn_down(pytester, run_test):
 
         def test_it():
             pass
-    """).assert_outcomes(passed=1)
-
-
-def test_a_test_that_asks_for_the_fixture_too_has_the_same(pytester, run_test):
-    set_mode(pytester, "record")
-    run_test("""
-        from pytest_jobs import current_jobs
-
-        def test_it(jobs, assert_enqueued, job_harness):
-            assert current_jobs() is jobs is job_harness
     """).assert_outcomes(passed=1)
 
 

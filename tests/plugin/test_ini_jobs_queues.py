@@ -56,15 +56,21 @@ def project(pytester):
     return run
 
 
-def test_every_test_takes_in_the_order_of_the_file(project):
+def test_every_test_takes_in_the_order_and_keeps_the_limits_of_the_file(project):
     project("""
-    def test_it(jobs):
+    def test_every_test_takes_in_the_order_of_the_file(jobs):
         assert taken(jobs) == STRICT
         assert jobs.queues.concurrency == 10
 
     def test_another(jobs):
         assert taken(jobs) == STRICT
-    """).assert_outcomes(passed=2)
+
+    def test_the_limit_of_dead_letters_is_that_of_the_file(jobs):
+        jobs.fail(run, raising=ValueError)
+        enqueue()
+        jobs.drain(raise_errors=False)
+        assert len(jobs.dead) == 1
+    """).assert_outcomes(passed=3)
 
 
 def test_without_it_the_order_is_that_of_enqueueing(project):
@@ -94,16 +100,6 @@ def test_draws_are_the_same_in_every_test(project):
     """,
         file=WEIGHTED,
     ).assert_outcomes(passed=3)
-
-
-def test_the_limit_of_dead_letters_is_that_of_the_file(project):
-    project("""
-    def test_it(jobs):
-        jobs.fail(run, raising=ValueError)
-        enqueue()
-        jobs.drain(raise_errors=False)
-        assert len(jobs.dead) == 1
-    """).assert_outcomes(passed=1)
 
 
 def test_the_environment_stands_behind_the_file(project):

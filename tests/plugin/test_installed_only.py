@@ -5,18 +5,28 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_a_test_without_a_job_fixture_has_no_harness(run_test):
+def test_tests_without_a_job_fixture_are_left_alone(run_test):
     run_test("""
         import time
-        import pytest
-        from pytest_jobs import current_jobs
-        from pytest_jobs.errors import NoHarnessError
 
-        def test_it():
+        import pytest
+        from pytest_jobs import TestAdapter, configure, current_jobs
+        from pytest_jobs.errors import NoHarnessError
+        from shop import Pay
+
+        def test_a_test_without_a_job_fixture_has_no_harness():
             assert time.sleep.__module__ == "time"
             with pytest.raises(NoHarnessError):
                 current_jobs()
-    """).assert_outcomes(passed=1)
+
+        adapter = TestAdapter()
+
+        def test_the_adapter_of_the_application_is_kept():
+            with configure(adapter=adapter):
+                Pay.perform_later(7)
+
+            assert len(adapter.enqueued) == 1
+    """).assert_outcomes(passed=2)
 
 
 def test_the_core_refuses_to_enqueue_and_says_which_line_to_write(run_test):
@@ -37,21 +47,6 @@ def test_the_core_refuses_to_enqueue_and_says_which_line_to_write(run_test):
         ],
         consecutive=True,
     )
-
-
-def test_the_adapter_of_the_application_is_kept(run_test):
-    run_test("""
-        from pytest_jobs import TestAdapter, configure
-        from shop import Pay
-
-        adapter = TestAdapter()
-
-        def test_it():
-            with configure(adapter=adapter):
-                Pay.perform_later(7)
-
-            assert len(adapter.enqueued) == 1
-    """).assert_outcomes(passed=1)
 
 
 def test_nothing_is_printed(run_test):

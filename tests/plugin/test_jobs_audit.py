@@ -11,10 +11,9 @@ import pytest
 
 from pytest_jobs.exploration import check
 from pytest_jobs.exploration.engine.world import TimeLimit
+from pytest_jobs.plugin.audit.arrivals import Reach
 from pytest_jobs.plugin.audit.checking import SECONDS, Checked
-from pytest_jobs.plugin.audit.reached import Reach
-from pytest_jobs.plugin.audit.result import Audited, Result
-from pytest_jobs.plugin.audit.sharing import Share, together
+from pytest_jobs.plugin.audit.result import Audited, Result, Share, together
 
 SHOP = '''
 import sqlite3

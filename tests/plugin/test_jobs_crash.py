@@ -297,39 +297,51 @@ def test_the_point_at_which_a_killed_job_breaks_the_test_is_told(pytester):
     )
 
 
-@pytest.mark.parametrize(
-    ("rule", "outcome"),
-    [
-        ("", "failed: LookupError: paid already"),
-        ("@discard_on(LookupError)", "discarded: LookupError: paid already"),
-        ("@retry_on(LookupError)", "retried: LookupError: paid already"),
-    ],
-)
-def test_what_the_delivery_came_to_that_followed_is_told(pytester, rule, outcome):
+def test_what_the_delivery_came_to_that_followed_is_told(pytester):
     result = run(
         pytester,
-        f"""
+        """
+        import pytest
         import shop
         from pytest_jobs import discard_on, job, retry_on
 
-        {rule}
-        @job
-        def pay_once():
+        def pay():
             if shop.charges:
                 raise LookupError("paid already")
             shop.charges.append(7)
             shop.ended.append(7)
 
-        def test_it(jobs):
-            pay_once.perform_later()
-            assert jobs.perform_due() == {{"performed": 1}}
+        @job
+        def fail():
+            pay()
+
+        @discard_on(LookupError)
+        @job
+        def discard():
+            pay()
+
+        @retry_on(LookupError)
+        @job
+        def retry():
+            pay()
+
+        @pytest.mark.parametrize("job", [fail, discard, retry])
+        def test_it(jobs, job):
+            job.perform_later()
+            assert jobs.perform_due() == {"performed": 1}
         """,
     )
 
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["- killed before line *", f"- delivered again at once, and {outcome}"]
-    )
+    result.assert_outcomes(failed=3)
+    for name, outcome in (("fail", "failed"), ("discard", "discarded"), ("retry", "retried")):
+        result.stdout.fnmatch_lines(
+            [
+                f"- {name}()",
+                "- killed before line *",
+                f"- delivered again at once, and {outcome}: LookupError: paid already",
+            ],
+            consecutive=True,
+        )
 
 
 def test_a_safe_job_is_quiet_at_every_point(pytester):
@@ -808,6 +820,12 @@ def test_what_a_dead_job_had_enqueued_stays_enqueued(pytester):
             assert len(jobs.deliveries[0].enqueued) == len(jobs.enqueued) - 1
             assert len(jobs.enqueued) < 4
 
+        def test_once(jobs, assert_enqueued):
+            shop.tell_then_mark.perform_later()
+            jobs.drain()
+
+            assert_enqueued(shop.tell)
+
         def test_lost(jobs, assert_enqueued):
             shop.mark_then_tell.perform_later()
             jobs.drain()
@@ -816,27 +834,15 @@ def test_what_a_dead_job_had_enqueued_stays_enqueued(pytester):
         """,
     )
 
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=1, failed=2)
+    # An enqueued job is a point too.
     result.stdout.fnmatch_lines(
-        ["- killed after sqlite: commit (shop.py:*)", "shop.mark_then_tell broke 1 test:"]
+        [
+            "- killed after enqueue: tell() (shop.py:*)",
+            "- killed after sqlite: commit (shop.py:*)",
+            "shop.mark_then_tell broke 1 test:",
+        ]
     )
-
-
-def test_an_enqueued_job_is_a_point(pytester):
-    result = run(
-        pytester,
-        """
-        import shop
-
-        def test_once(jobs, assert_enqueued):
-            shop.tell_then_mark.perform_later()
-            jobs.drain()
-
-            assert_enqueued(shop.tell)
-        """,
-    )
-
-    result.stdout.fnmatch_lines(["- killed after enqueue: tell() (shop.py:*)"])
 
 
 def test_coroutine_jobs_and_async_tests(pytester):

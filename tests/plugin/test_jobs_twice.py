@@ -240,23 +240,27 @@ def test_neither_a_copy_nor_what_it_enqueues_is_seen(pytester):
     result.stdout.fnmatch_lines(["3 deliveries of 2 jobs made once more, in 1 test of 1."])
 
 
-def test_what_a_copy_replaces_is_not_seen_either(pytester):
+def test_copies_that_no_test_sees(pytester):
     result = run(
         pytester,
         """
-        from ledger import greet_anew
+        from ledger import drop_again, greet_anew
 
-        def test_events(jobs):
+        def test_what_a_copy_replaces_is_not_seen_either(jobs):
             greet_anew.perform_later()
             jobs.drain()
 
             removed = [str(event) for event in jobs.events if event.kind == "removed"]
             assert removed == ["removed greet(1, 'hello')"]
             assert [delivery.record.args for delivery in jobs.performed] == [(), (1, "good bye")]
+
+        def test_a_copy_that_the_job_discards_is_in_order(jobs):
+            drop_again.perform_later(5)
+            jobs.drain()
         """,
     )
 
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(passed=2)
 
 
 def test_a_hook_does_not_hear_of_copies(pytester):
@@ -370,21 +374,6 @@ def test_copies_of_two_verbs_at_once_do_not_get_in_each_others_way(pytester):
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["3 deliveries of 1 job made once more, in 1 test of 1."])
-
-
-def test_a_copy_that_the_job_discards_is_in_order(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import drop_again
-
-        def test_it(jobs):
-            drop_again.perform_later(5)
-            jobs.drain()
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
 
 
 def test_a_copy_that_is_retried_for_ever_breaks_the_test(pytester):

@@ -25,30 +25,52 @@ def test_alone_it_opens_a_harness(pytester):
     pytester.runpytest("--strict-markers").assert_outcomes(passed=2)
 
 
-def test_mode_inline_performs(run_test):
+def test_mode_inline_performs_in_the_tests_that_it_marks(run_test):
     run_test("""
         import pytest
-        from pytest_jobs import assert_performed
+        from pytest_jobs import assert_performed, current_jobs
+        from pytest_jobs.errors import NoHarnessError
         from shop import Pay
 
         @pytest.mark.jobs(mode="inline")
-        def test_it():
+        def test_mode_inline_performs():
             Pay.perform_later(7)
             assert_performed(Pay)
-    """).assert_outcomes(passed=1)
+
+        def is_open():
+            try:
+                current_jobs()
+            except NoHarnessError:
+                return False
+            return True
+
+        @pytest.mark.parametrize(
+            "expected", [False, pytest.param(True, marks=pytest.mark.jobs), False]
+        )
+        def test_of_one_parameter_it_holds_for_that_one(expected):
+            assert is_open() == expected
+    """).assert_outcomes(passed=4)
 
 
-def test_mode_off_takes_a_test_out(pytester, run_test):
+def test_mode_off_takes_the_tests_out_that_it_marks(pytester, run_test):
     pytester.makeini("[pytest]\njobs_mode = record")
     run_test("""
         import pytest
         from pytest_jobs import current_jobs, open_jobs
+        from shop import Pay
 
         @pytest.mark.jobs(mode="off")
-        def test_it():
+        def test_mode_off_takes_a_test_out():
             with open_jobs() as jobs:
                 assert current_jobs() is jobs
-    """).assert_outcomes(passed=1)
+
+        @pytest.mark.parametrize(
+            "mode", ["record", pytest.param("off", marks=pytest.mark.jobs(mode="off"))]
+        )
+        def test_of_one_parameter_off_takes_out_that_one(mode):
+            if mode == "record":
+                Pay.perform_later(7)
+    """).assert_outcomes(passed=3)
 
 
 def test_mode_off_refuses_the_fixture(run_test):
@@ -103,43 +125,6 @@ def test_the_nearest_wins_setting_by_setting(run_test):
             def test_strict(self, jobs):
                 Pay.set(wait=60).perform_later(7)
     """).assert_outcomes(passed=1, failed=1)
-
-
-def test_of_one_parameter_it_holds_for_that_one(run_test):
-    run_test("""
-        import pytest
-        from pytest_jobs import current_jobs
-        from pytest_jobs.errors import NoHarnessError
-
-        def is_open():
-            try:
-                current_jobs()
-            except NoHarnessError:
-                return False
-            return True
-
-        @pytest.mark.parametrize(
-            "expected", [False, pytest.param(True, marks=pytest.mark.jobs), False]
-        )
-        def test_it(expected):
-            assert is_open() == expected
-    """).assert_outcomes(passed=3)
-
-
-def test_of_one_parameter_off_takes_out_that_one(pytester, run_test):
-    pytester.makeini("[pytest]\njobs_mode = record")
-    run_test("""
-        import pytest
-        from pytest_jobs import current_jobs
-        from shop import Pay
-
-        @pytest.mark.parametrize(
-            "mode", ["record", pytest.param("off", marks=pytest.mark.jobs(mode="off"))]
-        )
-        def test_it(mode):
-            if mode == "record":
-                Pay.perform_later(7)
-    """).assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize(

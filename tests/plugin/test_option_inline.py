@@ -5,53 +5,30 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_a_test_that_asks_for_nothing_has_its_jobs_performed(pytester):
+def test_jobs_are_performed_where_they_are_enqueued(pytester):
     pytester.makepyfile("""
-        from pytest_jobs import assert_performed
-        from shop import Pay
+        import pytest
+        from pytest_jobs import Job, assert_performed
+        from shop import Pay, Sync
 
-        def test_it():
+        def test_a_test_that_asks_for_nothing_has_its_jobs_performed():
             Pay.perform_later(7)
 
             assert_performed(Pay, result="paid 7")
-    """)
 
-    pytester.runpytest("--jobs-inline").assert_outcomes(passed=1)
-
-
-def test_so_has_one_that_asks_for_the_harness(pytester):
-    pytester.makepyfile("""
-        from shop import Pay
-
-        def test_it(jobs):
+        def test_so_has_one_that_asks_for_the_harness(jobs):
             Pay.perform_later(7)
 
             assert len(jobs.performed) == 1
             assert len(jobs.pending) == 0
-    """)
 
-    pytester.runpytest("--jobs-inline").assert_outcomes(passed=1)
-
-
-def test_what_is_due_later_waits(pytester):
-    pytester.makepyfile("""
-        from shop import Pay, Sync
-
-        def test_it(jobs):
+        def test_what_is_due_later_waits(jobs):
             Pay.set(wait=60).perform_later(7)
             Sync.perform_later()
 
             assert [record.attempt for record in jobs.pending] == [1, 2]
             jobs.drain()
             assert len(jobs.performed) == 2
-    """)
-
-    pytester.runpytest("--jobs-inline").assert_outcomes(passed=1)
-
-
-def test_a_job_that_is_enqueued_by_a_job_runs_after_it(pytester):
-    pytester.makepyfile("""
-        from pytest_jobs import Job
 
         order = []
 
@@ -64,13 +41,19 @@ def test_a_job_that_is_enqueued_by_a_job_runs_after_it(pytester):
             def perform(self):
                 order.append("child")
 
-        def test_it():
+        def test_a_job_that_is_enqueued_by_a_job_runs_after_it():
             Parent.perform_later()
 
             assert order == ["parent", "child"]
+
+        @pytest.mark.jobs(mode="record")
+        def test_a_marker_overrides_it(jobs):
+            Pay.perform_later(7)
+
+            assert len(jobs.pending) == 1
     """)
 
-    pytester.runpytest("--jobs-inline").assert_outcomes(passed=1)
+    pytester.runpytest("--jobs-inline").assert_outcomes(passed=5)
 
 
 def test_the_error_of_a_job_fails_the_test_at_its_end(pytester):
@@ -114,21 +97,6 @@ def test_it_overrides_jobs_mode_record(pytester):
             Pay.perform_later(7)
 
             assert len(jobs.performed) == 1
-    """)
-
-    pytester.runpytest("--jobs-inline").assert_outcomes(passed=1)
-
-
-def test_a_marker_overrides_it(pytester):
-    pytester.makepyfile("""
-        import pytest
-        from shop import Pay
-
-        @pytest.mark.jobs(mode="record")
-        def test_it(jobs):
-            Pay.perform_later(7)
-
-            assert len(jobs.pending) == 1
     """)
 
     pytester.runpytest("--jobs-inline").assert_outcomes(passed=1)

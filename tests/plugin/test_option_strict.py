@@ -53,10 +53,14 @@ def test_without_it_jobs_may_be_left(run_test):
     run_test(LEAVES_ONE).assert_outcomes(passed=1)
 
 
-def test_jobs_that_were_asserted_performed_or_looked_at_are_not_left(pytester):
+def test_tests_that_leave_nothing(pytester):
     pytester.makepyfile("""
+        import pytest
+        from pytest_jobs import current_jobs
+        from pytest_jobs.errors import NoHarnessError
         from shop import Pay, send_receipt
 
+        # Jobs that were asserted performed or looked at are not left.
         def test_asserted(jobs, assert_enqueued):
             Pay.perform_later(7)
             assert_enqueued(Pay)
@@ -74,9 +78,17 @@ def test_jobs_that_were_asserted_performed_or_looked_at_are_not_left(pytester):
 
         def test_nothing(jobs):
             pass
+
+        @pytest.mark.jobs(strict=False)
+        def test_a_marker_loosens_it(jobs):
+            Pay.perform_later(7)
+
+        def test_it_opens_no_harness_by_itself():
+            with pytest.raises(NoHarnessError):
+                current_jobs()
     """)
 
-    pytester.runpytest("--jobs-strict").assert_outcomes(passed=5)
+    pytester.runpytest("--jobs-strict").assert_outcomes(passed=7)
 
 
 def test_a_negative_assertion_is_no_look(pytester):
@@ -107,19 +119,6 @@ def test_a_test_that_failed_otherwise_fails_for_that(pytester):
     result.stdout.no_fnmatch_line("*This test left*")
 
 
-def test_a_marker_loosens_it(pytester):
-    pytester.makepyfile("""
-        import pytest
-        from shop import Pay
-
-        @pytest.mark.jobs(strict=False)
-        def test_it(jobs):
-            Pay.perform_later(7)
-    """)
-
-    pytester.runpytest("--jobs-strict").assert_outcomes(passed=1)
-
-
 def test_a_marker_tightens_it(run_test):
     run_test("""
         import pytest
@@ -129,20 +128,6 @@ def test_a_marker_tightens_it(run_test):
         def test_it():
             Pay.perform_later(7)
     """).assert_outcomes(failed=1)
-
-
-def test_it_opens_no_harness_by_itself(pytester):
-    pytester.makepyfile("""
-        import pytest
-        from pytest_jobs import current_jobs
-        from pytest_jobs.errors import NoHarnessError
-
-        def test_it():
-            with pytest.raises(NoHarnessError):
-                current_jobs()
-    """)
-
-    pytester.runpytest("--jobs-strict").assert_outcomes(passed=1)
 
 
 def test_with_jobs_mode_it_holds_for_every_test(pytester, run_test):

@@ -21,7 +21,7 @@ def test_each_parameter_has_its_own(pytester, run_test):
     """).assert_outcomes(passed=4)
 
 
-def test_a_parametrised_fixture_may_enqueue(run_test):
+def test_fixtures_can_be_parametrised(run_test):
     run_test("""
         import pytest
         from shop import Pay
@@ -31,15 +31,8 @@ def test_a_parametrised_fixture_may_enqueue(run_test):
             Pay.perform_later(request.param)
             return request.param
 
-        def test_it(payment, assert_enqueued):
+        def test_a_parametrised_fixture_may_enqueue(payment, assert_enqueued):
             assert assert_enqueued(Pay).args == (payment,)
-    """).assert_outcomes(passed=2)
-
-
-def test_the_harness_can_be_parametrised_indirectly(run_test):
-    run_test("""
-        import pytest
-        from shop import Pay
 
         @pytest.mark.parametrize(
             "performed",
@@ -48,8 +41,8 @@ def test_the_harness_can_be_parametrised_indirectly(run_test):
                 pytest.param(1, marks=pytest.mark.jobs(mode="inline")),
             ],
         )
-        def test_it(jobs, performed):
+        def test_the_harness_can_be_parametrised_indirectly(jobs, performed):
             Pay.perform_later(7)
 
             assert len(jobs.performed) == performed
-    """).assert_outcomes(passed=2)
+    """).assert_outcomes(passed=4)

@@ -275,8 +275,10 @@ def _is_plain(value: Any) -> bool:
 class _Writer:
     """Writes the arguments that are not plain JSON values, and names the one that cannot be written."""
 
-    def __init__(self, types: Types) -> None:
+    def __init__(self, types: Types, *, again: bool = False) -> None:
         self._types = types
+        #: Whether it writes what was built anew, to compare it: the dataclasses in it have been checked already.
+        self._again = again
         self._open: set[int] = set()
         self._records: dict[tuple[type, str], Any] = {}
 
@@ -330,7 +332,8 @@ class _Writer:
             name = self._allowed(kind, "dataclass", path)
             names = [field.name for field in dataclasses.fields(value) if field.init]
             fields = {each: self.write(getattr(value, each), f"{path}.{each}") for each in names}
-            self._check_built_anew(value, kind, fields, path)
+            if not self._again:
+                self._check_built_anew(value, kind, fields, path)
             return _tagged("dataclass", fields, name)
         raise SerializationError(
             f"{path} is of type {kind.__qualname__}, which a payload cannot carry: {_advice(value)}."
@@ -362,7 +365,7 @@ class _Writer:
                 f"{path} is a {kind.__qualname__}, which cannot be built anew from its fields: "
                 f"{type(error).__name__}: {error}. Let __init__ be content with the fields, or pass plain data."
             ) from error
-        rewriter = _Rewriter(self._types)
+        rewriter = _Writer(self._types, again=True)
         for field in dataclasses.fields(value):
             now, then = getattr(value, field.name), getattr(built, field.name)
             if field.name in written:
@@ -390,15 +393,6 @@ class _Writer:
                 f"parameter with {kind.__qualname__}, or register the class with `@argument_type`."
             )
         return name
-
-
-class _Rewriter(_Writer):
-    """Writes what was built anew, to compare it: the dataclasses in it have been checked already."""
-
-    def _check_built_anew(
-        self, value: Any, kind: type, written: Mapping[str, Any], path: str
-    ) -> None:
-        pass
 
 
 class _Reader:

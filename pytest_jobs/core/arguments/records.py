@@ -8,7 +8,6 @@ import operator
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, cast
 
 from ...errors import (
@@ -148,12 +147,7 @@ class UnitOfWork:
         self.begin()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
         self.end()
         if self.awaits and kind is GeneratorExit:
             return  # The coroutine is thrown away, and so can await nothing any more.

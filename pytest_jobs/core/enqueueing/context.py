@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Protocol, TypeAlias, TypeVar, cast, overload
 
@@ -82,17 +83,15 @@ def enter(payload: Payload) -> Before:
 
 def leave(before: Before) -> None:
     """End a delivery: reset the current attributes that it left, and bring back those of the worker."""
-    with ExitStack() as stack:
-        stack.callback(_bring_back, before)
-        for cls in current_values.get():
-            stack.callback(cls.reset)
-
-
-def _bring_back(before: Before) -> None:
-    # A coroutine that is thrown away ends in the context of whoever throws it away.
-    with suppress(ValueError):
-        current_values.reset(before[0])
-        performed.reset(before[1])
+    try:
+        with ExitStack() as stack:
+            for cls in current_values.get():
+                stack.callback(cls.reset)
+    finally:
+        # A coroutine that is thrown away ends in the context of whoever throws it away.
+        with suppress(ValueError):
+            current_values.reset(before[0])
+            performed.reset(before[1])
 
 
 # In a payload
@@ -181,19 +180,15 @@ _MUTABLE: Final = (list, dict, set, bytearray)
 _CLASS_LEVEL: Final = (classmethod, staticmethod, type)
 
 
+@dataclass(slots=True, eq=False)
 class Attribute:
     """One declared attribute. It is read on the class, where it gives the current value."""
 
-    __slots__ = ("carried", "default", "factory", "name")
-
-    def __init__(
-        self, default: object, factory: Callable[[], object] | None, *, carried: bool
-    ) -> None:
-        self.name = ""
-        self.default = default
-        self.factory = factory
-        #: Whether jobs take the value with them.
-        self.carried = carried
+    default: object
+    factory: Callable[[], object] | None
+    #: Whether jobs take the value with them.
+    carried: bool
+    name: str = ""
 
     def __get__(self, instance: object, owner: type[CurrentAttributes]) -> Any:
         values = current_values.get().get(owner, EMPTY)
@@ -239,7 +234,7 @@ def attribute(*, default: Any = _MISSING, factory: Any = None, carried: bool = T
         raise DeclarationError(
             f"attribute(default={default!r}, factory=...) says twice what the value is: give one of them."
         )
-    return Attribute(default, factory, carried=carried)
+    return Attribute(default, factory, carried)
 
 
 class _CurrentType(type):
@@ -369,7 +364,6 @@ def _put_back(cls: type[CurrentAttributes], values: Mapping[str, object] | None)
 
 
 def _declared(cls: type) -> dict[str, Attribute]:
-    """Return the attributes that the body of a class declares."""
     declared: dict[str, Attribute] = {}
     annotations = annotations_of(cls)
     for name, annotation in annotations.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import EnqueueError, Halt, SignatureError
@@ -240,19 +241,12 @@ def enqueue_retry(
 
     Enqueue callbacks do not run: the job was accepted once, and a `Halt` would lose it here.
     """
-    payload = Payload(
-        type(job),
-        last.name,
-        last.job_id,
-        queue or last.queue,
-        last.priority if priority is None else priority,
-        last.arguments,
-        last.attempt + 1,
-        failures,
-        now_ns,
-        due_ns,
-        last.headers,
-    )
+    payload = copy(last)
+    payload.queue = queue or last.queue
+    payload.priority = last.priority if priority is None else priority
+    payload.attempt += 1
+    payload.failures = failures
+    payload.enqueued_ns, payload.due_ns = now_ns, due_ns
     settings.adapter.enqueue(payload)
     if hooks.job_enqueued is not None:
         hooks.job_enqueued(job=job, payload=payload)

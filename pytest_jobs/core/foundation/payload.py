@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, Final, Literal, TypeAlias
 
@@ -116,22 +118,11 @@ class Payload:
             now_ns: the time, in nanoseconds since the epoch.
             due_ns: when it is due; None for at once.
         """
-        headers = dict(self.headers or {})
+        again, headers = copy(self), self.headers or {}
         times = headers.get(SNOOZED, 0)
-        headers[SNOOZED] = times + 1 if isinstance(times, int) else 1
-        return Payload(
-            self.known_job,
-            self.name,
-            self.job_id,
-            self.queue,
-            self.priority,
-            self.arguments,
-            self.attempt,
-            self.failures,
-            now_ns,
-            due_ns,
-            headers,
-        )
+        again.headers = {**headers, SNOOZED: times + 1 if isinstance(times, int) else 1}
+        again.enqueued_ns, again.due_ns = now_ns, due_ns
+        return again
 
     @property
     def is_first(self) -> bool:
@@ -216,6 +207,7 @@ Status: TypeAlias = Literal[
 GIVEN_UP: Final = frozenset(("failed", "exhausted", "discarded"))
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Execution:
     """What one delivery came to.
 
@@ -224,41 +216,28 @@ class Execution:
     what ran because the job was given up, in order.
     """
 
-    __slots__ = ("aftermath", "error", "handled", "result", "status", "wait_bounds_ns", "wait_ns")
-
-    def __init__(
-        self,
-        status: Status,
-        result: object = None,
-        error: BaseException | None = None,
-        handled: bool = True,
-        wait_ns: int | None = None,
-        wait_bounds_ns: tuple[int, int] | None = None,
-    ) -> None:
-        self.status: Status = status
-        self.result = result
-        self.error = error
-        self.handled = handled
-        self.wait_ns = wait_ns
-        self.wait_bounds_ns = wait_bounds_ns
-        self.aftermath: tuple[str, ...] = ()
+    status: Status
+    result: object = None
+    error: BaseException | None = None
+    handled: bool = True
+    wait_ns: int | None = None
+    wait_bounds_ns: tuple[int, int] | None = None
+    aftermath: tuple[str, ...] = field(default=(), init=False)
 
     def __repr__(self) -> str:
         return f"<Execution {self.status} result={self.result!r} error={self.error!r}>"
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class DeadLetter:
     """A payload that will not be performed again, and why."""
 
-    __slots__ = ("error", "payload", "status")
-
-    def __init__(self, payload: Payload, status: str, error: BaseException | None) -> None:
-        #: The payload as it was enqueued, readable or not.
-        self.payload = payload
-        #: `failed`, `exhausted` or `discarded`.
-        self.status = status
-        #: What the last attempt raised.
-        self.error = error
+    #: The payload as it was enqueued, readable or not.
+    payload: Payload
+    #: `failed`, `exhausted` or `discarded`.
+    status: str
+    #: What the last attempt raised.
+    error: BaseException | None
 
     @property
     def attempts(self) -> int:

@@ -394,22 +394,20 @@ class AwaitsCommit(Protocol):
 WaitState: TypeAlias = Literal["waiting", "ran", "dropped"]
 
 
+@dataclass(slots=True, eq=False, repr=False, weakref_slot=True)
 class CommitWait:
     """The wait for one transaction, which calls `committed` or `dropped`."""
 
-    __slots__ = ("__weakref__", "dropped_by", "source", "state", "transaction", "waiting")
-
-    def __init__(self, waiting: AwaitsCommit, transaction: OpenTransaction, source: str) -> None:
-        #: Who waits: a `WaitingJob` where a job is to be enqueued.
-        self.waiting = waiting
-        #: The transaction.
-        self.transaction = transaction
-        #: The name of the library.
-        self.source = source
-        #: Whether it waits, or how the transaction ended.
-        self.state: WaitState = "waiting"
-        #: Why it was dropped, as in `by a rollback`.
-        self.dropped_by = ""
+    #: Who waits: a `WaitingJob` where a job is to be enqueued.
+    waiting: AwaitsCommit
+    #: The transaction.
+    transaction: OpenTransaction
+    #: The name of the library.
+    source: str
+    #: Whether it waits, or how the transaction ended.
+    state: WaitState = "waiting"
+    #: Why it was dropped, as in `by a rollback`.
+    dropped_by: str = ""
 
     def committed(self) -> None:
         """Enqueue the job, unless it waits for another open transaction too.

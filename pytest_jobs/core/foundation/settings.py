@@ -6,7 +6,6 @@ import inspect
 import random
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from ...errors import DeclarationError, NoAdapterError, NoStoreError
@@ -169,12 +168,7 @@ class Restore:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self._undo()
 
 

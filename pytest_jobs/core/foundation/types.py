@@ -52,7 +52,6 @@ def annotated_types(function: Callable[..., object]) -> Mapping[str, type]:
 
 
 def annotations_of(owner: object) -> Mapping[str, object]:
-    """Return the annotations of a class or a function, by name."""
     if sys.version_info >= (3, 14):
         import annotationlib
 

@@ -78,6 +78,22 @@ def foreign_verb(job: str, name: str, instead: str = "") -> ForeignNameError:
     )
 
 
+def missing_attribute(
+    owner: object, name: str, foreign: Callable[[], AttributeError]
+) -> AttributeError:
+    """Return the error for an attribute that an object lacks.
+
+    Args:
+        owner: the object.
+        name: the attribute.
+        foreign: returns the error where that is a verb of another library.
+    """
+    if name in ENQUEUES:
+        return foreign()
+    text = f"{type(owner).__name__!r} object has no attribute {name!r}"
+    return AttributeError(text, name=name, obj=owner)
+
+
 # Settings
 
 #: How a retry is declared, by what a number in its place counts.

@@ -1,6 +1,6 @@
 """Jobs that are kept apart: unique jobs, and limits of how many run at once.
 
-Read `declaring` first, the two decorators. `rules` and `keys` are what they declare. `exclusion` takes the
+Read `declaring` first, the two decorators. `rules` has what they declare. `exclusion` takes the
 locks and places when a job is enqueued or begins to run, and gives them back. `stores` keeps them in memory;
 its contract is `Store` in `foundation.protocols`, and `integrations.redis` has another one.
 

@@ -10,8 +10,7 @@ from ..foundation.base import Declaration, JobDecorator
 from ..foundation.vocabulary import in_our_words
 from ..foundation.waits import Seconds
 from .exclusion import Exclusion
-from .keys import Key
-from .rules import DEFAULT_DURATION, LimitRule, OnConflict, OnLimit, UniqueRule, Until
+from .rules import DEFAULT_DURATION, Key, LimitRule, OnConflict, OnLimit, UniqueRule, Until
 
 T = TypeVar("T")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ...errors import DeclarationError, EnqueueError, JobLockedError, StoreError
@@ -42,14 +43,12 @@ class Replaced(NamedTuple):
     lock: Held
 
 
+@dataclass(slots=True, eq=False)
 class Exclusion:
     """Keeps the jobs of one class apart, by the lock and the limit that it declares or inherits."""
 
-    __slots__ = ("limit", "unique")
-
-    def __init__(self, unique: UniqueRule | None, limit: LimitRule | None) -> None:
-        self.unique = unique
-        self.limit = limit
+    unique: UniqueRule | None
+    limit: LimitRule | None
 
     @classmethod
     def renew(cls, declaration: Declaration) -> None:
@@ -125,7 +124,7 @@ class Exclusion:
         rule = self.unique
         if rule is None or not rule.kind.at_enqueue:
             return None
-        held = _take_lock(payload, rule, store, payload.enqueued_ns, payload.due_ns)
+        held = _acquire(store, _lock_of(payload, rule, payload.enqueued_ns, payload.due_ns))
         if held is not None and rule.on_enqueue == "replace":
             if not isinstance(adapter, Withdraws):
                 raise DeclarationError(
@@ -138,7 +137,7 @@ class Exclusion:
                 replaced.append(Replaced(former, held))
                 _give_back(former, adapter, store)
             store.release(held.key, held.owner, now_ns=payload.enqueued_ns)
-            held = _take_lock(payload, rule, store, payload.enqueued_ns, payload.due_ns)
+            held = _acquire(store, _lock_of(payload, rule, payload.enqueued_ns, payload.due_ns))
         if held is not None and rule.on_enqueue == "log":
             _log.info("Dropped at enqueue: %s", _locked_text(payload, held))
         return None if held is None else held.owner
@@ -148,7 +147,7 @@ class Exclusion:
         rule = self.limit
         held = None
         if rule is not None and (payload.due_ns is None or payload.due_ns <= payload.enqueued_ns):
-            held = _take_place(payload, rule, store, payload.enqueued_ns)
+            held = _acquire(store, _place_of(payload, rule, payload.enqueued_ns))
         if rule is None or held is None:
             adapter.enqueue(payload)
         elif rule.blocks:
@@ -230,7 +229,8 @@ class Exclusion:
         rule = self.limit
         if rule is not None and LIMIT in keys:
             now_ns = adapter.now_ns()
-            held = _take_place(payload, rule, store, now_ns, begins=True)
+            # Renewed: the job may have waited in its queue for most of the time of its place.
+            held = _acquire(store, _place_of(payload, rule, now_ns, renew=True))
             if held is not None:
                 error = JobLockedError(_locked_text(payload, held))
                 if not rule.blocks:
@@ -287,7 +287,7 @@ class Exclusion:
                 if rule.kind.at_enqueue and status in ("retried", "snoozed"):
                     if ends_with_job:
                         due_ns = now_ns + (wait_ns or 0)
-                        _take_lock(payload, rule, store, now_ns, due_ns, renew=True)
+                        _acquire(store, _lock_of(payload, rule, now_ns, due_ns, renew=True))
                 elif rule.kind.at_enqueue and (ends_with_job or status in GIVEN_UP):
                     store.release(_key(payload, UNIQUE), owner, now_ns=now_ns)
             if status != "snoozed":
@@ -305,31 +305,12 @@ def _exclusion_of(job: JobBase) -> Exclusion:
     return cast(Exclusion, type(job).__declaration__.exclusion)
 
 
-def _take_lock(
-    payload: Payload,
-    rule: UniqueRule,
-    store: Store,
-    now_ns: int,
-    due_ns: int | None,
-    *,
-    renew: bool = False,
-) -> Held | None:
-    return _acquire(store, _lock_of(payload, rule, now_ns, due_ns, renew=renew))
-
-
 def _lock_of(
     payload: Payload, rule: UniqueRule, now_ns: int, due_ns: int | None, *, renew: bool = False
 ) -> Wanted:
     until_due_ns = 0 if due_ns is None else max(due_ns - now_ns, 0)
     ttl_ns = None if rule.ttl_ns is None else rule.ttl_ns + until_due_ns
     return Wanted(_key(payload, UNIQUE), payload.job_id, now_ns, ttl_ns, renew=renew)
-
-
-def _take_place(
-    payload: Payload, rule: LimitRule, store: Store, now_ns: int, *, begins: bool = False
-) -> Held | None:
-    # Renewed when the run begins: the job may have waited in its queue for most of the time of its place.
-    return _acquire(store, _place_of(payload, rule, now_ns, renew=begins))
 
 
 def _place_of(payload: Payload, rule: LimitRule, now_ns: int, *, renew: bool = False) -> Wanted:

@@ -1,7 +1,6 @@
 """The ordered store of enqueued jobs and their deliveries, and what can be asked of it.
 
 - `ledger`: the store itself, which is the sink of every bridge. Read it first.
-- `pending`: the order of the pending jobs of one bridge.
 - `selection`: the filters of a verb (`only=`, `exclude=`, `queue=`), and `jobs.holding`.
 - `queues`: which queues workers serve, in which order.
 - `chosen`: what fulfils a condition in a list that only grows, such as the deliveries that succeeded.

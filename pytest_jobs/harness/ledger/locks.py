@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, cast
 
@@ -15,14 +16,13 @@ from .ledger import Ledger
 LockKind: TypeAlias = Literal["unique", "running", "limit"]
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Lock:
-    """A lock of a unique job, or a place of a limited one: read-only."""
+    """A lock of a unique job, or a place of a limited one."""
 
-    __slots__ = ("_held", "_record")
-
-    def __init__(self, held: Held, record: JobRecord | None) -> None:
-        self._held = held
-        self._record = record
+    _held: Held
+    #: The first record of the job that holds it; None when this harness never saw it.
+    record: JobRecord | None
 
     @property
     def kind(self) -> LockKind:
@@ -38,11 +38,6 @@ class Lock:
     def job_id(self) -> str:
         """The id of the job that holds it."""
         return self._held.owner
-
-    @property
-    def record(self) -> JobRecord | None:
-        """The first record of that job; None when this harness never saw it."""
-        return self._record
 
     @property
     def expires_at(self) -> datetime | None:
@@ -69,53 +64,39 @@ def _first_record(ledger: Ledger, bridge: Bridge, job_id: str) -> JobRecord | No
     return next(records, None)
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class KeptOut:
-    """A job that was not enqueued, and the job that kept it out: read-only."""
+    """A job that was not enqueued, and the job that kept it out."""
 
-    __slots__ = ("_by", "_dropped_for", "_record")
-
-    def __init__(self, record: JobRecord, dropped_for: str, by: JobRecord | None) -> None:
-        self._record = record
-        self._dropped_for = dropped_for
-        self._by = by
-
-    @property
-    def record(self) -> JobRecord:
-        """The record that the job would have had."""
-        return self._record
+    #: The record that the job would have had.
+    record: JobRecord
+    #: The id of the job that kept it out.
+    dropped_for: str
+    #: The first record of the job that kept it out; None when this harness never saw it.
+    kept_out_by: JobRecord | None
 
     @property
     def job(self) -> object:
         """The job class, function or task."""
-        return self._record.job
+        return self.record.job
 
     @property
     def job_id(self) -> str:
         """The id that the job would have had."""
-        return self._record.job_id
+        return self.record.job_id
 
     @property
     def args(self) -> tuple[Any, ...]:
         """The positional arguments; records stand for themselves."""
-        return self._record.args
+        return self.record.args
 
     @property
     def kwargs(self) -> Mapping[str, Any]:
         """The keyword arguments."""
-        return self._record.kwargs
-
-    @property
-    def dropped_for(self) -> str:
-        """The id of the job that kept it out."""
-        return self._dropped_for
-
-    @property
-    def kept_out_by(self) -> JobRecord | None:
-        """The first record of the job that kept it out; None when this harness never saw it."""
-        return self._by
+        return self.record.kwargs
 
     def __str__(self) -> str:
-        return call_text(self._record)
+        return call_text(self.record)
 
     def __repr__(self) -> str:
         return f"<{self} kept out by {self.holder}>"
@@ -123,9 +104,9 @@ class KeptOut:
     @property
     def holder(self) -> str:
         """The job that kept it out, as tables and messages name it."""
-        if self._by is None:
-            return f"job {self._dropped_for[:8]}"
-        return f"#{self._by.sequence} {call_text(self._by)}"
+        if self.kept_out_by is None:
+            return f"job {self.dropped_for[:8]}"
+        return f"#{self.kept_out_by.sequence} {call_text(self.kept_out_by)}"
 
 
 def kept_out_jobs(bridges: Iterable[Bridge], ledger: Ledger) -> Iterator[KeptOut]:

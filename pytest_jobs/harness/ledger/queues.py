@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from ...core.foundation.options import nearest
 from ...core.foundation.vocabulary import in_our_words
-from ...errors import CriterionError, QueuesError, SignatureError, UnservedQueueError
+from ...errors import QueuesError, SignatureError, UnservedQueueError
 from ..records.record import JobRecord
 from ..records.texts import short_name
 
@@ -236,17 +236,3 @@ class Serving:
             f"{', '.join(self.queues.names)}, by {self.queues.source}. Name the queue there, enqueue the job into "
             "one of these, or leave it to other workers by exclude= or queue=."
         )
-
-
-def checked_queues(queues: object) -> Queues | None:
-    """Return the argument of `jobs.serve`.
-
-    Raises:
-        CriterionError: when it is neither queues nor None.
-    """
-    if queues is None or isinstance(queues, Queues):
-        return queues
-    raise CriterionError(
-        f"jobs.serve({queues!r}) is given no queues: write jobs.serve(load_queues('config/sidekiq.yml')), or "
-        "jobs.serve(Queues(['critical', 'default']))."
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from types import TracebackType
+from dataclasses import dataclass
 from typing import Any, Self, TypeAlias, TypedDict, cast
 
 from ...errors import CriterionError
@@ -25,35 +25,21 @@ class JobFilters(TypedDict, total=False):
     queue: str | Iterable[str] | None
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Holding:
     """Keeps some jobs pending, whatever verb is called; see `Jobs.holding`."""
 
-    __slots__ = ("_every", "_holds", "_released", "described")
+    #: Returns whether a record is held back.
+    holds: Callable[[JobRecord], bool]
+    #: The jobs as a message calls them.
+    described: str
+    #: All holdings in force, this one among them.
+    _every: list[Holding]
+    #: Called when it ends.
+    _released: Callable[[], None]
 
-    def __init__(
-        self,
-        holds: Callable[[JobRecord], bool],
-        described: str,
-        every: list[Holding],
-        released: Callable[[], None],
-    ) -> None:
-        """Begin to hold jobs back.
-
-        Args:
-            holds: returns whether a record is held back.
-            described: the jobs as a message calls them.
-            every: the list of all holdings in force, to which this one is added.
-            released: called when it ends.
-        """
-        self._holds = holds
-        self.described = described
-        self._every = every
-        self._released = released
-        every.append(self)
-
-    def holds(self, record: JobRecord) -> bool:
-        """Return whether a record is held back."""
-        return self._holds(record)
+    def __post_init__(self) -> None:
+        self._every.append(self)
 
     def release(self) -> None:
         """Let the jobs be performed from now on; in inline mode those that are due are, at once."""
@@ -65,12 +51,7 @@ class Holding:
         """Return the holding, which is in force already."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         """Release the jobs. After an error in the block nothing is performed."""
         if error is None:
             self.release()
@@ -158,7 +139,6 @@ class Selection:
         return ", ".join(f"{name}={value!r}" for name, value in named if value is not None)
 
     def admits(self, record: JobRecord) -> bool:
-        """Return whether the record is one of those to perform."""
         if self._holdings and self.is_held(record):
             return False
         if not self.unfiltered:

@@ -22,7 +22,6 @@ identity: Final[Callable[[object], int]] = object.__hash__
 
 
 def is_one_of(kinds: tuple[type, ...], value: object) -> bool:
-    """Return whether a value has one of these types."""
     return issubclass(type(value), kinds)
 
 

@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from ...errors import JobsWarning, UnknownVersionError
 
@@ -26,6 +26,9 @@ class Probe:
     """
 
     __slots__ = ("_found", "_library", "_seams", "_tested")
+
+    #: The warnings of newer versions, once a process: several probes may look at one library.
+    _announced: ClassVar[set[str]] = set()
 
     def __init__(self, library: str, *seams: str, tested: tuple[Minor, Minor]) -> None:
         """Describe a library.
@@ -53,13 +56,16 @@ class Probe:
         found = self._found.get(version)
         if found is None:
             missing = next(filter(None, map(_missing, self._seams)), _PASSED)
-            is_newer = _minor(version) > self._tested[1]
+            numbers = re.match(r"(\d+)\.(\d+)", version)
+            # A version that is no number counts as an old one.
+            minor = (0, 0) if numbers is None else (int(numbers[1]), int(numbers[2]))
+            is_newer = minor > self._tested[1]
             if missing:
                 found = self._refusal(version, missing, is_newer=is_newer)
             else:
                 found = _PASSED
                 if is_newer:
-                    _announcements.make(self._news(version))
+                    self._announce(version)
             self._found[version] = found
         if found:
             raise UnknownVersionError(found)
@@ -75,30 +81,14 @@ class Probe:
             f"{self._library} {self.range}. {advice}"
         )
 
-    def _news(self, version: str) -> str:
-        return (
+    def _announce(self, version: str) -> None:
+        text = (
             f"{self._library} {version} is newer than what pytest-jobs was tested with ({self.range}); its "
             "seams are where they were."
         )
-
-    @property
-    def range(self) -> str:
-        """The versions that our tests ran with, as in "5.5 to 5.7"."""
-        return " to ".join(map(_text, self._tested))
-
-
-class Announcements:
-    """The warnings of newer versions, once a process: several probes may look at one library."""
-
-    __slots__ = ("_made",)
-
-    def __init__(self) -> None:
-        self._made: set[str] = set()
-
-    def make(self, text: str) -> None:
-        if text in self._made:
+        if text in self._announced:
             return
-        self._made.add(text)
+        self._announced.add(text)
         try:
             warnings.warn(text, JobsWarning, stacklevel=4)
         except JobsWarning:
@@ -107,8 +97,10 @@ class Announcements:
                 warnings.simplefilter("always", JobsWarning)
                 warnings.warn(text, JobsWarning, stacklevel=4)
 
-
-_announcements: Final = Announcements()
+    @property
+    def range(self) -> str:
+        """The versions that our tests ran with, as in "5.5 to 5.7"."""
+        return " to ".join(map(_text, self._tested))
 
 
 def _missing(seam: str) -> str:
@@ -139,12 +131,6 @@ def _refused(function: Callable[..., Any], arguments: str) -> str:
     except TypeError as error:
         return str(error)
     return ""
-
-
-def _minor(version: str) -> Minor:
-    """Return the minor version; the oldest there can be for a version that is no number."""
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return (0, 0) if found is None else (int(found[1]), int(found[2]))
 
 
 def _text(minor: Minor) -> str:

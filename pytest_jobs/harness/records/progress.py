@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from types import TracebackType
+from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
 
@@ -17,39 +17,35 @@ class Watcher(Protocol):
 
     def stepped(self, work: Work) -> None:
         """Note that a step of the work begins."""
+        ...
 
     def ended(self, work: Work) -> None:
         """Note that the work has ended."""
+        ...
 
 
 #: Who watches the work of this context; None for nobody.
 watcher: Final[ContextVar[Watcher | None]] = ContextVar("pytest_jobs_watcher", default=None)
 
 
+@dataclass(slots=True, eq=False)
 class Work:
     """A check, a drain or the kills of a test, while it goes on: a block of many steps.
 
     A block that Ctrl-C ends adds a note to the KeyboardInterrupt, which says how far it had come.
     """
 
-    __slots__ = ("_planned", "_watcher", "name", "now", "steps", "unit")
-
-    def __init__(self, name: str, unit: str, planned: int | Callable[[Work], int] | None) -> None:
-        """Begin nothing yet.
-
-        Args:
-            name: what is done, as a test writes it.
-            unit: what a step is, in the plural.
-            planned: how many steps there will be, or a function of the work that returns it; None if nobody knows.
-        """
-        self.name = name
-        self.unit = unit
-        #: How many steps have begun.
-        self.steps = 0
-        #: What the current step does. Its text is asked for when it is shown.
-        self.now: object = ""
-        self._planned = planned
-        self._watcher: Watcher | None = None
+    #: What is done, as a test writes it.
+    name: str
+    #: What a step is, in the plural.
+    unit: str
+    #: How many steps there will be, or a function of the work that returns it; None if nobody knows.
+    _planned: int | Callable[[Work], int] | None
+    #: How many steps have begun.
+    steps: int = 0
+    #: What the current step does. Its text is asked for when it is shown.
+    now: object = ""
+    _watcher: Watcher | None = None
 
     def __enter__(self) -> Self:
         found = watcher.get()
@@ -58,18 +54,12 @@ class Work:
         return self
 
     def step(self, now: object) -> None:
-        """Note that the next step begins."""
         self.steps += 1
         self.now = now
         if self._watcher is not None:
             self._watcher.stepped(self)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if isinstance(error, KeyboardInterrupt):
             error.add_note(f"interrupted: {self.text()}")
         if self._watcher is not None:

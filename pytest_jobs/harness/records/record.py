@@ -384,7 +384,6 @@ def unknown_text(record: JobRecord) -> str:
 
 
 def is_readable(record: JobRecord) -> bool:
-    """Return whether the arguments of a record can be decoded."""
     try:
         record.arguments()
     except Exception:

@@ -37,7 +37,6 @@ class Target:
         return is_own or any(other.is_job_of(record) for other in self.others)
 
     def is_same(self, other: Target | None) -> bool:
-        """Return whether another target is the same job."""
         return other is not None and (self.bridge, self.name) == (other.bridge, other.name)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from types import TracebackType
 from typing import Final, Self
 
 from ...errors import CriterionError, UnusedFaultError
@@ -25,12 +24,12 @@ class Fault:
     """
 
     __slots__ = (
-        "_active",
         "_attempts_hit",
         "_on",
         "_raising",
         "_target",
         "_times",
+        "active",
         "after",
         "hits",
     )
@@ -64,19 +63,15 @@ class Fault:
         self._on = on
         #: Whether the body runs before the error is raised.
         self.after = after
-        self._active = True
+        #: Whether it still makes deliveries fail.
+        self.active = True
         #: How many deliveries it made fail so far.
         self.hits = 0
         self._attempts_hit: set[int] = set()
 
-    @property
-    def active(self) -> bool:
-        """Whether the fault still makes deliveries fail."""
-        return self._active
-
     def strikes(self, record: JobRecord) -> bool:
         """Return whether a delivery is to fail, and count it if so."""
-        if not self._active or not self._target.is_job_of(record):
+        if not self.active or not self._target.is_job_of(record):
             return False
         if self._times is not None and self.hits >= self._times:
             return False
@@ -106,7 +101,7 @@ class Fault:
         Raises:
             UnusedFaultError: when fewer deliveries have failed than the fault was set up for.
         """
-        self._active = False
+        self.active = False
         missed = ""
         if not self.hits:
             which = "" if self._on is None else f" on attempt {_numbers(self._on)}"
@@ -125,16 +120,11 @@ class Fault:
         """Return the fault, which is active already."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         """Stop the fault. After an error in the block it need not have met anything."""
         if error is None:
             self.stop()
-        self._active = False
+        self.active = False
 
     def __repr__(self) -> str:
         return f"<Fault {self._target.name} {self._raising!r} hits={self.hits}>"

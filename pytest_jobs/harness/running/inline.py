@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from types import TracebackType
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from ...errors import LoopLimitError, UnfinishedJobsError
@@ -74,6 +74,7 @@ class RecordsInTransactions:
         return sequence in self._by_sequence
 
 
+@dataclass(eq=False, repr=False)
 class Inline:
     """The inline mode, for a test or for a block.
 
@@ -81,34 +82,20 @@ class Inline:
     the error is kept, and raised at the end.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        performer: Performer,
-        make_selection: Callable[[int], Selection],
-        raise_at: RaiseAt,
-        in_transactions: RecordsInTransactions | None,
-    ) -> None:
-        """Prepare it; `begin` starts it.
-
-        Args:
-            ledger: has the records.
-            performer: makes the deliveries.
-            make_selection: returns the filters; called with the sequence of the first record to perform.
-            raise_at: where the errors of jobs are raised.
-            in_transactions: keeps records back; None when no library with transactions is in use.
-        """
-        self._ledger = ledger
-        self._performer = performer
-        self._make_selection = make_selection
-        self._raise_at = raise_at
-        self._in_transactions = in_transactions
-        #: Held by the one thread, or task of an event loop, that performs jobs.
-        self._gate = threading.Lock()
-        self._worker: asyncio.Task[None] | None = None
-        self._unraised: list[BaseException] = []
-        self._since = 0
-        self._stopped = False
+    _ledger: Ledger
+    _performer: Performer
+    #: Returns the filters; called with the sequence of the first record to perform.
+    _make_selection: Callable[[int], Selection]
+    #: Where the errors of jobs are raised.
+    _raise_at: RaiseAt
+    #: Keeps records back; None when no library with transactions is in use.
+    _in_transactions: RecordsInTransactions | None
+    #: Held by the one thread, or task of an event loop, that performs jobs.
+    _gate: threading.Lock = field(default_factory=threading.Lock)
+    _worker: asyncio.Task[None] | None = None
+    _unraised: list[BaseException] = field(default_factory=list)
+    _since: int = 0
+    _stopped: bool = False
 
     def begin(self) -> None:
         """Perform only what is enqueued from now on."""
@@ -272,23 +259,16 @@ class Inline:
         return f"<Inline, {len(self._unraised)} errors to raise>"
 
 
+@dataclass(eq=False, repr=False)
 class InlineBlock:
     """The context manager that `jobs.inline` returns; `async with` also waits for coroutine jobs."""
 
-    def __init__(
-        self, inline: Inline, put_in_force: Callable[[Inline | None], Inline | None]
-    ) -> None:
-        """Prepare a block.
-
-        Args:
-            inline: performs the jobs of the block.
-            put_in_force: makes an inline mode, or none, that of the harness; returns the one before.
-        """
-        self._inline = inline
-        self._put_in_force = put_in_force
-        self._before: Inline | None = None
-        #: Whether the block has begun.
-        self.entered = False
+    _inline: Inline
+    #: Makes an inline mode, or none, that of the harness; returns the one before.
+    _put_in_force: Callable[[Inline | None], Inline | None]
+    _before: Inline | None = None
+    #: Whether the block has begun.
+    entered: bool = False
 
     def __enter__(self) -> Self:
         self.entered = True
@@ -296,12 +276,7 @@ class InlineBlock:
         self._before = self._put_in_force(self._inline)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         """Stop performing, and raise what a job raised, unless the block raises itself."""
         self._put_in_force(self._before)
         if error is None:
@@ -310,12 +285,7 @@ class InlineBlock:
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
         """Wait for the coroutine jobs, stop performing, and raise what a job raised."""
         try:
             await self._inline.settle()

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
 from contextvars import Token
+from dataclasses import dataclass
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
@@ -38,16 +39,14 @@ class Body(Protocol):
         ...
 
 
+@dataclass(slots=True, eq=False)
 class RealBody:
     """Runs the body, and keeps an error that must fail the test whatever the library does with it."""
 
-    __slots__ = ("_fault", "_outcomes", "called", "outcome")
-
-    def __init__(self, outcomes: Outcomes, fault: Fault | None) -> None:
-        self._outcomes = outcomes
-        self._fault = fault
-        self.outcome: BaseException | None = None
-        self.called = False
+    _outcomes: Outcomes
+    _fault: Fault | None
+    outcome: BaseException | None = None
+    called: bool = False
 
     @property
     def faulty(self) -> bool:
@@ -85,16 +84,14 @@ class RealBody:
         return result
 
 
+@dataclass(slots=True, eq=False)
 class SimulatedBody:
     """Raises an error instead of running the body, or returns None for a success."""
 
-    __slots__ = ("_error", "_is_coroutine", "called", "outcome")
-
-    def __init__(self, error: BaseException | None, *, is_coroutine: bool) -> None:
-        self._error = error
-        self._is_coroutine = is_coroutine
-        self.outcome: BaseException | None = None
-        self.called = False
+    _error: BaseException | None
+    _is_coroutine: bool
+    outcome: BaseException | None = None
+    called: bool = False
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
         self.called = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from ...core.foundation.settings import returns_coroutine
@@ -30,26 +31,18 @@ class Block(Protocol):
         ...
 
 
+@dataclass(slots=True)
 class _Promise:
     """One call."""
 
-    __slots__ = ("_call", "_never", "_place", "begun", "coroutine")
-
-    def __init__(
-        self,
-        call: str,
-        never: str,
-        begun: Callable[[], bool],
-        coroutine: Coroutine[Any, Any, Any] | None = None,
-    ) -> None:
-        self._call = call
-        self._never = never
-        self._place = calling_place()
-        self.begun = begun
-        self.coroutine = coroutine
+    call: str
+    never: str
+    begun: Callable[[], bool]
+    coroutine: Coroutine[Any, Any, Any] | None = None
+    place: tuple[str, int] = field(default_factory=calling_place)
 
     def __str__(self) -> str:
-        return f"{self._call}() at {line_text(*self._place)} was never {self._never}"
+        return f"{self.call}() at {line_text(*self.place)} was never {self.never}"
 
 
 class Promises:
@@ -113,20 +106,11 @@ class Promises:
             raise ForgottenCallError("\n".join(map(str, forgotten)))
 
 
-class MakesPromises(Protocol):
-    """What has verbs to be awaited."""
-
-    @property
-    def promises(self) -> Promises:
-        """The calls that have not begun."""
-        ...
-
-
 def awaitable(verb: F) -> F:
     """Expect that what an `async def` verb of a harness returns is awaited before the test ends."""
 
     @functools.wraps(verb)
-    def call(self: MakesPromises, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         coroutine = verb(self, *args, **kwargs)
         self.promises.awaitable(f"jobs.{verb.__name__}", coroutine)
         return coroutine

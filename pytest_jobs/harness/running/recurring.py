@@ -75,13 +75,11 @@ class Firing:
         return self._task
 
     def __eq__(self, other: object) -> bool:
-        """Return whether time and task are the same."""
         if not isinstance(other, Firing):
             return NotImplemented
         return self._at_ns == other._at_ns and self._task == other._task
 
     def __hash__(self) -> int:
-        """Return a hash of time and key."""
         return hash((self._at_ns, self.key))
 
     def __repr__(self) -> str:
@@ -160,15 +158,8 @@ class Round:
 
     __slots__ = ("_coming", "_context", "_error", "_place")
 
-    def __init__(
-        self,
-        coming: Sequence[tuple[int, Callable[[], object]]],
-    ) -> None:
-        """Prepare a round.
-
-        Args:
-            coming: the time of each firing, in order, and what enqueues its job.
-        """
+    def __init__(self, coming: Sequence[tuple[int, Callable[[], object]]]) -> None:
+        #: The time of each firing, in order, and what enqueues its job.
         self._coming = coming
         self._place = 0
         self._context = contextvars.copy_context()

@@ -246,14 +246,13 @@ class Simulation:
         return deliveries
 
     def timeline(self, first: JobRecord, deliveries: Sequence[Delivery]) -> RetryTimeline:
-        """Return the timeline of the deliveries."""
         is_raised = any(delivery.record.attempt != self._succeed_on for delivery in deliveries)
         word = skipped_word(self._target, self._raising) if is_raised else ""
         return RetryTimeline(short_name(first.name), deliveries, word)
 
     def body(self, record: JobRecord) -> Body:
         error = None if record.attempt == self._succeed_on else fresh_error(self._raising)
-        return SimulatedBody(error, is_coroutine=record.source.is_coroutine(record))
+        return SimulatedBody(error, record.source.is_coroutine(record))
 
 
 # The picture. Times are on a logarithmic axis: a second takes as much room as ten times as long later on.

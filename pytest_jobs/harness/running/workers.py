@@ -11,7 +11,7 @@ from ...errors import CriterionError, LoopLimitError, UnfinishedJobsError
 from ..ledger.ledger import Ledger
 from ..records.delivery import Delivery, Tally, own_traceback
 from ..records.record import JobRecord, call_text
-from ..time.clock import VirtualClock
+from ..time.clock import SleepingClock, VirtualClock
 from ..time.waiting import comes_about
 from .performer import Performer
 from .verbs import LoopGuard, VerbCall
@@ -36,13 +36,14 @@ class Worker:
         self._turn = threading.Semaphore(0)
         self._turn_ended = threading.Semaphore(0)
         context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._run,), daemon=True)
+        #: Makes the delivery.
+        self.thread = threading.Thread(target=context.run, args=(self._run,), daemon=True)
 
     def run_to_sleep(self) -> None:
         """Let it begin, or go on, until its next sleep or its end."""
         self.wakes_ns = None
-        if self._thread.ident is None:
-            self._thread.start()
+        if self.thread.ident is None:
+            self.thread.start()
         else:
             self._turn.release()
         if not comes_about(lambda seconds: self._turn_ended.acquire(timeout=seconds), _PATIENCE):
@@ -57,9 +58,6 @@ class Worker:
         self.wakes_ns = ns
         self._turn_ended.release()
         self._turn.acquire()
-
-    def is_on(self, thread: int) -> bool:
-        return self._thread.ident == thread
 
     def _run(self) -> None:
         try:
@@ -100,7 +98,6 @@ class Workers:
         return self._run(worker)
 
     def next_ns(self) -> int | None:
-        """Return when the next worker wakes."""
         return min((w.wakes_ns for w in self._busy if w.wakes_ns is not None), default=None)
 
     def wake(self) -> Worker | None:
@@ -125,31 +122,19 @@ class Workers:
 
     def _sleep(self, ns: int) -> None:
         thread = threading.get_ident()
-        worker = next((each for each in self._busy if each.is_on(thread)), None)
+        worker = next((each for each in self._busy if each.thread.ident == thread), None)
         if worker is None:
             self._clock.advance_ns(ns)
         else:
             worker.sleep_until(self._clock.now_ns() + ns)
 
 
-class _WorkerClock:
-    """The clock for the event loop of a worker: it sleeps where the real one would move."""
+class _WorkerClock(SleepingClock):
+    """The clock for the event loop of a worker."""
 
     def __init__(self, clock: VirtualClock, sleep: Callable[[int], None]) -> None:
-        self._clock = clock
+        super().__init__(clock)
         self.advance_ns = sleep
-
-    @property
-    def suspended(self) -> bool:
-        return self._clock.suspended
-
-    @property
-    def travelled_ns(self) -> int:
-        return self._clock.travelled_ns
-
-    @travelled_ns.setter
-    def travelled_ns(self, ns: int) -> None:
-        self._clock.travelled_ns = ns
 
 
 class OverlappingDrain:

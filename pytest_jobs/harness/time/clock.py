@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import calendar
 import sys
 import time
-from collections.abc import Callable, Generator, Sized
+from collections.abc import Callable, Generator, Sequence, Sized
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta, timezone
-from types import TracebackType
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from ...core.foundation.vocabulary import in_our_words
 from ...core.foundation.waits import Seconds
 from ...errors import ClockConflictError, ClockError, WaitError
 from ..records.instants import FIRST_NS, LAST_NS, delta_ns, to_datetime, to_ns
-from .freezes import FREEZE_OVER_OURS, Freeze, current_freeze, is_frozen
 
 #: time-machine shows microseconds, and some versions round them through a float.
 _CLOCK_STEP_NS: Final = 1500
@@ -64,13 +63,9 @@ class RealTime:
         self.entered = True
         self._block.__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._block.__exit__(kind, error, traceback)
+    def __exit__(self, *error: object) -> None:
+        # It only puts the time back, whatever the block has raised.
+        self._block.__exit__(None, None, None)
 
 
 class VirtualClock:
@@ -342,7 +337,7 @@ class VirtualClock:
         rounding_ns = _CLOCK_STEP_NS + abs(self._ns) // _FLOAT_STEPS
         if abs(time.time_ns() - self._ns) <= rounding_ns and not is_frozen():
             return None
-        return FREEZE_OVER_OURS if is_frozen() else _TRAVEL_OVER_OURS
+        return _FREEZE_OVER_OURS if is_frozen() else _TRAVEL_OVER_OURS
 
     def __repr__(self) -> str:
         state = "frozen" if self.frozen else "real"
@@ -374,3 +369,115 @@ class LoopClock(Protocol):
     def advance_ns(self, delta_ns: int, /) -> None:
         """Move on by nanoseconds."""
         ...
+
+
+class SleepingClock:
+    """A clock for an event loop in a job, which shows another clock: where that would move, the job sleeps."""
+
+    __slots__ = ("_clock",)
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+
+    @property
+    def suspended(self) -> bool:
+        return self._clock.suspended
+
+    @property
+    def travelled_ns(self) -> int:
+        return self._clock.travelled_ns
+
+    @travelled_ns.setter
+    def travelled_ns(self, ns: int) -> None:
+        self._clock.travelled_ns = ns
+
+
+# A time that freezegun has frozen: the clock takes it over, and moves it along. freezegun is never imported here:
+# who froze the time has imported it.
+
+_RUNS_ON: Final = (
+    "freezegun lets the time run on (`tick=True` or `auto_tick_seconds=`), and the clock of pytest-jobs stands "
+    "still between its moves. Take that argument off `freeze_time`, and move the time with "
+    "`jobs.clock.advance(...)`."
+)
+#: Why the clock cannot move while such a block is open, which froze another time than that of the clock.
+_FREEZE_OVER_OURS: Final = (
+    "A `freeze_time` of freezegun was opened over the clock of pytest-jobs after it had moved. Move the jobs' "
+    "clock instead (`jobs.clock.move_to(...)`), or open the `freeze_time` before the clock first moves."
+)
+_HAS_ENDED: Final = (
+    "The clock of pytest-jobs moved in the time of a `freeze_time` of freezegun, and that has ended. Move the "
+    "clock inside the block, let `freeze_time` surround the whole test, or let the next block freeze a later time."
+)
+
+
+class _Factory(Protocol):
+    """Where freezegun asks for the time; what `freeze_time` and the fixture `freezer` give to a test."""
+
+    def __call__(self) -> datetime: ...
+    def move_to(self, destination: datetime, /) -> None: ...
+
+
+class Freeze:
+    """A `freeze_time` whose time the clock moves. The test may go on to move it as well."""
+
+    __slots__ = ("_began", "_factory", "_shown")
+
+    def __init__(self, factory: _Factory) -> None:
+        self._factory = factory
+        self._began = self._shown = factory()
+
+    def move_to(self, destination: datetime) -> None:
+        """Set the time, as a traveller of time-machine does."""
+        self._factory.move_to(destination)
+        self._shown = self._factory()
+
+    @property
+    def now_ns(self) -> int:
+        """The time, in nanoseconds since the epoch."""
+        now = self._factory()
+        return calendar.timegm(now.timetuple()) * 1_000_000_000 + now.microsecond * 1000
+
+    @property
+    def was_moved(self) -> bool:
+        """Whether the test itself has moved the time since the clock set it."""
+        return self._factory() != self._shown
+
+    def stop(self) -> None:
+        """Set the time back to what it was, unless the test has moved it since."""
+        if not self.was_moved:
+            self._factory.move_to(self._began)
+
+    @property
+    def over(self) -> bool:
+        return all(factory is not self._factory for factory in _factories())
+
+    @property
+    def conflict(self) -> str | None:
+        """Why the clock cannot move; None where it can."""
+        if self.over:
+            return _HAS_ENDED
+        return None if _factories()[-1] is self._factory else _FREEZE_OVER_OURS
+
+
+def is_frozen() -> bool:
+    return bool(_factories())
+
+
+def current_freeze() -> Freeze | None:
+    """Return the innermost freeze; None where the time is not frozen.
+
+    Raises:
+        ClockConflictError: when the time runs on in it.
+    """
+    factories = _factories()
+    if not factories:
+        return None
+    if type(factories[-1]).__name__ != "FrozenDateTimeFactory":
+        raise ClockConflictError(_RUNS_ON)
+    return Freeze(factories[-1])
+
+
+def _factories() -> Sequence[Any]:
+    found: Sequence[Any] = getattr(sys.modules.get("freezegun.api"), "freeze_factories", ())
+    return found

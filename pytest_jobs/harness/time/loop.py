@@ -1,15 +1,17 @@
-"""The event loop that performs coroutine jobs for the synchronous verbs.
+"""Event loops in virtual time: ours, which performs coroutine jobs for the synchronous verbs, and those of jobs.
 
-Its time is the virtual clock: when nothing is ready, the clock jumps to the next timer. The loop
-waits in real time only for sockets and threads, since each of them may wake it before the timer.
+When nothing is ready, the clock jumps to the next timer. A loop waits in real time only for sockets and threads,
+since each of them may wake it before the timer.
 
-This module imports asyncio at its top, so it is imported only when a coroutine is run.
+This module imports asyncio at its top, so it is imported only when a coroutine is run, or the program has
+imported asyncio.
 """
 
 from __future__ import annotations
 
-import asyncio
+import asyncio.selector_events
 import contextvars
+import functools
 import math
 import selectors
 import sys
@@ -17,13 +19,14 @@ import threading
 import warnings
 import weakref
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from concurrent.futures import Executor, thread as executor_threads
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, thread as executor_threads
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TypeVar, TypeVarTuple, Unpack
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from ...errors import JobsError, RealSleepWarning
 from ..records.instants import duration_ns
+from ..records.patches import Patches
 from ..records.record import current_record
 from .clock import LoopClock
 
@@ -193,18 +196,14 @@ class LoopThreads:
         frames = sys._current_frames()
         return any(
             (thread in self._speakers or thread not in self._silent)
-            and not _waits_for_work(frames.get(thread.ident or 0))
+            # The function of a thread of an executor that has nothing to do.
+            and getattr(frames.get(thread.ident or 0), "f_code", None) is not _WORKER
             for thread in threading.enumerate()
         )
 
     def end_grace(self) -> None:
         """Wait no longer for the threads that have not spoken."""
         self._silent.update(threading.enumerate())
-
-
-def _waits_for_work(frame: FrameType | None) -> bool:
-    """Return whether a function of a thread is that of an executor, which has nothing to do."""
-    return frame is not None and frame.f_code is _WORKER
 
 
 class JumpingSelector(selectors.BaseSelector):
@@ -309,3 +308,140 @@ class _SleepWatch:
                 stacklevel=3,
             )
         return self._call_later(delay, *args, **kwargs)
+
+
+# The loops that a synchronous job runs itself, by `asyncio.run`, `run_until_complete` or `async_to_sync`. While
+# such a loop runs in the thread of a delivery, its time is the virtual clock.
+
+_BASE: Any = asyncio.base_events.BaseEventLoop
+_SELECTING: Any = asyncio.selector_events.BaseSelectorEventLoop
+_ASGIREF: Final = "asgiref.sync"
+_SECOND_NS: Final = 1_000_000_000
+
+
+class JobThreads(Protocol):
+    """Knows which threads perform a job: see `SleepPatch`."""
+
+    def performs_job(self) -> bool: ...
+
+    def enter(self) -> int: ...
+
+    def leave(self, thread: int) -> None: ...
+
+
+class JobLoops:
+    """Lets the loops that jobs run themselves sleep in virtual time, while a harness is open."""
+
+    def __init__(self, threads: JobThreads, clock: LoopClock) -> None:
+        """Patch nothing yet.
+
+        Args:
+            threads: says whether this thread performs a job.
+            clock: is moved by the timers of the loops.
+        """
+        self._threads = threads
+        self._clock = clock
+        self._patches = Patches()
+        self._knows_asgiref = False
+        #: A loop that outlives the harness has the clock of the next one there.
+        self._times: weakref.WeakKeyDictionary[Any, _LoopTime] = weakref.WeakKeyDictionary()
+
+    def install(self) -> None:
+        genuine = _BASE.run_forever
+
+        @functools.wraps(genuine)
+        def run_forever(loop: Any) -> None:
+            # Ours already is virtual, and the loops of other systems have no selector.
+            is_real = isinstance(loop, _SELECTING) and not isinstance(loop, VirtualLoop)
+            if not is_real or not self._threads.performs_job():
+                genuine(loop)
+                return
+            time = self._times.get(loop)
+            if time is None:
+                time = self._times[loop] = _LoopTime(loop, self._clock)
+            with time.in_force(loop):
+                genuine(loop)
+
+        self._patches.set(_BASE, "run_forever", run_forever)
+
+    def catch_up(self) -> None:
+        """Patch asgiref if it has been imported since: it runs the loop of a job in another thread."""
+        module = sys.modules.get(_ASGIREF)
+        if module is not None and not self._knows_asgiref:
+            self._knows_asgiref = True
+            executor = functools.partial(_JobExecutor, self._threads)
+            self._patches.set(module, "ThreadPoolExecutor", executor)
+
+    def uninstall(self) -> None:
+        self._patches.restore()
+        for loop in self._times:
+            # It has its own methods again.
+            del loop.run_in_executor, loop.shutdown_default_executor, loop.call_soon_threadsafe
+
+
+class _LoopTime:
+    """The virtual time of one loop."""
+
+    def __init__(self, loop: Any, clock: LoopClock) -> None:
+        self._clock = clock
+        self._threads = threads = LoopThreads()
+        #: The time of the loop when the clock had not travelled. Timers that were set before stay as far away.
+        self._begin = loop.time() - clock.travelled_ns / _SECOND_NS if loop._scheduled else 0.0
+        genuine = loop.run_in_executor
+        shutdown = loop.shutdown_default_executor
+        speak = loop.call_soon_threadsafe
+
+        def run_in_executor(executor: Any, function: Callable[..., Any], *args: Any) -> Any:
+            return threads.running(genuine(executor, function, *args))
+
+        def call_soon_threadsafe(*args: Any, **kwargs: Any) -> Any:
+            threads.note_speaker()
+            return speak(*args, **kwargs)
+
+        async def shutdown_default_executor(timeout: float | None = None) -> None:  # noqa: ASYNC109 - that of asyncio has it
+            # Without the timeout, which is a timer: the clock would jump to it while the threads end.
+            await shutdown()
+
+        loop.run_in_executor = run_in_executor
+        loop.call_soon_threadsafe = call_soon_threadsafe
+        loop.shutdown_default_executor = shutdown_default_executor
+
+    @contextmanager
+    def in_force(self, loop: Any) -> Generator[None, None, None]:
+        """Let the clock be the time of the loop for a block."""
+
+        def time() -> float:
+            seconds = self._begin + self._clock.travelled_ns / _SECOND_NS
+            loop._clock_resolution = resolution(seconds)
+            return seconds
+
+        before = loop._selector, loop._clock_resolution
+        loop._selector = JumpingSelector(self._clock, self._threads, before[0])
+        loop.time = time
+        try:
+            yield
+        finally:
+            del loop.time
+            loop._selector, loop._clock_resolution = before
+
+
+class _JobExecutor(ThreadPoolExecutor):
+    """Runs what a job hands over to another thread, and waits for, as a part of the job."""
+
+    def __init__(self, threads: JobThreads, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._job_threads = threads
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if not self._job_threads.performs_job():
+            return super().submit(fn, *args, **kwargs)
+        return super().submit(self._in_job, contextvars.copy_context(), fn, *args, **kwargs)
+
+    def _in_job(
+        self, context: contextvars.Context, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
+        thread = self._job_threads.enter()
+        try:
+            return context.run(fn, *args, **kwargs)
+        finally:
+            self._job_threads.leave(thread)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 from ..records.attributes import identity
 from ..records.instants import duration_ns
 from ..records.record import current_record
-from .clock import VirtualClock
+from .clock import SleepingClock, VirtualClock
 from .limits import sleep_within_limits
 
 if TYPE_CHECKING:
-    from .job_loops import JobLoops
+    from .loop import JobLoops
 
 _NS_PER_SECOND = 1_000_000_000
 
@@ -104,17 +104,16 @@ def _places(functions: Sequence[Callable[..., Any]]) -> Iterator[Place]:
 bound_sleeps = BoundSleeps()
 
 
-class SleepPatch:
+class SleepPatch(SleepingClock):
     """Replaces `time.sleep` while a harness is open, for the threads that perform a job.
 
     From the first delivery on it replaces the functions that measure durations too, since a loop
     that sleeps until `time.monotonic` has passed a deadline would never end; and it finds the
     modules that have any of them under a name of their own. The standard library keeps the real
-    ones: it waits for real threads, locks and sockets.
+    ones: it waits for real threads, locks and sockets. It is the clock of the loops that a job makes.
     """
 
     __slots__ = (
-        "_clock",
         "_installed",
         "_loops",
         "_modules",
@@ -125,7 +124,7 @@ class SleepPatch:
     )
 
     def __init__(self, clock: VirtualClock) -> None:
-        self._clock = clock
+        super().__init__(clock)
         self._real: Callable[[Any], None] = time.sleep
         self._installed = False
         self._replaced: list[Replaced] = []
@@ -168,7 +167,7 @@ class SleepPatch:
         """Patch asyncio, and asgiref, if either has been imported since."""
         if "asyncio" in sys.modules:
             if self._loops is None:
-                from .job_loops import JobLoops
+                from .loop import JobLoops
 
                 self._loops = JobLoops(self, self)
                 self._loops.install()
@@ -251,20 +250,6 @@ class SleepPatch:
             and current_record.get() is not None
             and not self._clock.suspended
         )
-
-    # The clock of the loops that a job makes
-
-    @property
-    def suspended(self) -> bool:
-        return self._clock.suspended
-
-    @property
-    def travelled_ns(self) -> int:
-        return self._clock.travelled_ns
-
-    @travelled_ns.setter
-    def travelled_ns(self, ns: int) -> None:
-        self._clock.travelled_ns = ns
 
     def advance_ns(self, ns: int) -> None:
         """Let a job sleep."""

@@ -11,7 +11,7 @@ import pytest
 
 from ...harness.records.patches import Patches
 from ...harness.records.texts import counted
-from ..insight.unperformed import unperformed
+from ..insight.recording import unperformed
 from ..settings.declared import is_verbose
 from ..settings.options import Attack, JobOptions, item_options
 from .runs import Runs, runs_nothing
@@ -157,7 +157,6 @@ class AdversaryPlugin(ABC):
             self.tally.add(found)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write what was found."""
         if runs_nothing(self._config):
             return
         nothing = self.nothing_done()

@@ -127,7 +127,9 @@ class TwicePlugin(AdversaryPlugin):
         )
         first = self.findings.found(cause, cause, nodeid)
         if first is None:
-            blame(run.failure, headline, _TITLE, _story(headline, copies))
+            story = _listed(f"{headline}; without second deliveries it passes.\n", copies)
+            what_to_do = _WHAT_TO_DO.format(job=short_name(copies[0].job))
+            blame(run.failure, headline, _TITLE, f"{story}\n\n{what_to_do}")
         else:
             refer(run.failure, headline, first, _TITLE, _listed("", copies))
 
@@ -139,12 +141,6 @@ class TwicePlugin(AdversaryPlugin):
                 if copy.error is None:
                     raise AssertionError(_line(copy))
                 raise copy.error.with_traceback(own_traceback(copy.error))
-
-
-def _story(headline: str, copies: list[Copy]) -> str:
-    heading = f"{headline}; without second deliveries it passes.\n"
-    what_to_do = _WHAT_TO_DO.format(job=short_name(copies[0].job))
-    return f"{_listed(heading, copies)}\n\n{what_to_do}"
 
 
 def _listed(heading: str, copies: list[Copy]) -> str:

@@ -4,14 +4,11 @@ The suite runs untouched in a first pass, which only notes. In the second pass c
 check inside, and their outcome is thrown away: recorders and stateful doubles of a test cannot be broken by it.
 
 - `plugin`: both passes. Read it first;
-- `arrivals`: sees each job that a test delivers or calls, or leaves pending;
+- `arrivals`: sees each job that a test delivers or calls, or leaves pending, and notes it in the first pass;
 - `functions`: those that are jobs, and that tests call as functions;
 - `swallowed`: the enqueues that mocks have kept from the queue;
-- `reached`: what the first pass has noted, and which tests the second pass takes for a job;
 - `checking`: one test of the second pass, and the check in it;
 - `findings`: the kinds of findings in the order of their rank;
-- `handoffs`: the places that enqueue a job, and whether a check of a handoff came to them;
-- `result`: everything that was found, which `text` writes for the summary, and `plugin` into a file;
-- `sharing`: that of several processes of pytest-xdist;
-- `baseline`: the findings that a project accepts.
+- `result`: everything that was found, by several processes too, the findings that a project accepts, and the
+  places that hand work off; `text` writes it for the summary, and `plugin` into a file.
 """

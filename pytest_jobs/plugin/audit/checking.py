@@ -20,9 +20,8 @@ from ...exploration.report.audience import Audience
 from ...harness.open_harness import open_harnesses
 from ...harness.records.texts import error_text
 from ...harness.running.calls import direct_calls, given_context
-from .arrivals import Arrival, Spectator
+from .arrivals import Arrival, Reach, Spectator
 from .findings import Finding, findings_of
-from .reached import Reach
 
 _HISTORIES: Final[Sequence[HistoryName]] = ("twice", "crash", "effect_fails")
 #: How many seconds of computing the histories of a check take, and those of one that is made again at the end,

@@ -34,18 +34,23 @@ from ...insight.lint.basis.settings import read_settings
 from ...insight.lint.output import as_github, as_sarif
 from ...insight.report.data import ShownAudit
 from ..adversary.runs import Run, Runs, runs_nothing
-from ..insight.importing import importing
+from ..insight.recording import importing
 from ..settings.options import AuditOptions, JobOptions, item_options
 from . import checking
-from .arrivals import Arrival
-from .baseline import Baseline, as_json
+from .arrivals import Arrival, Reach, Reached
 from .checking import Checked, Checker
 from .findings import Finding, in_files
 from .functions import CalledFunctions
-from .handoffs import Handoffs, lines_of_handoffs
-from .reached import Reach, Reached
-from .result import Audited, Result
-from .sharing import Share, together
+from .result import (
+    Audited,
+    Baseline,
+    Handoffs,
+    Result,
+    Share,
+    as_json,
+    lines_of_handoffs,
+    together,
+)
 from .swallowed import Swallowed
 from .text import shown, written
 
@@ -233,7 +238,6 @@ class AuditPlugin:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write what was found."""
         if runs_nothing(self._config):
             return
         bad = bool(self._new()) or not self._result.checked

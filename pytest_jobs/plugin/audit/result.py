@@ -1,14 +1,33 @@
-"""What an audit has come to so far: the jobs, their checks, and what no test reaches."""
+"""What an audit has come to so far: the jobs, their checks, what no test reaches, and what a project accepts.
+
+Workers of pytest-xdist share the second pass. A worker knows only its own tests, and two may reach one job. Each
+writes its result into a folder of the controller after each check. There the others see which jobs are checked,
+and the controller reads the whole, also when a worker was killed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import pickle
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
+from zlib import crc32
 
+import pytest
+
+from ...exploration.histories.exploration import Exploration
+from ...insight.coverage.coverage import Site, job_coverage
+from ...insight.lint.basis.settings import LintSettings
+from ...insight.seen.session import SeenSession
+from ...insight.source.running import Running
+from ..settings.options import NamedFile
 from .arrivals import Way
 from .checking import Checked
 from .findings import Finding
+
+_SUFFIX: Final = ".result"
 
 
 @dataclass
@@ -131,3 +150,151 @@ class Result:
             "not_checked": [{"job": each.job, "reason": each.why_not} for each in self.not_checked],
             "unreached": self.unreached,
         }
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of one worker."""
+
+    #: The folder of the controller.
+    folder: Path
+    #: The id of the worker, such as `gw1`.
+    worker: str
+    #: How many workers there are.
+    workers: int
+
+    def write(self, result: Result) -> None:
+        """Write what this worker has found until now."""
+        path = self.folder / self.worker
+        path.write_bytes(pickle.dumps(result))
+        # At once, since others may read it at any time.
+        path.replace(path.with_suffix(_SUFFIX))
+
+    def in_turn(self, jobs: Iterable[str]) -> list[str]:
+        """Return the names of jobs in the order in which this worker checks them: each worker has its own."""
+        # Whoever starts it with `--tx` may give it another name.
+        first = int("".join(filter(str.isdigit, self.worker)) or 0)
+        return sorted(jobs, key=lambda job: (crc32(job.encode()) - first) % self.workers)
+
+    def is_checked(self, job: str) -> bool:
+        audited = together(self.folder).audited.get(job)
+        return audited is not None and audited.is_done and bool(audited.checks)
+
+
+def together(folder: Path) -> Result:
+    """Return what all workers have found until now."""
+    results = [pickle.loads(file.read_bytes()) for file in sorted(folder.glob(f"*{_SUFFIX}"))]  # noqa: S301  our own
+    whole = Result(is_begun=bool(results))
+    for result in results:
+        whole.add(result)
+    return whole
+
+
+class Baseline:
+    """The accepted findings of a file, by kind, job and verdict: lines move, and these stay."""
+
+    def __init__(self, file: NamedFile, *, may_be_missing: bool) -> None:
+        """Read the file.
+
+        Args:
+            file: has the findings, as `--jobs-audit-report` and `--jobs-audit-update` write them.
+            may_be_missing: whether a file that is not there has no findings.
+
+        Raises:
+            pytest.UsageError: when it cannot be read.
+        """
+        self._path = file.path
+        self.name = file.written
+        try:
+            found = json.loads(file.path.read_text("utf-8"))["findings"]
+            self._reasons: dict[tuple[str, ...], str] = {
+                (one["kind"], one["job"], one["verdict"]): str(one["reason"]).strip()
+                for one in found
+            }
+        except FileNotFoundError:
+            if not may_be_missing:
+                raise pytest.UsageError(
+                    f"{file.where}: there is no {file.written}: --jobs-audit-update writes it."
+                ) from None
+            self._reasons = {}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise pytest.UsageError(
+                f"{file.where}: {file.written} is no list of findings ({error!r}): take it out, and let "
+                "--jobs-audit-update write it."
+            ) from None
+
+    def reason(self, finding: Finding) -> str | None:
+        """Return why a finding is accepted: empty if nobody has said it yet, None for one that is not listed."""
+        return self._reasons.get(finding.key)
+
+    def new(self, findings: Iterable[Finding]) -> list[Finding]:
+        """Return those that fail the session."""
+        return [finding for finding in findings if not self.reason(finding)]
+
+    def gone(self, result: Result) -> list[tuple[str, ...]]:
+        """Return the keys of what is listed, and was not found again although its job was checked."""
+        found = {finding.key for finding in result.findings}
+        checked = {each.job for each in result.checked if each.is_done}
+        return [key for key in self._reasons if key[1] in checked and key not in found]
+
+    def update(self, result: Result) -> None:
+        """Write the file: without what is gone, and with what is new, for which somebody is to write a reason."""
+        gone = self.gone(result)
+        kept = {key: reason for key, reason in self._reasons.items() if key not in gone}
+        for finding in result.findings:
+            kept.setdefault(finding.key, "")
+        written: list[dict[str, Any]] = [
+            {"kind": kind, "job": job, "verdict": verdict, "reason": reason}
+            for (kind, job, verdict), reason in sorted(kept.items())
+        ]
+        self._path.write_text(as_json({"version": 1, "findings": written}), "utf-8")
+
+
+def as_json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+@dataclass
+class Handoffs:
+    """The places that enqueue a job, and are in no job themselves: a broker repeats those."""
+
+    sites: list[Site]
+    unchecked: list[Site]
+
+    @classmethod
+    def of(
+        cls,
+        root: Path,
+        settings: LintSettings,
+        running: Running,
+        passed: Collection[tuple[str, int]],
+    ) -> Handoffs:
+        """Look for them.
+
+        Args:
+            root: the folder of the project.
+            settings: those of the lint: further jobs, and files that are left out.
+            running: what the processes of the session have imported.
+            passed: the files and lines to which checks of handoffs came.
+        """
+        coverage = job_coverage(SeenSession(), root, settings, running)
+        sites = [site for site in coverage.sites if not site.in_job]
+        sites.sort(key=lambda site: (site.file, site.line))
+
+        def is_checked(site: Site) -> bool:
+            file = str((root / site.file).resolve())
+            return any((file, line) in passed for line in range(site.line, site.end + 1))
+
+        return cls(sites, [site for site in sites if not is_checked(site)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as values that JSON has."""
+        return {"places": len(self.sites), "unchecked": [*map(str, self.unchecked)]}
+
+
+def lines_of_handoffs(explorations: Iterable[Exploration]) -> Iterator[tuple[str, int]]:
+    """Yield the files and lines to which a check of a handoff came; nothing of other checks."""
+    for exploration in explorations:
+        if "dies" in exploration.known:
+            for point in exploration.reference.points:
+                yield point.filename, point.line

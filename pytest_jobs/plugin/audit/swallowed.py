@@ -44,7 +44,6 @@ class Swallowed:
         self._ended: list[tuple[Placed, Any]] = []
 
     def begin(self) -> None:
-        """Begin with a test."""
         self._ended.clear()
         kind = getattr(sys.modules.get("unittest.mock"), "_patch", None)
         if kind is None or self._hears:
@@ -154,8 +153,6 @@ class _Calls:
 
 
 def _raising(error: Exception) -> Callable[[], Any]:
-    """Return a function that raises an error."""
-
     def given() -> Any:
         raise error
 

@@ -14,10 +14,8 @@ from ...insight.report.data import (
     ShownPart,
     ShownRank,
 )
-from .baseline import Baseline
 from .findings import Finding, Kind
-from .handoffs import Handoffs
-from .result import Audited, Result
+from .result import Audited, Baseline, Handoffs, Result
 
 _WAYS: Final = {
     "delivered": "delivered",

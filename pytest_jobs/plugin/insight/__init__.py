@@ -1,8 +1,7 @@
 """What a session shows of its jobs beyond the tests themselves.
 
-- `recording`: what the session sees of its jobs, as values of the room `seen` of `insight`.
-- `reporting`: `--jobs-report`.
-- `linting`: `--jobs-lint`; `importing`: what the session has imported, and the jobs that its libraries know.
+- `recording`: what the session sees of its jobs, as values of the room `seen` of `insight`; what it has imported.
+- `reporting`: `--jobs-report`. `linting`: `--jobs-lint`.
 - `collecting`: the same for the run that `python -m pytest_jobs lint` makes.
 - `annotating`: `--jobs-annotations`; `properties`: jobs and timelines in the file of `--junitxml`.
 - `totals`: a line at the end of `pytest -v`.

@@ -31,7 +31,6 @@ class Annotations:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Note a failure of ours in the report."""
         excinfo = call.excinfo
         # Before other hooks cut our frames out of the traceback.
         is_ours = excinfo is not None and _is_ours(excinfo)

@@ -58,7 +58,7 @@ class LineContexts:
     def begin(self, record: JobRecord, history: str) -> Callable[[], object]:
         """Switch to the context of a delivery; return what ends it."""
         if not self._is_ready():
-            return _nothing
+            return lambda: None
         came = history or "test"
         again = ", again" if record.origin == "redelivery" else ""
         name = f"job:{record.name}|attempt:{record.attempt}|{came}{again}"
@@ -133,7 +133,3 @@ class LineContexts:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for why_not in self._why_not:
             terminalreporter.line(f"jobs: {why_not}")
-
-
-def _nothing() -> None:
-    """End a delivery that has no context."""

@@ -13,9 +13,7 @@ from ...insight.coverage.output import as_json, summary, table
 from ...insight.lint.basis.baseline import Baseline
 from ...insight.lint.basis.settings import read_settings
 from ..settings.options import CoverageOptions
-from .importing import importing
-from .recording import Recording
-from .unperformed import unperformed
+from .recording import Recording, importing, unperformed
 
 
 class CoveragePlugin:
@@ -92,7 +90,6 @@ class CoveragePlugin:
             self._new = sorted(new.elements())
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write what is missing."""
         coverage = self.coverage
         if coverage is None:
             return

@@ -13,7 +13,7 @@ from ...insight.lint.basis.settings import read_settings
 from ...insight.lint.linter import Findings, lint, with_baseline
 from ...insight.lint.output import lines_of, summary
 from ...insight.lint.watching import Watch
-from .importing import importing
+from .recording import importing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,6 @@ class LintPlugin:
             self._facts.add(Facts.from_dict(found["facts"]))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write the findings."""
         if self._findings is None:
             return
         bad = self._is_bad(self._findings)

@@ -24,9 +24,8 @@ from ...insight.report.filling import schedules, shown_maps, shown_tests
 from ...insight.report.making import page
 from ..settings.options import session_options
 from .covering import CoveragePlugin
-from .importing import importing
 from .linting import LintPlugin
-from .recording import recording
+from .recording import importing, recording
 
 if TYPE_CHECKING:
     from ...exploration.histories.exploration import Exploration
@@ -77,7 +76,6 @@ class Reporting:
             self._ending = f"jobs report: {self._path}"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say where the page is."""
         if self._ending:
             terminalreporter.write_sep("-", self._ending)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,8 @@ def check_names_in_files(config: pytest.Config) -> None:
     path, project = config.inipath, config.rootpath / "pyproject.toml"
     lines = _lines_about_jobs(path)
     # Parsing a large file takes milliseconds of every start-up: only where a line of it looks wrong.
-    if path is not None and any(_is_unknown(_name_in(line), config) for line in lines):
+    names = (line.partition("=")[0].partition(":")[0].strip(" \t\"'") for line in lines)
+    if path is not None and any(_is_unknown(name, config) for name in names):
         from ...integrations.ini_file import read_ini_file
 
         found = read_ini_file(path)
@@ -44,11 +45,6 @@ def _lines_about_jobs(path: Path | None) -> list[str]:
         return []
     text = path.read_text("utf-8", "replace")
     return [line.strip() for line in text.splitlines() if "job" in line]
-
-
-def _name_in(line: str) -> str:
-    """Return the name that a line of an ini file or of TOML may set."""
-    return line.partition("=")[0].partition(":")[0].strip(" \t\"'")
 
 
 def _is_unknown(name: str, config: pytest.Config) -> bool:
@@ -89,18 +85,12 @@ def _refuse_tables(project: Path, ini: Path | None) -> None:
             written = {key: value for key, value in written.items() if key != "lint"}
             if not written:
                 continue
-        meant = ", ".join(_meant(written))
+        keys = [key if key.startswith("jobs") else f"jobs_{key}" for key in written]
+        meant = ", ".join(nearest_option(key) or key for key in keys)
         raise pytest.UsageError(
             f"{project.name}: pytest-jobs reads no table [tool.{table}]. Its options stand with those of pytest: "
             f"write {meant or 'them'} under {place} instead."
         )
-
-
-def _meant(written: Mapping[str, object]) -> Iterable[str]:
-    """Return the options that the keys of a table stand for."""
-    for key in written:
-        name = key if key.startswith("jobs") else f"jobs_{key}"
-        yield nearest_option(name) or name
 
 
 def check_marker_names(items: Iterable[pytest.Item]) -> None:

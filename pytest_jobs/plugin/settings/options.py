@@ -165,7 +165,6 @@ def item_options(item: pytest.Item) -> JobOptions:
 
 
 def _read_options(config: pytest.Config) -> JobOptions:
-    """Read the flags and the ini file."""
     check_names_in_files(config)
     mode = _mode(config)
     attack, by_flag = _attack(config)
@@ -278,18 +277,15 @@ def _mode(config: pytest.Config) -> Mode | None:
 
 def _ignored(config: pytest.Config) -> tuple[str, ...]:
     ignored = _words(config, "ignore")
-    if ignored:
-        from ...bridges.libraries.known import LIBRARIES
+    if not ignored:
+        return ()
+    from ...assertions.case_settings import libraries_of
+    from ...errors import DeclarationError
 
-        for name in ignored:
-            if name not in LIBRARIES:
-                from ...core.foundation.options import nearest
-
-                raise pytest.UsageError(
-                    f"{_given(config, 'ignore')[1]}: {name!r} is not a job library{nearest(name, LIBRARIES)} "
-                    f"The libraries are {', '.join(sorted(LIBRARIES))}."
-                )
-    return ignored
+    try:
+        return libraries_of(ignored, _given(config, "ignore")[1])
+    except DeclarationError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _attack(config: pytest.Config) -> tuple[Attack | None, bool]:
@@ -406,16 +402,15 @@ def _coverage(config: pytest.Config) -> CoverageOptions | None:
     if not 0 <= fail_under <= 100:
         raise pytest.UsageError(f"{where} is {given!r}; valid are numbers from 0 to 100.")
     found: list[tuple[str, Path | None]] = []
-    is_flag = reported.startswith("--")
     for text in reports or ("term",):
         name, _, file = text.partition(":")
         if name not in _FORMATS or (file and _FORMATS[name] is None):
             raise pytest.UsageError(
                 f"{reported} is {text!r}; valid are term, term-all and json:FILE."
             )
-        directory = config.invocation_params.dir if is_flag else _beside_ini_file(config)
         default = _FORMATS[name]
-        found.append((name, None if default is None else directory / (file or default)))
+        path = None if default is None else _folder(config, reported) / (file or default)
+        found.append((name, path))
     return CoverageOptions(fail_under, where, tuple(found), baseline and baseline.path)
 
 
@@ -429,14 +424,14 @@ def _file(config: pytest.Config, name: str) -> NamedFile | None:
         )
     if not words:
         return None
-    # As with other paths on the command line, those of flags begin where pytest was started.
-    is_flag = where.startswith("--")
-    directory = config.invocation_params.dir if is_flag else _beside_ini_file(config)
     environment = words[1] if len(words) == 2 else None
-    return NamedFile(where, directory / words[0], environment, words[0])
+    return NamedFile(where, _folder(config, where) / words[0], environment, words[0])
 
 
-def _beside_ini_file(config: pytest.Config) -> Path:
+def _folder(config: pytest.Config, where: str) -> Path:
+    """Return where a path begins: in the folder of the ini file, or for a flag where pytest was started."""
+    if where.startswith("--"):
+        return config.invocation_params.dir
     return config.rootpath if config.inipath is None else config.inipath.parent
 
 
@@ -449,8 +444,7 @@ def _report(config: pytest.Config) -> Path | None:
     given, where = _given(config, "report")
     if not given:
         return None
-    is_flag = where.startswith("--")
-    path: Path = (config.invocation_params.dir if is_flag else _beside_ini_file(config)) / given
+    path: Path = _folder(config, where) / given
     if hasattr(config, "workerinput"):  # The controller of pytest-xdist writes it.
         return path
     from ...integrations.templates import has_templates
@@ -508,7 +502,6 @@ def _load_queues(where: str, path: Path, environment: str | None = None) -> Queu
 
 
 def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[str, Any]:
-    """Return what a marker says, checked."""
     where = f"@pytest.mark.jobs of {item.nodeid}"
     if marker.args:
         raise pytest.UsageError(
@@ -545,7 +538,7 @@ def _marked_queues(value: object, where: str, item: pytest.Item) -> Queues | Non
     if value is None or isinstance(value, Queues):
         return value
     if isinstance(value, str | Path):
-        return _load_queues(where, _beside_ini_file(item.config) / value)
+        return _load_queues(where, _folder(item.config, where) / value)
     raise pytest.UsageError(
         f"{where} is {value!r}; it is a file, Queues(...), or None for all queues alike."
     )

@@ -12,7 +12,7 @@ pytest.importorskip("django")
 from django.db import transaction
 
 from pytest_jobs import job
-from pytest_jobs.assertions.strict import check_nothing_left
+from pytest_jobs.assertions.remaining import check_nothing_left
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.harness.jobs import Jobs
 from pytest_jobs.integrations.django.transactions import transactions
