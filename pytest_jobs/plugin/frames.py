@@ -97,7 +97,9 @@ def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
         traceback = traceback.tb_next
     rest = None
     for entry in reversed(kept):
-        rest = TracebackType(rest, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+        # What runs between two lines, or was made without any, has no number.
+        line = entry.tb_lineno or entry.tb_frame.f_code.co_firstlineno
+        rest = TracebackType(rest, entry.tb_frame, entry.tb_lasti, line)
     return rest
 
 

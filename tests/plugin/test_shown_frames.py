@@ -164,6 +164,32 @@ def test_the_error_of_an_inline_job_shows_the_job_alone(pytester):
     assert names(result) == ["shop.py", "shop.py"]
 
 
+def test_a_frame_without_a_line_is_shown_where_its_function_begins(pytester):
+    pytester.makepyfile(
+        test_it="""
+        from pytest_jobs import job
+
+        def pay(number):
+            raise ValueError("out of money")
+
+        # Entries of at most eight operations each, which have no place in the source.
+        whole, rest = divmod(len(pay.__code__.co_code) // 2, 8)
+        table = bytes([0xFF] * whole + [0xF7 + rest] * bool(rest))
+        pay.__code__ = pay.__code__.replace(co_linetable=table)
+        pay = job(pay)
+
+        def test_it(jobs):
+            pay.perform_later(7)
+            jobs.drain()
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *ValueError: out of money"])
+
+
 def test_the_error_of_an_inline_block_shows_its_end_and_the_job(pytester):
     pytester.makepyfile(
         test_it="""
