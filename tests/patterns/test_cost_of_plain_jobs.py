@@ -37,7 +37,7 @@ def test_nothing_of_locks_and_limits_is_called_for_a_plain_job():
         job.perform_later(1)
         adapter.perform_due()
 
-    apart = {f"pytest_jobs.core.locks.{name}" for name in ("exclusion", "keys", "stores")}
+    apart = {f"pytest_jobs.core.locks.{name}" for name in ("exclusion", "stores")}
     with configure(adapter=adapter, store=MemoryStore()):
         assert modules_called(lambda: enqueue_and_perform(plain)) & apart == set()
         assert modules_called(lambda: enqueue_and_perform(once)) & apart == apart

@@ -145,7 +145,7 @@ def test_a_folder_that_is_not_there_is_an_error(capsys):
         ("celery", ["celery"], [], "6 decorators and 7 calls"),
         ("django", ["django"], [], "3 decorators and 1 call"),
         ("django_q", ["django_q"], ["schedules of Django-Q2"], "2 calls"),
-        ("fastapi", ["background_tasks"], [], "5 calls"),
+        ("fastapi", ["background_tasks"], [], "6 calls"),
         ("dramatiq", ["dramatiq"], [], "4 decorators and 2 calls"),
         ("huey", ["huey"], ["periodic tasks of Huey"], "5 decorators and 1 call"),
         ("oban", ["oban"], ["cron= of Oban's workers"], "4 decorators and 1 call"),
