@@ -65,7 +65,7 @@ class DyingWorkers(Explorer):
 def dying_workers(*modules_with_worlds):
     """Let the workers of checks really die in a block, and keep the databases of worlds in files."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(check, "Explorer", DyingWorkers)
+        patch.setattr(check.Check, "explorer", DyingWorkers)
         for module in modules_with_worlds:
             patch.setattr(module, "sqlite_world", sqlite_world_in_a_file)
         yield

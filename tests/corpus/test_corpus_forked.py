@@ -59,7 +59,7 @@ def _failing(job, world, explorer):
             came_to.append((plan.name, plan.gap, point, verdict))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(check, "Explorer", ToTheEnd)
+        patch.setattr(check.Check, "explorer", ToTheEnd)
         # Which points stand for others depends on where the database is.
         check_idempotent(job, args=(1,), world=world, histories=["crash", "late"], every_line=True)
     return came_to
