@@ -22,6 +22,7 @@ import pytest
 from pytest_jobs.errors import ExplorationError
 from pytest_jobs.exploration import check
 from pytest_jobs.exploration.engine.run import Run
+from pytest_jobs.exploration.engine.watching import AtSome
 from pytest_jobs.exploration.histories.exploration import Failure
 from pytest_jobs.exploration.histories.explorer import Explorer
 from pytest_jobs.exploration.histories.verdicts import judge
@@ -34,9 +35,9 @@ _KILLED, _ENDED, _IN_MEMORY = 91, 92, 93
 class DyingWorkers(Explorer):
     """Carries out each history of a killed delivery with a process that really dies."""
 
-    def try_out(self, plan):
+    def try_out(self, plan, **options):
         if plan.index is None or plan.name not in ("crash", "late"):
-            return super().try_out(plan)
+            return super().try_out(plan, **options)
         with self.reference.history().opened() as history:
             begun_ns = self.checked.engine.clock.now_ns()
             for ours in (self, _deliver_in_a_process_that_dies, _die_at):
@@ -94,7 +95,7 @@ def _deliver_in_a_process_that_dies(history, plan):
         child = os.fork()
     if child == 0:
         try:
-            history.deliver(functools.partial(_die_at, history, plan))
+            history.deliver(AtSome(functools.partial(_die_at, history, plan)))
         finally:
             _end_process(_ENDED)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
