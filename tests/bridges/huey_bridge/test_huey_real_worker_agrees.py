@@ -138,4 +138,5 @@ def test_a_consumer_does_what_the_harness_says(tmp_path, monkeypatch, open_over)
     for name, runs in really_ran.items():
         pairs = zip(itertools.pairwise(ran[name]), itertools.pairwise(runs), strict=True)
         for (a, b), (really_a, really_b) in pairs:
-            assert float(b) - float(a) <= float(really_b) - float(really_a) + 1e-3
+            # Waits are whole seconds. What a run itself takes depends on the machine.
+            assert float(b) - float(a) <= float(really_b) - float(really_a) + 0.5
