@@ -486,6 +486,21 @@ def test_a_check_that_was_cut_short_is_made_again_with_the_time_that_is_left(aud
     )
 
 
+def test_a_check_that_came_to_no_history_is_none(audit, monkeypatch):
+    monkeypatch.setattr(check, "TimeLimit", lambda seconds, share=1.0: TimeLimit(0.0, share))
+
+    result = audit(PAYING)
+
+    result.stdout.fnmatch_lines(
+        [
+            "1 job reached, and none was checked, so this run shows nothing.",
+            "- The clean runs of the job took all the time of its check.",
+            "    shop.pay",
+        ]
+    )
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
 def test_no_check_begins_when_the_time_is_used_up(audit):
     result = audit(WAYS, "--jobs-audit-time=0.001")
 

@@ -42,8 +42,9 @@ class Checked:
     findings: Sequence[Finding] = ()
     #: What a check without findings left out; empty if nothing.
     left_out: str = ""
-    #: Whether histories are left for which there was no time.
+    #: Whether histories are left for which there was no time, and whether none was carried out.
     is_short: bool = False
+    tried_nothing: bool = False
     #: The whole story, of a replay.
     story: str = ""
     #: Of a replay: whether the check was of another job than the token names.
@@ -138,12 +139,18 @@ class Checker(Spectator):
             return Checked(reach, str(refusal))
         tried = [(each.histories, each.planned) for each in explored.explorations]
         left = [f"{done} of {planned} histories" for done, planned in tried if done < planned]
-        is_short = bool(left)
+        is_short, tried_nothing = bool(left), not any(done for done, _ in tried)
         elsewhere = [where for each in explored.explorations for where in each.elsewhere]
         if elsewhere:
             left.append(f"without interruptions in other threads, at {', '.join(elsewhere)}")
         is_other = explored.replay == "other"
-        return Checked(reach, left_out="; ".join(left), is_short=is_short, is_other=is_other)
+        return Checked(
+            reach,
+            left_out="; ".join(left),
+            is_short=is_short,
+            tried_nothing=is_short and tried_nothing,
+            is_other=is_other,
+        )
 
 
 def _tables_of_libraries() -> set[str]:

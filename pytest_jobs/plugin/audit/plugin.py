@@ -338,6 +338,7 @@ class AuditPlugin:
                 if not again.refused:
                     audited.checks[place] = again
                     self._write()
+            audited.leave_out_untried()
 
     def _is_over(self, begun: float) -> bool:
         """Say whether the time of the audit is over, which began at a time of computing."""

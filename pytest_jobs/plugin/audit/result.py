@@ -28,6 +28,10 @@ from .checking import Checked
 from .findings import Finding
 
 _SUFFIX: Final = ".result"
+_UNTRIED: Final = (
+    "The clean runs of the job took all the time of its check. Check it by itself: "
+    "check_idempotent(job, time_limit=...) has as much time as you give it."
+)
 
 
 @dataclass
@@ -68,6 +72,12 @@ class Audited:
         self.checks += other.checks
         self.reasons |= other.reasons
         self.is_done &= other.is_done
+
+    def leave_out_untried(self) -> None:
+        """Count no check that came to none of its histories: nobody knows what they would have shown."""
+        if any(check.tried_nothing for check in self.checks):
+            self.checks = [check for check in self.checks if not check.tried_nothing]
+            self.reasons[_UNTRIED] = None
 
     def note(self, checked: Checked) -> None:
         """Note a check, or why there is none."""
