@@ -13,7 +13,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Final, Protocol
 
 from ...errors import ExplorationError
-from ...harness.records.attributes import identity
+from ...harness.records.attributes import identity, names_of
 from ...harness.records.patches import Patches
 from .acts import SourceState, watcher
 from .memory.places import Namespace
@@ -293,9 +293,8 @@ class _Noting(BesideMocks):
         """Replace the functions where some modules have them."""
         replaced = self._replaced
         for module in modules:
-            for name, value in list(vars(module).items()):
-                if identity(value) in replaced:
-                    self._patches.set(module, name, replaced[identity(value)][1])
+            for name, value in names_of(replaced.keys(), vars(module)):
+                self._patches.set(module, name, replaced[identity(value)][1])
 
 
 class Sources:

@@ -7,7 +7,7 @@ proxy of Flask fails outside of a request.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from contextlib import suppress
 from types import CodeType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any, Final
@@ -36,6 +36,21 @@ def attributes_of(owner: object) -> dict[Any, Any]:
             found: dict[Any, Any] = names.__get__(owner) if is_one_of(_GENUINE, names) else {}
             return found
     return {}
+
+
+def names_of(wanted: AbstractSet[int], names: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+    """Return the names under which a namespace has some objects, with the objects.
+
+    A module may have a thousand values. Most modules have none of the objects, and are ruled out without a line of
+    Python for each value.
+
+    Args:
+        wanted: the identities of the objects.
+        names: the namespace.
+    """
+    if wanted.isdisjoint(map(identity, names.values())):
+        return []
+    return [(name, value) for name, value in list(names.items()) if identity(value) in wanted]
 
 
 def derived_from(base: type) -> list[type]:

@@ -11,7 +11,7 @@ from operator import index
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
-from ..records.attributes import identity
+from ..records.attributes import identity, names_of
 from ..records.instants import duration_ns
 from ..records.record import current_record
 from .clock import SleepingClock, VirtualClock
@@ -92,12 +92,8 @@ def _places(functions: Sequence[Callable[..., Any]]) -> Iterator[Place]:
     for module_name, module in list(sys.modules.items()):
         if not isinstance(module, ModuleType) or module_name.partition(".")[0] in left_out:
             continue
-        names = vars(module)
-        # Tens of thousands of values are looked at, and a module is ruled out without a line of Python for each.
-        if not wanted.keys().isdisjoint(map(identity, names.values())):
-            for name, value in list(names.items()):
-                if (found := wanted.get(identity(value))) is not None:
-                    yield Place(names, name, found)
+        for name, value in names_of(wanted.keys(), vars(module)):
+            yield Place(vars(module), name, wanted[identity(value)])
 
 
 #: The places of this process.

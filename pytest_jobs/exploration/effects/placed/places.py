@@ -12,7 +12,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
-from ....harness.records.attributes import attributes_of, identity, is_one_of
+from ....harness.records.attributes import attributes_of, identity, is_one_of, names_of
 from ....harness.records.patches import Patches
 from ....harness.running.calls import given_context
 from ...engine.acts import ActWatcher, SourceState, watcher
@@ -257,15 +257,11 @@ def _places(wanted: set[int], hint: str) -> Iterator[tuple[str, Placed]]:
 
 
 def _in(owner: Any, beginning: str, wanted: set[int]) -> Iterator[tuple[str, Placed]]:
-    names = attributes_of(owner)
-    if wanted.isdisjoint(map(identity, names.values())):
-        return
-    for attribute, value in list(names.items()):
-        if identity(value) in wanted:
-            # As the test calls it: `Client().charge`.
-            is_result = attribute == "_mock_return_value"
-            name = f"{beginning.rstrip('.')}()" if is_result else f"{beginning}{attribute}"
-            yield name, Placed(owner, attribute)
+    for attribute, _ in names_of(wanted, attributes_of(owner)):
+        # As the test calls it: `Client().charge`.
+        is_result = attribute == "_mock_return_value"
+        name = f"{beginning.rstrip('.')}()" if is_result else f"{beginning}{attribute}"
+        yield name, Placed(owner, attribute)
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:
