@@ -51,8 +51,8 @@ class CalledFunctions:
             apps: applications that nothing imports.
             ignore: the names of libraries whose jobs are left alone.
         """
-        #: Each with its own code, and the code that stands in for it.
-        self._codes: list[tuple[FunctionType, CodeType, CodeType]] = []
+        #: Each with its own code, the code that stands in for it, and the signature that libraries read meanwhile.
+        self._codes: list[tuple[FunctionType, CodeType, CodeType, inspect.Signature]] = []
         #: Those whose parameters are named by a signature of their own meanwhile.
         self._signed: set[FunctionType] = set()
         jobs = running_jobs(root).jobs
@@ -104,17 +104,17 @@ class CalledFunctions:
             co_name=code.co_name,
             co_qualname=code.co_qualname,
         )
-        self._codes.append((function, code, stand_in))
+        self._codes.append((function, code, stand_in, _signature_of(function)))
 
     def exchange(self, seen: bool) -> None:
         """Exchange the codes, or put the own ones back."""
-        for function, own, stand_in in self._codes:
+        for function, own, stand_in, signature in self._codes:
             if (function.__code__ is stand_in) is seen:
                 continue
             # Libraries look at the parameters: to inject them, say.
             known = vars(function)
             if seen and "__signature__" not in known:
-                known["__signature__"] = _signature_of(function)
+                known["__signature__"] = signature
                 self._signed.add(function)
             elif not seen and function in self._signed:
                 self._signed.remove(function)
