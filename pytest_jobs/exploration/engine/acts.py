@@ -318,7 +318,7 @@ async def perform_act_async(act: Act, do: Callable[[], Awaitable[T]]) -> T:
 def looking(
     busy: Callable[[BaseException], bool] = _never_busy, transaction: Transaction | None = None
 ) -> AbstractContextManager[None]:
-    """Return a block in which something outside of the job is read, which is no effect: for effect sources.
+    """Return a block in which an effect source reads something outside of the job. To read is no effect.
 
     Calls that leave the process within it, such as connecting to a server, are part of it.
 

@@ -101,7 +101,7 @@ def setting(
     through: tuple[Any, ...] = (),
     counts: bool = True,
 ) -> Act:
-    """Return the effect of setting an attribute, or of deleting it where there is no value."""
+    """Return the effect of setting an attribute. Without a value it is deleted."""
     name = path if value else f"del {path}"
     return Act(
         owner,

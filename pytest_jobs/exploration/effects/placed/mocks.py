@@ -118,7 +118,7 @@ def _belongs_to_mocks(module: Any, mock: Any, attribute: str) -> bool:
 def _act_of_attribute(
     module: Any, mock: Any, attribute: str, value: tuple[Any, ...], current: ActWatcher
 ) -> Act | None:
-    """Return the effect of setting an attribute, or of deleting it without a value; None if it has no effect."""
+    """Return the effect of setting an attribute, if that has one. Without a value the attribute is deleted."""
     names: MockNames = current.of_search.of("names of mocks", MockNames)
     owner, own = names.of(mock, _root(mock), seams_of(current))
     kind = kinds_of(current.of_search).of_attribute(f"{owner}.{attribute}", f"{own}.{attribute}")

@@ -28,9 +28,9 @@ def _message(*args: Any) -> AbstractContextManager[None]:
 
 @source_of("atexit")
 def exit_handlers(patches: Patches, module: Any) -> None:
-    """Refuse handlers of the project; those of libraries end what they have begun.
+    """Refuse handlers of the project. They run when the worker ends: in no history, and never if it is killed.
 
-    They run when the worker ends: in no history, and never if it is killed.
+    A library may have handlers, which end what the library has begun.
     """
 
     def registering(current: ActWatcher, func: Any, *args: Any, **kwargs: Any) -> None:

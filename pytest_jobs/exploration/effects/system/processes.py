@@ -115,7 +115,7 @@ pools: Final = _Pools()
 
 @source_of("multiprocessing.shared_memory")
 def shared_memory(patches: Patches, module: Any) -> None:
-    """Refuse blocks of memory that the world has not made: what is written there is no call."""
+    """Refuse blocks of memory that the world has not made: nobody hears what is written there."""
     kind: Any = module.SharedMemory
     buffer = kind.buf.fget
     of_world: set[str] = set()

@@ -338,7 +338,7 @@ class ProcessMemory:
         self._renew(False)
 
     def leave_dead(self, frames: Iterable[FrameType] = ()) -> Memory:
-        """Return the memory of the process, which is dead, and release its locks, also those of functions."""
+        """Release the locks of a process that is dead, also those that functions hold, and return its memory."""
         changed = self._changed()
         spots = self._own | self._guessed.keys() | self._by_state(changed)
         return Memory(self._values(spots), self._release(frames, changed), ProcessState.taken())
