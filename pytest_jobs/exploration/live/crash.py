@@ -25,6 +25,7 @@ from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
 from ..effects.sql.basis.transactions import Library
 from ..engine.acts import Act, ActWatcher, SourceState, Transaction, Unwound, skippable, watcher
+from ..engine.ending.leaving import Leaving
 from ..engine.ending.patchers import Patchers
 from ..engine.ending.process_state import ProcessIds, ProcessState, SignalHandlers
 from ..engine.lines import line_tracer
@@ -58,7 +59,7 @@ class LiveWatch(Watch):
         self._kill_at = kill_at
         #: How often the delivery has come to the place of that point.
         self._times = 0
-        super().__init__(Run(1), scope, line_tracer(scope), AtSome(self._die_at))
+        super().__init__(Run(1), scope, line_tracer(scope, Leaving()), AtSome(self._die_at))
         #: What the delivery did outside of the process that is not a point.
         self.reached: list[str] = []
         self._process_ids = ProcessIds(lambda process_id: None)

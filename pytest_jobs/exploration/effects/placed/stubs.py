@@ -69,6 +69,9 @@ class Stubs:
         self._seams = search.of(Seams, lambda: Seams(putters.known_to(search)))
         #: The places of the project that had something of the tests in the first world.
         self._assigned: list[Placed] | None = None
+        #: What lies in a place and is no double, with the owner, by the place. pytest and its plugins put some
+        #: twenty functions into classes of their own, and each world asks for all of them.
+        self._settled: dict[tuple[int, bool, Any], tuple[Any, Any]] = {}
         #: Whether a class stands in a file of tests, for the classes of objects.
         self._kinds: dict[type, bool] = {}
         #: The titles of places, with the owners that keep their identities.
@@ -84,13 +87,18 @@ class Stubs:
             self._assigned = list(self._find_assigned(known))
         known += [one for one in self._assigned if self._is_of_tests(one.value)]
         for placed in known:
-            value = placed.value
+            value, key = placed.value, (identity(placed.owner), placed.is_item, placed.name)
+            owner, settled = self._settled.get(key, (None, None))
+            if owner is placed.owner and settled is value:
+                continue
             if is_one_of((classmethod, staticmethod), value):
                 value = getattr(placed.owner, placed.name)
             if self._is_double(placed, value):
                 self._leave_out(value)
                 world.callback(_memory_kept_in(value))
                 world.callback(placed.put(self._called_as_effects(placed, value)))
+            else:
+                self._settled[key] = placed.owner, value
 
     def _find_assigned(self, known: list[Placed]) -> Iterator[Placed]:
         """Yield the places to which a test has assigned something of its own without a helper that knows them.
