@@ -165,8 +165,11 @@ class Stubs:
             or str(placed.name).startswith("__")
             or not is_client(value, returned=False)
             or not self.is_made_here(value)
-            or is_quiet(self._title_of(placed).rpartition(".")[2])
             or _is_inward(placed.original)
+            # To look for the name of an owner takes longest, and only an item needs it.
+            or is_quiet(
+                self._title_of(placed).rpartition(".")[2] if placed.is_item else str(placed.name)
+            )
         )
 
     def _title_of(self, placed: Placed) -> str:
