@@ -442,6 +442,37 @@ def test_ctrl_c_keeps_what_was_found_until_then(pytester, audit):
     assert not found["complete"]
 
 
+def test_an_effect_that_is_repeated_and_is_also_lost_is_two_findings(audit):
+    result = audit(
+        """
+        from contextlib import suppress
+        from unittest import mock
+
+        import shop
+
+        from pytest_jobs import job
+
+        @job
+        def charge_quietly(number):
+            with suppress(Exception):
+                shop.gateway.charge(number)
+
+        def test_charging(jobs):
+            with mock.patch.object(shop.gateway, "charge"):
+                charge_quietly.perform_later(1)
+                jobs.drain()
+        """
+    )
+
+    result.stdout.fnmatch_lines(
+        [
+            "Seen only through a double of your own code, which may hide what prevents it:",
+            "- DUPLICATE shop.gateway.charge in charge_quietly(1)",
+            "- LOST shop.gateway.charge in charge_quietly(1)",
+        ]
+    )
+
+
 def test_a_row_too_many_after_a_kill_is_work_that_was_left_half_done(audit):
     result = audit(
         """

@@ -283,8 +283,8 @@ class Scope:
         """Return the loaded modules of tests. No code of them is traced, so they are none of `loaded_modules`."""
         return [
             module
-            for file, modules in _loaded.by_file().items()
-            if not _lies_elsewhere(file) and self.is_of_tests(file)
+            for file, modules in _loaded.near().items()
+            if self.is_of_tests(file)
             for module in modules
         ]
 
@@ -300,10 +300,8 @@ class Scope:
         looked_for = named | self._homes
         is_installed = any(file.startswith(_ELSEWHERE) for file in looked_for)
         found: dict[int, Namespace] = dict(self._globals)
-        for file, modules in loaded.items():
-            # Hundreds of modules are installed, and all but a few end here.
-            if not is_installed and _lies_elsewhere(file):
-                continue
+        # Hundreds of modules are installed.
+        for file, modules in (loaded if is_installed else _loaded.near()).items():
             if file in named or self._may_count(file):
                 found.update((identity(vars(module)), module) for module in modules)
         return list(found.values())
@@ -355,6 +353,7 @@ class _Loaded:
     def __init__(self) -> None:
         self._all: list[Any] = []
         self._by_file: dict[str, list[ModuleType]] = {}
+        self._near: dict[str, list[ModuleType]] = {}
 
     def by_file(self) -> dict[str, list[ModuleType]]:
         """Return those that have a file, by it."""
@@ -365,7 +364,13 @@ class _Loaded:
                 if isinstance(module, ModuleType) and (file := vars(module).get("__file__")):
                     found.setdefault(file, []).append(module)
             self._all, self._by_file = loaded, found
+            self._near = {file: found[file] for file in found if not _lies_elsewhere(file)}
         return self._by_file
+
+    def near(self) -> dict[str, list[ModuleType]]:
+        """Return those of them that are neither installed nor ours."""
+        self.by_file()
+        return self._near
 
 
 _loaded = _Loaded()
