@@ -3,7 +3,8 @@
 - `linter`: reads a project, asks the rules, and leaves out what is switched off. Read this first.
 - `rules/`: all of the rules, and `basis/`, what they stand on: rules, stories of jobs, settings.
 - `watching`: what the deliveries of a test session show, for `--jobs-lint`.
-- `output`: findings as text, for GitHub, as SARIF and as JSON, and the page of a rule in a terminal.
+- `output`: findings as text, for GitHub, as SARIF and as JSON.
+- `pages`: the page of each rule in the reference.
 - `collecting`: runs pytest to collect the tests, and so has the project imported.
 - `command`: `python -m pytest_jobs lint`.
 

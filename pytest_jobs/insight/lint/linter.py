@@ -15,17 +15,14 @@ from ..source.running import Running
 from ..source.tree import Tree
 from .basis.baseline import Baseline
 from .basis.facts import Facts, facts_of
-from .basis.rule import Context, Fault, Finding, Rule
+from .basis.rule import Check, Context, Fault, Finding, Rule
 from .basis.settings import LintSettings
-from .rules import declaring, enqueueing, performing, retrying, scheduling, watching
+from .rules import declaring, enqueueing, performing, retrying, scheduling
+from .watching import WATCHED
 
-_FILES: Final = (declaring, enqueueing, performing, retrying, scheduling, watching)
-RULES: Final[tuple[Rule, ...]] = tuple(
-    sorted(
-        (each for file in _FILES for each in vars(file).values() if isinstance(each, Rule)),
-        key=lambda rule: rule.id,
-    )
-)
+_FILES: Final = (declaring, enqueueing, performing, retrying, scheduling)
+_ASKED: Final = [each for file in _FILES for each in vars(file).values() if isinstance(each, Rule)]
+RULES: Final = sorted([*_ASKED, *(Rule(one, None) for one in WATCHED)], key=lambda rule: rule.id)
 #: A file that cannot be read, and a comment that switches nothing off.
 UNREADABLE: Final = "JOB001"
 USELESS: Final = "JOB002"
@@ -72,9 +69,9 @@ def lint(
         for shown, line, why in project.unreadable
     ]
     for rule in RULES:
-        if not settings.wants(rule.id):
+        if rule.check is None or not settings.wants(rule.id):
             continue
-        for fault in _faults(rule, context):
+        for fault in _faults(rule.id, rule.check, context):
             line, column = fault.place
             shown = fault.shown
             # Tests enqueue wrongly on purpose.
@@ -105,7 +102,7 @@ def with_baseline(
     """
     if baseline is None:
         return findings
-    asked = {rule.id for rule in RULES if settings.wants(rule.id) and not rule.is_watched}
+    asked = {rule.id for rule in RULES if settings.wants(rule.id) and rule.check}
 
     def was_looked_at(line: str) -> bool:
         shown, _, rest = line.partition(": ")
@@ -122,15 +119,15 @@ def with_baseline(
     return findings._replace(found=left, said=said)
 
 
-def _faults(rule: Rule, context: Context) -> Iterator[Fault]:
+def _faults(rule_id: str, check: Check, context: Context) -> Iterator[Fault]:
     """Yield what a rule finds. Source that is nested too deeply ends the rule, and that is a finding too."""
     try:
-        yield from rule.check(context)
+        yield from check(context)
     except RecursionError:
         yield Fault(
             "pyproject.toml",
             1,
-            f"{rule.id} was not looked for everywhere: some source is nested too deeply. Add the file to "
+            f"{rule_id} was not looked for everywhere: some source is nested too deeply. Add the file to "
             "`exclude`.",
         )
 

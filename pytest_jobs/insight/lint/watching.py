@@ -19,6 +19,8 @@ from ...harness.records.record import JobRecord
 from .basis.rule import Finding
 from .basis.settings import LintSettings
 
+#: The rules that are answered here.
+WATCHED: Final = ("JOB291", "JOB292", "JOB391")
 #: Types that JSON does not have: a value of one of them that arrives as another type has changed on the way.
 _BENT: Final = (
     tuple, set, frozenset, bytes, datetime, date, time, timedelta, Decimal, UUID, Enum, PurePath,

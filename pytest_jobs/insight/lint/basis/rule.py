@@ -1,10 +1,9 @@
-"""A rule of the lint: what it looks for, and everything that its page says."""
+"""A rule of the lint, what it may look at, and what it finds."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
@@ -116,42 +115,15 @@ class Context:
 Check: TypeAlias = Callable[[Context], Iterator[Fault]]
 
 
-class Example(NamedTuple):
-    """A planted fault, and its mended twin."""
-
-    #: What a reader should not write.
-    bad: str
-    good: str
-    #: The other files of the example, by their names, as they are in both.
-    files: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Rule:
-    """A rule: the tests plant its examples, and its page is made of these words."""
+class Rule(NamedTuple):
+    """A rule. Its page in the reference says the rest: `docs/reference/lint/job301.md`."""
 
     #: The stable id, such as `JOB301`.
     id: str
-    #: A name of a few words, joined by hyphens.
-    name: str
-    #: What is wrong, as a sentence.
-    title: str
-    #: What happens in production.
-    why: str
-    #: The first example stands on the page.
-    examples: tuple[Example, ...]
-    check: Check
-    #: Whether deliveries answer it, while tests run with `--jobs-lint`. Its examples are tests.
-    is_watched: bool
+    #: Finds the faults; None where deliveries show them, while tests run with `--jobs-lint`.
+    check: Check | None
 
 
-def rule(
-    id: str,
-    name: str,
-    title: str,
-    why: str,
-    *examples: Example,
-    is_watched: bool = False,
-) -> Callable[[Check], Rule]:
-    """Make a rule of the function below, which finds the faults."""
-    return lambda check: Rule(id, name, title, why, examples, check, is_watched)
+def rule(id: str) -> Callable[[Check], Rule]:
+    """Make a rule of the function below, which finds the faults, and has the name of the rule."""
+    return lambda check: Rule(id, check)

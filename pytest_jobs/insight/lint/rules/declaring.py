@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
-from ..basis.rule import Context, Example, Fault, rule
+from ..basis.rule import Context, Fault, rule
 
 _MAKERS: Final = frozenset(("list", "dict", "set", "defaultdict", "Counter", "deque"))
 _CHANGES: Final = frozenset(
@@ -15,28 +15,9 @@ _CHANGES: Final = frozenset(
 )  # fmt: skip
 #: Pools of Celery that await what a task returns.
 _ASYNC_POOLS: Final = ("celery_aio_pool", "celery_pool_asyncio", "celery-aio-pool", "aio_celery")
-_CELERY: Final = (
-    'from celery import Celery\n\napp = Celery("shop", broker="memory://")\n\n\n@app.task'
-)
 
 
-@rule(
-    "JOB101",
-    "state-on-the-task",
-    "A task keeps something on itself.",
-    "A process has one object of each Celery task, and all deliveries share it. What one delivery "
-    "writes there the next one finds, in the same process only; two threads overwrite each other.",
-    Example(
-        _CELERY + "(bind=True)\n"
-        "def import_rows(self, batch_id: int) -> None:\n"
-        "    self.batch = batch_id\n"
-        "    load(self.batch)\n",
-        _CELERY + "(bind=True)\n"
-        "def import_rows(self, batch_id: int) -> None:\n"
-        "    batch = batch_id\n"
-        "    load(batch)\n",
-    ),
-)
+@rule("JOB101")
 def state_on_the_task(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs_of("celery"):
         first = job.body.args.args[0].arg if job.is_bound and job.body.args.args else ""
@@ -57,25 +38,7 @@ def state_on_the_task(context: Context) -> Iterator[Fault]:
                     )
 
 
-@rule(
-    "JOB102",
-    "container-on-the-class",
-    "A job changes a list, a set or a dictionary of its class.",
-    "All jobs of a process share the container, so a job finds what others left. Other processes have "
-    "another one. The container grows for as long as the worker lives.",
-    Example(
-        "from pytest_jobs import Job\n\n\n"
-        "class ImportRows(Job):\n"
-        "    seen = []\n\n"
-        "    def perform(self, row: str) -> None:\n"
-        "        self.seen.append(row)\n",
-        "from pytest_jobs import Job\n\n\n"
-        "class ImportRows(Job):\n"
-        "    def perform(self, row: str) -> None:\n"
-        "        seen = []\n"
-        "        seen.append(row)\n",
-    ),
-)
+@rule("JOB102")
 def container_on_the_class(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs:
         outside = job.module.around(job.body)
@@ -107,24 +70,7 @@ def container_on_the_class(context: Context) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "JOB103",
-    "memory-as-a-guard",
-    "A job asks its process whether it was done.",
-    "Workers are restarted, and there are several. A module remembers for one process only, so that a "
-    "redelivery in another process does the work again.",
-    Example(
-        _CELERY.replace("\n\n\n", "\n_charged = set()\n\n\n") + "\n"
-        "def charge(payment_id: int) -> None:\n"
-        "    if payment_id in _charged:\n"
-        "        return\n"
-        "    gateway.charge(payment_id)\n"
-        "    _charged.add(payment_id)\n",
-        _CELERY + "\n"
-        "def charge(payment_id: int) -> None:\n"
-        '    gateway.charge(payment_id, idempotency_key=f"payment-{payment_id}")\n',
-    ),
-)
+@rule("JOB103")
 def memory_as_a_guard(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs:
         changed = {
@@ -149,19 +95,7 @@ def memory_as_a_guard(context: Context) -> Iterator[Fault]:
                     )
 
 
-@rule(
-    "JOB106",
-    "coroutine-nobody-awaits",
-    "A Celery task is a coroutine function.",
-    "Celery calls a task and takes what it returns for the result. A coroutine is made and thrown "
-    "away: nothing runs, and the task is recorded as successful.",
-    Example(
-        _CELERY + "\nasync def push(user_id: int) -> None:\n    await send_push(user_id)\n",
-        "import asyncio\n\n" + _CELERY + "\n"
-        "def push(user_id: int) -> None:\n"
-        "    asyncio.run(send_push(user_id))\n",
-    ),
-)
+@rule("JOB106")
 def coroutine_nobody_awaits(context: Context) -> Iterator[Fault]:
     if any(pool in context.project.text for pool in _ASYNC_POOLS):
         return
@@ -176,19 +110,7 @@ def coroutine_nobody_awaits(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "JOB108",
-    "self-without-bind",
-    "A Celery task takes `self` and is not bound.",
-    "Without `bind=True` Celery passes only the arguments of the caller. The first one arrives as "
-    "`self`, and the last parameter is missing.",
-    Example(
-        _CELERY + "\ndef fetch(self, url: str) -> None:\n    print(self.request.id, url)\n",
-        _CELERY + "(bind=True)\n"
-        "def fetch(self, url: str) -> None:\n"
-        "    print(self.request.id, url)\n",
-    ),
-)
+@rule("JOB108")
 def self_without_bind(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs_of("celery"):
         parameters = context.facts_of(job).parameters or []
@@ -201,17 +123,7 @@ def self_without_bind(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "JOB109",
-    "soft-limit-too-late",
-    "The soft time limit of a task is not below the hard one.",
-    "The hard limit kills the process. A soft limit is there to let the task end by itself before that: one that "
-    "is as long is never raised, and nothing is cleaned up.",
-    Example(
-        _CELERY + "(soft_time_limit=300, time_limit=60)\ndef export(day: str) -> None: ...\n",
-        _CELERY + "(soft_time_limit=50, time_limit=60)\ndef export(day: str) -> None: ...\n",
-    ),
-)
+@rule("JOB109")
 def soft_limit_too_late(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs_of("celery"):
         options = context.facts_of(job).options

@@ -10,7 +10,7 @@ from typing import Final
 from ....bridges.libraries.known import EVERY, ONLY_MADE
 from ...source.enqueues import Enqueue
 from ...source.jobs import constant, keywords, receiver_of
-from ..basis.rule import Context, Example, Fault, rule
+from ..basis.rule import Context, Fault, rule
 from ..basis.values import date_made_by, is_naive, is_query, record_in, seconds_of
 
 _SECRET: Final = re.compile(
@@ -25,57 +25,9 @@ _DUE: Final = ("eta", "expires", "run_after", "scheduled", "schedule_at", "at", 
 _READS: Final = ("read", "read_text", "read_bytes", "getvalue")
 _WRAPPED: Final = ("apply_async", "apply_async_on_commit", "send_with_options")
 
-_CELERY: Final = 'from celery import Celery\n\napp = Celery("shop", broker="memory://")\n\n\n'
-_TASK: Final = "@app.task\ndef send_receipt(order_id: int) -> None: ...\n"
-_TASKS: Final = (("tasks.py", _CELERY + _TASK),)
-_CHECKOUT: Final = "from tasks import send_receipt\n\n\ndef checkout(order) -> None:\n"
-_ATOMIC: Final = "from django.db import transaction\n\n"
 
-
-@rule(
-    "JOB201",
-    "record-instead-of-id",
-    "A job gets a record instead of an id.",
-    "A message is text: a record is refused, or pickled. A pickled record shows the row as it was "
-    "when the job was enqueued; saving it writes old values back.",
-    Example(
-        "from tasks import send_receipt\n\n\n"
-        "def checkout(Order, order_id: int) -> None:\n"
-        "    order = Order.objects.get(pk=order_id)\n"
-        "    send_receipt.delay(order)\n",
-        "from tasks import send_receipt\n\n\n"
-        "def checkout(Order, order_id: int) -> None:\n"
-        "    order = Order.objects.get(pk=order_id)\n"
-        "    send_receipt.delay(order.pk)\n",
-        _TASKS,
-    ),
-    Example(
-        "from tasks import send_receipt\n\n\n"
-        "def checkout(request) -> None:\n    send_receipt.delay(request.user)\n",
-        "from tasks import send_receipt\n\n\n"
-        "def checkout(request) -> None:\n    send_receipt.delay(request.user.pk)\n",
-        _TASKS,
-    ),
-    Example(
-        "from tasks import send_receipt\n\n\n"
-        "def remind(Order) -> None:\n"
-        "    for order in Order.objects.filter(paid=False):\n        send_receipt.s(order).apply_async()\n",
-        "from tasks import send_receipt\n\n\n"
-        "def remind(Order) -> None:\n"
-        "    for order in Order.objects.values_list('pk', flat=True):\n        send_receipt.delay(order)\n",
-        _TASKS,
-    ),
-    Example(
-        "from tasks import send_receipt\n\n\n"
-        "def on_save(sender, instance, **kwargs) -> None:\n"
-        "    send_receipt.apply_async(kwargs={'order_id': instance})\n",
-        "from tasks import send_receipt\n\n\n"
-        "def on_save(sender, instance, **kwargs) -> None:\n"
-        "    send_receipt.apply_async(kwargs={'order_id': instance.pk})\n",
-        _TASKS,
-    ),
-)
-def record(context: Context) -> Iterator[Fault]:
+@rule("JOB201")
+def record_instead_of_id(context: Context) -> Iterator[Fault]:
     for enqueue in context.project.enqueues:
         library = EVERY[enqueue.library]
         as_json = not (
@@ -93,31 +45,7 @@ def record(context: Context) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "JOB202",
-    "wrong-arguments",
-    "A job is enqueued with arguments that it does not take.",
-    "Most libraries look at the signature when the worker calls the function: the request succeeds, "
-    "and the job fails, in each of its attempts.",
-    Example(
-        _CHECKOUT + "    send_receipt.delay(order=order.id)\n",
-        _CHECKOUT + "    send_receipt.delay(order_id=order.id)\n",
-        _TASKS,
-    ),
-    Example(
-        _CHECKOUT + "    send_receipt.apply_async(order.id)\n",
-        _CHECKOUT + "    send_receipt.apply_async((order.id,))\n    send_receipt.si(7).delay()\n",
-        _TASKS,
-    ),
-    Example(
-        "from redis import Redis\nfrom rq import Queue\n\nqueue = Queue(connection=Redis())\n\n\n"
-        "def bill(order_id): ...\n\n\n"
-        "def checkout():\n    queue.enqueue(bill, 7, 'card', job_timeout=60)\n",
-        "from redis import Redis\nfrom rq import Queue\n\nqueue = Queue(connection=Redis())\n\n\n"
-        "def bill(order_id): ...\n\n\n"
-        "def checkout():\n    queue.enqueue(bill, 7, job_timeout=60)\n",
-    ),
-)
+@rule("JOB202")
 def wrong_arguments(context: Context) -> Iterator[Fault]:
     for enqueue in context.project.enqueues:
         job, verb = enqueue.job, enqueue.verb
@@ -145,22 +73,7 @@ def wrong_arguments(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "JOB204",
-    "whole-file-or-table",
-    "A job gets the content of a file, or all rows of a query.",
-    "The message grows with the data, until the broker refuses it on the day of the largest file.",
-    Example(
-        _CHECKOUT.replace("order", "file") + "    send_receipt.delay(file.read())\n",
-        _CHECKOUT.replace("order", "file") + "    send_receipt.delay(file.name)\n",
-        _TASKS,
-    ),
-    Example(
-        _CHECKOUT + "    send_receipt.delay(list(order.objects.filter(paid=False)))\n",
-        _CHECKOUT + "    send_receipt.delay(list(order.objects.values_list('pk', flat=True)))\n",
-        _TASKS,
-    ),
-)
+@rule("JOB204")
 def whole_file_or_table(context: Context) -> Iterator[Fault]:
     for enqueue in context.project.enqueues:
         for value in enqueue.values:
@@ -181,35 +94,7 @@ def whole_file_or_table(context: Context) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "JOB205",
-    "in-a-transaction",
-    "A job is enqueued inside an open transaction.",
-    "A worker is often faster than the commit, and does not find the row. When the transaction is "
-    "rolled back, the job runs nevertheless.",
-    Example(
-        _ATOMIC + "from tasks import send_receipt\n\n\n"
-        "@transaction.atomic\n"
-        "def checkout(order) -> None:\n"
-        "    order.save()\n"
-        "    send_receipt.delay(order.pk)\n",
-        "from functools import partial\n\n" + _ATOMIC + "from tasks import send_receipt\n\n\n"
-        "@transaction.atomic\n"
-        "def checkout(order) -> None:\n"
-        "    order.save()\n"
-        "    transaction.on_commit(partial(send_receipt.delay, order.pk))\n",
-        _TASKS,
-    ),
-    Example(
-        "from tasks import send_receipt\n\n\n"
-        "def checkout(session, order) -> None:\n"
-        "    session.add(order)\n    send_receipt.delay(order.id)\n    session.commit()\n",
-        "from tasks import send_receipt\n\n\n"
-        "def checkout(session, order) -> None:\n"
-        "    session.add(order)\n    session.commit()\n    send_receipt.delay(order.id)\n",
-        _TASKS,
-    ),
-)
+@rule("JOB205")
 def in_a_transaction(context: Context) -> Iterator[Fault]:
     tables = {
         name
@@ -282,25 +167,8 @@ def _session_around(enqueue: Enqueue) -> str:
     return ""
 
 
-@rule(
-    "JOB206",
-    "naive-due-time",
-    "A job is due at a datetime without a timezone.",
-    "The library takes a naive datetime for UTC or for local time, which is rarely what was meant: "
-    "the job comes hours early or late, and differently in summer.",
-    Example(
-        "from datetime import datetime, timedelta\n\n"
-        + _CHECKOUT
-        + "    due = datetime.now() + timedelta(hours=1)\n"
-        "    send_receipt.apply_async((order.id,), eta=due)\n",
-        "from datetime import UTC, datetime, timedelta\n\n"
-        + _CHECKOUT
-        + "    due = datetime.now(UTC) + timedelta(hours=1)\n"
-        "    send_receipt.apply_async((order.id,), eta=due)\n",
-        _TASKS,
-    ),
-)
-def naive_due(context: Context) -> Iterator[Fault]:
+@rule("JOB206")
+def naive_due_time(context: Context) -> Iterator[Fault]:
     for enqueue in context.project.enqueues:
         for name in _DUE if not EVERY[enqueue.library].naive_is_local else ():
             node = enqueue.options.get(name)
@@ -315,26 +183,8 @@ def naive_due(context: Context) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "JOB207",
-    "beyond-the-visibility-timeout",
-    "A Celery task waits longer than its broker does.",
-    "A worker fetches a task with a countdown at once and acknowledges it when it is due. Redis and "
-    "SQS deliver what is not acknowledged again: Redis after an hour. The task is performed once for "
-    "each hour that it waited.",
-    Example(
-        _CELERY.replace("memory://", "redis://localhost")
-        + "@app.task\ndef remind(user_id: int) -> None: ...\n\n\n"
-        "def signup(user_id: int) -> None:\n"
-        "    remind.apply_async((user_id,), countdown=3 * 24 * 3600)\n",
-        _CELERY.replace("memory://", "redis://localhost")
-        + 'app.conf.broker_transport_options = {"visibility_timeout": 4 * 24 * 3600}\n\n\n'
-        "@app.task\ndef remind(user_id: int) -> None: ...\n\n\n"
-        "def signup(user_id: int) -> None:\n"
-        "    remind.apply_async((user_id,), countdown=3 * 24 * 3600)\n",
-    ),
-)
-def beyond_visibility(context: Context) -> Iterator[Fault]:
+@rule("JOB207")
+def beyond_the_visibility_timeout(context: Context) -> Iterator[Fault]:
     if context.facts.has_visibility or not re.search(r"rediss?://|sqs://", context.project.text):
         return
     for enqueue in context.project.enqueues:
@@ -351,18 +201,7 @@ def beyond_visibility(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "JOB208",
-    "called-at-once",
-    "A job is enqueued, or run, where only its name was to be passed.",
-    "`on_commit(task.delay(7))` enqueues before the commit, and passes the result to `on_commit`. "
-    "`queue.enqueue(bill(7))` runs the function in the web process.",
-    Example(
-        _ATOMIC + _CHECKOUT + "    transaction.on_commit(send_receipt.delay(order.pk))\n",
-        _ATOMIC + _CHECKOUT + "    transaction.on_commit(lambda: send_receipt.delay(order.pk))\n",
-        _TASKS,
-    ),
-)
+@rule("JOB208")
 def called_at_once(context: Context) -> Iterator[Fault]:
     for enqueue in context.project.enqueues:
         outer = enqueue.module.parents.get(enqueue.call)
@@ -388,23 +227,7 @@ def called_at_once(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "JOB209",
-    "late-loop-variable",
-    "A lambda in a loop enqueues with the variable of the loop.",
-    "The lambda runs after the commit, when the loop is over. Each of them reads the last value: one "
-    "record gets all jobs, and the others get none.",
-    Example(
-        _ATOMIC + _CHECKOUT.replace("(order)", "(orders)") + "    for order in orders:\n"
-        "        transaction.on_commit(lambda: send_receipt.delay(order.pk))\n",
-        "from functools import partial\n\n"
-        + _ATOMIC
-        + _CHECKOUT.replace("(order)", "(orders)")
-        + "    for order in orders:\n"
-        "        transaction.on_commit(partial(send_receipt.delay, order.pk))\n",
-        _TASKS,
-    ),
-)
+@rule("JOB209")
 def late_loop_variable(context: Context) -> Iterator[Fault]:
     for enqueue in context.project.enqueues:
         outer = list(enqueue.module.around(enqueue.call))
@@ -427,24 +250,8 @@ def late_loop_variable(context: Context) -> Iterator[Fault]:
                     )
 
 
-@rule(
-    "JOB210",
-    "enqueue-not-awaited",
-    "The call that enqueues is a coroutine, and nobody awaits it.",
-    "A coroutine that is not awaited does nothing. Python warns when it is collected, which nobody "
-    "reads in production.",
-    Example(
-        "from taskiq import InMemoryBroker\n\nbroker = InMemoryBroker()\n\n\n"
-        "@broker.task\nasync def track(number: str) -> None: ...\n\n\n"
-        "async def follow(number: str) -> None:\n"
-        "    track.kiq(number)\n",
-        "from taskiq import InMemoryBroker\n\nbroker = InMemoryBroker()\n\n\n"
-        "@broker.task\nasync def track(number: str) -> None: ...\n\n\n"
-        "async def follow(number: str) -> None:\n"
-        "    await track.kiq(number)\n",
-    ),
-)
-def not_awaited(context: Context) -> Iterator[Fault]:
+@rule("JOB210")
+def enqueue_not_awaited(context: Context) -> Iterator[Fault]:
     for enqueue in context.project.enqueues:
         is_coroutine = enqueue.verb in _COROUTINES or enqueue.library == "saq"
         if is_coroutine and isinstance(enqueue.module.parents.get(enqueue.call), ast.Expr):
@@ -456,19 +263,8 @@ def not_awaited(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "JOB212",
-    "secret-in-a-message",
-    "A job gets a secret.",
-    "Arguments stand in the broker as text, and in its logs, in dashboards and in reports of errors. Who may look "
-    "at queues reads the secret.",
-    Example(
-        _CHECKOUT.replace("order", "user") + "    send_receipt.delay(user.password)\n",
-        _CHECKOUT.replace("order", "user") + "    send_receipt.delay(user.id)\n",
-        _TASKS,
-    ),
-)
-def secret(context: Context) -> Iterator[Fault]:
+@rule("JOB212")
+def secret_in_a_message(context: Context) -> Iterator[Fault]:
     for enqueue in context.project.enqueues:
         for value in enqueue.values:
             name = getattr(value, "id", getattr(value, "attr", ""))
@@ -481,20 +277,7 @@ def secret(context: Context) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "JOB213",
-    "date-in-a-message",
-    "A job gets a date, and its library writes JSON.",
-    "JSON has no dates. The enqueue raises an error, or the job gets a text.",
-    Example(
-        "import datetime\n\nimport dramatiq\n\n\n"
-        "@dramatiq.actor\ndef report(day): ...\n\n\n"
-        "def report_later() -> None:\n    report.send(datetime.date.today())\n",
-        "import datetime\n\nimport dramatiq\n\n\n"
-        "@dramatiq.actor\ndef report(day): ...\n\n\n"
-        "def report_later() -> None:\n    report.send(datetime.date.today().isoformat())\n",
-    ),
-)
+@rule("JOB213")
 def date_in_a_message(context: Context) -> Iterator[Fault]:
     for enqueue in context.project.enqueues:
         for value in enqueue.values if EVERY[enqueue.library].refuses_dates else ():
@@ -507,20 +290,7 @@ def date_in_a_message(context: Context) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "JOB214",
-    "result-in-a-request",
-    "A view waits for the result of a job.",
-    "The visitor waits for the queue and for the worker. When the workers are busy or away, all processes of the "
-    "web server wait, and the site is down.",
-    Example(
-        "from tasks import send_receipt\n\n\n"
-        "def checkout(request):\n    return send_receipt.delay(request.POST['id']).get()\n",
-        "from tasks import send_receipt\n\n\n"
-        "def checkout(request):\n    return send_receipt.delay(request.POST['id']).id\n",
-        _TASKS,
-    ),
-)
+@rule("JOB214")
 def result_in_a_request(context: Context) -> Iterator[Fault]:
     for enqueue, wait in context.waits:
         function = enqueue.function
@@ -536,18 +306,7 @@ def result_in_a_request(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "JOB215",
-    "result-that-nobody-keeps",
-    "The code asks for the result of a task that keeps none.",
-    "A task with `ignore_result` stores nothing. `.get()` returns None at once, whether the task has run or not.",
-    Example(
-        _CELERY + "@app.task(ignore_result=True)\ndef count(page: str) -> int: ...\n\n\n"
-        "def show(page: str) -> None:\n    print(count.delay(page).get())\n",
-        _CELERY + "@app.task\ndef count(page: str) -> int: ...\n\n\n"
-        "def show(page: str) -> None:\n    print(count.delay(page).get())\n",
-    ),
-)
+@rule("JOB215")
 def result_that_nobody_keeps(context: Context) -> Iterator[Fault]:
     for enqueue, wait in context.waits:
         if enqueue.job is not None and context.facts_of(enqueue.job).options.get("ignore_result"):

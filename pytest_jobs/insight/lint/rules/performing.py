@@ -9,7 +9,7 @@ from typing import Final
 
 from ...source.jobs import DeclaredJob, constant
 from ...source.module import Module
-from ..basis.rule import Context, Example, Fault, rule
+from ..basis.rule import Context, Fault, rule
 
 _BROAD: Final = ("Exception", "BaseException", "")
 _LOGS: Final = re.compile(r"\b(?:\w*log|\w*logger|logging|LOG|\w*LOGGER|structlog)\b|^print$")
@@ -33,41 +33,9 @@ _LOCKED: Final = re.compile(
     r"for update|select_for_update|with_for_update|nx=True|lock\(", re.IGNORECASE
 )
 
-_CELERY: Final = (
-    'from celery import Celery\n\napp = Celery("shop", broker="memory://")\n\n\n@app.task\n'
-)
-_TASKIQ: Final = (
-    "from taskiq import InMemoryBroker\n\nbroker = InMemoryBroker()\n\n\n@broker.task\n"
-)
-_BILL: Final = "def bill(order_id: int) -> None:\n    try:\n        invoice(order_id)\n"
-_SYNC: Final = "def sync(redis, user_id: int) -> None:\n"
 
-
-@rule(
-    "JOB301",
-    "error-swallowed",
-    "A job swallows every error.",
-    "A library retries a job that raises. A job that catches everything around its whole work and only "
-    "logs is recorded as performed: its work is lost, and no dead letter shows it.",
-    Example(
-        _CELERY + _BILL + "    except Exception:\n        log.exception('no invoice')\n",
-        _CELERY
-        + _BILL
-        + "    except Exception:\n        log.exception('no invoice')\n        raise\n",
-    ),
-    Example(
-        _CELERY + _BILL + "    except Exception as e:\n        report_error(e)\n        return\n",
-        _CELERY + _BILL + "    except Exception as e:\n        mark_failed(order_id, e)\n",
-    ),
-    Example(
-        "import contextlib\n\n"
-        + _CELERY
-        + "def bill(order_id):\n    with contextlib.suppress(Exception):\n        invoice(order_id)\n",
-        "import contextlib\n\n" + _CELERY + "def bill(order_id):\n    invoice(order_id)\n"
-        "    with contextlib.suppress(Exception):\n        clean()\n",
-    ),
-)
-def swallowed(context: Context) -> Iterator[Fault]:
+@rule("JOB301")
+def error_swallowed(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs:
         # What stands before may fetch, compare or log; what stands behind is not guarded, and is work.
         whole = [one for one in job.body.body if not isinstance(one, ast.Return)][-1:]
@@ -136,20 +104,7 @@ def _suppresses(node: ast.AST, module: Module, name: str) -> bool:
     )
 
 
-@rule(
-    "JOB302",
-    "cancellation-swallowed",
-    "A coroutine job swallows its cancellation.",
-    "A worker that shuts down, and a timeout, cancel the task of the job. When the job swallows that, "
-    "it marks work as done that was interrupted, and is not delivered again.",
-    Example(
-        "import asyncio\nimport contextlib\n" + _TASKIQ + "async def ship(order_id: int) -> None:\n"
-        "    with contextlib.suppress(asyncio.CancelledError):\n        await hand_over(order_id)\n",
-        "import asyncio\nimport contextlib\n" + _TASKIQ + "async def ship(order_id: int) -> None:\n"
-        "    try:\n        await hand_over(order_id)\n"
-        "    except asyncio.CancelledError:\n        await take_back(order_id)\n        raise\n",
-    ),
-)
+@rule("JOB302")
 def cancellation_swallowed(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs:
         for node in ast.walk(job.body) if job.is_coroutine else ():
@@ -170,20 +125,8 @@ def cancellation_swallowed(context: Context) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "JOB303",
-    "blocking-call",
-    "A coroutine job blocks its loop.",
-    "One loop runs all jobs of an asynchronous worker. While one of them sleeps or waits for an "
-    "answer without `await`, the others stand still, and so do heartbeats.",
-    Example(
-        "import time\n\n" + _TASKIQ + "async def poll(url: str) -> None:\n    time.sleep(5)\n",
-        "import asyncio\n\n"
-        + _TASKIQ
-        + "async def poll(url: str) -> None:\n    await asyncio.sleep(5)\n",
-    ),
-)
-def blocking(context: Context) -> Iterator[Fault]:
+@rule("JOB303")
+def blocking_call(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs:
         for call in job.calls() if job.is_coroutine else ():
             origin = job.module.origin(call.func)
@@ -199,21 +142,8 @@ def blocking(context: Context) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "JOB304",
-    "result-inside-a-job",
-    "A job waits for the result of another job.",
-    "The worker that waits cannot perform the job that it waits for. With as many waiting jobs as "
-    "workers everything stands still for ever.",
-    Example(
-        _CELERY + "def fetch(url: str) -> str: ...\n\n\n"
-        "@app.task\ndef count(url: str) -> int:\n    return len(fetch.delay(url).get())\n",
-        _CELERY.replace("Celery\n", "Celery, chain\n", 1) + "def fetch(url: str) -> str: ...\n\n\n"
-        "@app.task\ndef count(page: str) -> int:\n    return len(page)\n\n\n"
-        "def count_later(url: str) -> None:\n    chain(fetch.s(url), count.s())()\n",
-    ),
-)
-def result_inside(context: Context) -> Iterator[Fault]:
+@rule("JOB304")
+def result_inside_a_job(context: Context) -> Iterator[Fault]:
     for enqueue, wait in context.waits:
         job = context.bodies.get(id(enqueue.function))
         if job is not None:
@@ -226,27 +156,7 @@ def result_inside(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "JOB306",
-    "lock-without-ttl",
-    "A job takes a lock that never ends.",
-    "A worker that is killed does not release its locks. Without a time to live the lock stays for "
-    "ever, and every later job finds it taken.",
-    Example(
-        _CELERY
-        + _SYNC
-        + "    if not redis.set(f'lock:{user_id}', 'held', nx=True):\n        raise Locked\n",
-        _CELERY
-        + _SYNC
-        + "    if not redis.set(f'lock:{user_id}', 'held', nx=True, ex=60):\n        raise Locked\n",
-    ),
-    Example(
-        _CELERY + _SYNC + "    with redis.lock(f'lock:{user_id}'):\n        pull(user_id)\n",
-        _CELERY
-        + _SYNC
-        + "    with redis.lock(f'lock:{user_id}', timeout=60):\n        pull(user_id)\n",
-    ),
-)
+@rule("JOB306")
 def lock_without_ttl(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs:
         for call in job.calls():
@@ -273,19 +183,7 @@ def lock_without_ttl(context: Context) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "JOB308",
-    "volatile-key",
-    "An idempotency key differs with each delivery.",
-    "A key works because a repetition has the same one. One that is drawn or made of the time is new "
-    "each time, and the payment is made twice.",
-    Example(
-        "import uuid\n\n" + _CELERY + "def charge(payment_id: int) -> None:\n"
-        "    gateway.charge(payment_id, idempotency_key=str(uuid.uuid4()))\n",
-        _CELERY + "def charge(payment_id: int) -> None:\n"
-        "    gateway.charge(payment_id, idempotency_key=f'payment-{payment_id}')\n",
-    ),
-)
+@rule("JOB308")
 def volatile_key(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs:
         for call in job.calls():
@@ -328,19 +226,7 @@ def _is_among(origin: str, names: tuple[str, ...]) -> bool:
     return any(origin.startswith(one) if one[-1] == "." else origin == one for one in names)
 
 
-@rule(
-    "JOB310",
-    "lost-update",
-    "A job reads a value, and writes back what it computed.",
-    "Two deliveries at once read the same value, and the second write removes the first change. A "
-    "redelivery after half of the work adds twice.",
-    Example(
-        _CELERY + "def count(page_id):\n"
-        "    page = Page.objects.get(pk=page_id)\n    page.views += 1\n    page.save()\n",
-        "from django.db.models import F\n" + _CELERY + "def count(page_id):\n"
-        "    Page.objects.filter(pk=page_id).update(views=F('views') + 1)\n",
-    ),
-)
+@rule("JOB310")
 def lost_update(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs:
         source = ast.unparse(job.body)

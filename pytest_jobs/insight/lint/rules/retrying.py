@@ -7,32 +7,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from ...source.jobs import DeclaredJob, keywords
-from ..basis.rule import Context, Example, Fault, rule
+from ..basis.rule import Context, Fault, rule
 
 _BROAD: Final = ("Exception", "BaseException")
-_TASK: Final = (
-    'from celery import Celery\n\napp = Celery("shop", broker="memory://")\n\n\n@app.task'
-)
-_HUEY: Final = "from huey import MemoryHuey\n\nhuey = MemoryHuey()\n\n\n@huey.task"
-_PUSH: Final = "def push(self, id):\n    try:\n        send(id)\n    except OSError as error:\n"
 
 
-@rule(
-    "JOB401",
-    "retry-without-a-wait",
-    "A job is tried again at once.",
-    "Attempts that follow each other at once are used up before an outage of a minute ends, and keep the other "
-    "side down meanwhile.",
-    Example(
-        _HUEY + "(retries=3)\ndef push(id): ...\n",
-        _HUEY + "(retries=3, retry_delay=10, retry_backoff=2)\ndef push(id): ...\n",
-    ),
-    Example(
-        _TASK + "(autoretry_for=(OSError,), default_retry_delay=0)\ndef push(id): ...\n",
-        _TASK + "(autoretry_for=(OSError,), retry_backoff=True)\ndef push(id): ...\n",
-    ),
-)
-def no_wait(context: Context) -> Iterator[Fault]:
+@rule("JOB401")
+def retry_without_a_wait(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs:
         waits = context.facts_of(job).waits
         if waits and not any(waits):
@@ -44,20 +25,8 @@ def no_wait(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "JOB402",
-    "retry-for-ever",
-    "A job is tried again without a limit.",
-    "A mistake in the code does not pass. The job runs again and again, fills the queue, and is never "
-    "listed as failed.",
-    Example(
-        _TASK
-        + "(autoretry_for=(Exception,), retry_backoff=True, max_retries=None)\ndef push(id): ...\n",
-        _TASK
-        + "(autoretry_for=(Exception,), retry_backoff=True, max_retries=8)\ndef push(id): ...\n",
-    ),
-)
-def for_ever(context: Context) -> Iterator[Fault]:
+@rule("JOB402")
+def retry_for_ever(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs:
         facts = context.facts_of(job)
         # A task of Celery that asks for its retries itself has no schedule, and the same limit.
@@ -83,31 +52,7 @@ def _retry_calls(job: DeclaredJob) -> list[ast.Call]:
     ]
 
 
-@rule(
-    "JOB403",
-    "backoff-without-effect",
-    "`retry_backoff` has no effect.",
-    "Celery uses `retry_backoff` for `autoretry_for` only. "
-    "`self.retry()` waits `default_retry_delay`, three minutes each time where nobody sets it.",
-    Example(
-        _TASK
-        + "(bind=True, retry_backoff=True)\n"
-        + _PUSH
-        + "        raise self.retry(exc=error)\n",
-        _TASK
-        + "(bind=True)\n"
-        + _PUSH
-        + "        raise self.retry(exc=error, countdown=2**self.request.retries)\n",
-    ),
-    Example(
-        _TASK + "(bind=True, autoretry_for=(OSError,), retry_backoff=True)\n"
-        "def push(self, id):\n    if not send(id):\n        raise self.retry()\n",
-        _TASK
-        + "(bind=True, retry_backoff=3)\n"
-        + _PUSH
-        + "        raise self.retry(countdown=self.retry_backoff * 2**self.request.retries)\n",
-    ),
-)
+@rule("JOB403")
 def backoff_without_effect(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs_of("celery"):
         facts, calls = context.facts_of(job), _retry_calls(job)
@@ -132,20 +77,7 @@ def backoff_without_effect(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "JOB404",
-    "retry-swallowed",
-    "A task swallows its own retry.",
-    "`self.retry()` sends the message and raises `Retry`. An `except Exception` around it takes that "
-    "for an error: the task is recorded as successful, and runs again nevertheless.",
-    Example(
-        _TASK + "(bind=True)\ndef push(self, id):\n    try:\n        if busy():\n"
-        "            self.retry(countdown=60)\n        send(id)\n    except Exception:\n        give_up(id)\n",
-        _TASK
-        + "(bind=True)\ndef push(self, id):\n    if busy():\n        self.retry(countdown=60)\n"
-        "    try:\n        send(id)\n    except Exception:\n        give_up(id)\n",
-    ),
-)
+@rule("JOB404")
 def retry_swallowed(context: Context) -> Iterator[Fault]:
     for job in context.project.jobs_of("celery"):
         calls = _retry_calls(job)
