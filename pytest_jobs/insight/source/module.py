@@ -105,7 +105,7 @@ class Module:
             ]
             if values:
                 return values[-1]
-            if any(argument.arg == name for argument in _arguments(function)):
+            if any(argument.arg == name for argument in arguments_of(function)):
                 return None
         return self.assigned.get(name)
 
@@ -114,7 +114,7 @@ class Module:
         function = self.function_around(near)
         if function is None:
             return None
-        return next((one.annotation for one in _arguments(function) if one.arg == name), None)
+        return next((one.annotation for one in arguments_of(function) if one.arg == name), None)
 
     def _read(self, node: ast.AST, prefix: str, *, is_top: bool) -> None:
         # One pass over the tree takes half of the time of a run, so everything is collected in it.
@@ -160,6 +160,12 @@ class Module:
             )
 
 
+def name_from_root(shown: str) -> str:
+    """Return the dotted name of a file for those who start Python in the folder that its name begins in."""
+    pieces = Path(shown).with_suffix("").parts
+    return ".".join(pieces[:-1] if pieces[-1:] == ("__init__",) else pieces)
+
+
 def first_line(function: Function) -> int:
     """Return the line in which a function begins, decorators included."""
     return min([function.lineno, *(one.lineno for one in function.decorator_list)])
@@ -177,6 +183,7 @@ def _children(node: ast.AST) -> list[ast.AST]:
     return found
 
 
-def _arguments(function: Function) -> list[ast.arg]:
+def arguments_of(function: Function) -> list[ast.arg]:
+    """Return the parameters of a function, without those with stars."""
     arguments = function.args
     return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]

@@ -14,7 +14,7 @@ from typing import Final
 from ...bridges.libraries.known import EVERY, library_named
 from .enqueues import Enqueue, enqueues
 from .jobs import DeclaredJob, unpacked, without_none
-from .module import Function, Module, first_line
+from .module import Function, Module, first_line, name_from_root
 from .receivers import Place
 from .running import RegisteredJob, Running
 from .tree import Tree
@@ -363,10 +363,10 @@ def _names_of(shown: str, name: str) -> Iterator[str]:
     """Yield the names by which a module may be imported, its own first."""
     yield name
     # A folder without `__init__.py` is a package for those who start Python above it.
-    pieces = Path(shown).with_suffix("").parts
-    pieces = pieces[:-1] if pieces and pieces[-1] == "__init__" else pieces
-    for start in range(len(pieces)):
-        yield ".".join(pieces[start:])
+    further = name_from_root(shown)
+    while further:
+        yield further
+        further = further.partition(".")[2]
 
 
 def _dotted(path: Path, packages: set[Path]) -> str:

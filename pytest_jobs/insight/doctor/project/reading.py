@@ -15,6 +15,7 @@ from ....harness.records.texts import counted
 from ....integrations.recurring.yaml import read_documents
 from ....integrations.requirements import Requirement
 from ...source.dependencies import Requirements, required, required_libraries
+from ...source.module import Module, name_from_root
 from ...source.tree import Tree
 from ...source.workers import COMMANDS, queues_in_commands
 from .code import ENVIRONMENT, SCHEMES, CodeReader, Reading
@@ -242,7 +243,8 @@ def _read_code(texts: dict[str, str], facts: Facts) -> None:
         is_own, is_production = _is_own(shown), _is_production(shown)
         if has_word(text, is_own):
             try:
-                CodeReader(shown, text, reading, is_own=is_own, is_production=is_production).read()
+                module = Module(Path(shown), shown, name_from_root(shown), text)
+                CodeReader(module, reading, is_own=is_own, is_production=is_production).read()
             except SyntaxError as error:
                 broken.append(f"{shown}:{error.lineno or 1} ({error.msg})")
             except (ValueError, RecursionError, MemoryError) as error:
