@@ -311,9 +311,6 @@ class Project:
             base in _MODEL_BASES or base.endswith(("models.Model", "db.Model")) for base in bases
         )
 
-    def jobs_of(self, *libraries: str) -> Iterator[DeclaredJob]:
-        return (job for job in self.jobs if job.library in libraries)
-
 
 def _body(one: RegisteredJob, module: Module) -> tuple[str, Function | None]:
     """Return the function of a job, and its name in the module."""

@@ -124,6 +124,45 @@ class Rule(NamedTuple):
     check: Check | None
 
 
+class Wrong(NamedTuple):
+    """A place in the file of a job, and what is wrong there."""
+
+    node: ast.AST
+    message: str
+
+
 def rule(id: str) -> Callable[[Check], Rule]:
     """Make a rule of the function below, which finds the faults, and has the name of the rule."""
     return lambda check: Rule(id, check)
+
+
+def of_jobs(
+    id: str, *libraries: str
+) -> Callable[[Callable[[DeclaredJob, Context], Iterator[Wrong]]], Rule]:
+    """Make a rule of the function below, which finds what is wrong with one job.
+
+    Args:
+        id: that of the rule.
+        libraries: those whose jobs are judged; without them, all.
+    """
+    return lambda find: Rule(
+        id,
+        lambda context: (
+            Fault(job.module, *wrong)
+            for job in context.project.jobs
+            if not libraries or job.library in libraries
+            for wrong in find(job, context)
+        ),
+    )
+
+
+def of_enqueues(id: str) -> Callable[[Callable[[Enqueue, Context], Iterator[str]]], Rule]:
+    """Make a rule of the function below, which finds what is wrong with one call that enqueues."""
+    return lambda find: Rule(
+        id,
+        lambda context: (
+            Fault(enqueue.module, enqueue.call, message)
+            for enqueue in context.project.enqueues
+            for message in find(enqueue, context)
+        ),
+    )

@@ -10,7 +10,7 @@ from typing import Final
 from ....bridges.libraries.known import EVERY, ONLY_MADE
 from ...source.enqueues import Enqueue
 from ...source.jobs import constant, keywords, receiver_of
-from ..basis.rule import Context, Fault, rule
+from ..basis.rule import Context, Fault, of_enqueues, rule
 from ..basis.values import date_made_by, is_naive, is_query, record_in, seconds_of
 
 _SECRET: Final = re.compile(
@@ -26,100 +26,77 @@ _READS: Final = ("read", "read_text", "read_bytes", "getvalue")
 _WRAPPED: Final = ("apply_async", "apply_async_on_commit", "send_with_options")
 
 
-@rule("JOB201")
-def record_instead_of_id(context: Context) -> Iterator[Fault]:
-    for enqueue in context.project.enqueues:
-        library = EVERY[enqueue.library]
-        as_json = not (
-            library.pickles or library.reads_annotations or "pickle" in context.project.text
+@of_enqueues("JOB201")
+def record_instead_of_id(enqueue: Enqueue, context: Context) -> Iterator[str]:
+    library = EVERY[enqueue.library]
+    as_json = not (library.pickles or library.reads_annotations or "pickle" in context.project.text)
+    # The core writes a record as its id.
+    for value in enqueue.values if enqueue.library != "core" else ():
+        name = record_in(value, enqueue.module, context.project, as_json=as_json)
+        if name:
+            yield (
+                f"{ast.unparse(value)} is {name}, which a message cannot carry, or which is old when "
+                "the job begins. Pass its id, and let the job fetch it."
+            )
+
+
+@of_enqueues("JOB202")
+def wrong_arguments(enqueue: Enqueue, context: Context) -> Iterator[str]:
+    job, verb = enqueue.job, enqueue.verb
+    # A signature has arguments of its own, and a chain adds the result of the task before.
+    is_signature = enqueue.library == "celery" and enqueue.named is not receiver_of(enqueue.call)
+    if job is None or verb in ONLY_MADE or (is_signature and verb != "send_task"):
+        return
+    given = keywords(enqueue.call).get("args", (*enqueue.call.args, ast.Constant(None))[0])
+    is_one = isinstance(given, ast.Attribute) and given.attr in ("id", "pk")
+    if verb in _WRAPPED and (is_one or constant(given) is not None):
+        problem = (
+            f"args={ast.unparse(given)} is no list of arguments: write ({ast.unparse(given)},)"
         )
-        # The core writes a record as its id.
-        for value in enqueue.values if enqueue.library != "core" else ():
-            name = record_in(value, enqueue.module, context.project, as_json=as_json)
-            if name:
-                yield Fault(
-                    enqueue.module,
-                    enqueue.call,
-                    f"{ast.unparse(value)} is {name}, which a message cannot carry, or which is old when "
-                    "the job begins. Pass its id, and let the job fetch it.",
-                )
+    elif enqueue.args is None or enqueue.kwargs is None:
+        return
+    else:
+        problem = context.facts_of(job).refusal(len(enqueue.args), [*enqueue.kwargs])
+    if problem:
+        yield f"{job.short}: {problem}. The call fails, or the worker does."
 
 
-@rule("JOB202")
-def wrong_arguments(context: Context) -> Iterator[Fault]:
-    for enqueue in context.project.enqueues:
-        job, verb = enqueue.job, enqueue.verb
-        # A signature has arguments of its own, and a chain adds the result of the task before.
-        is_signature = enqueue.library == "celery" and enqueue.named is not receiver_of(
-            enqueue.call
+@of_enqueues("JOB204")
+def whole_file_or_table(enqueue: Enqueue, _: Context) -> Iterator[str]:
+    for value in enqueue.values:
+        node = value
+        if isinstance(node, ast.Name):
+            node = enqueue.module.local_value(node.id, enqueue.call) or value
+        if not isinstance(node, ast.Call):
+            continue
+        is_list = ast.unparse(node.func) in ("list", "tuple") and node.args
+        inner = node.args[0] if is_list else node
+        is_all = is_query(inner)
+        if is_all or (getattr(node.func, "attr", "") in _READS and not node.args):
+            kind = "all rows that a query finds" if is_all else "a whole file"
+            yield (
+                f"{ast.unparse(inner)} puts {kind} into the message. Pass ids, or the place of the file."
+            )
+
+
+@of_enqueues("JOB205")
+def in_a_transaction(enqueue: Enqueue, context: Context) -> Iterator[str]:
+    library, facts = EVERY[enqueue.library], context.facts_of(enqueue.job)
+    if (
+        enqueue.verb in ONLY_MADE
+        or enqueue.verb.endswith("on_commit")
+        or library.is_transactional
+        or facts.options.get("enqueue_after_commit")
+        or not facts.is_plain
+    ):
+        return
+    opened = _block_around(enqueue) or _session_around(enqueue)
+    words = library.is_a_table_with
+    if opened and not (words and re.search(words, context.project.text)):
+        yield (
+            f"The job is enqueued while {opened} is open: a worker may begin before the commit and not "
+            "find the rows, and a rollback leaves the job behind. Enqueue it on commit."
         )
-        if job is None or verb in ONLY_MADE or (is_signature and verb != "send_task"):
-            continue
-        given = keywords(enqueue.call).get("args", (*enqueue.call.args, ast.Constant(None))[0])
-        is_one = isinstance(given, ast.Attribute) and given.attr in ("id", "pk")
-        if verb in _WRAPPED and (is_one or constant(given) is not None):
-            problem = (
-                f"args={ast.unparse(given)} is no list of arguments: write ({ast.unparse(given)},)"
-            )
-        elif enqueue.args is None or enqueue.kwargs is None:
-            continue
-        else:
-            problem = context.facts_of(job).refusal(len(enqueue.args), [*enqueue.kwargs])
-        if problem:
-            yield Fault(
-                enqueue.module,
-                enqueue.call,
-                f"{job.short}: {problem}. The call fails, or the worker does.",
-            )
-
-
-@rule("JOB204")
-def whole_file_or_table(context: Context) -> Iterator[Fault]:
-    for enqueue in context.project.enqueues:
-        for value in enqueue.values:
-            node = value
-            if isinstance(node, ast.Name):
-                node = enqueue.module.local_value(node.id, enqueue.call) or value
-            if not isinstance(node, ast.Call):
-                continue
-            is_list = ast.unparse(node.func) in ("list", "tuple") and node.args
-            inner = node.args[0] if is_list else node
-            is_all = is_query(inner)
-            if is_all or (getattr(node.func, "attr", "") in _READS and not node.args):
-                kind = "all rows that a query finds" if is_all else "a whole file"
-                yield Fault(
-                    enqueue.module,
-                    enqueue.call,
-                    f"{ast.unparse(inner)} puts {kind} into the message. Pass ids, or the place of the file.",
-                )
-
-
-@rule("JOB205")
-def in_a_transaction(context: Context) -> Iterator[Fault]:
-    tables = {
-        name
-        for name, library in EVERY.items()
-        if library.is_transactional
-        or (library.is_a_table_with and re.search(library.is_a_table_with, context.project.text))
-    }
-    for enqueue in context.project.enqueues:
-        facts = context.facts_of(enqueue.job)
-        if (
-            enqueue.verb in ONLY_MADE
-            or enqueue.verb.endswith("on_commit")
-            or enqueue.library in tables
-            or facts.options.get("enqueue_after_commit")
-            or not facts.is_plain
-        ):
-            continue
-        opened = _block_around(enqueue) or _session_around(enqueue)
-        if opened:
-            yield Fault(
-                enqueue.module,
-                enqueue.call,
-                f"The job is enqueued while {opened} is open: a worker may begin before the commit and not "
-                "find the rows, and a rollback leaves the job behind. Enqueue it on commit.",
-            )
 
 
 def _block_around(enqueue: Enqueue) -> str:
@@ -167,127 +144,104 @@ def _session_around(enqueue: Enqueue) -> str:
     return ""
 
 
-@rule("JOB206")
-def naive_due_time(context: Context) -> Iterator[Fault]:
-    for enqueue in context.project.enqueues:
-        for name in _DUE if not EVERY[enqueue.library].naive_is_local else ():
-            node = enqueue.options.get(name)
-            if isinstance(node, ast.Name):
-                node = enqueue.module.local_value(node.id, enqueue.call)
-            if node is not None and is_naive(node, enqueue.module):
-                yield Fault(
-                    enqueue.module,
-                    enqueue.call,
-                    f"{name}={ast.unparse(node)} has no timezone: the job comes hours early or late, or is "
-                    "refused. Write datetime.now(UTC), or pass a wait.",
-                )
+@of_enqueues("JOB206")
+def naive_due_time(enqueue: Enqueue, _: Context) -> Iterator[str]:
+    for name in _DUE if not EVERY[enqueue.library].naive_is_local else ():
+        node = enqueue.options.get(name)
+        if isinstance(node, ast.Name):
+            node = enqueue.module.local_value(node.id, enqueue.call)
+        if node is not None and is_naive(node, enqueue.module):
+            yield (
+                f"{name}={ast.unparse(node)} has no timezone: the job comes hours early or late, or is "
+                "refused. Write datetime.now(UTC), or pass a wait."
+            )
 
 
-@rule("JOB207")
-def beyond_the_visibility_timeout(context: Context) -> Iterator[Fault]:
-    if context.facts.has_visibility or not re.search(r"rediss?://|sqs://", context.project.text):
+@of_enqueues("JOB207")
+def beyond_the_visibility_timeout(enqueue: Enqueue, context: Context) -> Iterator[str]:
+    node = enqueue.options.get("countdown") if enqueue.library == "celery" else None
+    seconds = None if node is None else seconds_of(node, enqueue.module, enqueue.call)
+    if seconds is None or seconds <= _VISIBILITY or context.facts.has_visibility:
         return
-    for enqueue in context.project.enqueues:
-        node = enqueue.options.get("countdown") if enqueue.library == "celery" else None
-        seconds = None if node is None else seconds_of(node, enqueue.module, enqueue.call)
-        if seconds is not None and seconds > _VISIBILITY:
-            yield Fault(
-                enqueue.module,
-                enqueue.call,
-                f"The task waits {seconds / 3600:.3g} h, and a Redis broker delivers what is not "
-                "acknowledged again after one hour: it is performed several times. Set "
-                "broker_transport_options visibility_timeout, or let a recurring task look for what is "
-                "due.",
-            )
+    if re.search(r"rediss?://|sqs://", context.project.text):
+        yield (
+            f"The task waits {seconds / 3600:.3g} h, and a Redis broker delivers what is not "
+            "acknowledged again after one hour: it is performed several times. Set "
+            "broker_transport_options visibility_timeout, or let a recurring task look for what is "
+            "due."
+        )
 
 
-@rule("JOB208")
-def called_at_once(context: Context) -> Iterator[Fault]:
-    for enqueue in context.project.enqueues:
-        outer = enqueue.module.parents.get(enqueue.call)
-        is_passed = isinstance(outer, ast.Call) and getattr(outer.func, "attr", "") == "on_commit"
-        inner = ast.unparse(enqueue.call)
-        if is_passed:
-            yield Fault(
-                enqueue.module,
-                enqueue.call,
-                f"{inner} runs now, and its result is passed to on_commit. Write on_commit(lambda: "
-                f"{inner}), or functools.partial.",
-            )
-        elif (
-            EVERY[enqueue.library].takes_functions
-            and isinstance(enqueue.named, ast.Call)
-            and context.project.find_function(enqueue.module, enqueue.named.func) is not None
-        ):
-            yield Fault(
-                enqueue.module,
-                enqueue.call,
-                f"{ast.unparse(enqueue.named)} runs now, and its result is enqueued. Pass the "
-                "function, and then its arguments.",
-            )
+@of_enqueues("JOB208")
+def called_at_once(enqueue: Enqueue, context: Context) -> Iterator[str]:
+    outer = enqueue.module.parents.get(enqueue.call)
+    is_passed = isinstance(outer, ast.Call) and getattr(outer.func, "attr", "") == "on_commit"
+    inner = ast.unparse(enqueue.call)
+    if is_passed:
+        yield (
+            f"{inner} runs now, and its result is passed to on_commit. Write on_commit(lambda: "
+            f"{inner}), or functools.partial."
+        )
+    elif (
+        EVERY[enqueue.library].takes_functions
+        and isinstance(enqueue.named, ast.Call)
+        and context.project.find_function(enqueue.module, enqueue.named.func) is not None
+    ):
+        yield (
+            f"{ast.unparse(enqueue.named)} runs now, and its result is enqueued. Pass the "
+            "function, and then its arguments."
+        )
 
 
-@rule("JOB209")
-def late_loop_variable(context: Context) -> Iterator[Fault]:
-    for enqueue in context.project.enqueues:
-        outer = list(enqueue.module.around(enqueue.call))
-        cut = next((i for i, one in enumerate(outer) if isinstance(one, ast.Lambda)), len(outer))
-        inner = [one for one in outer[cut : cut + 1] if isinstance(one, ast.Lambda)]
-        own = {one.arg for each in inner for one in each.args.args}
-        for loop in outer[cut:]:
-            if isinstance(loop, ast.FunctionDef | ast.AsyncFunctionDef):
-                break
-            if isinstance(loop, ast.For | ast.AsyncFor):
-                names = {one.id for one in ast.walk(loop.target) if isinstance(one, ast.Name)}
-                used = {one.id for one in ast.walk(enqueue.call) if isinstance(one, ast.Name)}
-                late = next(iter(sorted((names & used) - own)), "")
-                if late:
-                    yield Fault(
-                        enqueue.module,
-                        enqueue.call,
-                        f"The lambda reads {late!r} when the loop is over: all jobs get the last value. "
-                        f"Write functools.partial, or `lambda {late}={late}: ...`.",
-                    )
-
-
-@rule("JOB210")
-def enqueue_not_awaited(context: Context) -> Iterator[Fault]:
-    for enqueue in context.project.enqueues:
-        is_coroutine = enqueue.verb in _COROUTINES or enqueue.library == "saq"
-        if is_coroutine and isinstance(enqueue.module.parents.get(enqueue.call), ast.Expr):
-            yield Fault(
-                enqueue.module,
-                enqueue.call,
-                f"{enqueue.verb} is a coroutine function and nobody awaits it: nothing is enqueued. Write "
-                "`await`.",
-            )
-
-
-@rule("JOB212")
-def secret_in_a_message(context: Context) -> Iterator[Fault]:
-    for enqueue in context.project.enqueues:
-        for value in enqueue.values:
-            name = getattr(value, "id", getattr(value, "attr", ""))
-            if _SECRET.search(name):
-                yield Fault(
-                    enqueue.module,
-                    enqueue.call,
-                    f"{ast.unparse(value)} goes into the message, and who sees the queue, its logs or an error "
-                    "report reads it. Pass the id of its owner, and let the job fetch it.",
+@of_enqueues("JOB209")
+def late_loop_variable(enqueue: Enqueue, _: Context) -> Iterator[str]:
+    outer = list(enqueue.module.around(enqueue.call))
+    cut = next((i for i, one in enumerate(outer) if isinstance(one, ast.Lambda)), len(outer))
+    inner = [one for one in outer[cut : cut + 1] if isinstance(one, ast.Lambda)]
+    own = {one.arg for each in inner for one in each.args.args}
+    for loop in outer[cut:]:
+        if isinstance(loop, ast.FunctionDef | ast.AsyncFunctionDef):
+            break
+        if isinstance(loop, ast.For | ast.AsyncFor):
+            names = {one.id for one in ast.walk(loop.target) if isinstance(one, ast.Name)}
+            used = {one.id for one in ast.walk(enqueue.call) if isinstance(one, ast.Name)}
+            late = next(iter(sorted((names & used) - own)), "")
+            if late:
+                yield (
+                    f"The lambda reads {late!r} when the loop is over: all jobs get the last value. "
+                    f"Write functools.partial, or `lambda {late}={late}: ...`."
                 )
 
 
-@rule("JOB213")
-def date_in_a_message(context: Context) -> Iterator[Fault]:
-    for enqueue in context.project.enqueues:
-        for value in enqueue.values if EVERY[enqueue.library].refuses_dates else ():
-            if date_made_by(value, enqueue.module):
-                yield Fault(
-                    enqueue.module,
-                    enqueue.call,
-                    f"{ast.unparse(value)} is a date, and the message is JSON: the enqueue fails. Pass "
-                    "`.isoformat()`, and read it in the job.",
-                )
+@of_enqueues("JOB210")
+def enqueue_not_awaited(enqueue: Enqueue, _: Context) -> Iterator[str]:
+    is_coroutine = enqueue.verb in _COROUTINES or enqueue.library == "saq"
+    if is_coroutine and isinstance(enqueue.module.parents.get(enqueue.call), ast.Expr):
+        yield (
+            f"{enqueue.verb} is a coroutine function and nobody awaits it: nothing is enqueued. Write "
+            "`await`."
+        )
+
+
+@of_enqueues("JOB212")
+def secret_in_a_message(enqueue: Enqueue, _: Context) -> Iterator[str]:
+    for value in enqueue.values:
+        name = getattr(value, "id", getattr(value, "attr", ""))
+        if _SECRET.search(name):
+            yield (
+                f"{ast.unparse(value)} goes into the message, and who sees the queue, its logs or an error "
+                "report reads it. Pass the id of its owner, and let the job fetch it."
+            )
+
+
+@of_enqueues("JOB213")
+def date_in_a_message(enqueue: Enqueue, _: Context) -> Iterator[str]:
+    for value in enqueue.values if EVERY[enqueue.library].refuses_dates else ():
+        if date_made_by(value, enqueue.module):
+            yield (
+                f"{ast.unparse(value)} is a date, and the message is JSON: the enqueue fails. Pass "
+                "`.isoformat()`, and read it in the job."
+            )
 
 
 @rule("JOB214")

@@ -9,7 +9,7 @@ from typing import Final
 
 from ...source.jobs import DeclaredJob, constant
 from ...source.module import Module
-from ..basis.rule import Context, Fault, rule
+from ..basis.rule import Context, Fault, Wrong, of_jobs, rule
 
 _BROAD: Final = ("Exception", "BaseException", "")
 _LOGS: Final = re.compile(r"\b(?:\w*log|\w*logger|logging|LOG|\w*LOGGER|structlog)\b|^print$")
@@ -34,28 +34,26 @@ _LOCKED: Final = re.compile(
 )
 
 
-@rule("JOB301")
-def error_swallowed(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        # What stands before may fetch, compare or log; what stands behind is not guarded, and is work.
-        whole = [one for one in job.body.body if not isinstance(one, ast.Return)][-1:]
-        caught: ast.AST | None = None
-        for node in whole:
-            if isinstance(node, ast.Try) and _calls_before(job, node) < 2:
-                handlers = (one for one in node.handlers if _is_broad(one) and _only_notes(one))
-                caught = next(handlers, None)
-            elif _suppresses(node, job.module, "Exception"):
-                caught = node if _calls_before(job, node) < 1 else None
-        if caught is not None:
-            text = "suppress(Exception)"
-            if isinstance(caught, ast.ExceptHandler):
-                text = f"`except {ast.unparse(caught.type)}`" if caught.type else "`except`"
-            yield Fault(
-                job.module,
-                caught,
-                f"{text} swallows every error of {job.short}: the job is performed successfully, "
-                "and is not retried. Catch the errors that you expect, or raise again.",
-            )
+@of_jobs("JOB301")
+def error_swallowed(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    # What stands before may fetch, compare or log; what stands behind is not guarded, and is work.
+    whole = [one for one in job.body.body if not isinstance(one, ast.Return)][-1:]
+    caught: ast.AST | None = None
+    for node in whole:
+        if isinstance(node, ast.Try) and _calls_before(job, node) < 2:
+            handlers = (one for one in node.handlers if _is_broad(one) and _only_notes(one))
+            caught = next(handlers, None)
+        elif _suppresses(node, job.module, "Exception"):
+            caught = node if _calls_before(job, node) < 1 else None
+    if caught is not None:
+        text = "suppress(Exception)"
+        if isinstance(caught, ast.ExceptHandler):
+            text = f"`except {ast.unparse(caught.type)}`" if caught.type else "`except`"
+        yield Wrong(
+            caught,
+            f"{text} swallows every error of {job.short}: the job is performed successfully, "
+            "and is not retried. Catch the errors that you expect, or raise again.",
+        )
 
 
 def _calls_before(job: DeclaredJob, node: ast.stmt) -> int:
@@ -104,42 +102,38 @@ def _suppresses(node: ast.AST, module: Module, name: str) -> bool:
     )
 
 
-@rule("JOB302")
-def cancellation_swallowed(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        for node in ast.walk(job.body) if job.is_coroutine else ():
-            is_caught = (
-                isinstance(node, ast.ExceptHandler)
-                and node.type is not None
-                and _CANCELLED in ast.unparse(node.type)
-                and not any(isinstance(one, ast.Raise) for one in ast.walk(node))
-                # One that the job itself has cancelled is awaited so.
-                and "cancel()" not in ast.unparse(job.body)
+@of_jobs("JOB302")
+def cancellation_swallowed(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    for node in ast.walk(job.body) if job.is_coroutine else ():
+        is_caught = (
+            isinstance(node, ast.ExceptHandler)
+            and node.type is not None
+            and _CANCELLED in ast.unparse(node.type)
+            and not any(isinstance(one, ast.Raise) for one in ast.walk(node))
+            # One that the job itself has cancelled is awaited so.
+            and "cancel()" not in ast.unparse(job.body)
+        )
+        if is_caught or _suppresses(node, job.module, _CANCELLED):
+            yield Wrong(
+                node,
+                f"{job.short} swallows CancelledError: a worker that shuts down cancels the job, and "
+                "the job goes on as if its step had been done. Clean up, and raise again.",
             )
-            if is_caught or _suppresses(node, job.module, _CANCELLED):
-                yield Fault(
-                    job.module,
-                    node,
-                    f"{job.short} swallows CancelledError: a worker that shuts down cancels the job, and "
-                    "the job goes on as if its step had been done. Clean up, and raise again.",
-                )
 
 
-@rule("JOB303")
-def blocking_call(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        for call in job.calls() if job.is_coroutine else ():
-            origin = job.module.origin(call.func)
-            is_own = job.module.function_around(call) is job.body
-            if is_own and _is_among(origin, _BLOCKING):
-                is_sleep = origin == "time.sleep"
-                better = "asyncio.sleep(...)" if is_sleep else "asyncio.to_thread(...)"
-                yield Fault(
-                    job.module,
-                    call,
-                    f"{ast.unparse(call.func)} blocks the loop of the worker, and all of its other jobs "
-                    f"wait. Write await {better}, or a client for asyncio.",
-                )
+@of_jobs("JOB303")
+def blocking_call(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    for call in job.calls() if job.is_coroutine else ():
+        origin = job.module.origin(call.func)
+        is_own = job.module.function_around(call) is job.body
+        if is_own and _is_among(origin, _BLOCKING):
+            is_sleep = origin == "time.sleep"
+            better = "asyncio.sleep(...)" if is_sleep else "asyncio.to_thread(...)"
+            yield Wrong(
+                call,
+                f"{ast.unparse(call.func)} blocks the loop of the worker, and all of its other jobs "
+                f"wait. Write await {better}, or a client for asyncio.",
+            )
 
 
 @rule("JOB304")
@@ -156,46 +150,42 @@ def result_inside_a_job(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule("JOB306")
-def lock_without_ttl(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        for call in job.calls():
-            if not isinstance(call.func, ast.Attribute):
-                continue
-            named = {one.arg: constant(one.value) for one in call.keywords}
-            is_set = (
-                call.func.attr == "set"
-                and named.get("nx") is True
-                and not named.keys() & {"ex", "px", "exat", "pxat", None}
+@of_jobs("JOB306")
+def lock_without_ttl(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    for call in job.calls():
+        if not isinstance(call.func, ast.Attribute):
+            continue
+        named = {one.arg: constant(one.value) for one in call.keywords}
+        is_set = (
+            call.func.attr == "set"
+            and named.get("nx") is True
+            and not named.keys() & {"ex", "px", "exat", "pxat", None}
+        )
+        is_lock = (
+            call.func.attr == "lock"
+            and "redis" in ast.unparse(call.func.value).lower()
+            and not named.keys() & {"timeout", None}
+            and len(call.args) < 2
+        )
+        if is_set or is_lock:
+            yield Wrong(
+                call,
+                f"The lock of {job.short} never ends by itself: after a killed worker nobody gets it "
+                f"again. Give it a time to live, `{'timeout' if is_lock else 'ex'}=...`.",
             )
-            is_lock = (
-                call.func.attr == "lock"
-                and "redis" in ast.unparse(call.func.value).lower()
-                and not named.keys() & {"timeout", None}
-                and len(call.args) < 2
-            )
-            if is_set or is_lock:
-                yield Fault(
-                    job.module,
-                    call,
-                    f"The lock of {job.short} never ends by itself: after a killed worker nobody gets it "
-                    f"again. Give it a time to live, `{'timeout' if is_lock else 'ex'}=...`.",
+
+
+@of_jobs("JOB308")
+def volatile_key(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    for call in job.calls():
+        for name, value in _keys_of(call):
+            source = _volatile(value, job.module)
+            if source:
+                yield Wrong(
+                    value,
+                    f"{name} has {source} in it: each delivery has another key, so that it keeps "
+                    "nothing away. Make the key of the arguments of the job.",
                 )
-
-
-@rule("JOB308")
-def volatile_key(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        for call in job.calls():
-            for name, value in _keys_of(call):
-                source = _volatile(value, job.module)
-                if source:
-                    yield Fault(
-                        job.module,
-                        value,
-                        f"{name} has {source} in it: each delivery has another key, so that it keeps "
-                        "nothing away. Make the key of the arguments of the job.",
-                    )
 
 
 def _keys_of(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
@@ -226,24 +216,22 @@ def _is_among(origin: str, names: tuple[str, ...]) -> bool:
     return any(origin.startswith(one) if one[-1] == "." else origin == one for one in names)
 
 
-@rule("JOB310")
-def lost_update(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        source = ast.unparse(job.body)
-        fetched = {
-            target.id
-            for node in ast.walk(job.body)
-            if isinstance(node, ast.Assign) and ".objects" in ast.unparse(node.value)
-            for target in node.targets
-            if isinstance(target, ast.Name) and f"{target.id}.save(" in source
-        }
-        for node in ast.walk(job.body) if not _LOCKED.search(source) else ():
-            changed = node.target if isinstance(node, ast.AugAssign) else None
-            if isinstance(changed, ast.Attribute) and ast.unparse(changed.value) in fetched:
-                yield Fault(
-                    job.module,
-                    node,
-                    f"{job.short} reads {ast.unparse(changed)}, computes, and writes it back: two deliveries at "
-                    "once read the same value, and one change is lost. Write an F() expression, or "
-                    "select_for_update().",
-                )
+@of_jobs("JOB310")
+def lost_update(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    source = ast.unparse(job.body)
+    fetched = {
+        target.id
+        for node in ast.walk(job.body)
+        if isinstance(node, ast.Assign) and ".objects" in ast.unparse(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name) and f"{target.id}.save(" in source
+    }
+    for node in ast.walk(job.body) if not _LOCKED.search(source) else ():
+        changed = node.target if isinstance(node, ast.AugAssign) else None
+        if isinstance(changed, ast.Attribute) and ast.unparse(changed.value) in fetched:
+            yield Wrong(
+                node,
+                f"{job.short} reads {ast.unparse(changed)}, computes, and writes it back: two deliveries at "
+                "once read the same value, and one change is lost. Write an F() expression, or "
+                "select_for_update().",
+            )

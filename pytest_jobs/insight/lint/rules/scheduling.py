@@ -9,9 +9,10 @@ from difflib import get_close_matches
 from typing import Final
 
 from ....bridges.libraries.known import ONLY_MADE
+from ...source.enqueues import Enqueue
 from ...source.jobs import constant, keywords, lacks
 from ...source.module import Module
-from ..basis.rule import Context, Fault, rule
+from ..basis.rule import Context, Fault, of_enqueues, rule
 
 _STORES: Final = re.compile(
     r"\b(?:SQLAlchemy|Redis|MongoDB|Django|RethinkDB|ZooKeeper|Etcd)JobStore\b"
@@ -20,6 +21,10 @@ _CRONTAB: Final = re.compile(r"(?:celery\.schedules|huey|huey\.api|huey\.contrib
 #: Options of a crontab that name more than a minute.
 _LONGER: Final = frozenset(("hour", "day", "day_of_week", "day_of_month", "month_of_year", "month"))
 _DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+#: What may end a chain of jobs.
+_ENDS: Final = (
+    ast.If, ast.IfExp, ast.BoolOp, ast.ExceptHandler, ast.For, ast.Match, ast.Return, ast.Raise,
+)  # fmt: skip
 #: The option by which a job says its queue, and an enqueue another one.
 _QUEUE: Final = ("queue", "queue_name", "_queue_name")
 
@@ -84,9 +89,10 @@ def recurring_task_without_arguments(context: Context) -> Iterator[Fault]:
                 "due, it fails."
             )
             yield from _at_the_name(one.name, message, context)
-    for job in context.project.jobs_of("huey"):
+    for job in context.project.jobs:
         decorators = " ".join(ast.unparse(one) for one in job.body.decorator_list)
-        refusal = context.facts_of(job).refusal(0, []) if "periodic_task(" in decorators else ""
+        is_periodic = job.library == "huey" and "periodic_task(" in decorators
+        refusal = context.facts_of(job).refusal(0, []) if is_periodic else ""
         if refusal:
             yield Fault(
                 job.module,
@@ -95,30 +101,17 @@ def recurring_task_without_arguments(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule("JOB503")
-def chains_for_ever(context: Context) -> Iterator[Fault]:
-    ends = (
-        ast.If,
-        ast.IfExp,
-        ast.BoolOp,
-        ast.ExceptHandler,
-        ast.For,
-        ast.Match,
-        ast.Return,
-        ast.Raise,
-    )
-    for enqueue in context.project.enqueues:
-        job = context.bodies.get(id(enqueue.function))
-        if job is None or enqueue.job is not job or enqueue.verb in ONLY_MADE:
-            continue
-        if not any(isinstance(one, ends) for one in ast.walk(job.body)):
-            yield Fault(
-                enqueue.module,
-                enqueue.call,
-                f"{job.short} enqueues itself each time that it runs, and nothing ends the chain: each "
-                "start, and each redelivery, adds a chain that runs for ever. Return at the end of the "
-                "data, or use a recurring task.",
-            )
+@of_enqueues("JOB503")
+def chains_for_ever(enqueue: Enqueue, context: Context) -> Iterator[str]:
+    job = context.bodies.get(id(enqueue.function))
+    if job is None or enqueue.job is not job or enqueue.verb in ONLY_MADE:
+        return
+    if not any(isinstance(one, _ENDS) for one in ast.walk(job.body)):
+        yield (
+            f"{job.short} enqueues itself each time that it runs, and nothing ends the chain: each "
+            "start, and each redelivery, adds a chain that runs for ever. Return at the end of the "
+            "data, or use a recurring task."
+        )
 
 
 @rule("JOB504")
@@ -206,21 +199,17 @@ def scheduler_in_the_web_server(context: Context) -> Iterator[Fault]:
                 )
 
 
-@rule("JOB506")
-def added_at_each_start(context: Context) -> Iterator[Fault]:
-    if not _STORES.search(context.project.text):
-        return
-    for enqueue in context.project.enqueues:
-        options = enqueue.options
-        is_kept = constant(options.get("replace_existing")) is False
-        is_new = lacks(options, "id") or lacks(options, "replace_existing") or is_kept
-        if enqueue.library == "apscheduler" and enqueue.verb == "add_job" and is_new:
-            yield Fault(
-                enqueue.module,
-                enqueue.call,
-                "The job store keeps the job, and each start of the program adds it once more. Pass "
-                "id=... and replace_existing=True.",
-            )
+@of_enqueues("JOB506")
+def added_at_each_start(enqueue: Enqueue, context: Context) -> Iterator[str]:
+    options = enqueue.options
+    is_kept = constant(options.get("replace_existing")) is False
+    is_new = lacks(options, "id") or lacks(options, "replace_existing") or is_kept
+    is_added = enqueue.library == "apscheduler" and enqueue.verb == "add_job"
+    if is_added and is_new and _STORES.search(context.project.text):
+        yield (
+            "The job store keeps the job, and each start of the program adds it once more. Pass "
+            "id=... and replace_existing=True."
+        )
 
 
 @rule("JOB507")
