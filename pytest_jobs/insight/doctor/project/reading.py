@@ -21,57 +21,36 @@ from ...source.workers import COMMANDS, queues_in_commands
 from .code import ENVIRONMENT, SCHEMES, CodeReader, Reading
 from .facts import Declared, Evidence, Facts, UsedLibrary, note
 
-#: What a package is for a project: the group of the fact, and the fact.
+#: What a package is for a project: the group of the fact, and the fact; by itself the name of the package.
 _PACKAGES: Final = {
-    **{
-        name: ("schedulers", title)
-        for name, title in {
-            "django-celery-beat": "django-celery-beat",
-            "celery-redbeat": "RedBeat",
-            "rq-scheduler": "rq-scheduler",
-            "apscheduler": "APScheduler",
-            "django-apscheduler": "APScheduler",
-            "django-crontab": "django-crontab",
-            "django-crontask": "django-crontask",
-            "taskiq-cron": "taskiq-cron",
-        }.items()
-    },
-    **{
-        name: ("locks", name)
-        for name in (
-            "celery-once", "celery-singleton", "python-redis-lock", "pottery", "django-pglocks", "sherlock",
-            "django-concurrency",
-        )
-    },
-    **{
-        name: ("tenants", name)
-        for name in ("django-tenants", "django-tenant-schemas", "django-multitenant", "django-scopes")
-    },
-    **{
-        name: ("tests", name)
-        for name in (
-            "pytest", "pytest-django", "pytest-celery", "pytest-xdist", "pytest-jobs", "freezegun", "time-machine",
-        )
-    },
-    **{
-        name: ("failures", name)
-        for name in ("sentry-sdk", "rollbar", "bugsnag", "airbrake", "newrelic", "honeybadger", "elastic-apm")
-    },
+    "django-celery-beat": ("schedulers", ""),
+    "celery-redbeat": ("schedulers", "RedBeat"),
+    "rq-scheduler": ("schedulers", ""),
+    "apscheduler": ("schedulers", "APScheduler"),
+    "django-apscheduler": ("schedulers", "APScheduler"),
+    "django-crontab": ("schedulers", ""),
+    "django-crontask": ("schedulers", ""),
+    "taskiq-cron": ("schedulers", ""),
     "django-celery-results": ("backends", "Django's database"),
+    **dict.fromkeys(
+        ("celery-once", "celery-singleton", "python-redis-lock", "pottery", "django-pglocks", "sherlock",
+         "django-concurrency"),
+        ("locks", ""),
+    ),
+    **dict.fromkeys(
+        ("django-tenants", "django-tenant-schemas", "django-multitenant", "django-scopes"), ("tenants", "")
+    ),
+    **dict.fromkeys(
+        ("pytest", "pytest-django", "pytest-celery", "pytest-xdist", "pytest-jobs", "freezegun", "time-machine"),
+        ("tests", ""),
+    ),
+    **dict.fromkeys(
+        ("sentry-sdk", "rollbar", "bugsnag", "airbrake", "newrelic", "honeybadger", "elastic-apm"),
+        ("failures", ""),
+    ),
 }  # fmt: skip
 #: Folders whose files say nothing about production.
-_ASIDE: Final = frozenset(
-    (
-        "demo",
-        "demos",
-        "example",
-        "examples",
-        "docs",
-        "doc",
-        "benchmarks",
-        "sandbox",
-    )
-)
+_ASIDE: Final = {"demo", "demos", "example", "examples", "docs", "doc", "benchmarks", "sandbox"}
 #: The project may have a decorator of its own around that of a library.
 _OWN_DECORATOR: Final = re.compile(r"@[\w.]*(?:task|job|actor)")
 _MIGRATIONS: Final = frozenset(("migrations", "alembic"))
@@ -185,7 +164,11 @@ def _package(name: str, asked: list[tuple[str, Requirement]], facts: Facts) -> N
     if name in _PACKAGES and own:
         path, one = own[0]
         group, fact = _PACKAGES[name]
-        note(getattr(facts, group), fact, Evidence(path, one.line, f"{name} {one.version}".strip()))
+        note(
+            getattr(facts, group),
+            fact or name,
+            Evidence(path, one.line, f"{name} {one.version}".strip()),
+        )
 
 
 def _read_file(path: Path, shown: str, tree: Tree, facts: Facts) -> None:
