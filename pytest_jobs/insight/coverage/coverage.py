@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ...bridges.libraries.known import ONLY_MADE
-from ...harness.records.home import is_of_tests
+from ...harness.records.home import is_in_packages, is_of_tests
 from ..lint.basis.settings import LintSettings
 from ..seen.session import SeenCheck, SeenDelivery, SeenJob, SeenSession, SeenTest
 from ..source.enqueues import VERBS
@@ -23,8 +23,6 @@ from ..source.tree import Tree
 from ..source.workers import workers_of
 from .cases import OF_EVERY_JOB, Base, Case, Cases, Kind
 
-#: Folders of code that is not of the project.
-_INSTALLED: Final = frozenset(("site-packages", "dist-packages"))
 #: What happens to one job alone, and not to all that derive from it.
 _OF_ONE_JOB: Final = frozenset((*OF_EVERY_JOB, "fired"))
 
@@ -316,7 +314,7 @@ class _Index:
     def _is_left_out(self, shown: str) -> bool:
         return (
             is_of_tests(Path(shown))
-            or not _INSTALLED.isdisjoint(Path(shown).parts)
+            or is_in_packages(shown)
             or any(fnmatch(shown, pattern) for pattern in self._exclude)
         )
 
