@@ -81,8 +81,8 @@ def _act(asked: argparse.Namespace) -> int:
     resolved = [path.resolve() for path in paths]
     try:
         baseline = asked.baseline and Baseline(asked.baseline)
-        running, facts = collected(resolved[0])
-        found = lint(resolved, settings, base=Path.cwd(), running=running, facts=facts)
+        running = collected(resolved[0])
+        found = lint(resolved, settings, base=Path.cwd(), running=running)
         findings = with_baseline(found, baseline, settings, running, Path.cwd())
     except LintSettingsError as error:
         sys.stderr.write(f"{error}\n")

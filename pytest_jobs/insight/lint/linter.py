@@ -14,7 +14,6 @@ from ..source.project import Project
 from ..source.running import Running
 from ..source.tree import Tree
 from .basis.baseline import Baseline
-from .basis.facts import Facts, facts_of
 from .basis.rule import Check, Context, Fault, Finding, Rule
 from .basis.settings import LintSettings
 from .rules import declaring, enqueueing, performing, retrying, scheduling
@@ -47,7 +46,6 @@ def lint(
     *,
     base: Path,
     running: Running,
-    facts: Facts | None = None,
 ) -> Findings:
     """Look at the jobs that the running libraries know, and at the calls that enqueue them.
 
@@ -56,13 +54,12 @@ def lint(
         settings: which rules count, and what they allow.
         base: names of files are relative to it.
         running: what the processes of a test session have imported.
-        facts: what their libraries say of the jobs; without it, this process is asked.
     """
     tree = Tree(*paths)
     project = Project(
         tree, base=base, jobs=settings.jobs, exclude=settings.exclude, running=running
     )
-    context = Context(project, facts or facts_of(running))
+    context = Context(project)
     comments = {module.shown: _Comments(module) for module in project.modules}
     found = [
         Finding(UNREADABLE, shown, line, 1, f"{shown} {why}")

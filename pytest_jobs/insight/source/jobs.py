@@ -30,7 +30,7 @@ class DeclaredJob:
     options: dict[str, ast.expr] = field(default_factory=dict)
     #: Whether the first parameter is the job itself, or the context of the worker.
     is_bound: bool = False
-    #: Whether its application schedules it.
+    #: Whether an application of Celery schedules it: the text need not have its schedule.
     recurs: bool = False
 
     @property

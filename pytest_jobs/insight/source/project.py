@@ -132,6 +132,7 @@ class Project:
         """
         modules = {module.file: module for module in self.modules}
         found: dict[int, DeclaredJob] = {}
+        scheduled = {("celery", one.name) for one in self.running.named if one.key}
         for one in sorted(self.running.jobs):
             module = modules.get(str(Path(one.job.file).resolve()))
             name, body = ("", None) if module is None else _body(one, module)
@@ -141,6 +142,7 @@ class Project:
                 self.without_text.append(one)
             else:
                 found[id(body)] = _job(one, module, name, body)
+                found[id(body)].recurs = (one.job.bridge, one.job.name) in scheduled
         for module in self.modules:
             for name, body in module.functions.items() if self._patterns else ():
                 dotted = f"{module.name}.{name}"
@@ -343,7 +345,7 @@ def _job(one: RegisteredJob, module: Module, name: str, body: Function) -> Decla
             options |= unpacked(decorator, module)
     options |= own
     dotted = f"{module.name}.{name}"
-    return DeclaredJob(dotted, one.job.bridge, module, body, cls, options, *one[1:])
+    return DeclaredJob(dotted, one.job.bridge, module, body, cls, options, one.is_bound)
 
 
 def _words_in(texts: Iterable[str]) -> Callable[[str], bool]:

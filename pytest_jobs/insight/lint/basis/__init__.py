@@ -2,7 +2,6 @@
 
 - `settings`: `[tool.pytest-jobs.lint]`.
 - `baseline`: what a project knows, in a file that only shrinks: findings here, gaps in `coverage`.
-- `facts`: what the running libraries say of each job.
 - `rule`: what a rule is, and what it may look at.
 - `values`: what an argument of a call is, as far as its function says.
 

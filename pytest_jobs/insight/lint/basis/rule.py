@@ -13,8 +13,8 @@ from ...source.enqueues import Enqueue
 from ...source.jobs import DeclaredJob
 from ...source.module import Module, first_line
 from ...source.project import Project
+from ...source.running import JobFacts
 from ...source.workers import Workers, workers_of
-from .facts import Facts, JobFacts
 
 #: Methods of results that wait.
 _WAITS: Final = frozenset(("get", "join", "wait", "wait_result", "get_result", "collect", "result"))
@@ -61,9 +61,9 @@ class Finding(NamedTuple):
 class Context:
     """What a rule may look at."""
 
-    def __init__(self, project: Project, facts: Facts) -> None:
+    def __init__(self, project: Project) -> None:
         self.project = project
-        self.facts = facts
+        self.running = project.running
 
     @cached_property
     def workers(self) -> Workers:
@@ -99,9 +99,9 @@ class Context:
     @cached_property
     def _facts_by_place(self) -> dict[tuple[str, int], JobFacts]:
         return {
-            (str(Path(job.file).resolve()), job.line): self.facts.jobs[job.bridge, job.name]
-            for job in (one.job for one in self.project.running.jobs)
-            if (job.bridge, job.name) in self.facts.jobs
+            (str(Path(job.file).resolve()), job.line): self.running.facts[job.bridge, job.name]
+            for job in (one.job for one in self.running.jobs)
+            if (job.bridge, job.name) in self.running.facts
         }
 
     def facts_of(self, job: DeclaredJob | None) -> JobFacts:

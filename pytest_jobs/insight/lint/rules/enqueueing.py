@@ -86,7 +86,6 @@ def in_a_transaction(enqueue: Enqueue, context: Context) -> Iterator[str]:
         enqueue.verb in ONLY_MADE
         or enqueue.verb.endswith("on_commit")
         or library.is_transactional
-        or facts.options.get("enqueue_after_commit")
         or not facts.is_plain
     ):
         return
@@ -161,7 +160,7 @@ def naive_due_time(enqueue: Enqueue, _: Context) -> Iterator[str]:
 def beyond_the_visibility_timeout(enqueue: Enqueue, context: Context) -> Iterator[str]:
     node = enqueue.options.get("countdown") if enqueue.library == "celery" else None
     seconds = None if node is None else seconds_of(node, enqueue.module, enqueue.call)
-    if seconds is None or seconds <= _VISIBILITY or context.facts.has_visibility:
+    if seconds is None or seconds <= _VISIBILITY or context.running.has_visibility:
         return
     if re.search(r"rediss?://|sqs://", context.project.text):
         yield (

@@ -37,7 +37,7 @@ def recurring_task_is_gone(context: Context) -> Iterator[Fault]:
         is_ours = "." in runs and project.has(runs.partition(".")[0])
         if is_ours and not project.resolve(runs):
             yield Fault(task.shown, task.line, _is_gone(task.key, runs, context))
-    for one in sorted(context.facts.named):
+    for one in sorted(context.running.named):
         if one.key and _names_nothing(one.name, context):
             yield from _at_the_name(one.name, _is_gone(one.key, one.name, context), context)
 
@@ -56,14 +56,14 @@ def _names_nothing(name: str, context: Context) -> bool:
     is_ours = "." in name and name.partition(".")[0] in context.packages
     return (
         is_ours
-        and name not in context.facts.tasks
+        and name not in context.running.tasks
         and not is_declared
         and not project.resolve(name)
     )
 
 
 def _nearest(name: str, context: Context) -> str:
-    every = {*context.facts.tasks, *(job.name for job in context.project.jobs)}
+    every = {*context.running.tasks, *(job.name for job in context.project.jobs)}
     found = get_close_matches(name, sorted(every), n=1)
     return f" Did you mean {found[0]}?" if found else ""
 
@@ -82,7 +82,7 @@ def _at_the_name(name: str, message: str, context: Context) -> Iterator[Fault]:
 
 @rule("JOB502")
 def recurring_task_without_arguments(context: Context) -> Iterator[Fault]:
-    for one in sorted(context.facts.named):
+    for one in sorted(context.running.named):
         if one.refusal:
             message = (
                 f"The recurring task {one.key!r} runs {one.name}, and {one.refusal}: each time that it is "
@@ -157,12 +157,12 @@ def _numbers(node: ast.expr | None) -> list[int]:
 
 @rule("JOB509")
 def name_of_no_task(context: Context) -> Iterator[Fault]:
-    for one in sorted(context.facts.named):
+    for one in sorted(context.running.named):
         if not one.key and _names_nothing(one.name, context):
             nearest = _nearest(one.name, context)
             message = f"The route of {one.name} routes nothing: no task has this name.{nearest}"
             yield from _at_the_name(one.name, message, context)
-    for module in context.project.modules if context.facts.tasks else ():
+    for module in context.project.modules if context.running.tasks else ():
         for call in module.calls:
             name = constant(call.args[0]) if call.args else None
             is_sent = isinstance(call.func, ast.Attribute) and call.func.attr == "send_task"
