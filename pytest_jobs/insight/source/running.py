@@ -27,6 +27,7 @@ from ...harness.records.attributes import attributes_of, is_one_of
 from ...harness.records.bridge import TakesFunctions
 from ...harness.records.home import is_installed
 from ...harness.records.record import KnowsNames
+from ..messages.accepted import signature_in
 from ..seen.recorder import seen_job
 from ..seen.session import SeenJob
 from .enqueues import VERBS
@@ -43,14 +44,6 @@ _CELERY: Final[Mapping[str, str]] = {
 }
 #: Libraries that fill in parameters by what their annotations say.
 _INJECTING: Final = ("taskiq",)
-#: In the order of their numbers.
-_KINDS: Final = (
-    Parameter.POSITIONAL_ONLY,
-    Parameter.POSITIONAL_OR_KEYWORD,
-    Parameter.VAR_POSITIONAL,
-    Parameter.KEYWORD_ONLY,
-    Parameter.VAR_KEYWORD,
-)
 _EVERYTHING: Final = {Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD}
 _WAITS: Final = 5
 
@@ -66,8 +59,8 @@ class RegisteredJob(NamedTuple):
 class JobFacts(NamedTuple):
     """What a library says of one job. The defaults are those of a job that says nothing."""
 
-    #: The parameters that a message fills: name, kind, whether it has a default. None where nobody knows.
-    parameters: list[tuple[str, int, bool]] | None = None
+    #: The parameters that a message fills, as in `(order_id, retries=None)`. None where nobody knows.
+    takes: str | None = None
     #: What a task of Celery declares.
     options: Mapping[str, Any] = {}
     #: How often it is tried, None for ever; and the first waits in between, in seconds.
@@ -78,16 +71,9 @@ class JobFacts(NamedTuple):
 
     def refusal(self, positional: int, names: list[str]) -> str:
         """Return why a call does not fit the parameters; empty when it does, or nobody knows."""
-        if self.parameters is None:
-            return ""
-        signature = Signature(
-            [
-                Parameter(name, _KINDS[kind], default=None if is_optional else Parameter.empty)
-                for name, kind, is_optional in self.parameters
-            ]
-        )
         try:
-            signature.bind(*[None] * positional, **dict.fromkeys(names))
+            if self.takes is not None:
+                signature_in(self.takes).bind(*[None] * positional, **dict.fromkeys(names))
         except TypeError as error:
             return str(error)
         return ""
@@ -294,7 +280,7 @@ def _facts(bridge: Any, name: str) -> JobFacts:
     own = inspect.signature(body, follow_wrapped=False).parameters.values()
     is_open = hasattr(body, "__wrapped__") and {one.kind for one in own} >= _EVERYTHING
     parameters = [
-        (one.name, int(one.kind), one.default is not one.empty or bridge.name in _INJECTING)
+        one.replace(annotation=one.empty, default=None if _is_optional(one, bridge) else one.empty)
         for one in bridge.signature(job).signature.parameters.values()
     ]
     options: dict[str, Any] = {}
@@ -304,12 +290,17 @@ def _facts(bridge: Any, name: str) -> JobFacts:
     attempts = 1 if policy is None else policy.attempts
     tried = range(1, min(_WAITS, _WAITS if attempts is None else attempts))
     return JobFacts(
-        None if is_open else parameters,
+        None if is_open else str(Signature(parameters)),
         {key: one for key, one in options.items() if isinstance(one, int | float | None)},
         attempts,
         [policy.wait(attempt).total_seconds() for attempt in tried] if policy else [],
         bridge.name != "celery" or type(task).apply_async.__module__.startswith("celery."),
     )
+
+
+def _is_optional(parameter: Parameter, bridge: Any) -> bool:
+    is_filled_in = bridge.name in _INJECTING and parameter.kind not in _EVERYTHING
+    return parameter.default is not parameter.empty or is_filled_in
 
 
 def _ask(app: Any, bridge: Any, found: Running) -> None:

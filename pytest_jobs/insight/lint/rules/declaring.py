@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
+from ...messages.accepted import signature_in
 from ...source.jobs import DeclaredJob
 from ..basis.rule import Context, Wrong, of_jobs
 
@@ -104,8 +105,8 @@ def coroutine_nobody_awaits(job: DeclaredJob, context: Context) -> Iterator[Wron
 
 @of_jobs("JOB108", "celery")
 def self_without_bind(job: DeclaredJob, context: Context) -> Iterator[Wrong]:
-    parameters = context.facts_of(job).parameters or []
-    if [name for name, *_ in parameters[:1]] == ["self"]:
+    takes = context.facts_of(job).takes or "()"
+    if next(iter(signature_in(takes).parameters), "") == "self":
         yield Wrong(
             job.body,
             f"{job.short} takes `self`, and its decorator does not say bind=True: Celery passes the "
