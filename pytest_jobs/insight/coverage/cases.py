@@ -244,7 +244,7 @@ class Cases:
                 found += inner
                 continue
             origin = module.origin(value)
-            place = self._project.resolve(origin) if origin else None
+            place = self._project.resolve(origin)
             assigned = None if place is None else place[0].assigned.get(place[1])
             if place is not None and assigned is not None:
                 inner = self._errors(place[0], [assigned])

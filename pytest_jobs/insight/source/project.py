@@ -212,12 +212,10 @@ class Project:
             dotted = followed
         return None
 
-    def find_function(self, module: Module, node: ast.AST) -> tuple[Module, str, Function] | None:
-        """Return the function of the project that an expression names."""
+    def has_function(self, module: Module, node: ast.AST) -> bool:
+        """Say whether an expression names a function of the project."""
         found = self.resolve(module.origin(node))
-        if found is None or found[1] not in found[0].functions:
-            return None
-        return (*found, found[0].functions[found[1]])
+        return found is not None and found[1] in found[0].functions
 
     def find_class(
         self, module: Module, node: ast.AST | None
@@ -232,28 +230,23 @@ class Project:
 
     def job_at(self, module: Module, node: ast.AST) -> DeclaredJob | None:
         """Return the job that an expression names."""
-        known = self._known(module, node)
+        is_placed = isinstance(node, ast.expr) and hasattr(node, "lineno")
+        known = self.running.names.get(Place.of(module.file, node)) if is_placed else None
         if known is not None and known in self._registered_names:
             return self._registered_names[known]
-        origin = module.origin(node)
-        found = self.resolve(origin) if origin else None
-        return self._jobs_by_place.get(f"{found[0].name}.{found[1]}") if found else None
+        return self._job_of(module.origin(node))
 
     def is_known(self, module: Module, node: ast.AST) -> bool:
         """Say whether the namespace of an imported module says what an expression is."""
         return isinstance(node, ast.expr) and Place.of(module.file, node) in self.running.names
 
-    def _known(self, module: Module, node: ast.AST) -> tuple[str, str] | None:
-        if not isinstance(node, ast.expr) or not hasattr(node, "lineno"):
-            return None
-        return self.running.names.get(Place.of(module.file, node))
-
     def job_named(self, name: str) -> DeclaredJob | None:
         """Return the job that a text names: its dotted name, or its name in its library."""
-        found = self.resolve(name)
-        if found and f"{found[0].name}.{found[1]}" in self._jobs_by_place:
-            return self._jobs_by_place[f"{found[0].name}.{found[1]}"]
-        return self._jobs_by_library_name.get(name)
+        return self._job_of(name) or self._jobs_by_library_name.get(name)
+
+    def _job_of(self, origin: str) -> DeclaredJob | None:
+        found = self.resolve(origin)
+        return self._jobs_by_place.get(f"{found[0].name}.{found[1]}") if found else None
 
     def constructor(self, module: Module, node: ast.AST) -> str:
         """Return the origin of the class or function whose call made an object: `celery.Celery`."""
@@ -265,7 +258,7 @@ class Project:
                     inner = inner.value.func
                 return module.origin(inner)
             origin = module.origin(node)
-            found = self.resolve(origin) if origin else None
+            found = self.resolve(origin)
             if found is None or found[1] not in found[0].assigned:
                 return origin
             module, node = found[0], found[0].assigned[found[1]]

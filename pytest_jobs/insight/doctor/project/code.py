@@ -175,7 +175,7 @@ class CodeReader:
             self._facts.later.append(self._at(node, name))
         for one in arguments_of(node):
             if "celery" in self._reading.libraries and _WORKER.fullmatch(one.arg):
-                note(self._facts.tests, "a real worker in tests", self._at(node, one.arg))
+                self._note("tests", "a real worker in tests", node, one.arg)
             self._made[node, one.arg] = self._origin(without_none(one.annotation))
         if self._declared(node, name):
             self._jobs.add(node)
@@ -238,7 +238,7 @@ class CodeReader:
         if short in _CLASSES and library in self._reading.libraries:
             self._note("brokers", _CLASSES[short], node, f"{short}(...)")
         if short in self._reading.words["test_broker"] and not self._is_production:
-            note(self._facts.tests, short, self._at(node, f"{short}(...)"))
+            self._note("tests", short, node, f"{short}(...)")
         for one in self._reading.words["schedules"].get(short, ()):
             # Django-Q2 has one call for what is sent once and for what is sent again and again.
             if library in ("", one) and (one != "django_q" or ("chedule" in path and recurs(node))):
@@ -417,17 +417,14 @@ class CodeReader:
         if has_address or (lower == "backend" and "elery" in of):
             self._address(name, node, value)
         if lower == "backend" and isinstance(text, str) and _DUMMY.search(text):
-            note(self._facts.tests, "a backend of tasks for tests", self._at(node, name))
+            self._note("tests", "a backend of tasks for tests", node, name)
         if lower.endswith(("beat_schedule", "beatschedule")) and "celery" in libraries:
             self._note("schedulers", EVERY["celery"].recurring, node, name)
         if lower in _FAILURES:
             self._note("failures", lower, node, name)
         library, given_to, group, fact = _SWITCHES.get((lower, text), ("", "", "", ""))
         if fact and (not library or library in libraries) and given_to in (of.lower() or given_to):
-            if group == "tests":
-                note(self._facts.tests, fact, self._at(node, name))
-            else:
-                self._note(group, fact, node, name)
+            self._note(group, fact, node, name)
         if isinstance(value, ast.Call) and self._is_production and TENANT.fullmatch(name):
             if self._origin(value.func) == "contextvars.ContextVar":
                 self._note("tenants", "a context variable", node, name)
@@ -463,8 +460,8 @@ class CodeReader:
             self._note(group, ENVIRONMENT, node, name)
 
     def _note(self, group: str, name: str, node: ast.AST, text: str) -> None:
-        """Note a fact about production, of which tests, migrations and demos say nothing."""
-        if self._is_production:
+        """Note a fact, about production where tests, migrations and demos say nothing of it."""
+        if self._is_production or group == "tests":
             facts: dict[str, list[Evidence]] = getattr(self._facts, group)
             note(facts, name, self._at(node, text))
 

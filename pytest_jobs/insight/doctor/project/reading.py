@@ -184,13 +184,9 @@ def _read_file(path: Path, shown: str, tree: Tree, facts: Facts) -> None:
         line = text.count("\n", 0, start) + 1
         note(facts.queues, library, Evidence(shown, line, ", ".join(queues)))
     for found in _ENVIRONMENT.finditer(text):
-        if found[1] in SCHEMES:
-            line = text.count("\n", 0, found.start(1)) + 1
-            note(
-                facts.brokers,
-                SCHEMES[found[1]],
-                Evidence(shown, line, f"an address of {SCHEMES[found[1]]}"),
-            )
+        kind, line = SCHEMES.get(found[1]), text.count("\n", 0, found.start(1)) + 1
+        if kind is not None:
+            note(facts.brokers, kind, Evidence(shown, line, f"an address of {kind}"))
     if path.suffix in (".yml", ".yaml"):
         _read_yaml(path, shown, text, facts)
 

@@ -184,7 +184,7 @@ def called_at_once(enqueue: Enqueue, context: Context) -> Iterator[str]:
     elif (
         EVERY[enqueue.library].takes_functions
         and isinstance(enqueue.named, ast.Call)
-        and context.project.find_function(enqueue.module, enqueue.named.func) is not None
+        and context.project.has_function(enqueue.module, enqueue.named.func)
     ):
         yield (
             f"{ast.unparse(enqueue.named)} runs now, and its result is enqueued. Pass the "
