@@ -69,21 +69,19 @@ def lint(
         if rule.check is None or not settings.wants(rule.id):
             continue
         for fault in _faults(rule.id, rule.check, context):
-            line, column = fault.place
-            shown = fault.shown
+            own = comments.get(fault.path)
             # Tests enqueue wrongly on purpose.
-            if is_of_tests(PurePath(shown)):
-                continue
-            if shown in comments and comments[shown].covers(rule.id, line):
-                continue
-            found.append(Finding(rule.id, shown, line, column, fault.message))
+            if not is_of_tests(PurePath(fault.path)) and not (
+                own is not None and own.covers(rule.id, fault.line)
+            ):
+                found.append(Finding(rule.id, *fault))
     found += [Finding(UNREADABLE, shown, 1, 1, why) for shown, why in context.workers.unreadable]
     for name, one in comments.items():
         found += one.useless(name, settings)
     ordered = sorted(set(found), key=lambda one: (one.path, one.line, one.column, one.rule))
     files = sum(1 for _ in tree.named(".py"))
     jobs = len(project.jobs) + len(project.without_text)
-    return Findings(ordered, files, jobs, "", handoffs(project))
+    return Findings(ordered, files, jobs, "", handoffs(project)[0])
 
 
 def with_baseline(
@@ -123,6 +121,7 @@ def _faults(rule_id: str, check: Check, context: Context) -> Iterator[Fault]:
     except RecursionError:
         yield Fault(
             "pyproject.toml",
+            1,
             1,
             f"{rule_id} was not looked for everywhere: some source is nested too deeply. Add the file to "
             "`exclude`.",

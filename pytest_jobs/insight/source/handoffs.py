@@ -65,8 +65,12 @@ class Handoffs:
             yield f"{one} Let the tests import the modules that declare its jobs, and run `pytest --jobs-lint`."
 
 
-def handoffs(project: Project) -> Handoffs:
-    """Return what the text of a project shows beside its jobs. What only its tests import is no dependency."""
+def handoffs(project: Project) -> tuple[Handoffs, list[tuple[Module, ast.Call]]]:
+    """Return what the text of a project shows beside its jobs, and the calls whose job was not found.
+
+    What only its tests import is no dependency.
+    """
+    unresolved: list[tuple[Module, ast.Call]] = []
     modules = [module for module in project.modules if not is_of_tests(Path(module.shown))]
     requirements, _ = required(project.tree, project.shown)
     libraries = {*required_libraries(requirements)}
@@ -89,7 +93,7 @@ def handoffs(project: Project) -> Handoffs:
             calls[library] = calls.get(library, 0) + 1
             is_open = enqueue.job is None if enqueue else not _is_of_others(call, module, project)
             if is_open and not _is_known(call, module, project):
-                found.unresolved.append((module.shown, call.lineno))
+                unresolved.append((module, call))
     jobs = [job for job in project.jobs if not is_of_tests(Path(job.module.shown))]
     known = {job.library for job in jobs} | {one.job.bridge for one in project.without_text}
     found.unseen = [
@@ -97,7 +101,8 @@ def handoffs(project: Project) -> Handoffs:
         for library in sorted(libraries - known)
         if decorators[library] or not jobs
     ]
-    return found
+    found.unresolved = [(module.shown, call.lineno) for module, call in unresolved]
+    return found, unresolved
 
 
 def _decorated(module: Module, libraries: Collection[str]) -> Iterator[str]:

@@ -230,10 +230,10 @@ class Project:
 
     def job_at(self, module: Module, node: ast.AST) -> DeclaredJob | None:
         """Return the job that an expression names."""
-        is_placed = isinstance(node, ast.expr) and hasattr(node, "lineno")
-        known = self.running.names.get(Place.of(module.file, node)) if is_placed else None
-        if known is not None and known in self._registered_names:
-            return self._registered_names[known]
+        if isinstance(node, ast.expr) and hasattr(node, "lineno"):
+            known = self.running.names.get(Place.of(module.file, node))
+            if known is not None and known in self._registered_names:
+                return self._registered_names[known]
         return self._job_of(module.origin(node))
 
     def is_known(self, module: Module, node: ast.AST) -> bool:

@@ -23,30 +23,24 @@ _WAITS: Final = frozenset(("get", "join", "wait", "wait_result", "get_result", "
 class Fault(NamedTuple):
     """One place where a rule is broken."""
 
-    #: The file; its name when it is not Python.
-    module: Module | str
-    #: The place in the file; the line when it is not Python.
-    node: ast.AST | int
+    #: The file, relative to where the user stands; the line and the column, both from one.
+    path: str
+    line: int
+    column: int
     #: What is wrong here and what to write instead, in one or two sentences.
     message: str
 
-    @property
-    def shown(self) -> str:
-        return self.module if isinstance(self.module, str) else self.module.shown
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """The line and the column, both from one."""
-        if isinstance(self.node, int):
-            return self.node, 1
-        return getattr(self.node, "lineno", 1), getattr(self.node, "col_offset", 0) + 1
+    @classmethod
+    def at(cls, module: Module, node: ast.AST, message: str) -> Fault:
+        return cls(
+            module.shown, getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1, message
+        )
 
 
 class Finding(NamedTuple):
     """One thing that was found."""
 
     rule: str
-    #: The file, relative to where the user stands.
     path: str
     line: int
     column: int
@@ -148,7 +142,7 @@ def of_jobs(
     return lambda find: Rule(
         id,
         lambda context: (
-            Fault(job.module, *wrong)
+            Fault.at(job.module, *wrong)
             for job in context.project.jobs
             if not libraries or job.library in libraries
             for wrong in find(job, context)
@@ -161,7 +155,7 @@ def of_enqueues(id: str) -> Callable[[Callable[[Enqueue, Context], Iterator[str]
     return lambda find: Rule(
         id,
         lambda context: (
-            Fault(enqueue.module, enqueue.call, message)
+            Fault.at(enqueue.module, enqueue.call, message)
             for enqueue in context.project.enqueues
             for message in find(enqueue, context)
         ),

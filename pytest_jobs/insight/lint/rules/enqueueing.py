@@ -251,7 +251,7 @@ def result_in_a_request(context: Context) -> Iterator[Fault]:
         is_view = "request" in arguments[:2] and id(function) not in context.bodies
         # Other libraries do not wait where nothing is said.
         if is_view and enqueue.library == "celery":
-            yield Fault(
+            yield Fault.at(
                 enqueue.module,
                 wait,
                 f"{ast.unparse(wait)} keeps a process of the web server until a worker has performed the job. "
@@ -263,7 +263,7 @@ def result_in_a_request(context: Context) -> Iterator[Fault]:
 def result_that_nobody_keeps(context: Context) -> Iterator[Fault]:
     for enqueue, wait in context.waits:
         if enqueue.job is not None and context.facts_of(enqueue.job).options.get("ignore_result"):
-            yield Fault(
+            yield Fault.at(
                 enqueue.module,
                 wait,
                 f"{enqueue.job.short} ignores its result, so {ast.unparse(wait)} returns None at once. Take "

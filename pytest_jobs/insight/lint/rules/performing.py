@@ -141,7 +141,7 @@ def result_inside_a_job(context: Context) -> Iterator[Fault]:
     for enqueue, wait in context.waits:
         job = context.bodies.get(id(enqueue.function))
         if job is not None:
-            yield Fault(
+            yield Fault.at(
                 job.module,
                 wait,
                 f"{job.short} waits for the result of another job and keeps its worker busy meanwhile: "

@@ -36,7 +36,7 @@ def recurring_task_is_gone(context: Context) -> Iterator[Fault]:
         runs = re.split(r"[(\s]", task.runs, maxsplit=1)[0].replace(":", ".")
         is_ours = "." in runs and project.has(runs.partition(".")[0])
         if is_ours and not project.resolve(runs):
-            yield Fault(task.shown, task.line, _is_gone(task.key, runs, context))
+            yield Fault(task.shown, task.line, 1, _is_gone(task.key, runs, context))
     for one in sorted(context.running.named):
         if one.key and _names_nothing(one.name, context):
             yield from _at_the_name(one.name, _is_gone(one.key, one.name, context), context)
@@ -75,9 +75,9 @@ def _at_the_name(name: str, message: str, context: Context) -> Iterator[Fault]:
         for node in ast.walk(module.tree) if name in module.text else ():
             if constant(node) == name:
                 found = True
-                yield Fault(module, node, message)
+                yield Fault.at(module, node, message)
     if not found and context.project.modules:
-        yield Fault(context.project.modules[0], 1, message)
+        yield Fault(context.project.modules[0].shown, 1, 1, message)
 
 
 @rule("JOB502")
@@ -94,7 +94,7 @@ def recurring_task_without_arguments(context: Context) -> Iterator[Fault]:
         is_periodic = job.library == "huey" and "periodic_task(" in decorators
         refusal = context.facts_of(job).refusal(0, []) if is_periodic else ""
         if refusal:
-            yield Fault(
+            yield Fault.at(
                 job.module,
                 job.body,
                 f"{job.short} is periodic, and {refusal}: the scheduler passes no arguments. Give it a default.",
@@ -119,7 +119,7 @@ def every_minute(context: Context) -> Iterator[Fault]:
     for module, call in _crontabs(context):
         named = keywords(call)
         if not call.args and not {"minute", "**"} & named.keys() and named.keys() & _LONGER:
-            yield Fault(
+            yield Fault.at(
                 module,
                 call,
                 f"{ast.unparse(call)} is due in every minute of that time, since minute is '*' where "
@@ -141,7 +141,7 @@ def schedule_that_never_fires(context: Context) -> Iterator[Fault]:
         days = _numbers(named.get("day_of_month", named.get("day")))
         months = _numbers(named.get("month_of_year", named.get("month")))
         if days and months and all(min(days) > _DAYS[(month - 1) % 12] for month in months):
-            yield Fault(
+            yield Fault.at(
                 module,
                 call,
                 f"{ast.unparse(call)} never comes: no such month has {min(days)} days. Correct the "
@@ -167,7 +167,7 @@ def name_of_no_task(context: Context) -> Iterator[Fault]:
             name = constant(call.args[0]) if call.args else None
             is_sent = isinstance(call.func, ast.Attribute) and call.func.attr == "send_task"
             if is_sent and isinstance(name, str) and _names_nothing(name, context):
-                yield Fault(
+                yield Fault.at(
                     module,
                     call,
                     f"{name} is not a task of the project: the worker refuses the message."
@@ -191,7 +191,7 @@ def scheduler_in_the_web_server(context: Context) -> Iterator[Fault]:
                 and is_at_import
                 and not is_guarded
             ):
-                yield Fault(
+                yield Fault.at(
                     module,
                     call,
                     "The scheduler starts wherever this module is imported: each process of the web "
@@ -221,7 +221,7 @@ def queue_that_nobody_serves(context: Context) -> Iterator[Fault]:
         name = next((constant(options[one]) for one in _QUEUE if one in options), None)
         near = get_close_matches(str(name), sorted(served), n=1, cutoff=0.8)
         if isinstance(name, str) and name not in served and near:
-            yield Fault(
+            yield Fault.at(
                 module,
                 node,
                 f"The queue {name!r} is served by no worker: the job waits there for ever. Did you mean "
