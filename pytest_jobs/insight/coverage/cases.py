@@ -120,16 +120,9 @@ class Cases:
 
     def bases(self, job: DeclaredJob) -> list[Base]:
         """Return the classes of the project that a job derives from, near ones first."""
-        found: list[Base] = []
-        waiting = [(job.module, base) for base in (job.cls.bases if job.cls is not None else ())]
-        if "base" in job.options:
-            waiting.append((job.module, job.options["base"]))
-        while waiting and len(found) < _MOST_BASES:
-            inner = self._project.find_class(*waiting.pop(0))
-            if inner is not None and inner not in found:
-                found.append(inner)
-                waiting += [(inner[0], further) for further in inner[1].bases]
-        return found
+        nodes = [(job.module, base) for base in (job.cls.bases if job.cls is not None else ())]
+        nodes += [(job.module, job.options["base"])] if "base" in job.options else []
+        return [*dict.fromkeys(base for _, base in self._project.bases(nodes) if base is not None)]
 
     def of_base(self, base: Base) -> list[Case]:
         """Return the cases that a base class declares for all jobs that derive from it."""
@@ -256,10 +249,6 @@ class Cases:
             else:
                 return ()
         return tuple(found)
-
-
-#: Deeper hierarchies of classes are not followed.
-_MOST_BASES: Final = 50
 
 
 def _retries(text: str, line: int, errors: tuple[str, ...], is_limited: bool) -> Iterator[Case]:

@@ -75,7 +75,7 @@ class Watch:
 
     def _weight(self, record: JobRecord) -> str:
         limit = self._settings.max_payload * _KIB
-        size = _size([record.args, record.kwargs], limit)
+        size = _size([record.args, record.kwargs])
         if size <= limit:
             return ""
         return (
@@ -168,12 +168,12 @@ def _types(hint: object) -> tuple[type, ...]:
     return (origin,) if isinstance(origin, type) else ()
 
 
-def _size(value: object, limit: int) -> int:
+def _size(value: object) -> int:
     """Return how many bytes a value is as JSON."""
     try:
         return len(json.dumps(value, default=_written, ensure_ascii=False).encode())
     except (TypeError, ValueError, RecursionError):
-        return len(repr(value)) if limit else 0
+        return len(repr(value))
 
 
 def _written(value: object) -> object:

@@ -74,13 +74,6 @@ class Module:
                 return outer
         return None
 
-    def function_at(self, line: int) -> tuple[str, Function | None]:
-        """Return the function that begins in a line, decorators included, and its name in the module."""
-        return next(
-            ((name, one) for name, one in self.functions.items() if first_line(one) == line),
-            ("", None),
-        )
-
     def around(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield what a node stands in, from the inside out."""
         while (parent := self.parents.get(node)) is not None:

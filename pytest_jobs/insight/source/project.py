@@ -31,6 +31,8 @@ _DECLARES: Final = re.compile(
 )
 _IMPORTS: Final = re.compile(r"^\s*(?:from|import)\s+([\w.]+)", re.MULTILINE)
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+#: Deeper hierarchies of classes are not followed.
+_MOST_BASES: Final = 50
 _MODEL_BASES: Final = (
     "django.db.models.Model",
     "sqlalchemy.orm.DeclarativeBase",
@@ -279,22 +281,26 @@ class Project:
         made = self.constructor(module, node)
         return "arq.create_pool" if made.endswith("arq.create_pool") else made
 
-    def bases(self, module: Module, node: ast.ClassDef) -> list[str]:
-        """Return the origins of all base classes, near ones first."""
-        found: list[str] = []
-        waiting = [(module, base) for base in node.bases]
-        while waiting and len(found) < 50:
+    def bases(
+        self, nodes: Iterable[tuple[Module, ast.expr]]
+    ) -> Iterator[tuple[str, tuple[Module, ast.ClassDef] | None]]:
+        """Yield the origins of base classes, near ones first, each with its class where the project has it.
+
+        Args:
+            nodes: what names the nearest ones, each with its module.
+        """
+        waiting = [*nodes]
+        for _ in range(_MOST_BASES if waiting else 0):
             home, base = waiting.pop(0)
-            origin = home.origin(base.value if isinstance(base, ast.Subscript) else base)
-            found.append(origin)
             inner = self.find_class(home, base)
-            if inner is not None:
-                waiting += [(inner[0], further) for further in inner[1].bases]
-        return found
+            yield home.origin(base.value if isinstance(base, ast.Subscript) else base), inner
+            waiting += [] if inner is None else [(inner[0], further) for further in inner[1].bases]
+            if not waiting:
+                return
 
     def is_model(self, module: Module, node: ast.ClassDef) -> bool:
         """Say whether the rows of a database are the instances of a class."""
-        bases = self.bases(module, node)
+        bases = [origin for origin, _ in self.bases((module, base) for base in node.bases)]
         is_declared = any(
             isinstance(one, ast.Assign)
             and any(
@@ -309,7 +315,10 @@ class Project:
 
 def _body(one: RegisteredJob, module: Module) -> tuple[str, Function | None]:
     """Return the function of a job, and its name in the module."""
-    name, body = module.function_at(one.job.line)
+    found = (
+        (name, each) for name, each in module.functions.items() if first_line(each) == one.job.line
+    )
+    name, body = next(found, ("", None))
     short = one.job.name.rpartition(".")[2]
     if (body is None or "." in name) and short in module.functions:
         # A wrapper that does not say what it wraps; the library has the name of the function.

@@ -269,7 +269,8 @@ def _add_facts(bridge: Any, found: Running) -> None:
                 app = bridge.known(name).app
                 applications[id(app)] = app
     for app in applications.values():
-        _ask(app, bridge, found)
+        with suppress(Exception):  # Of the settings of the application.
+            _ask(app, bridge, found)
 
 
 def _facts(bridge: Any, name: str) -> JobFacts:
@@ -311,11 +312,12 @@ def _ask(app: Any, bridge: Any, found: Running) -> None:
         name = str(entry.get("task"))
         refusal = ""
         if name in app.tasks:
-            signature = bridge.signature(name).signature
-            try:
-                signature.bind(*(entry.get("args") or ()), **(entry.get("kwargs") or {}))
-            except TypeError as error:
-                refusal = str(error)
+            with suppress(AmbiguousJobError):  # Which is said of the job itself.
+                signature = bridge.signature(name).signature
+                try:
+                    signature.bind(*(entry.get("args") or ()), **(entry.get("kwargs") or {}))
+                except TypeError as error:
+                    refusal = str(error)
         found.named.add(Named(name, str(key), refusal))
     routes = app.conf.task_routes
     for name in routes if isinstance(routes, Mapping) else ():
