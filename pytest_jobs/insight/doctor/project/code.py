@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Final
 
 from ....bridges.libraries.known import EVERY, Library, library_named, names_by
-from ...source.jobs import constant, keywords, recurs, without_none
+from ...source.jobs import constant, entries, keywords, recurs, without_none
 from ...source.module import Function, Module, arguments_of
 from .facts import Declared, Evidence, Facts, Sent, note
 
@@ -156,8 +156,8 @@ class CodeReader:
             elif isinstance(node, ast.With | ast.AsyncWith):
                 self._with(node)
             elif isinstance(node, ast.Dict):
-                for key, value in zip(node.keys, node.values, strict=True):
-                    self._setting(str(constant(key)), value, value, "")
+                for key, value in entries(node).items():
+                    self._setting(key, value, value, "")
             elif isinstance(node, Function):
                 self._function(node)
             elif isinstance(node, ast.ClassDef):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ...source.jobs import DeclaredJob, constant
+from ...source.jobs import DeclaredJob, constant, entries
 from ...source.module import Module
 from ..basis.rule import Context, Fault, Wrong, of_jobs, rule
 
@@ -193,10 +193,9 @@ def _keys_of(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
         if keyword.arg and _KEY.search(keyword.arg):
             yield keyword.arg, keyword.value
         for node in ast.walk(keyword.value):
-            if isinstance(node, ast.Dict):
-                for key, value in zip(node.keys, node.values, strict=True):
-                    if "idempotency-key" in str(constant(key)).lower():
-                        yield str(constant(key)), value
+            for key, value in entries(node).items() if isinstance(node, ast.Dict) else ():
+                if "idempotency-key" in key.lower():
+                    yield key, value
 
 
 def _volatile(node: ast.expr, module: Module, depth: int = 0) -> str:
