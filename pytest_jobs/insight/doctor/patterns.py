@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ...bridges.libraries.known import EVERY, Library
 from ...harness.records.texts import counted
-from .project.facts import Evidence, Facts
+from .facts import Evidence, Facts
 
 Fit: TypeAlias = Literal["applies", "later", "skip", "conflicts", "unknown"]
 

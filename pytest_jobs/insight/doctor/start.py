@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .facts import Facts
 from .patterns import INSTEAD
-from .project.facts import Facts
 
 if TYPE_CHECKING:
     from ...integrations.ini_file import IniFile

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from ....bridges.libraries.known import EVERY, Library, library_named, names_by
-from ...source.jobs import constant, entries, keywords, recurs, without_none
-from ...source.module import Function, Module, arguments_of
+from ...bridges.libraries.known import EVERY, Library, library_named, names_by
+from ..source.jobs import constant, entries, keywords, recurs, without_none
+from ..source.module import Function, Module, arguments_of
 from .facts import Declared, Evidence, Facts, Sent, note
 
 #: Schemes of addresses, and what listens there. Addresses hold passwords, so only the kind is kept.

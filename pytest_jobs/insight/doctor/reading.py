@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 from typing import Final
 
-from ....bridges.libraries.floors import floors_of, is_below
-from ....bridges.libraries.known import EVERY, library_named
-from ....harness.records.home import is_of_tests
-from ....harness.records.texts import counted
-from ....integrations.recurring.yaml import read_documents
-from ....integrations.requirements import Requirement
-from ...source.dependencies import Requirements, required, required_libraries
-from ...source.module import Module, name_from_root
-from ...source.tree import Tree
-from ...source.workers import COMMANDS, queues_in_commands
+from ...bridges.libraries.floors import floors_of, is_below
+from ...bridges.libraries.known import EVERY, library_named
+from ...harness.records.home import is_of_tests
+from ...harness.records.texts import counted
+from ...integrations.recurring.yaml import read_documents
+from ...integrations.requirements import Requirement
+from ..source.dependencies import Requirements, required, required_libraries
+from ..source.module import Module, name_from_root
+from ..source.tree import Tree
+from ..source.workers import COMMANDS, queues_in_commands
 from .code import ENVIRONMENT, SCHEMES, CodeReader, Reading
 from .facts import Declared, Evidence, Facts, UsedLibrary, note
 
