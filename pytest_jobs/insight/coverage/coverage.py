@@ -11,7 +11,7 @@ from typing import Final
 
 from ...bridges.libraries.known import ONLY_MADE
 from ...harness.records.home import is_in_packages, is_of_tests
-from ..lint.basis.settings import LintSettings
+from ..lint.settings import LintSettings
 from ..seen.session import SeenCheck, SeenDelivery, SeenJob, SeenSession, SeenTest
 from ..source.handoffs import Handoffs, handoffs
 from ..source.jobs import DeclaredJob

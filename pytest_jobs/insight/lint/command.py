@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import LintSettingsError
-from .basis.baseline import Baseline
-from .basis.settings import read_settings
+from .baseline import Baseline
 from .collecting import collected
 from .linter import RULES, lint, with_baseline
 from .output import FORMATS
 from .pages import page_of
+from .settings import read_settings
 
 
 def take_arguments(command: argparse.ArgumentParser) -> None:

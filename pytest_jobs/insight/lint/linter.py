@@ -13,10 +13,10 @@ from ..source.module import Module
 from ..source.project import Project
 from ..source.running import Running
 from ..source.tree import Tree
-from .basis.baseline import Baseline
-from .basis.rule import Check, Context, Fault, Finding, Rule
-from .basis.settings import LintSettings
+from .baseline import Baseline
 from .rules import declaring, enqueueing, performing, retrying, scheduling
+from .rules.rule import Check, Context, Fault, Finding, Rule
+from .settings import LintSettings
 from .watching import WATCHED
 
 _FILES: Final = (declaring, enqueueing, performing, retrying, scheduling)

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from typing import Final
 
 from ...harness.records.texts import counted
-from .basis.rule import Finding
 from .linter import RULES, Findings
 from .pages import page_of
+from .rules.rule import Finding
 
 #: What GitHub reads in another way, in the text of an annotation and in its values.
 _GITHUB: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})

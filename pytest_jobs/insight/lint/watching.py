@@ -16,8 +16,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from ...harness.records.record import JobRecord
-from .basis.rule import Finding
-from .basis.settings import LintSettings
+from .rules.rule import Finding
+from .settings import LintSettings
 
 #: The rules that are answered here.
 WATCHED: Final = ("JOB291", "JOB292", "JOB391")

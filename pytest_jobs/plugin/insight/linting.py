@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ...errors import LintSettingsError
-from ...insight.lint.basis.baseline import Baseline
-from ...insight.lint.basis.settings import read_settings
+from ...insight.lint.baseline import Baseline
 from ...insight.lint.linter import Findings, lint, with_baseline
 from ...insight.lint.output import lines_of, summary
+from ...insight.lint.settings import read_settings
 from ...insight.lint.watching import Watch
 from .recording import importing
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from ...messages.accepted import signature_in
 from ...source.jobs import DeclaredJob
-from ..basis.rule import Context, Wrong, of_jobs
+from .rule import Context, Wrong, of_jobs
 
 _MAKERS: Final = frozenset(("list", "dict", "set", "defaultdict", "Counter", "deque"))
 _CHANGES: Final = frozenset(

@@ -10,8 +10,8 @@ from typing import Final
 from ....bridges.libraries.known import EVERY, ONLY_MADE
 from ...source.enqueues import Enqueue
 from ...source.jobs import constant, keywords, receiver_of
-from ..basis.rule import Context, Fault, of_enqueues, rule
-from ..basis.values import date_made_by, is_naive, is_query, record_in, seconds_of
+from .rule import Context, Fault, of_enqueues, rule
+from .values import date_made_by, is_naive, is_query, record_in, seconds_of
 
 _SECRET: Final = re.compile(
     r"(?:^|_)(?:password|passwd|secret|secret_key|api_key|private_key|access_token|refresh_token|"

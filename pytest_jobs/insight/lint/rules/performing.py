@@ -9,7 +9,7 @@ from typing import Final
 
 from ...source.jobs import DeclaredJob, constant, entries
 from ...source.module import Module
-from ..basis.rule import Context, Fault, Wrong, of_jobs, rule
+from .rule import Context, Fault, Wrong, of_jobs, rule
 
 _BROAD: Final = ("Exception", "BaseException", "")
 _LOGS: Final = re.compile(r"\b(?:\w*log|\w*logger|logging|LOG|\w*LOGGER|structlog)\b|^print$")

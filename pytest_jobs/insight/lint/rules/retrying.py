@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ...source.jobs import DeclaredJob, keywords
-from ..basis.rule import Context, Wrong, of_jobs
+from .rule import Context, Wrong, of_jobs
 
 _BROAD: Final = ("Exception", "BaseException")
 

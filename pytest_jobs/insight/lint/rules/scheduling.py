@@ -12,7 +12,7 @@ from ....bridges.libraries.known import ONLY_MADE
 from ...source.enqueues import Enqueue
 from ...source.jobs import constant, keywords, lacks
 from ...source.module import Module
-from ..basis.rule import Context, Fault, of_enqueues, rule
+from .rule import Context, Fault, of_enqueues, rule
 
 _STORES: Final = re.compile(
     r"\b(?:SQLAlchemy|Redis|MongoDB|Django|RethinkDB|ZooKeeper|Etcd)JobStore\b"
