@@ -258,17 +258,9 @@ def _retries(text: str, line: int, errors: tuple[str, ...], is_limited: bool) ->
 
 
 def _by_calls_of_retry(job: DeclaredJob) -> Iterator[Case]:
-    for call in job.calls():
-        function = call.func
-        if (
-            isinstance(function, ast.Attribute)
-            and function.attr == "retry"
-            and isinstance(function.value, ast.Name)
-            and function.value.id in ("self", job.short)
-        ):
-            is_limited = job.library == "celery" and not _is_none(job.options.get("max_retries"))
-            yield from _retries("self.retry", call.lineno, (), is_limited)
-            return
+    for call in job.retry_calls()[:1]:
+        is_limited = job.library == "celery" and not _is_none(job.options.get("max_retries"))
+        yield from _retries("self.retry", call.lineno, (), is_limited)
 
 
 def _ours(module: Module, decorator: ast.expr) -> str:

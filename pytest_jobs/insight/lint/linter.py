@@ -132,15 +132,15 @@ class _Comments:
     """The comments of a module that switch rules off: `# jobs: ignore[JOB301]`."""
 
     def __init__(self, module: Module) -> None:
-        self._by_line: dict[int, list[str]] = {}
         self._used: set[tuple[int, str]] = set()
-        if "jobs:" not in module.text:
-            return
-        for number, line in enumerate(module.lines, 1):
-            match = _IGNORE.search(line)
-            if match:
-                ids = [name.strip() for name in (match[1] or "").split(",") if name.strip()]
-                self._by_line[number] = ids
+        #: The ids in a line; an empty list for all rules.
+        self._by_line = {
+            number: [name.strip() for name in (match[1] or "").split(",") if name.strip()]
+            for number, line in enumerate(
+                module.text.splitlines() if "jobs:" in module.text else (), 1
+            )
+            if (match := _IGNORE.search(line))
+        }
 
     def covers(self, rule_id: str, line: int) -> bool:
         """Say whether a comment on the line, or alone on the line above, switches a rule off."""
@@ -156,15 +156,9 @@ class _Comments:
         for line, ids in self._by_line.items():
             for name in ids or [""]:
                 # What the settings switch off cannot be found, so the comment is not known to be useless.
-                is_asked = (
-                    settings.wants(name) if name else not settings.select and not settings.ignore
-                )
+                has_all = not settings.select and not settings.ignore
+                is_asked = settings.wants(name) if name else has_all
                 if is_asked and (line, name) not in self._used:
                     what = f"ignore[{name}]" if name else "ignore"
-                    yield Finding(
-                        USELESS,
-                        shown,
-                        line,
-                        1,
-                        f"`# jobs: {what}` switches nothing off here. Remove it.",
-                    )
+                    text = f"`# jobs: {what}` switches nothing off here. Remove it."
+                    yield Finding(USELESS, shown, line, 1, text)

@@ -46,6 +46,16 @@ class DeclaredJob:
         found = [node for node in ast.walk(self.body) if isinstance(node, ast.Call)]
         yield from sorted(found, key=lambda node: (node.lineno, node.col_offset))
 
+    def retry_calls(self) -> list[ast.Call]:
+        """Return the calls by which it asks to be tried again: `self.retry(...)`."""
+        return [
+            call
+            for call in self.calls()
+            if isinstance(call.func, ast.Attribute)
+            and call.func.attr == "retry"
+            and ast.unparse(call.func.value) in ("self", self.short)
+        ]
+
 
 def receiver_of(call: ast.Call) -> ast.expr:
     """Return what a method is called on; of a plain call, what is called."""

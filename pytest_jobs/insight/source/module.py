@@ -51,10 +51,6 @@ class Module:
         """Its path without links, as Python knows it that has imported it."""
         return str(self.path.resolve())
 
-    @cached_property
-    def lines(self) -> list[str]:
-        return self.text.splitlines()
-
     def origin(self, node: ast.AST | None) -> str:
         """Return the dotted name that an expression stands for; empty when it is not a name."""
         if isinstance(node, ast.Name):

@@ -28,7 +28,7 @@ def retry_for_ever(job: DeclaredJob, context: Context) -> Iterator[Wrong]:
     facts = context.facts_of(job)
     # A task of Celery that asks for its retries itself has no schedule, and the same limit.
     is_open = facts.options.get("max_retries", 0) is None and any(
-        "max_retries" not in keywords(call) for call in _retry_calls(job)
+        "max_retries" not in keywords(call) for call in job.retry_calls()
     )
     if facts.attempts is None or is_open:
         yield Wrong(
@@ -38,19 +38,9 @@ def retry_for_ever(job: DeclaredJob, context: Context) -> Iterator[Wrong]:
         )
 
 
-def _retry_calls(job: DeclaredJob) -> list[ast.Call]:
-    return [
-        call
-        for call in (job.calls() if job.library == "celery" else ())
-        if isinstance(call.func, ast.Attribute)
-        and call.func.attr == "retry"
-        and ast.unparse(call.func.value) in ("self", job.short)
-    ]
-
-
 @of_jobs("JOB403", "celery")
 def backoff_without_effect(job: DeclaredJob, context: Context) -> Iterator[Wrong]:
-    facts, calls = context.facts_of(job), _retry_calls(job)
+    facts, calls = context.facts_of(job), job.retry_calls()
     # One that the body reads has the effect that the body gives it.
     if not facts.options.get("retry_backoff") or ".retry_backoff" in ast.unparse(job.body):
         return
@@ -72,7 +62,7 @@ def backoff_without_effect(job: DeclaredJob, context: Context) -> Iterator[Wrong
 
 @of_jobs("JOB404", "celery")
 def retry_swallowed(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
-    calls = _retry_calls(job)
+    calls = job.retry_calls()
     for call in calls:
         for outer in job.module.around(call):
             if not isinstance(outer, ast.Try) or not any(
