@@ -30,6 +30,7 @@ IN_WHEEL = (
     "pytest_jobs/__init__.py",
     "pytest_jobs/py.typed",
     "pytest_jobs/insight/pages/errors.md",
+    "pytest_jobs/insight/pages/lint/job301.md",
 )
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ...errors import ExplorationError
 from ...harness.records.attributes import identity
-from ...harness.records.home import is_in_test_folder, is_test_file
+from ...harness.records.home import INSTALLED, is_in_test_folder, is_test_file
 from .memory.places import Namespace
 
 #: The operations that begin a `with` block.
@@ -27,15 +27,11 @@ _ENTERING: Final = frozenset(
 )
 _IMPORTING: Final = dis.opmap["IMPORT_NAME"]
 _LOCKING: Final = frozenset(("acquire", "Lock", "RLock", "Semaphore", "Condition", "local"))
-_INSTALLED: Final = tuple(
-    os.path.realpath(sysconfig.get_path(name)) + os.sep
-    for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
 _PACKAGES: Final = tuple(
     os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("purelib", "platlib")
 )
 _OURS: Final = f"{Path(__file__).resolve().parents[2]}{os.sep}"
-_ELSEWHERE: Final = (*_INSTALLED, _OURS)
+_ELSEWHERE: Final = (*INSTALLED, _OURS)
 #: The frames of a delivery end where one of this file begins.
 _WATCHING: Final = str(Path(__file__).with_name("watching.py"))
 
@@ -150,7 +146,7 @@ class Scope:
 
     def is_installed(self, body: Callable[..., Any]) -> bool:
         """Return whether a function lies in an installed package, so that its lines count only if it is a job."""
-        return _real_path(_code(body).co_filename).startswith(_INSTALLED)
+        return _real_path(_code(body).co_filename).startswith(INSTALLED)
 
     def is_of_tests(self, file: str) -> bool:
         """Return whether a file is a test, a conftest file, or lies in a folder of tests."""

@@ -14,7 +14,7 @@ from ...exploration.histories.replay import token_of
 from ...exploration.report.hints import Habits, hint
 from ...exploration.report.report import quoted
 from ...harness.records.texts import short_name, shortened
-from ...insight.lint.basis.rule import Finding as Fault
+from ...insight.lint.rules.rule import Finding as Fault
 
 #: How wide the call of a job is shown.
 _WIDTH = 100
