@@ -28,7 +28,8 @@ from ....engine.acts import (
 )
 from ....engine.sources import refuse_far
 from ....stores.account import accounts
-from .statements import Statement, act_of, is_busy, shown
+from ....stores.store import Store
+from .statements import Statement, Table, act_of, is_busy, shown
 
 T = TypeVar("T")
 
@@ -117,6 +118,43 @@ class Opening:
     def end(self) -> None:
         """Note that its transaction has ended."""
         self.changed, self.has_begun = None, False
+
+
+class TablesStore(Store):
+    """One database of a server, whose tables statements name."""
+
+    noun = "table"
+
+    def __init__(self, label: str) -> None:
+        self.label = self.short = label
+        #: What reads it as the last connection does that a delivery used.
+        self.again: Any = None
+        #: Each table as a statement has named it.
+        self.tables: dict[str, Table] = {}
+
+
+def note_tables(statement: Statement, key_of: Callable[[str | None], str], again: Any) -> None:
+    """Report the tables of a statement to the account of the history that is open.
+
+    Args:
+        statement: the statement.
+        key_of: returns the key of the `TablesStore` of a schema that is named; None for the one that is in use.
+        again: what reads the store by another connection.
+    """
+    account = accounts.current
+    if account is None:
+        return
+    key_of(None)
+    if account.phase == "snapshot":
+        for table in statement.named():
+            account.read(key_of(table.schema), table.name)
+    elif account.phase == "delivery":
+        for table in statement.written():
+            key = key_of(table.schema)
+            store = account.store_of(key)
+            store.again = again
+            store.tables.setdefault(table.name, table)
+            account.wrote(key, table.name, shown(statement.text))
 
 
 class WatchedDriver(Driver, ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, closing, suppress
@@ -15,7 +16,6 @@ from .....harness.time.waiting import off_the_loop
 from ....engine.acts import limit_of_waiting, looking, may_wait_for_locks, note_look, skippable
 from ....engine.sameness.renaming import Unordered
 from ....stores.account import Account, accounts
-from ....stores.store import Store
 from ...wrapping import (
     BlockOf,
     answer_of,
@@ -26,15 +26,49 @@ from ...wrapping import (
 )
 from .driver import (
     Opening,
+    TablesStore,
     WatchedDriver,
     end_session,
     is_part,
+    note_tables,
     own_connection,
     sent,
     unwatched,
 )
-from .mysql_statements import MysqlStatement, lock_of
-from .statements import Statement, is_busy, shown
+from .statements import HOW, NAME, PLACE, Statement, is_busy
+
+#: Texts in either kind of quotes, names in backticks, comments, and the marks of a comment that is executed. With
+#: the mode ANSI_QUOTES, what stands in double quotes behind some words is a name.
+_LITERALS: Final = re.compile(
+    r"'(?:[^'\\]|\\.|'')*'"
+    r'|\b(?:into|update|from|join|table|ignore)\s+"\w+"|"(?:[^"\\]|\\.|"")*"'
+    r"|`[^`]*`|--(?=\s|$)[^\n]*|\#[^\n]*"
+    r"|/\*!\d*|/\*.*?\*/|\*/",
+    re.DOTALL | re.IGNORECASE,
+)
+#: The tables of an UPDATE or a DELETE of several: some of them are written.
+_SEVERAL: Final = re.compile(
+    rf"\bupdate\s+{HOW}(.+?)\bset\b|\bdelete\s+{HOW}(?!from\b).+?\bfrom\b(.+?)(?:\bwhere\b|$)"
+    rf"|\bdelete\s+{HOW}from\b[^(]+?\busing\b(.+?)(?:\bwhere\b|$)",
+    re.IGNORECASE,
+)
+_OF_SEVERAL: Final = re.compile(rf"(?:^|,|\bjoin\b)\s*({PLACE})", re.IGNORECASE)
+_COMMITTING: Final = re.compile(
+    r"\s*(?:commit\b|(?:create|drop)\s+(?!temporary\b)|(?:alter|rename|truncate|grant|revoke)\b)",
+    re.IGNORECASE,
+)
+#: A transaction that is open is committed by these as well.
+_ENDING: Final = re.compile(
+    r"\s*(?:(?:commit|begin)\b|start\s+transaction\b|lock\s+tables?\b"
+    r"|set\s+(?:@@)?(?:session\b[\s.]*)?autocommit\s*=\s*(?:1|on)\b)",
+    re.IGNORECASE,
+)
+_USE: Final = re.compile(rf"\s*use\s+({NAME})", re.IGNORECASE)
+#: The name of the lock is text, a call of a function, or what the server is to work out.
+_GET_LOCK: Final = re.compile(
+    r"""\bget_lock\s*\(\s*((?:'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|\([^()]*\)|[^,()'"])+),""",
+    re.IGNORECASE,
+)
 
 #: A statement, and the values of its parameters.
 Question: TypeAlias = tuple[str, tuple[Any, ...]]
@@ -73,20 +107,56 @@ WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position
 """
 
 
+class MysqlStatement(Statement):
+    """One statement of MySQL, or several in one text."""
+
+    literals = _LITERALS
+    ending = _ENDING
+
+    @property
+    def commits(self) -> bool:
+        return self.has(_COMMITTING)
+
+    def without(self, literal: str) -> str:
+        if literal[0].isalpha():
+            return literal.replace('"', "`")
+        return literal if literal[0] == "`" else "''" if literal[0] in "'\"" else " "
+
+    def places_in(self, part: str) -> list[str]:
+        found = []
+        for several in _SEVERAL.finditer(part):
+            named = next(filter(None, several.groups()), "")
+            found += _OF_SEVERAL.findall(named.strip())
+        return found + super().places_in(part)
+
+    def name_of(self, name: str) -> str:
+        # Whether names in capitals are others depends on the file system of the server.
+        return name.strip("`")
+
+    def database(self) -> str | None:
+        """Return the database that it puts in use; None for none."""
+        found = [used[1] for used in map(_USE.match, self.parts) if used]
+        return found[-1].strip("`") if found else None
+
+
+def lock_of(sql: Any) -> str | None:
+    """Return the expression for the name of the lock that a statement asks for; None if it asks for none."""
+    found = _GET_LOCK.search(Statement(sql).text)
+    return None if found is None else found[1].strip()
+
+
 class Ask(Protocol):
     def __call__(self, *questions: Question) -> list[Any]:
         """Send statements by a connection of their own, and return the rows of the last one."""
         ...
 
 
-class MysqlStore(Store):
-    noun = "table"
+class MysqlStore(TablesStore):
+    again: Ask | None
 
     def __init__(self, label: str, database: str) -> None:
-        self.label = self.short = label
+        super().__init__(label)
         self._database = database
-        #: Asks a connection to the database that is like the last one that a delivery used.
-        self.ask: Ask | None = None
 
     def shows(self, read: str, name: str) -> bool:
         # Whether names in capitals are others depends on the file system of the server.
@@ -108,7 +178,8 @@ class MysqlStore(Store):
         return [(column, number) for column, number in self._ask(_COLUMNS, (self._database, name))]
 
     def _ask(self, sql: str, args: tuple[Any, ...] = ()) -> list[Any]:
-        return [] if self.ask is None else self.ask(("SET lock_wait_timeout = 1", ()), (sql, args))
+        again = self.again
+        return [] if again is None else again(("SET lock_wait_timeout = 1", ()), (sql, args))
 
 
 def _quoted(name: str) -> str:
@@ -330,28 +401,15 @@ class Mysql(WatchedDriver):
         return statement.commits or (not self.opening(own).has_begun and self.autocommits(own))
 
     def report(self, connection: Any, statement: MysqlStatement) -> None:
-        opening = self.opening(connection)
-        if accounts.current is not None and accounts.current.phase != "comparison":
-            _note_tables(accounts.current, opening, statement)
+        account, opening = accounts.current, self.opening(connection)
+        if account is not None and account.phase != "comparison":
+            note_tables(statement, functools.partial(_store, account, opening), opening.again)
         opening.database = statement.database() or opening.database
 
     def use_database(self, connection: Any, database: str) -> AbstractContextManager[None]:
         """Return the block in which a connection turns to another database."""
         self.opening(connection).database = database
         return self.no_effect()
-
-
-def _note_tables(account: Account, opening: Opening, statement: MysqlStatement) -> None:
-    if account.phase == "snapshot":
-        for named in statement.named():
-            account.read(_store(account, opening, named.database), named.name)
-    else:
-        _store(account, opening, None)
-    if account.phase == "delivery":
-        for written in statement.written():
-            key = _store(account, opening, written.database)
-            account.store_of(key).ask = opening.again
-            account.wrote(key, written.name, shown(statement.text))
 
 
 def _store(account: Account, opening: Opening, named: str | None) -> str:
