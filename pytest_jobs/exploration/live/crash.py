@@ -24,7 +24,7 @@ from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
 from ..effects.sql.basis.transactions import Library
-from ..engine.acts import Act, ActWatcher, SourceState, Transaction, Unwound, skippable, watcher
+from ..engine.acts import Act, SourceState, Transaction, Unwound, is_dead, skippable, watcher
 from ..engine.ending.patchers import Patchers
 from ..engine.ending.process_state import ProcessIds, ProcessState, SignalHandlers
 from ..engine.lines import line_tracer
@@ -79,7 +79,7 @@ class LiveWatch(Watch):
 
     def line(self, code: CodeType, line: int) -> None:
         """Count a line of this delivery; other tasks of the test may run on its thread."""
-        current: ActWatcher | None = watcher.get()
+        current = watcher.get()
         if current is self:
             super().line(code, line)
 
@@ -154,7 +154,7 @@ class LiveBody(WatchedBody):
     def _watched(self) -> Generator[None, None, None]:
         token = watcher.set(self._watch)
         try:
-            with super()._watched(), silenced(Unwound):
+            with super()._watched(), silenced(is_dead):
                 try:
                     yield
                 except BaseException as death:
@@ -521,7 +521,7 @@ class _Attempt:
             return False
         if self.watch.dead:
             return True
-        current: ActWatcher | None = watcher.get()
+        current = watcher.get()
         if record.origin is not FIRST or current is not self.watch:
             return False
         with skippable(), self.watch.acting(Act("enqueue", call_text(record))):
