@@ -12,7 +12,6 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
-from .mysql import awaited_driver, blocking_driver
 
 _MYSQL: Final = frozenset(("mysql", "mariadb"))
 #: The drivers of the other databases by which an engine of the application connects as it is.
@@ -20,6 +19,8 @@ _KEPT: Final = {
     "sqlite": ("pysqlite", "aiosqlite"),
     "postgresql": ("psycopg", "psycopg2", "asyncpg"),
 }
+#: The asynchronous drivers whose connections can be ended at once.
+_AWAITED: Final = ("aiomysql", "asyncmy")
 _ASYNCHRONOUS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -172,14 +173,10 @@ def _connect_args(dialect: Any, place: URL) -> tuple[list[Any], dict[str, Any]]:
 
 
 def _driver_for(place: URL, *, asynchronous: bool) -> str:
-    """Return the driver by which an engine that is made anew connects to a database.
-
-    Raises:
-        ExplorationError: when there is none that can be explored.
-    """
+    """Return the driver by which an engine that is made anew connects to a database."""
     name = place.get_backend_name()
     if name in _MYSQL:
-        return awaited_driver(place) if asynchronous else blocking_driver(place)
+        return _awaited_driver(place) if asynchronous else blocking_driver(place)
     if asynchronous:
         return _ASYNCHRONOUS[name]
     return server_driver(place) if name == "postgresql" else name
@@ -189,6 +186,33 @@ def server_driver(url: URL) -> str:
     """Return the blocking driver by which a world connects to PostgreSQL: psycopg2 where the URL names it."""
     is_older = url.drivername == "postgresql+psycopg2" or not find_spec("psycopg")
     return "postgresql+psycopg2" if is_older and find_spec("psycopg2") else "postgresql+psycopg"
+
+
+def _awaited_driver(url: URL) -> str:
+    """Return the asynchronous driver by which an AsyncEngine connects: that of the URL, or one that is there."""
+    name = url.get_backend_name()
+    if url.get_driver_name() in _AWAITED:
+        return str(url.drivername)
+    found = next((driver for driver in _AWAITED if find_spec(driver)), None)
+    if found is None:
+        raise ExplorationError(
+            "An AsyncEngine connects to MySQL by an asynchronous driver, and none is installed that a check "
+            "knows: pip install aiomysql."
+        )
+    return f"{name}+{found}"
+
+
+def blocking_driver(url: URL) -> str:
+    """Return the driver by which a world connects itself: that of the URL, or PyMySQL for an asynchronous one."""
+    driver = url.get_driver_name()
+    if driver not in _AWAITED:
+        return str(url.drivername)
+    if find_spec("pymysql") is None:
+        raise ExplorationError(
+            f"A world on MySQL connects by a blocking driver, and for {driver} that is PyMySQL, which is not "
+            "installed: pip install pymysql."
+        )
+    return f"{url.get_backend_name()}+pymysql"
 
 
 def _engine(place: URL, *, asynchronous: bool) -> Any:

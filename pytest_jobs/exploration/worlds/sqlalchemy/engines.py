@@ -26,8 +26,7 @@ from ..base.sqlite import refusing_direct_connections
 from ..base.store import Building, IsIgnored, UsedStores, unwatched
 from .binding import keeps_driver, redirect
 from .postgresql import TakenSchema
-from .server import Rows
-from .stores import SqliteStore
+from .stores import Rows, SqliteStore
 
 _NOT_FLUSHED: Final = (
     "A session of the test has objects that it has not flushed, such as {example}, so that the job would not find "

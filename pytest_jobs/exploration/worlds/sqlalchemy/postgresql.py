@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import ExitStack, closing
 from importlib.util import find_spec
 from typing import Any, Final
@@ -27,7 +27,7 @@ from ..base.postgresql import (
     set_sequences,
 )
 from .binding import server_driver
-from .server import LAST, OF_WORLDS, Fresh, Rows, ServerStore, making, new_name, ranges_of_numbers
+from .stores import LAST, OF_WORLDS, Fresh, Rows, ServerStore, new_name, ranges_of_numbers
 
 _IN_WORLD: Final = (
     "Build the database in a world, and name it: `with sqlalchemy_world(Base.metadata, bind=(module, 'engine'), "
@@ -124,8 +124,12 @@ WHERE n.nspname = current_schema() ORDER BY 1
 
 
 class SchemaStore(ServerStore):
-    """A schema of its own in a PostgreSQL database."""
+    """A schema of its own in a PostgreSQL database: with new tables, and the rows that making these puts in."""
 
+    noun = "schema"
+    drop = "DROP SCHEMA IF EXISTS {} CASCADE"
+    #: What to write where a trigger changes these rows. Empty where each history may find what it makes of them.
+    otherwise = ""
     _tables: Tables
 
     def __init__(self, url: URL, path: str = "") -> None:
@@ -140,9 +144,15 @@ class SchemaStore(ServerStore):
         # A lock that the transaction of a test or of a delivery has may never be released.
         super().__init__(name, place, _with_options(place, "-clock_timeout=5000"))
 
-    def _note(
-        self, own: _Own, names: Collection[str], states: Mapping[str, tuple[int, bool]]
-    ) -> None:
+    def create(self) -> None:
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql(self.drop.format(self._name))
+            connection.exec_driver_sql(f"CREATE SCHEMA {self._name}")
+
+    def note(self, connection: Connection, metadata: MetaData) -> None:
+        self._note(_Own(connection), {})
+
+    def _note(self, own: _Own, states: Mapping[str, tuple[int, bool]]) -> None:
         """Note what each history finds, as a connection to the schema sees it when all its tables are there."""
         self._numbered = ranges_of_numbers(
             (sequence, name) for sequence, last, name in asked(own, _NUMBERED) if last >= LAST
@@ -152,35 +162,21 @@ class SchemaStore(ServerStore):
             for schema, name, last, given in asked(own, STATES)
             if schema == self._name
         ]
+        names = [name for (name,) in asked(own, _OWN_TABLES)]
         self._tables = Tables(own, names, begins, own)
+
+    def put_back(self, connection: Connection) -> None:
+        self._tables.put_back(_Own(connection), self.otherwise)
 
     def number(self, connection: Connection) -> None:
         starts = ((sequence, numbers.start, False) for sequence, numbers, _ in self._numbered)
         asked(_Own(connection), set_sequences(starts))
 
-    def drop(self, connection: Connection) -> None:
-        connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {self._name} CASCADE")
-
-
-class MadeSchema(SchemaStore):
-    """A schema with new tables of a metadata, and the rows that making them puts in by events."""
-
-    def make(self, metadata: MetaData) -> None:
-        """Make the tables."""
-        with making(metadata, self._place, "schema"), self._engine.connect() as connection:
-            self.drop(connection)
-            connection.exec_driver_sql(f"CREATE SCHEMA {self._name}")
-            metadata.create_all(connection)
-            own = _Own(connection)
-            self._note(own, [name for (name,) in asked(own, _OWN_TABLES)], {})
-
-    def put_back(self, connection: Connection) -> None:
-        # What a trigger makes of the rows then, it makes of them in each history.
-        self._tables.put_back(_Own(connection))
-
 
 class TakenSchema(SchemaStore):
     """A schema with what the test has in the tables of an engine."""
+
+    otherwise = _IN_WORLD
 
     def __init__(self, engine: Engine, held: Connection | None, stack: ExitStack) -> None:
         """Copy the tables, as the connection sees them on which the test has a transaction, if any."""
@@ -200,6 +196,7 @@ class TakenSchema(SchemaStore):
                 super().__init__(url, "".join(f",{schema}" for schema in schemas))
                 stack.callback(self.close)
                 self._names = _tables(engine, test, source)
+                self.create()
                 with self._engine.connect() as connection:
                     self._make(_Own(connection), test, source)
                     self._rows: dict[tuple[str, Hashable], list[dict[str, Any]]] = {}
@@ -213,7 +210,6 @@ class TakenSchema(SchemaStore):
 
     def _make(self, own: _Own, test: _Questions, source: _Questions) -> None:
         """Make the tables, with their rows, and then what would change or check these."""
-        asked(own, f"CREATE SCHEMA {self._name}")
         likes = [
             f"CREATE TABLE {table} (LIKE {schema}.{table} INCLUDING ALL)"
             for table, (schema, _) in self._names.items()
@@ -231,10 +227,7 @@ class TakenSchema(SchemaStore):
             # The schemas of worlds have sequences of the same names.
             if not schema.startswith(OF_WORLDS):
                 states.setdefault(name, (int(last or 1), given == "t"))
-        self._note(own, list(self._names), states)
-
-    def put_back(self, connection: Connection) -> None:
-        self._tables.put_back(_Own(connection), _IN_WORLD)
+        self._note(own, states)
 
     def check_statements(self, stack: ExitStack) -> None:
         """Refuse statements that name the schemas of the test, until the stack ends."""
