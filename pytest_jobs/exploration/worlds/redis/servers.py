@@ -15,6 +15,7 @@ import redis
 import redis.asyncio
 
 from ....errors import ExplorationError
+from ....harness.records.patches import Patches
 from ...engine.acts import watcher
 
 #: Makes a pool for blocking or for awaited clients, by how it reads and writes values.
@@ -62,6 +63,14 @@ _OF_WORLD: Final = "pytest_jobs_of_world"
 def is_of_world(pool: Any) -> bool:
     """Return whether a pool leads to the server of a world."""
     return hasattr(pool, _OF_WORLD) or isinstance(pool, PoolOfEachLoop)
+
+
+def redirect(patches: Patches, client: Any, pool: Any) -> None:
+    """Let a client use another pool. It stays the object that it is, since other modules may have imported it."""
+    patches.set(client, "connection_pool", pool)
+    if getattr(client, "connection", None) is not None:
+        # The connection of a client that has a single one goes past the pool.
+        patches.set(client, "connection", None)
 
 
 class Server:

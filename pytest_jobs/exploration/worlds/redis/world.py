@@ -94,6 +94,8 @@ def redis_world(
 
 
 def _bind(patches: Patches, owner: Any, name: str, server: Server) -> None:
+    from .servers import redirect
+
     if not hasattr(owner, name):
         raise ExplorationError(
             f"{owner!r} has no {name!r} to be bound: name the client of redis that the application uses, its "
@@ -103,11 +105,7 @@ def _bind(patches: Patches, owner: Any, name: str, server: Server) -> None:
     if server.is_pool(found):
         patches.set(owner, name, server.pool_like(found))
     elif server.is_client(found):
-        # The client stays the object that it is, since other modules may have imported it.
-        patches.set(found, "connection_pool", server.pool_like(found.connection_pool))
-        if getattr(found, "connection", None) is not None:
-            # The connection of a client that has a single one.
-            patches.set(found, "connection", None)
+        redirect(patches, found, server.pool_like(found.connection_pool))
     elif callable(found):
         patches.set(owner, name, _making(found, f"{owner!r}.{name}", server))
     else:
