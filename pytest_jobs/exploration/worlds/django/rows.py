@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -16,14 +16,7 @@ from django.db.models.base import ModelState
 from ...engine.sameness.renaming import AsAtFirst
 from ...stores.sqlite import Looks
 from ..base.postgresql import SnapshotLooks, fingerprints_of
-from .databases import (
-    in_place,
-    opened_connection,
-    server_connection,
-    settings_of,
-    vendor_of,
-    with_referred,
-)
+from .databases import in_place, with_referred
 
 #: The rows of tables that were read before, by what they depend on.
 Known: TypeAlias = dict[Hashable, list[dict[str, Any]]]
@@ -35,22 +28,19 @@ _KNOWN_AT_MOST: Final = 500
 class Rows:
     """The rows of a database, read by a connection that no delivery uses."""
 
-    def __init__(
-        self, models: Sequence[type[Any]], using: str, wrapper: Any, known: Known | None = None
-    ) -> None:
+    def __init__(self, models: Sequence[type[Any]], using: str, wrapper: Any, known: Known) -> None:
         """Read nothing yet.
 
         Args:
             models: whose rows are the state.
             using: the alias of the database.
-            wrapper: the connection.
+            wrapper: a connection that no transaction of a delivery uses.
             known: the rows that other histories have read, so that only tables with other rows are read.
         """
         self._models = models
         self._using = using
-        #: A connection that no transaction of a delivery uses.
         self.wrapper = wrapper
-        self._known: Known = {} if known is None else known
+        self._known = known
         self._keys = Keys(wrapper, using)
         #: The fingerprints of the tables at the last look.
         self._seen: dict[str, Hashable] = {}
@@ -60,17 +50,6 @@ class Rows:
             self._looks = Looks(wrapper.connection, str(wrapper.settings_dict["NAME"])).changed
         elif wrapper.vendor == "postgresql":
             self._looks = SnapshotLooks(wrapper).changed
-
-    @classmethod
-    @contextmanager
-    def opened(
-        cls, models: Sequence[type[Any]], using: str, known: Known | None = None
-    ) -> Generator[Rows, None, None]:
-        """Open a connection for a block, and return the rows that it reads."""
-        is_file = vendor_of(settings_of(using)) == "sqlite"
-        connected = opened_connection(using) if is_file else server_connection(using)
-        with connected as wrapper:
-            yield cls(models, using, wrapper, known)
 
     def save(self, rows: Iterable[Any] | Callable[[], object]) -> None:
         """Save the first rows."""
@@ -84,19 +63,17 @@ class Rows:
             self._keys.begin(self._numbered())
 
     def begin(self) -> None:
-        """Take the rows that are there now for the first rows."""
+        """Take the rows that are there now for the first rows, which are formed only once."""
         self._keys.go_on(self._numbered())
+        if not self._known:
+            prints = self._prints(self._models)
+            for model in self._models:
+                self._known[self._key(model, prints)] = AsAtFirst(self._read_anew(model))
 
     def _numbered(self) -> list[type[Any]]:
         """Return the models whose tables may have sequences, with those that link many to many."""
         linking = [model for model in self._models if model._meta.auto_created]
         return [*with_referred(self._models), *linking]
-
-    def remember_first(self) -> None:
-        """Read all rows as those with which each history begins: they are formed only once."""
-        prints = self._prints(self._models)
-        for model in self._models:
-            self._known[self._key(model, prints)] = AsAtFirst(self._read_anew(model))
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         """Return the rows of all models, by the name of the model."""
