@@ -55,15 +55,7 @@ class Ignore:
     """The items and stores that a check leaves out by `ignore=`."""
 
     def __init__(self, patterns: Collection[str] = (), *, optional: Collection[str] = ()) -> None:
-        """Take the patterns.
-
-        Args:
-            patterns: each has to leave something out.
-            optional: others, which need not.
-
-        Raises:
-            CriterionError: when they are not a collection of names.
-        """
+        """Take patterns, of which each has to leave something out, and optional ones, which need not."""
         if isinstance(patterns, str) or not all(isinstance(one, str) for one in patterns):
             raise CriterionError(
                 f"ignore={patterns!r} must be a collection of names of tables, keys and files, as in "
@@ -100,11 +92,7 @@ class Ignore:
         return bool(matching)
 
     def check_used(self) -> None:
-        """Check, when all histories have passed, that each pattern has left something out.
-
-        Raises:
-            ExplorationError: when one has not; says what there was.
-        """
+        """Check, when all histories have passed, that each pattern has left something out."""
         unused = [one for one in self._patterns if one not in self._used]
         if not unused:
             return
@@ -239,14 +227,7 @@ class Account:
         return self._stores[key]
 
     def wrote(self, store: str, name: str, text: str, way: str = "") -> None:
-        """Note that an item was written. It counts in a delivery only.
-
-        Args:
-            store: the key of its store.
-            name: its name there.
-            text: the statement or call.
-            way: how, where the store makes a difference.
-        """
+        """Note that an item of a store was written, by a statement or a call. It counts in a delivery only."""
         if self.phase == "delivery" and not self._settled and not told.get():
             current = watcher.get()
             if current is not None and not current.is_work():
@@ -387,11 +368,7 @@ class Account:
         return next((item for item in self.compared if item.state_name == state_name), None)
 
     def check_bound(self) -> None:
-        """Check that no delivery wrote to a store that is the same for all histories.
-
-        Raises:
-            ExplorationError: when one did.
-        """
+        """Check that no delivery wrote to a store that is the same for all histories."""
         for item, text, store in self.unbound:
             named = store if item.store else item.short
             raise ExplorationError(
@@ -405,11 +382,7 @@ class Account:
         self._bound_to_thread[database] = None
 
     def check_usable_in_threads(self) -> None:
-        """Check that deliveries in threads of their own can use what this one has used.
-
-        Raises:
-            ExplorationError: when they cannot.
-        """
+        """Check that deliveries in threads of their own can use what this one has used."""
         for database in self._bound_to_thread:
             raise ExplorationError(
                 f"The job uses a connection of sqlite3 to {database} that was opened before the check, and each "

@@ -177,12 +177,7 @@ def _paths(event: str, args: tuple[Any, ...]) -> list[str]:
 
 
 def _absolute(path: Any, folder: Any = None) -> str:
-    """Return an absolute path; "" for an open file.
-
-    Args:
-        path: as it was given.
-        folder: the number of the open directory to which it is relative; None or -1 for none.
-    """
+    """Return an absolute path, of one that may be relative to an open directory; "" for an open file."""
     if path is None:
         path = "."
     try:

@@ -70,11 +70,7 @@ class OpenFiles:
         return Additions({file.name: file for file in self._files}, self._plain)
 
     def additions_of_world(self, name_of: Callable[[str], str]) -> Additions:
-        """Return what will be written to files that were opened since the last look: a world has opened them.
-
-        Args:
-            name_of: returns the name of a path that is the same in each history.
-        """
+        """Return what will be written to files that were opened since the last look: a world has opened them."""
         new = {
             number: identity
             for number, identity in _regular_files().items()
@@ -95,12 +91,7 @@ class Additions(Store):
     noun = "open file"
 
     def __init__(self, files: Mapping[str, _OpenFile], plain: Iterable[_OpenFile] = ()) -> None:
-        """Note the sizes of the files.
-
-        Args:
-            files: by their names.
-            plain: those that count once a job has written to them by `os.write`.
-        """
+        """Note the sizes of files by their names, and of those that count once `os.write` has written to them."""
         self._sizes = {
             name: (file, size) for name, file in files.items() if (size := file.size()) is not None
         }

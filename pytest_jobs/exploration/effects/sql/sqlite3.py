@@ -149,11 +149,7 @@ class _WatchedConnection(Reporting):
         self._authorizer = Authorizer.of_new(self, args[0] if args else kwargs["database"])
 
     def opened(self, open_again: Callable[[], _WatchedConnection] | None) -> None:
-        """End with the delivery that has opened this connection, if any.
-
-        Args:
-            open_again: opens one like it for each delivery, where the world has opened this one.
-        """
+        """End with the delivery that has opened it. One of the world opens another for each delivery."""
         self._open_again = open_again
         current = watcher.get()
         if current is not None:

@@ -162,15 +162,10 @@ class Tables:
         return sum(content.count(b"\n") for content in self._contents.values())
 
     def put_back(self, own: Any, otherwise: str = "") -> None:
-        """Give the tables their first rows again.
+        """Give the tables their first rows again, by a connection that no transaction uses.
 
-        Args:
-            own: a connection that no transaction uses.
-            otherwise: what to write where the database itself changes these rows. Empty where each history may
-                find what it makes of them.
-
-        Raises:
-            ExplorationError: when that failed for a table, unless `otherwise` is empty.
+        Where the database itself changes these rows, an error says what to write `otherwise`. That is empty where
+        each history may find what the database makes of them.
         """
         changed = self._changed(own)
         for number in range(1, _ROUNDS + 1):

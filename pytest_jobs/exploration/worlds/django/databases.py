@@ -24,11 +24,7 @@ _BLOCKED: Final = (
 
 
 def settings_of(using: str) -> dict[str, Any]:
-    """Return the settings of a database, as Django has completed them.
-
-    Raises:
-        ExplorationError: when there is no such database.
-    """
+    """Return the settings of a database, as Django has completed them."""
     known = _all_settings()
     if using not in known:
         raise ExplorationError(
@@ -73,11 +69,7 @@ def in_place(using: str, wrapper: Any) -> Generator[None, None, None]:
 
 
 def allowed(using: str, use: Callable[[], Any]) -> Any:
-    """Use a database, and say what to do where the test may not.
-
-    Raises:
-        ExplorationError: when it may not.
-    """
+    """Use a database, and say what to do where the test may not."""
     try:
         return use()
     except (RuntimeError, AssertionError) as error:

@@ -215,11 +215,7 @@ class ClonedDatabase(Database):
 def made_database(
     models: Sequence[type[Any]], using: str, *, migrate: bool
 ) -> SqliteDatabase | EmptiedDatabase:
-    """Return a database with empty tables.
-
-    Raises:
-        ExplorationError: when the test may not use it.
-    """
+    """Return a database with empty tables."""
     if vendor_of(settings_of(using)) != "sqlite":
         return EmptiedDatabase(using, models)
     content = allowed(using, lambda: _with_tables(tuple(models), using, migrate))

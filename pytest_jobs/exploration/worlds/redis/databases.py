@@ -73,12 +73,7 @@ class _Content:
             self.state = RedisWorld(self.fresh(stack, time.time())).dump()
 
     def fresh(self, stack: ExitStack, begin: float) -> Server:
-        """Return a server that has it, until the stack ends.
-
-        Args:
-            stack: ends with the history.
-            begin: when the history began: what expires is left as long as it is in the test.
-        """
+        """Return a server that has it, where what expires is left as long as it is in the test."""
         server = stack.enter_context(opened(None))
         with server.raw.pipeline(transaction=False) as pipeline:
             run: Any = pipeline.execute_command

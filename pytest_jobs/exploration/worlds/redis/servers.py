@@ -28,11 +28,7 @@ _KEPT: Final = ("decode_responses", "encoding", "encoding_errors", "protocol")
 
 @contextmanager
 def opened(url: str | None) -> Generator[Server, None, None]:
-    """Open a server with nothing in it for a block.
-
-    Args:
-        url: the URL of a real server, with the number of a database; None for fakeredis.
-    """
+    """Open an empty database of a real server for a block, or fakeredis without a URL."""
     if url is None:
         yield Server(_fakes(), None)
         return
@@ -231,11 +227,7 @@ class ServerClock:
                 self._keeper.eval(_SHORTEN, 0, gap)
 
     def translated(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return a command with its times in those of the server.
-
-        Raises:
-            ExplorationError: when the answer would be a time of the server.
-        """
+        """Return a command with its times in those of the server."""
         word = _word(args[0])
         name = word.partition(" ")[0]
         if name in _OF_SERVER:

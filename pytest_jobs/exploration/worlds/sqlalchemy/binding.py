@@ -25,17 +25,9 @@ _ASYNCHRONOUS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+
 
 
 def redirect(patches: Patches, bind: Any, place: URL) -> None:
-    """Let the application connect to another database.
+    """Let an engine or a maker of sessions, or a module by its name, or several, connect to another database.
 
     The objects themselves are changed, so that it makes no difference which modules have imported them.
-
-    Args:
-        patches: puts everything back.
-        bind: an engine or a maker of sessions, or the module and its name; several in a list.
-        place: the URL of the database.
-
-    Raises:
-        ExplorationError: when it is something else.
     """
     for one in bind if isinstance(bind, list) else [bind]:
         found = one

@@ -133,12 +133,7 @@ class SchemaStore(ServerStore):
     _tables: Tables
 
     def __init__(self, url: URL, path: str = "") -> None:
-        """Connect to nothing yet.
-
-        Args:
-            url: that of the database.
-            path: the schemas that are looked into as well, each after a comma.
-        """
+        """Connect to nothing yet. The schemas in `path` are looked into as well; each is after a comma."""
         name = new_name()
         place = _with_options(url.set(drivername=server_driver(url)), f"-csearch_path={name}{path}")
         # A lock that the transaction of a test or of a delivery has may never be released.

@@ -228,12 +228,7 @@ class SqliteStore(Store):
 
     @classmethod
     def taken(cls, engine: Engine, held: Connection | None) -> SqliteStore:
-        """Take what a database has as the test sees it.
-
-        Args:
-            engine: leads to it.
-            held: the connection on which the test has a transaction; None if no session has one.
-        """
+        """Take what a database has, as the connection sees it on which the test has a transaction, if any."""
         return cls(_content(engine, held))
 
     @classmethod

@@ -69,9 +69,7 @@ class Driver:
     def commits(self, connection: Any, statement: Statement) -> bool:
         """Return whether a statement that is not sent yet commits what it changes.
 
-        Args:
-            connection: the connection of the driver, or the adapter that SQLAlchemy puts around one.
-            statement: the statement, which changes something.
+        The connection may be the adapter that SQLAlchemy puts around the one of the driver.
         """
         return getattr(connection, "autocommit", False) is True
 
@@ -136,10 +134,7 @@ class TablesStore(Store):
 def note_tables(statement: Statement, key_of: Callable[[str | None], str], again: Any) -> None:
     """Report the tables of a statement to the account of the history that is open.
 
-    Args:
-        statement: the statement.
-        key_of: returns the key of the `TablesStore` of a schema that is named; None for the one that is in use.
-        again: what reads the store by another connection.
+    A `TablesStore` has a key for each schema that is named, and one for the schema that is in use.
     """
     account = accounts.current
     if account is None:
@@ -198,11 +193,7 @@ class WatchedDriver(Driver, ABC):
         return opening
 
     def check_reach(self, host: str | None) -> None:
-        """Refuse a server on another machine that the world does not use.
-
-        Args:
-            host: the machine of the server; None for a place in the file system, or this machine.
-        """
+        """Refuse a server on another machine that the world does not use; None is this machine."""
         account, key = accounts.current, f"{self.dialect} on {host}"
         if account is None or not host or host.startswith(("/", "@")):
             return
@@ -333,9 +324,7 @@ def unwatched(call: Callable[[], T]) -> T:
 def end_session(transport: Any, *messages: bytes) -> None:
     """Let a server end the session of an awaited connection, past the event loop, which does not run any more.
 
-    Args:
-        transport: the transport of the connection.
-        messages: what a client sends that ends a session. Without any, the connection is shut.
+    The messages are what a client sends that ends a session. Without any, the connection is shut.
     """
 
     def end() -> None:

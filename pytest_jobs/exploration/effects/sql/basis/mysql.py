@@ -362,11 +362,7 @@ class Mysql(WatchedDriver):
             opening.database = opening.database or database or ""
 
     async def _see_the_newest(self, connection: Any) -> None:
-        """Let a snapshot see what deliveries have committed: a transaction of MySQL sees what was there at first.
-
-        Raises:
-            ExplorationError: when that cannot be.
-        """
+        """Let a snapshot see what was committed: a transaction of MySQL sees what was there when it began."""
         account, opening = accounts.current, self.opening(connection)
         if account is None or account.phase != "snapshot" or opening.turn is account.turn:
             return

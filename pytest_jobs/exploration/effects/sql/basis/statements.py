@@ -204,12 +204,8 @@ def act_of(
 ) -> Act:
     """Return the effect of a statement or a commit.
 
-    Args:
-        kind: the library.
-        text: the statement.
-        lost: makes the error of a database that fails.
-        commits: whether it commits on a server: only then it can have happened although its answer is lost.
-        transaction: the transaction, if nothing is left of it without a commit.
+    Only what commits on a server can have happened although its answer is lost. Nothing is left of a transaction
+    without a commit.
     """
     return Act(
         kind,
