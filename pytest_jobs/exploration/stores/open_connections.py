@@ -15,7 +15,7 @@ from weakref import WeakSet, ref
 from ...harness.records.attributes import derived_from, identity
 from ..engine.acts import audit_hook, may_wait_for_locks, note_connection, note_look, watcher
 from .account import accounts
-from .sqlite import Authorizer, Reporting, databases_of, is_open
+from .sqlite import Authorizer, Reporting, databases_of, is_open, roll_back
 
 _OPENED: Final = "sqlite3.connect/handle"
 #: A connection keeps its statements in such a cache of itself as a function.
@@ -140,17 +140,10 @@ class _Followed:
             is_shared = may_wait_for_locks() or self._connection.in_transaction
             is_of_world = self._used_by_world_of == account.number
             shared = self._connection if is_shared and is_of_world else None
-            note_connection(functools.partial(_roll_back, self._connection), shared=shared)
+            note_connection(functools.partial(roll_back, self._connection), shared=shared)
             if _is_bound_to_thread(self._connection):
                 account.note_bound_to_thread(self._authorizer.name_of_database())
         note_look(changes=not sql.lstrip().lower().startswith(_READS))
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    """End what a delivery has not committed, as it ends with its process."""
-    # One that is closed has nothing to end.
-    with suppress(sqlite3.ProgrammingError):
-        sqlite3.Connection.rollback(connection)
 
 
 def _is_bound_to_thread(connection: sqlite3.Connection) -> bool:

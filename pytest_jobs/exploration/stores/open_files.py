@@ -181,8 +181,12 @@ def _written_by_python(
                     writers.setdefault(one.fileno(), []).append(one)
     # A server that the test has started may write its log to such a file at any time.
     others = _open_elsewhere() if writers else set()
+
+    def height(writer: Any) -> int:
+        return [isinstance(writer, kind) for kind in _WRITERS].index(True)
+
     return [
-        _OpenFile(number, found[number], _name(number), sorted(writing, key=_height))
+        _OpenFile(number, found[number], _name(number), sorted(writing, key=height))
         for number, writing in sorted(writers.items())
         if found[number] not in others
     ]
@@ -201,10 +205,6 @@ def _open_elsewhere() -> set[tuple[int, int]]:
                     if stat.S_ISREG(status.st_mode):
                         found.add((status.st_dev, status.st_ino))
     return found
-
-
-def _height(writer: Any) -> int:
-    return _WRITERS.index(next(kind for kind in _WRITERS if isinstance(writer, kind)))
 
 
 def _name(number: int) -> str:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Collection, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path, PurePath
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -127,6 +127,13 @@ def is_open(connection: sqlite3.Connection) -> bool:
     except sqlite3.ProgrammingError:
         return False
     return True
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """End what a delivery has not committed, as it ends with its process."""
+    # One that is closed has nothing to end.
+    with suppress(sqlite3.ProgrammingError):
+        sqlite3.Connection.rollback(connection)
 
 
 def databases_of(connection: sqlite3.Connection) -> dict[str, str]:
