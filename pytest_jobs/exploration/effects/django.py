@@ -55,7 +55,12 @@ def install(patches: Patches) -> None:
     surround(patches, BaseDatabaseWrapper, "_commit", _commit)
     surround(patches, CursorWrapper, "execute", _statement)
     surround(patches, CursorWrapper, "executemany", _statement)
-    surround(patches, CursorWrapper, "callproc", _procedure)
+    surround(
+        patches,
+        CursorWrapper,
+        "callproc",
+        lambda cursor, procname, *args, **kwargs: acting(_act(cursor.db, f"CALL {procname}")),
+    )
 
 
 def _registering(on_commit: Callable[..., None]) -> Callable[..., None]:
@@ -153,12 +158,6 @@ def _statement(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> AbstractCont
     if not changes(text):
         return looking(is_busy, transaction_of(wrapper.connection))
     return acting(_act(wrapper, shown(text.replace('"', "")), commits=not wrapper.in_atomic_block))
-
-
-def _procedure(
-    cursor: Any, procname: str, *args: Any, **kwargs: Any
-) -> AbstractContextManager[None]:
-    return acting(_act(cursor.db, f"CALL {procname}"))
 
 
 def _commit(wrapper: Any) -> AbstractContextManager[None]:

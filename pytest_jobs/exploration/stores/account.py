@@ -152,7 +152,7 @@ class Account:
         #: What the clean run made and removed again.
         self.scratch: set[Item] = set()
         #: What was written in stores that are the same for all histories: the item, and the statement or call.
-        self.unbound: list[tuple[Item, str, str]] = []
+        self._unbound: list[tuple[Item, str, str]] = []
         self._endings: list[Callable[[], object]] = []
         self._before_writing: list[Callable[[str], object]] = []
         #: The databases whose connection from before the check only its own thread may use.
@@ -274,13 +274,15 @@ class Account:
         """Return what was written and is not shown, as it is at a point of a delivery."""
         with self.during("comparison"):
             written = [place for place in self._written if not self._is_shown(*place)]
-            for key in (_OPEN_FILES, _HANDLES):
-                written += (
-                    [(key, name) for name in self._stores[key].names()]
-                    if key in self._stores
-                    else []
-                )
-            return [(key, name, self._stores[key].content(name, renamed)) for key, name in written]
+            return [
+                (key, name, self._stores[key].content(name, renamed))
+                for key, name in (*written, *self._of_open_files())
+            ]
+
+    def _of_open_files(self) -> list[tuple[str, str]]:
+        """Return what was written to files that were open before: the keys of their stores, and their names."""
+        keys = [key for key in (_OPEN_FILES, _HANDLES) if key in self._stores]
+        return [(key, name) for key in keys for name in self._stores[key].names()]
 
     # The end
 
@@ -302,19 +304,12 @@ class Account:
             for item, content in contents.items()
         }
 
-    def look_through(self) -> None:
-        """Find what was written to unbound stores, without a comparison. Later writes do not count."""
-        with self.during("comparison"):
-            for _ in self._unshown_work():
-                pass
-
     def _unshown_work(self) -> Generator[tuple[Item, str, str], None, None]:
         """Yield what was written, is not shown and can be compared: the item, its store and its name there."""
         self._settled = True
-        for key in (_OPEN_FILES, _HANDLES):
-            for name in self._stores[key].names() if key in self._stores else ():
-                if not self._is_shown(_FILES, self.files.name_of(name)):
-                    self._written.setdefault((key, name), ("write", {""}))
+        for key, name in self._of_open_files():
+            if not self._is_shown(_FILES, self.files.name_of(name)):
+                self._written.setdefault((key, name), ("write", {""}))
         for (key, name), (text, ways) in self._written.items():
             item = self._item(key, name)
             if not self._is_shown(key, name):
@@ -358,7 +353,7 @@ class Account:
         elif reason is not None:
             self.not_compared[f"{item} ({reason})"] = None
         elif key not in self._known and not store.is_bound(name):
-            self.unbound.append((item, text, store.short))
+            self._unbound.append((item, text, store.short))
         else:
             return True
         return False
@@ -369,7 +364,10 @@ class Account:
 
     def check_bound(self) -> None:
         """Check that no delivery wrote to a store that is the same for all histories."""
-        for item, text, store in self.unbound:
+        if not self._settled:
+            with self.during("comparison"):
+                list(self._unshown_work())
+        for item, text, store in self._unbound:
             named = store if item.store else item.short
             raise ExplorationError(
                 f"The job writes to {item} ({text}), which the world neither makes nor binds, so that each "

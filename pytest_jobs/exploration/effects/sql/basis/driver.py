@@ -214,12 +214,14 @@ class WatchedDriver(Driver, ABC):
         self.check_own(connection)
         return nullcontext()
 
-    def statement(self, connection: Any, sql: Any) -> AbstractContextManager[None]:
+    def statement(
+        self, connection: Any, query: Any, *args: Any, **kwargs: Any
+    ) -> AbstractContextManager[None]:
         """Return the block in which a statement is sent."""
         if is_part():
             return nullcontext()
         self.check_own(connection)
-        statement, opening = self.statement_of(sql), self.opening(connection)
+        statement, opening = self.statement_of(query), self.opening(connection)
         self.report(connection, statement)
         commits = statement.changes and self.commits(connection, statement)
         ends = opening.changed is not None and statement.commits_what_is_open
