@@ -23,7 +23,7 @@ from ...harness.records.record import FIRST, JobRecord, call_text, current_recor
 from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
-from ..effects.sql.basis.transactions import Library
+from ..effects.sql.basis.driver import Library
 from ..engine.acts import Act, SourceState, Transaction, Unwound, is_dead, skippable, watcher
 from ..engine.ending.patchers import Patchers
 from ..engine.ending.process_state import ProcessIds, ProcessState, SignalHandlers
@@ -254,12 +254,12 @@ class Databases:
     @contextmanager
     def delivery(self, is_dead: Callable[[], bool]) -> Generator[None, None, None]:
         """Roll back the transactions that begin in a block, if the delivery in it is dead at its end."""
-        deliveries = [library.begin() for library in self._watched]
+        ends = [library.begin() for library in self._watched]
         try:
             yield
         finally:
-            for delivery in deliveries:
-                delivery.ended(dead=is_dead())
+            for ended in ends:
+                ended(is_dead())
 
 
 class LiveEffects:

@@ -24,10 +24,9 @@ from ..wrapping import (
     surround,
     within,
 )
-from .basis.driver import is_part, own_connection
+from .basis.driver import OpenConnections, is_part, own_connection
 from .basis.postgresql import Postgresql
 from .basis.statements import Statement, set_lock_timeout
-from .basis.transactions import OpenConnections
 
 
 class _Psycopg(Postgresql):

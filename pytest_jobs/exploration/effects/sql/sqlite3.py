@@ -21,9 +21,8 @@ from ....harness.records.patches import Patches
 from ...engine.acts import Act, Transaction, acting, explored, looking, note_connection, watcher
 from ...stores.account import accounts
 from ...stores.sqlite import Authorizer, Reporting, roll_back
-from .basis.driver import Driver
+from .basis.driver import Driver, OpenConnections
 from .basis.statements import Statement, act_of, changes, is_busy, shown, transaction_of
-from .basis.transactions import OpenConnections
 
 _BUSY_TIMEOUT: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)
 #: How many arguments of `connect` come before the one that binds a connection to its thread.

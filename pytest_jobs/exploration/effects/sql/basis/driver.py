@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from contextvars import ContextVar
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 from .....harness.records.patches import Patches
 from ....engine.acts import (
@@ -343,3 +343,46 @@ def end_session(transport: Any, *messages: bytes) -> None:
 
     with suppress(Exception):
         contextvars.Context().run(end)
+
+
+#: Called when a delivery has ended, with whether it is dead: what a dead one has begun is rolled back.
+Ended: TypeAlias = Callable[[bool], None]
+
+
+class Library(Protocol):
+    """A library through which the jobs of a test reach databases that outlive a killed delivery."""
+
+    def __init__(self, patches: Patches) -> None:
+        """Watch it from now on."""
+        ...
+
+    def begin(self) -> Ended:
+        """Note what is open now, when a delivery begins that is to be killed."""
+        ...
+
+
+class OpenConnections:
+    """The connections of a driver, and which of them are in a transaction."""
+
+    def __init__(self, is_in_transaction: Callable[[Any], bool]) -> None:
+        self.known: WeakSet[Any] = WeakSet()
+        self._is_in_transaction = is_in_transaction
+
+    def begin(self) -> Ended:
+        before = WeakSet(self._open())
+
+        def ended(dead: bool) -> None:
+            for connection in self._open() if dead else ():
+                # The connection may belong to another thread.
+                with suppress(Exception):
+                    if connection not in before:
+                        connection.rollback()
+
+        return ended
+
+    def _open(self) -> Generator[Any, None, None]:
+        for connection in list(self.known):
+            # A closed connection may raise.
+            with suppress(Exception):
+                if self._is_in_transaction(connection):
+                    yield connection
