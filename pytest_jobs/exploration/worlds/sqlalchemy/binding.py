@@ -19,9 +19,14 @@ _KEPT: Final = {
     "sqlite": ("pysqlite", "aiosqlite"),
     "postgresql": ("psycopg", "psycopg2", "asyncpg"),
 }
-#: The asynchronous drivers whose connections can be ended at once.
-_AWAITED: Final = ("aiomysql", "asyncmy")
-_ASYNCHRONOUS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+#: By the kind of a server, and whether they are awaited: the drivers by which an engine is made anew. Connections
+#: of these awaited ones can be ended at once.
+_DRIVERS: Final = {
+    ("postgresql", False): ("psycopg", "psycopg2"),
+    ("postgresql", True): ("psycopg",),
+    **{(name, False): ("pymysql",) for name in _MYSQL},
+    **{(name, True): ("aiomysql", "asyncmy") for name in _MYSQL},
+}
 
 
 def redirect(patches: Patches, bind: Any, place: URL) -> None:
@@ -164,51 +169,26 @@ def _connect_args(dialect: Any, place: URL) -> tuple[list[Any], dict[str, Any]]:
     return list(args), dict(options)
 
 
-def _driver_for(place: URL, *, asynchronous: bool) -> str:
-    """Return the driver by which an engine that is made anew connects to a database."""
-    name = place.get_backend_name()
-    if name in _MYSQL:
-        return _awaited_driver(place) if asynchronous else blocking_driver(place)
-    if asynchronous:
-        return _ASYNCHRONOUS[name]
-    return server_driver(place) if name == "postgresql" else name
-
-
-def server_driver(url: URL) -> str:
-    """Return the blocking driver by which a world connects to PostgreSQL: psycopg2 where the URL names it."""
-    is_older = url.drivername == "postgresql+psycopg2" or not find_spec("psycopg")
-    return "postgresql+psycopg2" if is_older and find_spec("psycopg2") else "postgresql+psycopg"
-
-
-def _awaited_driver(url: URL) -> str:
-    """Return the asynchronous driver by which an AsyncEngine connects: that of the URL, or one that is there."""
-    name = url.get_backend_name()
-    if url.get_driver_name() in _AWAITED:
+def driver_for(url: URL, *, asynchronous: bool = False) -> str:
+    """Return the driver by which an engine is made anew: that of a URL if it may be, or one that is installed."""
+    name, _, own = url.drivername.partition("+")
+    if name == "sqlite":
+        return "sqlite+aiosqlite" if asynchronous else name
+    wanted = _DRIVERS[name, asynchronous]
+    if name in _MYSQL and not asynchronous and own not in _DRIVERS[name, True]:
         return str(url.drivername)
-    found = next((driver for driver in _AWAITED if find_spec(driver)), None)
-    if found is None:
+    there = [driver for driver in wanted if find_spec(driver)]
+    if name in _MYSQL and not there:
+        kind = "an asynchronous" if asynchronous else "a blocking"
         raise ExplorationError(
-            "An AsyncEngine connects to MySQL by an asynchronous driver, and none is installed that a check "
-            "knows: pip install aiomysql."
+            f"A world on MySQL needs {kind} driver, and none is installed that a check knows: "
+            f"pip install {wanted[0]}."
         )
-    return f"{name}+{found}"
-
-
-def blocking_driver(url: URL) -> str:
-    """Return the driver by which a world connects itself: that of the URL, or PyMySQL for an asynchronous one."""
-    driver = url.get_driver_name()
-    if driver not in _AWAITED:
-        return str(url.drivername)
-    if find_spec("pymysql") is None:
-        raise ExplorationError(
-            f"A world on MySQL connects by a blocking driver, and for {driver} that is PyMySQL, which is not "
-            "installed: pip install pymysql."
-        )
-    return f"{url.get_backend_name()}+pymysql"
+    return f"{name}+{own if own in there else next(iter(there), wanted[0])}"
 
 
 def _engine(place: URL, *, asynchronous: bool) -> Any:
-    url = place.set(drivername=_driver_for(place, asynchronous=asynchronous))
+    url = place.set(drivername=driver_for(place, asynchronous=asynchronous))
     if asynchronous:
         from sqlalchemy.ext.asyncio import create_async_engine
 

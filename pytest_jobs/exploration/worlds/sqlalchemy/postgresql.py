@@ -27,7 +27,7 @@ from ..base.postgresql import (
     rows_of,
     set_sequences,
 )
-from .binding import server_driver
+from .binding import driver_for
 from .stores import LAST, OF_WORLDS, Fresh, Rows, ServerStore, new_name, ranges_of_numbers
 
 _IN_WORLD: Final = (
@@ -135,7 +135,7 @@ class SchemaStore(ServerStore):
     def __init__(self, url: URL, path: str = "") -> None:
         """Connect to nothing yet. The schemas in `path` are looked into as well; each is after a comma."""
         name = new_name()
-        place = _with_options(url.set(drivername=server_driver(url)), f"-csearch_path={name}{path}")
+        place = _with_options(url.set(drivername=driver_for(url)), f"-csearch_path={name}{path}")
         # A lock that the transaction of a test or of a delivery has may never be released.
         super().__init__(name, place, _with_options(place, "-clock_timeout=5000"))
 
@@ -174,7 +174,7 @@ class TakenSchema(SchemaStore):
 
     def __init__(self, engine: Engine, held: Connection | None, stack: ExitStack) -> None:
         """Copy the tables, as the connection sees them on which the test has a transaction, if any."""
-        url = engine.url.set(drivername=server_driver(engine.url))
+        url = engine.url.set(drivername=driver_for(engine.url))
         if find_spec(url.get_driver_name()) is None:
             raise ExplorationError(_NO_DRIVER.format(engine=engine))
         self._of_application = engine
@@ -224,8 +224,14 @@ class TakenSchema(SchemaStore):
 
     def check_statements(self, stack: ExitStack) -> None:
         """Refuse statements that name the schemas of the test, until the stack ends."""
-        check = in_check(self._check_statement, lambda *args: None)
-        arguments = self._of_application, "before_cursor_execute", check
+
+        def check(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+            found = self._qualified.search(statement)
+            if found is not None:
+                refuse_delivery(_QUALIFIED.format(schema=found[1]))
+
+        listener = in_check(check, lambda *args: None)
+        arguments = self._of_application, "before_cursor_execute", listener
         event.listen(*arguments)
         stack.callback(event.remove, *arguments)
 
@@ -234,11 +240,6 @@ class TakenSchema(SchemaStore):
         path = _search_path(connection)
         if self._name not in path:
             refuse_delivery(_OTHER_PATH.format(path=path))
-
-    def _check_statement(self, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        found = self._qualified.search(statement)
-        if found is not None:
-            refuse_delivery(_QUALIFIED.format(schema=found[1]))
 
     def reading(self, fresh: Fresh) -> Callable[[], Rows]:
         """Return what returns the rows that a history has by now, by table."""

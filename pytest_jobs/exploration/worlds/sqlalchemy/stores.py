@@ -29,7 +29,7 @@ from ....errors import ExplorationError
 from ...engine.sameness.renaming import AsAtFirst
 from ...stores.sqlite import Looks
 from ..base.sqlite import file_with
-from .binding import blocking_driver
+from .binding import driver_for
 
 #: Rows by table, as the driver gives them.
 Rows: TypeAlias = dict[str, list[dict[str, Any]]]
@@ -159,7 +159,7 @@ class DatabaseStore(ServerStore):
 
     def __init__(self, url: URL) -> None:
         name = new_name()
-        self._server = url.set(drivername=blocking_driver(url))
+        self._server = url.set(drivername=driver_for(url))
         super().__init__(name, url.set(database=name), self._server.set(database=name))
         self._tables: list[str] = []
         #: The rows that making the tables puts in, by events of the metadata.
