@@ -37,16 +37,16 @@ class Here:
                     f"ignore= names {pattern!r}, which is not a name: name tables, keys or files, as in "
                     "ignore={'audit_log', 'lock:*'}."
                 )
-        self._open: list[ExitStack] = []
+        self._open: list[AbstractContextManager[Snapshot]] = []
 
     def __call__(self) -> AbstractContextManager[Snapshot]:
         """Return a block with copies for one history, which yields what returns their state."""
         return self._opened(is_whole=True)
 
     def __enter__(self) -> Snapshot:
-        with ExitStack() as stack:
-            snapshot = stack.enter_context(self._opened(is_whole=False))
-            self._open.append(stack.pop_all())
+        block = self._opened(is_whole=False)
+        snapshot = block.__enter__()
+        self._open.append(block)
         return snapshot
 
     def __exit__(

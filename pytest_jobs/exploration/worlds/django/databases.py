@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -121,12 +121,6 @@ def models_of(models: Iterable[type[Any]] | None, using: str) -> tuple[type[Any]
 def _has_table(model: type[Any]) -> bool:
     options = model._meta
     return bool(options.managed) and not (options.proxy or options.swapped or options.abstract)
-
-
-def vendor_of(settings: Mapping[str, Any]) -> str:
-    """Return the kind of a database, such as `sqlite` or `postgresql`."""
-    vendor: str = load_backend(settings["ENGINE"]).DatabaseWrapper.vendor
-    return vendor
 
 
 @contextmanager

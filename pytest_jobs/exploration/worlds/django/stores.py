@@ -32,7 +32,6 @@ from .databases import (
     opened_connection,
     server_connection,
     settings_of,
-    vendor_of,
     with_referred,
 )
 from .rows import Known, Rows, fingerprints, table_names
@@ -216,7 +215,7 @@ def made_database(
     models: Sequence[type[Any]], using: str, *, migrate: bool
 ) -> SqliteDatabase | EmptiedDatabase:
     """Return a database with empty tables."""
-    if vendor_of(settings_of(using)) != "sqlite":
+    if load_backend(settings_of(using)["ENGINE"]).DatabaseWrapper.vendor != "sqlite":
         return EmptiedDatabase(using, models)
     content = allowed(using, lambda: _with_tables(tuple(models), using, migrate))
     return SqliteDatabase(using, models, content)

@@ -49,14 +49,10 @@ OF_WORLDS: Final = "pytest_jobs_"
 _numbers: Final = itertools.count(1)
 
 
-#: The columns that number the rows of a table, and can have high numbers.
+#: The columns that number the rows of a table of MySQL.
 _NUMBERED: Final = """
-SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE()
-AND extra LIKE '%%auto_increment%%' AND data_type IN ('int', 'bigint') ORDER BY 1
-"""
-_COUNTERS: Final = """
-SELECT table_name, auto_increment FROM information_schema.tables
-WHERE table_schema = DATABASE() AND auto_increment IS NOT NULL
+SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = DATABASE()
+AND extra LIKE '%%auto_increment%%' ORDER BY 1
 """
 
 
@@ -162,6 +158,8 @@ class DatabaseStore(ServerStore):
         self._server = url.set(drivername=driver_for(url))
         super().__init__(name, url.set(database=name), self._server.set(database=name))
         self._tables: list[str] = []
+        #: The tables that number their rows.
+        self._counting: list[str] = []
         #: The rows that making the tables puts in, by events of the metadata.
         self._seeds: list[tuple[Any, list[dict[str, Any]]]] = []
 
@@ -178,9 +176,13 @@ class DatabaseStore(ServerStore):
                 self._seeds.append((table, rows))
         quoted = connection.dialect.identifier_preparer.quote_identifier
         self._tables = [quoted(table.name) for table in reversed(metadata.sorted_tables)]
+        found = connection.exec_driver_sql(_NUMBERED).all()
+        self._counting = [quoted(table) for table, _, _ in found]
+        # Smaller columns have no room for high numbers.
         self._numbered = ranges_of_numbers(
             (quoted(table), f"{table}.{column}")
-            for table, column in connection.exec_driver_sql(_NUMBERED)
+            for table, column, kind in found
+            if kind in ("int", "bigint")
         )
 
     def put_back(self, connection: Connection) -> None:
@@ -188,13 +190,8 @@ class DatabaseStore(ServerStore):
         for table in self._tables:
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - a table that is there
         connection.exec_driver_sql("SET foreign_key_checks = 1")
-        with suppress(DBAPIError):
-            # MySQL remembers the numbers for a day; MariaDB does not know the variable.
-            connection.exec_driver_sql("SET information_schema_stats_expiry = 0")
-        quoted = connection.dialect.identifier_preparer.quote_identifier
-        for table, counter in connection.exec_driver_sql(_COUNTERS).all():
-            if counter != 1:
-                connection.exec_driver_sql(f"ALTER TABLE {quoted(table)} AUTO_INCREMENT = 1")
+        for table in self._counting:
+            connection.exec_driver_sql(f"ALTER TABLE {table} AUTO_INCREMENT = 1")
         for table, rows in self._seeds:
             connection.execute(insert(table), rows)
 
