@@ -168,7 +168,6 @@ def _act(wrapper: Any, text: str, *, commits: bool = False) -> Act:
     driver = driver_of(wrapper.connection)
 
     def failed() -> Exception:
-        """Return the error of a database that fails: a server takes the connection with it."""
         broken = driver.lost(wrapper.connection)
         wrapper.errors_occurred = wrapper.errors_occurred or driver.has_server
         error: Exception = OperationalError(*broken.args)

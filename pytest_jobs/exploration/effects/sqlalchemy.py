@@ -101,8 +101,6 @@ def _check_driver(dialect: Any) -> None:
 
 
 class _Pools:
-    """The pools of the deliveries: one for each engine that a delivery uses."""
-
     def __init__(self) -> None:
         #: By the id of the pool for which each stands in.
         self._own: OfDelivery[dict[int, _OwnPool]] = OfDelivery(dict)
@@ -237,7 +235,6 @@ def _listen(patches: Patches, target: Any, name: str, listener: Callable[..., ob
 
 def _act(connection: Any, text: str, *, commits: bool) -> Act:
     def lost() -> Exception:
-        """Return the error of a database that fails: a server takes the connection with it."""
         broken = driver_of(connection).lost(own_connection(connection))
         # The adapter of an awaited driver may report it by an error of its own.
         report = getattr(connection.dbapi_connection, "_handle_exception", None)

@@ -42,7 +42,6 @@ class Item(NamedTuple):
 
     @property
     def short(self) -> str:
-        """The name by which `ignore=` may name it."""
         return PurePath(self.name).name if self.noun in (_FILES, _OPEN_FILES) else self.name
 
     @property
@@ -183,7 +182,6 @@ class Account:
             self._stores[_HANDLES] = open_files.additions_of_world(self.files.name_of)
 
     def before_writing(self, call: Callable[[str], object]) -> None:
-        """Have something called with the path of each file, before a delivery writes it."""
         self._before_writing.append(call)
 
     # What effect sources report
@@ -215,15 +213,12 @@ class Account:
         return key
 
     def know(self, key: str) -> None:
-        """Note that the world uses something, such as a server."""
         self._known.add(key)
 
     def is_known(self, key: str) -> bool:
-        """Return whether the world or its snapshot has used something."""
         return key in self._known
 
     def store_of(self, key: str) -> Any:
-        """Return a store by its key."""
         return self._stores[key]
 
     def wrote(self, store: str, name: str, text: str, way: str = "") -> None:
@@ -380,7 +375,6 @@ class Account:
         self._bound_to_thread[database] = None
 
     def check_usable_in_threads(self) -> None:
-        """Check that deliveries in threads of their own can use what this one has used."""
         for database in self._bound_to_thread:
             raise ExplorationError(
                 f"The job uses a connection of sqlite3 to {database} that was opened before the check, and each "
@@ -425,7 +419,6 @@ class Accounts:
         return self._open[-1] if self._open else None
 
     def open(self, account: Account, stack: ExitStack) -> None:
-        """Let effect sources report to an account."""
         self._open.append(account)
         stack.callback(self._close, account)
         self.note_turn()

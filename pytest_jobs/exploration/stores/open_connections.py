@@ -36,7 +36,6 @@ class OpenConnections:
         self._statements: list[ref[Any]] | None = None
 
     def look(self) -> list[sqlite3.Connection]:
-        """Return the connections that are open."""
         audit_hook.call(self._note, (_OPENED,), instead_of="connections")
         if self._statements is not None:
             return [

@@ -29,7 +29,6 @@ class _OpenFile(NamedTuple):
     writers: list[Any]
 
     def size(self) -> int | None:
-        """Return its size with everything that was written; None if it was closed."""
         for writer in self.writers:
             with suppress(OSError, ValueError):
                 writer.flush()
@@ -66,7 +65,6 @@ class OpenFiles:
             ]
 
     def additions(self) -> Additions:
-        """Return what will be written to them from now on."""
         return Additions({file.name: file for file in self._files}, self._plain)
 
     def additions_of_world(self, name_of: Callable[[str], str]) -> Additions:
@@ -122,7 +120,6 @@ class Additions(Store):
             return content_form(again.read(), renamed)
 
     def cut_off(self) -> None:
-        """Remove what was written to the files."""
         for file, size in self._sizes.values():
             if (file.size() or 0) > size:
                 os.ftruncate(file.number, size)

@@ -177,7 +177,6 @@ class Authorizer:
 
     @classmethod
     def of_new(cls, connection: sqlite3.Connection, database: Any) -> Authorizer:
-        """Return the authorizer of a connection that is about to be opened."""
         account = accounts.current
         place = _place_of(database)
         is_private = account is None or account.phase == "delivery"
@@ -207,7 +206,6 @@ class Authorizer:
             self._places.setdefault(name, place)
 
     def name_of_database(self) -> str:
-        """Return the path of its first database, or `:memory:`."""
         return self._places.get("main") or ":memory:"
 
     def note_attached(self) -> None:

@@ -30,7 +30,6 @@ class TemporaryFolders:
             self._made.append(Path(os.fsdecode(args[0])).absolute())
 
     def of(self, path: Path) -> Path | None:
-        """Return the folder that has a file; None if it lies in none."""
         return next((made for made in self._made if made in path.parents and made.is_dir()), None)
 
 

@@ -112,7 +112,6 @@ _opening: Final[ContextVar[bool]] = ContextVar("pytest_jobs_opening_sqlite", def
 
 
 def is_opening() -> bool:
-    """Return whether a connection that is being opened will be watched."""
     return _opening.get()
 
 
@@ -407,7 +406,6 @@ def without_patience(sql: str) -> str:
 
 
 def failed() -> Exception:
-    """Return the error of a statement that did not happen."""
     return sqlite3.OperationalError("disk I/O error")
 
 

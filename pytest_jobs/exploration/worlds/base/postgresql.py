@@ -158,7 +158,6 @@ class Tables:
 
     @property
     def count(self) -> int:
-        """The number of the first rows."""
         return sum(content.count(b"\n") for content in self._contents.values())
 
     def put_back(self, own: Any, otherwise: str = "") -> None:

@@ -24,7 +24,6 @@ _BLOCKED: Final = (
 
 
 def settings_of(using: str) -> dict[str, Any]:
-    """Return the settings of a database, as Django has completed them."""
     known = _all_settings()
     if using not in known:
         raise ExplorationError(
@@ -56,7 +55,6 @@ def behind_alias(using: str, settings: dict[str, Any]) -> Generator[None, None, 
 
 @contextmanager
 def in_place(using: str, wrapper: Any) -> Generator[None, None, None]:
-    """Let this thread have a connection behind an alias for a block."""
     before = {found.alias: found for found in connections.all(initialized_only=True)}
     connections[using] = wrapper
     try:

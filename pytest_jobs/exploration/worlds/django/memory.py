@@ -25,7 +25,6 @@ _LOCMEM: Final = "django.core.mail.backends.locmem.EmailBackend"
 
 @contextmanager
 def empty_memory() -> Generator[None, None, None]:
-    """Have a new outbox, and empty caches, for a block."""
     with _mail_in_memory(), _kept_memory([]):
         for content in _of_caches():
             content.clear()

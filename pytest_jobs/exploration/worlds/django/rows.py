@@ -52,7 +52,6 @@ class Rows:
             self._looks = SnapshotLooks(wrapper).changed
 
     def save(self, rows: Iterable[Any] | Callable[[], object]) -> None:
-        """Save the first rows."""
         atomic: Any = transaction.atomic(using=self._using)
         with in_place(self._using, self.wrapper), atomic:
             if callable(rows):
@@ -76,7 +75,6 @@ class Rows:
         return [*with_referred(self._models), *linking]
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the rows of all models, by the name of the model."""
         prints = self._prints(self._models)
         return {name: self._read(model, prints) for name, model in self.names().items()}
 

@@ -214,7 +214,6 @@ class ClonedDatabase(Database):
 def made_database(
     models: Sequence[type[Any]], using: str, *, migrate: bool
 ) -> SqliteDatabase | EmptiedDatabase:
-    """Return a database with empty tables."""
     if load_backend(settings_of(using)["ENGINE"]).DatabaseWrapper.vendor != "sqlite":
         return EmptiedDatabase(using, models)
     content = allowed(using, lambda: _with_tables(tuple(models), using, migrate))

@@ -89,8 +89,6 @@ def _to_httpcore(response: HttpResponse) -> Any:
 
 
 def _connecting(answer: Callable[[HttpRequest], HttpResponse]) -> Any:
-    """Return a method for connectors that opens connections to a fake."""
-
     async def create_connection(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         protocol = self._factory()
         origin = request.url.origin()
@@ -197,7 +195,6 @@ class _FakeSocket:
 
 
 def _body(headers: dict[str, str], received: bytes) -> bytes | None:
-    """Return the body of a request; None while a part is missing."""
     if "chunked" not in headers.get("transfer-encoding", ""):
         length = int(headers.get("content-length", 0))
         return received[:length] if len(received) >= length else None

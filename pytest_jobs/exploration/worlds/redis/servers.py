@@ -16,7 +16,7 @@ import redis.asyncio
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
-from ...engine.acts import watcher
+from ..base.store import unwatched
 
 #: Makes a pool for blocking or for awaited clients, by how it reads and writes values.
 MakePool: TypeAlias = Callable[[bool, dict[str, Any]], Any]
@@ -57,7 +57,6 @@ _OF_WORLD: Final = "pytest_jobs_of_world"
 
 
 def is_of_world(pool: Any) -> bool:
-    """Return whether a pool leads to the server of a world."""
     return hasattr(pool, _OF_WORLD) or isinstance(pool, PoolOfEachLoop)
 
 
@@ -81,7 +80,6 @@ class Server:
 
     @functools.cached_property
     def client(self) -> redis.Redis:
-        """A client that returns text."""
         return redis.Redis(connection_pool=self._pool({"decode_responses": True}))
 
     def catch_up(self) -> None:
@@ -223,7 +221,7 @@ class ServerClock:
         now = self._now_ms()
         gap, self._known_ms = now - self._known_ms, now
         if gap > 0:
-            with _unwatched():
+            with unwatched():
                 self._keeper.eval(_SHORTEN, 0, gap)
 
     def translated(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -269,23 +267,13 @@ class ServerClock:
 
     def _of_server(self, when: Any, scale: int) -> int:
         """Return a virtual time in that of the server, in its unit, which has so many milliseconds."""
-        with _unwatched():
+        with unwatched():
             seconds, microseconds = self._keeper.time()
         ahead_ms: int = self._now_ms() - (seconds * 1_000 + microseconds // 1_000)
         return int(when) - round(ahead_ms / scale)
 
     def _now_ms(self) -> int:
         return self._now_ns() // _NS_PER_MS
-
-
-@contextmanager
-def _unwatched() -> Generator[None, None, None]:
-    """Talk to the server for a block without that being an effect of a job."""
-    token = watcher.set(None)
-    try:
-        yield
-    finally:
-        watcher.reset(token)
 
 
 def _word(value: Any) -> str:

@@ -160,7 +160,6 @@ def keeps_driver(dialect: Any, backend: str) -> bool:
 
 
 def _connect_args(dialect: Any, place: URL) -> tuple[list[Any], dict[str, Any]]:
-    """Return the arguments by which a driver connects to a database."""
     if dialect.driver == "asyncpg":
         # Of the options of libpq, it knows those in a string only.
         dsn = place.set(drivername="postgresql").render_as_string(hide_password=False)

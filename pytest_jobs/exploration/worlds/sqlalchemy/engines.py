@@ -94,7 +94,6 @@ class Engines:
         raise ExplorationError(_NOT_COPIED.format(engine=engine))
 
     def name_of(self, engine: Engine) -> str:
-        """Return the name of a database, as the description says it."""
         database = engine.url.database
         is_named = database and database != ":memory:"
         return Path(database or "").name if is_named else engine.dialect.name
@@ -205,7 +204,6 @@ class _History:
             self._install_sessions()
 
     def _redirect(self, engine: Engine) -> None:
-        """Let an engine lead to the copy of its database from now on."""
         try:
             database = self._engines.database_of(engine, self._held.get(engine))
             with unwatched():

@@ -315,7 +315,6 @@ def _texts(connection: Any, question: str) -> list[str]:
 
 
 def _tables(engine: Engine, test: Any, source: Any) -> dict[str, tuple[str, str]]:
-    """Return the schema and the name of each table, by its quoted name."""
     found = {}
     for schema, table, name, why in asked(test, _TABLES):
         if why:

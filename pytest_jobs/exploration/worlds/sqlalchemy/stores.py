@@ -91,7 +91,6 @@ class ServerStore(Store):
         self._numbered: list[tuple[str, range, str]] = []
 
     def make(self, metadata: MetaData) -> None:
-        """Make the tables of a metadata."""
         for table in metadata.sorted_tables:
             if table.schema:
                 raise ExplorationError(
@@ -201,7 +200,6 @@ class DatabaseStore(ServerStore):
 
 
 def new_name() -> str:
-    """Return a name for a database or a schema that nobody else has."""
     return f"{OF_WORLDS}{os.getpid()}_{next(_numbers)}"
 
 
@@ -230,7 +228,6 @@ class SqliteStore(Store):
 
     @classmethod
     def made(cls, metadata: MetaData) -> SqliteStore:
-        """Make the tables of a metadata."""
         engine = create_engine("sqlite://", poolclass=StaticPool)
         try:
             metadata.create_all(engine)
@@ -269,7 +266,6 @@ class SqliteStore(Store):
 
     @functools.cached_property
     def before(self) -> Rows:
-        """The rows that each history finds, by table."""
         with closing(sqlite3.Connection(":memory:")) as connection:
             if self._content:
                 connection.deserialize(self._content)

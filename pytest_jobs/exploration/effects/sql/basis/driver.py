@@ -63,7 +63,6 @@ class Driver:
         """Report the tables of a statement, if the source of the driver does not see each statement."""
 
     def statement_of(self, sql: Any) -> Statement:
-        """Return what a statement does."""
         return Statement(sql)
 
     def commits(self, connection: Any, statement: Statement) -> bool:
@@ -105,7 +104,6 @@ class Opening:
         self.turn: object = None
 
     def note(self, statement: Statement, *, commits: bool) -> None:
-        """Note what a statement does to the transaction."""
         if statement.changes and not commits:
             self.changed = shown(statement.text)
         elif commits or statement.rolls_back or statement.commits_what_is_open:
@@ -114,7 +112,6 @@ class Opening:
             self.has_begun = True
 
     def end(self) -> None:
-        """Note that its transaction has ended."""
         self.changed, self.has_begun = None, False
 
 
@@ -179,11 +176,9 @@ class WatchedDriver(Driver, ABC):
         """Report the tables of a statement to the account of the history that is open, if any."""
 
     def has_changed(self, connection: Any) -> bool:
-        """Return whether there is something to commit."""
         return self.opening(connection).changed is not None
 
     def opening(self, connection: Any) -> Opening:
-        """Return how a connection was opened."""
         return self._openings.setdefault(connection, Opening())
 
     def opened(self, connection: Any) -> Opening:
@@ -204,7 +199,6 @@ class WatchedDriver(Driver, ABC):
             refuse_far(host, f"a connection of {self.name}", stand_in)
 
     def check_own(self, connection: Any) -> None:
-        """Refuse the connection of another delivery."""
         check_own(connection, self.noun, self.advice.format(name=self.name))
 
     # Blocks for calls
@@ -217,7 +211,6 @@ class WatchedDriver(Driver, ABC):
     def statement(
         self, connection: Any, query: Any, *args: Any, **kwargs: Any
     ) -> AbstractContextManager[None]:
-        """Return the block in which a statement is sent."""
         if is_part():
             return nullcontext()
         self.check_own(connection)
@@ -243,7 +236,6 @@ class WatchedDriver(Driver, ABC):
         )
 
     def rollback(self, connection: Any) -> AbstractContextManager[None]:
-        """Return the block of a rollback."""
         if not _sending.get():
             self.opening(connection).end()
         return self.no_effect()

@@ -108,8 +108,6 @@ WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position
 
 
 class MysqlStatement(Statement):
-    """One statement of MySQL, or several in one text."""
-
     literals = _LITERALS
     ending = _ENDING
 
@@ -207,7 +205,6 @@ class Mysql(WatchedDriver):
     def is_open(self, connection: Any) -> bool: ...
 
     def error(self, number: int, text: str) -> Exception:
-        """Return an operational error of the driver."""
         error: Exception = import_module(self.errors).OperationalError(number, text)
         return error
 
@@ -298,7 +295,6 @@ class Mysql(WatchedDriver):
                 patches.set(kind, name, method)
 
     def watch_cursor(self, patches: Patches, cursor: type[Any]) -> None:
-        """Watch what the cursors of a class send."""
         for name, method in self.methods_of(cursor).items():
             if name in vars(cursor):
                 patches.set(cursor, name, method)
@@ -330,7 +326,6 @@ class Mysql(WatchedDriver):
         return self._of_kind(call)
 
     async def send(self, connection: Any, sql: Any, do: Callable[[], Any]) -> Any:
-        """Send a statement."""
         if not is_part():
             self.check_own(connection)
             await self._find_server(connection)
@@ -403,7 +398,6 @@ class Mysql(WatchedDriver):
         opening.database = statement.database() or opening.database
 
     def use_database(self, connection: Any, database: str) -> AbstractContextManager[None]:
-        """Return the block in which a connection turns to another database."""
         self.opening(connection).database = database
         return self.no_effect()
 
@@ -516,7 +510,6 @@ class AwaitedDriver(Mysql):
         replace_in_check(patches, kind, "ensure_closed", closed_by_message)
 
     def watch_pool(self, patches: Patches, pool: type[Any], names: Iterable[str]) -> None:
-        """Let what a pool does be one step."""
         for name in names:
             surround_awaited(patches, pool, name, self.no_effect)
 

@@ -51,8 +51,6 @@ AND coalesce(pg_get_expr(adbin, adrelid), '') NOT LIKE 'nextval(%%' ORDER BY att
 
 
 class Postgresql(WatchedDriver):
-    """The effect source for a driver of PostgreSQL."""
-
     dialect = "postgresql"
     noun = "to PostgreSQL"
 

@@ -83,7 +83,6 @@ class Statement:
 
     @property
     def changes(self) -> bool:
-        """Whether it changes something that another connection may see, now or after a commit."""
         return any(changes(part) and not _COMMIT.match(part) for part in self.parts)
 
     @property
@@ -93,17 +92,14 @@ class Statement:
 
     @property
     def commits_what_is_open(self) -> bool:
-        """Whether it commits what an open transaction has changed."""
         return self.has(self.ending)
 
     @property
     def begins(self) -> bool:
-        """Whether it begins a transaction."""
         return self.has(_BEGINNING)
 
     @property
     def rolls_back(self) -> bool:
-        """Whether it rolls a transaction back."""
         return self.has(_ROLLBACK)
 
     def written(self) -> list[Table]:
