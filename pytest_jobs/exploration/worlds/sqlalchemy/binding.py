@@ -178,10 +178,12 @@ def driver_for(url: URL, *, asynchronous: bool = False) -> str:
         return str(url.drivername)
     there = [driver for driver in wanted if find_spec(driver)]
     if name in _MYSQL and not there:
-        kind = "an asynchronous" if asynchronous else "a blocking"
         raise ExplorationError(
-            f"A world on MySQL needs {kind} driver, and none is installed that a check knows: "
-            f"pip install {wanted[0]}."
+            "An AsyncEngine connects to MySQL by an asynchronous driver, and none is installed that a check knows: "
+            "pip install aiomysql."
+            if asynchronous
+            else f"A world on MySQL connects by a blocking driver, and for {own} that is PyMySQL, which is not "
+            "installed: pip install pymysql."
         )
     return f"{name}+{own if own in there else next(iter(there), wanted[0])}"
 
