@@ -179,8 +179,8 @@ def driver_for(url: URL, *, asynchronous: bool = False) -> str:
     there = [driver for driver in wanted if find_spec(driver)]
     if name in _MYSQL and not there:
         raise ExplorationError(
-            "An AsyncEngine connects to MySQL by an asynchronous driver, and none is installed that a check knows: "
-            "pip install aiomysql."
+            "An AsyncEngine connects to MySQL by an asynchronous driver, and none is installed that a check "
+            "knows: pip install aiomysql."
             if asynchronous
             else f"A world on MySQL connects by a blocking driver, and for {own} that is PyMySQL, which is not "
             "installed: pip install pymysql."

@@ -88,7 +88,7 @@ class Engines:
         if dialect.name in ("sqlite", "postgresql") and not keeps_driver(dialect, dialect.name):
             raise ExplorationError(_OTHER_DRIVER.format(engine=engine, driver=dialect.driver))
         if engine.dialect.name == "sqlite":
-            return SqliteStore.taken(engine, held)
+            return SqliteStore(engine, held)
         if engine.dialect.name == "postgresql":
             return TakenSchema(engine, held, self._stack)
         raise ExplorationError(_NOT_COPIED.format(engine=engine))

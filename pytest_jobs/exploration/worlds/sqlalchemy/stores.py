@@ -65,19 +65,7 @@ class Fresh(NamedTuple):
     connection: Connection
 
 
-class Store(ABC):
-    """A database of which each history gets its own. It was taken from the test, or has new tables."""
-
-    @abstractmethod
-    def fresh(self, stack: ExitStack, announce: Announce | None, fill: Fill | None = None) -> Fresh:
-        """Let a history find the database as it was when it was taken or made."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Remove what the store has made."""
-
-
-class ServerStore(Store):
+class ServerStore(ABC):
     """Tables of a server in a database or a schema of their own, which all histories have one after another."""
 
     #: In what tables are on such a server.
@@ -103,7 +91,10 @@ class ServerStore(Store):
             with self._engine.connect() as connection:
                 metadata.create_all(connection)
                 self.note(connection, metadata)
-        except (CompileError, DBAPIError) as error:
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, CompileError | DBAPIError):
+                raise
             raise ExplorationError(
                 f"The tables cannot be made in {self._place!r}: {str(error).splitlines()[0]}."
             ) from error
@@ -213,25 +204,21 @@ def ranges_of_numbers(found: Iterable[tuple[str, str]]) -> list[tuple[str, range
     ]
 
 
-class SqliteStore(Store):
+class SqliteStore:
     """The content of a database of sqlite, of which each history gets a file of its own."""
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
+    def __init__(self, engine: Engine, held: Connection | None = None) -> None:
+        """Take what a database has, as the connection sees it on which the test has a transaction, if any."""
+        self._content = _content(engine, held)
         #: The file to which the engine connects.
         self._file = ""
-
-    @classmethod
-    def taken(cls, engine: Engine, held: Connection | None) -> SqliteStore:
-        """Take what a database has, as the connection sees it on which the test has a transaction, if any."""
-        return cls(_content(engine, held))
 
     @classmethod
     def made(cls, metadata: MetaData) -> SqliteStore:
         engine = create_engine("sqlite://", poolclass=StaticPool)
         try:
             metadata.create_all(engine)
-            return cls(_content(engine, None))
+            return cls(engine)
         except (CompileError, DBAPIError) as error:
             raise ExplorationError(
                 f"The tables cannot be made in sqlite: {str(error).splitlines()[0]}. Name a PostgreSQL database "
@@ -247,9 +234,6 @@ class SqliteStore(Store):
         if fill is not None:
             fill(connection)
         return Fresh(URL.create("sqlite", database=str(file)), connection)
-
-    def close(self) -> None:
-        pass
 
     @functools.cached_property
     def _engine(self) -> Engine:

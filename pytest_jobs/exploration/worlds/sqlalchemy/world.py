@@ -15,7 +15,7 @@ from ...engine.sameness.chance import numbering
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
 
-    from .stores import ServerStore, Store
+    from .stores import ServerStore, SqliteStore
 
 #: The statements that ask a server for its time: with a zone, which MySQL does not keep, and without.
 _TIMES: Final = {
@@ -121,24 +121,24 @@ class _Stores:
     """The stores of this process for worlds; each is closed when its metadata is freed."""
 
     def __init__(self) -> None:
-        self._stores: weakref.WeakKeyDictionary[MetaData, dict[str, Store]] = (
+        self._stores: weakref.WeakKeyDictionary[MetaData, dict[str, Any]] = (
             weakref.WeakKeyDictionary()
         )
 
-    def of(self, metadata: MetaData, url: Any) -> Store:
+    def of(self, metadata: MetaData, url: Any) -> SqliteStore | ServerStore:
         kept = self._stores.setdefault(metadata, {})
         # With the names of the tables, since modules that are imported later may add some.
         key = f"{url} {sorted(metadata.tables)}"
         if key not in kept:
             kept[key] = _made(metadata, url)
-            weakref.finalize(metadata, kept[key].close)
-        return kept[key]
+        found: SqliteStore | ServerStore = kept[key]
+        return found
 
 
 _store_of: Final = _Stores().of
 
 
-def _made(metadata: MetaData, url: Any) -> Store:
+def _made(metadata: MetaData, url: Any) -> SqliteStore | ServerStore:
     from sqlalchemy import make_url
 
     from .postgresql import SchemaStore
@@ -157,11 +157,8 @@ def _made(metadata: MetaData, url: Any) -> Store:
             f"url={place!r} is none of PostgreSQL or MySQL: leave it out for a sqlite file, or name a "
             'database that tests may use, as in "postgresql+psycopg://..." or "mysql+pymysql://...".'
         )
-    try:
-        store.make(metadata)
-    except BaseException:
-        store.close()
-        raise
+    weakref.finalize(metadata, store.close)
+    store.make(metadata)
     return store
 
 
