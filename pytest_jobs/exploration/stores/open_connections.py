@@ -72,10 +72,9 @@ open_connections = OpenConnections()
 def follow_connections(undo_by: Callable[[Callable[[], object]], object]) -> None:
     """Let the account of each history know what is done by connections that are open by now."""
     for connection in open_connections.look():
-        followed = _Followed(connection)
-        # One of another thread, which no delivery can use.
+        # One of another thread raises, which no delivery can use.
         with suppress(sqlite3.ProgrammingError):
-            followed.begin()
+            followed = _Followed(connection)
             undo_by(accounts.at_each_turn(followed.ask_again))
             undo_by(followed.end)
 
@@ -89,16 +88,13 @@ class _Followed:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._authorizer = Authorizer(lambda: connection, {})
-        #: The callbacks of the application.
-        self._other_tracer: Any = None
-        self._other_authorizer: Any = None
         #: The deliveries that have used it.
         self._users: WeakSet[Any] = WeakSet()
         #: The number of the account of the last world that has used it.
         self._used_by_world_of = 0
-
-    def begin(self) -> None:
-        connection = self._connection
+        #: The callbacks of the application.
+        self._other_tracer: Any = None
+        self._other_authorizer: Any = None
         self._other_tracer = _replaced(connection, "set_trace_callback", self._executing)
         self._other_authorizer = _replaced(connection, "set_authorizer", self._allow)
         self._authorizer.name(databases_of(connection))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from ..base.store import unwatched
 MakePool: TypeAlias = Callable[[bool, dict[str, Any]], Any]
 
 _NS_PER_MS: Final = 1_000_000
+_CLIENTS: Final = (redis.Redis, redis.asyncio.Redis)
 #: The options that a pool keeps when it is redirected to another server: how it reads and writes values.
 _KEPT: Final = ("decode_responses", "encoding", "encoding_errors", "protocol")
 
@@ -87,12 +89,6 @@ class Server:
         if self._clock is not None:
             self._clock.catch_up()
 
-    def is_client(self, found: object) -> bool:
-        return isinstance(found, redis.Redis | redis.asyncio.Redis)
-
-    def is_pool(self, found: object) -> bool:
-        return isinstance(found, redis.ConnectionPool | redis.asyncio.ConnectionPool)
-
     def pool_like(self, pool: Any) -> Any:
         """Return a pool of connections to this server that reads and writes values as another pool does."""
         kept = {
@@ -111,6 +107,47 @@ class Server:
         pool: redis.ConnectionPool = self._make(False, kept)
         self._pools.append(pool)
         return pool
+
+
+def bind_to(patches: Patches, owner: Any, name: str, server: Server) -> None:
+    if not hasattr(owner, name):
+        raise ExplorationError(
+            f"{owner!r} has no {name!r} to be bound: name the client of redis that the application uses, its "
+            "connection pool, or the function that makes a client."
+        )
+    found = getattr(owner, name)
+    if isinstance(found, redis.ConnectionPool | redis.asyncio.ConnectionPool):
+        patches.set(owner, name, server.pool_like(found))
+    elif isinstance(found, _CLIENTS):
+        redirect(patches, found, server.pool_like(found.connection_pool))
+    elif callable(found):
+        patches.set(owner, name, _making(found, f"{owner!r}.{name}", server))
+    else:
+        raise ExplorationError(_no_client(f"{name!r} of {owner!r}", found))
+
+
+def _making(make: Callable[..., Any], name: str, server: Server) -> Callable[..., Any]:
+    """Return a function that makes clients as another does, and redirects each to the server of the world."""
+
+    @functools.wraps(make)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        client: Any = make(*args, **kwargs)
+        if not isinstance(client, _CLIENTS):
+            if inspect.iscoroutine(client):
+                client.close()
+            raise ExplorationError(_no_client(f"What {name} returned", client))
+        client.connection_pool = server.pool_like(client.connection_pool)
+        return client
+
+    return made
+
+
+def _no_client(what: str, found: object) -> str:
+    return (
+        f"{what} is {found!r}, which is not a client of redis, no connection pool, and no function that returns a "
+        "client. A client may be made when its module is imported, since it connects at its first command: "
+        "`client = redis.Redis(...)`."
+    )
 
 
 class PoolOfEachLoop(redis.asyncio.ConnectionPool):

@@ -78,31 +78,27 @@ class Engines:
     def database_of(self, engine: Engine, held: Connection | None) -> SqliteStore | TakenSchema:
         """Return the database of an engine. It is copied the first time, by the connection that the test holds."""
         if engine not in self._databases:
-            self._check_flushed(engine)
+            for session, waiting in self.sessions_of_test.waiting():
+                bind = session.get_bind(type(waiting))
+                if getattr(bind, "engine", bind) is engine:
+                    refuse_delivery(_NOT_FLUSHED.format(example=type(waiting).__name__))
+            dialect = engine.dialect
+            if dialect.name not in ("sqlite", "postgresql"):
+                raise ExplorationError(_NOT_COPIED.format(engine=engine))
+            if not keeps_driver(dialect, dialect.name):
+                raise ExplorationError(_OTHER_DRIVER.format(engine=engine, driver=dialect.driver))
             with unwatched():
-                self._databases[engine] = self._copied(engine, held)
+                self._databases[engine] = (
+                    SqliteStore(engine, held)
+                    if dialect.name == "sqlite"
+                    else TakenSchema(engine, held, self._stack)
+                )
         return self._databases[engine]
-
-    def _copied(self, engine: Engine, held: Connection | None) -> SqliteStore | TakenSchema:
-        dialect = engine.dialect
-        if dialect.name in ("sqlite", "postgresql") and not keeps_driver(dialect, dialect.name):
-            raise ExplorationError(_OTHER_DRIVER.format(engine=engine, driver=dialect.driver))
-        if engine.dialect.name == "sqlite":
-            return SqliteStore(engine, held)
-        if engine.dialect.name == "postgresql":
-            return TakenSchema(engine, held, self._stack)
-        raise ExplorationError(_NOT_COPIED.format(engine=engine))
 
     def name_of(self, engine: Engine) -> str:
         database = engine.url.database
         is_named = database and database != ":memory:"
         return Path(database or "").name if is_named else engine.dialect.name
-
-    def _check_flushed(self, engine: Engine) -> None:
-        for session, waiting in self.sessions_of_test.waiting():
-            bind = session.get_bind(type(waiting))
-            if getattr(bind, "engine", bind) is engine:
-                refuse_delivery(_NOT_FLUSHED.format(example=type(waiting).__name__))
 
     def _state(self, history: _History, is_ignored: IsIgnored) -> dict[str, Any]:
         state: dict[str, Any] = {}

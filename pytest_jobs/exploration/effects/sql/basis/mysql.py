@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, closing, suppress
 from importlib import import_module
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from .....errors import ExplorationError
 from .....harness.records.patches import Patches
@@ -70,11 +70,8 @@ _GET_LOCK: Final = re.compile(
     re.IGNORECASE,
 )
 
-#: A statement, and the values of its parameters.
-Question: TypeAlias = tuple[str, tuple[Any, ...]]
-
-#: Returns the text of a statement from the arguments of a method.
-TextOf: TypeAlias = Callable[..., Any]
+#: Sends statements with the values of their parameters by a connection of its own, and returns the last rows.
+Ask: TypeAlias = Callable[[tuple[tuple[str, tuple[Any, ...]], ...]], list[Any]]
 
 _OLD_VIEW: Final = (
     "The snapshot reads MySQL by a connection that was opened before the check and does not commit each "
@@ -143,12 +140,6 @@ def lock_of(sql: Any) -> str | None:
     return None if found is None else found[1].strip()
 
 
-class Ask(Protocol):
-    def __call__(self, *questions: Question) -> list[Any]:
-        """Send statements by a connection of their own, and return the rows of the last one."""
-        ...
-
-
 class MysqlStore(TablesStore):
     again: Ask | None
 
@@ -177,7 +168,7 @@ class MysqlStore(TablesStore):
 
     def _ask(self, sql: str, args: tuple[Any, ...] = ()) -> list[Any]:
         again = self.again
-        return [] if again is None else again(("SET lock_wait_timeout = 1", ()), (sql, args))
+        return [] if again is None else again((("SET lock_wait_timeout = 1", ()), (sql, args)))
 
 
 def _quoted(name: str) -> str:
@@ -311,7 +302,10 @@ class Mysql(WatchedDriver):
         }
 
     def sending(
-        self, method: Callable[..., Any], connection_of: Callable[[Any], Any], text_of: TextOf
+        self,
+        method: Callable[..., Any],
+        connection_of: Callable[[Any], Any],
+        text_of: Callable[..., Any],
     ) -> Callable[..., Any]:
         """Return a method that is a statement. `connection_of` returns None for an object that is closed."""
 
@@ -442,13 +436,13 @@ class BlockingDriver(Mysql):
     def another(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ask:
         kind, options = type(connection), _options_again(kwargs)
 
-        def ask(questions: tuple[Question, ...]) -> list[Any]:
+        def ask(questions: Any) -> list[Any]:
             with closing(kind(*args, **options)) as other, closing(other.cursor()) as cursor:
                 for sql, values in questions:
                     cursor.execute(sql, values)
                 return list(cursor.fetchall())
 
-        return lambda *questions: unwatched(functools.partial(ask, questions))
+        return lambda questions: unwatched(functools.partial(ask, questions))
 
     def die(self, connection: Any) -> None:
         self._end(connection, connection.close)
@@ -523,14 +517,14 @@ class AwaitedDriver(Mysql):
     def another(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ask:
         options = _options_again(kwargs)
 
-        async def ask(questions: tuple[Question, ...]) -> list[Any]:
+        async def ask(questions: Any) -> list[Any]:
             async with import_module(self.library).connect(**options) as other:
                 cursor = await other.cursor()
                 for sql, values in questions:
                     await cursor.execute(sql, values)
                 return list(await cursor.fetchall())
 
-        return lambda *questions: unwatched(lambda: _run_apart(ask(questions)))
+        return lambda questions: unwatched(lambda: _run_apart(ask(questions)))
 
     def die(self, connection: Any) -> None:
         if self.is_open(connection):
