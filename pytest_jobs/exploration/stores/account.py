@@ -117,12 +117,9 @@ class Account:
         ignore: Ignore | None = None,
         pattern: Callable[[str], str] = str,
     ) -> None:
-        """Begin with nothing touched.
+        """Begin with nothing touched, to be compared with the account of the clean run, unless this is its own.
 
-        Args:
-            clean: the account of the clean run, with which this history is compared; None for the clean run.
-            ignore: what is left out.
-            pattern: gives a name with random parts a form that is the same in each history.
+        The pattern gives a name with random parts a form that is the same in each history.
         """
         #: Another one in each history.
         self.number = next(_numbers)
@@ -189,11 +186,8 @@ class Account:
     def label(self, kind: str, key: object, otherwise: str, *, is_own: bool = False) -> str:
         """Return the label of a store: empty for the first of its kind that the world has made or uses.
 
-        Args:
-            kind: the kind of the store.
-            key: the same for each use of the store in this history. It is kept.
-            otherwise: the label of another one; empty for the kind and a number.
-            is_own: whether the world has made it, although it has not used it.
+        The key is the same for each use of the store in this history, and is kept. Another store has the label
+        `otherwise`, or its kind and a number. The world may own a store that it has not used.
         """
         known = self._labels.get((kind, key))
         if known is None:

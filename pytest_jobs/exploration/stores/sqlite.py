@@ -156,21 +156,17 @@ class Authorizer:
         *,
         is_private: bool = False,
     ) -> None:
-        """Report nothing yet.
-
-        Args:
-            connection: returns the connection, which may be about to be opened; None if it is gone. A connection
-                that keeps itself alive would be closed by the garbage collector.
-            places: the databases that it has, by their names; empty for those in memory.
-            is_private: whether databases in memory are not compared, since they end with a delivery.
-        """
+        #: Returns the connection, which may be about to be opened; None if it is gone. One that keeps itself alive
+        #: would be closed by the garbage collector.
         self._connection = connection
+        #: The databases that it has, by their names; empty for those in memory.
         self._places = dict(places)
         self._turn: object = None
         #: The authorizer of the application.
         self._other: Callable[..., int] | None = None
         self._is_attaching = False
         self._pending: list[tuple[str, int, str]] = []
+        #: Whether databases in memory are not compared, since they end with a delivery.
         self._is_private = is_private
         #: Whether all its statements concern one file, as one transaction locks it.
         self.has_one_file = False

@@ -132,13 +132,10 @@ class Tables:
         states: Iterable[tuple[str, int, bool]],
         source: Any = None,
     ) -> None:
-        """Read the first rows.
+        """Read the first rows of tables, by the connection that sees them; None if there are none.
 
-        Args:
-            own: a connection to the tables that no transaction uses.
-            names: the quoted names of the tables.
-            states: the sequences, each with its last number and whether that was given out.
-            source: the connection that sees the first rows; None if there are none.
+        The tables have quoted names. No transaction uses the other connection. Each sequence comes with its last
+        number, and whether that was given out.
         """
         self._keys = asked(own, _KEYS)
         #: Those that are referred to come first, where that is possible.

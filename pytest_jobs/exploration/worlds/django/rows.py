@@ -29,17 +29,11 @@ class Rows:
     """The rows of a database, read by a connection that no delivery uses."""
 
     def __init__(self, models: Sequence[type[Any]], using: str, wrapper: Any, known: Known) -> None:
-        """Read nothing yet.
-
-        Args:
-            models: whose rows are the state.
-            using: the alias of the database.
-            wrapper: a connection that no transaction of a delivery uses.
-            known: the rows that other histories have read, so that only tables with other rows are read.
-        """
         self._models = models
         self._using = using
+        #: A connection that no transaction of a delivery uses.
         self.wrapper = wrapper
+        #: The rows that other histories have read, so that only tables with other rows are read.
         self._known = known
         self._keys = Keys(wrapper, using)
         #: The fingerprints of the tables at the last look.
@@ -91,10 +85,7 @@ class Rows:
     ) -> Generator[tuple[str, str, Callable[[], list[Any]]], None, None]:
         """Yield each table of the database: its name in a state, the table, and what reads its rows.
 
-        The name is the name of the model, or the table if it has none.
-
-        Args:
-            shared: whether the rows are only looked at, so that no one needs a copy.
+        The name is the name of the model, or the table if it has none. Rows that are only looked at may be shared.
         """
         names = self.names()
         of_models = {model._meta.db_table for model in self._models}
