@@ -15,7 +15,7 @@ from django.db.models.base import ModelState
 
 from ...engine.sameness.renaming import AsAtFirst
 from ...stores.sqlite import Looks
-from ..base.postgresql import SnapshotLooks, fingerprints_of
+from ..base.postgresql import SnapshotLooks, asked, fingerprints_of
 from .databases import in_place, with_referred
 
 #: The rows of tables that were read before, by what they depend on.
@@ -98,9 +98,8 @@ class Rows:
             yield table, table, partial(self._raw, table)
 
     def _raw(self, table: str) -> list[tuple[Any, ...]]:
-        with closing(self.wrapper.cursor()) as cursor:
-            cursor.execute(f"SELECT * FROM {self.wrapper.ops.quote_name(table)}")  # noqa: S608 - a table that is there
-            return sorted(cursor.fetchall(), key=repr)
+        quoted = self.wrapper.ops.quote_name(table)
+        return sorted(asked(self.wrapper, f"SELECT * FROM {quoted}"), key=repr)  # noqa: S608 - a table that is there
 
     def rows(self, model: type[Any]) -> list[dict[str, Any]]:
         """Return the rows of a model, each by the names of its fields, in the order of their keys."""
@@ -186,12 +185,10 @@ class Keys:
         if not self._has_gaps:
             return
         statements = self._wrapper.ops.sequence_reset_sql(no_style(), models)
-        with self._wrapper.cursor() as cursor:
-            # PostgreSQL takes them at once, which is faster.
-            for sql in (
-                [" ".join(statements)] if self._wrapper.vendor == "postgresql" else statements
-            ):
-                cursor.execute(sql)
+        # PostgreSQL takes them at once, which is faster.
+        at_once = self._wrapper.vendor == "postgresql"
+        for sql in [" ".join(statements)] if at_once else statements:
+            asked(self._wrapper, sql)
         self.go_on(models)
 
     def go_on(self, models: Sequence[type[Any]]) -> None:
@@ -204,12 +201,8 @@ class Keys:
             f"SELECT {place}, max({quote(model._meta.pk.column)}) FROM {quote(model._meta.db_table)}"  # noqa: S608 - names of the models
             for place, model in enumerate(numbered)
         ]
-        if not questions:
-            return
-        with closing(self._wrapper.cursor()) as cursor:
-            cursor.execute(" UNION ALL ".join(questions))
-            for place, last in cursor.fetchall():
-                self._last[numbered[place]] = last or 0
+        for place, last in asked(self._wrapper, " UNION ALL ".join(questions)):
+            self._last[numbered[place]] = last or 0
 
     def last(self, model: type[Any]) -> int | None:
         """Return the last key of the first rows of a model; None if its keys have no gaps."""
