@@ -81,7 +81,7 @@ def allowed(using: str, use: Callable[[], Any]) -> Any:
 
 
 def with_referred(models: Sequence[type[Any]]) -> list[type[Any]]:
-    """Return models and those that they refer to; what links many to many is made with its model."""
+    """Return models, those that they refer to, and those that link them many to many."""
     found: dict[type[Any], None] = {}
     waiting = list(models)
     while waiting:
@@ -94,7 +94,7 @@ def with_referred(models: Sequence[type[Any]]) -> list[type[Any]]:
                 waiting.append(field.remote_field.model)
                 through = getattr(field.remote_field, "through", None)
                 waiting += [through] if through is not None else []
-    return [model for model in found if _has_table(model) and not model._meta.auto_created]
+    return list(filter(_has_table, found))
 
 
 def models_of(models: Iterable[type[Any]] | None, using: str) -> tuple[type[Any], ...]:

@@ -53,20 +53,15 @@ class Rows:
             else:
                 for row in _copies(rows):
                     row.save(using=self._using, force_insert=True)
-            self._keys.begin(self._numbered())
+            self._keys.begin(with_referred(self._models))
 
     def begin(self) -> None:
         """Take the rows that are there now for the first rows, which are formed only once."""
-        self._keys.go_on(self._numbered())
+        self._keys.go_on(with_referred(self._models))
         if not self._known:
             prints = self._prints(self._models)
             for model in self._models:
                 self._known[self._key(model, prints)] = AsAtFirst(self._read_anew(model))
-
-    def _numbered(self) -> list[type[Any]]:
-        """Return the models whose tables may have sequences, with those that link many to many."""
-        linking = [model for model in self._models if model._meta.auto_created]
-        return [*with_referred(self._models), *linking]
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         prints = self._prints(self._models)

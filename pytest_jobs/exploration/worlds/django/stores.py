@@ -177,11 +177,7 @@ class EmptiedDatabase(Database):
         self._tables.put_back(wrapper)
 
     def _names(self) -> list[str]:
-        models = with_referred(self._models)
-        linking = [
-            field.m2m_db_table() for model in models for field in model._meta.local_many_to_many
-        ]
-        return list(dict.fromkeys([*(model._meta.db_table for model in models), *linking]))
+        return list(dict.fromkeys(one._meta.db_table for one in with_referred(self._models)))
 
 
 class ClonedDatabase(Database):
@@ -339,7 +335,9 @@ def _with_tables(models: tuple[type[Any], ...], using: str, migrate: bool) -> by
             else:
                 with wrapper.schema_editor() as editor:
                     for model in with_referred(models):
-                        editor.create_model(model)
+                        # What links many to many is made with its model.
+                        if not model._meta.auto_created:
+                            editor.create_model(model)
         content: bytes = wrapper.connection.serialize()
     finally:
         # Django's own `close` leaves a connection to a database in memory open.

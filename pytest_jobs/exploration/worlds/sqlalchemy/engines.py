@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FunctionType
@@ -228,7 +228,8 @@ class _History:
             if isinstance(method, FunctionType) and not name.startswith("_"):
                 surround(self._patches, Session, name, in_check(self._use_session, no_block))
         self._stack.callback(self._engines.sessions_of_test.give_back)
-        _keep_apart(self._patches, (ThreadLocalRegistry, ScopedRegistry))
+        for kind in (ThreadLocalRegistry, ScopedRegistry):
+            _keep_apart(self._patches, kind)
 
     def _binding_to_engines(self, get_bind: Callable[..., Any]) -> Callable[..., Any]:
         def bound(session: Any, *args: Any, **kwargs: Any) -> Any:
@@ -245,8 +246,8 @@ class _History:
         return nullcontext()
 
 
-def _keep_apart(patches: Patches, kinds: Iterable[Any]) -> None:
-    """Let each delivery have sessions of its own in the registries of scoped_sessions; the test keeps its own."""
+def _keep_apart(patches: Patches, kind: Any) -> None:
+    """Let each delivery have sessions of its own in registries of scoped_sessions; the test keeps its own."""
     sessions: OfDelivery[dict[Any, Any]] = OfDelivery(dict)
 
     def found(registry: Any) -> Any:
@@ -255,11 +256,10 @@ def _keep_apart(patches: Patches, kinds: Iterable[Any]) -> None:
             mine[registry] = registry.createfunc()
         return mine[registry]
 
-    for kind in kinds:
-        for name, do in (
-            ("__call__", found),
-            ("has", lambda registry: registry in sessions.mine()),
-            ("set", lambda registry, session: sessions.mine().update({registry: session})),
-            ("clear", lambda registry: sessions.mine().pop(registry, None)),
-        ):
-            replace_in_check(patches, kind, name, do)
+    for name, do in (
+        ("__call__", found),
+        ("has", lambda registry: registry in sessions.mine()),
+        ("set", lambda registry, session: sessions.mine().update({registry: session})),
+        ("clear", lambda registry: sessions.mine().pop(registry, None)),
+    ):
+        replace_in_check(patches, kind, name, do)
