@@ -3,11 +3,8 @@
 import pytest
 from tables import each_row
 
-from pytest_jobs.exploration.effects.sql.basis.mysql_statements import (
-    MysqlStatement,
-    Table,
-    lock_of,
-)
+from pytest_jobs.exploration.effects.sql.basis.mysql import MysqlStatement, lock_of
+from pytest_jobs.exploration.effects.sql.basis.statements import Table
 
 
 @each_row(

@@ -8,7 +8,7 @@ from tables import each_row
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
-from pytest_jobs.exploration.effects.sql.basis.statements import all_names, written_tables
+from pytest_jobs.exploration.effects.sql.basis.statements import Statement
 from pytest_jobs.exploration.worlds.base.postgresql import Tables
 
 psycopg = pytest.importorskip("psycopg")
@@ -136,10 +136,10 @@ def test_a_database_that_the_world_does_not_use_is_refused(worlds):
     ("sql", "tables"),
     [
         ("INSERT INTO shop.orders (id) SELECT id FROM carts", ["shop.orders"]),
-        ('update only "Orders" set paid = 1', ['"Orders"']),
+        ('update only "Orders" set paid = 1', ["Orders"]),
         ("insert into a values (1) on conflict (id) do update set n = 1", ["a"]),
         ("insert into a values (1) on duplicate  key\nupdate n = 1", ["a"]),
-        ("insert ignore into `a b` values (1)", ["`a b`"]),
+        ("insert ignore into `a b` values (1)", ["a b"]),
         (
             "with gone as (delete from carts returning id) insert into a select * from gone",
             ["carts", "a"],
@@ -153,11 +153,15 @@ def test_a_database_that_the_world_does_not_use_is_refused(worlds):
     ],
 )
 def test_the_tables_that_a_statement_writes(sql, tables):
-    assert written_tables(sql) == tables
+    found = [".".join(filter(None, table)) for table in Statement(sql).written()]
+
+    assert found == tables
 
 
 def test_the_names_in_a_statement():
-    assert {"a", "b c"} <= all_names('SELECT * FROM A JOIN "b c" USING (id)')
+    named = Statement('SELECT * FROM A JOIN "b c" USING (id)').named()
+
+    assert {"a", "b c"} <= {table.name for table in named}
 
 
 def test_tables_come_to_their_first_rows_whatever_keeps_these_from_being_deleted(postgresql_url):

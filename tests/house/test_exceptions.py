@@ -16,7 +16,7 @@ NO_ERRORS = (
     "pytest_jobs.conformance.bodies",
     "pytest_jobs.exploration.live.watching",
     "pytest_jobs.exploration.engine.sameness.renaming",
-    "pytest_jobs.exploration.engine.acts",
+    "pytest_jobs.exploration.engine.unwinding",
     "pytest_jobs.exploration.machine.processes",
 )
 CLASSES = [

@@ -18,9 +18,8 @@ from django.db.utils import OperationalError
 
 from ...harness.records.patches import Patches
 from ..engine.acts import Act, acting, looking, note_connection, refuse_delivery, watcher
-from .sql.basis.driver import driver_of
+from .sql.basis.driver import Ended, driver_of
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
-from .sql.basis.transactions import Delivery
 from .wrapping import OfDelivery, in_check, replace_in_check, surround
 
 library: Final = "django.db.backends.utils"
@@ -55,7 +54,12 @@ def install(patches: Patches) -> None:
     surround(patches, BaseDatabaseWrapper, "_commit", _commit)
     surround(patches, CursorWrapper, "execute", _statement)
     surround(patches, CursorWrapper, "executemany", _statement)
-    surround(patches, CursorWrapper, "callproc", _procedure)
+    surround(
+        patches,
+        CursorWrapper,
+        "callproc",
+        lambda cursor, procname, *args, **kwargs: acting(_act(cursor.db, f"CALL {procname}")),
+    )
 
 
 def _registering(on_commit: Callable[..., None]) -> Callable[..., None]:
@@ -155,12 +159,6 @@ def _statement(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> AbstractCont
     return acting(_act(wrapper, shown(text.replace('"', "")), commits=not wrapper.in_atomic_block))
 
 
-def _procedure(
-    cursor: Any, procname: str, *args: Any, **kwargs: Any
-) -> AbstractContextManager[None]:
-    return acting(_act(cursor.db, f"CALL {procname}"))
-
-
 def _commit(wrapper: Any) -> AbstractContextManager[None]:
     nothing_open = wrapper.connection is None
     return acting(None if nothing_open else _act(wrapper, "COMMIT", commits=True))
@@ -170,7 +168,6 @@ def _act(wrapper: Any, text: str, *, commits: bool = False) -> Act:
     driver = driver_of(wrapper.connection)
 
     def failed() -> Exception:
-        """Return the error of a database that fails: a server takes the connection with it."""
         broken = driver.lost(wrapper.connection)
         wrapper.errors_occurred = wrapper.errors_occurred or driver.has_server
         error: Exception = OperationalError(*broken.args)
@@ -221,8 +218,31 @@ class Blocks:
 
         patches.set(Atomic, "__enter__", entered)
 
-    def begin(self) -> Delivery:
-        return _AtomicBlocks(self)
+    def begin(self) -> Ended:
+        depths: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        #: The connections that are in no transaction and commit each statement.
+        idle = []
+        for connection in connections.all(initialized_only=True):
+            depths[connection] = len(connection.atomic_blocks)
+            if not connection.in_atomic_block and connection.autocommit:
+                idle.append(connection)
+        self.depths = depths
+
+        def ended(dead: bool) -> None:
+            """Give no more savepoints, and take idle connections out of the transaction of a dead delivery.
+
+            Django has left the blocks, and rolled back to their savepoints. But a block that was left at its
+            commit has neither committed nor rolled back, and could not switch to autocommit again.
+            """
+            self.depths = None
+            for connection in idle if dead else ():
+                if connection.connection is not None and not connection.autocommit:
+                    with contextlib.suppress(DatabaseError):
+                        connection.connection.rollback()
+                        connection.run_on_commit = []
+                        connection.set_autocommit(True)
+
+        return ended
 
     def _is_outermost(self, connection: Any) -> bool:
         current = watcher.get()
@@ -230,29 +250,3 @@ class Blocks:
             return False
         depth = self.depths.get(connection, 0) + 1
         return len(connection.atomic_blocks) == depth and not connection.needs_rollback
-
-
-class _AtomicBlocks:
-    def __init__(self, django: Blocks) -> None:
-        self._django = django
-        #: The connections that were in no transaction and commit each statement.
-        self._idle: list[Any] = []
-        django.depths = WeakKeyDictionary()
-        for connection in connections.all(initialized_only=True):
-            django.depths[connection] = len(connection.atomic_blocks)
-            if not connection.in_atomic_block and connection.autocommit:
-                self._idle.append(connection)
-
-    def ended(self, *, dead: bool) -> None:
-        """Give no more savepoints, and take idle connections out of the transaction of a dead delivery.
-
-        Django has left the blocks, and rolled back to their savepoints. But a block that was left at its
-        commit has neither committed nor rolled back, and could not switch to autocommit again.
-        """
-        self._django.depths = None
-        for connection in self._idle if dead else ():
-            if connection.connection is not None and not connection.autocommit:
-                with contextlib.suppress(DatabaseError):
-                    connection.connection.rollback()
-                    connection.run_on_commit = []
-                    connection.set_autocommit(True)

@@ -20,9 +20,8 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from ...harness.records.patches import Patches
 from ..engine.acts import Act, acting, looking, note_connection, refuse_delivery, watcher
-from .sql.basis.driver import driver_named, driver_of, own_connection
+from .sql.basis.driver import Ended, driver_named, driver_of, own_connection
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
-from .sql.basis.transactions import Delivery
 from .wrapping import OfDelivery, in_check, no_block, surround
 
 library: Final = "sqlalchemy"
@@ -102,8 +101,6 @@ def _check_driver(dialect: Any) -> None:
 
 
 class _Pools:
-    """The pools of the deliveries: one for each engine that a delivery uses."""
-
     def __init__(self) -> None:
         #: By the id of the pool for which each stands in.
         self._own: OfDelivery[dict[int, _OwnPool]] = OfDelivery(dict)
@@ -238,7 +235,6 @@ def _listen(patches: Patches, target: Any, name: str, listener: Callable[..., ob
 
 def _act(connection: Any, text: str, *, commits: bool) -> Act:
     def lost() -> Exception:
-        """Return the error of a database that fails: a server takes the connection with it."""
         broken = driver_of(connection).lost(own_connection(connection))
         # The adapter of an awaited driver may report it by an error of its own.
         report = getattr(connection.dbapi_connection, "_handle_exception", None)
@@ -336,37 +332,32 @@ class OpenSessions:
     def __init__(self, patches: Patches) -> None:
         from sqlalchemy.orm import Session
 
-        self.used: WeakSet[Any] = WeakSet()
+        self._used: WeakSet[Any] = WeakSet()
 
         def note(session: Any, *args: Any) -> None:
             if watcher.get() is not None:
-                self.used.add(session)
+                self._used.add(session)
 
         for name in ("after_transaction_create", "after_begin", "after_attach"):
             event.listen(Session, name, note)
             patches.undo_by(functools.partial(event.remove, Session, name, note))
 
-    def begin(self) -> Delivery:
-        self.used.clear()
-        return _SessionsOfDelivery(self.used)
-
-
-class _SessionsOfDelivery:
-    """The sessions that one delivery uses, but for those in which the test has unsaved work."""
-
-    def __init__(self, used: WeakSet[Any]) -> None:
+    def begin(self) -> Ended:
         from sqlalchemy.orm.session import _sessions
 
-        self._used = used
-        self._of_test: WeakSet[Any] = WeakSet(
+        self._used.clear()
+        # Those in which the test has unsaved work are the test's.
+        of_test: WeakSet[Any] = WeakSet(
             session
             for session in list(_sessions.values())
             if session.new or session.dirty or session.deleted
         )
 
-    def ended(self, *, dead: bool) -> None:
-        for session in list(self._used) if dead else ():
-            if session not in self._of_test:
-                # The `finally` that removes it from a scoped_session does not run, nor does it in a dead process.
-                with contextlib.suppress(Exception):
-                    session.rollback()
+        def ended(dead: bool) -> None:
+            for session in list(self._used) if dead else ():
+                if session not in of_test:
+                    # The `finally` that removes it from a scoped_session does not run.
+                    with contextlib.suppress(Exception):
+                        session.rollback()
+
+        return ended

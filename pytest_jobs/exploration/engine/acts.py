@@ -1,4 +1,4 @@
-"""The effects of jobs: how effect sources report them, and who watches them.
+"""The effects of jobs: how effect sources report them.
 
 Three words name what is outside of a job. An *effect* is what a job does there, and an `Act` describes one.
 A *store* is a place whose content stays and is compared. A *world* is all that one history finds, built afresh.
@@ -7,212 +7,34 @@ A *store* is a place whose content stays and is compared. A *world* is all that 
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
-from functools import partial
-from types import CodeType, FrameType
-from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
+from .run import (
+    Act as Act,
+    SourceState as SourceState,
+    Transaction as Transaction,
+    never_busy,
+    parts as parts,
+    told as told,
+)
 from .sameness.chance import drawing
+from .unwinding import Skipped as Skipped, Unwound as Unwound
+from .watching import Watch
 
 T = TypeVar("T")
-
-
-class Unwound(BaseException):
-    """Unwinds a delivery that was killed or given up. Code of the project is not to catch it."""
-
-
-class Skipped(Unwound):
-    """Says that an effect is skipped: its delivery is dead, and only ends what it began."""
-
-
-_REFUSED: Final = partial(ConnectionError, "refused: it did not happen")
-_ANSWER_LOST: Final = partial(TimeoutError, "no answer: it has happened")
-
-
-def _never_busy(error: BaseException) -> bool:
-    return False
-
-
-class Transaction(Hashable, Protocol):
-    """A transaction of a database that takes everything back, without a trace, when its worker dies."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it is neither committed nor rolled back."""
-        ...
-
-    @property
-    def excludes_others(self) -> bool:
-        """Whether nobody else can write what it reads, or read what it writes, once it has changed something."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One effect of a job: something durable, or outside of the process."""
-
-    #: The thing that it is done to, such as `gateway` or `sqlite`.
-    kind: str
-    #: The call or statement.
-    text: str
-    #: Whether the check compares how often it happened, because no state may show it.
-    counts: bool = True
-    #: The value that is compared; None for the text.
-    value: object = None
-    #: The idempotency key: a second effect with the same key does not count. None for no key.
-    key: object = None
-    #: The idempotency key that was sent, also if the receiver itself finds out which keys it knows.
-    sent_key: object = None
-    #: The place that is set, such as an attribute: only the last value of a place counts. None for other effects.
-    slot: object = None
-    #: The function of the project in whose place the test has put a double; empty for all other effects.
-    stands_for: str = field(default="", compare=False)
-    #: Returns whether an error means that another delivery holds a lock.
-    busy: Callable[[BaseException], bool] = _never_busy
-    #: Makes the error of an effect that fails before it happens; None if it cannot fail.
-    refused: Callable[[], Exception] | None = _REFUSED
-    #: Makes the error of an effect whose reply is lost; None if it has no reply.
-    answer_lost: Callable[[], Exception] | None = _ANSWER_LOST
-    #: The transaction in which it happens, if nothing is left of it there before a commit.
-    transaction: Transaction | None = field(default=None, compare=False)
-    #: Whether it is a statement that a database takes back unless a commit follows it.
-    awaits_commit: bool = field(default=False, compare=False)
-    #: Whether a database of SQL is what it is done to.
-    of_database: bool = field(default=False, compare=False)
-
-    @property
-    def is_commit(self) -> bool:
-        return self.text.lower() == "commit"
-
-    @property
-    def tells_itself(self) -> bool:
-        """Whether effects of this kind are counted, rather than only visible in the world's state."""
-        return self.counts or self.value is not None
-
-    def in_memory(self) -> Act:
-        """Return the same for an effect that cannot fail, since setting the memory of a process cannot."""
-        return replace(self, refused=None, answer_lost=None)
-
-
-class SourceState:
-    """The state of effect sources: it lasts as long as a history, a search, or a session."""
-
-    __slots__ = ("_ends", "_things", "lessons")
-
-    def __init__(self) -> None:
-        self._things: dict[object, Any] = {}
-        self._ends: list[Callable[[], object]] = []
-        #: How often something was learned here that changes which effects count.
-        self.lessons = 0
-
-    def of(self, owner: Hashable, make: Callable[[], T]) -> T:
-        """Return what belongs to an owner; it is made when it is asked for the first time."""
-        if owner not in self._things:
-            self._things[owner] = make()
-        return self._things[owner]  # type: ignore[no-any-return]
-
-    def learn(self, known: set[str], lesson: str) -> None:
-        """Add something to a set that is kept here. What was observed before is observed anew."""
-        if lesson not in known:
-            known.add(lesson)
-            self.lessons += 1
-
-    def undo_by(self, undo: Callable[[], object]) -> None:
-        """Call a function in its turn when the history, the search or the session ends."""
-        self._ends.append(undo)
-
-    def end(self) -> None:
-        """Undo everything, the newest first, and forget it."""
-        while self._ends:
-            self._ends.pop()()
-        self._things.clear()
-
-
-def later_acts(history: SourceState) -> list[Callable[[], Iterable[Act]]]:
-    """Return the functions that return the effects of a history that show only when they are looked for."""
-    return history.of("later acts", list)
-
-
-class ActWatcher(Protocol):
-    """Watches one delivery. `Watch` implements it and describes its methods."""
-
-    @property
-    def of_history(self) -> SourceState: ...
-
-    @property
-    def of_search(self) -> SourceState: ...
-
-    @property
-    def undisturbed(self) -> bool: ...
-
-    @property
-    def beats(self) -> int: ...
-
-    def form_of(self, value: object) -> object: ...
-
-    @property
-    def isolated(self) -> bool: ...
-
-    @property
-    def dead(self) -> bool: ...
-
-    def acting(self, act: Act) -> AbstractContextManager[None]: ...
-
-    def looking(
-        self, busy: Callable[[BaseException], bool], transaction: Transaction | None = None
-    ) -> AbstractContextManager[None]: ...
-
-    def look(self, *, changes: bool = False) -> None: ...
-
-    def note(self, act: Act) -> None: ...
-
-    def commits(self) -> int: ...
-
-    def leave_tasks(self, loop: Any = None) -> None: ...
-
-    def called_later(self, handle: Any, caller: FrameType) -> None: ...
-
-    def changing(self, text: str, *, counts: bool = False) -> None: ...
-
-    def calling_back(self) -> AbstractContextManager[None]: ...
-
-    def outside(self, text: str) -> None: ...
-
-    def begun(self, function: Callable[..., object]) -> None: ...
-
-    def opened(self, close: Callable[[], object], shared: object) -> None: ...
-
-    def holds(self, shared: object) -> bool: ...
-
-    def may_wait(self) -> bool: ...
-
-    def refuse(self, why: str) -> None: ...
-
-    def process_id(self) -> int | None: ...
-
-    def is_alive(self, process_id: int) -> bool | None: ...
-
-    def is_of_project(self, code: CodeType) -> bool: ...
-
-    def is_work(self) -> bool: ...
-
-    def draw(self, text: str) -> None: ...
-
+#: What effect sources call the watch of a delivery.
+ActWatcher: TypeAlias = Watch
 
 #: The watch of the delivery that runs in this context.
 watcher: ContextVar[ActWatcher | None] = ContextVar("pytest_jobs_act_watcher", default=None)
 
 
-#: Whether this runs as a part of an effect that is compared by itself, as the call of a fake is: what it writes to
-#: stores is a part of it.
-told: ContextVar[bool] = ContextVar("pytest_jobs_told", default=False)
-
-
-#: Receives the effects that are a part of the effect that runs here; None if nobody asks for them.
-parts: ContextVar[list[Act] | None] = ContextVar("pytest_jobs_parts", default=None)
+def later_acts(history: SourceState) -> list[Callable[[], Iterable[Act]]]:
+    """Return the functions that return the effects of a history that show only when they are looked for."""
+    return history.of("later acts", list)
 
 
 #: Called with the name and the arguments of an audit event.
@@ -316,7 +138,7 @@ async def perform_act_async(act: Act, do: Callable[[], Awaitable[T]]) -> T:
 
 
 def looking(
-    busy: Callable[[BaseException], bool] = _never_busy, transaction: Transaction | None = None
+    busy: Callable[[BaseException], bool] = never_busy, transaction: Transaction | None = None
 ) -> AbstractContextManager[None]:
     """Return a block in which an effect source reads something outside of the job. To read is no effect.
 
@@ -378,6 +200,18 @@ def explored() -> ActWatcher | None:
     """
     current = watcher.get()
     return current if current is not None and current.isolated else None
+
+
+def lengthened(ns: int) -> int:
+    """Return how many nanoseconds a sleep takes, in a delivery that may be watched."""
+    current = watcher.get()
+    return ns if current is None else current.sleeping(ns)
+
+
+def is_dead() -> bool:
+    """Return whether a dead delivery runs here."""
+    current = watcher.get()
+    return current is not None and current.dead
 
 
 def is_explored() -> bool:

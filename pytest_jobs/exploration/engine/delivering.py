@@ -22,7 +22,7 @@ from ...harness.records.instants import to_datetime
 from ...harness.records.record import FIRST, JobRecord, Rollback, call_text
 from ...harness.running.performer import Performer
 from ...harness.time.waiting import in_running_loop
-from .acts import Act, ActWatcher, Unwound, skippable, watcher
+from .acts import Act, Unwound, skippable, watcher
 from .ending.process_state import ProcessIds
 from .ending.signs import stack_of
 from .engine import Engine
@@ -403,7 +403,7 @@ def _is_exception(one: Any) -> bool:
     return isinstance(one, type) and issubclass(one, BaseException)
 
 
-def _end_row(commit: CommitWait, watch: ActWatcher, commits: int) -> None:
+def _end_row(commit: CommitWait, watch: Watch, commits: int) -> None:
     """Take back a job that is a row in the transaction of a delivery, which ended without a commit since."""
     if watch.commits() == commits:
         commit.dropped()

@@ -17,7 +17,7 @@ from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
 from ...harness.running.calls import direct_calls
-from .acts import SourceState, Unwound, is_explored
+from .acts import SourceState, Unwound, is_dead, is_explored, lengthened
 from .ending.leaving import Leaving
 from .ending.patchers import Patchers
 from .ending.process_state import ProcessState, SignalHandlers, follow_imports
@@ -30,7 +30,6 @@ from .sources import EffectSource, Sources
 from .threads import follow
 from .unwinding import quiet_libraries, silenced
 from .watchdog import Watchdog
-from .watching import lengthened
 from .world import time_until_no_midnight
 
 #: How much later than the test a search begins, so that a time which a fixture has just stored is past then.
@@ -172,7 +171,7 @@ class Engine:
         follow_imports(self.patches, self._note_import)
         self.sources.catch_up()
         follow(self.patches)
-        stack.enter_context(silenced(Unwound))
+        stack.enter_context(silenced(is_dead))
         # `--jobs-attack-calls` attacks the calls of the test. Those of a world build the world: delivered twice or
         # killed, they made the clean run fail.
         stack.enter_context(direct_calls.made_by(None))

@@ -1,13 +1,129 @@
-"""One delivery of a history, as it went."""
+"""One delivery of a history, as it went, and the effects that it has had."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Hashable
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
 
 from ...harness.records.delivery import Delivery
-from .acts import Act, Transaction
 from .points import Origin, Point, Trail
+
+T = TypeVar("T")
+
+_REFUSED: Final = partial(ConnectionError, "refused: it did not happen")
+_ANSWER_LOST: Final = partial(TimeoutError, "no answer: it has happened")
+
+
+def never_busy(error: BaseException) -> bool:
+    """Say of each error that no other delivery holds a lock."""
+    return False
+
+
+class Transaction(Hashable, Protocol):
+    """A transaction of a database that takes everything back, without a trace, when its worker dies."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is neither committed nor rolled back."""
+        ...
+
+    @property
+    def excludes_others(self) -> bool:
+        """Whether nobody else can write what it reads, or read what it writes, once it has changed something."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One effect of a job: something durable, or outside of the process."""
+
+    #: The thing that it is done to, such as `gateway` or `sqlite`.
+    kind: str
+    #: The call or statement.
+    text: str
+    #: Whether the check compares how often it happened, because no state may show it.
+    counts: bool = True
+    #: The value that is compared; None for the text.
+    value: object = None
+    #: The idempotency key: a second effect with the same key does not count. None for no key.
+    key: object = None
+    #: The idempotency key that was sent, also if the receiver itself finds out which keys it knows.
+    sent_key: object = None
+    #: The place that is set, such as an attribute: only the last value of a place counts. None for other effects.
+    slot: object = None
+    #: The function of the project in whose place the test has put a double; empty for all other effects.
+    stands_for: str = field(default="", compare=False)
+    #: Returns whether an error means that another delivery holds a lock.
+    busy: Callable[[BaseException], bool] = never_busy
+    #: Makes the error of an effect that fails before it happens; None if it cannot fail.
+    refused: Callable[[], Exception] | None = _REFUSED
+    #: Makes the error of an effect whose reply is lost; None if it has no reply.
+    answer_lost: Callable[[], Exception] | None = _ANSWER_LOST
+    #: The transaction in which it happens, if nothing is left of it there before a commit.
+    transaction: Transaction | None = field(default=None, compare=False)
+    #: Whether it is a statement that a database takes back unless a commit follows it.
+    awaits_commit: bool = field(default=False, compare=False)
+    #: Whether a database of SQL is what it is done to.
+    of_database: bool = field(default=False, compare=False)
+
+    @property
+    def is_commit(self) -> bool:
+        return self.text.lower() == "commit"
+
+    @property
+    def tells_itself(self) -> bool:
+        """Whether effects of this kind are counted, rather than only visible in the world's state."""
+        return self.counts or self.value is not None
+
+    def in_memory(self) -> Act:
+        """Return the same for an effect that cannot fail, since setting the memory of a process cannot."""
+        return replace(self, refused=None, answer_lost=None)
+
+
+class SourceState:
+    """The state of effect sources: it lasts as long as a history, a search, or a session."""
+
+    __slots__ = ("_ends", "_things", "lessons")
+
+    def __init__(self) -> None:
+        self._things: dict[object, Any] = {}
+        self._ends: list[Callable[[], object]] = []
+        #: How often something was learned here that changes which effects count.
+        self.lessons = 0
+
+    def of(self, owner: Hashable, make: Callable[[], T]) -> T:
+        """Return what belongs to an owner; it is made when it is asked for the first time."""
+        if owner not in self._things:
+            self._things[owner] = make()
+        return self._things[owner]  # type: ignore[no-any-return]
+
+    def learn(self, known: set[str], lesson: str) -> None:
+        """Add something to a set that is kept here. What was observed before is observed anew."""
+        if lesson not in known:
+            known.add(lesson)
+            self.lessons += 1
+
+    def undo_by(self, undo: Callable[[], object]) -> None:
+        """Call a function in its turn when the history, the search or the session ends."""
+        self._ends.append(undo)
+
+    def end(self) -> None:
+        """Undo everything, the newest first, and forget it."""
+        while self._ends:
+            self._ends.pop()()
+        self._things.clear()
+
+
+#: Whether this runs as a part of an effect that is compared by itself, as the call of a fake is: what it writes to
+#: stores is a part of it.
+told: ContextVar[bool] = ContextVar("pytest_jobs_told", default=False)
+
+
+#: Receives the effects that are a part of the effect that runs here; None if nobody asks for them.
+parts: ContextVar[list[Act] | None] = ContextVar("pytest_jobs_parts", default=None)
 
 
 @dataclass(eq=False)

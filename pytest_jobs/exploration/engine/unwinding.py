@@ -15,12 +15,19 @@ from typing import Any, Final, Generic, TypeVar, cast
 from ...bridges.libraries.known import LIBRARIES
 from ...harness.records.attributes import identity
 from ...harness.records.patches import Patches
-from .acts import watcher
 
 T = TypeVar("T")
 
 #: What the interpreter calls for a coroutine that is collected and was not begun.
 _NEVER_AWAITED: Final = "_warn_unawaited_coroutine"
+
+
+class Unwound(BaseException):
+    """Unwinds a delivery that was killed or given up. Code of the project is not to catch it."""
+
+
+class Skipped(Unwound):
+    """Says that an effect is skipped: its delivery is dead, and only ends what it began."""
 
 
 def isolated(run: Callable[[], T]) -> T:
@@ -89,33 +96,30 @@ def _filtered(shown: Callable[[logging.LogRecord], bool]) -> Generator[None, Non
         yield
 
 
-def _is_dead() -> bool:
-    """Return whether a dead delivery runs here."""
-    current = watcher.get()
-    return current is not None and current.dead
-
-
 @contextmanager
-def silenced(death: type[BaseException]) -> Generator[None, None, None]:
+def silenced(is_dead: Callable[[], bool]) -> Generator[None, None, None]:
     """Let a killed delivery end without a message, for a block.
 
     Its generators and coroutines end, and libraries clean up connections that are closed already.
+
+    Args:
+        is_dead: returns whether a dead delivery runs here.
     """
     show = sys.unraisablehook
     warn = getattr(warnings, _NEVER_AWAITED)
 
     def show_others(unraisable: Any) -> None:
-        if not issubclass(unraisable.exc_type or object, death):
+        if not issubclass(unraisable.exc_type or object, Unwound):
             show(unraisable)
 
     def warn_of_others(coroutine: object) -> None:
-        if not _is_dead():
+        if not is_dead():
             warn(coroutine)
 
     with Patches() as patches:
         patches.set(sys, "unraisablehook", show_others)
         patches.set(warnings, _NEVER_AWAITED, warn_of_others)
-        with _filtered(lambda record: not _is_dead()):
+        with _filtered(lambda record: not is_dead()):
             yield
 
 

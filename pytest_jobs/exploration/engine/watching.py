@@ -23,13 +23,12 @@ from ...harness.records.attributes import identity
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
 from ...harness.time.limits import has_limit
-from .acts import Act, Skipped, SourceState, Transaction, Unwound, parts, told, watcher
 from .ending.leaving import frames_of_delivery, outwards, waiting_frames
 from .lines import LineTracer
 from .points import PointKind
-from .run import Run
+from .run import Act, Run, SourceState, Transaction, parts, told
 from .scope import Scope
-from .unwinding import holds, isolated, let_tasks_end, silence_loop
+from .unwinding import Skipped, Unwound, holds, isolated, let_tasks_end, silence_loop
 
 #: Called at a point of a delivery, with its index; returns the error to raise there, or None.
 AtPoint: TypeAlias = Callable[[int], BaseException | None]
@@ -721,12 +720,6 @@ def _leave(variable: ContextVar[bool], token: Token[bool]) -> None:
 
 def is_within_act() -> bool:
     return _within_act.get()
-
-
-def lengthened(ns: int) -> int:
-    """Return how many nanoseconds a sleep takes, in a delivery that may be watched."""
-    watch = watcher.get()
-    return watch.sleeping(ns) if isinstance(watch, Watch) else ns
 
 
 class Patience:

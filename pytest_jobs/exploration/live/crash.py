@@ -23,8 +23,8 @@ from ...harness.records.record import FIRST, JobRecord, call_text, current_recor
 from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
-from ..effects.sql.basis.transactions import Library
-from ..engine.acts import Act, ActWatcher, SourceState, Transaction, Unwound, skippable, watcher
+from ..effects.sql.basis.driver import Library
+from ..engine.acts import Act, SourceState, Transaction, Unwound, is_dead, skippable, watcher
 from ..engine.ending.leaving import Leaving
 from ..engine.ending.patchers import Patchers
 from ..engine.ending.process_state import ProcessIds, ProcessState, SignalHandlers
@@ -80,7 +80,7 @@ class LiveWatch(Watch):
 
     def line(self, code: CodeType, line: int) -> None:
         """Count a line of this delivery; other tasks of the test may run on its thread."""
-        current: ActWatcher | None = watcher.get()
+        current = watcher.get()
         if current is self:
             super().line(code, line)
 
@@ -155,7 +155,7 @@ class LiveBody(WatchedBody):
     def _watched(self) -> Generator[None, None, None]:
         token = watcher.set(self._watch)
         try:
-            with super()._watched(), silenced(Unwound):
+            with super()._watched(), silenced(is_dead):
                 try:
                     yield
                 except BaseException as death:
@@ -255,12 +255,12 @@ class Databases:
     @contextmanager
     def delivery(self, is_dead: Callable[[], bool]) -> Generator[None, None, None]:
         """Roll back the transactions that begin in a block, if the delivery in it is dead at its end."""
-        deliveries = [library.begin() for library in self._watched]
+        ends = [library.begin() for library in self._watched]
         try:
             yield
         finally:
-            for delivery in deliveries:
-                delivery.ended(dead=is_dead())
+            for ended in ends:
+                ended(is_dead())
 
 
 class LiveEffects:
@@ -522,7 +522,7 @@ class _Attempt:
             return False
         if self.watch.dead:
             return True
-        current: ActWatcher | None = watcher.get()
+        current = watcher.get()
         if record.origin is not FIRST or current is not self.watch:
             return False
         with skippable(), self.watch.acting(Act("enqueue", call_text(record))):

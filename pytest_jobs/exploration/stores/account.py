@@ -42,7 +42,6 @@ class Item(NamedTuple):
 
     @property
     def short(self) -> str:
-        """The name by which `ignore=` may name it."""
         return PurePath(self.name).name if self.noun in (_FILES, _OPEN_FILES) else self.name
 
     @property
@@ -55,15 +54,7 @@ class Ignore:
     """The items and stores that a check leaves out by `ignore=`."""
 
     def __init__(self, patterns: Collection[str] = (), *, optional: Collection[str] = ()) -> None:
-        """Take the patterns.
-
-        Args:
-            patterns: each has to leave something out.
-            optional: others, which need not.
-
-        Raises:
-            CriterionError: when they are not a collection of names.
-        """
+        """Take patterns, of which each has to leave something out, and optional ones, which need not."""
         if isinstance(patterns, str) or not all(isinstance(one, str) for one in patterns):
             raise CriterionError(
                 f"ignore={patterns!r} must be a collection of names of tables, keys and files, as in "
@@ -100,11 +91,7 @@ class Ignore:
         return bool(matching)
 
     def check_used(self) -> None:
-        """Check, when all histories have passed, that each pattern has left something out.
-
-        Raises:
-            ExplorationError: when one has not; says what there was.
-        """
+        """Check, when all histories have passed, that each pattern has left something out."""
         unused = [one for one in self._patterns if one not in self._used]
         if not unused:
             return
@@ -130,12 +117,9 @@ class Account:
         ignore: Ignore | None = None,
         pattern: Callable[[str], str] = str,
     ) -> None:
-        """Begin with nothing touched.
+        """Begin with nothing touched, to be compared with the account of the clean run, unless this is its own.
 
-        Args:
-            clean: the account of the clean run, with which this history is compared; None for the clean run.
-            ignore: what is left out.
-            pattern: gives a name with random parts a form that is the same in each history.
+        The pattern gives a name with random parts a form that is the same in each history.
         """
         #: Another one in each history.
         self.number = next(_numbers)
@@ -164,7 +148,7 @@ class Account:
         #: What the clean run made and removed again.
         self.scratch: set[Item] = set()
         #: What was written in stores that are the same for all histories: the item, and the statement or call.
-        self.unbound: list[tuple[Item, str, str]] = []
+        self._unbound: list[tuple[Item, str, str]] = []
         self._endings: list[Callable[[], object]] = []
         self._before_writing: list[Callable[[str], object]] = []
         #: The databases whose connection from before the check only its own thread may use.
@@ -195,7 +179,6 @@ class Account:
             self._stores[_HANDLES] = open_files.additions_of_world(self.files.name_of)
 
     def before_writing(self, call: Callable[[str], object]) -> None:
-        """Have something called with the path of each file, before a delivery writes it."""
         self._before_writing.append(call)
 
     # What effect sources report
@@ -203,11 +186,8 @@ class Account:
     def label(self, kind: str, key: object, otherwise: str, *, is_own: bool = False) -> str:
         """Return the label of a store: empty for the first of its kind that the world has made or uses.
 
-        Args:
-            kind: the kind of the store.
-            key: the same for each use of the store in this history. It is kept.
-            otherwise: the label of another one; empty for the kind and a number.
-            is_own: whether the world has made it, although it has not used it.
+        The key is the same for each use of the store in this history, and is kept. Another store has the label
+        `otherwise`, or its kind and a number. The world may own a store that it has not used.
         """
         known = self._labels.get((kind, key))
         if known is None:
@@ -227,26 +207,16 @@ class Account:
         return key
 
     def know(self, key: str) -> None:
-        """Note that the world uses something, such as a server."""
         self._known.add(key)
 
     def is_known(self, key: str) -> bool:
-        """Return whether the world or its snapshot has used something."""
         return key in self._known
 
     def store_of(self, key: str) -> Any:
-        """Return a store by its key."""
         return self._stores[key]
 
     def wrote(self, store: str, name: str, text: str, way: str = "") -> None:
-        """Note that an item was written. It counts in a delivery only.
-
-        Args:
-            store: the key of its store.
-            name: its name there.
-            text: the statement or call.
-            way: how, where the store makes a difference.
-        """
+        """Note that an item of a store was written, by a statement or a call. It counts in a delivery only."""
         if self.phase == "delivery" and not self._settled and not told.get():
             current = watcher.get()
             if current is not None and not current.is_work():
@@ -293,13 +263,15 @@ class Account:
         """Return what was written and is not shown, as it is at a point of a delivery."""
         with self.during("comparison"):
             written = [place for place in self._written if not self._is_shown(*place)]
-            for key in (_OPEN_FILES, _HANDLES):
-                written += (
-                    [(key, name) for name in self._stores[key].names()]
-                    if key in self._stores
-                    else []
-                )
-            return [(key, name, self._stores[key].content(name, renamed)) for key, name in written]
+            return [
+                (key, name, self._stores[key].content(name, renamed))
+                for key, name in (*written, *self._of_open_files())
+            ]
+
+    def _of_open_files(self) -> list[tuple[str, str]]:
+        """Return what was written to files that were open before: the keys of their stores, and their names."""
+        keys = [key for key in (_OPEN_FILES, _HANDLES) if key in self._stores]
+        return [(key, name) for key in keys for name in self._stores[key].names()]
 
     # The end
 
@@ -321,19 +293,12 @@ class Account:
             for item, content in contents.items()
         }
 
-    def look_through(self) -> None:
-        """Find what was written to unbound stores, without a comparison. Later writes do not count."""
-        with self.during("comparison"):
-            for _ in self._unshown_work():
-                pass
-
     def _unshown_work(self) -> Generator[tuple[Item, str, str], None, None]:
         """Yield what was written, is not shown and can be compared: the item, its store and its name there."""
         self._settled = True
-        for key in (_OPEN_FILES, _HANDLES):
-            for name in self._stores[key].names() if key in self._stores else ():
-                if not self._is_shown(_FILES, self.files.name_of(name)):
-                    self._written.setdefault((key, name), ("write", {""}))
+        for key, name in self._of_open_files():
+            if not self._is_shown(_FILES, self.files.name_of(name)):
+                self._written.setdefault((key, name), ("write", {""}))
         for (key, name), (text, ways) in self._written.items():
             item = self._item(key, name)
             if not self._is_shown(key, name):
@@ -377,7 +342,7 @@ class Account:
         elif reason is not None:
             self.not_compared[f"{item} ({reason})"] = None
         elif key not in self._known and not store.is_bound(name):
-            self.unbound.append((item, text, store.short))
+            self._unbound.append((item, text, store.short))
         else:
             return True
         return False
@@ -387,12 +352,11 @@ class Account:
         return next((item for item in self.compared if item.state_name == state_name), None)
 
     def check_bound(self) -> None:
-        """Check that no delivery wrote to a store that is the same for all histories.
-
-        Raises:
-            ExplorationError: when one did.
-        """
-        for item, text, store in self.unbound:
+        """Check that no delivery wrote to a store that is the same for all histories."""
+        if not self._settled:
+            with self.during("comparison"):
+                list(self._unshown_work())
+        for item, text, store in self._unbound:
             named = store if item.store else item.short
             raise ExplorationError(
                 f"The job writes to {item} ({text}), which the world neither makes nor binds, so that each "
@@ -405,11 +369,6 @@ class Account:
         self._bound_to_thread[database] = None
 
     def check_usable_in_threads(self) -> None:
-        """Check that deliveries in threads of their own can use what this one has used.
-
-        Raises:
-            ExplorationError: when they cannot.
-        """
         for database in self._bound_to_thread:
             raise ExplorationError(
                 f"The job uses a connection of sqlite3 to {database} that was opened before the check, and each "
@@ -454,7 +413,6 @@ class Accounts:
         return self._open[-1] if self._open else None
 
     def open(self, account: Account, stack: ExitStack) -> None:
-        """Let effect sources report to an account."""
         self._open.append(account)
         stack.callback(self._close, account)
         self.note_turn()

@@ -78,7 +78,6 @@ class Files(Store):
         return self._made[number - 1] + name[found.end() :] if number <= len(self._made) else ""
 
     def know(self, path: str) -> None:
-        """Note that the world has a file or a folder."""
         self._known.add(path)
 
     # As a store
@@ -115,7 +114,6 @@ class Files(Store):
     # Audit events
 
     def note_world(self, event: str, args: tuple[Any, ...]) -> None:
-        """Note what the world has touched."""
         if event == "open" and opens_for_writing(*args[:3]):
             self.has_handles = True
         if event in _TEMPORARY:
@@ -132,7 +130,6 @@ class Files(Store):
         return []
 
     def writes(self, event: str, args: tuple[Any, ...]) -> list[str]:
-        """Return the names of what a delivery changes."""
         if event in _TEMPORARY:
             path = _absolute(args[0])
             # In a directory of the world, such as `NamedTemporaryFile(dir=reports)`, it may be a result.
@@ -177,12 +174,7 @@ def _paths(event: str, args: tuple[Any, ...]) -> list[str]:
 
 
 def _absolute(path: Any, folder: Any = None) -> str:
-    """Return an absolute path; "" for an open file.
-
-    Args:
-        path: as it was given.
-        folder: the number of the open directory to which it is relative; None or -1 for none.
-    """
+    """Return an absolute path, of one that may be relative to an open directory; "" for an open file."""
     if path is None:
         path = "."
     try:
@@ -210,7 +202,6 @@ def package_of(frame: FrameType) -> str:
 
 
 def _imports() -> bool:
-    """Return whether a module is being imported, for which Python lists the directories of modules."""
     return any(frame.f_code.co_filename.startswith("<frozen importlib") for frame in _frames())
 
 
@@ -245,7 +236,6 @@ def _entries_of_dbm(path: str) -> list[tuple[str, bytes]]:
 
 
 def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
-    """Return the content of a file in a form that can be compared."""
     packed = _unpacked(content)
     if packed is not None:
         return tuple((name, content_form(inner, renamed)) for name, inner in packed)

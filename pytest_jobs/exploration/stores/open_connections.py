@@ -15,7 +15,7 @@ from weakref import WeakSet, ref
 from ...harness.records.attributes import derived_from, identity
 from ..engine.acts import audit_hook, may_wait_for_locks, note_connection, note_look, watcher
 from .account import accounts
-from .sqlite import Authorizer, Reporting, databases_of, is_open
+from .sqlite import Authorizer, Reporting, databases_of, is_open, roll_back
 
 _OPENED: Final = "sqlite3.connect/handle"
 #: A connection keeps its statements in such a cache of itself as a function.
@@ -36,7 +36,6 @@ class OpenConnections:
         self._statements: list[ref[Any]] | None = None
 
     def look(self) -> list[sqlite3.Connection]:
-        """Return the connections that are open."""
         audit_hook.call(self._note, (_OPENED,), instead_of="connections")
         if self._statements is not None:
             return [
@@ -73,10 +72,9 @@ open_connections = OpenConnections()
 def follow_connections(undo_by: Callable[[Callable[[], object]], object]) -> None:
     """Let the account of each history know what is done by connections that are open by now."""
     for connection in open_connections.look():
-        followed = _Followed(connection)
-        # One of another thread, which no delivery can use.
+        # One of another thread raises, which no delivery can use.
         with suppress(sqlite3.ProgrammingError):
-            followed.begin()
+            followed = _Followed(connection)
             undo_by(accounts.at_each_turn(followed.ask_again))
             undo_by(followed.end)
 
@@ -90,16 +88,13 @@ class _Followed:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._authorizer = Authorizer(lambda: connection, {})
-        #: The callbacks of the application.
-        self._other_tracer: Any = None
-        self._other_authorizer: Any = None
         #: The deliveries that have used it.
         self._users: WeakSet[Any] = WeakSet()
         #: The number of the account of the last world that has used it.
         self._used_by_world_of = 0
-
-    def begin(self) -> None:
-        connection = self._connection
+        #: The callbacks of the application.
+        self._other_tracer: Any = None
+        self._other_authorizer: Any = None
         self._other_tracer = _replaced(connection, "set_trace_callback", self._executing)
         self._other_authorizer = _replaced(connection, "set_authorizer", self._allow)
         self._authorizer.name(databases_of(connection))
@@ -140,17 +135,10 @@ class _Followed:
             is_shared = may_wait_for_locks() or self._connection.in_transaction
             is_of_world = self._used_by_world_of == account.number
             shared = self._connection if is_shared and is_of_world else None
-            note_connection(functools.partial(_roll_back, self._connection), shared=shared)
+            note_connection(functools.partial(roll_back, self._connection), shared=shared)
             if _is_bound_to_thread(self._connection):
                 account.note_bound_to_thread(self._authorizer.name_of_database())
         note_look(changes=not sql.lstrip().lower().startswith(_READS))
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    """End what a delivery has not committed, as it ends with its process."""
-    # One that is closed has nothing to end.
-    with suppress(sqlite3.ProgrammingError):
-        sqlite3.Connection.rollback(connection)
 
 
 def _is_bound_to_thread(connection: sqlite3.Connection) -> bool:

@@ -29,7 +29,6 @@ class _OpenFile(NamedTuple):
     writers: list[Any]
 
     def size(self) -> int | None:
-        """Return its size with everything that was written; None if it was closed."""
         for writer in self.writers:
             with suppress(OSError, ValueError):
                 writer.flush()
@@ -66,15 +65,10 @@ class OpenFiles:
             ]
 
     def additions(self) -> Additions:
-        """Return what will be written to them from now on."""
         return Additions({file.name: file for file in self._files}, self._plain)
 
     def additions_of_world(self, name_of: Callable[[str], str]) -> Additions:
-        """Return what will be written to files that were opened since the last look: a world has opened them.
-
-        Args:
-            name_of: returns the name of a path that is the same in each history.
-        """
+        """Return what will be written to files that were opened since the last look: a world has opened them."""
         new = {
             number: identity
             for number, identity in _regular_files().items()
@@ -95,12 +89,7 @@ class Additions(Store):
     noun = "open file"
 
     def __init__(self, files: Mapping[str, _OpenFile], plain: Iterable[_OpenFile] = ()) -> None:
-        """Note the sizes of the files.
-
-        Args:
-            files: by their names.
-            plain: those that count once a job has written to them by `os.write`.
-        """
+        """Note the sizes of files by their names, and of those that count once `os.write` has written to them."""
         self._sizes = {
             name: (file, size) for name, file in files.items() if (size := file.size()) is not None
         }
@@ -131,7 +120,6 @@ class Additions(Store):
             return content_form(again.read(), renamed)
 
     def cut_off(self) -> None:
-        """Remove what was written to the files."""
         for file, size in self._sizes.values():
             if (file.size() or 0) > size:
                 os.ftruncate(file.number, size)
@@ -190,8 +178,12 @@ def _written_by_python(
                     writers.setdefault(one.fileno(), []).append(one)
     # A server that the test has started may write its log to such a file at any time.
     others = _open_elsewhere() if writers else set()
+
+    def height(writer: Any) -> int:
+        return [isinstance(writer, kind) for kind in _WRITERS].index(True)
+
     return [
-        _OpenFile(number, found[number], _name(number), sorted(writing, key=_height))
+        _OpenFile(number, found[number], _name(number), sorted(writing, key=height))
         for number, writing in sorted(writers.items())
         if found[number] not in others
     ]
@@ -210,10 +202,6 @@ def _open_elsewhere() -> set[tuple[int, int]]:
                     if stat.S_ISREG(status.st_mode):
                         found.add((status.st_dev, status.st_ino))
     return found
-
-
-def _height(writer: Any) -> int:
-    return _WRITERS.index(next(kind for kind in _WRITERS if isinstance(writer, kind)))
 
 
 def _name(number: int) -> str:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Collection, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path, PurePath
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -129,6 +129,13 @@ def is_open(connection: sqlite3.Connection) -> bool:
     return True
 
 
+def roll_back(connection: sqlite3.Connection) -> None:
+    """End what a delivery has not committed, as it ends with its process."""
+    # One that is closed has nothing to end.
+    with suppress(sqlite3.ProgrammingError):
+        sqlite3.Connection.rollback(connection)
+
+
 def databases_of(connection: sqlite3.Connection) -> dict[str, str]:
     """Return the paths of the databases of a connection by their names; empty for databases in memory."""
     rows = _rows_by(connection, "pragma database_list")
@@ -149,28 +156,23 @@ class Authorizer:
         *,
         is_private: bool = False,
     ) -> None:
-        """Report nothing yet.
-
-        Args:
-            connection: returns the connection, which may be about to be opened; None if it is gone. A connection
-                that keeps itself alive would be closed by the garbage collector.
-            places: the databases that it has, by their names; empty for those in memory.
-            is_private: whether databases in memory are not compared, since they end with a delivery.
-        """
+        #: Returns the connection, which may be about to be opened; None if it is gone. One that keeps itself alive
+        #: would be closed by the garbage collector.
         self._connection = connection
+        #: The databases that it has, by their names; empty for those in memory.
         self._places = dict(places)
         self._turn: object = None
         #: The authorizer of the application.
         self._other: Callable[..., int] | None = None
         self._is_attaching = False
         self._pending: list[tuple[str, int, str]] = []
+        #: Whether databases in memory are not compared, since they end with a delivery.
         self._is_private = is_private
         #: Whether all its statements concern one file, as one transaction locks it.
         self.has_one_file = False
 
     @classmethod
     def of_new(cls, connection: sqlite3.Connection, database: Any) -> Authorizer:
-        """Return the authorizer of a connection that is about to be opened."""
         account = accounts.current
         place = _place_of(database)
         is_private = account is None or account.phase == "delivery"
@@ -200,7 +202,6 @@ class Authorizer:
             self._places.setdefault(name, place)
 
     def name_of_database(self) -> str:
-        """Return the path of its first database, or `:memory:`."""
         return self._places.get("main") or ":memory:"
 
     def note_attached(self) -> None:

@@ -30,7 +30,6 @@ class TemporaryFolders:
             self._made.append(Path(os.fsdecode(args[0])).absolute())
 
     def of(self, path: Path) -> Path | None:
-        """Return the folder that has a file; None if it lies in none."""
         return next((made for made in self._made if made in path.parents and made.is_dir()), None)
 
 
@@ -102,18 +101,14 @@ class Folder:
         """Return what its files contain, by their paths in it."""
         account = accounts.current
         files = Files() if account is None else account.files
-        return {
-            name: files.content(files.name_of(path), lambda value: value)
-            for name, path in self._files()
-            if not is_ignored(name, Path(name).name)
-            and (account is None or not account.leaves_out(path))
-        }
-
-    def _files(self) -> list[tuple[str, str]]:
-        found = [
-            path for path in self._folder.rglob("*") if not path.is_symlink() and path.is_file()
-        ]
-        return sorted((path.relative_to(self._folder).as_posix(), str(path)) for path in found)
+        found = {}
+        for name, content in self._read().items():
+            path = str(self._folder / name)
+            if content is None or is_ignored(name, Path(name).name):
+                continue
+            if account is None or not account.leaves_out(path):
+                found[name] = files.content(files.name_of(path), lambda value: value)
+        return found
 
     def _read(self) -> dict[str, bytes | None]:
         """Return the content of each file by its path in the folder, and None for each folder in it."""

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Collection, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
+from ...errors import ExplorationError
 from ...harness.time.waiting import in_running_loop, off_the_loop
 from ..engine.world import Snapshot, kept_for_search, world_resources
 from ..report.audience import current_audience
-from .base.store import Building, Ignored, Store
+from .base.store import Building, Store, ignoring
 
 #: The key under which a search keeps the copies.
 _COPIES: Final = "here"
@@ -28,18 +29,24 @@ What a job changes in memory, such as a dict or a repository of the test, is sho
 class Here:
     """The world that `here` returns: a function that makes a history's copies, and a block that has them."""
 
-    def __init__(self, ignored: Ignored) -> None:
-        self._ignored = ignored
-        self._open: list[ExitStack] = []
+    def __init__(self, ignore: str | Collection[str]) -> None:
+        self._ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+        for pattern in self._ignore:
+            if not isinstance(pattern, str):
+                raise ExplorationError(
+                    f"ignore= names {pattern!r}, which is not a name: name tables, keys or files, as in "
+                    "ignore={'audit_log', 'lock:*'}."
+                )
+        self._open: list[AbstractContextManager[Snapshot]] = []
 
     def __call__(self) -> AbstractContextManager[Snapshot]:
         """Return a block with copies for one history, which yields what returns their state."""
         return self._opened(is_whole=True)
 
     def __enter__(self) -> Snapshot:
-        with ExitStack() as stack:
-            snapshot = stack.enter_context(self._opened(is_whole=False))
-            self._open.append(stack.pop_all())
+        block = self._opened(is_whole=False)
+        snapshot = block.__enter__()
+        self._open.append(block)
         return snapshot
 
     def __exit__(
@@ -53,7 +60,7 @@ class Here:
     @contextmanager
     def _opened(self, *, is_whole: bool) -> Generator[Snapshot, None, None]:
         with kept_for_search(_COPIES, copies_of_test) as stores, ExitStack() as stack:
-            building = Building(self._ignored.in_force(), is_whole)
+            building = Building(ignoring(self._ignore), is_whole)
             shown = [stack.enter_context(store.fresh(building)) for store in stores]
             yield lambda: {name: value for show in shown for name, value in show().items()}
 
@@ -78,7 +85,7 @@ def here(*, ignore: str | Collection[str] = ()) -> Here:
     Raises:
         ExplorationError: when something of the test cannot be copied.
     """
-    return Here(Ignored(ignore))
+    return Here(ignore)
 
 
 def copy_test() -> None:
@@ -125,7 +132,8 @@ def copies_of_test() -> Generator[list[Store], None, None]:
         folder = current_audience().folder
         copies: list[Store] = [] if folder is None else [Folder(folder)]
         copies.append(WrittenFolders())
-        if _has_django():
+        settings: Any = sys.modules.get("django.conf")
+        if "django.db" in sys.modules and settings.settings.configured:
             from .django.memory import Memory
             from .django.stores import taken_databases
 
@@ -139,12 +147,3 @@ def copies_of_test() -> Generator[list[Store], None, None]:
 
             copies.append(Databases())
         yield copies
-
-
-def _has_django() -> bool:
-    """Return whether the test has a project of Django."""
-    if "django.db" not in sys.modules:
-        return False
-    from django.conf import settings
-
-    return bool(settings.configured)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 import smtplib
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from ...harness.records.patches import Patches
 from ..effects.mail import Mail
@@ -46,8 +45,17 @@ def fake_mail() -> Generator[FakeMail, None, None]:
         yield made
 
 
+#: What is answered to commands; to all others it is `250 ok`.
+_ANSWERS: Final = {
+    "EHLO": [b"250-fake", b"250-STARTTLS", b"250-AUTH PLAIN LOGIN", b"250 8BITMIME"],
+    "DATA": [b"354 go on"],
+    "AUTH": [b"235 welcome"],
+    "QUIT": [b"221 bye"],
+}
+
+
 class _FakeSocket:
-    """A socket with a server at its end that speaks SMTP."""
+    """A socket with a server at its end that speaks SMTP, and the file from which the answers are read."""
 
     def __init__(self, inbox: list[Mail]) -> None:
         self._inbox = inbox
@@ -56,10 +64,13 @@ class _FakeSocket:
         #: Whether the lines that come now are those of a mail.
         self._in_mail = False
         self._received = b""
-        self._answers = _Answers(b"220 fake ready\r\n")
+        self._answers = [b"220 fake ready"]
 
-    def makefile(self, mode: str) -> io.BufferedIOBase:
-        return self._answers
+    def makefile(self, mode: str) -> _FakeSocket:
+        return self
+
+    def readline(self, limit: int) -> bytes:
+        return self._answers.pop(0) + b"\r\n"
 
     def sendall(self, data: bytes) -> None:
         self._received += data
@@ -72,41 +83,25 @@ class _FakeSocket:
                 written = mail[2:].replace(b"\r\n..", b"\r\n.")
                 self._inbox.append(Mail.sent(self._sender, self._recipients, written + b"\r\n"))
                 self._recipients = []
-                self._answers.add(b"250 taken\r\n")
+                self._answers.append(b"250 taken")
             return
         while b"\r\n" in self._received and not self._in_mail:
             line, _, self._received = self._received.partition(b"\r\n")
-            self._answers.add(self._answer(line.decode("utf-8", "replace")))
+            self._take(line.decode("utf-8", "replace"))
 
     def close(self) -> None:
         pass
 
-    def _answer(self, line: str) -> bytes:
+    def _take(self, line: str) -> None:
         command = line.upper().split(" ")[0]
-        if command == "EHLO":
-            return b"250-fake\r\n250-STARTTLS\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME\r\n"
         if command == "MAIL":
             self._sender = _address(line)
         elif command == "RCPT":
             self._recipients.append(_address(line))
         elif command == "RSET":
             self._recipients = []
-        elif command == "DATA":
-            self._in_mail = True
-            return b"354 go on\r\n"
-        elif command == "AUTH":
-            return b"235 welcome\r\n"
-        return b"221 bye\r\n" if command == "QUIT" else b"250 ok\r\n"
-
-
-class _Answers(io.BytesIO):
-    """A file that smtplib reads while answers are added at its end."""
-
-    def add(self, answer: bytes) -> None:
-        place = self.tell()
-        self.seek(0, io.SEEK_END)
-        self.write(answer)
-        self.seek(place)
+        self._in_mail = command == "DATA"
+        self._answers += _ANSWERS.get(command, [b"250 ok"])
 
 
 def _address(line: str) -> str:

@@ -42,10 +42,10 @@ class _Asyncpg(Postgresql):
         for name in ("prepare", "close", "reload_schema_state"):
             surround(patches, connection, name, self._step)
         for name in ("execute", "executemany", "fetch", "fetchval", "fetchrow", "fetchmany"):
-            surround(patches, connection, name, self._statement)
+            surround(patches, connection, name, self.statement)
             surround(patches, prepared, name, self._prepared)
         for name in ("_copy_in", "_copy_out"):
-            surround(patches, connection, name, self._statement)
+            surround(patches, connection, name, self.statement)
         surround(patches, connection, "copy_records_to_table", self._copy_of_records)
         surround(patches, cursor.CursorIterator, "__anext__", self._cursor)
         for name in ("_init", "fetch", "fetchrow", "forward"):
@@ -125,11 +125,6 @@ class _Asyncpg(Postgresql):
     def _step(self, connection: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
         self.check_own(connection)
         return self.no_effect()
-
-    def _statement(
-        self, connection: Any, query: str, *args: Any, **kwargs: Any
-    ) -> AbstractContextManager[None]:
-        return self.statement(connection, query)
 
     def _copy_of_records(
         self, connection: Any, table_name: str, *, schema_name: str | None = None, **kwargs: Any

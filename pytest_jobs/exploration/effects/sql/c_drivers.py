@@ -13,8 +13,8 @@ from ...engine.acts import looking
 from ...stores.account import accounts
 from ..wrapping import after_calls, before_calls
 from .basis.driver import Driver
-from .basis.postgresql import note_tables
-from .basis.statements import set_lock_timeout, text_of
+from .basis.postgresql import report_tables
+from .basis.statements import Statement, set_lock_timeout
 
 
 class DriverInC(Driver):
@@ -53,7 +53,7 @@ class _Psycopg2(DriverInC):
             return
         text = sql.as_string(connection) if hasattr(sql, "as_string") else sql
         place = {**connection.get_dsn_parameters(), "password": connection.info.password or ""}
-        note_tables(place, text_of(text))
+        report_tables(place, Statement(text))
 
     def install(self, patches: Patches) -> None:
         super().install(patches)

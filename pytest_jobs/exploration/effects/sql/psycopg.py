@@ -24,10 +24,9 @@ from ..wrapping import (
     surround,
     within,
 )
-from .basis.driver import is_part, own_connection
+from .basis.driver import OpenConnections, is_part, own_connection
 from .basis.postgresql import Postgresql
 from .basis.statements import Statement, set_lock_timeout
-from .basis.transactions import OpenConnections
 
 
 class _Psycopg(Postgresql):
@@ -296,15 +295,12 @@ class _Pools:
             elif not connection.closed:
                 if is_in_transaction(connection):
                     await answer_of(connection.rollback)
-                self._keep(pool, connection)
+                connection._pool = None
+                free = self._free_in(pool)
+                if free is not None:
+                    free.append(connection)
 
         return given
-
-    def _keep(self, pool: Any, connection: Any) -> None:
-        connection._pool = None
-        free = self._free_in(pool)
-        if free is not None:
-            free.append(connection)
 
 
 source: Final = _Psycopg()

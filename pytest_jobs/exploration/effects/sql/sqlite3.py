@@ -20,10 +20,9 @@ from ....harness.records.attributes import identity
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, Transaction, acting, explored, looking, note_connection, watcher
 from ...stores.account import accounts
-from ...stores.sqlite import Authorizer, Reporting
-from .basis.driver import Driver
+from ...stores.sqlite import Authorizer, Reporting, roll_back
+from .basis.driver import Driver, OpenConnections
 from .basis.statements import Statement, act_of, changes, is_busy, shown, transaction_of
-from .basis.transactions import OpenConnections
 
 _BUSY_TIMEOUT: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)
 #: How many arguments of `connect` come before the one that binds a connection to its thread.
@@ -113,7 +112,6 @@ _opening: Final[ContextVar[bool]] = ContextVar("pytest_jobs_opening_sqlite", def
 
 
 def is_opening() -> bool:
-    """Return whether a connection that is being opened will be watched."""
     return _opening.get()
 
 
@@ -149,11 +147,7 @@ class _WatchedConnection(Reporting):
         self._authorizer = Authorizer.of_new(self, args[0] if args else kwargs["database"])
 
     def opened(self, open_again: Callable[[], _WatchedConnection] | None) -> None:
-        """End with the delivery that has opened this connection, if any.
-
-        Args:
-            open_again: opens one like it for each delivery, where the world has opened this one.
-        """
+        """End with the delivery that has opened it. One of the world opens another for each delivery."""
         self._open_again = open_again
         current = watcher.get()
         if current is not None:
@@ -191,12 +185,7 @@ class _WatchedConnection(Reporting):
         if current is not None and current not in self._of_deliveries:
             self._commit_of_world()
             self._of_deliveries[current] = self
-            note_connection(self._forget_uncommitted)
-
-    def _forget_uncommitted(self) -> None:
-        # One that is closed has nothing to forget.
-        with suppress(sqlite3.ProgrammingError):
-            super().rollback()
+            note_connection(functools.partial(roll_back, self))
 
     def here(self) -> _WatchedConnection:
         """Return the connection of the current delivery; this one outside of deliveries."""
@@ -223,20 +212,15 @@ class _WatchedConnection(Reporting):
             super().commit()
 
     # What the world tells its connection, the connections of deliveries have to know too.
-    def create_function(self, *args: Any, **kwargs: Any) -> None:
-        self._tell("create_function", args, kwargs)
-
-    def create_aggregate(self, *args: Any, **kwargs: Any) -> None:
-        self._tell("create_aggregate", args, kwargs)
-
-    def create_collation(self, *args: Any, **kwargs: Any) -> None:
-        self._tell("create_collation", args, kwargs)
-
-    def _tell(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _tell(self, name: str, /, *args: Any, **kwargs: Any) -> None:
         here = self.here()
         getattr(sqlite3.Connection, name)(here, *args, **kwargs)
         if here is self:
             self._told.append(lambda own: getattr(own, name)(*args, **kwargs))
+
+    create_function: Any = functools.partialmethod(_tell, "create_function")
+    create_aggregate: Any = functools.partialmethod(_tell, "create_aggregate")
+    create_collation: Any = functools.partialmethod(_tell, "create_collation")
 
     def deserialize(self, *args: Any, **kwargs: Any) -> None:
         # Its content is its own from now on.
@@ -266,6 +250,8 @@ class _WatchedConnection(Reporting):
 
     def execute_by(self, execute: Callable[..., Any], *args: Any) -> Any:
         """Execute a statement, and let the account of the history know which tables it reads and writes."""
+        self.note_statement(args[0], args[1:])
+        self.note_use()
         self._let_sqlite_ask()
         result = execute(*args)
         self._authorizer.note_attached()
@@ -397,10 +383,7 @@ class _WatchedCursor(sqlite3.Cursor):
         return _block_of(sql, transaction_of(self.connection))
 
     def _execute_by(self, method: Callable[..., Any], *args: Any) -> Any:
-        connection = cast("_WatchedConnection", self.connection)
-        connection.note_statement(args[0], args[1:])
-        connection.note_use()
-        return connection.execute_by(method, *args)
+        return cast("_WatchedConnection", self.connection).execute_by(method, *args)
 
 
 def _block_of(sql: str, transaction: Transaction | None = None) -> AbstractContextManager[None]:
@@ -423,7 +406,6 @@ def without_patience(sql: str) -> str:
 
 
 def failed() -> Exception:
-    """Return the error of a statement that did not happen."""
     return sqlite3.OperationalError("disk I/O error")
 
 

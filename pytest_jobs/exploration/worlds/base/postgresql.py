@@ -132,13 +132,10 @@ class Tables:
         states: Iterable[tuple[str, int, bool]],
         source: Any = None,
     ) -> None:
-        """Read the first rows.
+        """Read the first rows of tables, by the connection that sees them; None if there are none.
 
-        Args:
-            own: a connection to the tables that no transaction uses.
-            names: the quoted names of the tables.
-            states: the sequences, each with its last number and whether that was given out.
-            source: the connection that sees the first rows; None if there are none.
+        The tables have quoted names. No transaction uses the other connection. Each sequence comes with its last
+        number, and whether that was given out.
         """
         self._keys = asked(own, _KEYS)
         #: Those that are referred to come first, where that is possible.
@@ -158,19 +155,13 @@ class Tables:
 
     @property
     def count(self) -> int:
-        """The number of the first rows."""
         return sum(content.count(b"\n") for content in self._contents.values())
 
     def put_back(self, own: Any, otherwise: str = "") -> None:
-        """Give the tables their first rows again.
+        """Give the tables their first rows again, by a connection that no transaction uses.
 
-        Args:
-            own: a connection that no transaction uses.
-            otherwise: what to write where the database itself changes these rows. Empty where each history may
-                find what it makes of them.
-
-        Raises:
-            ExplorationError: when that failed for a table, unless `otherwise` is empty.
+        Where the database itself changes these rows, an error says what to write `otherwise`. That is empty where
+        each history may find what the database makes of them.
         """
         changed = self._changed(own)
         for number in range(1, _ROUNDS + 1):

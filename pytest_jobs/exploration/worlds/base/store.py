@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from ....errors import ExplorationError
 from ...engine.acts import watcher
 from ...engine.sameness.differences import PASSING
 from ...stores.account import Ignore, accounts
@@ -55,28 +54,16 @@ class UsedStores(dict[K, V]):
         return place in self._shown
 
 
-class Ignored:
-    """The names of tables, keys and files that are left out of the state."""
+def ignoring(patterns: Collection[str]) -> IsIgnored:
+    """Return what says, by its names, whether a thing is left out of the world that is being built.
 
-    def __init__(self, patterns: str | Collection[str]) -> None:
-        self._patterns = (patterns,) if isinstance(patterns, str) else tuple(patterns)
-        for pattern in self._patterns:
-            if not isinstance(pattern, str):
-                raise ExplorationError(
-                    f"ignore= names {pattern!r}, which is not a name: name tables, keys or files, as in "
-                    "ignore={'audit_log', 'lock:*'}."
-                )
-
-    def in_force(self) -> IsIgnored:
-        """Return what says, by its names, whether a thing is left out of the world that is being built.
-
-        In a check its own `ignore=` counts as well, and it knows in the end which names have left nothing out.
-        """
-        account = accounts.current
-        if account is not None:
-            account.ignore.add(self._patterns)
-            return account.ignore.takes_copy
-        return Ignore(self._patterns).takes_copy
+    In a check its own `ignore=` counts as well, and it knows in the end which names have left nothing out.
+    """
+    account = accounts.current
+    if account is None:
+        return Ignore(patterns).takes_copy
+    account.ignore.add(patterns)
+    return account.ignore.takes_copy
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -24,11 +24,6 @@ _BLOCKED: Final = (
 
 
 def settings_of(using: str) -> dict[str, Any]:
-    """Return the settings of a database, as Django has completed them.
-
-    Raises:
-        ExplorationError: when there is no such database.
-    """
     known = _all_settings()
     if using not in known:
         raise ExplorationError(
@@ -60,7 +55,6 @@ def behind_alias(using: str, settings: dict[str, Any]) -> Generator[None, None, 
 
 @contextmanager
 def in_place(using: str, wrapper: Any) -> Generator[None, None, None]:
-    """Let this thread have a connection behind an alias for a block."""
     before = {found.alias: found for found in connections.all(initialized_only=True)}
     connections[using] = wrapper
     try:
@@ -73,11 +67,7 @@ def in_place(using: str, wrapper: Any) -> Generator[None, None, None]:
 
 
 def allowed(using: str, use: Callable[[], Any]) -> Any:
-    """Use a database, and say what to do where the test may not.
-
-    Raises:
-        ExplorationError: when it may not.
-    """
+    """Use a database, and say what to do where the test may not."""
     try:
         return use()
     except (RuntimeError, AssertionError) as error:
@@ -91,7 +81,7 @@ def allowed(using: str, use: Callable[[], Any]) -> Any:
 
 
 def with_referred(models: Sequence[type[Any]]) -> list[type[Any]]:
-    """Return models and those that they refer to; what links many to many is made with its model."""
+    """Return models, those that they refer to, and those that link them many to many."""
     found: dict[type[Any], None] = {}
     waiting = list(models)
     while waiting:
@@ -104,7 +94,7 @@ def with_referred(models: Sequence[type[Any]]) -> list[type[Any]]:
                 waiting.append(field.remote_field.model)
                 through = getattr(field.remote_field, "through", None)
                 waiting += [through] if through is not None else []
-    return [model for model in found if _has_table(model) and not model._meta.auto_created]
+    return list(filter(_has_table, found))
 
 
 def models_of(models: Iterable[type[Any]] | None, using: str) -> tuple[type[Any], ...]:
@@ -131,12 +121,6 @@ def _has_table(model: type[Any]) -> bool:
     return bool(options.managed) and not (options.proxy or options.swapped or options.abstract)
 
 
-def vendor_of(settings: Mapping[str, Any]) -> str:
-    """Return the kind of a database, such as `sqlite` or `postgresql`."""
-    vendor: str = load_backend(settings["ENGINE"]).DatabaseWrapper.vendor
-    return vendor
-
-
 @contextmanager
 def opened_connection(using: str) -> Generator[Any, None, None]:
     """Have a connection to a database for a block, which any thread may use."""
@@ -151,25 +135,20 @@ def opened_connection(using: str) -> Generator[Any, None, None]:
 
 def server_connection(using: str) -> AbstractContextManager[Any]:
     """Return a block with a connection to a server, which all histories of a search share."""
-    settings = settings_of(using)
-    place = tuple(str(settings[name]) for name in ("NAME", "HOST", "PORT"))
-    return kept_for_search(("django", using, *place), lambda: opened_connection(using))
+    key = "django", using, *_place(settings_of(using))
+    return kept_for_search(key, lambda: opened_connection(using))
 
 
 class Clones:
-    """The databases that were made as copies of test databases, by the name of the test database."""
+    """The databases that were made as copies of test databases."""
 
     def __init__(self) -> None:
-        self._names: dict[tuple[str, ...], str] = {}
-        self._refusals: dict[tuple[str, ...], str] = {}
+        #: By the place of the test database: the name of the copy, or why the server refused to make one.
+        self._found: dict[tuple[str, ...], tuple[str, str]] = {}
 
-    def name_of(self, settings: dict[str, Any]) -> str:
-        """Return the name of the copy of a database; "" if there is none."""
-        return self._names.get(_place(settings), "")
-
-    def refusal_of(self, settings: dict[str, Any]) -> str:
-        """Return why a database could not be copied; "" if nobody tried."""
-        return self._refusals.get(_place(settings), "")
+    def copy_of(self, settings: dict[str, Any]) -> tuple[str, str]:
+        """Return the name of the copy of a database, and why there is none; both are "" if nobody tried."""
+        return self._found.get(_place(settings), ("", ""))
 
     @contextmanager
     def made(self) -> Generator[None, None, None]:
@@ -180,28 +159,22 @@ class Clones:
         with ExitStack() as stack:
             for using in connections:
                 wrapper: Any = connections[using]
-                place = _place(wrapper.settings_dict)
-                if wrapper.vendor == "postgresql" and place not in self._names:
-                    wrapper.close()
-                    try:
-                        self._names[place] = self._make(wrapper.settings_dict, using)
-                    except DatabaseError as error:
-                        self._refusals[place] = str(error).strip().splitlines()[0]
-                    else:
-                        stack.callback(self._drop, wrapper.settings_dict, using)
+                settings = wrapper.settings_dict
+                if wrapper.vendor != "postgresql" or _place(settings) in self._found:
+                    continue
+                wrapper.close()
+                name = f"{settings['NAME']}_jobs"
+                drop = f'DROP DATABASE IF EXISTS "{name}"'
+                create = f'CREATE DATABASE "{name}" TEMPLATE "{settings["NAME"]}"'
+                try:
+                    _ask_server(settings, using, drop, create)
+                except DatabaseError as error:
+                    self._found[_place(settings)] = "", str(error).strip().splitlines()[0]
+                    continue
+                self._found[_place(settings)] = name, ""
+                stack.callback(_ask_server, settings, using, drop)
+                stack.callback(self._found.pop, _place(settings))
             yield
-
-    def _make(self, settings: dict[str, Any], using: str) -> str:
-        name = f"{settings['NAME']}_jobs"
-        with _maintenance(settings, using) as (ask, quoted):
-            ask(f"DROP DATABASE IF EXISTS {quoted(name)}")
-            ask(f"CREATE DATABASE {quoted(name)} TEMPLATE {quoted(settings['NAME'])}")
-        return name
-
-    def _drop(self, settings: dict[str, Any], using: str) -> None:
-        name = self._names.pop(_place(settings))
-        with _maintenance(settings, using) as (ask, quoted):
-            ask(f"DROP DATABASE IF EXISTS {quoted(name)}")
 
 
 #: The copies that the plugin of pytest has made; None without it.
@@ -212,12 +185,10 @@ def _place(settings: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(settings[name]) for name in ("NAME", "HOST", "PORT"))
 
 
-@contextmanager
-def _maintenance(
-    settings: dict[str, Any], using: str
-) -> Generator[tuple[Callable[[str], Any], Callable[[str], str]], None, None]:
-    """Have a connection to the database of a server that is always there, for a block."""
+def _ask_server(settings: dict[str, Any], using: str, *statements: str) -> None:
+    """Send statements by a connection to the database of a server that is always there."""
     backend = load_backend(settings["ENGINE"])
     # Without a name, Django connects to the database `postgres`.
     with closing(backend.DatabaseWrapper({**settings, "NAME": None}, using)) as wrapper:
-        yield lambda sql: asked(wrapper, sql), wrapper.ops.quote_name
+        for statement in statements:
+            asked(wrapper, statement)

@@ -25,7 +25,6 @@ _LOCMEM: Final = "django.core.mail.backends.locmem.EmailBackend"
 
 @contextmanager
 def empty_memory() -> Generator[None, None, None]:
-    """Have a new outbox, and empty caches, for a block."""
     with _mail_in_memory(), _kept_memory([]):
         for content in _of_caches():
             content.clear()
@@ -82,31 +81,29 @@ class Memory:
 
     def __init__(self) -> None:
         self._made_at = time.time()
-        self._entries = sum(map(len, _values().values()))
+        self._entries = sum(map(len, _caches()[0].values()))
 
     @contextmanager
     def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         outbox = vars(mail).get("outbox")
         with _kept_memory(None if outbox is None else list(outbox)):
-            self._postpone_ends()
+            # Entries expire as long after the begin of a history as they would in the test.
+            passed = time.time() - self._made_at
+            for ends in _caches()[1].values():
+                for key, end in ends.items():
+                    if end is not None:
+                        ends[key] = end + passed
             yield lambda: _state(building.is_ignored)
 
     def described(self) -> str:
         return f"cache: {counted(self._entries, 'key')}" if self._entries else ""
 
-    def _postpone_ends(self) -> None:
-        """Let entries of a cache expire as long after the begin of a history as they would in the test."""
-        passed = time.time() - self._made_at
-        for ends in _ends().values():
-            for key, end in ends.items():
-                if end is not None:
-                    ends[key] = end + passed
-
 
 def _state(is_ignored: IsIgnored) -> dict[str, Any]:
     state: dict[str, Any] = {}
-    for name, store in _values().items():
-        ends = _ends()[name]
+    values, all_ends = _caches()
+    for name, store in values.items():
+        ends = all_ends[name]
         found = {
             key: pickle.loads(value)  # noqa: S301 - the cache of the test has made it
             for key, value in store.items()
@@ -119,19 +116,14 @@ def _state(is_ignored: IsIgnored) -> dict[str, Any]:
     return state
 
 
-def _values() -> dict[str, dict[str, Any]]:
+def _caches() -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, float | None]]]:
+    """Return the values of the caches in memory, by the name of the cache, and when each expires."""
     module: Any = sys.modules.get("django.core.cache.backends.locmem")
-    return {} if module is None else module._caches
-
-
-def _ends() -> dict[str, dict[str, float | None]]:
-    """Return when the entries of the caches in memory expire, by the name of the cache."""
-    module: Any = sys.modules.get("django.core.cache.backends.locmem")
-    return {} if module is None else module._expire_info
+    return ({}, {}) if module is None else (module._caches, module._expire_info)
 
 
 def _of_caches() -> list[dict[str, Any]]:
-    return [*_values().values(), *_ends().values()]
+    return [content for part in _caches() for content in part.values()]
 
 
 def _forget_rows() -> None:

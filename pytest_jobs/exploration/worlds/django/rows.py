@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -15,15 +15,8 @@ from django.db.models.base import ModelState
 
 from ...engine.sameness.renaming import AsAtFirst
 from ...stores.sqlite import Looks
-from ..base.postgresql import SnapshotLooks, fingerprints_of
-from .databases import (
-    in_place,
-    opened_connection,
-    server_connection,
-    settings_of,
-    vendor_of,
-    with_referred,
-)
+from ..base.postgresql import SnapshotLooks, asked, fingerprints_of
+from .databases import in_place, with_referred
 
 #: The rows of tables that were read before, by what they depend on.
 Known: TypeAlias = dict[Hashable, list[dict[str, Any]]]
@@ -35,22 +28,13 @@ _KNOWN_AT_MOST: Final = 500
 class Rows:
     """The rows of a database, read by a connection that no delivery uses."""
 
-    def __init__(
-        self, models: Sequence[type[Any]], using: str, wrapper: Any, known: Known | None = None
-    ) -> None:
-        """Read nothing yet.
-
-        Args:
-            models: whose rows are the state.
-            using: the alias of the database.
-            wrapper: the connection.
-            known: the rows that other histories have read, so that only tables with other rows are read.
-        """
+    def __init__(self, models: Sequence[type[Any]], using: str, wrapper: Any, known: Known) -> None:
         self._models = models
         self._using = using
         #: A connection that no transaction of a delivery uses.
         self.wrapper = wrapper
-        self._known: Known = {} if known is None else known
+        #: The rows that other histories have read, so that only tables with other rows are read.
+        self._known = known
         self._keys = Keys(wrapper, using)
         #: The fingerprints of the tables at the last look.
         self._seen: dict[str, Hashable] = {}
@@ -61,19 +45,7 @@ class Rows:
         elif wrapper.vendor == "postgresql":
             self._looks = SnapshotLooks(wrapper).changed
 
-    @classmethod
-    @contextmanager
-    def opened(
-        cls, models: Sequence[type[Any]], using: str, known: Known | None = None
-    ) -> Generator[Rows, None, None]:
-        """Open a connection for a block, and return the rows that it reads."""
-        is_file = vendor_of(settings_of(using)) == "sqlite"
-        connected = opened_connection(using) if is_file else server_connection(using)
-        with connected as wrapper:
-            yield cls(models, using, wrapper, known)
-
     def save(self, rows: Iterable[Any] | Callable[[], object]) -> None:
-        """Save the first rows."""
         atomic: Any = transaction.atomic(using=self._using)
         with in_place(self._using, self.wrapper), atomic:
             if callable(rows):
@@ -81,25 +53,17 @@ class Rows:
             else:
                 for row in _copies(rows):
                     row.save(using=self._using, force_insert=True)
-            self._keys.begin(self._numbered())
+            self._keys.begin(with_referred(self._models))
 
     def begin(self) -> None:
-        """Take the rows that are there now for the first rows."""
-        self._keys.go_on(self._numbered())
-
-    def _numbered(self) -> list[type[Any]]:
-        """Return the models whose tables may have sequences, with those that link many to many."""
-        linking = [model for model in self._models if model._meta.auto_created]
-        return [*with_referred(self._models), *linking]
-
-    def remember_first(self) -> None:
-        """Read all rows as those with which each history begins: they are formed only once."""
-        prints = self._prints(self._models)
-        for model in self._models:
-            self._known[self._key(model, prints)] = AsAtFirst(self._read_anew(model))
+        """Take the rows that are there now for the first rows, which are formed only once."""
+        self._keys.go_on(with_referred(self._models))
+        if not self._known:
+            prints = self._prints(self._models)
+            for model in self._models:
+                self._known[self._key(model, prints)] = AsAtFirst(self._read_anew(model))
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the rows of all models, by the name of the model."""
         prints = self._prints(self._models)
         return {name: self._read(model, prints) for name, model in self.names().items()}
 
@@ -116,10 +80,7 @@ class Rows:
     ) -> Generator[tuple[str, str, Callable[[], list[Any]]], None, None]:
         """Yield each table of the database: its name in a state, the table, and what reads its rows.
 
-        The name is the name of the model, or the table if it has none.
-
-        Args:
-            shared: whether the rows are only looked at, so that no one needs a copy.
+        The name is the name of the model, or the table if it has none. Rows that are only looked at may be shared.
         """
         names = self.names()
         of_models = {model._meta.db_table for model in self._models}
@@ -132,9 +93,8 @@ class Rows:
             yield table, table, partial(self._raw, table)
 
     def _raw(self, table: str) -> list[tuple[Any, ...]]:
-        with closing(self.wrapper.cursor()) as cursor:
-            cursor.execute(f"SELECT * FROM {self.wrapper.ops.quote_name(table)}")  # noqa: S608 - a table that is there
-            return sorted(cursor.fetchall(), key=repr)
+        quoted = self.wrapper.ops.quote_name(table)
+        return sorted(asked(self.wrapper, f"SELECT * FROM {quoted}"), key=repr)  # noqa: S608 - a table that is there
 
     def rows(self, model: type[Any]) -> list[dict[str, Any]]:
         """Return the rows of a model, each by the names of its fields, in the order of their keys."""
@@ -220,12 +180,10 @@ class Keys:
         if not self._has_gaps:
             return
         statements = self._wrapper.ops.sequence_reset_sql(no_style(), models)
-        with self._wrapper.cursor() as cursor:
-            # PostgreSQL takes them at once, which is faster.
-            for sql in (
-                [" ".join(statements)] if self._wrapper.vendor == "postgresql" else statements
-            ):
-                cursor.execute(sql)
+        # PostgreSQL takes them at once, which is faster.
+        at_once = self._wrapper.vendor == "postgresql"
+        for sql in [" ".join(statements)] if at_once else statements:
+            asked(self._wrapper, sql)
         self.go_on(models)
 
     def go_on(self, models: Sequence[type[Any]]) -> None:
@@ -238,12 +196,8 @@ class Keys:
             f"SELECT {place}, max({quote(model._meta.pk.column)}) FROM {quote(model._meta.db_table)}"  # noqa: S608 - names of the models
             for place, model in enumerate(numbered)
         ]
-        if not questions:
-            return
-        with closing(self._wrapper.cursor()) as cursor:
-            cursor.execute(" UNION ALL ".join(questions))
-            for place, last in cursor.fetchall():
-                self._last[numbered[place]] = last or 0
+        for place, last in asked(self._wrapper, " UNION ALL ".join(questions)):
+            self._last[numbered[place]] = last or 0
 
     def last(self, model: type[Any]) -> int | None:
         """Return the last key of the first rows of a model; None if its keys have no gaps."""

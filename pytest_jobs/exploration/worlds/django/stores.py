@@ -29,12 +29,12 @@ from .databases import (
     clones,
     in_place,
     models_of,
+    opened_connection,
     server_connection,
     settings_of,
-    vendor_of,
     with_referred,
 )
-from .rows import Known, Rows, table_names
+from .rows import Known, Rows, fingerprints, table_names
 
 _HELD: Final = (
     "The test holds a transaction on the database {using!r}, and no worker would see what is in it, or get past "
@@ -100,10 +100,13 @@ class Database(ABC):
         with (
             self.place() as settings,
             behind_alias(self.using, settings),
-            Rows.opened(self._models, self.using, self.known) as rows,
+            self.connected(self.using) as wrapper,
         ):
-            self.put_back(rows.wrapper)
-            yield rows
+            self.put_back(wrapper)
+            yield Rows(self._models, self.using, wrapper, self.known)
+
+    #: Returns a block with a connection for the world itself.
+    connected = staticmethod(server_connection)
 
     @abstractmethod
     def place(self) -> AbstractContextManager[dict[str, Any]]:
@@ -116,6 +119,8 @@ class Database(ABC):
 
 class SqliteDatabase(Database):
     """A database of sqlite with some content. Each history gets a file of its own."""
+
+    connected = staticmethod(opened_connection)
 
     def __init__(self, using: str, models: Sequence[type[Any]], content: bytes) -> None:
         super().__init__(using, models)
@@ -172,11 +177,7 @@ class EmptiedDatabase(Database):
         self._tables.put_back(wrapper)
 
     def _names(self) -> list[str]:
-        models = with_referred(self._models)
-        linking = [
-            field.m2m_db_table() for model in models for field in model._meta.local_many_to_many
-        ]
-        return list(dict.fromkeys([*(model._meta.db_table for model in models), *linking]))
+        return list(dict.fromkeys(one._meta.db_table for one in with_referred(self._models)))
 
 
 class ClonedDatabase(Database):
@@ -209,12 +210,7 @@ class ClonedDatabase(Database):
 def made_database(
     models: Sequence[type[Any]], using: str, *, migrate: bool
 ) -> SqliteDatabase | EmptiedDatabase:
-    """Return a database with empty tables.
-
-    Raises:
-        ExplorationError: when the test may not use it.
-    """
-    if vendor_of(settings_of(using)) != "sqlite":
+    if load_backend(settings_of(using)["ENGINE"]).DatabaseWrapper.vendor != "sqlite":
         return EmptiedDatabase(using, models)
     content = allowed(using, lambda: _with_tables(tuple(models), using, migrate))
     return SqliteDatabase(using, models, content)
@@ -237,8 +233,6 @@ class Taken:
         )
         with direct, self._database.fresh() as rows:
             rows.begin()
-            if not self._database.known:
-                rows.remember_first()
             yield lambda: {
                 f"{prefix}{name}": read()
                 for name, table, read in rows.tables(shared=building.is_whole)
@@ -302,13 +296,13 @@ def _taken(using: str, wrapper: Any) -> Store:
         # With what the test has not committed. `backup` would wait for the end of its transaction.
         content, tables = bytes(wrapper.connection.serialize()), table_names(wrapper)
         database = SqliteDatabase(using, _models_in(using, wrapper, tables), content)
-        counts = len(tables), sum(_count(wrapper, table) for table in tables)
+        rows: Any = fingerprints(wrapper, tables)
+        counts = len(tables), sum(map(len, rows.values()))
         return Taken(database, counts, str(settings["NAME"]))
     if wrapper.vendor != "postgresql":
         return NotCopied(using, _OTHER_SERVER.format(vendor=wrapper.display_name))
-    name = "" if known is None else known.name_of(settings)
+    name, refused = ("", "") if known is None else known.copy_of(settings)
     if not name:
-        refused = "" if known is None else known.refusal_of(settings)
         return NotCopied(using, _REFUSED.format(error=refused) if refused else _NO_PLUGIN)
     clone = ClonedDatabase(using, wrapper, name)
     return Taken(clone, clone.counts)
@@ -327,13 +321,6 @@ def _models_in(using: str, wrapper: Any, tables: Collection[str]) -> list[type[A
         return [model for model in models if model._meta.db_table in tables and is_there(model)]
 
 
-def _count(wrapper: Any, table: str) -> int:
-    with closing(wrapper.cursor()) as cursor:
-        cursor.execute(f"SELECT count(*) FROM {wrapper.ops.quote_name(table)}")  # noqa: S608 - a table that is there
-        (number,) = cursor.fetchone()
-    return int(number)
-
-
 @functools.cache
 def _with_tables(models: tuple[type[Any], ...], using: str, migrate: bool) -> bytes:
     """Return the content of a sqlite file with tables and without rows, which is made once in a process."""
@@ -348,7 +335,9 @@ def _with_tables(models: tuple[type[Any], ...], using: str, migrate: bool) -> by
             else:
                 with wrapper.schema_editor() as editor:
                     for model in with_referred(models):
-                        editor.create_model(model)
+                        # What links many to many is made with its model.
+                        if not model._meta.auto_created:
+                            editor.create_model(model)
         content: bytes = wrapper.connection.serialize()
     finally:
         # Django's own `close` leaves a connection to a database in memory open.

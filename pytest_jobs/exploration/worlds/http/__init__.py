@@ -3,9 +3,8 @@
 Read in this order:
 
 - `fake_http`: routes, keys that the fake remembers, and what a test reads of it.
-- `libraries`: the places in http.client, urllib3, httpcore and aiohttp where the network begins.
-- `wire`: the bytes of a request and of its answer, and the socket of http.client and urllib3.
-- `aiohttp`: the transport of aiohttp, apart since it imports asyncio.
+- `libraries`: the places in http.client, urllib3, httpcore and aiohttp where the network begins, and what stands
+  there: a socket, a transport, and the bytes of requests and answers.
 
 Requests and answers are those of `effects/http/request`. Whether a request took effect goes to
 `effects/http/exchange`.

@@ -77,11 +77,6 @@ class FakeHttp:
         self.resources: dict[str, Any] = {}
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        """Answer a request.
-
-        Raises:
-            ExplorationError: when no route answers it.
-        """
         with self._one_at_a_time:
             self.log.append(request)
             try:

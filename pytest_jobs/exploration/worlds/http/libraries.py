@@ -1,7 +1,10 @@
-"""The places in HTTP libraries where a fake takes the place of the network."""
+"""The places in HTTP libraries where a fake takes the place of the network, and HTTP as bytes."""
 
 from __future__ import annotations
 
+import asyncio
+import http.client
+import io
 import os
 import ssl
 import sys
@@ -13,7 +16,10 @@ from ....bridges.libraries.capture import ImportWatch
 from ....harness.records.patches import Patches
 from ...effects.http.http_client import address_of
 from ...effects.http.request import HttpRequest, HttpResponse
-from .wire import Conversation, FakeSocket
+
+_END: Final = b"\r\n\r\n"
+_WITHOUT_BODY: Final = (204, 304)
+
 
 Answering: TypeAlias = Callable[[HttpRequest], HttpResponse]
 
@@ -27,7 +33,7 @@ def stand_in(answer: Answering, patches: Patches) -> None:
     """
 
     def connect(self: Any) -> None:
-        self.sock = FakeSocket(Conversation(lambda target: address_of(self, target), answer))
+        self.sock = _FakeSocket(_Conversation(lambda target: address_of(self, target), answer))
         # urllib3 asks for this before it sends anything over TLS.
         self.is_verified = True
 
@@ -47,9 +53,7 @@ def stand_in(answer: Answering, patches: Patches) -> None:
         patches.set(module.AsyncConnectionPool, "handle_async_request", handle_async_request)
 
     def in_aiohttp(module: Any) -> None:
-        from .aiohttp import connecting
-
-        patches.set(module.TCPConnector, "_create_connection", connecting(answer))
+        patches.set(module.TCPConnector, "_create_connection", _connecting(answer))
 
     modules: dict[str, Callable[[Any], None]] = {
         "http.client": in_connections,
@@ -82,6 +86,140 @@ def _to_httpcore(response: HttpResponse) -> Any:
         headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
         content=body,
     )
+
+
+def _connecting(answer: Callable[[HttpRequest], HttpResponse]) -> Any:
+    async def create_connection(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        protocol = self._factory()
+        origin = request.url.origin()
+
+        def address(target: str) -> str:
+            return target if "://" in target else f"{origin}{target}"
+
+        protocol.connection_made(_Transport(protocol, _Conversation(address, answer)))
+        return protocol
+
+    return create_connection
+
+
+class _Transport(asyncio.Transport):
+    """Takes what a protocol writes, and gives it the answer."""
+
+    def __init__(self, protocol: Any, conversation: _Conversation) -> None:
+        super().__init__()
+        self._protocol = protocol
+        self._conversation = conversation
+        self._closing = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            answer = self._conversation.feed(bytes(data))
+        except Exception as error:
+            # Raised here, it would come to the job as a broken connection.
+            self._protocol.set_exception(error)
+            return
+        if answer is not None:
+            asyncio.get_running_loop().call_soon(self._protocol.data_received, answer)
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
+
+    def abort(self) -> None:
+        self.close()
+
+    # The whole answer was read already, so there is nothing to pause.
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+class _Conversation:
+    """One connection: it takes the bytes of a request, and gives those of the answer."""
+
+    def __init__(
+        self, address: Callable[[str], str], answer: Callable[[HttpRequest], HttpResponse]
+    ) -> None:
+        #: Returns the whole address of the target in the first line of a request.
+        self._address = address
+        self._answer = answer
+        self._received = b""
+
+    def feed(self, data: bytes) -> bytes | None:
+        """Take some bytes, and return the answer when the request is complete."""
+        self._received += data
+        head, ended, body = self._received.partition(_END)
+        if not ended:
+            return None
+        first, *lines = head.decode("latin-1").split("\r\n")
+        method, target, _ = first.split(" ", 2)
+        headers = []
+        for line in lines:
+            name, _, value = line.partition(":")
+            headers.append((name.strip().lower(), value.strip()))
+        whole = _body(dict(headers), body)
+        if whole is None:
+            return None
+        self._received = b""
+        request = HttpRequest.received(method, self._address(target), headers, whole)
+        return _written(self._answer(request), method)
+
+
+class _FakeSocket:
+    """The socket of http.client: the answer is there by the time that the request is sent."""
+
+    def __init__(self, conversation: _Conversation) -> None:
+        self._conversation = conversation
+        self._answer = b""
+
+    def sendall(self, data: Any) -> None:
+        self._answer += self._conversation.feed(bytes(data)) or b""
+
+    def makefile(self, *args: Any, **kwargs: Any) -> io.BytesIO:
+        return io.BytesIO(self._answer)
+
+    def settimeout(self, timeout: float | None) -> None:
+        pass
+
+    def shutdown(self, how: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _body(headers: dict[str, str], received: bytes) -> bytes | None:
+    if "chunked" not in headers.get("transfer-encoding", ""):
+        length = int(headers.get("content-length", 0))
+        return received[:length] if len(received) >= length else None
+    body = b""
+    while True:
+        size, ended, received = received.partition(b"\r\n")
+        if not ended:
+            return None
+        length = int(size.partition(b";")[0], 16)
+        if len(received) < length + 2:
+            return None
+        if not length:
+            return body
+        body += received[:length]
+        received = received[length + 2 :]
+
+
+def _written(response: HttpResponse, method: str) -> bytes:
+    headers, body = response.encoded()
+    reason = http.client.responses.get(response.status, "")
+    lines = [f"HTTP/1.1 {response.status} {reason}", "connection: close"]
+    bare = response.status in _WITHOUT_BODY
+    lines += [f"{name}: {value}" for name, value in headers if not bare or name[:8] != "content-"]
+    head = "\r\n".join(lines).encode("latin-1") + _END
+    return head if bare or method == "HEAD" else head + body
 
 
 #: A call that reads certificates, without its context: the context would keep itself alive.

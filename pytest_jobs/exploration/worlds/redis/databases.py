@@ -19,15 +19,17 @@ from ...effects.wrapping import in_check, no_block, surround
 from ...engine.acts import refuse_delivery
 from ...engine.sources import BesideMocks, is_near_name
 from ..base.store import Building, IsIgnored, UsedStores, unwatched, without_passing
-from .servers import Server, is_of_world, opened
+from .servers import Server, is_of_world, opened, redirect
 from .world import RedisWorld
 
-#: The module of clients, the class of pools, and of pools that wait.
-_POOLS: Final = (
-    ("redis.connection", ("ConnectionPool", "BlockingConnectionPool")),
-    ("redis.asyncio.connection", ("ConnectionPool", "BlockingConnectionPool")),
-)
 _CLIENTS: Final = ("redis.client", "redis.asyncio.client")
+#: The classes there, and what each use of a server begins with.
+_USES: Final = (
+    ("Redis", "execute_command"),
+    ("Pipeline", "immediate_execute_command"),
+    ("Pipeline", "execute"),
+    ("PubSub", "execute_command"),
+)
 _NO_FAKE: Final = (
     "The job uses redis, and each history gets a copy in fakeredis, which is not installed: install "
     "`pytest-jobs[redis]`."
@@ -71,12 +73,7 @@ class _Content:
             self.state = RedisWorld(self.fresh(stack, time.time())).dump()
 
     def fresh(self, stack: ExitStack, begin: float) -> Server:
-        """Return a server that has it, until the stack ends.
-
-        Args:
-            stack: ends with the history.
-            begin: when the history began: what expires is left as long as it is in the test.
-        """
+        """Return a server that has it, where what expires is left as long as it is in the test."""
         server = stack.enter_context(opened(None))
         with server.raw.pipeline(transaction=False) as pipeline:
             run: Any = pipeline.execute_command
@@ -129,7 +126,7 @@ class Databases:
 
 
 class _History:
-    """The pools of one history, which lead to copies from their first use on."""
+    """The clients of one history, which lead to copies from their first use on."""
 
     def __init__(
         self, content_of: Callable[..., _Content], stack: ExitStack, *, alone: bool
@@ -140,29 +137,18 @@ class _History:
         self._begin = time.time()
         self._patches = stack.enter_context(BesideMocks())
         self.servers: dict[_Place, Server] = {}
-        #: The pools that stand in for others, and the connections taken from each.
-        self._instead: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-        self._taken: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        #: By the pool for which each stands in.
+        self._pools: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         #: The servers of fakeredis that the other parts of the world make.
         self._of_world: WeakSet[Any] = WeakSet()
 
     def install(self) -> None:
-        for name, kinds in _POOLS:
-            module: Any = sys.modules.get(name)
-            for kind in () if module is None else [getattr(module, kind) for kind in kinds]:
-                if "get_connection" in vars(kind):
-                    self._patches.set(kind, "get_connection", self._taking(kind.get_connection))
-                    self._patches.set(kind, "release", self._releasing(kind.release))
         for name in _CLIENTS:
             module = sys.modules.get(name)
-            if module is not None:
-                for kind, method in (
-                    (module.Redis, "execute_command"),
-                    (module.Pipeline, "immediate_execute_command"),
-                    (module.Pipeline, "execute"),
-                ):
-                    # Outermost, since it is noted before a connection is taken which server a command is for.
-                    surround(self._patches, kind, method, in_check(self._lead, no_block))
+            for kind, method in () if module is None else _USES:
+                # Outermost, since it is noted before a connection is taken which server a command is for.
+                lead = in_check(self._lead, no_block)
+                surround(self._patches, getattr(module, kind), method, lead)
         fakeredis = sys.modules.get("fakeredis")
         if not self._alone and fakeredis is not None:
             self._note_servers(fakeredis)
@@ -178,51 +164,15 @@ class _History:
         self._patches.set(fakeredis.FakeServer, "__init__", in_check(init, made))
 
     def _lead(self, client: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-        if self._pool_instead(client.connection_pool) is not None:
-            # The connection of a client that has a single one goes past the pool.
-            single = getattr(client, "connection", None)
-            if single is not None and single not in self._taken:
-                self._patches.set(client, "connection", None)
+        pool = client.connection_pool
+        if not is_of_world(pool):
+            if pool not in self._pools:
+                server = self._server_instead(pool)
+                if server is None:
+                    return nullcontext()
+                self._pools[pool] = server.pool_like(pool)
+            redirect(self._patches, client, self._pools[pool])
         return nullcontext()
-
-    def _taking(self, get_connection: Callable[..., Any]) -> Callable[..., Any]:
-        def taken(pool: Any, *args: Any, **kwargs: Any) -> Any:
-            instead = self._pool_instead(pool)
-            if instead is None:
-                return get_connection(pool, *args, **kwargs)
-            found = instead.get_connection(*args, **kwargs)
-            if not hasattr(found, "__await__"):
-                self._taken[found] = instead
-                return found
-            return self._noted(found, instead)
-
-        return in_check(taken, get_connection)
-
-    async def _noted(self, found: Any, pool: Any) -> Any:
-        connection = await found
-        self._taken[connection] = pool
-        return connection
-
-    def _releasing(self, release: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(release)
-        def released(pool: Any, connection: Any) -> Any:
-            instead = self._taken.pop(connection, None)
-            return release(pool, connection) if instead is None else instead.release(connection)
-
-        return released
-
-    def _pool_instead(self, pool: Any) -> Any:
-        if is_of_world(pool):
-            return None
-        found = self._instead.get(pool)
-        if found is None:
-            server = self._server_instead(pool)
-            if server is None:
-                return None
-            found = self._instead[pool] = server.pool_like(pool)
-            # The account of the history looks here for the server of a client.
-            self._patches.set(pool, "same_server", server.raw.connection_pool)
-        return found
 
     def _server_instead(self, pool: Any) -> Server | None:
         given = pool.connection_kwargs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
@@ -15,23 +16,21 @@ import redis
 import redis.asyncio
 
 from ....errors import ExplorationError
-from ...engine.acts import watcher
+from ....harness.records.patches import Patches
+from ..base.store import unwatched
 
 #: Makes a pool for blocking or for awaited clients, by how it reads and writes values.
 MakePool: TypeAlias = Callable[[bool, dict[str, Any]], Any]
 
 _NS_PER_MS: Final = 1_000_000
+_CLIENTS: Final = (redis.Redis, redis.asyncio.Redis)
 #: The options that a pool keeps when it is redirected to another server: how it reads and writes values.
 _KEPT: Final = ("decode_responses", "encoding", "encoding_errors", "protocol")
 
 
 @contextmanager
 def opened(url: str | None) -> Generator[Server, None, None]:
-    """Open a server with nothing in it for a block.
-
-    Args:
-        url: the URL of a real server, with the number of a database; None for fakeredis.
-    """
+    """Open an empty database of a real server for a block, or fakeredis without a URL."""
     if url is None:
         yield Server(_fakes(), None)
         return
@@ -60,8 +59,15 @@ _OF_WORLD: Final = "pytest_jobs_of_world"
 
 
 def is_of_world(pool: Any) -> bool:
-    """Return whether a pool leads to the server of a world."""
     return hasattr(pool, _OF_WORLD) or isinstance(pool, PoolOfEachLoop)
+
+
+def redirect(patches: Patches, client: Any, pool: Any) -> None:
+    """Let a client use another pool. It stays the object that it is, since other modules may have imported it."""
+    patches.set(client, "connection_pool", pool)
+    if getattr(client, "connection", None) is not None:
+        # The connection of a client that has a single one goes past the pool.
+        patches.set(client, "connection", None)
 
 
 class Server:
@@ -76,19 +82,12 @@ class Server:
 
     @functools.cached_property
     def client(self) -> redis.Redis:
-        """A client that returns text."""
         return redis.Redis(connection_pool=self._pool({"decode_responses": True}))
 
     def catch_up(self) -> None:
         """Remove what has expired by the virtual clock."""
         if self._clock is not None:
             self._clock.catch_up()
-
-    def is_client(self, found: object) -> bool:
-        return isinstance(found, redis.Redis | redis.asyncio.Redis)
-
-    def is_pool(self, found: object) -> bool:
-        return isinstance(found, redis.ConnectionPool | redis.asyncio.ConnectionPool)
 
     def pool_like(self, pool: Any) -> Any:
         """Return a pool of connections to this server that reads and writes values as another pool does."""
@@ -108,6 +107,47 @@ class Server:
         pool: redis.ConnectionPool = self._make(False, kept)
         self._pools.append(pool)
         return pool
+
+
+def bind_to(patches: Patches, owner: Any, name: str, server: Server) -> None:
+    if not hasattr(owner, name):
+        raise ExplorationError(
+            f"{owner!r} has no {name!r} to be bound: name the client of redis that the application uses, its "
+            "connection pool, or the function that makes a client."
+        )
+    found = getattr(owner, name)
+    if isinstance(found, redis.ConnectionPool | redis.asyncio.ConnectionPool):
+        patches.set(owner, name, server.pool_like(found))
+    elif isinstance(found, _CLIENTS):
+        redirect(patches, found, server.pool_like(found.connection_pool))
+    elif callable(found):
+        patches.set(owner, name, _making(found, f"{owner!r}.{name}", server))
+    else:
+        raise ExplorationError(_no_client(f"{name!r} of {owner!r}", found))
+
+
+def _making(make: Callable[..., Any], name: str, server: Server) -> Callable[..., Any]:
+    """Return a function that makes clients as another does, and redirects each to the server of the world."""
+
+    @functools.wraps(make)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        client: Any = make(*args, **kwargs)
+        if not isinstance(client, _CLIENTS):
+            if inspect.iscoroutine(client):
+                client.close()
+            raise ExplorationError(_no_client(f"What {name} returned", client))
+        client.connection_pool = server.pool_like(client.connection_pool)
+        return client
+
+    return made
+
+
+def _no_client(what: str, found: object) -> str:
+    return (
+        f"{what} is {found!r}, which is not a client of redis, no connection pool, and no function that returns a "
+        "client. A client may be made when its module is imported, since it connects at its first command: "
+        "`client = redis.Redis(...)`."
+    )
 
 
 class PoolOfEachLoop(redis.asyncio.ConnectionPool):
@@ -218,15 +258,11 @@ class ServerClock:
         now = self._now_ms()
         gap, self._known_ms = now - self._known_ms, now
         if gap > 0:
-            with _unwatched():
+            with unwatched():
                 self._keeper.eval(_SHORTEN, 0, gap)
 
     def translated(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return a command with its times in those of the server.
-
-        Raises:
-            ExplorationError: when the answer would be a time of the server.
-        """
+        """Return a command with its times in those of the server."""
         word = _word(args[0])
         name = word.partition(" ")[0]
         if name in _OF_SERVER:
@@ -268,23 +304,13 @@ class ServerClock:
 
     def _of_server(self, when: Any, scale: int) -> int:
         """Return a virtual time in that of the server, in its unit, which has so many milliseconds."""
-        with _unwatched():
+        with unwatched():
             seconds, microseconds = self._keeper.time()
         ahead_ms: int = self._now_ms() - (seconds * 1_000 + microseconds // 1_000)
         return int(when) - round(ahead_ms / scale)
 
     def _now_ms(self) -> int:
         return self._now_ns() // _NS_PER_MS
-
-
-@contextmanager
-def _unwatched() -> Generator[None, None, None]:
-    """Talk to the server for a block without that being an effect of a job."""
-    token = watcher.set(None)
-    try:
-        yield
-    finally:
-        watcher.reset(token)
 
 
 def _word(value: Any) -> str:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-import functools
-import inspect
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 
 if TYPE_CHECKING:
@@ -85,54 +82,9 @@ def redis_world(
     Raises:
         ExplorationError: when there is nothing of that name to bind, or the URL names no database.
     """
-    from .servers import opened
+    from .servers import bind_to, opened
 
     with opened(server) as made, Patches() as patches:
         if bind is not None:
-            _bind(patches, *bind, made)
+            bind_to(patches, *bind, made)
         yield RedisWorld(made)
-
-
-def _bind(patches: Patches, owner: Any, name: str, server: Server) -> None:
-    if not hasattr(owner, name):
-        raise ExplorationError(
-            f"{owner!r} has no {name!r} to be bound: name the client of redis that the application uses, its "
-            "connection pool, or the function that makes a client."
-        )
-    found = getattr(owner, name)
-    if server.is_pool(found):
-        patches.set(owner, name, server.pool_like(found))
-    elif server.is_client(found):
-        # The client stays the object that it is, since other modules may have imported it.
-        patches.set(found, "connection_pool", server.pool_like(found.connection_pool))
-        if getattr(found, "connection", None) is not None:
-            # The connection of a client that has a single one.
-            patches.set(found, "connection", None)
-    elif callable(found):
-        patches.set(owner, name, _making(found, f"{owner!r}.{name}", server))
-    else:
-        raise ExplorationError(_no_client(f"{name!r} of {owner!r}", found))
-
-
-def _making(make: Callable[..., Any], name: str, server: Server) -> Callable[..., Any]:
-    """Return a function that makes clients as another does, and redirects each to the server of the world."""
-
-    @functools.wraps(make)
-    def made(*args: Any, **kwargs: Any) -> Any:
-        client: Any = make(*args, **kwargs)
-        if not server.is_client(client):
-            if inspect.iscoroutine(client):
-                client.close()
-            raise ExplorationError(_no_client(f"What {name} returned", client))
-        client.connection_pool = server.pool_like(client.connection_pool)
-        return client
-
-    return made
-
-
-def _no_client(what: str, found: object) -> str:
-    return (
-        f"{what} is {found!r}, which is not a client of redis, no connection pool, and no function that returns a "
-        "client. A client may be made when its module is imported, since it connects at its first command: "
-        "`client = redis.Redis(...)`."
-    )

@@ -12,7 +12,6 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
-from .mysql import awaited_driver, blocking_driver
 
 _MYSQL: Final = frozenset(("mysql", "mariadb"))
 #: The drivers of the other databases by which an engine of the application connects as it is.
@@ -20,21 +19,20 @@ _KEPT: Final = {
     "sqlite": ("pysqlite", "aiosqlite"),
     "postgresql": ("psycopg", "psycopg2", "asyncpg"),
 }
-_ASYNCHRONOUS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+#: By the kind of a server, and whether they are awaited: the drivers by which an engine is made anew. Connections
+#: of these awaited ones can be ended at once.
+_DRIVERS: Final = {
+    ("postgresql", False): ("psycopg", "psycopg2"),
+    ("postgresql", True): ("psycopg",),
+    **{(name, False): ("pymysql",) for name in _MYSQL},
+    **{(name, True): ("aiomysql", "asyncmy") for name in _MYSQL},
+}
 
 
 def redirect(patches: Patches, bind: Any, place: URL) -> None:
-    """Let the application connect to another database.
+    """Let an engine or a maker of sessions, or a module by its name, or several, connect to another database.
 
     The objects themselves are changed, so that it makes no difference which modules have imported them.
-
-    Args:
-        patches: puts everything back.
-        bind: an engine or a maker of sessions, or the module and its name; several in a list.
-        place: the URL of the database.
-
-    Raises:
-        ExplorationError: when it is something else.
     """
     for one in bind if isinstance(bind, list) else [bind]:
         found = one
@@ -162,7 +160,6 @@ def keeps_driver(dialect: Any, backend: str) -> bool:
 
 
 def _connect_args(dialect: Any, place: URL) -> tuple[list[Any], dict[str, Any]]:
-    """Return the arguments by which a driver connects to a database."""
     if dialect.driver == "asyncpg":
         # Of the options of libpq, it knows those in a string only.
         dsn = place.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -171,28 +168,28 @@ def _connect_args(dialect: Any, place: URL) -> tuple[list[Any], dict[str, Any]]:
     return list(args), dict(options)
 
 
-def _driver_for(place: URL, *, asynchronous: bool) -> str:
-    """Return the driver by which an engine that is made anew connects to a database.
-
-    Raises:
-        ExplorationError: when there is none that can be explored.
-    """
-    name = place.get_backend_name()
-    if name in _MYSQL:
-        return awaited_driver(place) if asynchronous else blocking_driver(place)
-    if asynchronous:
-        return _ASYNCHRONOUS[name]
-    return server_driver(place) if name == "postgresql" else name
-
-
-def server_driver(url: URL) -> str:
-    """Return the blocking driver by which a world connects to PostgreSQL: psycopg2 where the URL names it."""
-    is_older = url.drivername == "postgresql+psycopg2" or not find_spec("psycopg")
-    return "postgresql+psycopg2" if is_older and find_spec("psycopg2") else "postgresql+psycopg"
+def driver_for(url: URL, *, asynchronous: bool = False) -> str:
+    """Return the driver by which an engine is made anew: that of a URL if it may be, or one that is installed."""
+    name, _, own = url.drivername.partition("+")
+    if name == "sqlite":
+        return "sqlite+aiosqlite" if asynchronous else name
+    wanted = _DRIVERS[name, asynchronous]
+    if name in _MYSQL and not asynchronous and own not in _DRIVERS[name, True]:
+        return str(url.drivername)
+    there = [driver for driver in wanted if find_spec(driver)]
+    if name in _MYSQL and not there:
+        raise ExplorationError(
+            "An AsyncEngine connects to MySQL by an asynchronous driver, and none is installed that a check "
+            "knows: pip install aiomysql."
+            if asynchronous
+            else f"A world on MySQL connects by a blocking driver, and for {own} that is PyMySQL, which is not "
+            "installed: pip install pymysql."
+        )
+    return f"{name}+{own if own in there else next(iter(there), wanted[0])}"
 
 
 def _engine(place: URL, *, asynchronous: bool) -> Any:
-    url = place.set(drivername=_driver_for(place, asynchronous=asynchronous))
+    url = place.set(drivername=driver_for(place, asynchronous=asynchronous))
     if asynchronous:
         from sqlalchemy.ext.asyncio import create_async_engine
 

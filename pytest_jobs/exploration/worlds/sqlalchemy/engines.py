@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FunctionType
@@ -26,8 +26,7 @@ from ..base.sqlite import refusing_direct_connections
 from ..base.store import Building, IsIgnored, UsedStores, unwatched
 from .binding import keeps_driver, redirect
 from .postgresql import TakenSchema
-from .server import Rows
-from .stores import SqliteStore
+from .stores import Rows, SqliteStore
 
 _NOT_FLUSHED: Final = (
     "A session of the test has objects that it has not flushed, such as {example}, so that the job would not find "
@@ -79,32 +78,27 @@ class Engines:
     def database_of(self, engine: Engine, held: Connection | None) -> SqliteStore | TakenSchema:
         """Return the database of an engine. It is copied the first time, by the connection that the test holds."""
         if engine not in self._databases:
-            self._check_flushed(engine)
+            for session, waiting in self.sessions_of_test.waiting():
+                bind = session.get_bind(type(waiting))
+                if getattr(bind, "engine", bind) is engine:
+                    refuse_delivery(_NOT_FLUSHED.format(example=type(waiting).__name__))
+            dialect = engine.dialect
+            if dialect.name not in ("sqlite", "postgresql"):
+                raise ExplorationError(_NOT_COPIED.format(engine=engine))
+            if not keeps_driver(dialect, dialect.name):
+                raise ExplorationError(_OTHER_DRIVER.format(engine=engine, driver=dialect.driver))
             with unwatched():
-                self._databases[engine] = self._copied(engine, held)
+                self._databases[engine] = (
+                    SqliteStore(engine, held)
+                    if dialect.name == "sqlite"
+                    else TakenSchema(engine, held, self._stack)
+                )
         return self._databases[engine]
 
-    def _copied(self, engine: Engine, held: Connection | None) -> SqliteStore | TakenSchema:
-        dialect = engine.dialect
-        if dialect.name in ("sqlite", "postgresql") and not keeps_driver(dialect, dialect.name):
-            raise ExplorationError(_OTHER_DRIVER.format(engine=engine, driver=dialect.driver))
-        if engine.dialect.name == "sqlite":
-            return SqliteStore.taken(engine, held)
-        if engine.dialect.name == "postgresql":
-            return TakenSchema(engine, held, self._stack)
-        raise ExplorationError(_NOT_COPIED.format(engine=engine))
-
     def name_of(self, engine: Engine) -> str:
-        """Return the name of a database, as the description says it."""
         database = engine.url.database
         is_named = database and database != ":memory:"
         return Path(database or "").name if is_named else engine.dialect.name
-
-    def _check_flushed(self, engine: Engine) -> None:
-        for session, waiting in self.sessions_of_test.waiting():
-            bind = session.get_bind(type(waiting))
-            if getattr(bind, "engine", bind) is engine:
-                refuse_delivery(_NOT_FLUSHED.format(example=type(waiting).__name__))
 
     def _state(self, history: _History, is_ignored: IsIgnored) -> dict[str, Any]:
         state: dict[str, Any] = {}
@@ -206,7 +200,6 @@ class _History:
             self._install_sessions()
 
     def _redirect(self, engine: Engine) -> None:
-        """Let an engine lead to the copy of its database from now on."""
         try:
             database = self._engines.database_of(engine, self._held.get(engine))
             with unwatched():
@@ -235,7 +228,8 @@ class _History:
             if isinstance(method, FunctionType) and not name.startswith("_"):
                 surround(self._patches, Session, name, in_check(self._use_session, no_block))
         self._stack.callback(self._engines.sessions_of_test.give_back)
-        _keep_apart(self._patches, (ThreadLocalRegistry, ScopedRegistry))
+        for kind in (ThreadLocalRegistry, ScopedRegistry):
+            _keep_apart(self._patches, kind)
 
     def _binding_to_engines(self, get_bind: Callable[..., Any]) -> Callable[..., Any]:
         def bound(session: Any, *args: Any, **kwargs: Any) -> Any:
@@ -252,8 +246,8 @@ class _History:
         return nullcontext()
 
 
-def _keep_apart(patches: Patches, kinds: Iterable[Any]) -> None:
-    """Let each delivery have sessions of its own in the registries of scoped_sessions; the test keeps its own."""
+def _keep_apart(patches: Patches, kind: Any) -> None:
+    """Let each delivery have sessions of its own in registries of scoped_sessions; the test keeps its own."""
     sessions: OfDelivery[dict[Any, Any]] = OfDelivery(dict)
 
     def found(registry: Any) -> Any:
@@ -262,11 +256,10 @@ def _keep_apart(patches: Patches, kinds: Iterable[Any]) -> None:
             mine[registry] = registry.createfunc()
         return mine[registry]
 
-    for kind in kinds:
-        for name, do in (
-            ("__call__", found),
-            ("has", lambda registry: registry in sessions.mine()),
-            ("set", lambda registry, session: sessions.mine().update({registry: session})),
-            ("clear", lambda registry: sessions.mine().pop(registry, None)),
-        ):
-            replace_in_check(patches, kind, name, do)
+    for name, do in (
+        ("__call__", found),
+        ("has", lambda registry: registry in sessions.mine()),
+        ("set", lambda registry, session: sessions.mine().update({registry: session})),
+        ("clear", lambda registry: sessions.mine().pop(registry, None)),
+    ):
+        replace_in_check(patches, kind, name, do)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Hashable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import ExitStack, closing, nullcontext
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from ....errors import ExplorationError
+from ...effects.sql.basis.driver import sent
 from ...effects.wrapping import in_check
 from ...engine.acts import looking, refuse_delivery
 from ...engine.sameness.renaming import AsAtFirst
@@ -26,8 +27,8 @@ from ..base.postgresql import (
     rows_of,
     set_sequences,
 )
-from .binding import server_driver
-from .server import LAST, OF_WORLDS, Fresh, Rows, ServerStore, making, new_name, ranges_of_numbers
+from .binding import driver_for
+from .stores import LAST, OF_WORLDS, Fresh, Rows, ServerStore, new_name, ranges_of_numbers
 
 _IN_WORLD: Final = (
     "Build the database in a world, and name it: `with sqlalchemy_world(Base.metadata, bind=(module, 'engine'), "
@@ -51,7 +52,6 @@ _OF_TEST: Final = (
     "fixture that commits, before the test begins its transaction."
 )
 _REFUSED: Final = "The tables of {engine!r} could not be copied: {error}. " + _IN_WORLD
-_FAILED: Final = "What the test has in PostgreSQL could not be read: {error}."
 _OTHER_PATH: Final = (
     "The job sets the search_path of its connection to {path}, so that it would change the rows of the test "
     f"rather than those of the copy. {_IN_WORLD}"
@@ -124,25 +124,30 @@ WHERE n.nspname = current_schema() ORDER BY 1
 
 
 class SchemaStore(ServerStore):
-    """A schema of its own in a PostgreSQL database."""
+    """A schema of its own in a PostgreSQL database: with new tables, and the rows that making these puts in."""
 
+    noun = "schema"
+    drop = "DROP SCHEMA IF EXISTS {} CASCADE"
+    #: What to write where a trigger changes these rows. Empty where each history may find what it makes of them.
+    otherwise = ""
     _tables: Tables
 
     def __init__(self, url: URL, path: str = "") -> None:
-        """Connect to nothing yet.
-
-        Args:
-            url: that of the database.
-            path: the schemas that are looked into as well, each after a comma.
-        """
+        """Connect to nothing yet. The schemas in `path` are looked into as well; each is after a comma."""
         name = new_name()
-        place = _with_options(url.set(drivername=server_driver(url)), f"-csearch_path={name}{path}")
+        place = _with_options(url.set(drivername=driver_for(url)), f"-csearch_path={name}{path}")
         # A lock that the transaction of a test or of a delivery has may never be released.
         super().__init__(name, place, _with_options(place, "-clock_timeout=5000"))
 
-    def _note(
-        self, own: _Own, names: Collection[str], states: Mapping[str, tuple[int, bool]]
-    ) -> None:
+    def create(self) -> None:
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql(self.drop.format(self._name))
+            connection.exec_driver_sql(f"CREATE SCHEMA {self._name}")
+
+    def note(self, connection: Connection, metadata: MetaData) -> None:
+        self._note(_Own(connection), {})
+
+    def _note(self, own: _Own, states: Mapping[str, tuple[int, bool]]) -> None:
         """Note what each history finds, as a connection to the schema sees it when all its tables are there."""
         self._numbered = ranges_of_numbers(
             (sequence, name) for sequence, last, name in asked(own, _NUMBERED) if last >= LAST
@@ -152,39 +157,24 @@ class SchemaStore(ServerStore):
             for schema, name, last, given in asked(own, STATES)
             if schema == self._name
         ]
-        self._tables = Tables(own, names, begins, own)
+        self._tables = Tables(own, _texts(own, _OWN_TABLES), begins, own)
+
+    def put_back(self, connection: Connection) -> None:
+        self._tables.put_back(_Own(connection), self.otherwise)
 
     def number(self, connection: Connection) -> None:
         starts = ((sequence, numbers.start, False) for sequence, numbers, _ in self._numbered)
         asked(_Own(connection), set_sequences(starts))
 
-    def drop(self, connection: Connection) -> None:
-        connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {self._name} CASCADE")
-
-
-class MadeSchema(SchemaStore):
-    """A schema with new tables of a metadata, and the rows that making them puts in by events."""
-
-    def make(self, metadata: MetaData) -> None:
-        """Make the tables."""
-        with making(metadata, self._place, "schema"), self._engine.connect() as connection:
-            self.drop(connection)
-            connection.exec_driver_sql(f"CREATE SCHEMA {self._name}")
-            metadata.create_all(connection)
-            own = _Own(connection)
-            self._note(own, [name for (name,) in asked(own, _OWN_TABLES)], {})
-
-    def put_back(self, connection: Connection) -> None:
-        # What a trigger makes of the rows then, it makes of them in each history.
-        self._tables.put_back(_Own(connection))
-
 
 class TakenSchema(SchemaStore):
     """A schema with what the test has in the tables of an engine."""
 
+    otherwise = _IN_WORLD
+
     def __init__(self, engine: Engine, held: Connection | None, stack: ExitStack) -> None:
         """Copy the tables, as the connection sees them on which the test has a transaction, if any."""
-        url = engine.url.set(drivername=server_driver(engine.url))
+        url = engine.url.set(drivername=driver_for(engine.url))
         if find_spec(url.get_driver_name()) is None:
             raise ExplorationError(_NO_DRIVER.format(engine=engine))
         self._of_application = engine
@@ -192,14 +182,14 @@ class TakenSchema(SchemaStore):
         args, options = dialect.create_connect_args(url)
         dbapi = dialect.loaded_dbapi
         try:
-            # Not by an engine, whose own questions would make the tables of the test those of the world.
-            with closing(dbapi.connect(*args, **options)) as plain:
-                test = _Questions(plain, engine)
-                source = test if held is None else _Questions(_driver_connection(held), engine)
-                schemas = test.statements(_PATH)
+            # Questions that are reported would make the tables of the test those of the world.
+            with sent(nullcontext()), closing(dbapi.connect(*args, **options)) as test:
+                source = test if held is None else _blocking(_driver_connection(held), engine)
+                schemas = _texts(test, _PATH)
                 super().__init__(url, "".join(f",{schema}" for schema in schemas))
                 stack.callback(self.close)
                 self._names = _tables(engine, test, source)
+                self.create()
                 with self._engine.connect() as connection:
                     self._make(_Own(connection), test, source)
                     self._rows: dict[tuple[str, Hashable], list[dict[str, Any]]] = {}
@@ -211,35 +201,37 @@ class TakenSchema(SchemaStore):
         names = "|".join(re.escape(schema.strip('"')) for schema in schemas)
         self._qualified = re.compile(rf'(?<![\w.])"?({names})"?\s*\.\s*["\w]', re.IGNORECASE)
 
-    def _make(self, own: _Own, test: _Questions, source: _Questions) -> None:
+    def _make(self, own: _Own, test: Any, source: Any) -> None:
         """Make the tables, with their rows, and then what would change or check these."""
-        asked(own, f"CREATE SCHEMA {self._name}")
         likes = [
             f"CREATE TABLE {table} (LIKE {schema}.{table} INCLUDING ALL)"
             for table, (schema, _) in self._names.items()
         ]
-        for statement in (*test.statements(_SEQUENCES), *likes, *test.statements(_DEFAULTS)):
+        for statement in (*_texts(test, _SEQUENCES), *likes, *_texts(test, _DEFAULTS)):
             asked(own, statement)
-        contents = {table: source.rows_of(table) for table in self._names}
+        contents = {table: rows_of(source, table) for table in self._names}
         replace_rows(own, list(self._names), contents)
         for statements in (_CONSTRAINTS, _VIEWS, _TRIGGERS):
-            for statement in test.statements(statements):
+            for statement in _texts(test, statements):
                 asked(own, statement)
         self._order = dict(asked(own, _PRIMARY))
         states: dict[str, tuple[int, bool]] = {}
-        for schema, name, last, given in test.ask(STATES):
+        for schema, name, last, given in asked(test, STATES):
             # The schemas of worlds have sequences of the same names.
             if not schema.startswith(OF_WORLDS):
-                states.setdefault(name, (int(last or 1), given == "t"))
-        self._note(own, list(self._names), states)
-
-    def put_back(self, connection: Connection) -> None:
-        self._tables.put_back(_Own(connection), _IN_WORLD)
+                states.setdefault(name, (last, given))
+        self._note(own, states)
 
     def check_statements(self, stack: ExitStack) -> None:
         """Refuse statements that name the schemas of the test, until the stack ends."""
-        check = in_check(self._check_statement, lambda *args: None)
-        arguments = self._of_application, "before_cursor_execute", check
+
+        def check(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+            found = self._qualified.search(statement)
+            if found is not None:
+                refuse_delivery(_QUALIFIED.format(schema=found[1]))
+
+        listener = in_check(check, lambda *args: None)
+        arguments = self._of_application, "before_cursor_execute", listener
         event.listen(*arguments)
         stack.callback(event.remove, *arguments)
 
@@ -248,11 +240,6 @@ class TakenSchema(SchemaStore):
         path = _search_path(connection)
         if self._name not in path:
             refuse_delivery(_OTHER_PATH.format(path=path))
-
-    def _check_statement(self, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        found = self._qualified.search(statement)
-        if found is not None:
-            refuse_delivery(_QUALIFIED.format(schema=found[1]))
 
     def reading(self, fresh: Fresh) -> Callable[[], Rows]:
         """Return what returns the rows that a history has by now, by table."""
@@ -282,51 +269,19 @@ class TakenSchema(SchemaStore):
         return self._rows[table, mark]
 
 
-class _Questions:
-    """Asks by a connection, blocking or awaited, past psycopg's own objects: nobody has to wait on a loop."""
-
-    def __init__(self, connection: Any, engine: Engine) -> None:
-        self._connection = connection
-        self._pgconn: Any = getattr(connection, "pgconn", None)
-        if self._pgconn is None and engine.dialect.driver != "psycopg2":
+def _blocking(connection: Any, engine: Engine) -> Any:
+    """Return a blocking connection of the driver, which may be the one of an awaited connection of the test."""
+    pgconn = getattr(connection, "pgconn", None)
+    if pgconn is None:
+        if engine.dialect.driver != "psycopg2":
             raise ExplorationError(_OTHER_DRIVER.format(driver=engine.dialect.driver))
+        return connection
+    from psycopg import Connection as Blocking
 
-    def ask(self, question: str) -> list[tuple[str, ...]]:
-        """Return rows, as texts; NULL is an empty one."""
-        if self._pgconn is None:
-            return [tuple(map(_text, row)) for row in asked(self._connection, question)]
-        from psycopg.pq import ExecStatus
-
-        found = self._pgconn.exec_(question.encode())
-        if found.status != ExecStatus.TUPLES_OK:
-            raise ExplorationError(_FAILED.format(error=found.error_message.decode().strip()))
-        return [
-            tuple((found.get_value(row, column) or b"").decode() for column in range(found.nfields))
-            for row in range(found.ntuples)
-        ]
-
-    def statements(self, question: str) -> list[str]:
-        return [statement for (statement,) in self.ask(question)]
-
-    def rows_of(self, table: str) -> bytes:
-        if self._pgconn is None:
-            return rows_of(self._connection, table)
-        self._pgconn.exec_(f"COPY {table} TO STDOUT".encode())
-        found = []
-        while True:
-            count, data = self._pgconn.get_copy_data(0)
-            if count < 0:
-                break
-            found.append(bytes(data))
-        while self._pgconn.get_result() is not None:
-            pass
-        return b"".join(found)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "t" if value else "f"
-    return "" if value is None else str(value)
+    blocking: Any = Blocking(pgconn)
+    # Psycopg would warn that nobody has closed it.
+    blocking._pool = None
+    return blocking
 
 
 class _Own:
@@ -355,14 +310,17 @@ def _search_path(connection: Any) -> str:
     return str(path)
 
 
-def _tables(engine: Engine, test: _Questions, source: _Questions) -> dict[str, tuple[str, str]]:
-    """Return the schema and the name of each table, by its quoted name."""
+def _texts(connection: Any, question: str) -> list[str]:
+    return [text for (text,) in asked(connection, question)]
+
+
+def _tables(engine: Engine, test: Any, source: Any) -> dict[str, tuple[str, str]]:
     found = {}
-    for schema, table, name, why in test.ask(_TABLES):
+    for schema, table, name, why in asked(test, _TABLES):
         if why:
             raise ExplorationError(_NOT_LIKE.format(table=name, engine=engine, why=why))
         found[table] = schema, name
-    for _, table, name, _ in source.ask(_TABLES):
+    for _, table, name, _ in asked(source, _TABLES):
         if table not in found:
             raise ExplorationError(_OF_TEST.format(table=name))
     return found

@@ -1,13 +1,15 @@
-"""The databases of SQLAlchemy in sqlite, of which each history gets a file, and the stores that worlds make."""
+"""The databases of SQLAlchemy of which each history gets its own: a file of sqlite, or a part of a server."""
 
 from __future__ import annotations
 
 import functools
+import itertools
+import os
 import sqlite3
-import weakref
-from collections.abc import Callable
-from contextlib import ExitStack, closing
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing, suppress
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     URL,
@@ -17,7 +19,8 @@ from sqlalchemy import (
     StaticPool,
     create_engine,
     event,
-    make_url,
+    insert,
+    select,
 )
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import CompileError, DBAPIError
@@ -26,36 +29,196 @@ from ....errors import ExplorationError
 from ...engine.sameness.renaming import AsAtFirst
 from ...stores.sqlite import Looks
 from ..base.sqlite import file_with
-from .mysql import DatabaseStore
-from .postgresql import MadeSchema
-from .server import Announce, Fill, Fresh, Rows, Store
+from .binding import driver_for
+
+#: Rows by table, as the driver gives them.
+Rows: TypeAlias = dict[str, list[dict[str, Any]]]
+#: Takes the numbers of a sequence and its name, so that they are compared by their order.
+Announce: TypeAlias = Callable[[range, str], None]
+#: Puts the first rows in.
+Fill: TypeAlias = Callable[[Connection], object]
+
+#: The numbers that a server gives to rows in a world: so high that no other number of a job is taken for one.
+_FIRST: Final = 2_100_000_000
+#: The end of the numbers, below the greatest integer of four bytes.
+LAST: Final = 2_147_000_000
+#: How many numbers each sequence has at most.
+_ROOM: Final = 100_000
+#: The begin of the names of the databases and schemas of worlds.
+OF_WORLDS: Final = "pytest_jobs_"
+_numbers: Final = itertools.count(1)
 
 
-class SqliteStore(Store):
+#: The columns that number the rows of a table of MySQL.
+_NUMBERED: Final = """
+SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = DATABASE()
+AND extra LIKE '%%auto_increment%%' ORDER BY 1
+"""
+
+
+class Fresh(NamedTuple):
+    """What one history has of a store."""
+
+    #: Where the history finds the database.
+    place: URL
+    #: A connection that commits each statement, for what the world itself does to the database.
+    connection: Connection
+
+
+class ServerStore(ABC):
+    """Tables of a server in a database or a schema of their own, which all histories have one after another."""
+
+    #: In what tables are on such a server.
+    noun: str
+
+    def __init__(self, name: str, place: URL, own: URL) -> None:
+        self._name = name
+        self._place = place
+        self._engine = create_engine(own, isolation_level="AUTOCOMMIT", pool_size=1)
+        #: What gives numbers to rows, its numbers, and the column or the sequence.
+        self._numbered: list[tuple[str, range, str]] = []
+
+    def make(self, metadata: MetaData) -> None:
+        for table in metadata.sorted_tables:
+            if table.schema:
+                raise ExplorationError(
+                    f"{table.fullname} names the {self.noun} that it is in, so it cannot be made in the world's "
+                    "own: leave the schema out of the table, and let the URL of the application name the "
+                    f"{self.noun}."
+                )
+        try:
+            self.create()
+            with self._engine.connect() as connection:
+                metadata.create_all(connection)
+                self.note(connection, metadata)
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, CompileError | DBAPIError):
+                raise
+            raise ExplorationError(
+                f"The tables cannot be made in {self._place!r}: {str(error).splitlines()[0]}."
+            ) from error
+
+    def fresh(self, stack: ExitStack, announce: Announce | None, fill: Fill | None = None) -> Fresh:
+        connection = stack.enter_context(self._engine.connect())
+        self.put_back(connection)
+        if fill is not None:
+            fill(connection)
+        # After the first rows, so that only what the job adds has such numbers.
+        self.number(connection)
+        for _, numbers, name in self._numbered:
+            if announce is not None:
+                announce(numbers, name)
+        return Fresh(self._place, connection)
+
+    def close(self) -> None:
+        # The server may be gone by now.
+        with suppress(Exception), self._engine.connect() as connection:
+            connection.exec_driver_sql(self.drop.format(self._name))
+        self._engine.dispose()
+
+    #: The statement that removes the database or the schema.
+    drop: str
+
+    @abstractmethod
+    def create(self) -> None:
+        """Make the database or the schema."""
+
+    @abstractmethod
+    def note(self, connection: Connection, metadata: MetaData) -> None:
+        """Note what has been made: tables, what numbers their rows, and rows."""
+
+    @abstractmethod
+    def put_back(self, connection: Connection) -> None:
+        """Give the tables the rows and the numbers that they had at first."""
+
+    @abstractmethod
+    def number(self, connection: Connection) -> None:
+        """Let the next rows have high numbers."""
+
+
+class DatabaseStore(ServerStore):
+    """A database of a MySQL or MariaDB server."""
+
+    noun = "database"
+    drop = "DROP DATABASE IF EXISTS {}"
+
+    def __init__(self, url: URL) -> None:
+        name = new_name()
+        self._server = url.set(drivername=driver_for(url))
+        super().__init__(name, url.set(database=name), self._server.set(database=name))
+        self._tables: list[str] = []
+        #: The tables that number their rows.
+        self._counting: list[str] = []
+        #: The rows that making the tables puts in, by events of the metadata.
+        self._seeds: list[tuple[Any, list[dict[str, Any]]]] = []
+
+    def create(self) -> None:
+        server = create_engine(self._server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with server.connect() as connection:
+            connection.exec_driver_sql(self.drop.format(self._name))
+            connection.exec_driver_sql(f"CREATE DATABASE {self._name}")
+
+    def note(self, connection: Connection, metadata: MetaData) -> None:
+        for table in metadata.sorted_tables:
+            rows = [dict(row._mapping) for row in connection.execute(select(table))]
+            if rows:
+                self._seeds.append((table, rows))
+        quoted = connection.dialect.identifier_preparer.quote_identifier
+        self._tables = [quoted(table.name) for table in reversed(metadata.sorted_tables)]
+        found = connection.exec_driver_sql(_NUMBERED).all()
+        self._counting = [quoted(table) for table, _, _ in found]
+        # Smaller columns have no room for high numbers.
+        self._numbered = ranges_of_numbers(
+            (quoted(table), f"{table}.{column}")
+            for table, column, kind in found
+            if kind in ("int", "bigint")
+        )
+
+    def put_back(self, connection: Connection) -> None:
+        connection.exec_driver_sql("SET foreign_key_checks = 0")
+        for table in self._tables:
+            connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - a table that is there
+        connection.exec_driver_sql("SET foreign_key_checks = 1")
+        for table in self._counting:
+            connection.exec_driver_sql(f"ALTER TABLE {table} AUTO_INCREMENT = 1")
+        for table, rows in self._seeds:
+            connection.execute(insert(table), rows)
+
+    def number(self, connection: Connection) -> None:
+        for table, numbers, _ in self._numbered:
+            connection.exec_driver_sql(f"ALTER TABLE {table} AUTO_INCREMENT = {numbers.start}")
+
+
+def new_name() -> str:
+    return f"{OF_WORLDS}{os.getpid()}_{next(_numbers)}"
+
+
+def ranges_of_numbers(found: Iterable[tuple[str, str]]) -> list[tuple[str, range, str]]:
+    """Return what numbers rows, its numbers, different ones for each, and the name of the column."""
+    known = list(found)
+    room = min(_ROOM, (LAST - _FIRST) // max(len(known), 1))
+    return [
+        (one, range(_FIRST + place * room, _FIRST + (place + 1) * room), name)
+        for place, (one, name) in enumerate(known)
+    ]
+
+
+class SqliteStore:
     """The content of a database of sqlite, of which each history gets a file of its own."""
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
+    def __init__(self, engine: Engine, held: Connection | None = None) -> None:
+        """Take what a database has, as the connection sees it on which the test has a transaction, if any."""
+        self._content = _content(engine, held)
         #: The file to which the engine connects.
         self._file = ""
 
     @classmethod
-    def taken(cls, engine: Engine, held: Connection | None) -> SqliteStore:
-        """Take what a database has as the test sees it.
-
-        Args:
-            engine: leads to it.
-            held: the connection on which the test has a transaction; None if no session has one.
-        """
-        return cls(_content(engine, held))
-
-    @classmethod
     def made(cls, metadata: MetaData) -> SqliteStore:
-        """Make the tables of a metadata."""
         engine = create_engine("sqlite://", poolclass=StaticPool)
         try:
             metadata.create_all(engine)
-            return cls(_content(engine, None))
+            return cls(engine)
         except (CompileError, DBAPIError) as error:
             raise ExplorationError(
                 f"The tables cannot be made in sqlite: {str(error).splitlines()[0]}. Name a PostgreSQL database "
@@ -72,9 +235,6 @@ class SqliteStore(Store):
             fill(connection)
         return Fresh(URL.create("sqlite", database=str(file)), connection)
 
-    def close(self) -> None:
-        pass
-
     @functools.cached_property
     def _engine(self) -> Engine:
         # One engine for all files: it takes longer to make than a connection.
@@ -90,7 +250,6 @@ class SqliteStore(Store):
 
     @functools.cached_property
     def before(self) -> Rows:
-        """The rows that each history finds, by table."""
         with closing(sqlite3.Connection(":memory:")) as connection:
             if self._content:
                 connection.deserialize(self._content)
@@ -159,52 +318,3 @@ def rows_in(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
     cursor = connection.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608 - a table that is there
     columns = [column[0] for column in cursor.description]
     return [dict(zip(columns, row, strict=True)) for row in cursor]
-
-
-class _Stores:
-    """The stores of this process for worlds; each is closed when its metadata is freed."""
-
-    def __init__(self) -> None:
-        self._stores: weakref.WeakKeyDictionary[MetaData, dict[str, Store]] = (
-            weakref.WeakKeyDictionary()
-        )
-
-    def of(self, metadata: MetaData, url: Any) -> Store:
-        kept = self._stores.setdefault(metadata, {})
-        # With the names of the tables, since modules that are imported later may add some.
-        key = f"{url} {sorted(metadata.tables)}"
-        if key not in kept:
-            store = kept[key] = (
-                SqliteStore.made(metadata) if url is None else _store_at(metadata, make_url(url))
-            )
-            weakref.finalize(metadata, store.close)
-        return kept[key]
-
-
-store_of = _Stores().of
-
-
-def _store_at(metadata: MetaData, url: URL) -> Store:
-    """Return a store on a server.
-
-    Raises:
-        ExplorationError: when no world can be made on such a server.
-    """
-    kinds: dict[str, type[DatabaseStore | MadeSchema]] = {
-        "mysql": DatabaseStore,
-        "mariadb": DatabaseStore,
-        "postgresql": MadeSchema,
-    }
-    kind = kinds.get(url.get_backend_name())
-    if kind is None:
-        raise ExplorationError(
-            f"url={url!r} is none of PostgreSQL or MySQL: leave it out for a sqlite file, or name a database that "
-            'tests may use, as in "postgresql+psycopg://..." or "mysql+pymysql://...".'
-        )
-    store = kind(url)
-    try:
-        store.make(metadata)
-    except BaseException:
-        store.close()
-        raise
-    return store

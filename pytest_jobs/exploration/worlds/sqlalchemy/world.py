@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ from ....harness.records.patches import Patches
 from ...engine.sameness.chance import numbering
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, MetaData
+
+    from .stores import ServerStore, SqliteStore
 
 #: The statements that ask a server for its time: with a zone, which MySQL does not keep, and without.
 _TIMES: Final = {
@@ -104,15 +107,59 @@ def sqlalchemy_world(
         ExplorationError: when the tables cannot be made there, or what is bound leads nowhere.
     """
     from .binding import redirect
-    from .stores import store_of
 
     metadata = getattr(metadata, "metadata", metadata)
     with ExitStack() as stack:
-        fresh = store_of(metadata, url).fresh(
+        fresh = _store_of(metadata, url).fresh(
             stack, numbering.get(), lambda connection: _fill(connection, rows)
         )
         redirect(stack.enter_context(Patches()), bind, fresh.place)
         yield SqlalchemyWorld(fresh.connection, metadata.sorted_tables)
+
+
+class _Stores:
+    """The stores of this process for worlds; each is closed when its metadata is freed."""
+
+    def __init__(self) -> None:
+        self._stores: weakref.WeakKeyDictionary[MetaData, dict[str, Any]] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def of(self, metadata: MetaData, url: Any) -> SqliteStore | ServerStore:
+        kept = self._stores.setdefault(metadata, {})
+        # With the names of the tables, since modules that are imported later may add some.
+        key = f"{url} {sorted(metadata.tables)}"
+        if key not in kept:
+            kept[key] = _made(metadata, url)
+        found: SqliteStore | ServerStore = kept[key]
+        return found
+
+
+_store_of: Final = _Stores().of
+
+
+def _made(metadata: MetaData, url: Any) -> SqliteStore | ServerStore:
+    from sqlalchemy import make_url
+
+    from .postgresql import SchemaStore
+    from .stores import DatabaseStore, SqliteStore
+
+    if url is None:
+        return SqliteStore.made(metadata)
+    place = make_url(url)
+    store: ServerStore
+    if place.get_backend_name() == "postgresql":
+        store = SchemaStore(place)
+    elif place.get_backend_name() in ("mysql", "mariadb"):
+        store = DatabaseStore(place)
+    else:
+        raise ExplorationError(
+            f"url={place!r} is none of PostgreSQL or MySQL: leave it out for a sqlite file, or name a "
+            'database that tests may use, as in "postgresql+psycopg://..." or "mysql+pymysql://...".'
+        )
+    weakref.finalize(metadata, store.close)
+    store.make(metadata)
+    return store
 
 
 def _fill(connection: Connection, rows: Iterable[Any]) -> None:

@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from contextvars import ContextVar
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 from .....harness.records.patches import Patches
 from ....engine.acts import (
@@ -28,7 +28,8 @@ from ....engine.acts import (
 )
 from ....engine.sources import refuse_far
 from ....stores.account import accounts
-from .statements import Statement, act_of, is_busy, shown
+from ....stores.store import Store
+from .statements import Statement, Table, act_of, is_busy, shown
 
 T = TypeVar("T")
 
@@ -62,15 +63,12 @@ class Driver:
         """Report the tables of a statement, if the source of the driver does not see each statement."""
 
     def statement_of(self, sql: Any) -> Statement:
-        """Return what a statement does."""
         return Statement(sql)
 
     def commits(self, connection: Any, statement: Statement) -> bool:
         """Return whether a statement that is not sent yet commits what it changes.
 
-        Args:
-            connection: the connection of the driver, or the adapter that SQLAlchemy puts around one.
-            statement: the statement, which changes something.
+        The connection may be the adapter that SQLAlchemy puts around the one of the driver.
         """
         return getattr(connection, "autocommit", False) is True
 
@@ -106,7 +104,6 @@ class Opening:
         self.turn: object = None
 
     def note(self, statement: Statement, *, commits: bool) -> None:
-        """Note what a statement does to the transaction."""
         if statement.changes and not commits:
             self.changed = shown(statement.text)
         elif commits or statement.rolls_back or statement.commits_what_is_open:
@@ -115,8 +112,41 @@ class Opening:
             self.has_begun = True
 
     def end(self) -> None:
-        """Note that its transaction has ended."""
         self.changed, self.has_begun = None, False
+
+
+class TablesStore(Store):
+    """One database of a server, whose tables statements name."""
+
+    noun = "table"
+
+    def __init__(self, label: str) -> None:
+        self.label = self.short = label
+        #: What reads it as the last connection does that a delivery used.
+        self.again: Any = None
+        #: Each table as a statement has named it.
+        self.tables: dict[str, Table] = {}
+
+
+def note_tables(statement: Statement, key_of: Callable[[str | None], str], again: Any) -> None:
+    """Report the tables of a statement to the account of the history that is open.
+
+    A `TablesStore` has a key for each schema that is named, and one for the schema that is in use.
+    """
+    account = accounts.current
+    if account is None:
+        return
+    key_of(None)
+    if account.phase == "snapshot":
+        for table in statement.named():
+            account.read(key_of(table.schema), table.name)
+    elif account.phase == "delivery":
+        for table in statement.written():
+            key = key_of(table.schema)
+            store = account.store_of(key)
+            store.again = again
+            store.tables.setdefault(table.name, table)
+            account.wrote(key, table.name, shown(statement.text))
 
 
 class WatchedDriver(Driver, ABC):
@@ -146,11 +176,9 @@ class WatchedDriver(Driver, ABC):
         """Report the tables of a statement to the account of the history that is open, if any."""
 
     def has_changed(self, connection: Any) -> bool:
-        """Return whether there is something to commit."""
         return self.opening(connection).changed is not None
 
     def opening(self, connection: Any) -> Opening:
-        """Return how a connection was opened."""
         return self._openings.setdefault(connection, Opening())
 
     def opened(self, connection: Any) -> Opening:
@@ -160,11 +188,7 @@ class WatchedDriver(Driver, ABC):
         return opening
 
     def check_reach(self, host: str | None) -> None:
-        """Refuse a server on another machine that the world does not use.
-
-        Args:
-            host: the machine of the server; None for a place in the file system, or this machine.
-        """
+        """Refuse a server on another machine that the world does not use; None is this machine."""
         account, key = accounts.current, f"{self.dialect} on {host}"
         if account is None or not host or host.startswith(("/", "@")):
             return
@@ -175,7 +199,6 @@ class WatchedDriver(Driver, ABC):
             refuse_far(host, f"a connection of {self.name}", stand_in)
 
     def check_own(self, connection: Any) -> None:
-        """Refuse the connection of another delivery."""
         check_own(connection, self.noun, self.advice.format(name=self.name))
 
     # Blocks for calls
@@ -185,12 +208,13 @@ class WatchedDriver(Driver, ABC):
         self.check_own(connection)
         return nullcontext()
 
-    def statement(self, connection: Any, sql: Any) -> AbstractContextManager[None]:
-        """Return the block in which a statement is sent."""
+    def statement(
+        self, connection: Any, query: Any, *args: Any, **kwargs: Any
+    ) -> AbstractContextManager[None]:
         if is_part():
             return nullcontext()
         self.check_own(connection)
-        statement, opening = self.statement_of(sql), self.opening(connection)
+        statement, opening = self.statement_of(query), self.opening(connection)
         self.report(connection, statement)
         commits = statement.changes and self.commits(connection, statement)
         ends = opening.changed is not None and statement.commits_what_is_open
@@ -212,7 +236,6 @@ class WatchedDriver(Driver, ABC):
         )
 
     def rollback(self, connection: Any) -> AbstractContextManager[None]:
-        """Return the block of a rollback."""
         if not _sending.get():
             self.opening(connection).end()
         return self.no_effect()
@@ -295,9 +318,7 @@ def unwatched(call: Callable[[], T]) -> T:
 def end_session(transport: Any, *messages: bytes) -> None:
     """Let a server end the session of an awaited connection, past the event loop, which does not run any more.
 
-    Args:
-        transport: the transport of the connection.
-        messages: what a client sends that ends a session. Without any, the connection is shut.
+    The messages are what a client sends that ends a session. Without any, the connection is shut.
     """
 
     def end() -> None:
@@ -314,3 +335,46 @@ def end_session(transport: Any, *messages: bytes) -> None:
 
     with suppress(Exception):
         contextvars.Context().run(end)
+
+
+#: Called when a delivery has ended, with whether it is dead: what a dead one has begun is rolled back.
+Ended: TypeAlias = Callable[[bool], None]
+
+
+class Library(Protocol):
+    """A library through which the jobs of a test reach databases that outlive a killed delivery."""
+
+    def __init__(self, patches: Patches) -> None:
+        """Watch it from now on."""
+        ...
+
+    def begin(self) -> Ended:
+        """Note what is open now, when a delivery begins that is to be killed."""
+        ...
+
+
+class OpenConnections:
+    """The connections of a driver, and which of them are in a transaction."""
+
+    def __init__(self, is_in_transaction: Callable[[Any], bool]) -> None:
+        self.known: WeakSet[Any] = WeakSet()
+        self._is_in_transaction = is_in_transaction
+
+    def begin(self) -> Ended:
+        before = WeakSet(self._open())
+
+        def ended(dead: bool) -> None:
+            for connection in self._open() if dead else ():
+                # The connection may belong to another thread.
+                with suppress(Exception):
+                    if connection not in before:
+                        connection.rollback()
+
+        return ended
+
+    def _open(self) -> Generator[Any, None, None]:
+        for connection in list(self.known):
+            # A closed connection may raise.
+            with suppress(Exception):
+                if self._is_in_transaction(connection):
+                    yield connection

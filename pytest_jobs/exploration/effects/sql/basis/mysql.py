@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, closing, suppress
 from importlib import import_module
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from .....errors import ExplorationError
 from .....harness.records.patches import Patches
@@ -15,7 +16,6 @@ from .....harness.time.waiting import off_the_loop
 from ....engine.acts import limit_of_waiting, looking, may_wait_for_locks, note_look, skippable
 from ....engine.sameness.renaming import Unordered
 from ....stores.account import Account, accounts
-from ....stores.store import Store
 from ...wrapping import (
     BlockOf,
     answer_of,
@@ -26,21 +26,52 @@ from ...wrapping import (
 )
 from .driver import (
     Opening,
+    TablesStore,
     WatchedDriver,
     end_session,
     is_part,
+    note_tables,
     own_connection,
     sent,
     unwatched,
 )
-from .mysql_statements import MysqlStatement, lock_of
-from .statements import Statement, is_busy, shown
+from .statements import HOW, NAME, PLACE, Statement, is_busy
 
-#: A statement, and the values of its parameters.
-Question: TypeAlias = tuple[str, tuple[Any, ...]]
+#: Texts in either kind of quotes, names in backticks, comments, and the marks of a comment that is executed. With
+#: the mode ANSI_QUOTES, what stands in double quotes behind some words is a name.
+_LITERALS: Final = re.compile(
+    r"'(?:[^'\\]|\\.|'')*'"
+    r'|\b(?:into|update|from|join|table|ignore)\s+"\w+"|"(?:[^"\\]|\\.|"")*"'
+    r"|`[^`]*`|--(?=\s|$)[^\n]*|\#[^\n]*"
+    r"|/\*!\d*|/\*.*?\*/|\*/",
+    re.DOTALL | re.IGNORECASE,
+)
+#: The tables of an UPDATE or a DELETE of several: some of them are written.
+_SEVERAL: Final = re.compile(
+    rf"\bupdate\s+{HOW}(.+?)\bset\b|\bdelete\s+{HOW}(?!from\b).+?\bfrom\b(.+?)(?:\bwhere\b|$)"
+    rf"|\bdelete\s+{HOW}from\b[^(]+?\busing\b(.+?)(?:\bwhere\b|$)",
+    re.IGNORECASE,
+)
+_OF_SEVERAL: Final = re.compile(rf"(?:^|,|\bjoin\b)\s*({PLACE})", re.IGNORECASE)
+_COMMITTING: Final = re.compile(
+    r"\s*(?:commit\b|(?:create|drop)\s+(?!temporary\b)|(?:alter|rename|truncate|grant|revoke)\b)",
+    re.IGNORECASE,
+)
+#: A transaction that is open is committed by these as well.
+_ENDING: Final = re.compile(
+    r"\s*(?:(?:commit|begin)\b|start\s+transaction\b|lock\s+tables?\b"
+    r"|set\s+(?:@@)?(?:session\b[\s.]*)?autocommit\s*=\s*(?:1|on)\b)",
+    re.IGNORECASE,
+)
+_USE: Final = re.compile(rf"\s*use\s+({NAME})", re.IGNORECASE)
+#: The name of the lock is text, a call of a function, or what the server is to work out.
+_GET_LOCK: Final = re.compile(
+    r"""\bget_lock\s*\(\s*((?:'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|\([^()]*\)|[^,()'"])+),""",
+    re.IGNORECASE,
+)
 
-#: Returns the text of a statement from the arguments of a method.
-TextOf: TypeAlias = Callable[..., Any]
+#: Sends statements with the values of their parameters by a connection of its own, and returns the last rows.
+Ask: TypeAlias = Callable[[tuple[tuple[str, tuple[Any, ...]], ...]], list[Any]]
 
 _OLD_VIEW: Final = (
     "The snapshot reads MySQL by a connection that was opened before the check and does not commit each "
@@ -73,20 +104,48 @@ WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position
 """
 
 
-class Ask(Protocol):
-    def __call__(self, *questions: Question) -> list[Any]:
-        """Send statements by a connection of their own, and return the rows of the last one."""
-        ...
+class MysqlStatement(Statement):
+    literals = _LITERALS
+    ending = _ENDING
+
+    @property
+    def commits(self) -> bool:
+        return self.has(_COMMITTING)
+
+    def without(self, literal: str) -> str:
+        if literal[0].isalpha():
+            return literal.replace('"', "`")
+        return literal if literal[0] == "`" else "''" if literal[0] in "'\"" else " "
+
+    def places_in(self, part: str) -> list[str]:
+        found = []
+        for several in _SEVERAL.finditer(part):
+            named = next(filter(None, several.groups()), "")
+            found += _OF_SEVERAL.findall(named.strip())
+        return found + super().places_in(part)
+
+    def name_of(self, name: str) -> str:
+        # Whether names in capitals are others depends on the file system of the server.
+        return name.strip("`")
+
+    def database(self) -> str | None:
+        """Return the database that it puts in use; None for none."""
+        found = [used[1] for used in map(_USE.match, self.parts) if used]
+        return found[-1].strip("`") if found else None
 
 
-class MysqlStore(Store):
-    noun = "table"
+def lock_of(sql: Any) -> str | None:
+    """Return the expression for the name of the lock that a statement asks for; None if it asks for none."""
+    found = _GET_LOCK.search(Statement(sql).text)
+    return None if found is None else found[1].strip()
+
+
+class MysqlStore(TablesStore):
+    again: Ask | None
 
     def __init__(self, label: str, database: str) -> None:
-        self.label = self.short = label
+        super().__init__(label)
         self._database = database
-        #: Asks a connection to the database that is like the last one that a delivery used.
-        self.ask: Ask | None = None
 
     def shows(self, read: str, name: str) -> bool:
         # Whether names in capitals are others depends on the file system of the server.
@@ -108,7 +167,8 @@ class MysqlStore(Store):
         return [(column, number) for column, number in self._ask(_COLUMNS, (self._database, name))]
 
     def _ask(self, sql: str, args: tuple[Any, ...] = ()) -> list[Any]:
-        return [] if self.ask is None else self.ask(("SET lock_wait_timeout = 1", ()), (sql, args))
+        again = self.again
+        return [] if again is None else again((("SET lock_wait_timeout = 1", ()), (sql, args)))
 
 
 def _quoted(name: str) -> str:
@@ -136,7 +196,6 @@ class Mysql(WatchedDriver):
     def is_open(self, connection: Any) -> bool: ...
 
     def error(self, number: int, text: str) -> Exception:
-        """Return an operational error of the driver."""
         error: Exception = import_module(self.errors).OperationalError(number, text)
         return error
 
@@ -227,7 +286,6 @@ class Mysql(WatchedDriver):
                 patches.set(kind, name, method)
 
     def watch_cursor(self, patches: Patches, cursor: type[Any]) -> None:
-        """Watch what the cursors of a class send."""
         for name, method in self.methods_of(cursor).items():
             if name in vars(cursor):
                 patches.set(cursor, name, method)
@@ -244,7 +302,10 @@ class Mysql(WatchedDriver):
         }
 
     def sending(
-        self, method: Callable[..., Any], connection_of: Callable[[Any], Any], text_of: TextOf
+        self,
+        method: Callable[..., Any],
+        connection_of: Callable[[Any], Any],
+        text_of: Callable[..., Any],
     ) -> Callable[..., Any]:
         """Return a method that is a statement. `connection_of` returns None for an object that is closed."""
 
@@ -259,7 +320,6 @@ class Mysql(WatchedDriver):
         return self._of_kind(call)
 
     async def send(self, connection: Any, sql: Any, do: Callable[[], Any]) -> Any:
-        """Send a statement."""
         if not is_part():
             self.check_own(connection)
             await self._find_server(connection)
@@ -291,11 +351,7 @@ class Mysql(WatchedDriver):
             opening.database = opening.database or database or ""
 
     async def _see_the_newest(self, connection: Any) -> None:
-        """Let a snapshot see what deliveries have committed: a transaction of MySQL sees what was there at first.
-
-        Raises:
-            ExplorationError: when that cannot be.
-        """
+        """Let a snapshot see what was committed: a transaction of MySQL sees what was there when it began."""
         account, opening = accounts.current, self.opening(connection)
         if account is None or account.phase != "snapshot" or opening.turn is account.turn:
             return
@@ -330,28 +386,14 @@ class Mysql(WatchedDriver):
         return statement.commits or (not self.opening(own).has_begun and self.autocommits(own))
 
     def report(self, connection: Any, statement: MysqlStatement) -> None:
-        opening = self.opening(connection)
-        if accounts.current is not None and accounts.current.phase != "comparison":
-            _note_tables(accounts.current, opening, statement)
+        account, opening = accounts.current, self.opening(connection)
+        if account is not None and account.phase != "comparison":
+            note_tables(statement, functools.partial(_store, account, opening), opening.again)
         opening.database = statement.database() or opening.database
 
     def use_database(self, connection: Any, database: str) -> AbstractContextManager[None]:
-        """Return the block in which a connection turns to another database."""
         self.opening(connection).database = database
         return self.no_effect()
-
-
-def _note_tables(account: Account, opening: Opening, statement: MysqlStatement) -> None:
-    if account.phase == "snapshot":
-        for named in statement.named():
-            account.read(_store(account, opening, named.database), named.name)
-    else:
-        _store(account, opening, None)
-    if account.phase == "delivery":
-        for written in statement.written():
-            key = _store(account, opening, written.database)
-            account.store_of(key).ask = opening.again
-            account.wrote(key, written.name, shown(statement.text))
 
 
 def _store(account: Account, opening: Opening, named: str | None) -> str:
@@ -394,13 +436,13 @@ class BlockingDriver(Mysql):
     def another(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ask:
         kind, options = type(connection), _options_again(kwargs)
 
-        def ask(questions: tuple[Question, ...]) -> list[Any]:
+        def ask(questions: Any) -> list[Any]:
             with closing(kind(*args, **options)) as other, closing(other.cursor()) as cursor:
                 for sql, values in questions:
                     cursor.execute(sql, values)
                 return list(cursor.fetchall())
 
-        return lambda *questions: unwatched(functools.partial(ask, questions))
+        return lambda questions: unwatched(functools.partial(ask, questions))
 
     def die(self, connection: Any) -> None:
         self._end(connection, connection.close)
@@ -462,7 +504,6 @@ class AwaitedDriver(Mysql):
         replace_in_check(patches, kind, "ensure_closed", closed_by_message)
 
     def watch_pool(self, patches: Patches, pool: type[Any], names: Iterable[str]) -> None:
-        """Let what a pool does be one step."""
         for name in names:
             surround_awaited(patches, pool, name, self.no_effect)
 
@@ -476,14 +517,14 @@ class AwaitedDriver(Mysql):
     def another(self, connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ask:
         options = _options_again(kwargs)
 
-        async def ask(questions: tuple[Question, ...]) -> list[Any]:
+        async def ask(questions: Any) -> list[Any]:
             async with import_module(self.library).connect(**options) as other:
                 cursor = await other.cursor()
                 for sql, values in questions:
                     await cursor.execute(sql, values)
                 return list(await cursor.fetchall())
 
-        return lambda *questions: unwatched(lambda: _run_apart(ask(questions)))
+        return lambda questions: unwatched(lambda: _run_apart(ask(questions)))
 
     def die(self, connection: Any) -> None:
         if self.is_open(connection):

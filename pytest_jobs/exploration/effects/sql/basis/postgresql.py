@@ -10,25 +10,13 @@ from typing import Any, Final
 from .....errors import ExplorationError
 from ....engine.sameness.renaming import Unordered
 from ....stores.account import accounts
-from ....stores.store import Store
-from .driver import WatchedDriver
-from .statements import Statement, all_names, shown, table_name, written_tables
+from .driver import TablesStore, WatchedDriver, note_tables
+from .statements import Statement
 
 _SEARCH_PATH: Final = re.compile(r"-csearch_path=(\S+)")
 
 
-class PostgresqlStore(Store):
-    """One database of a server, whose tables statements name."""
-
-    noun = "table"
-
-    def __init__(self, label: str, place: Mapping[str, str]) -> None:
-        self.label = self.short = label
-        #: What connects to it as the last connection that a delivery used.
-        self.place = place
-        #: Each table as a statement has named it, which may have a schema.
-        self.named: dict[str, str] = {}
-
+class PostgresqlStore(TablesStore):
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
         try:
             import psycopg
@@ -40,18 +28,17 @@ class PostgresqlStore(Store):
                 "the end of each history: pip install 'psycopg[binary]', or show the table."
             ) from error
 
-        table: Any = self.named.get(name, name)
-        with psycopg.connect(make_conninfo(**self.place), autocommit=True) as connection:
+        table = sql.Identifier(*filter(None, self.tables.get(name, (name,))))
+        with psycopg.connect(make_conninfo(**self.again), autocommit=True) as connection:
             connection.execute("SET lock_timeout = 1000")
             try:
                 # What a sequence has numbered has gaps after a rollback, which are no difference.
-                columns = [column for (column,) in connection.execute(_COLUMNS, (table,))]
+                found = connection.execute(_COLUMNS, (table.as_string(connection),))
+                columns = [sql.Identifier(column) for (column,) in found]
             except psycopg.errors.UndefinedTable:
                 # It was a temporary one.
                 return ()
-            query = sql.SQL("SELECT {} FROM {}").format(
-                sql.SQL(",").join(map(sql.Identifier, columns)), sql.SQL(table)
-            )
+            query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(",").join(columns), table)
             rows = connection.execute(query).fetchall()
         return renamed(Unordered(rows))
 
@@ -64,8 +51,6 @@ AND coalesce(pg_get_expr(adbin, adrelid), '') NOT LIKE 'nextval(%%' ORDER BY att
 
 
 class Postgresql(WatchedDriver):
-    """The effect source for a driver of PostgreSQL."""
-
     dialect = "postgresql"
     noun = "to PostgreSQL"
 
@@ -80,10 +65,10 @@ class Postgresql(WatchedDriver):
         if opening.place is None:
             place = self.place_of(connection)
             opening.place = {name: str(place[name]) for name in place if place[name] is not None}
-        note_tables(opening.place, statement.text)
+        report_tables(opening.place, statement)
 
 
-def note_tables(place: Mapping[str, str], text: str) -> None:
+def report_tables(place: Mapping[str, str], statement: Statement) -> None:
     """Report the tables of a statement to the open account; a place has the parameters that psycopg takes."""
     account = accounts.current
     if account is None or account.phase == "comparison":
@@ -92,17 +77,8 @@ def note_tables(place: Mapping[str, str], text: str) -> None:
     name = f"{host}:{place.get('port', '')}/{place.get('dbname', '')}"
     # With another schema in front, the same names are other tables.
     path = _SEARCH_PATH.search(place.get("options", ""))
-    database = name, path[1] if path else ""
     if account.phase in ("world", "snapshot"):
         account.know(f"{Postgresql.dialect} on {host}")
-    label = account.label("postgresql", database, name)
-    key = account.store(f"postgresql {label}", lambda: PostgresqlStore(label, place))
-    if account.phase == "snapshot":
-        for read in all_names(text):
-            account.read(key, read)
-    elif account.phase == "delivery":
-        for written in written_tables(text):
-            store = account.store_of(key)
-            store.place = place
-            store.named.setdefault(table_name(written), written)
-            account.wrote(key, table_name(written), shown(text))
+    label = account.label("postgresql", (name, path[1] if path else ""), name)
+    key = account.store(f"postgresql {label}", lambda: PostgresqlStore(label))
+    note_tables(statement, lambda schema: key, place)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ....engine.acts import Act, Transaction, limit_of_waiting
 
@@ -19,14 +20,20 @@ listen unlisten discard prepare deallocate
 use desc describe unlock
 """
 _READING: Final = frozenset(_READING_WORDS.split())
-_TEXT: Final = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
-_NAME: Final = r"""(?:"[^"]+"|`[^`]+`|\w+)"""
-_NAMES: Final = re.compile(_NAME)
-#: A table that is written. ON CONFLICT DO UPDATE, ON DUPLICATE KEY UPDATE and FOR UPDATE name none.
+#: Texts, names in quotes and comments, in standard SQL.
+_LITERALS: Final = re.compile(
+    r"""'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|"[^"]+"|`[^`]+`|--[^\n]*|/\*.*?\*/""", re.DOTALL
+)
+NAME: Final = r"""(?:"[^"]+"|`[^`]+`|\w+)"""
+#: A name with what stands in front of it, such as a schema.
+PLACE: Final = rf"{NAME}(?:\s*\.\s*{NAME})*"
+#: The words of MySQL about the way of a change.
+HOW: Final = r"(?:(?:low_priority|high_priority|delayed|quick|ignore)\s+)*"
+#: A table that is written. ON CONFLICT DO UPDATE, ON DUPLICATE KEY UPDATE, ON UPDATE and FOR UPDATE name none.
 _WRITTEN: Final = re.compile(
-    r"(?:\b(?:insert|replace)\s+(?:or\s+\w+\s+|ignore\s+)?into|\bmerge\s+into|\bdelete\s+from"
-    r"|(?<!for )(?<!do )(?<!key )\bupdate|\btruncate(?:\s+table)?|\bcopy)"
-    rf"\s+(?:only\s+|ignore\s+)?({_NAME}(?:\s*\.\s*{_NAME})*)",
+    rf"(?:\b(?:insert|replace)\s+(?:or\s+\w+\s+)?{HOW}(?:into\s+)?|\bmerge\s+into\s+|\bdelete\s+{HOW}from\s+"
+    rf"|(?<!for )(?<!do )(?<!key )(?<!on )\bupdate\s+{HOW}|\btruncate\s+(?:table\s+)?|\bcopy\s+"
+    rf"|\binto\s+table\s+)(?:only\s+)?({PLACE})",
     re.IGNORECASE,
 )
 _LONGEST: Final = 80
@@ -39,6 +46,7 @@ _BUSY_IN_SQLITE: Final = frozenset((5, 6))
 _PRIMARY: Final = 0xFF
 _COMMIT: Final = re.compile(r"\s*(?:commit|end)\b", re.IGNORECASE)
 _ROLLBACK: Final = re.compile(r"\s*(?:rollback|abort)\b(?!.*\bto\b)", re.IGNORECASE)
+_BEGINNING: Final = re.compile(r"\s*(?:begin\b|start\s+transaction\b)", re.IGNORECASE)
 #: In milliseconds: how long a connection to PostgreSQL waits for a lock, as `limit_of_waiting` has it.
 _LIMITS: Final = 5, 5_000
 
@@ -47,39 +55,82 @@ def text_of(sql: Any) -> str:
     return sql.decode("utf-8", "replace") if isinstance(sql, bytes | bytearray) else str(sql)
 
 
+class Table(NamedTuple):
+    """A table as a statement names it: its schema or database, if it names that, and its name."""
+
+    schema: str | None
+    name: str
+
+
 class Statement:
-    """One statement, as far as the text of standard SQL shows what it does."""
+    """One statement, or several in one text, as far as the text shows what it does."""
+
+    #: What cannot be a part of a statement: texts, and comments.
+    literals = _LITERALS
+    #: Statements that commit what an open transaction has changed.
+    ending = _COMMIT
 
     def __init__(self, sql: Any) -> None:
         text = text_of(sql)
-        self._ends = _COMMIT.match(text) is not None
         #: As the job has it. One commit reads like another, whether a driver or the job has written it.
-        self.text = "commit" if self._ends else text
+        self.text = "commit" if _COMMIT.match(text) else text
+
+    @functools.cached_property
+    def parts(self) -> list[str]:
+        """Its statements, each in one line and without what is in texts and comments."""
+        bare = self.literals.sub(lambda found: self.without(found[0]), self.text)
+        return [" ".join(part.split()) for part in bare.split(";") if part.strip()]
 
     @property
     def changes(self) -> bool:
-        """Whether it changes something that another connection may see, now or after a commit."""
-        return not self._ends and changes(self.text)
+        return any(changes(part) and not _COMMIT.match(part) for part in self.parts)
 
     @property
     def commits(self) -> bool:
-        """Whether it commits: by itself, as statements that define tables do in MySQL."""
+        """Whether it commits by itself, as statements that define tables do in MySQL."""
         return False
 
     @property
     def commits_what_is_open(self) -> bool:
-        """Whether it commits what an open transaction has changed."""
-        return self._ends
+        return self.has(self.ending)
 
     @property
     def begins(self) -> bool:
-        """Whether it begins a transaction, where the driver itself does not say so."""
-        return False
+        return self.has(_BEGINNING)
 
     @property
     def rolls_back(self) -> bool:
-        """Whether it rolls a transaction back."""
-        return _ROLLBACK.match(self.text) is not None
+        return self.has(_ROLLBACK)
+
+    def written(self) -> list[Table]:
+        """Return the tables that it may write."""
+        found = [place for part in filter(changes, self.parts) for place in self.places_in(part)]
+        return list(dict.fromkeys(map(self._table, found)))
+
+    def named(self) -> set[Table]:
+        """Return every name in it, including the tables that it reads."""
+        return {self._table(place) for part in self.parts for place in re.findall(PLACE, part)}
+
+    def without(self, literal: str) -> str:
+        """Return what stands for a text, a name in quotes or a comment."""
+        first = literal[0]
+        return "''" if first in "'$" else literal if first in '"`' else " "
+
+    def places_in(self, part: str) -> list[str]:
+        """Return the tables that one of its statements writes, as it names them."""
+        return _WRITTEN.findall(part)
+
+    def name_of(self, name: str) -> str:
+        """Return a name without its quotes, as the database has it."""
+        return name[1:-1] if name[0] in '"`' else name.lower()
+
+    def has(self, pattern: re.Pattern[str]) -> bool:
+        """Return whether one of its statements begins so."""
+        return any(map(pattern.match, self.parts))
+
+    def _table(self, place: str) -> Table:
+        names = [self.name_of(name) for name in re.findall(NAME, place)]
+        return Table(names[-2] if len(names) > 1 else None, names[-1])
 
 
 def lock_timeout() -> int | None:
@@ -105,24 +156,6 @@ def changes(sql: str) -> bool:
     if word == "copy":
         return re.search(r"\bto\s+stdout\b", bare, re.IGNORECASE) is None
     return word not in _READING
-
-
-def written_tables(sql: str) -> list[str]:
-    """Return the tables that a statement writes, as it names them."""
-    bare = " ".join(_TEXT.sub("''", _COMMENT.sub(" ", sql)).split())
-    return _WRITTEN.findall(bare) if changes(bare) else []
-
-
-def all_names(sql: str) -> set[str]:
-    """Return every name in a statement, so also those of the tables that it reads."""
-    bare = _TEXT.sub("''", _COMMENT.sub(" ", sql))
-    return set(map(table_name, _NAMES.findall(bare)))
-
-
-def table_name(name: str) -> str:
-    """Return the name of a table without its schema and its quotes."""
-    last: str = _NAMES.findall(name)[-1]
-    return last[1:-1] if last[0] in '"`' else last.lower()
 
 
 def transaction_of(connection: object) -> Transaction | None:
@@ -167,12 +200,8 @@ def act_of(
 ) -> Act:
     """Return the effect of a statement or a commit.
 
-    Args:
-        kind: the library.
-        text: the statement.
-        lost: makes the error of a database that fails.
-        commits: whether it commits on a server: only then it can have happened although its answer is lost.
-        transaction: the transaction, if nothing is left of it without a commit.
+    Only what commits on a server can have happened although its answer is lost. Nothing is left of a transaction
+    without a commit.
     """
     return Act(
         kind,
