@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -44,6 +44,18 @@ def source_of(
 ) -> Callable[[Callable[[Patches, Any], object]], Source]:
     """Let a function that patches a module be the source for it, in a file that has several sources."""
     return lambda watch: Source(library, watch, idles)
+
+
+def of_history(owner: Hashable, make: Callable[[], T]) -> T:
+    """Return what belongs to an owner in the history that runs here; something new where nobody watches."""
+    current = watcher.get()
+    return make() if current is None else current.of_history.of(owner, make)
+
+
+def of_search(owner: Hashable, make: Callable[[], T]) -> T:
+    """Return the same for the search that runs here."""
+    current = watcher.get()
+    return make() if current is None else current.of_search.of(owner, make)
 
 
 class OfDelivery(Generic[T]):

@@ -12,6 +12,7 @@ from collections.abc import (
     Set as AbstractSet,
 )
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from types import MemberDescriptorType, ModuleType
 from typing import Any, Final
 
@@ -78,36 +79,22 @@ def operating(
     *,
     path: str = "",
     through: tuple[Any, ...] = (),
-    counts: bool = True,
     is_put: bool,
 ) -> Act:
     """Return the effect of an operator. A put changes nothing more when it is done again."""
     name = f"{path} {symbol}".lstrip()
     value = comparable((name, *through, *args))
-    return Act(
-        owner,
-        f"{name} {_shown(args)}",
-        counts=counts,
-        value=value if counts else None,
-        key=repr(value) if is_put else None,
-    )
+    key = repr(value) if is_put else None
+    return Act(owner, f"{name} {_shown(args)}", value=value, key=key)
 
 
-def setting(
-    owner: str,
-    path: str,
-    value: tuple[Any, ...],
-    *,
-    through: tuple[Any, ...] = (),
-    counts: bool = True,
-) -> Act:
+def setting(owner: str, path: str, value: tuple[Any, ...], through: tuple[Any, ...] = ()) -> Act:
     """Return the effect of setting an attribute. Without a value it is deleted."""
     name = path if value else f"del {path}"
     return Act(
         owner,
         f"{path} = {_shown(value)}" if value else name,
-        counts=counts,
-        value=comparable((name, *through, *value)) if counts else None,
+        value=comparable((name, *through, *value)),
         slot=(path, comparable(through)),
     )
 
@@ -126,16 +113,14 @@ def is_collection(value: object) -> bool:
     return isinstance(value, _CONTAINERS)
 
 
+@dataclass(slots=True)
 class _Container:
-    __slots__ = ("before", "held", "is_filled", "path", "through")
-
-    def __init__(self, path: str, through: tuple[Any, ...], held: Any) -> None:
-        self.path = path
-        self.through = through
-        self.held = held
-        self.before = self.now()
-        #: Whether it has changed while no code of the service ran.
-        self.is_filled = False
+    path: str
+    through: tuple[Any, ...]
+    held: Any
+    before: object = None
+    #: Whether it has changed while no code of the service ran.
+    is_filled: bool = False
 
     def now(self) -> object:
         held = self.held
@@ -156,31 +141,26 @@ class Containers:
     def note(self, path: str, through: tuple[Any, ...], value: Any) -> None:
         """Note a value that the application gets, if it can be filled."""
         if is_collection(value) and id(value) not in self._given:
-            self._given[id(value)] = _Container(path, through, value)
+            given = self._given[id(value)] = _Container(path, through, value)
+            given.before = given.now()
 
     def changed(self) -> AbstractContextManager[object]:
         """Return a block in which the service itself changes its collections."""
         return self if self._given else _NOTHING
 
     def __enter__(self) -> None:
-        self.look()
-
-    def __exit__(self, *error: object) -> None:
-        self.forgive()
-
-    def look(self) -> None:
         """Find out which collections have changed since the service ran."""
         for each in self._given.values():
             each.is_filled = each.is_filled or each.now() != each.before
 
-    def forgive(self) -> None:
+    def __exit__(self, *error: object) -> None:
         """Take the collections as the service has left them."""
         for each in self._given.values():
             each.before = each.now()
 
     def acts(self, name: str) -> Iterator[Act]:
         """Yield what the collections have that the application has filled."""
-        self.look()
+        self.__enter__()
         for each in self._given.values():
             if each.is_filled:
-                yield setting(name, each.path, (each.now(),), through=each.through)
+                yield setting(name, each.path, (each.now(),), each.through)
