@@ -3,7 +3,7 @@
 Read in this order:
 
 - `machine`: the class that users derive from, and the rules that Hypothesis draws;
-- `steps`, `interruptions`: the steps of a script, and the points at which they interrupt a delivery;
+- `steps`: the steps of a script, and the points at which they interrupt a delivery;
 - `session`: one example, that is a world and the deliveries in it;
 - `processes`: the processes of an example, each with a thread and a memory of its own;
 - `run`: what all examples of a search have in common.

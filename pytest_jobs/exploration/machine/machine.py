@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 from hypothesis import Phase, currently_in_test_context, settings, strategies as st
 from hypothesis.stateful import (
@@ -26,11 +26,10 @@ from ..effects.doubles.kinds import CallKind, check_mocks
 from ..engine.delivering import accepted
 from ..report.audience import current_audience
 from ..stores.account import Ignore
-from .interruptions import DrawnPoint
 from .processes import Hanging
 from .run import MachineRun, Options
 from .session import Session
-from .steps import MachineSteps
+from .steps import DrawnPoint, MachineSteps
 
 #: The current search, or a script that has begun and was not torn down.
 _current: ContextVar[MachineRun | None] = ContextVar("pytest_jobs_machine_run", default=None)
@@ -193,6 +192,20 @@ _LINE: Final = _for_machine(
 _any_due = precondition(lambda machine: bool(machine._jobs_session.due))
 
 
+def _interrupting(
+    name: str, step: Callable[[Any, str, DrawnPoint], None], position: st.SearchStrategy[int]
+) -> Any:
+    """Return a rule that interrupts a delivery at a position that is drawn."""
+    kind: Literal["effect", "line"] = "line" if position is _LINE else "effect"
+
+    def interrupt(machine: Any, job: str, position: int) -> None:
+        step(machine, job, DrawnPoint(kind, position))
+
+    # Hypothesis orders the rules by these names when it shrinks.
+    interrupt.__name__ = f"_drawn_{name}"
+    return _any_due(rule(job=_DUE, position=position)(interrupt))
+
+
 class JobMachine(MachineSteps):
     """Search for steps that break several jobs together, as a Hypothesis state machine.
 
@@ -309,35 +322,12 @@ class JobMachine(MachineSteps):
     def _drawn_perform(self, job: str) -> None:
         self.perform(job)
 
-    @_any_due
-    @rule(job=_DUE, position=_MOMENT)
-    def _drawn_crash_at_effect(self, job: str, position: int) -> None:
-        self._crash(job, DrawnPoint("effect", position))
-
-    @_any_due
-    @rule(job=_DUE, position=_LINE)
-    def _drawn_crash_at_line(self, job: str, position: int) -> None:
-        self._crash(job, DrawnPoint("line", position))
-
-    @_any_due
-    @rule(job=_DUE, position=_MOMENT)
-    def _drawn_overlap_at_effect(self, job: str, position: int) -> None:
-        self._overlap(job, DrawnPoint("effect", position))
-
-    @_any_due
-    @rule(job=_DUE, position=_LINE)
-    def _drawn_overlap_at_line(self, job: str, position: int) -> None:
-        self._overlap(job, DrawnPoint("line", position))
-
-    @_any_due
-    @rule(job=_DUE, position=_EFFECT)
-    def _drawn_effect_fails(self, job: str, position: int) -> None:
-        self._effect_fails(job, DrawnPoint("effect", position))
-
-    @_any_due
-    @rule(job=_DUE, position=_EFFECT)
-    def _drawn_reply_lost(self, job: str, position: int) -> None:
-        self._reply_lost(job, DrawnPoint("effect", position))
+    _drawn_crash_at_effect = _interrupting("crash_at_effect", MachineSteps._crash, _MOMENT)
+    _drawn_crash_at_line = _interrupting("crash_at_line", MachineSteps._crash, _LINE)
+    _drawn_overlap_at_effect = _interrupting("overlap_at_effect", MachineSteps._overlap, _MOMENT)
+    _drawn_overlap_at_line = _interrupting("overlap_at_line", MachineSteps._overlap, _LINE)
+    _drawn_effect_fails = _interrupting("effect_fails", MachineSteps._effect_fails, _EFFECT)
+    _drawn_reply_lost = _interrupting("reply_lost", MachineSteps._reply_lost, _EFFECT)
 
     @precondition(lambda machine: bool(machine._jobs_session.queue.done))
     @rule(job=_DONE)

@@ -15,14 +15,33 @@ from typing import Any, Final, Self
 from ...errors import ExplorationError, PoisonJob
 from ...harness.records.record import REDELIVERY, REMOVED, JobRecord, Source
 from ...harness.records.texts import short_repr
+from ..engine.acts import Act
 from ..engine.delivering import Deliveries, check_finished
 from ..engine.memory.places import Namespace
+from ..engine.points import Point
 from ..engine.run import Run
 from ..engine.watching import AtSome
 from ..stores.account import Account, accounts
-from .interruptions import Interruption
 from .processes import Hanging, Processes
 from .run import MachineRun
+
+
+@dataclass
+class Interruption:
+    """Interrupts a delivery once, at a point."""
+
+    is_at: Callable[[Point, Act | None], bool]
+    #: Called at the point; returns the error to raise, or None.
+    interrupt: Callable[[Point, Act | None], BaseException | None]
+    #: None as long as the delivery has not come to it.
+    point: Point | None = None
+
+    def at_point(self, run: Run, index: int) -> BaseException | None:
+        point, act = run.points[index], run.point_acts[index]
+        if self.point is not None or not self.is_at(point, act):
+            return None
+        self.point = point
+        return self.interrupt(point, act)
 
 
 @dataclass(eq=False)
@@ -47,8 +66,8 @@ class Queue:
         self._short_name = short_name
         self._labels: dict[tuple[Source, str], str] = {}
         self._numbers: Counter[str] = Counter()
-        self._pending: list[Pending] = []
-        self._done: dict[str, JobRecord] = {}
+        self.pending: list[Pending] = []
+        self.done: dict[str, JobRecord] = {}
         #: How many records were added so far.
         self.added = 0
 
@@ -57,23 +76,12 @@ class Queue:
         return bool(self._labels)
 
     @property
-    def done(self) -> list[str]:
-        return list(self._done)
-
-    @property
     def waiting(self) -> Sequence[Pending]:
         """The deliveries that are to be made, whether due or not."""
-        return [item for item in self._pending if item.again or item.record.state is not REMOVED]
-
-    @property
-    def last_label(self) -> str:
-        return self._pending[-1].label
+        return [item for item in self.pending if item.again or item.record.state is not REMOVED]
 
     def due(self, now_ns: int) -> list[str]:
         return list(dict.fromkeys(item.label for item in self.waiting if item.due_ns <= now_ns))
-
-    def take(self, item: Pending) -> None:
-        self._pending.remove(item)
 
     def take_due(self, label: str, now_ns: int) -> Pending:
         """Remove and return the next delivery of a job that is due; raise if there is none."""
@@ -84,42 +92,32 @@ class Queue:
             raise ExplorationError(
                 f"{label} {why}. Due are: {', '.join(self.due(now_ns)) or 'none'}."
             )
-        self.take(due)
+        self.pending.remove(due)
         return due
 
     def once_more(self, label: str) -> Pending:
         """Return another delivery of a job that is done; raise if it is not."""
-        record = self._done.get(label)
+        record = self.done.get(label)
         if record is None:
             raise ExplorationError(
-                f"{label} is not done. Done are: {', '.join(self._done) or 'none'}."
+                f"{label} is not done. Done are: {', '.join(self.done) or 'none'}."
             )
         return Pending(label, record, again=True)
 
     def add(self, record: JobRecord) -> None:
         self.added += 1
-        self._pending.append(Pending(self._label(record), record))
-
-    def again(self, item: Pending, failures: int) -> Pending:
-        """Add another delivery of the same payload, and return it."""
-        following = Pending(item.label, item.record, again=True, failures=failures)
-        self._pending.append(following)
-        return following
-
-    def finish(self, item: Pending) -> None:
-        self._done[item.label] = item.record
-
-    def forgive(self) -> None:
-        for item in self._pending:
-            item.failures = 0
-
-    def _label(self, record: JobRecord) -> str:
         key = record.source, record.job_id
         if key not in self._labels:
             name = self._short_name(record)
             self._numbers[name] += 1
             self._labels[key] = f"{name}#{self._numbers[name]}"
-        return self._labels[key]
+        self.pending.append(Pending(self._labels[key], record))
+
+    def again(self, item: Pending, failures: int) -> Pending:
+        """Add another delivery of the same payload, and return it."""
+        following = Pending(item.label, item.record, again=True, failures=failures)
+        self.pending.append(following)
+        return following
 
 
 #: The time between the deliveries of a job that fails although nothing interrupts it.
@@ -204,7 +202,7 @@ class Session(Deliveries):
         enqueueing = target.bridge.enqueue(target.job, args, kwargs)
         if enqueueing is not None:
             self._in_process(lambda: self.finish_enqueueing(enqueueing))
-        return self.queue.last_label if self.queue.added > before else None
+        return self.queue.pending[-1].label if self.queue.added > before else None
 
     def deliver(self, label: str, interruption: Interruption | None = None) -> Run:
         item = self.queue.take_due(label, self.engine.clock.now_ns())
@@ -242,13 +240,14 @@ class Session(Deliveries):
 
     def drain(self, after_each: Callable[[], object]) -> None:
         """Make all pending deliveries, in the order in which they are due, until there are none."""
-        self.queue.forgive()
+        for item in self.queue.pending:
+            item.failures = 0
         for _ in range(_DRAINED_AT_MOST):
             waiting = self.queue.waiting
             if not waiting:
                 return
             item = min(waiting, key=lambda item: item.due_ns)
-            self.queue.take(item)
+            self.queue.pending.remove(item)
             self.engine.clock.reach_ns(item.due_ns)
             run, following = self._deliver(item, None)
             after_each()
@@ -304,7 +303,12 @@ class Session(Deliveries):
         try:
             with self._processes.beside():
                 try:
-                    self._overtake(item)
+                    second, record = self.begun(), self.redelivered(item.record)
+                    with self.account.during("delivery"):
+                        self._in_process(lambda: self.make(second, record))
+                    self._note(second)
+                    # If it had to wait for the first one, it comes again later, as from a queue.
+                    self._following(item, second)
                 finally:
                     self.end_loops()
         except BaseException:
@@ -314,21 +318,13 @@ class Session(Deliveries):
             with self.account.during("delivery"):
                 self._unless_hanging(self._processes.working.resume)
 
-    def _overtake(self, item: Pending) -> None:
-        second, record = self.begun(), self.redelivered(item.record)
-        with self.account.during("delivery"):
-            self._in_process(lambda: self.make(second, record))
-        self._note(second)
-        # If it had to wait for the first one, it comes again later, as from a queue.
-        self._following(item, second)
-
     def _following(self, item: Pending, run: Run) -> Pending | None:
         """Return the delivery of the same payload that has to follow one, if any."""
         failures = 0
         if self._processes.working.killed:
             self._restart()
         elif run.acknowledged:
-            self.queue.finish(item)
+            self.queue.done[item.label] = item.record
             return None
         elif run.delivery is not None and run.delivery.next is not None:
             return None
