@@ -1,30 +1,87 @@
-"""One world with one call in it, and everything that follows although nobody calls again."""
+"""One world with one call in it, and everything that follows although nobody calls again, by the options."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
 from http.cookies import BaseCookie
 from typing import Any, Final, cast
 
 from ...errors import ExplorationError
 from ...harness.records.instants import duration_ns
 from ...harness.records.record import JobRecord
-from ...harness.records.texts import duration
+from ...harness.records.targets import Target
+from ...harness.records.texts import duration, short_name
 from ..engine.acts import Act
+from ..engine.engine import Engine
 from ..engine.functions import FunctionBridge
 from ..engine.run import Run
 from ..engine.sameness.differences import differences
 from ..engine.world import TimeLimit
+from ..histories.checked_job import Options, target_of
 from ..histories.children import MOST_CHILDREN
 from ..histories.clean_run import Reference, check_not_refused
 from ..histories.history import History
 from ..histories.plans import Plan
+from ..histories.repeatable import Repeatable
 from ..histories.verdicts import counting_differences
 from ..stores.account import Item
-from .terms import HandoffOptions
+
+#: Stands in `recover=` for whatever the schedules of the project fire.
+SCHEDULE: Final = "schedule"
+_ERROR: Final = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandoffOptions(Options):
+    """The parameters of `check_handoff`, which describes them."""
+
+    recover: tuple[Any, ...]
+    within: timedelta
+    #: What may stay after half a call.
+    remains: Repeatable
+    failed: Callable[[Any], bool] | None
+
+    def check_used(self) -> None:
+        super().check_used()
+        self.remains.check_used()
+
+    @property
+    def by_schedule(self) -> bool:
+        """Whether the schedules of the project find lost work."""
+        return SCHEDULE in self.recover
+
+    def recoveries(self, engine: Engine) -> Iterator[Target]:
+        """Yield what the test calls to find lost work."""
+        for place, job in enumerate(self.recover):
+            if job != SCHEDULE:
+                # The same in each history.
+                yield engine.of_search.of(("recover", place), partial(target_of, engine, job))
+
+    def told_error(self, run: Run) -> bool:
+        """Return whether the caller was told that the call failed, or was told nothing."""
+        if run.delivery is None:
+            return True
+        if run.error is not None:
+            return not run.accepted
+        result = run.delivery.result
+        if self.failed is not None:
+            return bool(self.failed(result))
+        status = getattr(result, "status_code", None)
+        return isinstance(status, int) and status >= _ERROR
+
+    @property
+    def recover_text(self) -> str:
+        named = (
+            each if isinstance(each, str) else getattr(each, "__name__", None) or repr(each)
+            for each in self.recover
+        )
+        return ", ".join(map(short_name, named))
+
 
 _MESSAGE: Final = "message"
 _MESSAGES: Final = f"{_MESSAGE} calls"
