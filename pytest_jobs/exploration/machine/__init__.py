@@ -4,9 +4,8 @@ Read in this order:
 
 - `machine`: the class that users derive from, and the rules that Hypothesis draws;
 - `steps`: the steps of a script, and the points at which they interrupt a delivery;
-- `session`: one example, that is a world and the deliveries in it;
-- `processes`: the processes of an example, each with a thread and a memory of its own;
-- `run`: what all examples of a search have in common.
+- `session`: what all examples of a search have in common, and one example: a world and the deliveries in it;
+- `processes`: the processes of an example, each with a thread and a memory of its own.
 
 It stands on `engine`. Nothing but the package itself imports it, since it imports Hypothesis.
 """

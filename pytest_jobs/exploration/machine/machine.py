@@ -27,8 +27,7 @@ from ..engine.delivering import accepted
 from ..report.audience import current_audience
 from ..stores.account import Ignore
 from .processes import Hanging
-from .run import MachineRun, Options
-from .session import Session
+from .session import MachineRun, Options, Session
 from .steps import DrawnPoint, MachineSteps
 
 #: The current search, or a script that has begun and was not torn down.
@@ -179,7 +178,7 @@ def _labels(labels: Callable[[Session], Collection[str]]) -> Any:
 
 
 _DUE: Final = _labels(lambda session: session.due)
-_DONE: Final = _labels(lambda session: session.queue.done)
+_DONE: Final = _labels(lambda session: session.done)
 _EFFECT: Final = _for_machine(
     lambda machine: st.integers(0, machine._jobs_session.most_effects or _EFFECTS // 2)
 )
@@ -253,7 +252,7 @@ class JobMachine(MachineSteps):
         self._jobs_error = sys.exc_info()[1]
         self._jobs_step = ""
         self._jobs_run = joined_run(type(self))
-        self._jobs_session = self._jobs_run.begin(Session)
+        self._jobs_session = self._jobs_run.begin()
 
     def settled(self) -> None:
         """Check what has to hold when every job is done: to be overridden.
@@ -329,7 +328,7 @@ class JobMachine(MachineSteps):
     _drawn_effect_fails = _interrupting("effect_fails", MachineSteps._effect_fails, _EFFECT)
     _drawn_reply_lost = _interrupting("reply_lost", MachineSteps._reply_lost, _EFFECT)
 
-    @precondition(lambda machine: bool(machine._jobs_session.queue.done))
+    @precondition(lambda machine: bool(machine._jobs_session.done))
     @rule(job=_DONE)
     def _drawn_deliver_again(self, job: str) -> None:
         self.deliver_again(job)
@@ -340,7 +339,7 @@ class JobMachine(MachineSteps):
     def _drawn_restart(self) -> None:
         self.restart()
 
-    @precondition(lambda machine: machine._jobs_session.queue.any_job)
+    @precondition(lambda machine: bool(machine._jobs_session.labels))
     @rule(seconds=st.sampled_from(_GAPS))
     def _drawn_advance(self, seconds: int) -> None:
         self.advance(seconds)

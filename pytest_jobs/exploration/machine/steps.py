@@ -14,8 +14,7 @@ from ...harness.records.texts import short_repr
 from ..engine.acts import Act, Unwound
 from ..engine.points import Point
 from ..engine.run import Run
-from .run import MachineRun
-from .session import Interruption, Session
+from .session import Interruption, MachineRun, Session
 
 #: These lines run while a module is imported, under a lock that a killed worker would keep.
 _IMPORTING: Final = "<module>"
