@@ -105,6 +105,27 @@ def replace_in_check(patches: Patches, owner: Any, name: str, do: Callable[..., 
     patches.set(owner, name, in_check(do, getattr(owner, name)))
 
 
+def in_delivery(patches: Patches, owner: Any, name: str, do: Callable[..., Any]) -> None:
+    """Let a function, which may be a coroutine function, be another one where a delivery is watched.
+
+    That one gets the watch, the function in the place of which it is, and the arguments of the call.
+    """
+    genuine = getattr(owner, name)
+
+    @functools.wraps(genuine)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        current = watcher.get()
+        if current is None:
+            return genuine(*args, **kwargs)
+        return do(current, genuine, *args, **kwargs)
+
+    @functools.wraps(genuine)
+    async def call_async(*args: Any, **kwargs: Any) -> Any:
+        return await call(*args, **kwargs)
+
+    patches.set(owner, name, call_async if inspect.iscoroutinefunction(genuine) else call)
+
+
 def before_calls(patches: Patches, owner: Any, name: str, note: Callable[..., object]) -> None:
     """Let each call of a function in a delivery be noted, or refused, before it is made.
 

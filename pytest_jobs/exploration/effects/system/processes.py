@@ -14,7 +14,7 @@ from weakref import WeakSet
 from ....harness.records.patches import Patches
 from ...engine.acts import ActWatcher, watcher
 from ...stores.files import logs
-from ..wrapping import Source, after_calls, before_calls, source_of
+from ..wrapping import Source, after_calls, before_calls, in_delivery, source_of
 
 #: The ends of pipes that deliveries have made. No other process has them: a job that starts one is refused.
 _own_pipes: Final[WeakSet[Any]] = WeakSet()
@@ -74,23 +74,18 @@ def pools(patches: Patches, module: Any) -> None:
     A pool may be older than the check, so that no process starts.
     """
     ways = ("apply_async", "imap", "imap_unordered", "map", "map_async", "starmap", "starmap_async")
-    for name in ways:
-        patches.set(module.Pool, name, _watched(module, name))
 
-
-def _watched(module: Any, name: str) -> Callable[..., Any]:
-    genuine = getattr(module.Pool, name)
-
-    @functools.wraps(genuine)
-    def called(pool: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
-        current = watcher.get()
-        if current is not None and isinstance(pool, module.ThreadPool):
+    def called(
+        current: ActWatcher, genuine: Any, pool: Any, func: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        if isinstance(pool, module.ThreadPool):
             func = _in_context(func, current)
-        elif current is not None:
-            _refuse(f"Pool.{name}", current, pool, func)
+        else:
+            _refuse(f"Pool.{genuine.__name__}", current, pool, func)
         return genuine(pool, func, *args, **kwargs)
 
-    return called
+    for name in ways:
+        in_delivery(patches, module.Pool, name, called)
 
 
 def _in_context(function: Callable[..., Any], current: ActWatcher) -> Callable[..., Any]:
