@@ -19,32 +19,25 @@ from typing import Any, Final
 from ...engine.acts import Act
 from .arguments import comparable, text_of
 
+_BINARY: Final = (
+    *(("add", "+"), ("and", "&"), ("floordiv", "//"), ("lshift", "<<"), ("matmul", "@")),
+    *(("mod", "%"), ("mul", "*"), ("or", "|"), ("pow", "**"), ("rshift", ">>")),
+    *(("sub", "-"), ("truediv", "/"), ("xor", "^")),
+)
 #: These put something into a client, or send something to it: `queue += [order]`, `stream << order`.
 SYMBOLS: Final[Mapping[str, str]] = {
-    "__iadd__": "+=",
-    "__iand__": "&=",
-    "__ifloordiv__": "//=",
-    "__ilshift__": "<<=",
-    "__imatmul__": "@=",
-    "__imod__": "%=",
-    "__imul__": "*=",
-    "__ior__": "|=",
-    "__ipow__": "**=",
-    "__irshift__": ">>=",
-    "__isub__": "-=",
-    "__itruediv__": "/=",
-    "__ixor__": "^=",
+    **{f"__i{name}__": f"{symbol}=" for name, symbol in _BINARY},
     "__lshift__": "<<",
     "__rshift__": ">>",
 }
 #: These make something new of a client, and change nothing.
-COMPUTING: Final = (
-    *("__abs__", "__add__", "__and__", "__divmod__", "__floordiv__", "__invert__", "__matmul__"),
-    *("__mod__", "__mul__", "__neg__", "__or__", "__pos__", "__pow__", "__radd__", "__rand__"),
-    *("__rdivmod__", "__rfloordiv__", "__rlshift__", "__rmatmul__", "__rmod__", "__rmul__"),
-    *("__ror__", "__round__", "__rpow__", "__rrshift__", "__rsub__", "__rtruediv__", "__rxor__"),
-    *("__sub__", "__truediv__", "__xor__"),
-)
+COMPUTING: Final = frozenset(
+    (
+        *("__abs__", "__divmod__", "__invert__", "__neg__", "__pos__", "__rdivmod__", "__round__"),
+        *(f"__{name}__" for name, _ in _BINARY),
+        *(f"__r{name}__" for name, _ in _BINARY),
+    )
+).difference(SYMBOLS)
 #: Doing one of these again changes nothing more.
 _REPEATABLE: Final = frozenset(("__iand__", "__ior__"))
 #: Classes that set an attribute as Python does it by itself.

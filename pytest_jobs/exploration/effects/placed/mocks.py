@@ -30,7 +30,7 @@ from ...engine.acts import (
 from ..doubles.arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
 from ..doubles.kinds import CallKind, CallKinds, kinds_of
 from ..doubles.operators import SYMBOLS, is_in_place, operating, setting
-from ..wrapping import source_of
+from ..wrapping import in_delivery, source_of
 from .enqueues import enqueued, enqueues, give_up, method_of, stood_for_in
 from .places import ABSENT, LEAVE_OUT, mock_names
 
@@ -49,66 +49,53 @@ _WRITES_FILE: Final = re.compile(r"(^|\.)open\(\)(\.__enter__\(\))?\.write(lines
 @source_of("unittest.mock", idles=True)
 def mocks(patches: Patches, module: Any) -> None:
     """Let the calls of all mocks be effects, by the one method that they share."""
-    original = module.CallableMixin.__call__
 
-    @functools.wraps(original)
-    def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        current = watcher.get()
-        if current is None:
-            return original(self, *args, **kwargs)
+    def call(current: ActWatcher, original: Any, mock: Any, /, *args: Any, **kwargs: Any) -> Any:
         if current.isolated:
-            _kept_in(current.of_history).keep_counts(self)
-        if vars(self).get("_mock_wraps") is not None or _is_spy(self):
+            _kept_in(current.of_history).keep_counts(mock)
+        if vars(mock).get("_mock_wraps") is not None or _is_spy(mock):
             # It only looks on: what it calls is seen by itself.
-            return original(self, *args, **kwargs)
-        return _CallOfMock(module, self, original, args, kwargs, current).made()
+            return original(mock, *args, **kwargs)
+        return _CallOfMock(module, mock, original, args, kwargs, current).made()
 
-    patches.set(module.CallableMixin, "__call__", call)
+    in_delivery(patches, module.CallableMixin, "__call__", call)
     for name in ("__setattr__", "__delattr__"):
-        patches.set(module.NonCallableMock, name, _changing(module, name))
+        in_delivery(patches, module.NonCallableMock, name, functools.partial(_change, module))
 
 
 #: The distribution `mock`, which has the same classes.
 backport: Final = source_of("mock.mock", idles=True)(mocks.watch)
 
 
-def _changing(module: Any, name: str) -> Callable[..., None]:
-    """Return what sets or deletes an attribute of a mock, as an effect if a job does it."""
-    original = getattr(module.NonCallableMock, name)
-
-    @functools.wraps(original)
-    def change(self: Any, attribute: str, *value: Any) -> None:
-        current = watcher.get()
-        found = inspect.getattr_static(type(self), attribute, None)
-        if (
-            current is None
-            or sys._getframe(1).f_globals.get("__name__") == module.__name__
-            # An attribute of mocks themselves, such as `return_value`.
-            or attribute.startswith(("_mock_", "__"))
-            or hasattr(module.AsyncMock, attribute)
-            # Which is called.
-            or isinstance(found, module.PropertyMock)
-        ):
-            original(self, attribute, *value)
-            return
-        if current.isolated:
-            kept = _kept_in(current.of_history)
-            for names in (vars(self), vars(self)["_mock_children"]):
-                kept.keep(names, [attribute])
-        if _is_spy(self):
-            original(self, attribute, *value)
-            return
-        owner, own = mock_names(current.of_search).of(self)
-        kinds = kinds_of(current.of_search)
-        kind = kinds.of_attribute(f"{owner}.{attribute}", f"{own}.{attribute}")
-        if kind in ("read", "nothing") or current.dead:
-            note_look(changes=True)
-            original(self, attribute, *value)
-            return
-        with skippable(), acting(setting(owner, attribute, value).in_memory()):
-            original(self, attribute, *value)
-
-    return change
+def _change(
+    module: Any, current: ActWatcher, original: Any, mock: Any, attribute: str, *value: Any
+) -> None:
+    """Set an attribute of a mock, or delete it, as an effect if a job does it."""
+    if (
+        sys._getframe(2).f_globals.get("__name__") == module.__name__
+        # One of mocks themselves, such as `return_value`, or one that calls a PropertyMock.
+        or attribute.startswith(("_mock_", "__"))
+        or hasattr(module.AsyncMock, attribute)
+        or isinstance(inspect.getattr_static(type(mock), attribute, None), module.PropertyMock)
+    ):
+        original(mock, attribute, *value)
+        return
+    if current.isolated:
+        kept = _kept_in(current.of_history)
+        for names in (vars(mock), vars(mock)["_mock_children"]):
+            kept.keep(names, [attribute])
+    if _is_spy(mock):
+        original(mock, attribute, *value)
+        return
+    owner, own = mock_names(current.of_search).of(mock)
+    kinds = kinds_of(current.of_search)
+    kind = kinds.of_attribute(f"{owner}.{attribute}", f"{own}.{attribute}")
+    if kind in ("read", "nothing") or current.dead:
+        note_look(changes=True)
+        original(mock, attribute, *value)
+        return
+    with skippable(), acting(setting(owner, attribute, value).in_memory()):
+        original(mock, attribute, *value)
 
 
 def _is_spy(mock: Any) -> bool:
