@@ -2,8 +2,7 @@
 
 Read in this order:
 
-- `machine`: the class that users derive from, and the rules that Hypothesis draws;
-- `steps`: the steps of a script, and the points at which they interrupt a delivery;
+- `machine`: the class that users derive from, with the steps of a script and the rules that Hypothesis draws;
 - `session`: what all examples of a search have in common, and one example: a world and the deliveries in it;
 - `processes`: the processes of an example, each with a thread and a memory of its own.
 
