@@ -50,11 +50,6 @@ class HandoffOptions(Options):
         super().check_used()
         self.remains.check_used()
 
-    @property
-    def by_schedule(self) -> bool:
-        """Whether the schedules of the project find lost work."""
-        return SCHEDULE in self.recover
-
     def recoveries(self, engine: Engine) -> Iterator[Target]:
         """Yield what the test calls to find lost work."""
         for place, job in enumerate(self.recover):
@@ -138,7 +133,7 @@ class HandoffHistory(History):
         clock, terms = self.engine.clock, self.terms
         horizon_ns = clock.now_ns() + duration_ns(terms.within.total_seconds())
         self.recover()
-        if self.recovers and terms.by_schedule:
+        if self.recovers and SCHEDULE in terms.recover:
             self._fire_until(horizon_ns)
         self._perform_until(horizon_ns)
         self._wait_until(max(horizon_ns, clock.now_ns()))
@@ -278,15 +273,12 @@ class HandoffReference(Reference):
         """Return a part of the state without the columns that `remains=` names: a sweep may count its attempts."""
         if not isinstance(form, tuple):
             return form
-        return tuple(
-            self._without_columns(part, each) for each in form if not self._is_left_out(part, each)
-        )
 
-    def _is_left_out(self, part: str, pair: Any) -> bool:
-        is_pair = isinstance(pair, tuple) and len(pair) == len(("name", "value"))
-        return (
-            is_pair and isinstance(pair[0], str) and self._terms.remains.takes_column(part, pair[0])
-        )
+        def is_left_out(each: Any) -> bool:
+            is_column = isinstance(each, tuple) and len(each) == 2 and isinstance(each[0], str)
+            return is_column and self._terms.remains.takes_column(part, each[0])
+
+        return tuple(self._without_columns(part, each) for each in form if not is_left_out(each))
 
     @property
     def recover_does_all(self) -> bool:
