@@ -49,13 +49,13 @@ _OUTSIDE: Final[Mapping[str, int]] = {
 }
 #: Files that nobody writes to keep something.
 _CACHE: Final = re.compile(rf"\.pyc$|__pycache__|{re.escape(os.devnull)}$")
-#: Events that ask for the address of a host, or for the name of an address.
 _SIGNALS: Final = ("os.kill", "os.killpg")
-_FOR_ADDRESSES: Final = ("socket.getaddrinfo", "socket.gethostbyname")
 #: Events that look at files, and change none.
 _LOOKS: Final = frozenset(
     ("os.listdir", "os.scandir", "os.walk", "os.fwalk", "glob.glob", "glob.glob/2")
 )
+_FOR_ADDRESSES: Final = ("socket.getaddrinfo", "socket.gethostbyname")
+#: Events that ask for the address of a host, or for the name of an address.
 _LOOK_UPS: Final = (*_FOR_ADDRESSES, "socket.gethostbyaddr", "socket.getnameinfo")
 
 
@@ -69,11 +69,9 @@ def install(patches: Patches) -> None:
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
     current = watcher.get()
-    if current is None:
-        return
-    if event in _LOOKS:
+    if current is not None and event in _LOOKS:
         current.look()
-    else:
+    elif current is not None:
         _REPORTS[event](current, event, args)
 
 

@@ -40,14 +40,13 @@ def install(patches: Patches) -> None:
         if process.poll() is None:
             outliving.append(process)
 
-    start: Any = subprocess.Popen.__init__
-
-    @functools.wraps(start)
-    def start_watched(self: Any, args: Any, *rest: Any, **options: Any) -> None:
+    def start(
+        current: object, genuine: Any, process: Any, args: Any, *rest: Any, **options: Any
+    ) -> None:
         act = _act(args)
         with acting(act):
-            start(self, args, *rest, **options)
-            note_connection(functools.partial(leave, self))
+            genuine(process, args, *rest, **options)
+            note_connection(functools.partial(leave, process))
             note_effect(act)
 
     def wait(current: ActWatcher, genuine: Any, process: Any, *args: Any, **kwargs: Any) -> Any:
@@ -55,7 +54,7 @@ def install(patches: Patches) -> None:
         return process.poll() if current.dead else genuine(process, *args, **kwargs)
 
     patches.undo_by(end_all)
-    patches.set(subprocess.Popen, "__init__", start_watched)
+    in_delivery(patches, subprocess.Popen, "__init__", start)
     in_delivery(patches, subprocess.Popen, "wait", wait)
     is_stub = getattr(subprocess.run, "__module__", library) != library
     surround(patches, subprocess, "run", functools.partial(_run, counts=is_stub))
