@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -371,20 +372,12 @@ def _row(line: ExecutedLine, note: str = "") -> Row:
 def _without_repetitions(blocks: Sequence[Block]) -> list[Block]:
     """Replace deliveries that went like the one before them by one line."""
     kept: list[Block] = []
-    again: list[str] = []
-    for before, block in zip((None, *blocks), blocks, strict=False):
-        if before is not None and block.rows and block.course == before.course:
-            again.append(block.title.partition(" (")[0].removeprefix("delivery "))
-            continue
-        kept += _repeated(again)
-        again = []
-        kept.append(block)
-    return [*kept, *_repeated(again)]
-
-
-def _repeated(numbers: Sequence[str]) -> list[Block]:
-    if not numbers:
-        return []
-    *some, last = numbers
-    noun = f"deliveries {', '.join(some)} and" if some else "delivery"
-    return [Block(f"{noun} {last}, ever later, went the same way", ())]
+    for _, alike in groupby(blocks, lambda block: block.course if block.rows else id(block)):
+        first, *others = alike
+        kept.append(first)
+        if others:
+            names = (block.title.partition(" (")[0] for block in others)
+            *some, last = (name.removeprefix("delivery ") for name in names)
+            noun = f"deliveries {', '.join(some)} and" if some else "delivery"
+            kept.append(Block(f"{noun} {last}, ever later, went the same way", ()))
+    return kept

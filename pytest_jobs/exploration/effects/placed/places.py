@@ -237,8 +237,13 @@ def _places(wanted: set[int], hint: str) -> Iterator[tuple[str, Placed]]:
         # In the place of a library that is not installed.
         if identity(module) in wanted:
             yield name, Placed(sys.modules, name, True)
+    modules = [
+        ("" if name == "__main__" else f"{name}.", module)
+        for name, module in list(sys.modules.items())
+        if is_one_of((ModuleType,), module)
+    ]
     # Those of tests at last.
-    modules = sorted(_modules(), key=lambda named: bool(_OF_TEST.search(named[0])))
+    modules.sort(key=lambda named: bool(_OF_TEST.search(named[0])))
     for name, module in modules:
         if identity(attributes_of(module).get(hint)) in wanted:
             yield f"{name}{hint}", Placed(module, hint)
@@ -258,9 +263,3 @@ def _in(owner: Any, beginning: str, wanted: set[int]) -> Iterator[tuple[str, Pla
         is_result = attribute == "_mock_return_value"
         name = f"{beginning.rstrip('.')}()" if is_result else f"{beginning}{attribute}"
         yield name, Placed(owner, attribute)
-
-
-def _modules() -> Iterator[tuple[str, ModuleType]]:
-    for name, module in list(sys.modules.items()):
-        if is_one_of((ModuleType,), module):
-            yield "" if name == "__main__" else f"{name}.", module

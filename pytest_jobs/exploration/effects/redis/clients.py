@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -250,7 +250,9 @@ class _Clients:
             while not await result_of(genuine(**attempt)):
                 if not patient:
                     return False
-                _give_way()
+                # The suspended delivery goes first, if there is one: the watch takes this error for a held lock.
+                with suppress(BlockingIOError), looking(lambda error: True):
+                    raise BlockingIOError
                 if (limit is None or waited < limit) and await self.others_went_on(waited):
                     waited += _STEP
                     continue
@@ -413,15 +415,6 @@ def _pause(name: object, left_ms: int, limit: float | None) -> float | None:
     # It runs out after the last millisecond, not with it.
     pause = max(left_ms, 0) / 1000 + 0.001
     return None if limit is not None and pause > limit else pause
-
-
-def _give_way() -> None:
-    """Let the suspended delivery go first, if there is one: the watcher takes this error for a held lock."""
-    try:
-        with looking(lambda error: True):
-            raise BlockingIOError
-    except BlockingIOError:
-        return
 
 
 def _pass_time(seconds: float) -> None:
