@@ -212,14 +212,13 @@ class _Check:
 
 def _signature(record: JobRecord) -> Binder:
     """Return the signature of the job of a record; raise if there is no such job, or more than one."""
-    job = record.job
     try:
-        return record.source.signature(job)
-    except AmbiguousJobError:
-        raise
+        return record.source.signature(record.job)
     except JobsError as error:
+        if isinstance(error, AmbiguousJobError) or not isinstance(record.job, str):
+            raise
         # Each bridge refuses an unknown name in words of its own.
-        raise UnknownJobError if isinstance(job, str) else error from error
+        raise UnknownJobError from error
 
 
 def _find_advice(file: PayloadFile) -> str:

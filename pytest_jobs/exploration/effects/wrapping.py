@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from ...harness.records.patches import Patches
-from ..engine.acts import explored, skippable, watcher
+from ..engine.acts import ActWatcher, explored, skippable, watcher
 from ..engine.lines import call_traced, untraced
 
 #: Returns the block in which a call runs, from the arguments of the call: `acting(act)` or `looking(busy)`.
@@ -132,18 +132,13 @@ def before_calls(patches: Patches, owner: Any, name: str, note: Callable[..., ob
     The note gets the watch of the delivery, and the arguments of the call. An older version of a library may lack
     the function.
     """
-    function = getattr(owner, name, None)
-    if not callable(function):
-        return
 
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        current = watcher.get()
-        if current is not None:
-            note(current, *args, **kwargs)
+    def noted(current: ActWatcher, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        note(current, *args, **kwargs)
         return function(*args, **kwargs)
 
-    patches.set(owner, name, call)
+    if callable(getattr(owner, name, None)):
+        in_delivery(patches, owner, name, noted)
 
 
 def after_calls(patches: Patches, owner: Any, name: str, note: Callable[..., object]) -> None:

@@ -69,7 +69,7 @@ class _Sockets:
         self, name: str, current: ActWatcher, connection: Any, *args: Any, **kwargs: Any
     ) -> None:
         if connection not in self._new and not is_datagram(current, connection):
-            _refuse(current, f"socket.{name}", _peer(connection), sys._getframe(2))
+            _refuse(current, f"socket.{name}", _peer(connection), sys._getframe(3))
 
     def peer_of(self, number: int, current: ActWatcher) -> object:
         """Return the other end of the older socket of an open file; None if it is a new one, or of datagrams."""
@@ -109,7 +109,7 @@ def _writing(name: str, sockets: _Sockets, current: ActWatcher, *args: Any, **kw
     if stat.S_ISSOCK(kind):
         peer = sockets.peer_of(number, current)
         if peer is not None:
-            _refuse(current, f"os.{name}", peer, sys._getframe(2))
+            _refuse(current, f"os.{name}", peer, sys._getframe(3))
     elif stat.S_ISREG(kind) and not logs():
         if accounts.current is not None:
             accounts.current.wrote_to(number)
