@@ -106,9 +106,9 @@ def replace_in_check(patches: Patches, owner: Any, name: str, do: Callable[..., 
 
 
 def in_delivery(patches: Patches, owner: Any, name: str, do: Callable[..., Any]) -> None:
-    """Let a function, which may be a coroutine function, be another one where a delivery is watched.
+    """Replace a function, which may be a coroutine function, in deliveries that are watched.
 
-    That one gets the watch, the function in the place of which it is, and the arguments of the call.
+    The replacement gets the watch, the genuine function, and the arguments of the call.
     """
     genuine = getattr(owner, name)
 

@@ -76,7 +76,6 @@ class MachineRun:
         self._first: dict[str, BaseException | None] = {}
         self._example: Session | None = None
         self._initial: Mapping[str, Any] | None = None
-        self._modules: list[Namespace] = []
         self._modules_of = 0
         self._stack = ExitStack()
 
@@ -98,7 +97,7 @@ class MachineRun:
             for target in targets:
                 scope.add(target.bridge.resolve(target.job))
             open_search(engine, owner.mocks)
-            self.modules()
+            self.look_at_modules()
             _let_threads_share_connections(engine.patches)
             self._stack = stack.pop_all()
 
@@ -187,13 +186,12 @@ class MachineRun:
         """Return the name by which steps call the job of a record, without its number."""
         return self._names.get((record.source, record.name), short_name(record.name))
 
-    def modules(self) -> list[Namespace]:
-        """Return the modules that may keep something for jobs: called before a world is built."""
+    def look_at_modules(self) -> None:
+        """Look at the modules that may keep something for jobs: called before a world is built."""
         if len(sys.modules) != self._modules_of:
-            self._modules = self.engine.scope.loaded_modules()
+            modules = self.engine.scope.loaded_modules()
             self._modules_of = len(sys.modules)
-            self.engine.memory.look_at(self._modules)
-        return self._modules
+            self.engine.memory.look_at(modules)
 
     def add_job(self, body: Callable[..., Any]) -> None:
         """Trace the function of a job that was enqueued."""
@@ -307,7 +305,7 @@ class Session(Deliveries):
         """Build the world; raise if it is not fresh."""
         run = self._run
         self.engine.sources.catch_up()
-        run.modules()
+        run.look_at_modules()
         with ExitStack() as stack:
             accounts.open(self.account, stack)
             self._enter_world(stack)

@@ -31,6 +31,9 @@ class Explored:
     #: The calls of doubles that do not count, or not when they are repeated, because of their names.
     guesses: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        self.explorations = tuple(self.explorations)
+
     @property
     def histories(self) -> int:
         """How many histories were carried out, for all arguments together."""

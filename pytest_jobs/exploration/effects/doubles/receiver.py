@@ -650,7 +650,7 @@ _PASSED_ON: Final = (
     *("__gt__", "__hash__", "__int__", "__index__", "__instancecheck__", "__le__", "__len__"),
     *("__lt__", "__ne__", "__repr__", "__reversed__", "__str__", "__subclasscheck__"),
 )
-#: The special methods of proxies. What those return that lead somewhere may be a client of its own.
+#: The special methods of proxies. What a leading one returns may be a client of its own.
 _SPECIAL: Final[Mapping[str, Any]] = {
     **{name: _passed_on(name) for name in _PASSED_ON},
     **{name: _changing(name) for name in ("__delitem__", "__setitem__")},
