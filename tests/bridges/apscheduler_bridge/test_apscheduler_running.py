@@ -20,8 +20,9 @@ from apscheduler.jobstores.base import ConflictingIdError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
+from booked import Shop, books
 
-from pytest_jobs import check_idempotent, fake
+from pytest_jobs import check_idempotent
 from pytest_jobs.bridges.apscheduler.bridge import APSchedulerBridge
 from pytest_jobs.errors import DuplicateEffect
 from pytest_jobs.harness.jobs import Jobs
@@ -262,22 +263,6 @@ def test_a_scheduler_with_threads_never_awaits_a_coroutine_function(jobs, schedu
         "test_apscheduler_running:nap is a coroutine function, and BackgroundScheduler never awaits it: use "
         "AsyncIOScheduler, or a plain function that calls asyncio.run."
     )
-
-
-class Ledger:
-    def book(self, number, key=None):
-        return number
-
-
-class Shop:
-    """What the functions use."""
-
-    ledger = Ledger()
-
-
-def books():
-    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
-        yield lambda: {"booked": ledger.calls}
 
 
 def book(number):

@@ -8,25 +8,10 @@ pytest.importorskip("arq")
 
 from arq import Retry, func
 from arq.connections import ArqRedis
+from booked import Shop, books
 
-from pytest_jobs import check_idempotent, check_payloads, fake
+from pytest_jobs import check_idempotent, check_payloads
 from pytest_jobs.errors import DuplicateEffect, IncompatiblePayload, PayloadError
-
-
-class Ledger:
-    def book(self, number, key=None):
-        return number
-
-
-class Shop:
-    """What the jobs use."""
-
-    ledger = Ledger()
-
-
-def books():
-    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
-        yield lambda: {"booked": ledger.calls}
 
 
 async def book(ctx, number):

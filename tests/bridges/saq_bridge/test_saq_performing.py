@@ -7,10 +7,11 @@ import pytest
 
 pytest.importorskip("saq")
 
+from booked import Shop, books
 from saq import Status
 from saq.queue.base import JobError
 
-from pytest_jobs import check_idempotent, fake
+from pytest_jobs import check_idempotent
 from pytest_jobs.errors import (
     CriterionError,
     DuplicateEffect,
@@ -276,20 +277,6 @@ def test_what_a_queue_counts_is_as_before_the_harness(open_over, queue, run):
         assert queue.complete == 1
 
     assert queue.complete == 0
-
-
-class Ledger:
-    def book(self, number, key=None):
-        return number
-
-
-class Shop:
-    ledger = Ledger()
-
-
-def books():
-    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
-        yield lambda: {"booked": ledger.calls}
 
 
 def test_a_key_of_its_own_makes_an_enqueue_safe(open_over, queue):
