@@ -1,7 +1,5 @@
 """`capture` is a window on what is first-enqueued inside it."""
 
-
-
 from collections.abc import Sequence
 from contextlib import suppress
 
