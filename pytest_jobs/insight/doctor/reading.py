@@ -53,6 +53,8 @@ _PACKAGES: Final = {
 _ASIDE: Final = {"demo", "demos", "example", "examples", "docs", "doc", "benchmarks", "sandbox"}
 #: The project may have a decorator of its own around that of a library.
 _OWN_DECORATOR: Final = re.compile(r"@[\w.]*(?:task|job|actor)")
+#: The folder of the project, in the names of its modules: what a relative import names is of the project.
+_ROOT: Final = "<project>"
 _MIGRATIONS: Final = frozenset(("migrations", "alembic"))
 _IMPORTS: Final = re.compile(
     r"^[ \t]*(?:from|import)[ \t]+([\w.]+)(?:[ \t]+import[ \t(]+([\w, \t]+))?", re.MULTILINE
@@ -214,15 +216,16 @@ def _read_yaml(path: Path, shown: str, text: str, facts: Facts) -> None:
 
 def _read_code(texts: dict[str, str], facts: Facts) -> None:
     """Parse the files that have a word about jobs, one after the other: their trees take most of the memory."""
-    own = frozenset(part for shown in texts for part in PurePath(shown).with_suffix("").parts)
-    reading = Reading(facts, frozenset(facts.names()), own)
+    own = {part for shown in texts for part in PurePath(shown).with_suffix("").parts}
+    reading = Reading(facts, frozenset(facts.names()), frozenset((*own, _ROOT)))
     has_word = _words_of(reading.libraries)
     broken: list[str] = []
     for shown, text in texts.items():
         is_own, is_production = _is_own(shown), _is_production(shown)
         if has_word(text, is_own):
             try:
-                module = Module(Path(shown), shown, name_from_root(shown), text)
+                name = f"{_ROOT}.{name_from_root(shown)}".rstrip(".")
+                module = Module(Path(shown), shown, name, text)
                 CodeReader(module, reading, is_own=is_own, is_production=is_production).read()
             except SyntaxError as error:
                 broken.append(f"{shown}:{error.lineno or 1} ({error.msg})")

@@ -144,6 +144,14 @@ BROKEN = {f"jobs/a{number}.py": "@task\ndef broken(:\n" for number in range(3)}
         ),
         (
             {
+                "requirements.txt": "rq",
+                "a.py": "from . import Queue\ndef f(queue: Queue):\n    queue.enqueue_many([])\n",
+            },
+            ["1 call of RQ"],
+            [],
+        ),
+        (
+            {
                 "requirements.txt": "django-q2",
                 "a.py": "from django_q.tasks import AsyncTask\nAsyncTask(scan, 7).run()\n",
             },
