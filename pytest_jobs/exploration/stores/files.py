@@ -119,7 +119,10 @@ class Files(Store):
             self.has_handles = True
         if event in _TEMPORARY:
             self._made.append(_absolute(args[0]))
-        elif event not in _LOCKS and not _imports():
+        # For an import, Python lists the directories of modules.
+        elif event not in _LOCKS and not any(
+            frame.f_code.co_filename.startswith("<frozen importlib") for frame in _frames()
+        ):
             self._known.update(_paths(event, args))
 
     def reads(self, event: str, args: tuple[Any, ...]) -> list[str]:
@@ -200,10 +203,6 @@ def logs() -> bool:
 
 def package_of(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__")).partition(".")[0]
-
-
-def _imports() -> bool:
-    return any(frame.f_code.co_filename.startswith("<frozen importlib") for frame in _frames())
 
 
 def _frames() -> Iterator[FrameType]:

@@ -10,10 +10,12 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from .files import content_form
 from .store import Store
+
+T = TypeVar("T", int, Path)
 
 #: Where Linux lists the open files of this process.
 _LIST: Final = Path("/proc/self/fd")
@@ -134,7 +136,7 @@ open_files = OpenFiles()
 
 
 def _regular_files() -> dict[int, tuple[int, int]]:
-    """Return the identity of each regular file by its descriptor, without streams and logs."""
+    """Return the regular files that this process has open, without streams and logs."""
     try:
         numbers = [int(number) for number in os.listdir(_LIST)]  # noqa: PTH208 - faster
     except OSError:
@@ -155,13 +157,14 @@ def _streams_of_logs() -> list[int]:
     return numbers
 
 
-def _identities(numbers: list[int]) -> dict[int, tuple[int, int]]:
+def _identities(places: Iterable[T]) -> dict[T, tuple[int, int]]:
+    """Return the identity of each regular file by its descriptor or path."""
     found = {}
-    for number in numbers:
+    for place in places:
         with suppress(OSError):
-            status = os.fstat(number)
+            status = os.stat(place)  # noqa: PTH116 - of a descriptor, too
             if stat.S_ISREG(status.st_mode):
-                found[number] = status.st_dev, status.st_ino
+                found[place] = status.st_dev, status.st_ino
     return found
 
 
@@ -193,14 +196,9 @@ def _open_elsewhere() -> set[tuple[int, int]]:
     """Return the identity of each regular file that another process has open, as far as they may be looked at."""
     found: set[tuple[int, int]] = set()
     for process in Path("/proc").glob("[0-9]*"):
-        if process.name == str(os.getpid()):
-            continue
-        with suppress(OSError):
-            for descriptor in (process / "fd").iterdir():
-                with suppress(OSError):
-                    status = descriptor.stat()
-                    if stat.S_ISREG(status.st_mode):
-                        found.add((status.st_dev, status.st_ino))
+        if process.name != str(os.getpid()):
+            with suppress(OSError):
+                found.update(_identities((process / "fd").iterdir()).values())
     return found
 
 
