@@ -8,6 +8,7 @@ import importlib
 import importlib.metadata
 import os
 import pkgutil
+import shutil
 import sys
 from collections import defaultdict
 from contextlib import closing
@@ -195,7 +196,11 @@ def _calm_inner_runs(request, fresh_runs):
         patch.setenv("PYTEST_ADDOPTS", _INNER_OPTIONS)
         for name in _SURROUNDINGS:
             patch.delenv(name, raising=False)
+        before = request.session.testsfailed
         yield
+    if request.session.testsfailed == before:
+        # As `tmp_path_retention_policy` does with `tmp_path`.
+        shutil.rmtree(pytester.path, ignore_errors=True)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -252,6 +251,8 @@ def _server_user(own: str) -> str | None:
     """Return the user as whom a server runs: its own where root starts it; None for the one who does."""
     if os.geteuid() != 0:
         return None
+    import pwd  # Windows has none, and its tests import this module.
+
     known = {entry.pw_name for entry in pwd.getpwall()}
     return own if own in known else "nobody"
 

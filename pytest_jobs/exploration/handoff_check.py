@@ -14,7 +14,7 @@ from .engine.delivering import accepted
 from .engine.world import World
 from .handoff.explorer import HandoffExplorer
 from .handoff.handoff_report import HandoffReport
-from .handoff.terms import SCHEDULE, HandoffOptions
+from .handoff.history import SCHEDULE, HandoffOptions
 from .histories.plans import HANDOFFS, HandoffName
 from .histories.repeatable import Repeatable
 from .report.audience import current_audience

@@ -111,7 +111,7 @@ def check_payloads(
     is_open = not apps and open_harnesses.any_open()
     with nullcontext(current_jobs()) if is_open else open_jobs(apps=apps) as jobs:
         check_outside_jobs("check_payloads")
-        check = _Check(jobs, perform=perform or world is not None, world=world)
+        check = _Check(jobs, perform or world is not None, world)
         findings = [(path, found) for path in paths if (found := check.finding(path)) is not None]
     if findings:
         head = f"Of {len(paths)} payloads in {shown}, {len(findings)} cannot be performed by today's code."
@@ -148,13 +148,13 @@ class Finding:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True, slots=True)
 class _Check:
     """Takes payloads through the steps of a worker."""
 
-    def __init__(self, jobs: Jobs, *, perform: bool, world: World | None) -> None:
-        self._jobs = jobs
-        self._perform = perform
-        self._world = world
+    _jobs: Jobs
+    _perform: bool
+    _world: World | None
 
     def finding(self, path: Path) -> Finding | None:
         """Return why the payload in a file cannot be performed; None when it can."""
@@ -212,14 +212,13 @@ class _Check:
 
 def _signature(record: JobRecord) -> Binder:
     """Return the signature of the job of a record; raise if there is no such job, or more than one."""
-    job = record.job
     try:
-        return record.source.signature(job)
-    except AmbiguousJobError:
-        raise
+        return record.source.signature(record.job)
     except JobsError as error:
+        if isinstance(error, AmbiguousJobError) or not isinstance(record.job, str):
+            raise
         # Each bridge refuses an unknown name in words of its own.
-        raise UnknownJobError if isinstance(job, str) else error from error
+        raise UnknownJobError from error
 
 
 def _find_advice(file: PayloadFile) -> str:

@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from .lint.pages import reference
+
 #: How many anchors with a word are named.
 _HINTS: Final = 3
 _NAMES: Final = ("errors.md", "messages.md")
@@ -32,7 +34,7 @@ def entries(folder: Path | None = None) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in _NAMES:
-        page = _LINK.sub(r"\1", (folder or _pages()).joinpath(name).read_text("utf-8"))
+        page = _LINK.sub(r"\1", (folder or reference()).joinpath(name).read_text("utf-8"))
         found |= {error: f"{_underlined(error)}\n\n{text}" for error, text in _rows(page)}
         for title, text in _sections(page):
             # `errors.md` has two sentences on an error, and `messages.md` may have its messages.
@@ -73,14 +75,6 @@ def _print(asked: argparse.Namespace) -> int:
         return 2
     sys.stdout.write(f"{texts[known[wanted]]}\n")
     return 0
-
-
-def _pages() -> Path:
-    """Return the folder of the pages: in a wheel beside this file, in a checkout where they are written."""
-    packaged = Path(__file__).parent / "pages"
-    if packaged.is_dir():
-        return packaged
-    return Path(__file__).parents[2] / "docs" / "reference"
 
 
 def _rows(page: str) -> Iterator[tuple[str, str]]:

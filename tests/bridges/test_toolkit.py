@@ -138,12 +138,14 @@ def test_a_message_has_defaults():
     assert repr(message) == "<Message greet an-id>"
 
 
-def test_a_job_is_recorded_and_performed(jobs, bridge):
+def test_a_job_is_recorded_and_performed_and_a_sandbox_has_a_store_of_its_own(jobs, bridge):
     call(bridge)
+    with bridge.sandbox(jobs.ledger):
+        assert bridge.store == []
     jobs.drain()
 
     assert [(d.record.job, d.result) for d in jobs.performed] == [(greet, "Hello, Ann!")]
-    assert jobs.performed[0].record.payload is bridge.store[0]
+    assert [jobs.performed[0].record.payload] == bridge.store
 
 
 def test_a_message_with_the_id_of_the_job_that_runs_is_its_retry(jobs, bridge):
@@ -238,19 +240,18 @@ async def _awaited(awaitable):
     return await awaitable
 
 
-def test_a_sandbox_has_a_store_of_its_own(jobs, bridge):
-    call(bridge)
-    with bridge.sandbox(jobs.ledger):
-        assert bridge.store == []
-
-    assert len(bridge.store) == 1
-
-
 def test_the_errors_of_the_base_class_name_the_library(bridge, jobs):
+    call(bridge)
     with pytest.raises(CriterionError, match=r"^7 is not a task of small\.$"):
         bridge.resolve(7)
     with pytest.raises(BridgeError, match="The bridge to small is installed already"):
         bridge.install(jobs.ledger, float)
+    with pytest.raises(DeserializationError, match=r"^It lacks 'args', which a call has\.$"):
+        bridge.record_from({})
+    error = bridge.not_performed("an-id")
+    assert isinstance(error, NotPerformedError)
+    assert "has not been performed, so it has no result" in str(error)
+    assert "No task with the id gone has been performed here" in str(bridge.not_performed("gone"))
 
 
 def test_without_a_harness_nothing_is_reported(bridge):
@@ -258,20 +259,6 @@ def test_without_a_harness_nothing_is_reported(bridge):
         bridge.sink  # noqa: B018
     with pytest.raises(ConnectionError):
         library.send(None)
-
-
-def test_a_result_that_is_asked_for_too_early_is_an_error(jobs, bridge):
-    call(bridge)
-
-    error = bridge.not_performed("an-id")
-    assert isinstance(error, NotPerformedError)
-    assert "has not been performed, so it has no result" in str(error)
-    assert "No task with the id gone has been performed here" in str(bridge.not_performed("gone"))
-
-
-def test_a_field_that_is_missing_is_named(jobs, bridge):
-    with pytest.raises(DeserializationError, match=r"^It lacks 'args', which a call has\.$"):
-        bridge.record_from({})
 
 
 def test_what_a_library_draws_is_pinned_during_a_delivery(jobs, bridge):
@@ -390,19 +377,15 @@ def test_what_the_scheduler_of_a_library_sends_comes_while_time_passes(hourly):
     assert [f"{delivery.at:%H:%M}" for delivery in hourly.performed] == ["01:00", "02:00", "03:00"]
 
 
-def test_a_span_that_begins_at_a_firing_does_not_repeat_it(hourly):
+def test_a_span_that_begins_at_a_firing_does_not_repeat_it_and_other_verbs_send_nothing(hourly):
     hourly.run_for(timedelta(minutes=30))
     hourly.run_for(timedelta(minutes=59))
-
     assert [record.args for record in hourly.enqueued] == [("01:00",)]
 
-
-def test_the_scheduler_of_a_library_sends_nothing_in_other_verbs(hourly):
     hourly.clock.advance(timedelta(hours=1))
     hourly.perform_due()
     hourly.drain()
-
-    assert len(hourly.enqueued) == 0
+    assert len(hourly.enqueued) == 1
 
 
 def test_the_error_of_a_firing_is_raised_by_run_for(hourly, monkeypatch):

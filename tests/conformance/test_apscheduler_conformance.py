@@ -9,6 +9,7 @@ pytest.importorskip("apscheduler.schedulers.asyncio")
 
 from apscheduler.jobstores.base import BaseJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.triggers import base as triggers, interval
 
@@ -80,7 +81,7 @@ class APSchedulerLibrary:
         scheduler.add_job(job, "date", args=args, kwargs=kwargs or {}, executor=executor, **when)
 
     def patched(self):
-        return [scheduler, BaseScheduler, AsyncIOScheduler, triggers, interval]
+        return [scheduler, BaseScheduler, AsyncIOScheduler, BackgroundScheduler, triggers, interval]
 
 
 class TestAPScheduler(BridgeConformance):

@@ -49,6 +49,9 @@ def hourly_scheduler():
     return scheduler
 
 
+notes = Queue("notes", connection=redis)
+
+
 class RqLibrary:
     survives_exit = True
     jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts, coroutine, hourly)
@@ -67,14 +70,14 @@ class RqLibrary:
     def enqueue(self, job, args=(), kwargs=None, *, wait=None, queue=None, headers=None, **_):
         if wait is None and queue is None and headers is None:
             return job.delay(*args, **(kwargs or {}))
-        where = Queue(queue or "notes", connection=redis)
+        where = notes if queue is None else Queue(queue, connection=redis)
         options = {"args": args, "kwargs": kwargs or {}, "meta": headers}
         if wait is None:
             return where.enqueue(job, **options)
         return where.enqueue_in(wait, job, **options)
 
     def patched(self):
-        return [Queue, Job, BaseRegistry]
+        return [notes, Queue, Job, BaseRegistry]
 
 
 class TestRq(BridgeConformance):

@@ -1,6 +1,7 @@
 """A generator around the job: it goes on at the one `yield`."""
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import (
     Job,
@@ -98,7 +99,21 @@ def test_an_error_that_is_replaced_at_the_yield_is_the_one_that_counts(adapter):
     assert (execution.status, str(execution.error)) == ("discarded", "replaced")
 
 
-def test_an_error_after_the_yield_reaches_the_outer_callbacks():
+def _fails_before(self):
+    raise KeyError("before the yield")
+    yield
+
+
+def _fails_after(self):
+    yield
+    raise KeyError("after the yield")
+
+
+@pytest.mark.parametrize(
+    ("fails", "calls"),
+    [(_fails_before, ["outer KeyError"]), (_fails_after, ["perform", "outer KeyError"])],
+)
+def test_an_error_of_a_callback_reaches_the_outer_callbacks(fails, calls):
     class Fail(Job):
         calls = []  # noqa: RUF012
 
@@ -106,58 +121,19 @@ def test_an_error_after_the_yield_reaches_the_outer_callbacks():
         def outer(self):
             try:
                 yield
-            except ValueError:
-                self.calls.append("outer")
+            except KeyError as error:
+                self.calls.append(f"outer {type(error).__name__}")
                 raise
 
-        @around_perform
-        def inner(self):
-            yield
-            raise ValueError("after the yield")
+        inner = around_perform(fails)
 
         def perform(self):
             self.calls.append("perform")
 
-    with pytest.raises(ValueError, match="after the yield"):
+    with pytest.raises(KeyError, match="the yield"):
         Fail.perform_now()
 
-    assert Fail.calls == ["perform", "outer"]
-
-
-def test_an_error_of_a_callback_before_perform_unwinds_those_that_began():
-    class Fail(Job):
-        calls = []  # noqa: RUF012
-
-        @around_perform
-        def outer(self):
-            try:
-                yield
-            finally:
-                self.calls.append("outer")
-
-        @around_perform
-        def fails(self):
-            raise KeyError("before the yield")
-            yield
-
-        def perform(self):
-            self.calls.append("perform")
-
-    with pytest.raises(KeyError, match="before the yield"):
-        Fail.perform_now()
-
-    assert Fail.calls == ["outer"]
-
-
-def _broken(body):
-    class Broken(Job):
-        performed = []  # noqa: RUF012
-        around = around_perform(body)
-
-        def perform(self):
-            self.performed.append(1)
-
-    return Broken
+    assert Fail.calls == calls
 
 
 def _twice(self):
@@ -177,41 +153,36 @@ def _not_at_all(self):
         yield
 
 
-def test_an_around_callback_that_yields_twice_fails_the_job():
-    job = _broken(_twice)
+_EARLY = "_not_at_all returned before its `yield`, so the job did not go on: raise Halt to stop a job on purpose."
+
+
+@each_row(
+    ("body", "error", "performed", "text"),
+    [
+        (_twice, None, [1], "_twice yielded twice: the job goes on once."),
+        (
+            _twice_after_an_error,
+            KeyError,
+            [1],
+            "_twice_after_an_error yielded twice: the job goes on once.",
+        ),
+        (_not_at_all, None, [], _EARLY),
+    ],
+)
+def test_an_around_callback_that_does_not_yield_once_fails_the_job(body, error, performed, text):
+    class Broken(Job):
+        performed = []  # noqa: RUF012
+        around = around_perform(body)
+
+        def perform(self):
+            self.performed.append(1)
+            if error is not None:
+                raise error
 
     with pytest.raises(CallbackError) as raised:
-        job.perform_now()
+        Broken.perform_now()
 
-    assert str(raised.value) == "_twice yielded twice: the job goes on once."
-    assert job.performed == [1]
-
-
-def test_an_around_callback_that_yields_again_after_an_error_fails_the_job():
-    job = _broken(_twice_after_an_error)
-
-    def perform(self):
-        raise KeyError
-
-    job.perform = perform
-
-    with pytest.raises(CallbackError) as raised:
-        job.perform_now()
-
-    assert str(raised.value) == "_twice_after_an_error yielded twice: the job goes on once."
-
-
-def test_an_around_callback_that_returns_before_its_yield_fails_the_job():
-    job = _broken(_not_at_all)
-
-    with pytest.raises(CallbackError) as raised:
-        job.perform_now()
-
-    assert str(raised.value) == (
-        "_not_at_all returned before its `yield`, so the job did not go on: raise Halt to stop a job on "
-        "purpose."
-    )
-    assert job.performed == []
+    assert (str(raised.value), Broken.performed) == (text, performed)
 
 
 def test_an_around_callback_that_returns_before_its_yield_fails_the_enqueue(adapter):
@@ -221,10 +192,10 @@ def test_an_around_callback_that_returns_before_its_yield_fails_the_enqueue(adap
         def perform(self):
             pass
 
-    with pytest.raises(CallbackError, match="returned before its `yield`"):
+    with pytest.raises(CallbackError) as raised:
         Broken.perform_later()
 
-    assert adapter.enqueued == []
+    assert (str(raised.value), adapter.enqueued) == (_EARLY, [])
 
 
 def test_around_enqueue_surrounds_the_hand_over(adapter):

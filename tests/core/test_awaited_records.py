@@ -109,12 +109,18 @@ def test_what_looks_like_a_record_is_plain_data(adapter):
     assert (execution.result, looked_up) == ([value], [])
 
 
-def test_a_record_that_is_named_twice_is_looked_up_once(adapter):
-    execution = asyncio.run(delivered(adapter, Member(1), [Member(1)], Member(2)))
+class Guest(Member):
+    @classmethod
+    async def find(cls, id):
+        return f"guest {id}"
 
-    first, (second,), _ = execution.result
+
+def test_a_record_is_found_once_however_often_it_is_named_and_by_its_own_class(adapter):
+    execution = asyncio.run(delivered(adapter, Member(1), [Member(1)], Member(2), Guest(1)))
+
+    first, (second,), other, guest = execution.result
     assert first is second
-    assert looked_up == [1, 2]
+    assert (other, guest, looked_up) == (Member(2), "guest 1", [1, 2])
 
 
 @pytest.mark.parametrize(
@@ -144,18 +150,6 @@ def test_a_synchronous_job_cannot_have_them(adapter):
         "A Member is found by a coroutine function, which a synchronous job cannot await: declare the job "
         "`async def perform`, or give `reference` a plain function as `find`."
     )
-
-
-class Guest(Member):
-    @classmethod
-    async def find(cls, id):
-        return f"guest {id}"
-
-
-def test_a_subclass_is_found_by_its_own_coroutine_function(adapter):
-    execution = asyncio.run(delivered(adapter, Guest(1), Member(1)))
-
-    assert execution.result == ["guest 1", Member(1)]
 
 
 @pytest.mark.parametrize("find", [AsyncMock(return_value="patched"), Mock(return_value="patched")])

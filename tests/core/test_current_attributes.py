@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -79,38 +79,75 @@ def clean(jobs):
 # Read and write
 
 
-def test_an_attribute_is_read_and_written():
-    Current.world = "one"
+def test_an_attribute_has_its_default_until_it_is_set_and_after_a_reset():
+    assert (Current.world, Current.counter, Current.attributes()) == (None, 0, {})
 
+    Current.world = "one"
+    Current.counter += 1
+    Current.calls.append(1)
+    first = Current.calls
+    Current.attributes()["world"] = "two"
+    assert Current.attributes() == {"world": "one", "counter": 1, "calls": [1]}
+    Current.reset()
+
+    assert (Current.world, Current.counter, Current.calls, first) == (None, 0, [], [1])
+    Current.set(world="one")
     assert Current.world == "one"
 
 
-def test_an_attribute_has_a_default_value():
-    assert (Current.world, Current.counter) == (None, 0)
-
-    Current.counter += 1
-    assert Current.counter == 1
-    Current.reset()
-    assert Current.counter == 0
+_MEANS_ELSE = (
+    "is declared as an attribute, and {name!r} means something else for every class of current attributes: take "
+    "another name."
+)
+_RESTRICTED = ("set", "reset", "attributes", "carried_by", "before_reset", "after_reset", "mro")
 
 
-def test_a_default_can_be_made_by_a_callable_for_each_context():
-    Current.calls.append(1)
-    first = Current.calls
-    Current.reset()
-
-    assert (first, Current.calls) == ([1], [])
-
-
-def test_a_default_that_could_be_changed_in_place_is_refused():
+@each_row(
+    ("body", "text"),
+    [
+        (
+            {"__annotations__": {"names": list[str]}, "names": []},
+            (
+                "names has the default [], which all contexts would share: write `attribute(factory=list)`, or a "
+                "callable that makes it."
+            ),
+        ),
+        *(
+            (
+                {"name": value},
+                "name would need an instance, and there is none: declare it a @classmethod.",
+            )
+            for value in (property(lambda self: 1), lambda self: 1)
+        ),
+        (
+            {"world": "one"},
+            (
+                "world = 'one' is not an attribute without an annotation: write `world: SomeType = ...`, or "
+                "`ClassVar[...]` for what is the same everywhere."
+            ),
+        ),
+        *(
+            (
+                {"__annotations__": {name: Any}, name: None},
+                f"{name} {_MEANS_ELSE.format(name=name)}",
+            )
+            for name in _RESTRICTED
+        ),
+    ],
+)
+def test_a_declaration_that_cannot_be_meant_is_refused(body, text):
     with pytest.raises(DeclarationError) as caught:
+        type("Wrong", (CurrentAttributes,), body)
 
-        class Shared(CurrentAttributes):
-            names: list[str] = []  # noqa: RUF012
+    assert str(caught.value) == f"Wrong.{text}"
+
+
+def test_a_default_is_given_once():
+    with pytest.raises(DeclarationError) as caught:
+        attribute(default=1, factory=int)  # type: ignore[call-overload]
 
     assert str(caught.value) == (
-        "test_a_default_that_could_be_changed_in_place_is_refused.<locals>.Shared.names has the default [], "
-        "which all contexts would share: write `attribute(factory=list)`, or a callable that makes it."
+        "attribute(default=1, factory=...) says twice what the value is: give one of them."
     )
 
 
@@ -125,127 +162,76 @@ def test_an_attribute_without_a_default_says_that_it_has_no_value():
     assert not hasattr(Current, "unset")
 
 
-def test_a_default_is_given_once():
-    with pytest.raises(DeclarationError) as caught:
-        attribute(default=1, factory=int)  # type: ignore[call-overload]
-
-    assert str(caught.value) == (
-        "attribute(default=1, factory=...) says twice what the value is: give one of them."
-    )
-
-
-def test_an_unknown_attribute_is_no_attribute():
-    with pytest.raises(AttributeError):
-        Current.acount  # noqa: B018
-    with pytest.raises(ContextError) as caught:
-        Current.acount = 1
-    with pytest.raises(ContextError):
-        Current.set(acount=1)
-
-    assert str(caught.value) == (
-        "Current has no attribute 'acount', so it cannot be set; its attributes: world, account, person, counter, "
-        "calls, unset."
-    )
-
-
-def test_an_attribute_is_not_deleted():
+@each_row(
+    ("act", "text"),
+    [
+        (
+            lambda: setattr(Current, "acount", 1),
+            (
+                "Current has no attribute 'acount', so it cannot be set; its attributes: world, account, person, "
+                "counter, calls, unset."
+            ),
+        ),
+        (
+            lambda: Current.set(world="two", acount=1),
+            (
+                "Current has no attribute 'acount', so it cannot be set; its attributes: world, account, person, "
+                "counter, calls, unset."
+            ),
+        ),
+        (
+            lambda: delattr(Current, "world"),
+            "Current.world cannot be deleted: Current.reset() takes every value back.",
+        ),
+        (Current, "Current() makes no sense: Current is used as the class that it is."),
+    ],
+)
+def test_what_no_attribute_allows_is_refused_and_changes_nothing(act, text):
     Current.world = "one"
     with pytest.raises(ContextError) as caught:
-        del Current.world
+        act()
+    with pytest.raises(AttributeError):
+        Current.acount  # noqa: B018
 
-    assert str(caught.value) == (
-        "Current.world cannot be deleted: Current.reset() takes every value back."
-    )
-    assert Current.world == "one"
-
-
-def test_there_are_no_instances():
-    with pytest.raises(ContextError) as caught:
-        Current()
-
-    assert str(caught.value) == (
-        "Current() makes no sense: Current is used as the class that it is."
-    )
+    assert (str(caught.value), Current.world) == (text, "one")
 
 
-def test_attributes_are_inherited():
+def test_a_subclass_inherits_attributes_and_may_have_others():
     class Wider(Current):
+        most: ClassVar[int] = 7
         language: str = "en"
+        counter: int = 10
 
     Wider.set(world="two", language="eo")
 
     assert (Wider.world, Wider.language, Current.world) == ("two", "eo", None)
-
-
-def test_a_subclass_can_give_another_default():
-    class Counted(Current):
-        counter: int = 10
-
-    assert (Counted.counter, Current.counter) == (10, 0)
-
-
-def test_a_class_variable_is_no_attribute():
-    class Limits(CurrentAttributes):
-        most: ClassVar[int] = 7
-        held: int = 0
-
-    assert Limits.most == 7
-    with pytest.raises(ContextError, match="its attributes: held"):
-        Limits.most = 8
+    assert (Wider.counter, Current.counter, Wider.most) == (10, 0, 7)
+    with pytest.raises(ContextError, match="'most', so it cannot be set; its attributes: "):
+        Wider.most = 8
 
 
 # Overridden accessors, which are class methods here
 
 
-def test_a_reader_of_its_own_is_a_class_method():
-    Current.set(world="one", account=7)
-
-    assert Current.request() == "one / 7"
-
-
-def test_a_writer_of_its_own_is_a_class_method():
+def test_accessors_of_its_own_are_class_methods():
     Current.sign_in(ANN)
+    Current.world = "one"
 
-    assert (Current.person, Current.account) == (ANN, 3)
-
-
-def test_a_writer_can_set_another_class():
-    Current.sign_in(ANN)
-
-    assert Session.counter == 1
-
-
-@pytest.mark.parametrize("value", [property(lambda self: 1), lambda self: 1])
-def test_what_would_need_an_instance_is_refused(value):
-    with pytest.raises(DeclarationError) as caught:
-        type("Wrong", (CurrentAttributes,), {"name": value})
-
-    assert str(caught.value) == (
-        "Wrong.name would need an instance, and there is none: declare it a @classmethod."
-    )
+    assert (Current.person, Current.account, Session.counter) == (ANN, 3, 1)
+    assert (Current.request(), Current.time_zone()) == ("one / 3", "Oslo")
+    Current.reset()
+    assert Current.time_zone() is None
 
 
 # Reset callbacks
 
 
-def test_reset_takes_every_value_back():
-    Current.set(world="one", person=ANN)
-    Current.reset()
-
-    assert (Current.world, Current.person, Current.attributes()) == (None, None, {})
-
-
-def test_before_reset_sees_the_values_and_after_reset_does_not():
-    Current.person = ANN
-    Current.reset()
-
-    assert LOG == [("before", "Ann"), ("after", None)]
-
-
-def test_a_callback_can_reset_another_class():
+def test_reset_takes_every_value_back_between_its_callbacks():
     Current.sign_in(ANN)
     Current.reset()
 
+    assert (Current.account, Current.person, Current.attributes()) == (None, None, {})
+    assert LOG == [("before", "Ann"), ("after", None)]
     assert Session.counter == 0
 
 
@@ -302,45 +288,19 @@ def test_every_class_is_reset_at_the_end_of_a_job_also_when_one_fails(jobs):
 # Set restores
 
 
-def test_set_restores_what_there_was():
+def test_set_restores_what_there_was_after_the_block():
     Current.world = "outer"
-    with Current.set(world="inner"):
-        inside = Current.world
-
-    assert (inside, Current.world) == ("inner", "outer")
-
-
-def test_set_restores_that_there_was_nothing():
-    with Current.set(unset="inner"):
-        inside = Current.unset
-
-    assert inside == "inner"
-    assert not hasattr(Current, "unset")
-    assert Current.attributes() == {}
-
-
-def test_set_restores_after_an_error():
-    Current.world = "outer"
-    with suppress(KeyError), Current.set(world="inner"):
-        raise KeyError
-
-    assert Current.world == "outer"
-
-
-def test_set_restores_what_was_assigned_inside_the_block_too():
     Current.account = 1
-    with Current.set(world="inner"):
+    with Current.set(world="inner", unset="inner", person=ANN):
+        inside = Current.attributes()
         Current.account = 2
 
-    assert (Current.world, Current.account) == (None, 1)
-
-
-def test_set_leaves_the_others_alone():
-    Current.account = 1
-    with Current.set(world="inner"):
-        inside = Current.account
-
-    assert inside == 1
+    assert inside == {"world": "inner", "account": 1, "person": ANN, "unset": "inner"}
+    assert Current.attributes() == {"world": "outer", "account": 1}
+    assert not hasattr(Current, "unset")
+    with suppress(KeyError), Current.set(world="inner"):
+        raise KeyError
+    assert Current.world == "outer"
 
 
 def test_blocks_nest():
@@ -352,71 +312,28 @@ def test_blocks_nest():
     assert (inner, outer, Current.world) == (("b", 1), ("a", None), None)
 
 
-def test_set_without_a_block_sets():
-    Current.set(world="one")
-
-    assert Current.world == "one"
-
-
 # Several attributes
-
-
-def test_several_attributes_are_set_at_once():
-    with Current.set(world="one", account=7, person=ANN):
-        inside = Current.attributes()
-
-    assert inside == {"world": "one", "account": 7, "person": ANN}
-
-
-def test_nothing_is_set_when_one_of_several_is_unknown():
-    with pytest.raises(ContextError):
-        Current.set(world="one", nothing=1)
-
-    assert Current.world is None
 
 
 # Delegation
 
 
-def test_a_class_method_delegates():
-    Current.person = ANN
-
-    assert Current.time_zone() == "Oslo"
-    Current.reset()
-    assert Current.time_zone() is None
-
-
 # No leak between classes
 
 
-def test_classes_do_not_share_values():
+def test_classes_share_neither_values_nor_defaults_nor_declarations():
+    class Other(CurrentAttributes):
+        counter: int = 0
+        calls: list[int] = attribute(factory=list)
+
     Current.counter = 5
-
-    assert Session.counter == 0
-
-
-def test_classes_do_not_share_defaults():
-    class First(CurrentAttributes):
-        names: list[str] = attribute(factory=list)
-
-    class Second(CurrentAttributes):
-        names: list[str] = attribute(factory=list)
-
-    First.names.append("Ann")
-
-    assert Second.names == []
-
-
-def test_classes_do_not_share_declarations():
+    Current.calls.append(1)
     with pytest.raises(ContextError):
-        Session.world = "one"
+        Other.world = "one"
+    assert (Other.counter, Other.calls) == (0, [])
+    Other.reset()
 
-
-def test_a_reset_leaves_other_classes_alone():
-    Current.world = "one"
-    Session.reset()
-
-    assert Current.world == "one"
+    assert (Current.counter, Current.calls) == (5, [1])
 
 
 # Isolation
@@ -459,44 +376,7 @@ def test_a_task_begins_with_what_its_maker_had_and_leaves_nothing():
 # Attributes copies
 
 
-def test_attributes_is_a_copy():
-    Current.world = "one"
-    Current.attributes()["world"] = "two"
-
-    assert Current.world == "one"
-
-
-def test_attributes_leaves_out_defaults_that_nobody_read():
-    assert Current.attributes() == {}
-
-    Current.calls.append(1)
-    assert Current.attributes() == {"calls": [1]}
-
-
 # Restricted names
-
-
-@each_row(
-    "name", ["set", "reset", "attributes", "carried_by", "before_reset", "after_reset", "mro"]
-)
-def test_a_name_that_means_something_else_is_refused(name):
-    with pytest.raises(DeclarationError) as caught:
-        type("Wrong", (CurrentAttributes,), {"__annotations__": {name: Any}, name: None})
-
-    assert str(caught.value) == (
-        f"Wrong.{name} is declared as an attribute, and {name!r} means something else for every class of current "
-        "attributes: take another name."
-    )
-
-
-def test_an_attribute_without_an_annotation_is_refused():
-    with pytest.raises(DeclarationError) as caught:
-        type("Wrong", (CurrentAttributes,), {"world": "one"})
-
-    assert str(caught.value) == (
-        "Wrong.world = 'one' is not an attribute without an annotation: write `world: SomeType = ...`, or "
-        "`ClassVar[...]` for what is the same everywhere."
-    )
 
 
 # A nested executor restores the outer values
@@ -524,26 +404,16 @@ def test_a_nested_job_restores_the_outer_values(jobs):
     assert Current.world == "changed"
 
 
-def test_an_inline_job_does_not_wipe_the_values_of_its_caller(jobs):
+@pytest.mark.parametrize("error", [None, KeyError()])
+def test_an_inline_job_does_not_wipe_the_values_of_its_caller(jobs, error):
     @job
     def inner():
         Current.world = "inner"
+        if error is not None:
+            raise error
 
     Current.world = "outer"
-    with jobs.inline():
+    with pytest.raises(KeyError) if error else nullcontext(), jobs.inline():
         inner.perform_later()
-
-    assert Current.world == "outer"
-
-
-def test_the_values_of_the_caller_come_back_after_an_error(jobs):
-    @job
-    def fails():
-        Current.world = "inner"
-        raise KeyError
-
-    Current.world = "outer"
-    with pytest.raises(KeyError), jobs.inline():
-        fails.perform_later()
 
     assert Current.world == "outer"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 import freezegun
-import pytest
+from tables import each_row
 
 from pytest_jobs import Job
 
@@ -17,57 +17,26 @@ class Echo(Job):
         return value
 
 
-@pytest.mark.parametrize("fold", [0, 1])
-def test_a_datetime_keeps_its_zone_and_its_fold(fold):
-    sent = datetime(2026, 10, 25, 2, 30, tzinfo=PARIS, fold=fold)
-
-    returned = Echo.perform_now(sent)
-
-    assert returned == sent
-    assert (returned.tzinfo, returned.fold) == (PARIS, fold)
-    assert returned.astimezone(UTC) == sent.astimezone(UTC)
-
-
-def test_a_naive_datetime_stays_naive_and_keeps_its_fold():
-    returned = Echo.perform_now(datetime(2026, 10, 25, 2, 30, fold=1))  # noqa: DTZ001
-
-    assert (returned.tzinfo, returned.fold) == (None, 1)
-
-
-def test_a_datetime_of_a_fixed_offset_keeps_its_fold():
-    returned = Echo.perform_now(datetime(2026, 10, 25, 2, 30, tzinfo=UTC, fold=1))
-
-    assert (returned.tzinfo, returned.fold) == (UTC, 1)
-
-
-def test_an_offset_with_seconds_is_kept():
-    sent = datetime(1890, 1, 1, tzinfo=PARIS)
-
-    returned = Echo.perform_now(sent)
-
-    assert returned == sent
-    assert returned.utcoffset() == sent.utcoffset()
-
-
-def test_a_time_that_does_not_exist_arrives_as_it_was_sent():
-    sent = datetime(2026, 3, 29, 2, 30, tzinfo=PARIS)
-
-    returned = Echo.perform_now(sent)
-
-    assert (returned.isoformat(), returned.tzinfo) == (sent.isoformat(), PARIS)
-
-
-@pytest.mark.parametrize(
-    "sent", [time(2, 30, tzinfo=PARIS, fold=1), time(2, 30, fold=1), time(2, 30, tzinfo=PARIS)]
+@each_row(
+    ("what", "sent"),
+    [
+        ("a datetime of a zone", datetime(2026, 10, 25, 2, 30, tzinfo=PARIS, fold=0)),
+        ("a datetime of a zone in its fold", datetime(2026, 10, 25, 2, 30, tzinfo=PARIS, fold=1)),
+        ("a naive one in its fold", datetime(2026, 10, 25, 2, 30, fold=1)),  # noqa: DTZ001
+        ("one of a fixed offset in its fold", datetime(2026, 10, 25, 2, 30, tzinfo=UTC, fold=1)),
+        ("an offset with seconds", datetime(1890, 1, 1, tzinfo=PARIS)),
+        ("a time that does not exist", datetime(2026, 3, 29, 2, 30, tzinfo=PARIS)),
+        ("a time of a zone", time(2, 30, tzinfo=PARIS)),
+        ("a time of a zone in its fold", time(2, 30, tzinfo=PARIS, fold=1)),
+        ("a naive time in its fold", time(2, 30, fold=1)),
+    ],
 )
-def test_a_time_keeps_its_zone_and_its_fold(sent):
+def test_a_time_arrives_with_its_zone_its_offset_and_its_fold(what, sent):
     returned = Echo.perform_now(sent)
 
-    assert (returned.replace(tzinfo=None), returned.tzinfo, returned.fold) == (
-        time(2, 30),
-        sent.tzinfo,
-        sent.fold,
-    )
+    assert (returned.isoformat(), type(returned)) == (sent.isoformat(), type(sent))
+    assert (returned.tzinfo, returned.fold) == (sent.tzinfo, sent.fold)
+    assert returned.utcoffset() == sent.utcoffset()
 
 
 def test_what_freezegun_gives_for_a_date_or_a_datetime_is_sent_as_such():

@@ -159,42 +159,29 @@ def test_what_perform_returns_is_no_argument(adapter):
         Paint.perform_later(Color.RED)
 
 
-def test_an_alias_of_a_member_travels_as_the_member():
-    assert _performed(Color, Color.CRIMSON) is Color.RED
-
-
-def test_the_annotations_of_a_job_function_count():
+def test_the_annotations_of_each_kind_of_job_count():
     @job
     def paint(color: Color):
         return color
 
-    assert paint.perform_now(Color.RED) is Color.RED
-
-
-def test_the_annotations_of_an_inherited_perform_count():
-    class Paint(Job):
-        def perform(self, color: Color):
-            return color
-
-    class PaintTwice(Paint):
-        pass
-
-    assert PaintTwice.perform_now(Color.RED) is Color.RED
-
-
-def test_the_annotations_of_a_perform_that_is_written_anew_count():
     class Paint(Job):
         def perform(self, value: Color):
             return value
+
+    class PaintTwice(Paint):
+        pass
 
     class Shadow(Paint):
         def perform(self, value: Shade):
             return value
 
-    assert Paint.perform_now(Color.RED) is Color.RED
+    for each in (paint, Paint, PaintTwice):
+        assert each.perform_now(Color.RED) is Color.RED
     assert Shadow.perform_now(Shade.DARK) is Shade.DARK
     with pytest.raises(SerializationError):
         Shadow.perform_now(Color.RED)
+    assert _performed(Color, Color.CRIMSON) is Color.RED
+    assert _performed(set[Color], {Color.RED, Color.GREEN}) == {Color.RED, Color.GREEN}
 
 
 @argument_type
@@ -212,17 +199,10 @@ class Parcel:
     stamp: Stamp
 
 
-def test_a_registered_class_travels_in_every_job():
+def test_a_registered_class_travels_in_every_job_with_what_its_fields_name():
     assert _performed(Any, [Registered.ONE]) == [Registered.ONE]
-
-
-def test_a_registered_dataclass_brings_what_its_fields_name():
     assert _performed(Any, Parcel(Stamp.BLUE)) == Parcel(Stamp.BLUE)
-
-
-def test_registering_returns_the_class():
-    assert isinstance(Registered, type)
-    assert Parcel.__name__ == "Parcel"
+    assert (isinstance(Registered, type), Parcel.__name__) == (True, "Parcel")
 
 
 def test_what_is_neither_an_enum_nor_a_dataclass_is_not_registered():
@@ -255,7 +235,3 @@ def test_a_class_of_the_same_name_does_not_travel_in_its_place(adapter):
     assert Paint.perform_now(first.RED) is first.RED
     with pytest.raises(SerializationError, match="Hue, which the job does not declare"):
         Paint.perform_later(second.RED)
-
-
-def test_an_enum_inside_a_set_travels():
-    assert _performed(set[Color], {Color.RED, Color.GREEN}) == {Color.RED, Color.GREEN}

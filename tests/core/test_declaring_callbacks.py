@@ -59,54 +59,39 @@ def test_a_before_or_after_callback_that_yields_is_refused(declare, around):
     )
 
 
-def _not_awaited(name):
-    return (
-        f"{name} is a coroutine function, and nothing awaits it: only the before_perform and after_perform "
+def _performs(self):
+    pass
+
+
+class Base(Job):
+    check = before_perform(_coroutine)
+
+
+class Asynchronous(Base):
+    async def perform(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("base", "body"),
+    [
+        (Job, {"check": before_perform(_coroutine), "perform": _performs}),
+        (Job, {"check": after_perform(_coroutine), "perform": _performs}),
+        (Job, {"check": before_enqueue(_coroutine), "perform": _coroutine}),
+        (Job, {"check": after_enqueue(_coroutine), "perform": _coroutine}),
+        (Base, {"perform": _performs}),
+    ],
+    ids=["before", "after", "before the enqueue", "after the enqueue", "of a base"],
+)
+def test_a_coroutine_callback_that_nothing_awaits_is_refused(base, body):
+    with pytest.raises(DeclarationError) as raised:
+        type("Pay", (base,), body)
+    assert Asynchronous.perform_now() is None
+
+    assert str(raised.value) == (
+        "_coroutine is a coroutine function, and nothing awaits it: only the before_perform and after_perform "
         "callbacks of an `async def perform` may be."
     )
-
-
-@pytest.mark.parametrize("declare", [before_perform, after_perform])
-def test_a_coroutine_callback_of_a_synchronous_job_is_refused(declare):
-    with pytest.raises(DeclarationError) as raised:
-
-        class Pay(Job):
-            check = declare(_coroutine)
-
-            def perform(self):
-                pass
-
-    assert str(raised.value) == _not_awaited("_coroutine")
-
-
-@pytest.mark.parametrize("declare", [before_enqueue, after_enqueue])
-def test_a_coroutine_callback_around_enqueueing_is_refused_for_every_job(declare):
-    with pytest.raises(DeclarationError) as raised:
-
-        class Pay(Job):
-            check = declare(_coroutine)
-
-            async def perform(self):
-                pass
-
-    assert str(raised.value) == _not_awaited("_coroutine")
-
-
-def test_a_base_may_have_coroutine_callbacks_and_each_job_below_it_is_checked():
-    class Base(Job):
-        check = before_perform(_coroutine)
-
-    class Asynchronous(Base):
-        async def perform(self):
-            pass
-
-    with pytest.raises(DeclarationError) as raised:
-
-        class Synchronous(Base):
-            def perform(self):
-                pass
-
-    assert str(raised.value) == _not_awaited("_coroutine")
 
 
 @pytest.mark.parametrize("mark", [before_perform, rescue_from(ValueError), after_discard])

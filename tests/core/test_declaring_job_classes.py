@@ -1,8 +1,10 @@
 """What a job class may look like, and how a wrong one is refused when it is defined."""
 
 import functools
+from contextlib import nullcontext
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job
 from pytest_jobs.errors import DeclarationError, SignatureError
@@ -24,54 +26,48 @@ def test_init_in_a_job_class_is_refused():
     )
 
 
-def test_a_perform_that_yields_is_refused():
-    with pytest.raises(DeclarationError) as raised:
+class Exports:
+    def perform(self):
+        yield 1
 
-        class Export(Job):
-            def perform(self):
-                yield 1
+
+async def _yields(self):
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("bases", "body"),
+    [
+        ((Job,), {"perform": Exports.perform}),
+        ((Job,), {"perform": _yields}),
+        ((Exports, Job), {}),
+    ],
+    ids=["plain", "async", "inherited"],
+)
+def test_a_perform_that_yields_is_refused(bases, body):
+    with pytest.raises(DeclarationError) as raised:
+        type("Export", bases, body)
 
     assert str(raised.value) == (
-        "test_a_perform_that_yields_is_refused.<locals>.Export.perform yields, so calling it would do "
-        "nothing: return the result, or enqueue what should follow."
+        "Export.perform yields, so calling it would do nothing: return the result, or enqueue what should follow."
     )
 
 
-def test_an_async_perform_that_yields_is_refused():
-    with pytest.raises(DeclarationError, match=r"Export\.perform yields"):
-
-        class Export(Job):
-            async def perform(self):
-                yield 1
-
-
-def test_an_inherited_perform_that_yields_is_refused():
-    class Exports:
-        def perform(self):
-            yield 1
-
-    with pytest.raises(DeclarationError, match=r"Export\.perform yields"):
-
-        class Export(Exports, Job):
-            pass
-
-
-@pytest.mark.parametrize("queue", [None, "", 5, b"low", ["low"]])
-def test_a_queue_that_is_no_text_is_refused(queue):
+@each_row(
+    ("option", "value", "text"),
+    [
+        *(
+            ("queue", value, "the name of a queue such as 'mailers'")
+            for value in (None, "", 5, b"low", ["low"])
+        ),
+        *(("priority", value, "an int, lower first") for value in ("high", 1.5, True)),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_refused(option, value, text):
     with pytest.raises(DeclarationError) as raised:
-        type("Pay", (Job,), {"queue": queue})
+        type("Pay", (Job,), {option: value})
 
-    assert str(raised.value) == (
-        f"Pay.queue must be the name of a queue such as 'mailers', got {queue!r}."
-    )
-
-
-@pytest.mark.parametrize("priority", ["high", 1.5, True])
-def test_a_priority_that_is_no_int_is_refused(priority):
-    with pytest.raises(DeclarationError) as raised:
-        type("Pay", (Job,), {"priority": priority})
-
-    assert str(raised.value) == (f"Pay.priority must be an int, lower first, got {priority!r}.")
+    assert str(raised.value) == f"Pay.{option} must be {text}, got {value!r}."
 
 
 class ApplicationJob(Job):
@@ -113,41 +109,23 @@ def test_queue_priority_and_perform_are_inherited(adapter):
     assert PayNow.perform_now(3) == 3
 
 
-def test_making_a_job_by_calling_the_class_takes_no_arguments():
-    class Pay(Job):
-        def perform(self, amount):
-            pass
-
-    with pytest.raises(SignatureError) as raised:
-        Pay(3)
-
-    name = "test_making_a_job_by_calling_the_class_takes_no_arguments.<locals>.Pay"
-    assert str(raised.value) == (
-        f"{name}(...) makes a blank job and takes no arguments: write {name}.perform_later(...) to "
-        f"enqueue one, or {name}.new(...) for perform_all_later."
-    )
-
-
-def test_a_blank_job_can_be_unit_tested():
+def test_making_a_job_by_calling_the_class_takes_no_arguments_and_is_for_a_unit_test():
     class Double(Job):
         def perform(self, number):
             return number * 2
 
+    with pytest.raises(SignatureError) as raised:
+        Double(3)
+
+    name = Double.__qualname__
+    assert str(raised.value) == (
+        f"{name}(...) makes a blank job and takes no arguments: write {name}.perform_later(...) to "
+        f"enqueue one, or {name}.new(...) for perform_all_later."
+    )
     assert Double().perform(4) == 8
 
 
-def test_perform_may_come_from_a_class_that_is_no_job(adapter):
-    class Pays:
-        def perform(self, amount, currency):
-            return f"{amount} {currency}"
-
-    class Pay(Pays, Job):
-        pass
-
-    assert Pay.perform_now(3, "EUR") == "3 EUR"
-
-
-def test_a_mixin_in_front_of_a_job_brings_its_own_signature(adapter):
+def test_perform_may_come_from_a_mixin_in_front_with_its_own_signature(adapter):
     class Pay(Job):
         def perform(self, amount):
             return amount
@@ -156,44 +134,26 @@ def test_a_mixin_in_front_of_a_job_brings_its_own_signature(adapter):
         def perform(self, amount, currency):
             return f"{amount} {currency}"
 
-    class PayInCurrency(InCurrency, Pay):
-        pass
-
-    with pytest.raises(SignatureError):
-        PayInCurrency.perform_later(3)
-
-    assert PayInCurrency.perform_now(3, "EUR") == "3 EUR"
+    for pay in (type("Mixed", (InCurrency, Pay), {}), type("Alone", (InCurrency, Job), {})):
+        with pytest.raises(SignatureError):
+            pay.perform_later(3)
+        assert pay.perform_now(3, "EUR") == "3 EUR"
 
 
-def test_a_wrapper_that_takes_anything_around_perform_is_called_with_what_it_is_given(adapter):
+@pytest.mark.parametrize("keeps", [False, True], ids=["any arguments", "functools.wraps"])
+def test_a_wrapper_around_perform_has_its_own_signature_or_keeps_that_of_perform(adapter, keeps):
     def logged(function):
         def wrapper(*args, **kwargs):
             return ["logged", function(*args, **kwargs)]
 
-        return wrapper
+        return functools.wraps(function)(wrapper) if keeps else wrapper
 
     class Pay(Job):
         @logged
         def perform(self, amount):
             return amount
 
-    assert Pay.perform_now(3) == ["logged", 3]
-
-
-def test_a_wrapper_that_uses_functools_wraps_keeps_the_signature_of_perform(adapter):
-    def logged(function):
-        @functools.wraps(function)
-        def wrapper(*args, **kwargs):
-            return ["logged", function(*args, **kwargs)]
-
-        return wrapper
-
-    class Pay(Job):
-        @logged
-        def perform(self, amount):
-            return amount
-
-    with pytest.raises(SignatureError):
+    with pytest.raises(SignatureError) if keeps else nullcontext():
         Pay.perform_later(3, 4)
 
     assert Pay.perform_now(3) == ["logged", 3]

@@ -2,8 +2,10 @@
 
 import asyncio
 import inspect
+import re
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, JobFunction, before_perform, discard_on, job, retry_on
 from pytest_jobs.errors import DeclarationError
@@ -20,49 +22,31 @@ def send_receipt(order_id: int) -> str:
     return f"receipt {order_id}"
 
 
-def test_a_job_function_stays_callable_as_the_function():
-    assert add(1, second=2) == 3
-
-
-def test_a_job_function_looks_like_the_function():
+def test_a_job_function_looks_like_the_function_and_is_called_as_it_is():
     assert isinstance(add, JobFunction)
     assert (add.__name__, add.__doc__, add.__module__) == ("add", "Add two numbers.", __name__)
     assert str(inspect.signature(add)) == "(first, second=10)"
-    assert repr(add) == "<job add>"
+    assert (repr(add), add(1, second=2)) == ("<job add>", 3)
 
 
 def test_a_job_function_is_enqueued_and_performed_like_a_job_class(adapter, drain):
     job = add.perform_later(1)
     (execution,) = drain()
 
-    assert (job.enqueued, job.payload.name, job.payload.queue) == (
-        True,
-        f"{__name__}.add",
-        "default",
-    )
+    assert (job.enqueued, job.payload.name) == (True, f"{__name__}.add")
+    assert (job.payload.queue, type(job), type(job).public) == ("default", add.job_class, add)
     assert (execution.status, execution.result) == ("performed", 11)
 
 
-def test_a_job_function_has_new_set_and_perform_now(adapter):
+def test_a_job_function_has_options_new_set_and_perform_now(adapter):
+    job = send_receipt.perform_later(1)
     later = send_receipt.set(wait=5, queue="low", priority=9).perform_later(1)
     new = send_receipt.new(2)
 
+    assert (job.payload.queue, job.payload.priority) == ("mailers", 3)
     assert (later.payload.queue, later.payload.priority) == ("low", 9)
     assert (new.enqueued, new.args) == (False, (2,))
     assert send_receipt.perform_now(3) == "receipt 3"
-
-
-def test_the_options_of_a_job_function_hold_for_its_jobs(adapter):
-    job = send_receipt.perform_later(1)
-
-    assert (job.payload.queue, job.payload.priority) == ("mailers", 3)
-
-
-def test_the_class_behind_a_job_function_leads_back_to_it(adapter):
-    job = add.perform_later(1)
-
-    assert type(job) is add.job_class
-    assert type(job).public is add
 
 
 def test_a_class_is_its_own_public_name():
@@ -126,17 +110,39 @@ def test_rules_stand_above_job(adapter, drain):
     assert [execution.status for execution in drain()] == ["retried", "exhausted"]
 
 
-def test_job_on_a_class_is_refused():
-    with pytest.raises(DeclarationError) as raised:
+def _nothing(): ...
 
-        @job
-        class Pay:
-            pass
 
-    assert str(raised.value).startswith("@job decorates <class '")
-    assert str(raised.value).endswith(
-        "Pay'>, which is not a function: for a class derive from Job, for a method write `later(method)`."
-    )
+def _generator():
+    yield 1
+
+
+@each_row(
+    ("declare", "text"),
+    [
+        (
+            lambda: job(type("Pay", (), {})),
+            (
+                f"@job decorates <class '{__name__}.Pay'>, which is not a function: for a class derive from Job, "
+                "for a method write `later(method)`."
+            ),
+        ),
+        (lambda: job(add), "@job decorates <job add>, which is not a function"),
+        (lambda: job(_generator), "yields, so calling it would do nothing"),
+        (lambda: job(queue="")(_nothing), "must be the name of a queue"),
+        (lambda: job(priority="high")(_nothing), "must be an int, lower first"),
+        *(
+            (
+                lambda base=base: job(base=base)(_nothing),
+                "which is not a job class: write a class derived",
+            )
+            for base in (int, None, job(lambda: None))
+        ),
+    ],
+)
+def test_a_job_function_that_cannot_be_meant_is_refused(declare, text):
+    with pytest.raises(DeclarationError, match=re.escape(text)):
+        declare()
 
 
 def test_job_on_a_method_is_refused():
@@ -153,36 +159,3 @@ def test_job_on_a_method_is_refused():
         "test_job_on_a_method_is_refused.<locals>.Order.ship is a method, and @job is for functions: write "
         "the method and `ship_later = later(ship)` below it."
     )
-
-
-def test_job_on_a_job_function_is_refused():
-    with pytest.raises(
-        DeclarationError, match=r"^@job decorates <job add>, which is not a function"
-    ):
-        job(add)
-
-
-def test_job_on_a_generator_function_is_refused():
-    with pytest.raises(DeclarationError, match="yields, so calling it would do nothing"):
-
-        @job
-        def export():
-            yield 1
-
-
-def test_bad_options_of_a_job_function_are_refused():
-    with pytest.raises(DeclarationError) as queue:
-        job(queue="")(lambda: None)
-    with pytest.raises(DeclarationError) as priority:
-        job(priority="high")(lambda: None)
-
-    assert "must be the name of a queue" in str(queue.value)
-    assert "must be an int, lower first" in str(priority.value)
-
-
-@pytest.mark.parametrize(
-    "base", [int, None, job(lambda: None)], ids=["a class", "none", "a job function"]
-)
-def test_a_base_that_is_no_job_class_is_refused(base):
-    with pytest.raises(DeclarationError, match="which is not a job class: write a class derived"):
-        job(base=base)(lambda: None)

@@ -1,77 +1,17 @@
 """Rules that cannot be meant are refused where they are written."""
 
+import functools
+import inspect
+
 import pytest
 from tables import each_row
 
 from pytest_jobs import Job, after_discard, discard_on, job, rescue_from, retry_on
 from pytest_jobs.errors import DeclarationError, WaitError
 
-
-@pytest.mark.parametrize(
-    ("declare", "name"),
-    [(retry_on, "retry_on"), (discard_on, "discard_on"), (rescue_from, "rescue_from")],
-)
-def test_a_rule_names_an_exception_class(declare, name):
-    with pytest.raises(DeclarationError) as raised:
-        declare()
-
-    assert str(raised.value) == f"{name}() names no exception class: write {name}(SomeError)."
-
-
-@each_row("error", [ValueError("x"), "ValueError", int, None, (ValueError,)])
-@each_row(
-    ("declare", "name"),
-    [(retry_on, "retry_on"), (discard_on, "discard_on"), (rescue_from, "rescue_from")],
-)
-def test_what_is_no_exception_class_is_refused(declare, name, error):
-    with pytest.raises(DeclarationError) as raised:
-        declare(KeyError, error)
-
-    assert str(raised.value) == (
-        f"{name}({error!r}) is given something that is not an exception class: name the class, as in "
-        f"{name}(SomeError)."
-    )
-
-
-@pytest.mark.parametrize("attempts", [0, -1, 1.0, "5", True])
-def test_attempts_is_an_int_of_at_least_one(attempts):
-    with pytest.raises(DeclarationError) as raised:
-        retry_on(ValueError, attempts=attempts)
-
-    assert str(raised.value) == (
-        f"retry_on(attempts={attempts!r}) is not a number of runs: write an int of at least 1, the first run "
-        "included, or None to retry for ever."
-    )
-
-
-@each_row("jitter", [-0.1, 1.1, "0.15", None, True, float("nan")])
-def test_jitter_is_a_share(jitter):
-    with pytest.raises(DeclarationError) as raised:
-        retry_on(ValueError, jitter=jitter)
-
-    assert str(raised.value) == (
-        f"retry_on(jitter={jitter!r}) is not a share of the wait: write a number from 0 to 1."
-    )
-
-
-@pytest.mark.parametrize("wait", ["polynomially_longer", None, True, [3, 18]])
-def test_a_wait_that_is_no_number_is_refused(wait):
-    with pytest.raises(WaitError) as raised:
-        retry_on(ValueError, wait=wait)
-
-    assert str(raised.value) == (
-        f"wait must be a number of seconds such as 30, or timedelta(minutes=5), got {wait!r}."
-    )
-
-
-@pytest.mark.parametrize("wait", [-1, float("inf"), float("nan")])
-def test_a_wait_that_is_negative_or_not_finite_is_refused(wait):
-    with pytest.raises(WaitError) as raised:
-        retry_on(ValueError, wait=wait)
-
-    assert str(raised.value) == (
-        f"wait is {wait!r}: a wait is finite and not negative. Write 0 for no wait."
-    )
+RULES = {"retry_on": retry_on, "discard_on": discard_on, "rescue_from": rescue_from}
+THEN = {name: functools.partial(RULES[name], ValueError) for name in ("retry_on", "discard_on")}
+MARKS = {"rescue_from": rescue_from(ValueError), "after_discard": after_discard}
 
 
 def _three(failures, error, payload):
@@ -86,53 +26,6 @@ def _keyword(failures, *, unit):
     pass
 
 
-@pytest.mark.parametrize(
-    ("wait", "signature"),
-    [
-        (_three, "(failures, error, payload)"),
-        (_none, "()"),
-        (_keyword, "(failures, *, unit)"),
-    ],
-)
-def test_a_wait_that_cannot_be_called_with_failures_and_error_is_refused(wait, signature):
-    with pytest.raises(DeclarationError) as raised:
-        retry_on(ValueError, wait=wait)
-
-    assert str(raised.value) == (
-        f"wait={wait.__qualname__} takes {signature}, but a wait is called with the number of failures, or "
-        "with that number and the error: write `def wait(failures)` or `def wait(failures, error)`."
-    )
-
-
-@pytest.mark.parametrize("queue", ["", 5])
-def test_the_queue_of_the_retries_is_text(queue):
-    with pytest.raises(DeclarationError) as raised:
-        retry_on(ValueError, queue=queue)
-
-    assert str(raised.value) == (
-        f"retry_on(queue=...) must be the name of a queue such as 'mailers', got {queue!r}."
-    )
-
-
-def test_the_priority_of_the_retries_is_an_int():
-    with pytest.raises(DeclarationError) as raised:
-        retry_on(ValueError, priority="high")
-
-    assert str(raised.value) == ("retry_on(priority=...) must be an int, lower first, got 'high'.")
-
-
-@pytest.mark.parametrize(
-    ("declare", "name"), [(retry_on, "retry_on(then=...)"), (discard_on, "discard_on(then=...)")]
-)
-def test_then_is_something_to_call(declare, name):
-    with pytest.raises(DeclarationError) as raised:
-        declare(ValueError, then="mark_expired")
-
-    assert str(raised.value) == (
-        f"{name} is 'mark_expired', which cannot be called: pass a function of the job and the error."
-    )
-
-
 async def _coroutine(job, error):
     pass
 
@@ -141,23 +34,95 @@ def _generator(job, error):
     yield
 
 
-@each_row("handler", [_coroutine, _generator])
+def _refusals():
+    """Return for each option of a rule the values that it refuses, and the text for them."""
+    wait = "must be a number of seconds such as 30, or timedelta(minutes=5), got {!r}."
+    finite = "a wait is finite and not negative. Write 0 for no wait."
+    return {
+        "attempts": (
+            [0, -1, 1.0, "5", True],
+            (
+                "retry_on(attempts={!r}) is not a number of runs: write an int of at least 1, the first run "
+                "included, or None to retry for ever."
+            ),
+        ),
+        "jitter": (
+            [-0.1, 1.1, "0.15", None, True, float("nan")],
+            "retry_on(jitter={!r}) is not a share of the wait: write a number from 0 to 1.",
+        ),
+        "queue": (
+            ["", 5],
+            "retry_on(queue=...) must be the name of a queue such as 'mailers', got {!r}.",
+        ),
+        "priority": (["high"], "retry_on(priority=...) must be an int, lower first, got {!r}."),
+        "wait": (["polynomially_longer", None, True, [3, 18]], f"wait {wait}"),
+        "wait ": ([-1, float("inf"), float("nan")], f"wait is {{!r}}: {finite}"),
+        "wait  ": (
+            [_three, _none, _keyword],
+            (
+                "wait={0.__qualname__} takes {1}, but a wait is called with the number of failures, or with that "
+                "number and the error: write `def wait(failures)` or `def wait(failures, error)`."
+            ),
+        ),
+    }
+
+
 @each_row(
-    ("declare", "name"),
-    [
-        (lambda handler: retry_on(ValueError, then=handler), "retry_on(then=...)"),
-        (lambda handler: discard_on(ValueError, then=handler), "discard_on(then=...)"),
-        (rescue_from(ValueError), "rescue_from"),
-        (after_discard, "after_discard"),
-    ],
+    ("option", "value", "text"),
+    [(name.strip(), each, text) for name, (values, text) in _refusals().items() for each in values],
 )
-def test_a_handler_that_calling_would_not_run_is_refused(declare, name, handler):
+def test_an_option_that_cannot_be_meant_is_refused(option, value, text):
+    with pytest.raises(WaitError if text.startswith("wait ") else DeclarationError) as raised:
+        retry_on(ValueError, **{option: value})
+
+    signature = inspect.signature(value) if callable(value) else None
+    assert str(raised.value) == text.format(value, signature)
+
+
+@each_row("name", RULES)
+@each_row("error", [(), ValueError("x"), "ValueError", int, None, (ValueError,)])
+def test_a_rule_names_exception_classes_only(name, error):
     with pytest.raises(DeclarationError) as raised:
-        declare(handler)
+        RULES[name](KeyError, error) if error != () else RULES[name]()
 
     assert str(raised.value) == (
-        f"{name} is given {handler.__qualname__}, which only returns a coroutine or a generator when it is "
-        "called, and nothing runs that: write a plain function."
+        f"{name}({error!r}) is given something that is not an exception class: name the class, as in "
+        f"{name}(SomeError)."
+        if error != ()
+        else f"{name}() names no exception class: write {name}(SomeError)."
+    )
+
+
+@each_row("name", THEN)
+def test_then_is_something_to_call(name):
+    with pytest.raises(DeclarationError) as raised:
+        THEN[name](then="mark_expired")
+
+    assert str(raised.value) == (
+        f"{name}(then=...) is 'mark_expired', which cannot be called: pass a function of the job and the error."
+    )
+
+
+@each_row("handler", [_coroutine, _generator])
+@each_row("name", [*THEN, *MARKS])
+def test_a_handler_that_calling_would_not_run_is_refused(name, handler):
+    with pytest.raises(DeclarationError) as raised:
+        THEN[name](then=handler) if name in THEN else MARKS[name](handler)
+
+    assert str(raised.value) == (
+        f"{name}{'(then=...)' * (name in THEN)} is given {handler.__qualname__}, which only returns a coroutine "
+        "or a generator when it is called, and nothing runs that: write a plain function."
+    )
+
+
+@each_row("mark", MARKS.values())
+@each_row("given", [type("Pay", (Job,), {}), "notify"])
+def test_what_is_no_method_is_not_marked(mark, given):
+    with pytest.raises(DeclarationError) as raised:
+        mark(given)
+
+    assert str(raised.value) == (
+        f"{given!r} is not a method: decorate a `def` in the body of a job class."
     )
 
 
@@ -173,26 +138,4 @@ def test_a_rule_below_job_is_refused(declare):
     assert str(raised.value).startswith(f"@{declare.__name__} decorates <function ")
     assert str(raised.value).endswith(
         ">, which is not a job: put it above a class derived from Job, or above @job."
-    )
-
-
-@pytest.mark.parametrize("mark", [rescue_from(ValueError), after_discard])
-def test_what_marks_a_method_does_not_decorate_a_class(mark):
-    class Pay(Job):
-        pass
-
-    with pytest.raises(DeclarationError) as raised:
-        mark(Pay)
-
-    assert str(raised.value) == (
-        f"{Pay!r} is not a method: decorate a `def` in the body of a job class."
-    )
-
-
-def test_what_cannot_be_called_is_not_marked():
-    with pytest.raises(DeclarationError) as raised:
-        after_discard("notify")
-
-    assert str(raised.value) == (
-        "'notify' is not a method: decorate a `def` in the body of a job class."
     )

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, job
 from pytest_jobs.errors import (
@@ -54,23 +55,16 @@ def test_wait_counts_from_the_enqueue(adapter, clock, job, wait, nanoseconds):
 
 @both
 @pytest.mark.parametrize(
-    "at",
+    ("at", "due_ns"),
     [
-        TEN_O_CLOCK,
-        TEN_O_CLOCK.astimezone(timezone(timedelta(hours=-5))),
-        TEN_O_CLOCK.astimezone(ZoneInfo("Europe/Paris")),
+        (TEN_O_CLOCK, 1_767_261_600 * SECOND),
+        (TEN_O_CLOCK.astimezone(timezone(timedelta(hours=-5))), 1_767_261_600 * SECOND),
+        (TEN_O_CLOCK.astimezone(ZoneInfo("Europe/Paris")), 1_767_261_600 * SECOND),
+        (TEN_O_CLOCK + timedelta(microseconds=123_457), 1_767_261_600_123_457_000),
     ],
 )
-def test_at_is_an_instant_in_any_timezone(adapter, job, at):
-    enqueued = job.set(at=at).perform_later(1)
-
-    assert enqueued.payload.due_ns == 1_767_261_600 * SECOND
-
-
-def test_at_is_exact_to_the_microsecond(adapter):
-    enqueued = Pay.set(at=TEN_O_CLOCK + timedelta(microseconds=123_457)).perform_later(1)
-
-    assert enqueued.payload.due_ns == 1_767_261_600_123_457_000
+def test_at_is_an_instant_in_any_timezone_exact_to_the_microsecond(adapter, job, at, due_ns):
+    assert job.set(at=at).perform_later(1).payload.due_ns == due_ns
 
 
 def test_at_in_the_past_is_due_at_once(adapter):
@@ -101,94 +95,67 @@ def test_options_hold_for_every_job_made_with_them(adapter, job):
     assert configured.new(2).enqueue().payload.queue == "low"
 
 
-@both
-def test_wait_and_at_together_are_refused(job):
-    with pytest.raises(SignatureError) as raised:
-        job.set(wait=5, at=TEN_O_CLOCK)
-
-    assert str(raised.value) == (
-        f"Both wait=5 and at={TEN_O_CLOCK!r} say when the job is due: give one of them."
-    )
-
-
 class Nowhere(tzinfo):
     def utcoffset(self, when):
         return None
 
 
-@both
-def test_a_datetime_whose_timezone_knows_no_offset_is_refused(job):
-    with pytest.raises(NaiveDatetimeError, match="must have a timezone"):
-        job.set(at=datetime(2026, 1, 1, 10, tzinfo=Nowhere()))
+_NAIVE = "at must have a timezone, got {!r}: write at.replace(tzinfo=UTC), or .astimezone() when it is local time."
+_REFUSED = [
+    ("at", [datetime(2026, 1, 1, 10)], NaiveDatetimeError, _NAIVE),  # noqa: DTZ001
+    ("at", [datetime(2026, 1, 1, 10, tzinfo=Nowhere())], NaiveDatetimeError, _NAIVE),
+    (
+        "at",
+        ["tomorrow", 1_767_261_600, TEN_O_CLOCK.date()],
+        SignatureError,
+        "at must be a datetime such as datetime(..., tzinfo=UTC), got {!r}.",
+    ),
+    (
+        "wait",
+        ["5", True, [5], TEN_O_CLOCK],
+        WaitError,
+        "wait must be a number of seconds such as 30, or timedelta(minutes=5), got {!r}.",
+    ),
+    (
+        "wait",
+        [-1, -0.001, timedelta(seconds=-1), float("nan"), float("inf")],
+        WaitError,
+        "wait is {!r}: a wait is finite and not negative. Write 0 for no wait.",
+    ),
+    (
+        "queue",
+        ["", 5, b"low"],
+        DeclarationError,
+        "queue must be the name of a queue such as 'mailers', got {!r}.",
+    ),
+    (
+        "priority",
+        ["high", 1.5, False],
+        DeclarationError,
+        "priority must be an int, lower first, got {!r}.",
+    ),
+]
 
 
-@both
-def test_a_naive_datetime_is_refused(job):
-    naive = datetime(2026, 1, 1, 10)  # noqa: DTZ001
+@each_row("job", [Pay, pay])
+@each_row(
+    ("option", "value", "error", "text"),
+    [(option, value, error, text) for option, values, error, text in _REFUSED for value in values],
+)
+def test_an_option_that_cannot_be_meant_is_refused(job, option, value, error, text):
+    with pytest.raises(error) as raised:
+        job.set(**{option: value})
 
-    with pytest.raises(NaiveDatetimeError) as raised:
-        job.set(at=naive)
-
-    assert str(raised.value) == (
-        f"at must have a timezone, got {naive!r}: write "
-        "at.replace(tzinfo=UTC), or .astimezone() when it is local time."
-    )
+    assert str(raised.value) == text.format(value)
 
 
-@both
-@pytest.mark.parametrize("at", ["tomorrow", 1_767_261_600, TEN_O_CLOCK.date()])
-def test_an_at_that_is_no_datetime_is_refused(job, at):
+@each_row("job", [Pay, pay])
+def test_two_due_times_and_unknown_options_are_refused(job):
     with pytest.raises(SignatureError) as raised:
-        job.set(at=at)
-
-    assert str(raised.value) == (
-        f"at must be a datetime such as datetime(..., tzinfo=UTC), got {at!r}."
-    )
-
-
-@both
-@pytest.mark.parametrize("wait", ["5", True, [5], TEN_O_CLOCK])
-def test_a_wait_that_is_no_number_is_refused(job, wait):
-    with pytest.raises(WaitError) as raised:
-        job.set(wait=wait)
-
-    assert str(raised.value) == (
-        f"wait must be a number of seconds such as 30, or timedelta(minutes=5), got {wait!r}."
-    )
-
-
-@both
-@pytest.mark.parametrize("wait", [-1, -0.001, timedelta(seconds=-1), float("nan"), float("inf")])
-def test_a_wait_that_is_negative_or_not_finite_is_refused(job, wait):
-    with pytest.raises(WaitError) as raised:
-        job.set(wait=wait)
-
-    assert str(raised.value) == (
-        f"wait is {wait!r}: a wait is finite and not negative. Write 0 for no wait."
-    )
-
-
-@both
-@pytest.mark.parametrize("queue", ["", 5, b"low"])
-def test_a_queue_that_is_no_text_is_refused(job, queue):
-    with pytest.raises(DeclarationError) as raised:
-        job.set(queue=queue)
-
-    assert str(raised.value) == (
-        f"queue must be the name of a queue such as 'mailers', got {queue!r}."
-    )
-
-
-@both
-@pytest.mark.parametrize("priority", ["high", 1.5, False])
-def test_a_priority_that_is_no_int_is_refused(job, priority):
-    with pytest.raises(DeclarationError) as raised:
-        job.set(priority=priority)
-
-    assert str(raised.value) == (f"priority must be an int, lower first, got {priority!r}.")
-
-
-@both
-def test_an_unknown_option_is_refused(job):
-    with pytest.raises(TypeError, match="unexpected keyword argument 'delay'"):
+        job.set(wait=5, at=TEN_O_CLOCK)
+    with pytest.raises(TypeError, match=r"set\(\) got an unexpected keyword argument 'delay'"):
         job.set(delay=5)
+
+    assert str(raised.value) == (
+        f"Both wait=5 and at={TEN_O_CLOCK!r} say when the job is due: give one of them."
+    )

@@ -32,15 +32,10 @@ class Checked(Job):
 def test_jobs_of_any_classes_are_enqueued_in_order(adapter):
     jobs = [Pay.new(1), send_receipt.new(2), Checked.new(3)]
 
-    returned = perform_all_later(iter(jobs))
-
-    assert returned == tuple(jobs)
+    assert perform_all_later(iter(jobs)) == tuple(jobs)
+    assert perform_all_later([]) == ()
     assert adapter.enqueued == [job.payload for job in jobs]
     assert [job.enqueued for job in jobs] == [True, True, True]
-
-
-def test_no_jobs_are_no_error(adapter):
-    assert perform_all_later([]) == ()
 
 
 def test_options_of_each_job_hold(adapter, clock):
@@ -71,23 +66,18 @@ def test_one_job_that_cannot_be_written_keeps_all_from_being_enqueued(adapter, w
     assert [job.enqueued for job in jobs] == [False, False, False]
 
 
-def test_a_halted_job_does_not_stop_the_others(adapter):
-    jobs = perform_all_later([Checked.new(12), Checked.new(13), Checked.new(14)])
+class Refusing(TestAdapter):
+    def enqueue(self, payload):
+        if payload.arguments == "[[2],{}]":
+            raise EnqueueError("full")
+        super().enqueue(payload)
 
-    assert [job.enqueued for job in jobs] == [True, False, True]
-    assert str(jobs[1].enqueue_error) == "unlucky"
-    assert [payload.arguments for payload in adapter.enqueued] == ["[[12],{}]", "[[14],{}]"]
 
+def test_a_job_that_is_halted_or_refused_does_not_stop_the_others(clock):
+    adapter = Refusing(clock)
+    with configure(adapter=adapter):
+        jobs = perform_all_later([Pay.new(1), Pay.new(2), Checked.new(13), Checked.new(14)])
 
-def test_a_job_that_the_adapter_refuses_does_not_stop_the_others(clock):
-    class Refusing(TestAdapter):
-        def enqueue(self, payload):
-            if payload.arguments == "[[2],{}]":
-                raise EnqueueError("full")
-            super().enqueue(payload)
-
-    with configure(adapter=Refusing(clock)):
-        jobs = perform_all_later([Pay.new(1), Pay.new(2), Pay.new(3)])
-
-    assert [job.enqueued for job in jobs] == [True, False, True]
-    assert str(jobs[1].enqueue_error) == "full"
+    assert [job.enqueued for job in jobs] == [True, False, False, True]
+    assert [str(job.enqueue_error) for job in jobs[1:3]] == ["full", "unlucky"]
+    assert [payload.arguments for payload in adapter.enqueued] == ["[[1],{}]", "[[14],{}]"]

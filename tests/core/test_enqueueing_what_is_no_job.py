@@ -45,11 +45,6 @@ def test_what_is_no_payload_cannot_be_read(data):
         Payload.from_dict(data)
 
 
-def test_an_unknown_option_is_named_by_python():
-    with pytest.raises(TypeError, match=r"set\(\) got an unexpected keyword argument 'wit'"):
-        Mail.set(wit=5)
-
-
 def test_a_queue_can_be_named_by_an_enum_of_texts(adapter):
     payload = Mail.perform_later().payload
 

@@ -1,5 +1,7 @@
 """`Halt` stops a job in a callback, as `throw :abort` does in ActiveJob."""
 
+from functools import partial
+
 import pytest
 
 from pytest_jobs import (
@@ -57,73 +59,48 @@ def _note(name):
     return lambda self: self.calls.append(name)
 
 
-@pytest.mark.parametrize("halting", [before_enqueue(_before), around_enqueue(_around)])
+@pytest.mark.parametrize(
+    "halting", [partial(before_enqueue, _before), partial(around_enqueue, _around)]
+)
 def test_a_job_that_is_halted_before_it_is_enqueued_is_not(adapter, halting):
-    job = _job(
-        around_enqueue(_outer),
-        after_enqueue(_note("after")),
-        halting,
-        before_enqueue(_note("later")),
-    )
+    def job_within(outer):
+        later = before_enqueue(_note("later"))
+        return _job(around_enqueue(outer), after_enqueue(_note("after")), halting(), later)
 
-    halted = job.perform_later()
+    job, swallowing = job_within(_outer), job_within(_swallowing)
 
-    assert halted.enqueued is False
-    assert type(halted.enqueue_error) is Halt
-    assert str(halted.enqueue_error) == "not today"
-    assert (halted.payload, halted.job_id) == (None, "")
+    for halted in (job.perform_later(), swallowing.perform_later()):
+        assert halted.enqueued is False
+        assert type(halted.enqueue_error) is Halt
+        assert str(halted.enqueue_error) == "not today"
+        assert (halted.payload, halted.job_id) == (None, "")
     assert adapter.enqueued == []
     assert job.calls == ["outer", "halts", "halted"]
+    assert swallowing.calls == ["halts", "swallowed"]
 
 
-@pytest.mark.parametrize("halting", [before_perform(_before), around_perform(_around)])
+@pytest.mark.parametrize(
+    "halting", [partial(before_perform, _before), partial(around_perform, _around)]
+)
 def test_a_job_that_is_halted_before_it_is_performed_is_not(adapter, halting):
-    job = _job(
-        around_perform(_outer),
-        after_perform(_note("after")),
-        halting,
-        before_perform(_note("later")),
-    )
+    def job_within(outer):
+        later = before_perform(_note("later"))
+        return _job(around_perform(outer), after_perform(_note("after")), halting(), later)
 
-    job.perform_later()
-    (execution,) = adapter.perform_due()
+    given_up = after_discard(lambda self, error: self.calls.append("given up"))
+    job, swallowing = job_within(_outer), job_within(_swallowing)
+    ruled = retry_on(Exception)(discard_on(Halt)(_job(halting(), given_up)))
+    for each in (job, swallowing, ruled):
+        each.perform_later()
 
-    assert (execution.status, execution.result, execution.handled) == ("halted", None, True)
-    assert type(execution.error) is Halt
+    for execution in adapter.perform_due():
+        assert (execution.status, execution.result, execution.handled) == ("halted", None, True)
+        assert type(execution.error) is Halt
     assert job.calls == ["outer", "halts", "halted"]
-
-
-def test_a_halted_job_is_neither_retried_nor_given_up(adapter):
-    job = _job(before_perform(_before), after_discard(lambda self, error: self.calls.append("up")))
-    retry_on(Exception)(discard_on(Halt)(job))
-
-    job.perform_later()
-    (execution,) = adapter.perform_due()
-
-    assert execution.status == "halted"
+    assert swallowing.calls == ["halts", "swallowed"]
+    assert ruled.calls == ["halts"]
     assert (adapter.pending, adapter.dead) == ([], [])
-    assert job.calls == ["halts"]
-
-
-def test_a_halted_job_returns_nothing_when_it_is_performed_now():
-    assert _job(before_perform(_before)).perform_now() is None
-
-
-def test_a_halt_that_an_outer_callback_swallows_still_halts(adapter):
-    job = _job(around_perform(_swallowing), before_perform(_before), after_perform(_note("after")))
-
-    job.perform_later()
-    (execution,) = adapter.perform_due()
-
-    assert execution.status == "halted"
-    assert job.calls == ["halts", "swallowed"]
-
-
-def test_a_halt_that_an_outer_callback_swallows_still_stops_the_enqueue(adapter):
-    job = _job(around_enqueue(_swallowing), before_enqueue(_before))
-
-    assert job.perform_later().enqueued is False
-    assert adapter.enqueued == []
+    assert ruled.perform_now() is None
 
 
 def test_a_halt_of_the_parent_stops_the_child(adapter):

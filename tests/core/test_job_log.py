@@ -156,13 +156,18 @@ class Closed(TestAdapter):
 
 
 def test_each_line_names_the_class_and_the_id(jobs, log):
-    enqueued = Hello.perform_later()
+    enqueued = Hello.set(queue="low").perform_later()
     jobs.drain()
+    Hello.set(wait=timedelta(hours=1)).perform_later()
 
-    assert log.events == ["job_enqueued", "job_started", "job_completed"]
-    assert {(line["job_class"], line["job_id"]) for line in log.data} == {
+    assert log.events == ["job_enqueued", "job_started", "job_completed", "job_enqueued"]
+    assert set(log.levels) == {"INFO"}
+    assert {(line["job_class"], line["job_id"]) for line in log.data[:3]} == {
         (f"{HERE}.Hello", enqueued.job_id)
     }
+    first, *_, later = log.data
+    assert first.keys() == {"event", "job_class", "job_id", "queue", "attempt", "arguments"}
+    assert (first["queue"], first["attempt"], later["wait_seconds"]) == ("low", 1, 3600)
 
 
 def test_a_nested_job_has_lines_of_its_own(jobs, log):
@@ -181,21 +186,6 @@ def test_a_nested_job_has_lines_of_its_own(jobs, log):
 
 
 # Enqueueing
-
-
-def test_an_enqueue_names_the_queue(jobs, log):
-    Hello.set(queue="low").perform_later()
-
-    (line,) = log.data
-    assert (line["event"], line["queue"], line["attempt"]) == ("job_enqueued", "low", 1)
-    assert log.levels == ["INFO"]
-    assert "wait_seconds" not in line
-
-
-def test_an_enqueue_for_later_says_when(jobs, log):
-    Hello.set(wait=timedelta(hours=1)).perform_later()
-
-    assert log.data[0]["wait_seconds"] == 3600
 
 
 def test_an_enqueue_that_is_halted_is_no_error(jobs, log):
@@ -223,19 +213,6 @@ def test_an_enqueue_that_the_adapter_refuses_is_an_error(log):
     assert log.levels == ["ERROR"]
 
 
-def test_the_source_of_an_enqueue_is_not_logged(jobs, log):
-    Hello.perform_later()
-
-    assert log.data[0].keys() == {
-        "event",
-        "job_class",
-        "job_id",
-        "queue",
-        "attempt",
-        "arguments",
-    }
-
-
 # Many at once: a line each
 
 
@@ -248,42 +225,40 @@ def test_of_many_each_has_a_line(jobs, log):
     ]
 
 
-def test_of_many_those_that_were_refused_are_told_apart(log):
-    with configure(adapter=Full()):
+@pytest.mark.parametrize(
+    ("adapter", "events"),
+    [
+        (Full, ["job_enqueued", "job_not_enqueued"]),
+        (Closed, ["job_not_enqueued", "job_not_enqueued"]),
+    ],
+)
+def test_of_many_those_that_were_refused_are_told_apart(log, adapter, events):
+    with configure(adapter=adapter()):
         perform_all_later([Hello.new("a"), Hello.new("b")])
 
-    assert (log.events, log.levels) == (["job_enqueued", "job_not_enqueued"], ["INFO", "ERROR"])
-
-
-def test_of_many_all_can_be_refused(log):
-    with configure(adapter=Closed()):
-        perform_all_later([Hello.new("a"), Hello.new("b")])
-
-    assert log.events == ["job_not_enqueued", "job_not_enqueued"]
+    assert log.events == events
+    assert log.levels == [{"job_enqueued": "INFO"}.get(event, "ERROR") for event in events]
 
 
 # Arguments
 
 
-def test_arguments_are_logged_by_name(jobs, log):
-    Hello.perform_later("Ann")
+@pytest.mark.parametrize(
+    ("given", "logged"),
+    [
+        ("Ann", {"name": "Ann"}),
+        (Person(7), {"name": "<Person 7>"}),
+        ([{"person": Person(8)}], {"name": [{"person": "<Person 8>"}]}),
+    ],
+    ids=["text", "a record", "records within"],
+)
+def test_arguments_are_logged_by_name_and_records_by_what_names_them(jobs, log, given, logged):
+    Hello.perform_later(given)
     jobs.drain()
 
-    assert [line["arguments"] for line in log.of("job_enqueued", "job_started")] == [
-        {"name": "Ann"},
-        {"name": "Ann"},
-    ]
+    for line in log.of("job_enqueued", "job_started"):
+        assert line["arguments"] == logged
     assert "arguments" not in log.of("job_completed")[0]
-
-
-def test_a_record_is_logged_as_what_names_it(jobs, log):
-    Hello.perform_later(Person(7))
-    Hello.perform_later([{"person": Person(8)}])
-
-    assert [line["arguments"] for line in log.data] == [
-        {"name": "<Person 7>"},
-        {"name": [{"person": "<Person 8>"}]},
-    ]
 
 
 def test_there_is_no_field_for_the_arguments_of_a_job_without_any(jobs, log):
@@ -292,25 +267,17 @@ def test_there_is_no_field_for_the_arguments_of_a_job_without_any(jobs, log):
     assert "arguments" not in log.data[0]
 
 
-def test_a_class_can_keep_its_arguments_to_itself(jobs, log):
-    Secret.perform_later("xyzzy")
+@job(base=Secret)
+def change(password: str) -> None:
+    """Change it."""
+
+
+@pytest.mark.parametrize("kept", [Secret, type("More", (Secret,), {}), change])
+def test_a_class_can_keep_its_arguments_to_itself_and_others_inherit_that(jobs, log, kept):
+    kept.perform_later("xyzzy")
     jobs.drain()
 
     assert log.events == ["job_enqueued", "job_started", "job_completed"]
-    assert "xyzzy" not in json.dumps(log.data)
-
-
-def test_a_subclass_and_a_function_inherit_that(jobs, log):
-    class More(Secret):
-        pass
-
-    @job(base=Secret)
-    def change(password: str) -> None:
-        """Change it."""
-
-    More.perform_later("xyzzy")
-    change.perform_later("xyzzy")
-
     assert "xyzzy" not in json.dumps(log.data)
 
 
@@ -368,20 +335,31 @@ def test_a_halted_job_is_no_error(jobs, log):
     assert "error_class" not in log.data[-1]
 
 
-def test_an_error_is_logged_with_its_backtrace(jobs, log):
-    Flaky.perform_later("value")
-    with pytest.raises(ValueError):
-        jobs.drain()
+@pytest.mark.parametrize(
+    ("kind", "event", "error", "attempt"),
+    [
+        ("value", "job_failed", ValueError, 1),
+        ("connection", "job_exhausted", ConnectionError, 2),
+        ("blocked", "job_exhausted", BlockingIOError, 1),
+        ("key", "job_discarded", KeyError, 1),
+    ],
+)
+def test_the_end_of_a_job_that_is_given_up_is_logged_with_its_error(
+    jobs, log, kind, event, error, attempt
+):
+    Flaky.perform_later(kind)
+    jobs.drain(raise_errors=False)
 
     line = log.data[-1]
-    assert (line["event"], line["error_class"], line["error_message"]) == (
-        "job_failed",
-        "ValueError",
-        "value error",
+    assert (line["event"], line["attempt"], log.levels[-1]) == (event, attempt, "ERROR")
+    assert (line["error_class"], str(error(f"{kind} error"))) == (
+        error.__name__,
+        line["error_message"],
     )
-    assert str(line["backtrace"][-1]).endswith(" in perform")
-    assert "test_job_log.py:" in str(line["backtrace"][-1])
-    assert log.level_of("job_failed") == "ERROR"
+    assert ("backtrace" in line) is (event != "job_discarded")
+    for frame in line.get("backtrace", [])[-1:]:
+        assert str(frame).endswith(" in perform")
+        assert "test_job_log.py:" in str(frame)
 
 
 def test_an_error_that_a_rescue_dealt_with_is_none(jobs, log):
@@ -412,24 +390,17 @@ def test_a_job_that_cannot_be_read_has_an_end_and_no_start(jobs, log):
 # Retries
 
 
-def test_a_retry_is_logged_with_its_wait_and_its_error(jobs, log):
-    Flaky.perform_later("connection")
-    jobs.perform_due()
-
-    line = log.data[-1]
-    assert log.events == ["job_enqueued", "job_started", "job_enqueued", "job_retried"]
-    assert (line["attempt"], line["wait_seconds"]) == (1, 3)
-    assert (line["error_class"], line["error_message"]) == ("ConnectionError", "connection error")
-    assert log.level_of("job_retried") == "INFO"
-    assert "job_failed" not in log.events
-
-
-def test_the_next_attempt_is_logged_with_its_number_and_its_queue(jobs, log):
+def test_a_retry_is_logged_with_its_wait_and_its_error_and_the_next_attempt(jobs, log):
     jobs.clock.freeze()
     Flaky.perform_later("timeout")
     jobs.perform_due()
 
     first, second = log.of("job_enqueued")
+    line = log.data[-1]
+    assert log.events == ["job_enqueued", "job_started", "job_enqueued", "job_retried"]
+    assert log.level_of("job_retried") == "INFO"
+    assert (line["attempt"], line["wait_seconds"]) == (1, 60)
+    assert (line["error_class"], line["error_message"]) == ("TimeoutError", "timeout error")
     assert (first["attempt"], first["queue"]) == (1, "default")
     assert (second["attempt"], second["queue"], second["wait_seconds"]) == (2, "low", 60)
 
@@ -446,35 +417,6 @@ def test_a_retry_without_an_error_has_none(jobs, log):
     (line,) = log.of("job_retried")
     assert line["wait_seconds"] == 0
     assert "error_class" not in line
-
-
-def test_the_last_attempt_is_logged_as_such(jobs, log):
-    Flaky.perform_later("connection")
-    with pytest.raises(ConnectionError):
-        jobs.drain()
-
-    line = log.data[-1]
-    assert (line["event"], line["attempt"]) == ("job_exhausted", 2)
-    assert (line["error_class"], line["error_message"]) == ("ConnectionError", "connection error")
-    assert log.level_of("job_exhausted") == "ERROR"
-
-
-def test_so_it_is_when_a_function_deals_with_it(jobs, log):
-    Flaky.perform_later("blocked")
-    jobs.drain()
-
-    assert log.events[-1] == "job_exhausted"
-    assert log.data[-1]["error_class"] == "BlockingIOError"
-
-
-def test_a_discarded_job_is_logged_with_its_error(jobs, log):
-    Flaky.perform_later("key")
-    jobs.drain()
-
-    line = log.data[-1]
-    assert (line["event"], line["error_class"]) == ("job_discarded", "KeyError")
-    assert "backtrace" not in line
-    assert log.level_of("job_discarded") == "ERROR"
 
 
 # Levels

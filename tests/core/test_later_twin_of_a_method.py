@@ -69,14 +69,30 @@ def _stored():
     WebhookJob.calls.clear()
 
 
-def test_the_twin_enqueues_a_job_that_calls_the_method_of_the_record(adapter):
-    job = Webhook.stored[1].deliver_later("a", times=2)
+@pytest.mark.parametrize(
+    ("number", "twin", "kwargs", "queue", "priority", "result"),
+    [
+        (1, "deliver_later", {"times": 2}, "default", None, "1 to a, 2 times"),
+        (2, "deliver_later", {}, "default", None, "signed 2 to a, 1 times"),
+        (1, "adeliver_later", {}, "async", 1, "1 to a"),
+        (1, "route_later", {}, "1-a", 4, "a"),
+    ],
+    ids=["a method", "overridden", "a coroutine method", "a queue that is asked for"],
+)
+def test_the_twin_enqueues_a_job_that_calls_the_method_of_the_record(
+    adapter, number, twin, kwargs, queue, priority, result
+):
+    job = getattr(Webhook.stored[number], twin)("a", **kwargs)
 
     (execution,) = adapter.perform_due()
 
-    assert (job.enqueued, job.payload.queue, job.payload.priority) == (True, "default", None)
-    assert job.payload.name == f"{__name__}.Webhook.deliver_later"
-    assert execution.result == "1 to a, 2 times"
+    assert (job.enqueued, job.payload.queue, job.payload.priority) == (True, queue, priority)
+    assert job.payload.name == f"{__name__}.Webhook.{twin}"
+    assert (execution.status, execution.result) == ("performed", result)
+    on_the_class = getattr(Webhook, twin)
+    assert (type(job), type(job).public) == (on_the_class.job_class, on_the_class)
+    assert repr(on_the_class) == f"<later Webhook.{twin}>"
+    assert getattr(SignedWebhook, twin) is on_the_class
 
 
 def test_the_record_is_found_again_when_the_job_runs(adapter):
@@ -91,21 +107,6 @@ def test_the_record_is_found_again_when_the_job_runs(adapter):
     )
 
 
-def test_a_subclass_that_overrides_the_method_is_called_by_its_own(adapter):
-    Webhook.stored[2].deliver_later("a")
-
-    assert [execution.result for execution in adapter.perform_due()] == ["signed 2 to a, 1 times"]
-
-
-def test_the_twin_of_a_coroutine_method_is_a_coroutine_job(adapter):
-    job = Webhook.stored[1].adeliver_later("a")
-
-    (execution,) = adapter.perform_due()
-
-    assert (job.payload.queue, job.payload.priority) == ("async", 1)
-    assert (execution.status, execution.result) == ("performed", "1 to a")
-
-
 def test_a_base_gives_the_twin_its_queue_rules_and_callbacks(adapter):
     job = Webhook.stored[1].fail_later()
 
@@ -116,33 +117,20 @@ def test_a_base_gives_the_twin_its_queue_rules_and_callbacks(adapter):
     assert WebhookJob.calls == [(Webhook.stored[1],)]
 
 
-def test_a_queue_is_asked_of_the_record_and_the_arguments(adapter):
-    assert Webhook.stored[1].route_later("a").payload.queue == "1-a"
-
-
-def test_options_can_be_set(adapter, clock):
+def test_options_can_be_set_and_a_job_made_that_is_not_enqueued(adapter, clock):
     webhook = Webhook.stored[1]
     waiting = webhook.deliver_later.set(wait=timedelta(minutes=5), queue="low", priority=9)("a")
-    at = webhook.deliver_later.set(at=datetime(2026, 1, 1, 1, tzinfo=UTC))("a")
+    at = webhook.deliver_later.set(at=datetime(2026, 1, 1, 1, tzinfo=UTC)).new("b")
+    job = webhook.deliver_later.new("a")
 
     assert waiting.payload.due_ns == clock.now_ns + 300 * SECOND
     assert (waiting.payload.queue, waiting.payload.priority) == ("low", 9)
+    assert (job.enqueued, job.args, at.enqueued) == (False, (webhook, "a"), False)
+    perform_all_later([job, at])
+    assert [payload.queue for payload in adapter.enqueued] == ["low", "default", "default"]
     assert at.payload.due_ns == clock.now_ns + 3600 * SECOND
-
-
-def test_wrong_options_are_refused():
     with pytest.raises(NaiveDatetimeError):
-        Webhook(1).deliver_later.set(at=datetime(2026, 1, 1))  # noqa: DTZ001
-
-
-def test_new_makes_a_job_that_is_not_enqueued(adapter):
-    webhook = Webhook.stored[1]
-    job = webhook.deliver_later.new("a")
-    configured = webhook.deliver_later.set(queue="low").new("b")
-
-    assert (job.enqueued, job.args) == (False, (webhook, "a"))
-    perform_all_later([job, configured])
-    assert [payload.queue for payload in adapter.enqueued] == ["default", "low"]
+        webhook.deliver_later.set(at=datetime(2026, 1, 1))  # noqa: DTZ001
 
 
 @pytest.mark.parametrize(
@@ -160,15 +148,6 @@ def test_a_call_that_does_not_fit_the_method_is_refused(adapter, args, kwargs, r
     assert str(raised.value) == (
         f"Webhook.deliver_later.perform() {reason}. The job takes deliver_later(record, url, *, times=1)."
     )
-
-
-def test_on_the_class_the_twin_names_the_job(adapter):
-    job = Webhook.stored[1].deliver_later("a")
-
-    assert type(job) is Webhook.deliver_later.job_class
-    assert type(job).public is Webhook.deliver_later
-    assert repr(Webhook.deliver_later) == "<later Webhook.deliver_later>"
-    assert SignedWebhook.deliver_later is Webhook.deliver_later
 
 
 def test_a_subclass_can_have_a_twin_of_its_own(adapter):

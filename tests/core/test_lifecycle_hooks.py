@@ -1,8 +1,10 @@
 """Plugins see each job enqueued, started and finished."""
 
+from contextlib import suppress
 from typing import ClassVar
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, JobLog, discard_on, hookimpl, hooks, job, retry_on
 from pytest_jobs.adapters import TestAdapter
@@ -106,29 +108,19 @@ def test_a_job_that_the_adapter_refuses_is_not_enqueued(clock):
     assert log.lines == []
 
 
-def test_a_plugin_is_registered_for_the_block_alone(adapter):
+@pytest.mark.parametrize("error", [None, KeyError()])
+def test_a_plugin_is_registered_for_the_block_alone(adapter, error):
     log = Log()
-    with hooks.using(log):
+    with suppress(KeyError), hooks.using(log):
         assert hooks.is_registered(log)
+        if error is not None:
+            raise error
 
     Pay.perform_later()
 
+    assert not hooks.is_registered(log)
     assert log.lines == []
     assert (hooks.job_enqueued, hooks.job_started, hooks.job_finished) == (None, None, None)
-
-
-def _fail(log):
-    with hooks.using(log):
-        raise KeyError
-
-
-def test_a_plugin_is_unregistered_after_an_error_too():
-    log = Log()
-
-    with pytest.raises(KeyError):
-        _fail(log)
-
-    assert not hooks.is_registered(log)
 
 
 def test_a_plugin_can_be_registered_by_name_until_it_is_unregistered(adapter):
@@ -195,18 +187,6 @@ class WithoutMarks:
     def job_started(self, job): ...
 
 
-@pytest.mark.parametrize("plugin", [WithoutMarks(), 3], ids=["without marks", "a number"])
-def test_a_plugin_that_would_hear_of_nothing_is_refused(plugin):
-    with pytest.raises(DeclarationError) as caught:
-        hooks.register(plugin)
-
-    assert str(caught.value) == (
-        f"hooks.register({plugin!r}) is given what would hear of nothing: mark its functions with @hookimpl, and "
-        "name them as what they are to hear of, of job_enqueued, job_not_enqueued, job_started, job_finished."
-    )
-    assert not hooks.is_registered(plugin)
-
-
 class Misnamed:
     @hookimpl
     def job_started(self, job): ...
@@ -215,19 +195,34 @@ class Misnamed:
     def job_finish(self, job): ...
 
 
-def test_a_plugin_with_a_function_that_nothing_calls_is_refused():
-    with pytest.raises(DeclarationError) as caught:
-        hooks.register(plugin := Misnamed())
+_NAMES = "of job_enqueued, job_not_enqueued, job_started, job_finished."
+_UNMARKED = (
+    "what would hear of nothing: mark its functions with @hookimpl, and name them as what they are to hear of, "
+    + _NAMES
+)
 
-    assert str(caught.value) == (
-        f"hooks.register({plugin!r}) is given a function 'job_finish', which nothing calls: name it as what it is "
-        "to hear of, of job_enqueued, job_not_enqueued, job_started, job_finished."
-    )
+
+@each_row(
+    ("plugin", "text"),
+    [
+        (WithoutMarks(), _UNMARKED),
+        (3, _UNMARKED),
+        (
+            Misnamed(),
+            f"a function 'job_finish', which nothing calls: name it as what it is to hear of, {_NAMES}",
+        ),
+    ],
+)
+def test_a_plugin_that_would_hear_of_less_than_it_should_is_refused(plugin, text):
+    with pytest.raises(DeclarationError) as caught:
+        hooks.register(plugin)
+
+    assert str(caught.value) == f"hooks.register({plugin!r}) is given {text}"
     assert not hooks.is_registered(plugin)
     assert hooks.job_started is None
 
 
-def test_a_class_in_place_of_a_plugin_is_refused(adapter):
+def test_a_class_in_place_of_a_plugin_is_refused():
     with pytest.raises(DeclarationError, match=r"write hooks.register\(JobLog\(...\)\)"):
         hooks.register(JobLog)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pytest_jobs import (
     Job,
     after_discard,
@@ -42,31 +44,22 @@ def setup_function():
     calls.clear()
 
 
-def test_the_method_of_the_subclass_is_called(adapter):
-    class Pay(ApplicationJob):
-        def prepare(self):
-            calls.append("prepare payment")
-
-        def perform(self):
-            pass
-
-    Pay.perform_now()
-
-    assert calls == ["prepare payment", "in", "tidy", "out"]
+def _prepare(self):
+    calls.append("prepare payment")
 
 
-def test_a_method_declared_again_is_called_once_in_its_new_place(adapter):
-    class Pay(ApplicationJob):
-        @before_perform
-        def prepare(self):
-            calls.append("prepare payment")
+@pytest.mark.parametrize(
+    ("prepare", "order"),
+    [
+        (_prepare, ["prepare payment", "in", "tidy", "out"]),
+        (before_perform(_prepare), ["in", "prepare payment", "tidy", "out"]),
+    ],
+    ids=["overridden", "declared again"],
+)
+def test_the_method_of_the_subclass_is_called_once_where_it_was_declared_last(prepare, order):
+    type("Pay", (ApplicationJob,), {"prepare": prepare, "perform": lambda self: None}).perform_now()
 
-        def perform(self):
-            pass
-
-    Pay.perform_now()
-
-    assert calls == ["in", "prepare payment", "tidy", "out"]
+    assert calls == order
 
 
 def test_an_overridden_handler_deals_with_the_error(adapter):

@@ -6,6 +6,7 @@ import weakref
 from dataclasses import dataclass
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import (
     Job,
@@ -43,24 +44,15 @@ async def aadd(first, second=10):
 
 
 @pytest.mark.parametrize("job", [Add, add, aadd])
-def test_it_returns_what_perform_returns(job):
-    assert job.perform_now(1, second=2) == 3
-
-
-@pytest.mark.parametrize("job", [Add, add, aadd])
-def test_it_returns_what_perform_returns_inside_an_event_loop_too(job):
+def test_it_returns_what_perform_returns_and_needs_no_adapter(job):
     async def main():
+        if job is not aadd:
+            assert job.perform_now(1) == 11
         return await job.aperform_now(1, second=2)
 
-    assert asyncio.run(main()) == 3
-
-
-@pytest.mark.parametrize("job", [Add, add])
-def test_inside_an_event_loop_a_plain_job_needs_no_await(job):
-    async def main():
-        return job.perform_now(1)
-
-    assert asyncio.run(main()) == 11
+    with configure(adapter=None):
+        assert job.perform_now(1, second=2) == 3
+        assert asyncio.run(main()) == 3
 
 
 def test_a_coroutine_job_cannot_be_performed_synchronously_inside_an_event_loop():
@@ -74,11 +66,6 @@ def test_a_coroutine_job_cannot_be_performed_synchronously_inside_an_event_loop(
         f"{__name__}.aadd is a coroutine job, and it was to be performed synchronously inside a running "
         "event loop: write `await ....aperform_now(...)`."
     )
-
-
-def test_it_needs_no_adapter_and_enqueues_nothing():
-    with configure(adapter=None):
-        assert Add.perform_now(1) == 11
 
 
 def test_the_arguments_make_the_round_trip():
@@ -101,15 +88,15 @@ def test_wrong_arguments_are_refused(args, error):
         Add.perform_now(*args)
 
 
+def _fail():
+    raise KeyError("a")
+
+
 def test_an_error_is_raised_with_its_own_traceback():
-    @job
-    def fail():
-        raise KeyError("a")
-
     with pytest.raises(KeyError) as raised:
-        fail.perform_now()
+        job(_fail).perform_now()
 
-    assert raised.traceback[-1].name == "fail"
+    assert raised.traceback[-1].name == "_fail"
     assert not hasattr(raised.value, "__notes__")
 
 
@@ -130,59 +117,29 @@ def test_an_error_that_is_retried_is_raised_with_a_note(adapter, clock, asynchro
 
 
 def test_an_error_that_would_be_retried_without_an_adapter_says_so():
-    @retry_on(KeyError)
-    @job
-    def fail():
-        raise KeyError("a")
-
     with configure(adapter=None), pytest.raises(NoAdapterError) as raised:
-        fail.perform_now()
+        retry_on(KeyError)(job(_fail)).perform_now()
 
     assert type(raised.value.__context__) is KeyError
 
 
 def test_an_exhausted_job_raises_its_error():
-    @retry_on(KeyError, attempts=1)
-    @job
-    def fail():
-        raise KeyError("a")
-
     with pytest.raises(KeyError):
-        fail.perform_now()
+        retry_on(KeyError, attempts=1)(job(_fail)).perform_now()
 
 
-def test_a_job_whose_error_then_dealt_with_returns_nothing():
-    @retry_on(KeyError, attempts=1, then=lambda job, error: "handled")
-    @job
-    def fail():
-        raise KeyError("a")
-
-    assert fail.perform_now() is None
-
-
-@pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_discarded_job_returns_nothing(asynchronous):
-    @discard_on(KeyError)
-    @job
-    def fail():
-        raise KeyError("a")
+@each_row("asynchronous", [False, True])
+@each_row(
+    "rule",
+    [discard_on(KeyError), retry_on(KeyError, attempts=1, then=lambda job, error: "handled")],
+)
+def test_a_job_whose_error_a_rule_dealt_with_returns_nothing(rule, asynchronous):
+    fail = rule(job(_fail))
 
     assert (asyncio.run(fail.aperform_now()) if asynchronous else fail.perform_now()) is None
 
 
-def test_a_halted_job_returns_nothing():
-    class Never(Job):
-        @before_perform
-        def halt(self):
-            raise Halt
-
-        def perform(self):
-            raise AssertionError
-
-    assert Never.perform_now() is None
-
-
-def test_enqueue_callbacks_do_not_run():
+def test_enqueue_callbacks_do_not_run_and_a_halted_job_returns_nothing():
     class Now(Job):
         @before_enqueue
         def fail(self):
@@ -191,7 +148,12 @@ def test_enqueue_callbacks_do_not_run():
         def perform(self):
             return "now"
 
-    assert Now.perform_now() == "now"
+    class Never(Now):
+        @before_perform
+        def halt(self):
+            raise Halt
+
+    assert (Now.perform_now(), Never.perform_now()) == ("now", None)
 
 
 def test_a_job_that_asks_for_its_next_attempt_returns_what_perform_returns(adapter):

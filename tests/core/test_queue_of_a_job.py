@@ -111,15 +111,20 @@ def test_a_queue_is_asked_of_the_arguments(adapter, job):
     assert job.new(4).queue_name == "size-4"
 
 
-def test_a_queue_of_the_enqueue_is_not_asked_of_the_arguments(adapter):
+def test_a_queue_of_the_enqueue_is_not_asked_and_an_error_of_one_that_is_reaches_the_caller(
+    adapter,
+):
     class Pay(Job):
         def queue(self, amount):
-            raise AssertionError
+            raise KeyError(amount)
 
         def perform(self, amount):
             pass
 
     assert Pay.set(queue="low").perform_later(3).payload.queue == "low"
+    with pytest.raises(KeyError):
+        Pay.perform_later(3)
+    assert len(adapter.enqueued) == 1
 
 
 def test_a_queue_sees_the_arguments_that_before_enqueue_left(adapter):
@@ -149,29 +154,7 @@ def test_a_queue_that_comes_to_no_text_is_refused_at_enqueue(adapter, result):
     assert adapter.enqueued == []
 
 
-def test_an_error_of_the_queue_reaches_the_caller(adapter):
-    class Pay(Job):
-        def queue(self, amount):
-            raise KeyError(amount)
-
-        def perform(self, amount):
-            pass
-
-    with pytest.raises(KeyError):
-        Pay.perform_later(3)
-
-    assert adapter.enqueued == []
-
-
-def test_the_queue_is_the_default_one_unless_a_job_says_otherwise(adapter):
-    class Pay(Job):
-        def perform(self):
-            pass
-
-    assert (Pay.queue, Pay.perform_later().payload.queue) == ("default", "default")
-
-
-def test_a_job_may_have_a_priority_and_has_none_otherwise(adapter):
+def test_without_a_word_the_queue_is_the_default_one_and_there_is_no_priority(adapter):
     class Pay(Job):
         def perform(self):
             pass
@@ -179,7 +162,8 @@ def test_a_job_may_have_a_priority_and_has_none_otherwise(adapter):
     class PayFirst(Pay):
         priority = -10
 
-    assert Pay.perform_later().payload.priority is None
+    payload = Pay.perform_later().payload
+    assert (Pay.queue, payload.queue, payload.priority) == ("default", "default", None)
     assert PayFirst.perform_later().payload.priority == -10
 
 
@@ -196,33 +180,25 @@ def _by_amount(amount):
     return f"amount-{amount}"
 
 
-def test_a_base_that_names_no_queue_does_not_hide_that_of_the_next(adapter):
-    class Pay(WithoutQueue, OfApplication):
-        def perform(self, amount):
-            pass
-
-    payload = Pay.perform_later(3).payload
-
-    assert (payload.queue, payload.priority) == ("application", 3)
+class ByAmount(Job):
+    queue = _by_amount
 
 
-def test_nor_one_that_is_asked_for(adapter):
-    class ByAmount(Job):
-        queue = _by_amount
-
-    class Pay(WithoutQueue, ByAmount):
-        def perform(self, amount):
-            pass
-
-    assert Pay.perform_later(3).payload.queue == "amount-3"
+class Mails:
+    queue = "mails"
 
 
-def test_a_class_that_is_no_job_may_bring_a_queue(adapter):
-    class Mails:
-        queue = "mails"
+@pytest.mark.parametrize(
+    ("bases", "queue", "priority"),
+    [
+        ((WithoutQueue, OfApplication), "application", 3),
+        ((WithoutQueue, ByAmount), "amount-3", None),
+        ((Mails, WithoutQueue), "mails", None),
+    ],
+    ids=["of a base", "asked for", "of a class that is no job"],
+)
+def test_a_base_that_names_no_queue_does_not_hide_that_of_the_next(adapter, bases, queue, priority):
+    pay = type("Pay", bases, {"perform": lambda self, amount: None})
+    payload = pay.perform_later(3).payload
 
-    class Pay(Mails, WithoutQueue):
-        def perform(self, amount):
-            pass
-
-    assert Pay.perform_later(3).payload.queue == "mails"
+    assert (payload.queue, payload.priority) == (queue, priority)

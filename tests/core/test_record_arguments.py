@@ -88,8 +88,12 @@ def _database():
     Product.shelf = {}
 
 
-def test_a_record_is_found_again():
-    assert Greet.perform_now(User(1, "another object")) == [User.users[1]]
+def test_a_record_is_found_again_by_its_class_or_by_callables():
+    Product.shelf["a", 1] = product = Product(("a", 1))
+
+    assert Greet.perform_now(
+        User(1, "another object"), Admin(1, "Ann"), Account(7), Product(("a", 1))
+    ) == [User.users[1], User.users[1], Account(7), product]
 
 
 def test_a_record_travels_by_its_id_alone(adapter):
@@ -116,10 +120,6 @@ def test_a_subclass_travels_as_itself_and_is_found_by_its_own_find(adapter, kind
 
     assert f'"{__name__}.{kind.__name__}"' in payload.arguments
     assert (type(record), record.name) == (kind, "a guest")
-
-
-def test_a_subclass_without_a_find_of_its_own_is_found_by_the_one_that_it_inherits():
-    assert Greet.perform_now(Admin(1, "Ann")) == [User.users[1]]
 
 
 def test_a_subclass_whose_records_were_never_enqueued_here_is_found_by_its_name(adapter):
@@ -162,18 +162,6 @@ def test_a_class_that_is_declared_again_is_found_anew_and_so_are_its_subclasses(
         assert Greet.perform_now(Order(), Rush()) == [place, place]
 
 
-def test_id_and_find_may_be_callables():
-    assert Greet.perform_now(Account(7)) == [Account(7)]
-
-
-def test_an_id_may_be_any_argument_and_a_record_any_class():
-    Product.shelf["a", 1] = product = Product(("a", 1))
-
-    (returned,) = Greet.perform_now(Product(("a", 1)))
-
-    assert returned is product
-
-
 def test_a_record_without_an_id_is_refused(adapter):
     with pytest.raises(SerializationError) as raised:
         Greet.perform_later([User(None, "Ann")])
@@ -189,68 +177,51 @@ def test_an_id_that_cannot_be_written_is_refused(adapter):
         Greet.perform_later(user=User(1j, "Ann"))
 
 
-def test_a_record_that_is_gone_fails_the_job(adapter):
-    Greet.perform_later(User(3, "Dan"))
+_GONE = (
+    "does not exist any more: enqueue its job when it is committed, or drop such jobs with "
+    "@discard_on(RecordNotFoundError)."
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "error", "cause", "text"),
+    [
+        (User(3, "Dan"), RecordNotFoundError, type(None), f"The User 3 {_GONE}"),
+        (Product(("a", 2)), RecordNotFoundError, KeyError, f"The Product ('a', 2) {_GONE}"),
+        (
+            Unreachable(),
+            RecordUnavailableError,
+            ConnectionError,
+            (
+                "The Unreachable 1 could not be looked up, and may exist: try such jobs again with "
+                "@retry_on(RecordUnavailableError). The error was ConnectionError: no database"
+            ),
+        ),
+    ],
+)
+def test_a_record_that_is_not_found_fails_the_job(adapter, record, error, cause, text):
+    Greet.perform_later(record)
 
     (execution,) = adapter.perform_due()
 
     assert execution.status == "failed"
-    assert type(execution.error) is RecordNotFoundError
-    assert str(execution.error) == (
-        "The User 3 does not exist any more: enqueue its job when it is committed, or drop such "
-        "jobs with @discard_on(RecordNotFoundError)."
-    )
+    assert (type(execution.error), str(execution.error)) == (error, text)
+    assert type(execution.error.__cause__) is cause
 
 
-def test_a_lookup_error_means_that_the_record_is_gone(adapter):
-    Greet.perform_later(Product(("a", 2)))
+@pytest.mark.parametrize(
+    ("rule", "status"),
+    [
+        (discard_on(RecordNotFoundError), "failed"),
+        (discard_on(DeserializationError), "failed"),
+        (retry_on(RecordUnavailableError, wait=0, attempts=2), "retried"),
+        (retry_on(ConnectionError, wait=0, attempts=2), "retried"),
+    ],
+)
+def test_the_rules_of_the_job_hold_for_a_record_that_cannot_be_looked_up(adapter, rule, status):
+    payload = rule(type("Find", (Greet,), {})).perform_later(Unreachable()).payload
 
-    (execution,) = adapter.perform_due()
-
-    assert type(execution.error) is RecordNotFoundError
-    assert str(execution.error) == (
-        "The Product ('a', 2) does not exist any more: enqueue its job when it is committed, or drop such "
-        "jobs with @discard_on(RecordNotFoundError)."
-    )
-    assert type(execution.error.__cause__) is KeyError
-
-
-def test_a_record_that_cannot_be_looked_up_is_not_taken_for_gone(adapter):
-    Greet.perform_later(Unreachable())
-
-    (execution,) = adapter.perform_due()
-
-    assert type(execution.error) is RecordUnavailableError
-    assert str(execution.error) == (
-        "The Unreachable 1 could not be looked up, and may exist: try such jobs again with "
-        "@retry_on(RecordUnavailableError). The error was ConnectionError: no database"
-    )
-    assert type(execution.error.__cause__) is ConnectionError
-
-
-@pytest.mark.parametrize("error", [RecordNotFoundError, DeserializationError])
-def test_what_drops_jobs_whose_records_are_gone_drops_none_that_cannot_be_looked_up(adapter, error):
-    @discard_on(error)
-    class Find(Job):
-        def perform(self, record):
-            return record
-
-    Find.perform_later(Unreachable())
-
-    assert [execution.status for execution in adapter.perform_due()] == ["failed"]
-
-
-@pytest.mark.parametrize("error", [RecordUnavailableError, ConnectionError])
-def test_the_rules_of_the_job_hold_for_a_record_that_cannot_be_looked_up(adapter, error):
-    @retry_on(error, wait=0, attempts=2)
-    class Find(Job):
-        def perform(self, record):
-            return record
-
-    Find.perform_later(Unreachable())
-    (payload,) = adapter.pending
-
-    assert adapter.perform(payload).status == "retried"
+    assert adapter.perform(payload).status == status
 
 
 def test_the_rules_of_the_job_hold_for_a_record_that_is_gone(adapter, drain):

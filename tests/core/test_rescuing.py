@@ -22,21 +22,15 @@ class Find(Job):
         self.discarded.append(error)
 
 
-def test_a_rescued_job_is_performed_with_what_the_method_returns(adapter):
-    Find.perform_later("a")
+@pytest.mark.parametrize("job", [Find, type("FindMore", (Find,), {})])
+def test_a_rescued_job_is_performed_with_what_the_method_returns(adapter, job):
+    job.perform_later("a")
     (execution,) = adapter.perform_due()
 
     assert (execution.status, execution.result, execution.handled) == ("performed", "no a", True)
     assert type(execution.error) is KeyError
     assert (adapter.pending, adapter.dead, Find.discarded) == ([], [], [])
-
-
-def test_without_an_error_the_method_is_not_called(adapter):
-    assert Find.perform_now("known") == 1
-
-
-def test_a_rescued_job_returns_what_the_method_returns_when_it_is_performed_now(adapter):
-    assert Find.perform_now("a") == "no a"
+    assert (job.perform_now("a"), job.perform_now("known")) == ("no a", 1)
 
 
 def test_a_rescue_that_retries_makes_the_job_retried(adapter, clock, drain):
@@ -63,7 +57,8 @@ def test_a_rescue_that_retries_makes_the_job_retried(adapter, clock, drain):
     ]
 
 
-def test_an_error_of_the_method_fails_the_job(adapter):
+def test_an_error_of_the_method_fails_the_job_and_no_other_rule_deals_with_it(adapter):
+    @discard_on(ValueError)
     class Fail(Job):
         def perform(self):
             raise KeyError("perform")
@@ -78,49 +73,21 @@ def test_an_error_of_the_method_fails_the_job(adapter):
     assert (execution.status, execution.handled) == ("failed", False)
     assert str(execution.error) == "rescue"
     assert [letter.payload for letter in adapter.dead] == [payload]
-
-
-def test_an_error_of_the_method_is_not_dealt_with_by_another_rule(adapter):
-    @discard_on(ValueError)
-    class Fail(Job):
-        def perform(self):
-            raise KeyError("perform")
-
-        @rescue_from(KeyError)
-        def fail(self, error):
-            raise ValueError("rescue")
-
     with pytest.raises(ValueError, match="rescue"):
         Fail.perform_now()
 
 
-def test_a_method_may_be_marked_for_several_errors(adapter):
+def test_a_method_may_be_marked_for_several_errors_and_is_given_the_cause(adapter):
     class Rescue(Job):
         def perform(self, error):
+            if error == "cause":
+                raise RuntimeError("outer") from KeyError("inner")
             raise {"key": KeyError, "value": ValueError}[error]
 
         @rescue_from(KeyError)
         @rescue_from(ValueError)
         def rescue(self, error):
-            return type(error).__name__
+            return type(error).__name__, error.args
 
-    assert [Rescue.perform_now("key"), Rescue.perform_now("value")] == ["KeyError", "ValueError"]
-
-
-def test_the_methods_of_a_parent_rescue_too(adapter):
-    class FindMore(Find):
-        pass
-
-    assert FindMore.perform_now("a") == "no a"
-
-
-def test_a_cause_is_what_the_method_is_given(adapter):
-    class Wrap(Job):
-        def perform(self):
-            raise RuntimeError("outer") from KeyError("inner")
-
-        @rescue_from(KeyError)
-        def rescue(self, error):
-            return error.args
-
-    assert Wrap.perform_now() == ("inner",)
+    results = [Rescue.perform_now(error) for error in ("key", "value", "cause")]
+    assert results == [("KeyError", ()), ("ValueError", ()), ("KeyError", ("inner",))]

@@ -142,25 +142,19 @@ def test_chance_adds_its_share_to_a_wait_at_most(adapter, drain, wait, expected,
     assert waits == pytest.approx([seconds * (1 + jitter) for seconds in expected], abs=1e-6)
 
 
-def test_chance_adds_to_the_power_alone(adapter, drain):
-    with settings.replace(adapter=adapter, draw=lambda: HIGHEST):
-        waits = _waits(drain, polynomially_longer)
-
-    assert waits == pytest.approx([3.15, 20.4, 95.15, 296.4], abs=1e-6)
-
-
-def test_chance_adds_whole_seconds_to_a_sidekiq_wait(adapter, drain):
-    with settings.replace(adapter=adapter, draw=lambda: HIGHEST):
-        waits = _waits(drain, sidekiq_backoff)
-
-    assert waits == [15 + 9, 16 + 19, 31 + 29, 96 + 39]
-
-
-def test_a_backoff_of_ones_own_is_given_jitter_and_draw(adapter, drain):
-    with settings.replace(adapter=adapter, draw=lambda: 0.5):
-        waits = _waits(drain, _own_backoff, jitter=0.5)
-
-    assert waits == [35, 45, 55, 65]
+@each_row(
+    ("what", "wait", "draw", "options", "expected"),
+    [
+        ("to the power alone", polynomially_longer, HIGHEST, {}, [3.15, 20.4, 95.15, 296.4]),
+        ("whole seconds", sidekiq_backoff, HIGHEST, {}, [15 + 9, 16 + 19, 31 + 29, 96 + 39]),
+        ("as a backoff says", _own_backoff, 0.5, {"jitter": 0.5}, [35, 45, 55, 65]),
+    ],
+)
+def test_what_chance_adds_to_a_wait_that_knows_of_it(
+    adapter, drain, what, wait, draw, options, expected
+):
+    with settings.replace(adapter=adapter, draw=lambda: draw):
+        assert _waits(drain, wait, **options) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -182,12 +176,8 @@ def test_the_bounds_of_a_wait_are_known(drain, wait, jitter, bounds):
     assert (low / SECOND, high / SECOND) == pytest.approx(bounds, abs=1e-6)
 
 
-def test_the_wait_is_three_seconds_unless_it_says_otherwise(adapter, drain):
-    @retry_on(ValueError)
-    class Job(Failing):
-        pass
-
-    Job.perform_later()
+def test_the_wait_is_three_seconds_unless_it_says_otherwise(drain):
+    retry_on(ValueError)(type("Job", (Failing,), {})).perform_later()
 
     assert [execution.wait_ns for execution in drain()[:-1]] == [3 * SECOND] * 4
 
@@ -220,39 +210,34 @@ def test_twenty_five_sidekiq_retries_take_twenty_days(drain):
     assert sum(waits) == 1_763_395
 
 
+_NO_NUMBER = "must be a number of seconds such as 30, or timedelta(minutes=5), got {!r}."
+_NO_WAIT = "is {!r}: a wait is finite and not negative. Write 0 for no wait."
+
+
 @pytest.mark.parametrize(
     ("result", "problem"),
     [
-        (None, "must be a number of seconds such as 30, or timedelta(minutes=5), got {result!r}."),
-        ("5", "must be a number of seconds such as 30, or timedelta(minutes=5), got {result!r}."),
-        (True, "must be a number of seconds such as 30, or timedelta(minutes=5), got {result!r}."),
-        (-1, "is {result!r}: a wait is finite and not negative. Write 0 for no wait."),
-        (float("nan"), "is {result!r}: a wait is finite and not negative. Write 0 for no wait."),
-        (
-            timedelta(seconds=-1),
-            "is {result!r}: a wait is finite and not negative. Write 0 for no wait.",
-        ),
+        *((result, _NO_NUMBER) for result in (None, "5", True)),
+        *((result, _NO_WAIT) for result in (-1, float("nan"), timedelta(seconds=-1))),
     ],
 )
 def test_a_callable_that_returns_no_wait_fails_the_job(adapter, result, problem):
     def wait(failures):
         return result
 
-    @retry_on(ValueError, wait=wait)
-    class Job(Failing):
-        pass
+    for callable_ in (wait, functools.partial(wait)):
+        retry_on(ValueError, wait=callable_)(type("Job", (Failing,), {})).perform_later()
+    named, nameless = adapter.perform_due()
 
-    Job.perform_later()
-    (execution,) = adapter.perform_due()
-
-    assert execution.status == "failed"
-    assert type(execution.error) is WaitError
-    assert str(execution.error) == (
+    assert named.status == "failed"
+    assert type(named.error) is WaitError
+    assert str(named.error) == (
         "the result of wait=test_a_callable_that_returns_no_wait_fails_the_job.<locals>.wait "
-        f"{problem.format(result=result)}"
+        f"{problem.format(result)}"
     )
-    assert type(execution.error.__context__) is ValueError
-    assert len(adapter.dead) == 1
+    assert str(nameless.error).startswith("the result of wait=functools.partial(<function ")
+    assert type(named.error.__context__) is ValueError
+    assert len(adapter.dead) == 2
 
 
 def _raise(failures):
@@ -261,11 +246,7 @@ def _raise(failures):
 
 @pytest.mark.parametrize("wait", [_raise, lambda failures: None], ids=["raises", "None"])
 def test_the_error_of_the_job_is_named_when_no_wait_comes_of_it(adapter, wait):
-    @retry_on(ValueError, wait=wait)
-    class Job(Failing):
-        pass
-
-    Job.perform_later()
+    retry_on(ValueError, wait=wait)(type("Job", (Failing,), {})).perform_later()
     (execution,) = adapter.perform_due()
 
     assert execution.status == "failed"
@@ -273,19 +254,6 @@ def test_the_error_of_the_job_is_named_when_no_wait_comes_of_it(adapter, wait):
     assert execution.error.__notes__ == [
         "The job had raised ValueError: boom. It has no next attempt, since its wait could not be computed."
     ]
-
-
-def test_a_callable_without_a_name_is_shown_as_it_is(adapter):
-    wait = functools.partial(lambda failures, than: "later", than=1)
-
-    @retry_on(ValueError, wait=wait)
-    class Job(Failing):
-        pass
-
-    Job.perform_later()
-    (execution,) = adapter.perform_due()
-
-    assert str(execution.error).startswith("the result of wait=functools.partial(<function ")
 
 
 @each_row(

@@ -34,44 +34,19 @@ def _statuses(drain):
     return [execution.status for execution in drain()]
 
 
-def test_attempts_count_the_first_run(adapter, drain):
-    @retry_on(Timeout, attempts=3)
-    class Pay(_raising(*[Timeout()] * 9)):
-        pass
+@pytest.mark.parametrize(
+    ("options", "statuses"),
+    [
+        ({"attempts": 3}, ["retried", "retried", "exhausted"]),
+        ({}, [*["retried"] * 4, "exhausted"]),
+        ({"attempts": 1}, ["exhausted"]),
+        ({"attempts": None}, [*["retried"] * 60, "performed"]),
+    ],
+)
+def test_attempts_count_the_first_run(adapter, drain, options, statuses):
+    retry_on(Timeout, **options)(_raising(*[Timeout()] * 60)).perform_later()
 
-    Pay.perform_later()
-
-    assert _statuses(drain) == ["retried", "retried", "exhausted"]
-
-
-def test_there_are_five_attempts_unless_it_says_otherwise(adapter, drain):
-    @retry_on(Timeout)
-    class Pay(_raising(*[Timeout()] * 9)):
-        pass
-
-    Pay.perform_later()
-
-    assert _statuses(drain) == [*["retried"] * 4, "exhausted"]
-
-
-def test_one_attempt_is_no_retry(adapter, drain):
-    @retry_on(Timeout, attempts=1)
-    class Pay(_raising(Timeout())):
-        pass
-
-    Pay.perform_later()
-
-    assert _statuses(drain) == ["exhausted"]
-
-
-def test_attempts_none_never_stops(adapter, drain):
-    @retry_on(Timeout, attempts=None)
-    class Pay(_raising(*[Timeout()] * 60)):
-        pass
-
-    Pay.perform_later()
-
-    assert _statuses(drain) == [*["retried"] * 60, "performed"]
+    assert _statuses(drain) == statuses
 
 
 def test_a_retry_is_the_same_job_and_one_attempt_more(adapter, clock):
@@ -130,34 +105,30 @@ def test_enqueue_callbacks_do_not_run_for_a_retry(adapter, drain):
     assert calls == [1]
 
 
-def test_each_rule_counts_its_own_failures(adapter, drain):
-    @retry_on(Timeout, attempts=3, wait=lambda failures: failures)
-    @retry_on(Refused, attempts=2, wait=lambda failures: failures * 10)
-    class Pay(_raising(Timeout(), Refused(), Timeout(), Refused())):
-        pass
+@pytest.mark.parametrize(
+    ("rules", "waits"),
+    [
+        (
+            [
+                retry_on(Timeout, attempts=3, wait=lambda failures: failures),
+                retry_on(Refused, attempts=2, wait=lambda failures: failures * 10),
+            ],
+            [1, 10, 2, None],
+        ),
+        ([retry_on(Timeout, Refused, attempts=4, wait=lambda failures: failures)], [1, 2, 3, None]),
+    ],
+    ids=["two rules", "one rule"],
+)
+def test_each_rule_has_one_counter_for_all_its_errors(adapter, drain, rules, waits):
+    pay = _raising(Timeout(), Refused(), Timeout(), Refused())
+    for rule in rules:
+        rule(pay)
 
-    Pay.perform_later()
+    pay.perform_later()
     executions = drain()
 
     assert [execution.status for execution in executions] == [*["retried"] * 3, "exhausted"]
-    assert [execution.wait_ns for execution in executions] == [
-        1 * SECOND,
-        10 * SECOND,
-        2 * SECOND,
-        None,
-    ]
-
-
-def test_the_errors_of_one_rule_share_its_counter(adapter, drain):
-    @retry_on(Timeout, Refused, attempts=3, wait=lambda failures: failures)
-    class Pay(_raising(Timeout(), Refused(), Timeout())):
-        pass
-
-    Pay.perform_later()
-    executions = drain()
-
-    assert [execution.status for execution in executions] == ["retried", "retried", "exhausted"]
-    assert [execution.wait_ns for execution in executions] == [1 * SECOND, 2 * SECOND, None]
+    assert [execution.wait_ns and execution.wait_ns / SECOND for execution in executions] == waits
 
 
 def test_another_run_of_the_job_counts_from_the_beginning(adapter, drain):
@@ -173,34 +144,20 @@ def test_another_run_of_the_job_counts_from_the_beginning(adapter, drain):
     assert _statuses(drain) == ["retried", "exhausted"]
 
 
-def test_an_exhausted_job_fails_with_its_error(adapter, drain):
-    error = Timeout("gateway")
-
-    @retry_on(Timeout, attempts=1)
-    class Pay(_raising(error)):
-        pass
-
-    Pay.perform_later()
-    (execution,) = drain()
-
-    assert (execution.status, execution.error, execution.handled) == ("exhausted", error, False)
-    assert execution.wait_ns is None
-
-
-def test_then_deals_with_the_error_when_the_attempts_are_used_up(adapter, drain):
+def test_an_exhausted_job_fails_with_its_error_unless_then_deals_with_it(adapter, drain):
     calls = []
     error = Timeout("gateway")
+    retry_on(Timeout, attempts=1)(_raising(error)).perform_later()
+    rule = retry_on(Timeout, attempts=2, then=lambda *given: calls.append(given))
+    rule(pay := _raising(error, error)).perform_later()
 
-    @retry_on(Timeout, attempts=2, then=lambda *given: calls.append(given))
-    class Pay(_raising(error, error)):
-        pass
+    exhausted, *dealt_with = drain()
 
-    Pay.perform_later()
-    executions = drain()
-
-    assert [execution.handled for execution in executions] == [True, True]
+    assert (exhausted.status, exhausted.error, exhausted.handled) == ("exhausted", error, False)
+    assert exhausted.wait_ns is None
+    assert [execution.handled for execution in dealt_with] == [True, True]
     ((job, given),) = calls
-    assert (type(job), job.attempt, given) == (Pay, 2, error)
+    assert (type(job), job.attempt, given) == (pay, 2, error)
 
 
 def test_an_error_of_then_fails_the_job(adapter, drain):

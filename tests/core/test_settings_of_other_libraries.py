@@ -60,50 +60,45 @@ def test_so_it_is_in_a_base_of_jobs():
             queue_as = "low"
 
 
-def test_a_value_that_the_class_reads_is_its_own():
-    class Pay(Job):
-        delay = 60
-        max_retries = 3
+class ReadByItself(Job):
+    delay = 60
+    max_retries = 3
 
-        def perform(self):
-            return [self.delay for _ in range(self.max_retries)]
-
-    assert Pay().perform() == [60, 60, 60]
+    def perform(self):
+        return self.max_retries, self.delay
 
 
-def test_a_method_is_its_own():
-    class Pay(Job):
-        def perform(self):
-            return self.max_retries(), self.delay
+class OfMethods(Job):
+    def perform(self):
+        return self.max_retries(), self.delay
 
-        def max_retries(self):
-            return 3
+    def max_retries(self):
+        return 3
 
-        @property
-        def delay(self):
-            return 60
-
-    assert Pay().perform() == (3, 60)
+    @property
+    def delay(self):
+        return 60
 
 
-def test_what_another_base_brings_is_its_own():
-    class Http:
-        max_retries = 3
-        delay = 60
-
-    class Pay(Http, Job):
-        def perform(self):
-            pass
-
-    assert (Pay.max_retries, Pay.delay) == (3, 60)
+class Http:
+    max_retries = 3
+    delay = 60
 
 
-def test_a_word_that_may_be_data_is_let_through_in_a_base_without_perform():
-    class Base(Job):
-        delay = 60
+class OfAnotherBase(Http, Job):
+    def perform(self):
+        return Http.max_retries, Http.delay
 
-    class Pay(Base):
-        def perform(self):
-            return self.delay
 
-    assert Pay().perform() == 60
+class WithoutPerform(Job):
+    delay = 60
+
+
+class OfABase(WithoutPerform):
+    def perform(self):
+        return 3, self.delay
+
+
+@pytest.mark.parametrize("kind", [ReadByItself, OfMethods, OfAnotherBase, OfABase])
+def test_what_the_class_reads_or_brings_is_its_own(kind):
+    assert kind().perform() == (3, 60)

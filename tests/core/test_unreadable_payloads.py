@@ -125,17 +125,13 @@ def test_arguments_that_cannot_be_read_fail_the_job_and_are_kept(adapter, argume
     assert payload.arguments == arguments
 
 
-def test_the_error_shows_the_beginning_of_long_arguments(adapter):
-    execution = adapter.perform(_payload("[" + "1," * 500))
-
-    assert str(execution.error).startswith(
-        f"The arguments [{'1,' * 99}1... (1001 characters) cannot be read back: "
-    )
-
-
-def test_arguments_that_do_not_fit_perform_any_more_fail_the_job(adapter):
+def test_arguments_that_are_long_are_cut_and_those_that_do_not_fit_fail_the_job(adapter):
+    long = adapter.perform(_payload("[" + "1," * 500))
     execution = adapter.perform(_payload("[[1,2,3],{}]"))
 
+    assert str(long.error).startswith(
+        f"The arguments [{'1,' * 99}1... (1001 characters) cannot be read back: "
+    )
     assert execution.status == "failed"
     assert type(execution.error) is TypeError
 

@@ -3,6 +3,7 @@
 from unittest.mock import create_autospec
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, job, later, reference
 from pytest_jobs.errors import ForeignNameError
@@ -39,70 +40,46 @@ def named(asked):
     return type(asked).__name__
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_job_class_names_its_own(verb):
-    with pytest.raises(AttributeError) as caught:
-        getattr(Pay, verb)(7)
-
-    assert type(caught.value) is ForeignNameError
-    assert str(caught.value) == (
-        f"Pay.{verb}(...) enqueues jobs of another library: write Pay.perform_later(...) for a job of pytest-jobs."
-    )
-
-
-@pytest.mark.parametrize(
+@each_row("verb", VERBS)
+@each_row(
     ("asked", "called", "instead"),
     [
+        (Pay, "Pay", "Pay.perform_later"),
         (send_receipt, "send_receipt", "send_receipt.perform_later"),
         (Pay.set(wait=60), "Pay.set(...)", "Pay.set(...).perform_later"),
         (Order.ship_later, "Order.ship_later", "record.ship_later"),
         (Order().ship_later, "record.ship_later", "record.ship_later"),
     ],
-    ids=["job_function", "with_options", "twin", "twin_of_a_record"],
 )
-def test_so_does_each_other_form_of_a_job(asked, called, instead):
-    with pytest.raises(ForeignNameError) as caught:
-        asked.delay(7)
+def test_each_form_of_a_job_names_its_own(asked, called, instead, verb):
+    with pytest.raises(AttributeError) as caught:
+        getattr(asked, verb)(7)
 
+    assert type(caught.value) is ForeignNameError
     assert str(caught.value) == (
-        f"{called}.delay(...) enqueues jobs of another library: write {instead}(...) for a job of pytest-jobs."
+        f"{called}.{verb}(...) enqueues jobs of another library: write {instead}(...) for a job of pytest-jobs."
     )
 
 
-def test_a_job_that_was_made_is_still_enqueued(jobs):
+def test_jobs_that_were_made_are_still_enqueued_by_their_method(jobs):
     Pay.new(7).enqueue()
-
-    assert [record.args for record in jobs.enqueued] == [(7,)]
-
-
-def test_a_job_class_may_have_such_a_method_of_its_own():
-    class Delayed(Job):
-        def perform(self):
-            pass
-
-        @classmethod
-        def delay(cls):
-            return "its own"
-
-    assert Delayed.delay() == "its own"
-
-
-def test_it_may_inherit_one_from_another_base():
-    class Delaying:
-        @classmethod
-        def delay(cls):
-            return cls.__name__
-
-    class Delayed(Job, Delaying):
-        def perform(self):
-            pass
-
-    assert Delayed.delay() == "Delayed"
-
-
-def test_jobs_that_were_made_are_still_enqueued_by_the_method_of_the_class(jobs):
-    for made in map(Pay.enqueue, [Pay.new(7), Pay.new(8)]):
+    for made in map(Pay.enqueue, [Pay.new(8), Pay.new(9)]):
         assert made.enqueued
+
+    assert [record.args for record in jobs.enqueued] == [(7,), (8,), (9,)]
+
+
+class Delaying:
+    @classmethod
+    def delay(cls):
+        return "its own"
+
+
+@pytest.mark.parametrize(
+    ("bases", "body"), [((Job, Delaying), {}), ((Job,), {"delay": Delaying.__dict__["delay"]})]
+)
+def test_a_job_class_may_have_such_a_method_of_its_own_or_of_another_base(bases, body):
+    assert type("Delayed", bases, {"perform": print, **body}).delay() == "its own"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The most specific rule wins, then the nearest class, then the topmost decorator."""
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import (
     Job,
@@ -25,14 +26,18 @@ class CardExpired(CardError):
     pass
 
 
-def _job(*errors):
-    """Return a base whose `perform` raises the error that it is given the number of."""
+def _ruled(*rules, raises=(), base=Job):
+    """Return a job with these rules, the topmost first, that raises the error it is given the number of."""
 
-    class Raising(Job):
-        def perform(self, number=0):
-            raise errors[number]
+    class Ruled(base):
+        if raises:
 
-    return Raising
+            def perform(self, number=0):
+                raise raises[number]
+
+    for rule in reversed(rules):
+        rule(Ruled)
+    return Ruled
 
 
 def _statuses(adapter, job, count=1):
@@ -40,120 +45,142 @@ def _statuses(adapter, job, count=1):
     return [adapter.perform(job.payload).status for job in jobs]
 
 
-def test_the_nearest_exception_class_wins_whatever_the_order(adapter):
-    @retry_on(Exception)
-    @discard_on(CardError)
-    @retry_on(PaymentError)
-    class Above(_job(CardExpired(), PaymentError(), KeyError())):
+class Rescuing(Job):
+    @rescue_from(CardError)
+    def rescue(self, error):
+        raise AssertionError
+
+    @rescue_from(CardExpired)
+    def renew(self, error):
         pass
 
-    @retry_on(PaymentError)
-    @discard_on(CardError)
-    @retry_on(Exception)
-    class Below(_job(CardExpired(), PaymentError(), KeyError())):
-        pass
-
-    assert _statuses(adapter, Above, 3) == ["discarded", "retried", "retried"]
-    assert _statuses(adapter, Below, 3) == ["discarded", "retried", "retried"]
+    def perform(self, number):
+        raise (CardError(), CardExpired())[number]
 
 
-def test_among_several_classes_of_one_rule_the_nearest_counts(adapter):
-    @retry_on(CardError)
-    @discard_on(Exception, CardExpired)
-    class Pay(_job(CardExpired(), CardError(), KeyError())):
-        pass
-
-    assert _statuses(adapter, Pay, 3) == ["discarded", "retried", "discarded"]
+def _caused(error, cause):
+    error.__cause__ = cause
+    return error
 
 
-def test_an_error_without_a_rule_fails_the_job(adapter):
-    @retry_on(CardExpired)
-    class Pay(_job(CardError())):
-        pass
-
-    assert _statuses(adapter, Pay) == ["failed"]
+def _circle(error, cause):
+    return _caused(error, _caused(cause, error))
 
 
-def test_a_more_specific_rule_of_a_parent_wins_over_a_wider_one_of_the_class(adapter):
-    @discard_on(CardExpired)
-    class Base(_job(CardExpired(), CardError())):
-        pass
-
-    @retry_on(PaymentError)
-    class Pay(Base):
-        pass
-
-    assert _statuses(adapter, Pay, 2) == ["discarded", "retried"]
+@job
+def _fails(number):
+    raise CardError
 
 
-def test_for_the_same_error_the_nearest_class_wins(adapter):
-    @discard_on(CardError)
-    class Base(_job(CardError())):
-        pass
-
-    @retry_on(CardError)
-    class Pay(Base):
-        pass
-
-    class PayNow(Pay):
-        pass
-
-    assert _statuses(adapter, Base) == ["discarded"]
-    assert _statuses(adapter, Pay) == ["retried"]
-    assert _statuses(adapter, PayNow) == ["retried"]
+class WhileHandling(Job):
+    def perform(self, number):
+        try:
+            raise CardError
+        except CardError:
+            raise KeyError  # noqa: B904
 
 
-def test_with_several_bases_the_method_resolution_order_says_which_class_is_nearest(adapter):
-    @discard_on(CardError)
-    class Discarding(Job):
-        pass
-
-    @retry_on(CardError)
-    class Retrying(Job):
-        pass
-
-    class First(Discarding, Retrying, _job(CardError())):
-        pass
-
-    class Second(Retrying, Discarding, _job(CardError())):
-        pass
-
-    assert _statuses(adapter, First) == ["discarded"]
-    assert _statuses(adapter, Second) == ["retried"]
+THREE = (CardExpired(), PaymentError(), KeyError())
+DISCARDING = _ruled(discard_on(CardError), raises=[CardError()])
+RETRYING = _ruled(retry_on(CardError), raises=[CardError()], base=DISCARDING)
+PLAIN = _ruled(raises=[CardError()])
+RULED_BELOW = _ruled(discard_on(CardError), base=PLAIN)
+BASE_OF_DISCARDING = _ruled(discard_on(CardExpired), raises=[CardExpired(), CardError()])
+DISCARDS, RETRIES = _ruled(discard_on(CardError)), _ruled(retry_on(CardError))
 
 
-def test_for_the_same_error_on_one_class_the_topmost_decorator_wins(adapter):
-    @discard_on(CardError)
-    @retry_on(CardError)
-    class Discarded(_job(CardError())):
-        pass
-
-    @retry_on(CardError)
-    @discard_on(CardError)
-    @job
-    def retried(number):
-        raise CardError
-
-    assert _statuses(adapter, Discarded) == ["discarded"]
-    assert _statuses(adapter, retried) == ["retried"]
-
-
-def test_a_decorator_wins_over_a_method_of_the_same_class(adapter):
-    @discard_on(CardError)
-    class Pay(_job(CardError(), CardExpired())):
-        @rescue_from(CardError)
-        def rescue(self, error):
-            raise AssertionError
-
-        @rescue_from(CardExpired)
-        def renew(self, error):
-            pass
-
-    assert _statuses(adapter, Pay, 2) == ["discarded", "performed"]
+@each_row(
+    ("what", "job", "statuses"),
+    [
+        (
+            "the nearest exception class wins, declared above",
+            _ruled(
+                retry_on(Exception), discard_on(CardError), retry_on(PaymentError), raises=THREE
+            ),
+            ["discarded", "retried", "retried"],
+        ),
+        (
+            "the nearest exception class wins, declared below",
+            _ruled(
+                retry_on(PaymentError), discard_on(CardError), retry_on(Exception), raises=THREE
+            ),
+            ["discarded", "retried", "retried"],
+        ),
+        (
+            "among several classes of one rule the nearest counts",
+            _ruled(
+                retry_on(CardError),
+                discard_on(Exception, CardExpired),
+                raises=[CardExpired(), CardError(), KeyError()],
+            ),
+            ["discarded", "retried", "discarded"],
+        ),
+        (
+            "an error without a rule fails the job",
+            _ruled(retry_on(CardExpired), raises=[CardError()]),
+            ["failed"],
+        ),
+        (
+            "a more specific rule of a parent wins over a wider one of the class",
+            _ruled(retry_on(PaymentError), base=BASE_OF_DISCARDING),
+            ["discarded", "retried"],
+        ),
+        ("for the same error a class has its own rule", DISCARDING, ["discarded"]),
+        ("for the same error the nearest class wins", RETRYING, ["retried"]),
+        ("and so it does for those below", _ruled(base=RETRYING), ["retried"]),
+        ("the first base is nearest", type("First", (DISCARDS, RETRIES, PLAIN), {}), ["discarded"]),
+        ("also the other way round", type("Second", (RETRIES, DISCARDS, PLAIN), {}), ["retried"]),
+        (
+            "on one class the topmost decorator wins",
+            _ruled(discard_on(CardError), retry_on(CardError), raises=[CardError()]),
+            ["discarded"],
+        ),
+        ("and on a function", retry_on(CardError)(discard_on(CardError)(_fails)), ["retried"]),
+        (
+            "a decorator wins over a method of the same class",
+            discard_on(CardError)(Rescuing),
+            ["discarded", "performed"],
+        ),
+        ("a rule of a class holds for it", RULED_BELOW, ["discarded"]),
+        ("and not for its sibling", _ruled(base=PLAIN), ["failed"]),
+        ("and not for its parent", PLAIN, ["failed"]),
+        (
+            "the error itself is asked before its cause",
+            _ruled(
+                retry_on(Exception),
+                discard_on(CardError),
+                raises=[_caused(KeyError(), CardError())],
+            ),
+            ["retried"],
+        ),
+        (
+            "an error that was raised while another was handled is no cause",
+            discard_on(CardError)(WhileHandling),
+            ["failed"],
+        ),
+        (
+            "causes may go in a circle without a rule",
+            _ruled(raises=[_circle(KeyError(), ValueError())]),
+            ["failed"],
+        ),
+        (
+            "causes may go in a circle with a rule for none of them",
+            _ruled(discard_on(CardError), raises=[_circle(KeyError(), ValueError())]),
+            ["failed"],
+        ),
+        (
+            "a circle of causes is searched to its end",
+            _ruled(discard_on(CardError), raises=[_circle(KeyError(), CardError())]),
+            ["discarded"],
+        ),
+    ],
+)
+def test_one_rule_decides_what_becomes_of_an_error(adapter, what, job, statuses):
+    assert _statuses(adapter, job, len(statuses)) == statuses
 
 
 def test_of_two_methods_for_the_same_error_the_upper_one_wins(adapter):
-    class Pay(_job(CardError())):
+    class Pay(_ruled(raises=[CardError()])):
         @rescue_from(CardError)
         def upper(self, error):
             return "upper"
@@ -166,94 +193,26 @@ def test_of_two_methods_for_the_same_error_the_upper_one_wins(adapter):
 
 
 def test_a_rule_that_is_added_to_a_parent_later_holds_for_a_child_that_was_asked_before(adapter):
-    class Base(_job(CardError())):
-        pass
+    base = _ruled(raises=[CardError()])
+    pay = _ruled(base=base)
 
-    class Pay(Base):
-        pass
-
-    before = _statuses(adapter, Pay)
-    discard_on(CardError)(Base)
-
-    assert before == ["failed"]
-    assert _statuses(adapter, Pay) == ["discarded"]
-
-
-def test_a_rule_of_one_class_does_not_hold_for_its_sibling_or_its_parent(adapter):
-    class Base(_job(CardError())):
-        pass
-
-    @discard_on(CardError)
-    class Pay(Base):
-        pass
-
-    class Refund(Base):
-        pass
-
-    assert _statuses(adapter, Pay) == ["discarded"]
-    assert _statuses(adapter, Refund) == ["failed"]
-    assert _statuses(adapter, Base) == ["failed"]
-
-
-def _caused(error, cause):
-    error.__cause__ = cause
-    return error
+    assert _statuses(adapter, pay) == ["failed"]
+    discard_on(CardError)(base)
+    assert _statuses(adapter, pay) == ["discarded"]
 
 
 def test_an_error_that_has_no_rule_is_dealt_with_as_its_cause(adapter):
     handled = []
     cause = CardError()
+    rule = discard_on(CardError, then=lambda job, error: handled.append(error))
+    pay = _ruled(rule, raises=[_caused(KeyError(), _caused(ValueError(), cause))])
 
-    @discard_on(CardError, then=lambda job, error: handled.append(error))
-    class Pay(_job(_caused(KeyError(), _caused(ValueError(), cause)))):
-        pass
-
-    job = Pay.perform_later()
+    pay.perform_later()
     (execution,) = adapter.perform_due()
 
-    assert job.enqueued
     assert execution.status == "discarded"
     assert type(execution.error) is KeyError
     assert handled == [cause]
-
-
-def test_the_error_itself_is_asked_before_its_cause(adapter):
-    @retry_on(Exception)
-    @discard_on(CardError)
-    class Pay(_job(_caused(KeyError(), CardError()))):
-        pass
-
-    assert _statuses(adapter, Pay) == ["retried"]
-
-
-def test_an_error_that_was_raised_while_another_was_handled_is_no_cause(adapter):
-    @discard_on(CardError)
-    class Pay(Job):
-        def perform(self, number):
-            try:
-                raise CardError
-            except CardError:
-                raise KeyError  # noqa: B904
-
-    assert _statuses(adapter, Pay) == ["failed"]
-
-
-@pytest.mark.parametrize("rule", [(), (CardError,)])
-def test_causes_may_go_in_a_circle(adapter, rule):
-    first, second = KeyError(), ValueError()
-    _caused(first, _caused(second, first))
-    pay = _job(first)
-    if rule:
-        discard_on(*rule)(pay)
-
-    assert _statuses(adapter, pay) == ["failed"]
-
-
-def test_a_circle_of_causes_is_searched_to_its_end(adapter):
-    first, second = KeyError(), CardError()
-    _caused(first, _caused(second, first))
-
-    assert _statuses(adapter, discard_on(CardError)(_job(first))) == ["discarded"]
 
 
 @pytest.mark.parametrize("where", ["before", "after", "arguments"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import decimal
-import fcntl
 import io
 import locale
 import logging
@@ -21,7 +20,11 @@ import warnings
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from pytest_jobs import fake
+
+fcntl = pytest.importorskip("fcntl", reason="Windows locks files in another way")
 
 STATE = {"n": 0}
 FOLDER = Path(tempfile.gettempdir())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +11,8 @@ import pytest
 
 from pytest_jobs import check_idempotent, fake
 from pytest_jobs.errors import DuplicateEffect, ExplorationError
-from pytest_jobs.exploration.effects.system import file_locks
+
+fcntl = pytest.importorskip("fcntl", reason="Windows locks files in another way")
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Locks of open files are of Linux")
 
@@ -101,7 +101,7 @@ def test_a_dead_worker_holds_no_lock():
 
 
 def test_a_lock_that_something_else_holds_is_not_waited_for_without_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(file_locks, "_TRIES", 3)
+    monkeypatch.setattr("pytest_jobs.exploration.effects.system.file_locks._TRIES", 3)
 
     def wait(number):
         with (tmp_path / "lock").open("w") as file:

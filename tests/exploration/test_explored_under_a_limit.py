@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from generated_jobs import Generated
 
@@ -63,3 +65,17 @@ def test_the_error_says_how_long_all_take_and_what_to_do():
     assert "trace=" in text
     assert "atomic=" in text
     assert text.endswith("accept a part by allow_partial=True.")
+
+
+def test_the_error_names_no_time_where_no_history_was_tried(monkeypatch):
+    monkeypatch.setattr(Histories, "__call__", lambda limit: False)
+    with (
+        _CHARGED_IN_THE_END.ready() as (job, world),
+        pytest.raises(ExplorationError) as raised,
+    ):
+        check_idempotent(job, world=world, histories=["crash"], every_line=True)
+
+    assert re.match(
+        r"10 s did not suffice: Explored 0 of \d+ histories.*\. Raise time_limit=",
+        str(raised.value),
+    )

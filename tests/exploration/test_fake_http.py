@@ -145,6 +145,7 @@ def test_a_request_tells_what_was_sent():
         ("application/json", b"7", 7),
         ("application/json", b"{", "{"),
         ("text/plain", b"[1", "[1"),
+        ("text/plain", b"7", "7"),
         ("image/png", b"\xff\x00", b"\xff\x00"),
         ('multipart/form-data; boundary="xyz"', b"--xyz--", "--boundary--"),
         ("text/plain", b"", None),

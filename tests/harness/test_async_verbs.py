@@ -47,34 +47,20 @@ def calls(tally):
     return [(d.record.name.rpartition(".")[2], *d.record.args) for d in tally.deliveries]
 
 
-async def test_aperform_performs_a_coroutine_job_on_the_loop_of_the_test(jobs):
-    Coroutine.perform_later("a")
-    delivery = await jobs.aperform(jobs.pending[0])
+async def test_aperform_performs_one_pending_job_on_the_loop_of_the_test(jobs):
+    for enqueue in (Coroutine.perform_later, Note.perform_later):
+        enqueue("a")
+    Fail.perform_later()
+    coroutine, note, failed = jobs.pending
+    delivery = await jobs.aperform(coroutine)
 
     assert delivery.status == "performed"
     assert delivery.result == ("a", asyncio.get_running_loop())
-
-
-async def test_aperform_performs_a_plain_job(jobs):
-    Note.perform_later("a")
-
-    assert (await jobs.aperform(jobs.pending[0])).result == "a"
-
-
-async def test_aperform_returns_the_error_of_a_job(jobs):
-    Fail.perform_later()
-    delivery = await jobs.aperform(jobs.pending[0])
-
+    assert (await jobs.aperform(note)).result == "a"
+    delivery = await jobs.aperform(failed)
     assert (delivery.status, str(delivery.error)) == ("failed", "no")
-
-
-async def test_aperform_takes_only_what_is_pending(jobs):
-    Note.perform_later("a")
-    record = jobs.pending[0]
-    await jobs.aperform(record)
-
     with pytest.raises(NotPerformedError):
-        await jobs.aperform(record)
+        await jobs.aperform(note)
 
 
 async def test_aperform_due(jobs, noon):
@@ -103,6 +89,7 @@ async def test_adrain_raises_the_error_of_a_job_and_goes_on_next_time(jobs):
         await jobs.adrain()
 
     assert await jobs.adrain() == {"performed": 1}
+    assert await jobs.adrain() == {}
 
 
 async def test_adrain_until_and_filters(jobs, noon):
@@ -111,10 +98,6 @@ async def test_adrain_until_and_filters(jobs, noon):
 
     assert await jobs.adrain(until=noon + timedelta(seconds=5), exclude=Note) == {"performed": 1}
     assert await jobs.adrain(queue="default") == {"performed": 1}
-
-
-async def test_adrain_with_nothing_to_do(jobs):
-    assert await jobs.adrain() == {}
 
 
 async def test_arun_for(jobs, noon):
@@ -128,7 +111,9 @@ async def test_arun_for(jobs, noon):
     ("verb", "arguments"),
     [("drain", ()), ("perform_due", ()), ("run_for", (5,)), ("perform", None)],
 )
-async def test_a_sync_verb_inside_the_loop_names_the_twin(jobs, verb, arguments):
+async def test_a_sync_verb_inside_the_loop_performs_plain_jobs_and_names_the_twin(
+    jobs, verb, arguments
+):
     Note.perform_later("a")
     Coroutine.perform_later("b")
     Note.perform_later("c")
@@ -142,21 +127,8 @@ async def test_a_sync_verb_inside_the_loop_names_the_twin(jobs, verb, arguments)
         "pending."
     )
     assert [record.args[0] for record in jobs.pending][-2:] == ["b", "c"]
-
-
-async def test_what_a_sync_verb_refused_is_performed_in_its_place_by_the_twin(jobs):
-    Coroutine.perform_later("a")
-    Note.perform_later("b")
-    with pytest.raises(RunningLoopError):
-        jobs.drain()
-
-    assert calls(await jobs.adrain()) == [("Coroutine", "a"), ("Note", "b")]
-
-
-async def test_a_sync_verb_inside_the_loop_performs_plain_jobs(jobs):
-    Note.perform_later("a")
-
-    assert jobs.drain() == {"performed": 1}
+    before = [("Note", "a")] * (verb == "perform")
+    assert calls(await jobs.adrain()) == [*before, ("Coroutine", "b"), ("Note", "c")]
 
 
 async def test_a_job_that_is_cancelled_stays_pending(jobs):
@@ -261,20 +233,14 @@ async def test_sleeping_on_the_loop_of_the_test_is_real_and_warned_of(jobs):
     assert not jobs.clock.frozen
 
 
-async def test_yielding_to_the_loop_of_the_test_is_not_warned_of(jobs, recwarn):
-    Coroutine.perform_later("a")
-    await jobs.adrain()
-
-    assert recwarn.list == []
-
-
-async def test_a_timeout_on_the_loop_of_the_test_is_not_warned_of(jobs, recwarn):
+async def test_yielding_or_a_timeout_on_the_loop_of_the_test_is_not_warned_of(jobs, recwarn):
     @job
     async def quick():
         async with asyncio.timeout(60):
             await asyncio.wait_for(asyncio.sleep(0), 60)
 
     quick.perform_later()
+    Coroutine.perform_later("a")
     await jobs.adrain()
 
     assert recwarn.list == []

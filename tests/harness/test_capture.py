@@ -1,8 +1,7 @@
 """`capture` is a window on what is first-enqueued inside it."""
 
-# ruff: noqa: PT012 - a harness, and a block of one, raises at its end
-
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -24,25 +23,24 @@ def texts(captured):
     return [record.args[0] for record in captured]
 
 
-def test_a_capture_holds_what_was_enqueued_inside_it(jobs):
+def test_a_capture_holds_what_was_enqueued_inside_it_by_jobs_too(jobs):
+    @job
+    def parent(text):
+        Note.perform_later("child")
+
     Note.perform_later("before")
-    with jobs.capture() as sent:
-        Note.perform_later("a")
-        Note.perform_later("b")
+    with jobs.capture() as outer:
+        counts = [len(outer)]
+        parent.perform_later("a")
+        counts.append(len(outer))
+        with jobs.capture() as inner:
+            Note.perform_later("b")
+        jobs.drain()
     Note.perform_later("after")
 
-    assert texts(sent) == ["a", "b"]
-
-
-def test_a_capture_is_live_inside_its_block(jobs):
-    with jobs.capture() as sent:
-        counts = [len(sent)]
-        Note.perform_later("a")
-        counts.append(len(sent))
-        Note.perform_later("b")
-        counts.append(len(sent))
-
-    assert counts == [0, 1, 2]
+    assert counts == [0, 1]
+    assert texts(outer) == ["a", "b", "child"]
+    assert texts(inner) == ["b"]
 
 
 def test_a_capture_is_compared_item_by_item(jobs):
@@ -58,17 +56,6 @@ def test_a_capture_is_compared_item_by_item(jobs):
     assert sent != 5
 
 
-def test_captures_can_be_nested(jobs):
-    with jobs.capture() as outer:
-        Note.perform_later("a")
-        with jobs.capture() as inner:
-            Note.perform_later("b")
-        Note.perform_later("c")
-
-    assert texts(outer) == ["a", "b", "c"]
-    assert texts(inner) == ["b"]
-
-
 def test_retries_and_redeliveries_are_not_captured(jobs):
     Flaky.perform_later()
     Note.perform_later("a")
@@ -80,81 +67,46 @@ def test_retries_and_redeliveries_are_not_captured(jobs):
     assert list(sent) == []
 
 
-def test_what_jobs_enqueue_inside_it_is_captured(jobs):
-    @job
-    def parent():
-        Note.perform_later("child")
-
-    parent.perform_later()
-    with jobs.capture() as sent:
-        jobs.drain()
-
-    assert texts(sent) == ["child"]
-
-
-def test_an_empty_capture(jobs):
-    Note.perform_later("before")
-    with jobs.capture() as sent:
+def test_a_capture_is_a_sequence_that_prints_as_a_table(jobs):
+    with jobs.capture() as nothing:
         pass
-
-    assert len(sent) == 0
-    assert not sent
-    assert list(sent) == []
-    assert str(sent) == "captured: none"
-
-
-def test_a_capture_is_a_sequence(jobs):
     with jobs.capture() as sent:
         for text in "abc":
             Note.perform_later(text)
     first, second, third = jobs.enqueued
 
     assert isinstance(sent, Sequence)
-    assert sent[0] is first
-    assert sent[-1] is third
-    assert sent[1:] == (second, third)
+    assert (sent[0], sent[-1], sent[1:]) == (first, third, (second, third))
     assert second in sent
     assert list(reversed(sent)) == [third, second, first]
+    assert sent.peek() == tuple(jobs.ledger.records)
     with pytest.raises(IndexError):
         sent[3]
-
-
-def test_a_capture_prints_as_a_table(jobs):
-    with jobs.capture() as sent:
-        Note.perform_later("a")
-
     assert str(sent) == (
-        "captured: 1\n"
+        "captured: 3\n"
         "#  job   arguments  queue    wait  attempt  state\n"
-        "0  Note  'a'        default  -     1        pending"
+        "0  Note  'a'        default  -     1        pending\n"
+        "1  Note  'b'        default  -     1        pending\n"
+        "2  Note  'c'        default  -     1        pending"
+    )
+    assert (len(nothing), bool(nothing), list(nothing), str(nothing)) == (
+        *(0, False),
+        *([], "captured: none"),
     )
 
 
-def test_a_capture_ends_with_its_block_also_when_the_block_raises(jobs):
-    with pytest.raises(KeyError), jobs.capture() as sent:
-        Note.perform_later("a")
-        raise KeyError
-    Note.perform_later("after")
-
-    assert texts(sent) == ["a"]
-
-
-def test_a_capture_can_be_entered_again(jobs):
-    capture = jobs.capture()
-    with capture:
-        Note.perform_later("a")
-    with capture:
-        Note.perform_later("b")
-
-    assert texts(capture) == ["b"]
-
-
-def test_a_capture_that_is_not_entered_begins_where_it_was_made(jobs):
+def test_a_capture_begins_where_it_was_made_or_entered_and_ends_with_its_block(jobs):
     Note.perform_later("before")
-    sent = jobs.capture()
+    capture = jobs.capture()
     Note.perform_later("a")
+    assert texts(capture) == ["a"]
 
-    assert texts(sent) == ["a"]
+    for text in ("b", "c"):
+        with suppress(KeyError), capture:
+            Note.perform_later(text)
+            raise KeyError
+        Note.perform_later("after")
+        assert texts(capture) == [text]
 
 
 def test_what_was_looked_at_through_a_capture_was_seen(jobs):
@@ -169,10 +121,3 @@ def test_what_was_looked_at_through_a_capture_was_seen(jobs):
 
     assert before == [False, False]
     assert [record.seen for record in jobs.ledger.records] == [False, True]
-
-
-def test_peek_returns_everything_captured(jobs):
-    with jobs.capture() as sent:
-        Note.perform_later("a")
-
-    assert sent.peek() == tuple(jobs.ledger.records)

@@ -26,13 +26,24 @@ class Two(Job):
 async def fetch(): ...
 
 
-def test_the_job_sees_the_number(jobs):
+def test_the_job_sees_the_number_and_what_was_enqueued_stays_what_it_was(jobs):
     Sync.perform_later(fail=False)
-
-    delivery = jobs.perform(jobs.pending[0], attempt=3)
+    record = jobs.pending[0]
+    delivery = jobs.perform(record, attempt=3)
 
     assert (delivery.result, delivery.record.attempt) == (3, 3)
     assert list(jobs.pending) == []
+    assert list(jobs.enqueued) == [record]
+    assert record.attempt == 1
+    assert jobs.performed[0].record.retry_of == record.sequence
+    assert jobs.performed[0].record.job_id == record.job_id
+    assert jobs.result_of(record) == 3
+    with pytest.raises(NotPerformedError):
+        jobs.perform(record, attempt=3)
+
+    Sync.perform_later(fail=False)
+    record = jobs.pending[0]
+    assert jobs.perform(record, attempt=1).record is record
 
 
 def test_the_attempts_before_it_count_for_the_rule(jobs):
@@ -43,12 +54,6 @@ def test_the_attempts_before_it_count_for_the_rule(jobs):
 
     assert (third.status, third.wait.total_seconds()) == ("retried", 30)
     assert (last.status, last.record.attempt) == ("exhausted", 4)
-
-
-def test_the_last_one_exhausts_it(jobs):
-    Sync.perform_later(fail=True)
-
-    assert jobs.perform(jobs.pending[0], attempt=4).status == "exhausted"
 
 
 def test_a_wait_that_no_duration_can_name_is_shown_as_the_longest(jobs):
@@ -64,25 +69,6 @@ def test_a_wait_that_no_duration_can_name_is_shown_as_the_longest(jobs):
     assert repr(delivery).startswith("<#1 ever_longer() retried again in 2932896d")
 
 
-def test_what_was_enqueued_stays_what_it_was(jobs):
-    Sync.perform_later(fail=False)
-    record = jobs.pending[0]
-    jobs.perform(record, attempt=2)
-
-    assert list(jobs.enqueued) == [record]
-    assert record.attempt == 1
-    assert jobs.performed[0].record.retry_of == record.sequence
-    assert jobs.performed[0].record.job_id == record.job_id
-    assert jobs.result_of(record) == 2
-
-
-def test_its_own_number_changes_nothing(jobs):
-    Sync.perform_later(fail=False)
-    record = jobs.pending[0]
-
-    assert jobs.perform(record, attempt=1).record is record
-
-
 def test_the_twin_does_the_same(jobs):
     fetch.perform_later()
 
@@ -91,24 +77,12 @@ def test_the_twin_does_the_same(jobs):
     assert delivery.record.attempt == 2
 
 
-def test_inline_it_is_performed_once():
-    from pytest_jobs.bridges.opening import open_jobs
-
-    with open_jobs() as jobs:
-        Sync.perform_later(fail=False)
-        with jobs.inline():
-            jobs.perform(jobs.pending[0], attempt=2)
-
-        assert [d.result for d in jobs.performed] == [2]
-
-
-def test_it_cannot_be_performed_again(jobs):
+def test_inline_it_is_performed_once(jobs):
     Sync.perform_later(fail=False)
-    record = jobs.pending[0]
-    jobs.perform(record, attempt=2)
+    with jobs.inline():
+        jobs.perform(jobs.pending[0], attempt=2)
 
-    with pytest.raises(NotPerformedError):
-        jobs.perform(record, attempt=3)
+    assert [d.result for d in jobs.performed] == [2]
 
 
 def test_which_of_several_rules_counted_is_not_guessed(jobs):

@@ -5,6 +5,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, job, retry_on
 from pytest_jobs.bridges.opening import open_jobs
@@ -28,14 +29,57 @@ def performed(jobs, function, *args):
     return jobs.performed[-1].result, jobs.clock.now() - before
 
 
-def test_sleeping_moves_the_clock(virtual):
-    async def nap():
-        loop = asyncio.get_running_loop()
-        before = loop.time()
-        await asyncio.sleep(3600)
-        return round(loop.time() - before, 6)
+async def _nap():
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    await asyncio.sleep(3600)
+    return round(loop.time() - before, 6)
 
-    assert performed(virtual, nap) == (3600, HOUR)
+
+async def _months():
+    await asyncio.sleep(100 * 86_400)
+
+
+async def _gather():
+    await asyncio.gather(*(asyncio.sleep(seconds) for seconds in (10, 30, 20)))
+
+
+async def _times_out():
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(5):
+            await asyncio.sleep(3600)
+
+
+async def _in_time():
+    async with asyncio.timeout(3600):
+        await asyncio.sleep(5)
+    return "in time"
+
+
+async def _waits_in_vain():
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.Event().wait(), 5)
+
+
+async def _waits():
+    return await asyncio.wait_for(asyncio.sleep(5, "in time"), 3600)
+
+
+@each_row(
+    ("function", "result", "seconds"),
+    [
+        (_nap, 3600, 3600),
+        (_months, None, 100 * 86_400),
+        (_gather, None, 30),
+        (_times_out, None, 5),
+        (_in_time, "in time", 5),
+        (_waits_in_vain, None, 5),
+        (_waits, "in time", 5),
+        (lambda: None, None, 0),
+    ],
+)
+def test_whatever_sleeps_moves_the_clock_as_far(virtual, function, result, seconds):
+    assert performed(virtual, function) == (result, timedelta(seconds=seconds))
 
 
 def test_sleeping_before_the_clock_has_moved(jobs, no_real_waiting):
@@ -60,13 +104,6 @@ def test_yielding_does_not_move_the_clock(jobs, no_real_waiting):
     assert not jobs.clock.frozen
 
 
-def test_sleeping_for_months(virtual):
-    async def nap():
-        await asyncio.sleep(100 * 86_400)
-
-    assert performed(virtual, nap) == (None, timedelta(days=100))
-
-
 @pytest.mark.parametrize("years", [1, 50, 500, 5_000])
 def test_sleeping_after_the_clock_has_travelled_for_years(virtual, years):
     async def nap():
@@ -78,13 +115,6 @@ def test_sleeping_after_the_clock_has_travelled_for_years(virtual, years):
     _, moved = performed(virtual, nap)
 
     assert abs(moved - timedelta(days=1, seconds=60.25)) < timedelta(milliseconds=1)
-
-
-def test_gather_takes_the_longest(virtual):
-    async def naps():
-        await asyncio.gather(*(asyncio.sleep(seconds) for seconds in (10, 30, 20)))
-
-    assert performed(virtual, naps) == (None, timedelta(seconds=30))
 
 
 def test_tasks_wake_in_the_order_of_their_times(virtual):
@@ -101,41 +131,6 @@ def test_tasks_wake_in_the_order_of_their_times(virtual):
         return woke
 
     assert performed(virtual, naps) == ([1, 1.5, 2, 3], timedelta(seconds=3))
-
-
-def test_a_timeout_fires(virtual):
-    async def too_slow():
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(5):
-                await asyncio.sleep(3600)
-
-    assert performed(virtual, too_slow) == (None, timedelta(seconds=5))
-
-
-def test_a_timeout_that_is_not_reached_does_not_fire(virtual):
-    async def quick():
-        async with asyncio.timeout(3600):
-            await asyncio.sleep(5)
-        return "in time"
-
-    assert performed(virtual, quick) == ("in time", timedelta(seconds=5))
-
-
-def test_wait_for_fires(virtual):
-    async def too_slow():
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asyncio.Event().wait(), 5)
-
-    assert performed(virtual, too_slow) == (None, timedelta(seconds=5))
-
-
-def test_wait_for_returns_what_came_in_time(virtual):
-    assert performed(virtual, lambda: None) == (None, timedelta(0))
-
-    async def quick():
-        return await asyncio.wait_for(asyncio.sleep(5, "in time"), 3600)
-
-    assert performed(virtual, quick) == ("in time", timedelta(seconds=5))
 
 
 def test_call_later_and_call_at_follow_the_clock(virtual):
@@ -167,28 +162,17 @@ def test_a_retry_waits_from_the_end_of_the_attempt(virtual, noon):
     assert virtual.clock.now() - noon == timedelta(seconds=20)
 
 
-def test_one_job_after_the_other_runs_on_the_same_loop(virtual):
-    async def which():
-        return asyncio.get_running_loop()
-
-    first, _ = performed(virtual, which)
-    second, _ = performed(virtual, which)
-
-    assert first is second
-
-
-def test_the_loop_is_closed_with_the_harness(sleepless):
-    @job
+def test_all_jobs_run_on_one_loop_that_is_closed_with_the_harness(sleepless):
     async def which():
         return asyncio.get_running_loop()
 
     with open_jobs() as jobs:
-        which.perform_later()
-        jobs.drain()
-        loop = jobs.performed[0].result
-        before = loop.is_closed()
+        first, _ = performed(jobs, which)
+        second, _ = performed(jobs, which)
+        assert first is second
+        assert not first.is_closed()
 
-    assert (before, loop.is_closed()) == (False, True)
+    assert first.is_closed()
 
 
 def test_no_loop_is_made_for_plain_jobs(jobs):
@@ -242,33 +226,21 @@ def test_a_background_task_that_a_job_left_is_cancelled_with_the_harness(sleeple
     assert tasks[0].cancelled()
 
 
-def test_work_in_a_thread_is_waited_for(jobs, noon):
-    async def works():
-        async with asyncio.timeout(3600):
-            return await asyncio.to_thread(work)
-
-    def work():
-        # By now the loop would have jumped, if it did not wait for this thread.
-        for _ in range(3):
-            threading.Event().wait(0.001)
-        return "done"
-
-    assert performed(jobs, works) == ("done", timedelta(0))
-
-
-def test_work_in_several_threads_is_waited_for(jobs, noon):
+def test_work_in_threads_is_waited_for(jobs, noon):
     async def works():
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(3600):
-            return await asyncio.gather(
-                *(loop.run_in_executor(None, work, number) for number in range(5))
-            )
+            alone = await asyncio.to_thread(work, 3)
+            several = (loop.run_in_executor(None, work, number) for number in range(5))
+            return alone, await asyncio.gather(*several)
 
     def work(number):
-        threading.Event().wait(0.001 * number)
+        # By now the loop would have jumped, if it did not wait for this thread.
+        for _ in range(number):
+            threading.Event().wait(0.001)
         return number
 
-    assert performed(jobs, works) == ([0, 1, 2, 3, 4], timedelta(0))
+    assert performed(jobs, works) == ((3, [0, 1, 2, 3, 4]), timedelta(0))
 
 
 def test_sleeping_after_work_in_a_thread_moves_the_clock(jobs, noon):

@@ -41,20 +41,15 @@ def dead(jobs):
     return jobs.dead[0]
 
 
-def test_a_dead_letter_shows_error_attempts_and_payload(dead):
-    assert (dead.status, dead.record.attempt, repr(dead.error)) == (
-        "exhausted",
-        3,
-        "ConnectionError(1)",
-    )
+def test_a_redriven_job_begins_anew_with_its_payload(jobs, dead, monkeypatch):
+    assert (dead.status, dead.record.attempt) == ("exhausted", 3)
+    assert repr(dead.error) == "ConnectionError(1)"
     assert dead.record.payload.arguments == "[[1],{}]"
-
-
-def test_a_redriven_job_begins_anew(jobs, dead, monkeypatch):
     again = jobs.redrive(dead)
 
     assert (again.job_id, again.attempt, again.args) == (dead.record.job_id, 1, (1,))
     assert again.payload.failures is None
+    assert len(jobs.enqueued) == 1
     monkeypatch.setattr(Send, "down", False)
     assert jobs.drain() == {"performed": 1}
     assert Send.ran == ["then", 1]
@@ -119,12 +114,6 @@ def test_a_job_that_came_in_at_a_later_attempt_is_redriven_from_there(jobs):
     jobs.drain(raise_errors=False)
 
     assert jobs.redrive(jobs.dead[0]).attempt == 4
-
-
-def test_a_redriven_job_is_no_first_enqueue(jobs, dead):
-    jobs.redrive(dead)
-
-    assert len(jobs.enqueued) == 1
 
 
 def test_all_are_redriven_in_the_order_in_which_they_died(jobs):
@@ -194,27 +183,23 @@ def numbers(jobs):
     return [letter.record.args[0] for letter in jobs.dead]
 
 
-def test_beyond_the_size_the_oldest_go(jobs):
+def test_beyond_the_size_the_oldest_go_for_good(jobs):
     fail(jobs, 1, 2)
     jobs.limit_dead(size=2)
     fail(jobs, 3)
-
     assert numbers(jobs) == [2, 3]
 
-
-def test_what_a_limit_dropped_stays_away_when_there_is_room_again(jobs):
-    jobs.limit_dead(size=2)
-    fail(jobs, 1, 2, 3)
     jobs.redrive(jobs.dead[0])
-
     assert numbers(jobs) == [3]
     jobs.limit_dead()
     assert numbers(jobs) == [3]
+    assert len(jobs.failed) == 3
 
 
-def test_beyond_their_age_they_go(jobs, noon):
+def test_beyond_their_age_they_go_and_cannot_be_redriven(jobs, noon):
     jobs.limit_dead(age=timedelta(days=180))
     fail(jobs, 1)
+    letter = jobs.dead[0]
     jobs.clock.advance(timedelta(days=100))
     fail(jobs, 2)
 
@@ -222,23 +207,8 @@ def test_beyond_their_age_they_go(jobs, noon):
     assert numbers(jobs) == [1, 2]
     jobs.clock.advance(timedelta(microseconds=1))
     assert numbers(jobs) == [2]
-
-
-def test_what_outlived_a_limit_cannot_be_redriven(jobs):
-    fail(jobs, 1)
-    letter = jobs.dead[0]
-    jobs.limit_dead(age=10)
-    jobs.clock.advance(10)
-
     with pytest.raises(NotDeadError):
         jobs.redrive(letter)
-
-
-def test_all_deliveries_stay_whatever_the_limits(jobs):
-    jobs.limit_dead(size=1)
-    fail(jobs, 1, 2)
-
-    assert len(jobs.failed) == 2
 
 
 @pytest.mark.parametrize("size", [0, True, 1.5])

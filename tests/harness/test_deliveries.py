@@ -76,15 +76,36 @@ def test_a_performed_delivery_has_the_result(jobs, noon):
     assert delivery.at == noon
 
 
-def test_a_failed_delivery_has_the_error_and_raises_it(jobs):
-    delivery = deliver(jobs, Fail)
-
-    assert (delivery.status, delivery.result) == ("failed", None)
-    assert repr(delivery.error) == "ValueError('no')"
-    assert (delivery.handled, delivery.raises) == (False, True)
+class Worse(Fail):
+    @after_discard
+    def clean_up(self, error):
+        raise KeyError("worse")
 
 
-def test_a_retried_delivery_has_the_wait_and_the_next_record(jobs):
+@pytest.mark.parametrize(
+    ("kind", "status", "result", "error", "raises"),
+    [
+        (Fail, "failed", None, "ValueError('no')", True),
+        (Worse, "failed", None, "KeyError('worse')", True),
+        (DealtWith, "exhausted", None, "ValueError('no')", False),
+        (Discarded, "discarded", None, "ValueError('no')", False),
+        (Halted, "halted", None, "Halt(", False),
+        (Rescued, "performed", "dealt with no", "ValueError('no')", False),
+    ],
+)
+def test_a_delivery_has_the_error_and_raises_it_if_nothing_dealt_with_it(
+    jobs, kind, status, result, error, raises
+):
+    delivery = deliver(jobs, kind)
+
+    assert (delivery.status, delivery.result) == (status, result)
+    assert repr(delivery.error).startswith(error)
+    assert (delivery.handled, delivery.raises) == (not raises, raises)
+    given_up = status in ("failed", "exhausted", "discarded")
+    assert jobs.dead == [delivery] * given_up
+
+
+def test_a_retried_delivery_has_the_wait_and_the_next_record_until_it_is_exhausted(jobs):
     delivery = deliver(jobs, Retried)
     (retry,) = jobs.pending
 
@@ -92,55 +113,12 @@ def test_a_retried_delivery_has_the_wait_and_the_next_record(jobs):
     assert repr(delivery.error) == "ValueError('no')"
     assert (delivery.handled, delivery.raises) == (True, False)
     assert delivery.wait == retry.wait == timedelta(seconds=10)
+    assert delivery.wait_bounds == (timedelta(seconds=10), timedelta(seconds=11.5))
     assert delivery.next is retry
     assert delivery.enqueued == ()
-
-
-def test_the_bounds_of_a_wait_are_what_jitter_could_have_made_it(jobs):
-    delivery = deliver(jobs, Retried)
-
-    assert delivery.wait_bounds == (timedelta(seconds=10), timedelta(seconds=11.5))
-
-
-def test_an_exhausted_delivery_raises_its_error(jobs):
-    deliver(jobs, Retried)
-    delivery = jobs.perform(jobs.pending[0])
-
-    assert delivery.status == "exhausted"
-    assert (delivery.handled, delivery.raises) == (False, True)
-    assert (delivery.wait, delivery.next) == (None, None)
-
-
-def test_an_exhausted_delivery_whose_rule_has_a_then_does_not_raise(jobs):
-    delivery = deliver(jobs, DealtWith)
-
-    assert delivery.status == "exhausted"
-    assert (delivery.handled, delivery.raises) == (True, False)
-    assert jobs.failed == jobs.dead == [delivery]
-
-
-def test_a_discarded_delivery_has_the_error_and_does_not_raise(jobs):
-    delivery = deliver(jobs, Discarded)
-
-    assert delivery.status == "discarded"
-    assert repr(delivery.error) == "ValueError('no')"
-    assert (delivery.handled, delivery.raises) == (True, False)
-
-
-def test_a_halted_delivery_does_not_raise(jobs):
-    delivery = deliver(jobs, Halted)
-
-    assert delivery.status == "halted"
-    assert isinstance(delivery.error, Halt)
-    assert (delivery.handled, delivery.raises) == (True, False)
-
-
-def test_a_rescued_delivery_was_performed_and_keeps_the_error(jobs):
-    delivery = deliver(jobs, Rescued)
-
-    assert (delivery.status, delivery.result) == ("performed", "dealt with no")
-    assert repr(delivery.error) == "ValueError('no')"
-    assert delivery.raises is False
+    last = jobs.perform(retry)
+    assert (last.status, last.handled, last.raises) == ("exhausted", False, True)
+    assert (last.wait, last.next) == (None, None)
 
 
 def test_a_delivery_that_was_rescued_by_a_retry_has_the_next_record(jobs):
@@ -149,17 +127,6 @@ def test_a_delivery_that_was_rescued_by_a_retry_has_the_next_record(jobs):
     assert (delivery.status, delivery.wait) == ("retried", timedelta(seconds=60))
     assert delivery.wait_bounds is None
     assert delivery.next is jobs.pending[0]
-
-
-def test_an_error_of_after_discard_is_the_error_of_the_delivery(jobs):
-    class Worse(Fail):
-        @after_discard
-        def clean_up(self, error):
-            raise KeyError("worse")
-
-    delivery = deliver(jobs, Worse)
-
-    assert (delivery.status, repr(delivery.error)) == ("failed", "KeyError('worse')")
 
 
 def test_arguments_that_cannot_be_read_fail_the_delivery(jobs):
@@ -174,16 +141,20 @@ def test_arguments_that_cannot_be_read_fail_the_delivery(jobs):
     assert jobs.dead[0].record.payload.arguments == "not JSON"
 
 
-def test_what_a_job_enqueued_is_in_its_delivery(jobs):
+def test_what_a_job_enqueued_is_in_its_delivery_and_no_other(jobs):
     @job
-    def parent():
+    def parent(left):
         Note.perform_later(1)
-        Note.set(wait=5).perform_later(2)
+        if left:
+            parent.set(wait=5).perform_later(left - 1)
 
-    Note.perform_later(0)
-    delivery = deliver(jobs, parent)
+    for left in (0, 1, 0):
+        parent.perform_later(left)
+    jobs.drain(only=parent)
 
-    assert delivery.enqueued == tuple(jobs.enqueued[2:])
+    enqueued = [[(r.job, r.sequence) for r in d.enqueued] for d in jobs.performed]
+    assert enqueued == [[(Note, 3)], [(Note, 4), (parent, 5)], [(Note, 6)], [(Note, 7)]]
+    assert [delivery.next for delivery in jobs.performed] == [None] * 4
 
 
 def test_what_a_failing_job_enqueued_is_in_its_delivery_apart_from_the_retry(jobs):
@@ -196,30 +167,6 @@ def test_what_a_failing_job_enqueued_is_in_its_delivery_apart_from_the_retry(job
 
     assert [record.job for record in delivery.enqueued] == [Note]
     assert (delivery.next.job, delivery.next.retry_of) == (Parent, 0)
-
-
-def test_a_job_that_enqueues_its_own_class_has_a_child_and_no_next(jobs):
-    @job
-    def again(left):
-        if left:
-            again.perform_later(left - 1)
-
-    delivery = deliver(jobs, again, 1)
-
-    assert delivery.next is None
-    assert [record.args for record in delivery.enqueued] == [(0,)]
-
-
-def test_the_jobs_of_other_deliveries_are_not_in_it(jobs):
-    @job
-    def parent():
-        Note.perform_later(1)
-
-    for _ in range(3):
-        parent.perform_later()
-    jobs.drain(only=parent)
-
-    assert [[r.sequence for r in d.enqueued] for d in jobs.performed] == [[3], [4], [5]]
 
 
 def test_the_views_hold_the_deliveries_by_status(jobs):

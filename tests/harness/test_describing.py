@@ -59,8 +59,23 @@ def test_a_noun_is_counted(number, noun, text):
     assert counted(number, noun) == text
 
 
-def test_a_microsecond_less_than_ten_minutes_are_ten_minutes():
-    assert duration(timedelta(minutes=10) - timedelta(microseconds=1)) == "10m"
+@each_row(
+    ("shown", "expected"),
+    [
+        (duration(timedelta(minutes=10) - timedelta(microseconds=1)), "10m"),
+        (instant(datetime(2030, 1, 2, 3, 4, 5, 678, tzinfo=UTC)), "2030-01-02 03:04:05+00:00"),
+        (instant(None), "-"),
+        # Aligned, and without a trailing space.
+        (table(("a", "long"), [("1", "2"), ("333", "")]), "a    long\n1    2\n333"),
+        (shortened("abcdefghij", 10), "abcdefghij"),
+        (shortened("abcdefghijk", 10), "abcd...ijk"),
+        (to_datetime(1_999), datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=UTC)),
+        (to_datetime(10**30), datetime(9999, 12, 30, 23, 59, 59, 999_999, tzinfo=UTC)),
+        (to_timedelta(1_500_000_400), timedelta(seconds=1.5)),
+    ],
+)
+def test_instants_texts_and_tables_are_cut_to_what_is_shown(shown, expected):
+    assert shown == expected
 
 
 @each_row(
@@ -99,17 +114,17 @@ def test_a_value_is_shown_in_bearable_length(value, text):
     assert short_repr(value) == text
 
 
-def test_a_text_is_cut_in_its_middle():
-    assert shortened("abcdefghij", 10) == "abcdefghij"
-    assert shortened("abcdefghijk", 10) == "abcd...ijk"
-
-
 def test_a_value_that_cannot_be_shown_does_no_harm():
     class Broken:
         def __repr__(self):
             raise ValueError
 
     assert short_repr(Broken()).startswith("<Broken instance at 0x")
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError("no message")
 
 
 @pytest.mark.parametrize(
@@ -119,38 +134,9 @@ def test_a_value_that_cannot_be_shown_does_no_harm():
         (ValueError(), "ValueError"),
         (ValueError("first\nsecond"), "ValueError: first"),
         (KeyError("x"), "KeyError: 'x'"),
+        (Unprintable(), "Unprintable: <its message cannot be told>"),
+        (ValueError("caf\udce9"), "ValueError: caf\\udce9"),
     ],
 )
 def test_an_error_is_its_class_and_its_first_line(error, text):
     assert error_text(error) == text
-
-
-def test_an_instant_is_shown_to_the_second():
-    assert instant(datetime(2030, 1, 2, 3, 4, 5, 678, tzinfo=UTC)) == "2030-01-02 03:04:05+00:00"
-    assert instant(None) == "-"
-
-
-def test_a_table_is_aligned_and_has_no_trailing_space():
-    assert table(("a", "long"), [("1", "2"), ("333", "")]) == "a    long\n1    2\n333"
-
-
-def test_nanoseconds_become_microseconds():
-    assert to_datetime(1_999) == datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
-    assert to_timedelta(1_500_000_400) == timedelta(seconds=1.5)
-
-
-def test_instants_after_the_last_are_the_last():
-    assert to_datetime(10**30) == datetime(9999, 12, 30, 23, 59, 59, 999_999, tzinfo=UTC)
-
-
-class Unprintable(Exception):
-    def __str__(self):
-        raise RuntimeError("no message")
-
-
-def test_an_error_whose_message_raises_is_still_named():
-    assert error_text(Unprintable()) == "Unprintable: <its message cannot be told>"
-
-
-def test_what_is_no_text_in_a_message_is_escaped():
-    assert error_text(ValueError("caf\udce9")) == "ValueError: caf\\udce9"

@@ -40,19 +40,16 @@ def test_jobs_are_performed_in_the_order_of_their_due_times(jobs, noon):
     ]
 
 
-def test_the_clock_stays_at_the_last_due_time(jobs, noon):
-    Note.set(wait=timedelta(days=3)).perform_later("later")
-    jobs.drain()
-
-    assert jobs.clock.now() == noon + timedelta(days=3)
-
-
-def test_the_clock_is_not_touched_when_everything_is_due(jobs):
+def test_the_clock_stays_at_the_last_due_time_and_moves_for_nothing_else(jobs):
     for text in "abc":
         Note.perform_later(text)
     jobs.drain()
-
     assert not jobs.clock.frozen
+
+    then = jobs.clock.freeze() + timedelta(days=3)
+    Note.set(wait=timedelta(days=3)).perform_later("later")
+    jobs.drain()
+    assert jobs.clock.now() == then
 
 
 def test_retries_are_performed_at_their_times_and_nothing_sleeps(jobs, noon):
@@ -164,14 +161,17 @@ def test_errors_need_not_be_raised(jobs):
     assert [str(delivery.error) for delivery in jobs.failed] == ["first", "second"]
 
 
-def test_what_is_due_after_until_stays_pending(jobs, noon):
-    for minutes in (1, 2, 3):
+def test_what_is_due_after_until_stays_pending_and_the_clock_does_not_go_on_to_it(jobs, noon):
+    for minutes in (1, 2, 4):
         Note.set(wait=timedelta(minutes=minutes)).perform_later(minutes)
-    tally = jobs.drain(until=noon + timedelta(minutes=2))
 
-    assert tally == {"performed": 2}
-    assert [record.args for record in jobs.scheduled] == [(3,)]
+    assert jobs.drain(until=noon + timedelta(minutes=3)) == {"performed": 2}
+    assert [record.args for record in jobs.scheduled] == [(4,)]
     assert jobs.clock.now() == noon + timedelta(minutes=2)
+    Note.set(wait=60).perform_later("early")
+    jobs.clock.advance(600)
+    assert jobs.drain(until=noon + timedelta(minutes=3)) == {"performed": 1}
+    assert [record.args for record in jobs.pending] == [(4,)]
 
 
 def test_so_it_does_when_a_job_that_sleeps_takes_the_clock_beyond_until(jobs, sleepless, noon):
@@ -187,22 +187,6 @@ def test_so_it_does_when_a_job_that_sleeps_takes_the_clock_beyond_until(jobs, sl
     assert jobs.clock.now() == noon + timedelta(minutes=5)
     assert [record.job_id for record in jobs.pending] == [later.job_id]
     assert jobs.drain() == {"performed": 1}
-
-
-def test_and_when_the_clock_stands_beyond_until_already(jobs, noon):
-    Note.set(wait=10).perform_later("early")
-    Note.set(wait=30).perform_later("late")
-    jobs.clock.advance(60)
-
-    assert jobs.drain(until=noon + timedelta(seconds=20)) == {"performed": 1}
-    assert [record.args for record in jobs.pending] == [("late",)]
-
-
-def test_the_clock_does_not_go_on_to_until(jobs, noon):
-    Note.set(wait=10).perform_later("a")
-    jobs.drain(until=noon + timedelta(minutes=2))
-
-    assert jobs.clock.now() == noon + timedelta(seconds=10)
 
 
 def test_retries_that_come_due_before_until_are_performed(jobs, noon):
@@ -269,6 +253,7 @@ def test_interrupts_pass_through_and_the_job_stays_pending_in_its_place(jobs):
 
 @pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration])
 def test_an_error_that_ends_iterations_is_an_error_like_any_other(jobs, error):
+    @retry_on(error, attempts=3)
     @job
     def stop():
         raise error("stopped")
@@ -279,36 +264,22 @@ def test_an_error_that_ends_iterations_is_an_error_like_any_other(jobs, error):
         jobs.drain()
 
     assert jobs.failed[0].error.args == ("stopped",)
-    assert jobs.drain() == {"performed": 1}
+    statuses = [delivery.status for delivery in jobs.deliveries]
+    assert statuses == ["retried", "performed", "retried", "exhausted"]
 
 
-@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration])
-def test_an_error_that_ends_iterations_can_be_retried(jobs, error):
-    @retry_on(error, attempts=3)
+@pytest.mark.parametrize(
+    ("error", "raised", "text"),
+    [
+        (StopIteration, RuntimeError, r"^coroutine raised StopIteration$"),
+        (StopAsyncIteration, StopAsyncIteration, r"^stopped$"),
+    ],
+)
+def test_a_coroutine_job_that_raises_what_ends_iterations_fails(jobs, error, raised, text):
     @job
-    def stop():
+    async def stop():
         raise error("stopped")
 
     stop.perform_later()
-
-    assert jobs.drain(raise_errors=False) == {"retried": 2, "exhausted": 1}
-
-
-def test_a_coroutine_job_that_raises_stop_iteration_fails(jobs):
-    @job
-    async def stop():
-        raise StopIteration("stopped")
-
-    stop.perform_later()
-    with pytest.raises(RuntimeError, match=r"^coroutine raised StopIteration$"):
-        jobs.drain()
-
-
-def test_a_coroutine_job_that_raises_stop_async_iteration_fails(jobs):
-    @job
-    async def stop():
-        raise StopAsyncIteration("stopped")
-
-    stop.perform_later()
-    with pytest.raises(StopAsyncIteration, match=r"^stopped$"):
+    with pytest.raises(raised, match=text):
         jobs.drain()

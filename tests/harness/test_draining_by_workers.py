@@ -35,23 +35,22 @@ def work(name, seconds=10):
     return name
 
 
-def test_one_worker_performs_one_after_another(jobs):
+@pytest.mark.parametrize(
+    ("workers", "expected", "order"),
+    [
+        (1, [(0, 10), (10, 20), (20, 30)], "a( a) b( b) c( c)"),
+        (2, [(0, 10), (0, 10), (10, 20)], "a( b( a) b) c( c)"),
+    ],
+)
+def test_as_many_jobs_as_there_are_workers_run_at_once(jobs, workers, expected, order):
     for name in "abc":
         work.perform_later(name)
-    tally = jobs.drain(workers=1)
 
-    assert tally == {"performed": 3}
-    assert spans(jobs) == [(0, 10), (10, 20), (20, 30)]
-
-
-def test_two_workers_perform_two_at_once(jobs):
-    for name in "abc":
-        work.perform_later(name)
-    jobs.drain(workers=2)
-
-    assert spans(jobs) == [(0, 10), (0, 10), (10, 20)]
-    assert jobs.clock.now() == NOON + timedelta(seconds=20)
-    assert steps == ["a begins", "b begins", "a ends", "b ends", "c begins", "c ends"]
+    assert jobs.drain(workers=workers) == {"performed": 3}
+    assert spans(jobs) == expected
+    assert jobs.clock.now() == NOON + timedelta(seconds=expected[-1][1])
+    words = {"(": " begins", ")": " ends"}
+    assert steps == [step[0] + words[step[1]] for step in order.split()]
 
 
 def test_a_worker_that_is_free_takes_the_next_job(jobs):
@@ -63,21 +62,13 @@ def test_a_worker_that_is_free_takes_the_next_job(jobs):
     assert [d.result for d in jobs.performed] == ["b", "c", "d", "a"]
 
 
-def test_what_is_due_meanwhile_begins_when_it_is_due(jobs):
-    work.perform_later("a", 30)
-    work.set(wait=7).perform_later("b", 10)
-    jobs.drain(workers=2)
-
-    assert spans(jobs) == [(0, 30), (7, 17)]
-
-
-def test_what_is_due_waits_for_a_worker_and_long_jobs_starve_others(jobs):
+def test_what_is_due_begins_when_it_is_due_and_a_worker_is_free(jobs):
     work.perform_later("a", 3600)
-    work.perform_later("b", 3600)
-    work.set(priority=-1, wait=5).perform_later("urgent", 1)
+    work.set(wait=7).perform_later("b", 3600)
+    work.set(priority=-1, wait=8).perform_later("urgent", 1)
     jobs.drain(workers=2)
 
-    assert spans(jobs)[-1] == (3600, 3601)
+    assert spans(jobs) == [(0, 3600), (7, 3607), (3600, 3601)]
 
 
 def test_children_and_retries_are_performed_too(jobs):
@@ -148,42 +139,20 @@ def test_time_is_what_each_job_sees(jobs, monkeypatch):
 
 def test_after_an_error_what_was_begun_goes_on_and_the_rest_stays_pending(jobs):
     @job
-    def breaks():
-        time.sleep(1)
-        raise ValueError("broken")
-
-    breaks.perform_later()
-    work.perform_later("a")
-    work.perform_later("b")
-    with pytest.raises(ValueError, match="broken"):
-        jobs.drain(workers=2)
-
-    assert [d.status for d in jobs.deliveries] == ["failed", "performed"]
-    assert [record.args for record in jobs.pending] == [("b",)]
-
-    jobs.drain(workers=2)
-    assert len(jobs.performed) == 2
-
-
-def test_a_note_names_the_other_errors(jobs):
-    @job
     def breaks(n):
         time.sleep(n)
         raise ValueError(n)
 
     breaks.perform_later(1)
     breaks.perform_later(2)
+    work.perform_later("a")
     with pytest.raises(ValueError, match="1") as caught:
         jobs.drain(workers=2)
 
     assert caught.value.__notes__ == ["Another job failed too: ValueError: 2"]
-
-
-def test_errors_can_be_left_in_the_deliveries(jobs):
-    jobs.fail(work, raising=ValueError, times=1)
-    work.perform_later("a")
-    work.perform_later("b")
-
+    assert [d.status for d in jobs.deliveries] == ["failed", "failed"]
+    assert [record.args for record in jobs.pending] == [("a",)]
+    breaks.perform_later(3)
     assert jobs.drain(workers=2, raise_errors=False) == {"failed": 1, "performed": 1}
 
 

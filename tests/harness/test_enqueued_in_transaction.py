@@ -17,6 +17,7 @@ from pytest_jobs import (
     job,
     later,
     perform_all_later,
+    reference,
 )
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import EnqueuedInTransactionWarning, JobsWarning
@@ -71,8 +72,11 @@ def warned(enqueue):
 
 
 def test_it_says_the_job_the_transaction_the_line_and_what_to_write(jobs, database):
+    batch = Batch(on_success=send.new(1))
     with database.transaction():
         [warning] = warned(lambda: Ship.perform_later(7))
+        [of_a_function] = warned(lambda: send.perform_later(7))
+        [of_a_batch] = warned(lambda: batch.enqueue([send.new(7)]))
 
     assert issubclass(warning.category, EnqueuedInTransactionWarning)
     assert issubclass(warning.category, JobsWarning)
@@ -83,29 +87,10 @@ def test_it_says_the_job_the_transaction_the_line_and_what_to_write(jobs, databa
         "enqueue it after the transaction, or say False there if that is on purpose."
     )
     assert warning.filename == __file__
-
-
-def test_of_a_function_it_says_the_option(jobs, database):
-    with database.transaction():
-        [warning] = warned(lambda: send.perform_later(7))
-
-    assert "Declare send with `enqueue_after_commit=True`, enqueue" in str(warning.message)
-
-
-def test_of_a_job_of_a_batch_it_says_what_a_batch_takes(jobs, database):
-    batch = Batch(on_success=send.new(1))
-    with database.transaction():
-        [warning] = warned(lambda: batch.enqueue([send.new(7)]))
-
-    assert str(warning.message).endswith(
+    assert "Declare send with `enqueue_after_commit=True`, enqueue" in str(of_a_function.message)
+    assert str(of_a_batch.message).endswith(
         "Enqueue the batch after the transaction, or say enqueue_after_commit=False if that is on purpose."
     )
-
-
-def test_the_job_is_enqueued_all_the_same(jobs, database):
-    with database.transaction():
-        warned(lambda: Ship.perform_later(7))
-
     assert_enqueued(Ship, args=[7])
 
 
@@ -122,14 +107,7 @@ def test_there_is_one_for_each_line(jobs, database):
     assert found[0].lineno + 1 == found[1].lineno
 
 
-def test_jobs_that_are_enqueued_together_have_one(jobs, database):
-    with database.transaction():
-        assert len(warned(lambda: perform_all_later([Ship.new(1), Ship.new(2)]))) == 1
-
-
-def test_a_twin_of_a_method_has_one(jobs, database):
-    from pytest_jobs import reference
-
+def test_jobs_together_a_twin_of_a_method_and_a_job_in_its_own_transaction_have_one(jobs, database):
     @reference(id="id", find=str)
     class Order:
         id = 1
@@ -139,68 +117,48 @@ def test_a_twin_of_a_method_has_one(jobs, database):
 
         ship_later = later(ship)
 
-    with database.transaction():
-        assert len(warned(Order().ship_later)) == 1
-
-
-@pytest.mark.parametrize("job_class", [ShipAfterCommit, ShipOnPurpose])
-def test_a_class_that_has_decided_has_none(jobs, database, job_class):
-    with database.transaction():
-        assert warned(lambda: job_class.perform_later(7)) == []
-
-    assert len(jobs.enqueued) == 1
-
-
-def test_outside_of_a_transaction_there_is_none(jobs, database):
-    with database.transaction():
-        pass
-
-    assert warned(lambda: Ship.perform_later(7)) == []
-
-
-def test_in_a_transaction_without_changes_there_is_none(jobs, database):
-    with database.transaction(changed=False):
-        assert warned(lambda: Ship.perform_later(7)) == []
-
-
-def test_a_job_that_enqueues_inside_its_own_transaction_has_one(jobs, database):
     @job
     def book(order_id):
         with database.transaction():
             send.perform_later(order_id)
 
     book.perform_later(7)
-
     assert len(warned(jobs.drain)) == 1
+    with database.transaction():
+        assert len(warned(lambda: perform_all_later([Ship.new(1), Ship.new(2)]))) == 1
+        assert len(warned(Order().ship_later)) == 1
 
 
-def test_a_retry_and_a_second_delivery_have_none(jobs, database):
-    @job
-    def again():
-        pass
-
-    again.perform_later()
+def test_what_has_decided_or_changes_nothing_or_is_outside_has_none(jobs, database):
+    with database.transaction(changed=False):
+        assert warned(lambda: Ship.perform_later(7)) == []
+    assert warned(lambda: Ship.perform_later(7)) == []
     jobs.drain()
 
     with database.transaction():
+        for job_class in (ShipAfterCommit, ShipOnPurpose):
+            assert warned(lambda job_class=job_class: job_class.perform_later(7)) == []
         assert warned(lambda: jobs.redeliver(jobs.performed[0].record)) == []
+    assert len(jobs.enqueued) == 4
 
 
-def test_inline_it_is_warned_of_too(open_harness, database):
-    def enqueue():
+def test_without_a_database_nothing_looks():
+    with Jobs([ReferenceBridge()]) as jobs:
+        assert warned(lambda: Ship.perform_later(7)) == []
+        assert jobs.ledger.listen(None) is None
+
+
+def test_inline_it_is_warned_of_too(open_harness, jobs, database):
+    def mode():
         with open_harness(mode="inline"), database.transaction():
             Ship.perform_later(7)
             assert current_jobs().performed == []
 
-    assert len(warned(enqueue)) == 1
-
-
-def test_in_a_block_that_is_inline_too(jobs, database):
-    def enqueue():
+    def block():
         with jobs.inline(), database.transaction():
             Ship.perform_later(7)
 
-    assert len(warned(enqueue)) == 1
+    assert [len(warned(mode)), len(warned(block))] == [1, 1]
     assert len(jobs.performed) == 1
 
 
@@ -211,12 +169,6 @@ def test_every_database_library_counts():
         [warning] = warned(lambda: Ship.perform_later(7))
 
     assert "inside a transaction of 'stub', at" in str(warning.message)
-
-
-def test_without_a_database_nothing_looks():
-    with Jobs([ReferenceBridge()]) as jobs:
-        assert warned(lambda: Ship.perform_later(7)) == []
-        assert jobs.ledger.listen(None) is None
 
 
 def test_inline_the_transactions_of_all_libraries_have_to_end(database):

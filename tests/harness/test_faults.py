@@ -2,7 +2,10 @@
 
 # ruff: noqa: PT012 - a harness, and a block of one, raises at its end
 
+from contextlib import nullcontext
+
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, discard_on, job, later, reference, retry_on
 from pytest_jobs.bridges.opening import open_jobs
@@ -61,8 +64,13 @@ def test_a_fault_without_a_number_makes_every_delivery_fail(jobs, charged, kind)
 
 
 @KINDS
-def test_times_is_how_many_deliveries_fail(jobs, charged, kind):
-    jobs.fail(kind, raising=Unavailable, times=2)
+@pytest.mark.parametrize(
+    "which",
+    [{"times": 2}, *({"on": on} for on in ([1], (1,), {1}, range(1, 2), {1: "a"}))],
+    ids=repr,
+)
+def test_times_counts_deliveries_and_on_the_attempts_of_each_job(jobs, charged, kind, which):
+    jobs.fail(kind, raising=Unavailable, **which)
     kind.perform_later(7)
     kind.perform_later(8)
     jobs.drain()
@@ -81,34 +89,6 @@ def test_on_names_the_attempts_that_fail(jobs, charged, kind):
     assert statuses(jobs) == ["retried", "retried", "retried", "performed"]
     assert [str(delivery.error) for delivery in jobs.retried] == ["odd", "even", "odd"]
     assert charged == [7]
-
-
-@pytest.mark.parametrize("on", [[1], (1,), {1}, range(1, 2), {1: "a"}])
-def test_on_is_any_collection_of_numbers(jobs, on):
-    jobs.fail(Charge, raising=Unavailable, on=on)
-    Charge.perform_later()
-    jobs.drain()
-
-    assert statuses(jobs) == ["retried", "performed"]
-
-
-def test_on_counts_the_attempts_of_each_job(jobs, charged):
-    jobs.fail(Charge, raising=Unavailable, on=[1])
-    Charge.perform_later(7)
-    Charge.perform_later(8)
-    jobs.drain()
-
-    assert statuses(jobs) == ["retried", "retried", "performed", "performed"]
-    assert charged == [7, 8]
-
-
-@KINDS
-def test_without_after_the_body_does_not_run(jobs, charged, kind):
-    jobs.fail(kind, raising=Unavailable, times=1)
-    kind.perform_later(7)
-    jobs.perform_due()
-
-    assert charged == []
 
 
 @KINDS
@@ -141,10 +121,11 @@ def test_after_does_not_hide_an_error_of_the_body(jobs, asynchronous):
         jobs.drain()
 
 
-def test_an_error_without_a_rule_fails_the_job(jobs):
-    jobs.fail(Note, raising=Unavailable("down"))
+@pytest.mark.parametrize("error", [Unavailable("down"), AssertionError("down")])
+def test_an_error_without_a_rule_fails_the_job_and_a_failed_assertion_the_test(jobs, error):
+    jobs.fail(Note, raising=error)
     Note.perform_later()
-    with pytest.raises(Unavailable, match=r"^down$"):
+    with pytest.raises(type(error), match=r"^down$"):
         jobs.drain()
 
     assert statuses(jobs) == ["failed"]
@@ -199,14 +180,6 @@ def test_an_error_class_makes_an_error_for_each_delivery(jobs):
     assert first is not second
 
 
-def test_a_failed_assertion_can_be_a_fault(jobs):
-    jobs.fail(Note, raising=AssertionError("not so"))
-    Note.perform_later()
-
-    with pytest.raises(AssertionError, match=r"^not so$"):
-        jobs.drain()
-
-
 def test_a_fault_holds_for_the_very_class(jobs, charged):
     jobs.fail(ChargeTwice, raising=Unavailable, times=1)
     Charge.perform_later(1)
@@ -216,43 +189,40 @@ def test_a_fault_holds_for_the_very_class(jobs, charged):
     assert statuses(jobs) == ["performed", "retried", "performed"]
 
 
-def test_a_fault_for_a_job_function(jobs):
-    @job
-    def send():
-        return "sent"
+@job
+def send():
+    return "sent"
 
-    jobs.fail(send, raising=Unavailable)
-    send.perform_later()
+
+@reference(id="number", find="find")
+class Order:
+    number = 1
+
+    @classmethod
+    def find(cls, number):
+        return cls()
+
+    def ship(self):
+        pass
+
+    ship_later = later(ship)
+
+
+@pytest.mark.parametrize(
+    ("named", "enqueue"),
+    [
+        (send, send.perform_later),
+        (Order.ship_later, Order().ship_later),
+        (f"{__name__}.Note", Note.perform_later),
+    ],
+    ids=["a function", "a twin", "a name"],
+)
+def test_a_fault_is_for_each_form_of_a_job(jobs, named, enqueue):
+    jobs.fail(named, raising=Unavailable)
+    enqueue()
 
     assert jobs.perform(jobs.pending[0]).status == "failed"
     assert send() == "sent"
-
-
-def test_a_fault_for_a_later_twin(jobs):
-    @reference(id="number", find="find")
-    class Order:
-        number = 1
-
-        @classmethod
-        def find(cls, number):
-            return cls()
-
-        def ship(self):
-            pass
-
-        ship_later = later(ship)
-
-    jobs.fail(Order.ship_later, raising=Unavailable)
-    Order().ship_later()
-
-    assert jobs.perform(jobs.pending[0]).status == "failed"
-
-
-def test_a_fault_for_a_name(jobs):
-    jobs.fail(f"{__name__}.Note", raising=Unavailable)
-    Note.perform_later()
-
-    assert jobs.perform(jobs.pending[0]).status == "failed"
 
 
 def test_the_first_of_two_faults_strikes_until_it_is_spent(jobs):
@@ -305,25 +275,20 @@ def test_a_fault_counts_its_hits(jobs):
     assert repr(fault) == f"<Fault {__name__}.Charge Unavailable('down') hits=2>"
 
 
-def test_a_fault_holds_until_the_end_of_its_block(jobs, charged):
+@pytest.mark.parametrize("ends", ["the block", "stop"])
+def test_a_fault_holds_until_the_end_of_its_block_or_until_it_is_stopped(jobs, charged, ends):
     jobs.clock.freeze()
     Charge.perform_later()
-    with jobs.fail(Charge, raising=Unavailable) as fault:
+    fault = jobs.fail(Charge, raising=Unavailable)
+    with fault if ends == "the block" else nullcontext():
         assert fault.active
         jobs.perform_due()
+    if ends == "stop":
+        fault.stop()
     jobs.drain()
 
     assert not fault.active
     assert statuses(jobs) == ["retried", "performed"]
-
-
-def test_a_fault_that_was_stopped_lets_the_job_alone(jobs):
-    fault = jobs.fail(Charge, raising=Unavailable)
-    Charge.perform_later()
-    jobs.perform_due()
-    fault.stop()
-
-    assert jobs.drain() == {"performed": 1}
 
 
 def test_a_fault_that_nothing_met_in_its_block_is_an_error(jobs):
@@ -338,36 +303,34 @@ def test_a_fault_that_nothing_met_in_its_block_is_an_error(jobs):
     assert jobs.drain() == {"performed": 1}
 
 
-def test_the_error_of_a_block_is_not_hidden_by_its_unused_fault(jobs):
-    with pytest.raises(KeyError), jobs.fail(Charge, raising=Unavailable) as fault:
-        raise KeyError
-
-    assert not fault.active
-
-
-def test_a_fault_that_nothing_met_until_the_end_of_the_test_is_an_error(sleepless):
-    with pytest.raises(UnusedFaultError) as caught, open_jobs() as jobs:
-        jobs.fail(Charge, raising=Unavailable, on=[2, 3])
-        Charge.perform_later()
-        jobs.drain()
-
-    assert str(caught.value) == (
-        f"jobs.fail({__name__}.Charge) was set up and no delivery on attempt 2, 3 ever met it, so the test shows "
-        "less than it says: perform the job while the fault holds, or ask for no more than happens."
-    )
-
-
-def test_a_fault_of_another_job_does_not_count_as_met(sleepless):
-    with pytest.raises(UnusedFaultError), open_jobs() as jobs:
-        jobs.fail(Charge, raising=Unavailable)
-        Note.perform_later()
-        jobs.drain()
-
-
-def test_the_error_of_a_test_is_not_hidden_by_an_unused_fault(sleepless):
+@pytest.mark.parametrize("block", [False, True], ids=["of the test", "of the block"])
+def test_an_error_is_not_hidden_by_an_unused_fault(sleepless, block):
     with pytest.raises(KeyError), open_jobs() as jobs:
-        jobs.fail(Charge, raising=Unavailable)
-        raise KeyError
+        fault = jobs.fail(Charge, raising=Unavailable)
+        with fault if block else nullcontext():
+            raise KeyError
+    assert fault.active is not block
+
+
+@pytest.mark.parametrize(
+    ("enqueued", "which", "text"),
+    [
+        (Charge, {"on": [2, 3]}, "no delivery on attempt 2, 3 ever met it, so the test shows less"),
+        (Note, {}, "no delivery ever met it, so the test shows less than it says"),
+        (Charge, {"times": 3}, "only 1 of 3 deliveries met it"),
+        (Charge, {"on": [1, 4]}, "no delivery on attempt 4 met it"),
+    ],
+    ids=["other attempts", "another job", "not spent", "one attempt missed"],
+)
+def test_a_fault_that_is_not_spent_at_the_end_of_the_test_is_an_error(
+    sleepless, enqueued, which, text
+):
+    with pytest.raises(UnusedFaultError) as caught, open_jobs() as jobs:
+        jobs.fail(Charge, raising=Unavailable, **which)
+        enqueued.perform_later()
+        jobs.perform_due()
+
+    assert str(caught.value).startswith(f"jobs.fail({__name__}.Charge) was set up and {text}")
 
 
 def test_a_fault_whose_block_has_ended_is_not_asked_again_at_the_end(sleepless):
@@ -379,59 +342,52 @@ def test_a_fault_whose_block_has_ended_is_not_asked_again_at_the_end(sleepless):
         pass
 
 
-def test_a_fault_that_is_not_spent_is_an_error(sleepless):
-    with pytest.raises(UnusedFaultError) as caught, open_jobs() as jobs:
-        jobs.fail(Charge, raising=Unavailable, times=3)
-        Charge.perform_later()
-        jobs.perform_due()
-
-    assert "was set up and only 1 of 3 deliveries met it" in str(caught.value)
+_NOT_A_JOB = (
+    "{!r} is not a job: pass a task of a captured library, a class derived from Job, a function under @job, or a "
+    "`later` twin."
+)
 
 
-def test_a_fault_that_missed_one_of_its_attempts_is_an_error(sleepless):
-    with pytest.raises(UnusedFaultError) as caught, open_jobs() as jobs:
-        jobs.fail(Charge, raising=Unavailable, on=[1, 4])
-        Charge.perform_later()
-        jobs.perform_due()
-
-    assert "was set up and no delivery on attempt 4 met it" in str(caught.value)
-
-
-@pytest.mark.parametrize("times", [0, -1, True, 1.0, "2"])
-def test_times_is_a_number_of_at_least_one(jobs, times):
+@each_row(
+    ("given", "text"),
+    [
+        *(
+            (
+                {"times": times},
+                f"times={times!r} is not a number of deliveries: write an int of at least 1.",
+            )
+            for times in (0, -1, True, 1.0, "2")
+        ),
+        *(
+            (
+                {"on": on},
+                f"on={on!r} names no attempts: write their numbers, from 1, as in on=[1, 3].",
+            )
+            for on in ([], (), [0], [1, -1], [True], ["1"], "13", 3, [1.0])
+        ),
+        (
+            {"times": 2, "on": [1]},
+            "times=2 and on=[1] both say which deliveries fail: give one.",
+        ),
+        *(
+            (
+                {"raising": raising},
+                f"raising={raising!r} is not an error: write an exception such as TimeoutError().",
+            )
+            for raising in ("Unavailable", None, int, 5, [Unavailable])
+        ),
+        ({"job": Unavailable}, _NOT_A_JOB.format(Unavailable)),
+    ],
+)
+def test_a_fault_that_cannot_be_meant_is_refused_and_not_asked_at_the_end(jobs, given, text):
+    kind = given.get("job", Charge)
+    options = {"raising": Unavailable, **given}
+    options.pop("job", None)
     with pytest.raises(CriterionError) as caught:
-        jobs.fail(Charge, raising=Unavailable, times=times)
+        jobs.fail(kind, **options)
 
-    assert str(caught.value) == (
-        f"times={times!r} is not a number of deliveries: write an int of at least 1."
-    )
-
-
-@pytest.mark.parametrize("on", [[], (), [0], [1, -1], [True], ["1"], "13", 3, [1.0]])
-def test_on_is_a_collection_of_attempts(jobs, on):
-    with pytest.raises(CriterionError) as caught:
-        jobs.fail(Charge, raising=Unavailable, on=on)
-
-    assert str(caught.value) == (
-        f"on={on!r} names no attempts: write their numbers, from 1, as in on=[1, 3]."
-    )
-
-
-def test_times_and_on_together_are_refused(jobs):
-    with pytest.raises(CriterionError) as caught:
-        jobs.fail(Charge, raising=Unavailable, times=2, on=[1])
-
-    assert str(caught.value) == "times=2 and on=[1] both say which deliveries fail: give one."
-
-
-@pytest.mark.parametrize("raising", ["Unavailable", None, int, 5, [Unavailable]])
-def test_what_is_raised_is_an_error(jobs, raising):
-    with pytest.raises(CriterionError) as caught:
-        jobs.fail(Charge, raising=raising)
-
-    assert str(caught.value) == (
-        f"raising={raising!r} is not an error: write an exception such as TimeoutError()."
-    )
+    assert str(caught.value) == text
+    jobs.check()
 
 
 class Refused(Exception):
@@ -448,19 +404,3 @@ def test_a_class_that_cannot_be_made_without_arguments_is_refused(jobs, verb):
         "raising=Refused cannot be made without arguments (TypeError: Refused.__init__() missing 1 required "
         "positional argument: 'status'): write the exception itself, as in raising=Refused(...)."
     )
-
-
-def test_a_fault_is_for_a_job(jobs):
-    with pytest.raises(CriterionError) as caught:
-        jobs.fail(Unavailable, raising=Unavailable)
-
-    assert str(caught.value) == (
-        f"{Unavailable!r} is not a job: pass a task of a captured library, a class derived from Job, "
-        "a function under @job, or a `later` twin."
-    )
-
-
-def test_a_refused_fault_is_not_asked_at_the_end(jobs):
-    with pytest.raises(CriterionError):
-        jobs.fail(Charge, raising=Unavailable, times=0)
-    jobs.check()

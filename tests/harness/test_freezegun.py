@@ -53,29 +53,27 @@ def test_the_clock_begins_where_the_time_is_frozen_and_moves_it():
         assert time.time() == time.time_ns() / 1e9 == moved.timestamp()
 
 
-def test_a_drain_performs_in_the_time_of_freezegun():
-    with freeze_time(NOON), open_jobs() as jobs:
-        Sync.perform_later()
+@pytest.mark.parametrize("wait", [None, 0.1234567], ids=["at once", "between two microseconds"])
+def test_a_drain_performs_in_the_time_of_freezegun(wait):
+    with freeze_time("2030-01-01 12:00:00.123457" if wait else NOON), open_jobs() as jobs:
+        Sync.set(wait=wait).perform_later()
         jobs.drain(raise_errors=False)
 
-        assert seen == [NOON, NOON + timedelta(seconds=3), NOON + timedelta(seconds=21)]
-        assert [delivery.at for delivery in jobs.deliveries] == seen
-
-
-def test_a_frozen_time_between_two_microseconds_does_not_stop_a_drain():
-    with freeze_time("2030-01-01 12:00:00.123457"), open_jobs() as jobs:
-        Sync.set(wait=0.1234567).perform_later()
-        jobs.drain(raise_errors=False)
-
+        if wait is None:
+            assert seen == [NOON, NOON + timedelta(seconds=3), NOON + timedelta(seconds=21)]
+            assert [delivery.at for delivery in jobs.deliveries] == seen
         assert len(seen) == 3
 
 
-def test_the_time_is_given_back_as_it_was():
-    with freeze_time(NOON):
+@pytest.mark.parametrize("hours", [0, 1])
+def test_the_time_is_given_back_as_it_was_or_as_the_test_has_moved_it(hours):
+    with freeze_time(NOON) as frozen:
         with open_jobs() as jobs:
             jobs.clock.advance(60)
+            if hours:
+                frozen.tick(timedelta(hours=hours))
 
-        assert datetime.now(UTC) == NOON
+        assert datetime.now(UTC) == (NOON + 61 * MINUTE if hours else NOON)
 
 
 @freeze_time(NOON)
@@ -105,15 +103,6 @@ def test_the_test_may_go_on_to_move_the_time_itself():
         assert jobs.enqueued[0].enqueued_at == NOON + 2 * MINUTE
         assert jobs.deliveries[0].at == NOON + 60 * MINUTE
         assert datetime.now(UTC) == jobs.deliveries[-1].at == NOON + timedelta(hours=1, seconds=21)
-
-
-def test_a_time_that_the_test_has_moved_is_left_there_at_the_end():
-    with freeze_time(NOON) as frozen:
-        with open_jobs() as jobs:
-            jobs.clock.advance(60)
-            frozen.tick(timedelta(hours=1))
-
-        assert datetime.now(UTC) == NOON + 61 * MINUTE
 
 
 def test_a_later_block_goes_on_where_it_is_frozen():
@@ -155,29 +144,15 @@ def test_a_sleep_moves_the_time_of_freezegun_and_is_measured_once():
     with freeze_time(NOON), open_jobs() as jobs:
         rest.perform_later(60)
         rest.perform_later(60)
-        jobs.drain()
-
-    assert seen == [(60, NOON + MINUTE), (60, NOON + 2 * MINUTE)]
-
-
-def test_a_coroutine_that_sleeps_moves_it_too():
-    with freeze_time(NOON), open_jobs() as jobs:
         doze.perform_later(60)
         jobs.drain()
+        assert seen == [(60, NOON + MINUTE), (60, NOON + 2 * MINUTE), NOON + 3 * MINUTE]
 
-    assert seen == [NOON + MINUTE]
-
-
-def test_jobs_that_overlap_move_it_too():
-    with freeze_time(NOON), open_jobs() as jobs:
         rest.perform_later(60)
         rest.perform_later(90)
         jobs.drain(workers=2)
-
-        assert [delivery.ended_at for delivery in jobs.performed] == [
-            NOON + MINUTE,
-            NOON + 1.5 * MINUTE,
-        ]
+        ended = [delivery.ended_at for delivery in jobs.performed[3:]]
+        assert ended == [NOON + 4 * MINUTE, NOON + 4.5 * MINUTE]
 
 
 def test_a_simulation_leaves_it_where_it_was():

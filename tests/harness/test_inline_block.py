@@ -44,23 +44,16 @@ def performed(jobs):
     return [delivery.record.args[0] for delivery in jobs.performed]
 
 
-def test_a_job_is_performed_when_it_is_enqueued(jobs):
+def test_a_job_is_performed_when_it_is_enqueued_until_the_block_ends(jobs):
     with jobs.inline():
         Note.perform_later("a")
         assert performed(jobs) == ["a"]
         Note.perform_later("b")
         assert performed(jobs) == ["a", "b"]
+    Note.perform_later("c")
 
-    assert jobs.pending == []
-
-
-def test_after_the_block_jobs_are_recorded_again(jobs):
-    with jobs.inline():
-        Note.perform_later("a")
-    Note.perform_later("b")
-
-    assert performed(jobs) == ["a"]
-    assert [record.args for record in jobs.pending] == [("b",)]
+    assert performed(jobs) == ["a", "b"]
+    assert [record.args for record in jobs.pending] == [("c",)]
 
 
 def test_a_job_that_a_job_enqueues_runs_after_it_and_not_inside_it(jobs):
@@ -82,16 +75,18 @@ def test_a_job_that_a_job_enqueues_runs_after_it_and_not_inside_it(jobs):
     ]
 
 
-def test_children_have_their_parent_and_siblings_have_none(jobs):
+def test_children_have_their_parent_and_the_more_urgent_goes_first(jobs):
     @job
     def parent():
-        Note.perform_later("child")
+        Note.set(priority=5).perform_later("calm")
+        Note.set(priority=1).perform_later("urgent")
 
     with jobs.inline():
         parent.perform_later()
         Note.perform_later("other")
 
-    assert [record.parent for record in jobs.enqueued] == [None, 0, None]
+    assert [d.record.args for d in jobs.performed] == [(), ("urgent",), ("calm",), ("other",)]
+    assert [record.parent for record in jobs.enqueued] == [None, 0, 0, None]
 
 
 def test_a_deep_chain_needs_no_deep_stack(jobs):
@@ -106,44 +101,21 @@ def test_a_deep_chain_needs_no_deep_stack(jobs):
     assert len(jobs.performed) == 3_001
 
 
-def test_the_more_urgent_of_two_children_goes_first(jobs):
-    @job
-    def parent():
-        Note.set(priority=5).perform_later("calm")
-        Note.set(priority=1).perform_later("urgent")
-
-    with jobs.inline():
-        parent.perform_later()
-
-    assert [d.record.args for d in jobs.performed] == [(), ("urgent",), ("calm",)]
-
-
-def test_what_is_due_later_waits_for_the_clock(jobs, noon):
-    with jobs.inline():
+def test_what_is_due_later_waits_for_the_clock_retries_too(jobs, noon):
+    with pytest.raises(ValueError, match=r"^no$"), jobs.inline():
         Note.set(wait=5).perform_later("later")
-        assert performed(jobs) == []
+        Note.set(wait=9).perform_later("left to a verb")
+        Flaky.perform_later()
+        assert (performed(jobs), len(jobs.retried), jobs.clock.now()) == ([], 1, noon)
+        retry = jobs.pending[-1]
+        assert (retry.attempt, retry.wait) == (2, timedelta(seconds=3))
         jobs.clock.advance(5)
         assert performed(jobs) == []
         Note.perform_later("now")
 
     assert performed(jobs) == ["later", "now"]
-
-
-def test_what_is_due_later_is_left_to_the_verbs(jobs, noon):
-    with jobs.inline():
-        Note.set(wait=5).perform_later("later")
-
     assert len(jobs.scheduled) == 1
     assert jobs.drain() == {"performed": 1}
-
-
-def test_retries_wait_for_the_clock(jobs, noon):
-    with jobs.inline():
-        Flaky.perform_later()
-        assert len(jobs.retried) == 1
-
-    assert [(r.attempt, r.wait) for r in jobs.pending] == [(2, timedelta(seconds=3))]
-    assert jobs.clock.now() == noon
 
 
 def test_what_was_pending_before_the_block_stays_so(jobs):
@@ -187,17 +159,13 @@ def test_filters_say_what_is_performed(jobs, filters, expected):
     assert left == [text for text in ("a", "ann", "b") if text not in expected]
 
 
-def test_a_filter_that_matches_nothing_is_no_error(jobs):
+def test_a_filter_that_matches_nothing_is_no_error_and_one_that_is_none_is(jobs):
     with jobs.inline(only=Mail):
         Note.perform_later("a")
-
-    assert len(jobs.pending) == 1
-
-
-def test_a_filter_that_is_none_is_refused_where_it_is_written(jobs):
     with pytest.raises(CriterionError) as caught:
         jobs.inline(only=5)
 
+    assert len(jobs.pending) == 1
     assert str(caught.value) == (
         "only=5 is not a job: name a job, a list of jobs, or write a callable that takes a record."
     )
@@ -237,14 +205,9 @@ def test_of_several_errors_the_first_is_raised_with_notes_that_name_the_others(j
     ]
 
 
-def test_the_error_of_the_block_itself_comes_first(jobs):
+def test_the_error_of_the_block_itself_comes_first_and_it_stops_performing(jobs):
     with pytest.raises(KeyError), jobs.inline():
         Fail.perform_later()
-        raise KeyError
-
-
-def test_a_block_that_raised_stops_performing(jobs):
-    with pytest.raises(KeyError), jobs.inline():
         raise KeyError
     Note.perform_later("a")
 
@@ -308,38 +271,25 @@ def raising(sleepless):
         yield jobs
 
 
-def test_errors_can_be_raised_where_the_job_is_enqueued(raising):
-    with raising.inline():
-        with pytest.raises(ValueError, match=r"^no$"):
-            Fail.perform_later()
-        Note.perform_later("after")
+@pytest.mark.parametrize("error", [ValueError("child"), AssertionError("child")])
+def test_errors_can_be_raised_where_the_job_or_its_parent_is_enqueued(raising, error):
+    @retry_on(AssertionError)
+    @job
+    def child():
+        raise error
 
-    assert performed(raising) == ["after"]
-
-
-def test_the_error_of_a_child_is_raised_where_its_parent_was_enqueued(raising):
     @job
     def parent():
-        Fail.perform_later("child")
+        child.perform_later()
         Note.perform_later("sibling")
 
     with raising.inline():
-        with pytest.raises(ValueError, match=r"^child$"):
-            parent.perform_later()
-        assert [record.args for record in raising.pending] == [("sibling",)]
+        for enqueue in (parent.perform_later, child.perform_later):
+            with pytest.raises(type(error), match=r"^child$"):
+                enqueue()
         Note.perform_later("next")
 
     assert [d.record.args for d in raising.performed] == [(), ("sibling",), ("next",)]
-
-
-def test_a_failed_assertion_can_be_raised_where_the_job_is_enqueued(raising):
-    @retry_on(AssertionError)
-    class Check(Job):
-        def perform(self):
-            raise AssertionError("not so")
-
-    with raising.inline(), pytest.raises(AssertionError, match=r"^not so$"):
-        Check.perform_later()
 
 
 def test_blocks_can_be_nested_and_the_outer_one_is_restored(jobs):

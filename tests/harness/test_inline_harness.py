@@ -47,44 +47,31 @@ def test_a_job_is_performed_when_it_is_enqueued(jobs):
     assert len(jobs.enqueued) == 1
 
 
-def test_children_run_after_their_parent(jobs):
+@pytest.mark.parametrize("wait", [None, 5], ids=["at once", "by a verb"])
+def test_children_run_after_their_parent(jobs, wait):
     @job
     def parent():
         Note.perform_later("child")
         return len(jobs.performed)
 
-    parent.perform_later()
+    parent.set(wait=wait).perform_later()
+    if wait:
+        jobs.perform(jobs.pending[0])
 
     assert performed(jobs) == [(), ("child",)]
     assert jobs.performed[0].result == 0
 
 
-def test_what_is_due_later_waits_for_a_verb(jobs, noon):
+def test_what_is_due_later_waits_for_a_verb_or_for_the_next_job(jobs, noon):
     Note.set(wait=5).perform_later("later")
     Flaky.perform_later()
-    before = len(jobs.pending)
-
-    assert before == 2
+    assert len(jobs.pending) == 2
     assert jobs.drain(raise_errors=False) == {"performed": 1, "exhausted": 1}
 
-
-def test_what_was_due_later_is_performed_with_the_next_job(jobs):
     Note.set(wait=5).perform_later("later")
     jobs.clock.advance(5)
     Note.perform_later("now")
-
-    assert performed(jobs) == [("later",), ("now",)]
-
-
-def test_what_a_verb_leaves_is_performed_after_it(jobs):
-    @job
-    def parent():
-        Note.perform_later("child")
-
-    parent.set(wait=5).perform_later()
-    jobs.perform(jobs.pending[0])
-
-    assert performed(jobs) == [(), ("child",)]
+    assert performed(jobs)[1:] == [("later",), ("now",)]
 
 
 def test_a_block_inside_restricts_what_is_performed(jobs):

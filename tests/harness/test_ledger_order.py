@@ -168,37 +168,27 @@ def test_the_lower_priority_goes_first_and_none_counts_as_zero(jobs, notes):
     assert notes == [-1, None, 0, 5, 5]
 
 
-def test_jobs_that_have_become_due_go_by_their_due_time_among_those_due_at_once(jobs, notes):
+def test_jobs_that_have_become_due_go_by_their_due_time_among_those_due_at_once(jobs, notes, noon):
     Note.set(wait=20).perform_later("20 s")
     Note.set(wait=10).perform_later("10 s")
     jobs.clock.advance(15)
     Note.perform_later("at 15 s")
+    Note.set(at=noon.replace(hour=11)).perform_later("an hour ago")
     jobs.clock.advance(15)
     jobs.perform_due()
 
-    assert notes == ["10 s", "at 15 s", "20 s"]
+    assert notes == ["an hour ago", "10 s", "at 15 s", "20 s"]
 
 
-def test_a_time_in_the_past_is_due_at_once_and_goes_before_what_was_due_later(jobs, notes, noon):
-    Note.perform_later("now")
-    Note.set(at=noon.replace(hour=11)).perform_later("an hour ago")
-    jobs.perform_due()
-
-    assert notes == ["an hour ago", "now"]
-
-
-def test_a_job_is_due_when_the_clock_has_reached_its_due_time(jobs, notes, noon):
+@pytest.mark.parametrize("drains", [True, False])
+def test_a_job_is_due_when_the_clock_has_reached_its_due_time(jobs, notes, noon, drains):
     Note.set(wait=1 / 3).perform_later("a third")
     (record,) = jobs.pending
-    jobs.clock.move_to(record.due_at)
+    if drains:
+        assert jobs.drain(until=record.due_at) == {"performed": 1}
+    else:
+        jobs.clock.move_to(record.due_at)
+        assert jobs.scheduled == []
+        assert jobs.perform_due() == {"performed": 1}
 
-    assert jobs.scheduled == []
-    assert jobs.perform_due() == {"performed": 1}
-
-
-def test_drain_until_the_due_time_of_a_job_performs_it(jobs, notes, noon):
-    Note.set(wait=1 / 3).perform_later("a third")
-    (record,) = jobs.pending
-
-    assert jobs.drain(until=record.due_at) == {"performed": 1}
     assert jobs.performed[0].at == record.due_at

@@ -25,28 +25,22 @@ class Note(Job):
         pass
 
 
-def test_records_are_found_by_name(ledger, make_record):
-    first, other, second = make_record("a"), make_record("b"), make_record("a")
+def test_records_are_found_by_name_and_first_enqueues_by_their_origin(ledger, make_record):
+    first, other = make_record("a"), make_record("b", origin=RETRY)
+    second = make_record("a", origin=REDELIVERY)
     for record in (first, other, second):
         ledger.added(record)
 
     assert ledger.named("a") == [first, second]
     assert ledger.named("b") == [other]
     assert ledger.named("c") == []
-
-
-def test_first_enqueues_are_neither_retries_nor_redeliveries(ledger, make_record):
-    first = make_record()
-    for record in (first, make_record(origin=RETRY), make_record(origin=REDELIVERY)):
-        ledger.added(record)
-
     assert list(ledger.first_enqueues()) == [first]
     assert len(list(ledger.pending())) == 3
 
 
-@pytest.mark.parametrize("due_ns", [None, 10**30])
-def test_a_record_that_was_withdrawn_is_not_pending_and_never_taken(ledger, make_record, due_ns):
-    withdrawn, other = make_record(due_ns=due_ns), make_record()
+@pytest.mark.parametrize("options", [{}, {"due_ns": 10**30}, {"priority": 1}], ids=repr)
+def test_a_record_that_was_withdrawn_is_not_pending_and_never_taken(ledger, make_record, options):
+    withdrawn, other = make_record(**options), make_record()
     ledger.added(withdrawn)
     ledger.added(other)
     ledger.removed(withdrawn)
@@ -56,23 +50,8 @@ def test_a_record_that_was_withdrawn_is_not_pending_and_never_taken(ledger, make
     assert ledger.take(EVERYTHING) is None
     assert ledger.next_due_ns(EVERYTHING) is None
     assert ledger.records == [withdrawn, other]
-
-
-def test_a_record_with_a_priority_can_be_withdrawn(ledger, make_record):
-    withdrawn = make_record(priority=1)
-    ledger.added(withdrawn)
-    ledger.removed(withdrawn)
-
-    assert ledger.take(EVERYTHING) is None
-
-
-def test_a_record_that_was_taken_cannot_be_withdrawn(ledger, make_record):
-    record = make_record()
-    ledger.added(record)
-    ledger.take(EVERYTHING)
-    ledger.removed(record)
-
-    assert record.state == "taken"
+    ledger.removed(other)
+    assert other.state == "taken"
 
 
 def test_a_record_that_was_withdrawn_while_a_filter_held_it_back_stays_withdrawn(jobs):
@@ -133,100 +112,78 @@ def frames(error):
     return count
 
 
-def test_only_the_last_eight_errors_keep_their_traceback(jobs):
-    for number in range(12):
-        Fail.perform_later(number)
-    jobs.drain(raise_errors=False)
-
-    kept = [frames(delivery.error) > 0 for delivery in jobs.failed]
-
-    assert kept == [False] * 4 + [True] * 8
-    assert [delivery.error.args for delivery in jobs.failed] == [(n,) for n in range(12)]
-
-
-def test_what_a_dropped_traceback_held_is_freed(jobs):
+def test_only_the_last_eight_errors_keep_their_traceback_and_what_it_held(jobs):
     class Connection:
         pass
 
     held = []
 
     @job
-    def query():
+    def query(number):
         connection = Connection()
         held.append(weakref.ref(connection))
-        raise ValueError
+        raise ValueError(number)
 
-    for _ in range(10):
-        query.perform_later()
+    for number in range(12):
+        query.perform_later(number)
     jobs.drain(raise_errors=False)
     gc.collect()
 
-    assert [reference() is None for reference in held] == [True] * 2 + [False] * 8
+    kept = [frames(delivery.error) > 0 for delivery in jobs.failed]
+    assert kept == [reference() is not None for reference in held] == [False] * 4 + [True] * 8
+    assert [delivery.error.args for delivery in jobs.failed] == [(n,) for n in range(12)]
 
 
-def test_the_tracebacks_of_causes_and_contexts_are_dropped_too(jobs):
-    first = []
-
-    @job
-    def chained():
+def _chained():
+    try:
         try:
-            try:
-                raise KeyError("cause")
-            except KeyError as cause:
-                raise LookupError("middle") from cause
-        except LookupError:
-            raise ValueError("last")  # noqa: B904
-
-    chained.perform_later()
-    jobs.drain(raise_errors=False)
-    error = jobs.failed[0].error
-    while error is not None:
-        first.append(error)
-        error = error.__cause__ or error.__context__
-    before = [frames(error) > 0 for error in first]
-    for number in range(8):
-        Fail.perform_later(number)
-    jobs.drain(raise_errors=False)
-
-    assert [type(error) for error in first] == [ValueError, LookupError, KeyError]
-    assert before == [True, True, True]
-    assert [frames(error) for error in first] == [0, 0, 0]
+            raise KeyError("cause")
+        except KeyError as cause:
+            raise LookupError("middle") from cause
+    except LookupError:
+        raise ValueError("last")  # noqa: B904
 
 
-def test_the_tracebacks_inside_an_exception_group_are_dropped_too(jobs):
+def _several():
     def raised(error):
         try:
             raise error
         except ValueError as caught:
             return caught
 
-    @job
-    def several():
-        raise ExceptionGroup("many", [raised(ValueError(1)), raised(ValueError(2))])
+    raise ExceptionGroup("many", [raised(ValueError(1)), raised(ValueError(2))])
 
-    several.perform_later()
+
+def _circular():
+    one, other = ValueError(1), ValueError(2)
+    one.__context__, other.__context__ = other, one
+    raise one
+
+
+def errors_of(error):
+    """Return an error with its causes, its context and what is inside of a group."""
+    found, left = [], [error]
+    while left:
+        one = left.pop()
+        if one is not None and one not in found:
+            found.append(one)
+            left += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+    return found
+
+
+@pytest.mark.parametrize(("raises", "count"), [(_chained, 3), (_several, 3), (_circular, 2)])
+def test_the_tracebacks_of_all_errors_around_one_are_dropped_too(jobs, raises, count):
+    job(raises).perform_later()
     jobs.drain(raise_errors=False)
-    inner = jobs.failed[0].error.exceptions
+    errors = errors_of(jobs.failed[0].error)
+    before = [frames(error) > 0 for error in errors]
     for number in range(8):
         Fail.perform_later(number)
     jobs.drain(raise_errors=False)
 
-    assert [frames(error) for error in inner] == [0, 0]
-
-
-def test_errors_that_refer_to_each_other_in_a_circle_are_let_go(jobs):
-    @job
-    def circular():
-        one, other = ValueError(1), ValueError(2)
-        one.__context__, other.__context__ = other, one
-        raise one
-
-    circular.perform_later()
-    for number in range(8):
-        Fail.perform_later(number)
-    jobs.drain(raise_errors=False)
-
-    assert frames(jobs.failed[0].error) == 0
+    assert len(errors) == count
+    assert all(before) or raises is _circular
+    assert [frames(error) for error in errors] == [0] * count
 
 
 def test_one_error_that_is_raised_again_and_again_keeps_its_last_traceback(jobs):

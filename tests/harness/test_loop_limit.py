@@ -1,5 +1,8 @@
 """A job that goes on for ever is stopped, and named."""
 
+import asyncio
+from functools import partial
+
 import pytest
 
 from pytest_jobs import Job, job, polynomially_longer, retry_on
@@ -30,33 +33,28 @@ def message(verb, limit, last, count, name):
     )
 
 
-@pytest.mark.parametrize("verb", ["drain", "perform_due"])
-def test_a_job_that_enqueues_itself_is_stopped_at_the_limit(jobs, verb):
+@pytest.mark.parametrize(
+    ("verb", "limits", "shown"),
+    [
+        ("drain", {"limit": 50}, (50, 51, 51)),
+        ("drain", {"limit": 0}, (0, 1, 1)),
+        ("drain", {}, (10_000, 1000, 1000)),
+        ("perform_due", {"limit": 50}, (50, 51, 51)),
+        ("run_for", {"limit": 50}, (50, 51, 51)),
+        ("adrain", {"limit": 50}, (50, 51, 51)),
+    ],
+)
+def test_a_job_that_enqueues_itself_is_stopped_at_the_limit(jobs, verb, limits, shown):
     Again.perform_later()
-    with pytest.raises(LoopLimitError) as caught:
-        getattr(jobs, verb)(limit=50)
+    call = partial(getattr(jobs, verb), *[10] * (verb == "run_for"), **limits)
+    for times in (1, 2):  # The next verb goes on.
+        with pytest.raises(LoopLimitError) as caught:
+            asyncio.run(call()) if verb == "adrain" else call()
 
-    assert str(caught.value) == message(verb, 50, 51, 51, "Again")
-    assert len(jobs.deliveries) == 51
-    assert [record.sequence for record in jobs.pending] == [51]
-
-
-def test_run_for_is_stopped_too(jobs):
-    Again.perform_later()
-    with pytest.raises(LoopLimitError) as caught:
-        jobs.run_for(10, limit=50)
-
-    assert str(caught.value) == message("run_for", 50, 51, 51, "Again")
-
-
-def test_the_next_verb_goes_on_after_the_limit(jobs):
-    Again.perform_later()
-    for _ in range(2):
-        with pytest.raises(LoopLimitError):
-            jobs.drain(limit=5)
-
-    assert [delivery.record.sequence for delivery in jobs.deliveries] == list(range(12))
-    assert [record.sequence for record in jobs.pending] == [12]
+        assert str(caught.value) == message(verb.removeprefix("a"), *shown, "Again")
+        count = times * (limits.get("limit", 10_000) + 1)
+        assert len(jobs.deliveries) == count
+        assert [record.sequence for record in jobs.pending] == [count]
 
 
 def test_a_job_that_retries_for_ever_is_stopped(jobs):
@@ -88,21 +86,17 @@ def test_a_job_that_retries_for_ever_with_ever_longer_waits_is_stopped(jobs, noo
     assert jobs.scheduled == jobs.pending
 
 
-def test_the_limit_counts_what_came_up_during_the_verb(jobs):
-    for number in range(20):
-        Note.perform_later(number)
-
-    assert jobs.drain(limit=1) == {"performed": 20}
-
-
-def test_as_many_children_as_the_limit_are_no_loop(jobs):
+def test_the_limit_counts_what_came_up_during_the_verb_and_as_many_are_no_loop(jobs):
     @job
     def parent():
         for number in range(10):
             Note.perform_later(number)
 
-    parent.perform_later()
+    for number in range(20):
+        Note.perform_later(number)
+    assert jobs.drain(limit=1) == {"performed": 20}
 
+    parent.perform_later()
     assert jobs.drain(limit=10) == {"performed": 11}
 
 
@@ -128,31 +122,6 @@ def test_only_the_last_thousand_deliveries_are_looked_at(jobs):
         jobs.drain(limit=600)
 
     assert str(caught.value) == message("drain", 600, 1000, 601, "Again")
-
-
-def test_a_limit_of_none_at_all(jobs):
-    Again.perform_later()
-    with pytest.raises(LoopLimitError) as caught:
-        jobs.drain(limit=0)
-
-    assert str(caught.value) == message("drain", 0, 1, 1, "Again")
-
-
-def test_ten_thousand_is_the_limit_when_none_is_given(jobs):
-    Again.perform_later()
-    with pytest.raises(LoopLimitError) as caught:
-        jobs.drain()
-
-    assert str(caught.value) == message("drain", 10_000, 1000, 1000, "Again")
-
-
-@pytest.mark.asyncio
-async def test_the_twins_have_the_limit_too(jobs):
-    Again.perform_later()
-    with pytest.raises(LoopLimitError) as caught:
-        await jobs.adrain(limit=50)
-
-    assert str(caught.value) == message("drain", 50, 51, 51, "Again")
 
 
 @pytest.mark.parametrize("limit", [-1, "10", None, True, 1.5])

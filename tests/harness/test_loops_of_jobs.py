@@ -187,47 +187,34 @@ def test_sleeps_before_and_in_a_loop_add_up(jobs):
     assert 2 * HOUR <= noted[-1] < 3 * HOUR
 
 
-def test_a_loop_has_its_own_time_again_after_the_job(jobs):
-    real = kept_loop.time()
-    sleep_by.perform_later(WAYS.index(by_a_loop_made_before))
-    jobs.drain()
-
-    assert "time" not in vars(kept_loop)
-    assert real <= kept_loop.time() < real + HOUR
-    assert kept_loop.run_until_complete(asyncio.sleep(0, "done")) == "done"
-
-
-def test_a_loop_that_outlives_a_harness_has_the_clock_of_the_next_one():
-    own = set(vars(kept_loop))
+def test_a_loop_that_outlives_a_harness_has_its_own_time_again_and_the_clock_of_the_next_one():
+    own, real = set(vars(kept_loop)), kept_loop.time()
     for _ in range(2):
         with open_jobs() as jobs:
             sleep_by.perform_later(WAYS.index(by_a_loop_made_before))
 
             assert _passed(jobs, jobs.drain) == timedelta(hours=2)
+            assert "time" not in vars(kept_loop)
+            assert real <= kept_loop.time() < real + HOUR
+            assert kept_loop.run_until_complete(asyncio.sleep(0, "done")) == "done"
 
     assert vars(kept_loop).keys() == own
     before = time.time_ns()
     assert any(time.time_ns() > before for _ in range(100_000))
 
 
-def test_a_loop_outside_of_jobs_is_left_alone(jobs):
-    sleep_by.perform_later(0)
-    jobs.drain()
-    before = jobs.clock.now()
-
-    asyncio.run(asyncio.sleep(0.001))
-
-    assert jobs.clock.now() == before
-
-
-def test_a_loop_in_a_block_of_real_time_is_left_alone(jobs):
+def test_a_loop_outside_of_jobs_or_in_a_block_of_real_time_is_left_alone(jobs):
     def measure():
         with jobs.real_time():
             asyncio.run(asyncio.sleep(0.001))
 
     run_in_job(measure)
-
     assert _passed(jobs, jobs.drain) < timedelta(hours=1)
+    before = jobs.clock.now()
+
+    asyncio.run(asyncio.sleep(0.001))
+
+    assert jobs.clock.now() == before
 
 
 @pytest.mark.parametrize("way", [by_run, by_anyio, by_asgiref])

@@ -49,28 +49,18 @@ def nothing_is_left(sleepless):
 
 
 def test_jobs_are_recorded_while_the_harness_is_open():
-    with open_jobs() as jobs:
-        Note.perform_later("a")
-
-    assert len(jobs.enqueued) == 1
-    with pytest.raises(NoAdapterError):
-        Note.perform_later("b")
-    assert len(jobs.enqueued) == 1
-
-
-def test_a_harness_can_be_opened_and_closed_by_calls():
     jobs = open_jobs()
+    with pytest.raises(NoAdapterError):
+        Note.perform_later("before")
     jobs.open()
     Note.perform_later("a")
     jobs.close()
+    jobs.close()
+    open_jobs().close()
 
-    assert len(jobs.enqueued) == 1
-
-
-def test_a_harness_that_is_not_open_records_nothing():
-    open_jobs()
     with pytest.raises(NoAdapterError):
-        Note.perform_later("a")
+        Note.perform_later("b")
+    assert len(jobs.enqueued) == 1
 
 
 def test_the_adapter_of_the_application_is_put_back():
@@ -97,50 +87,40 @@ def test_nothing_of_time_is_patched_until_the_clock_moves(monkeypatch):
         jobs.drain()
 
 
-def test_everything_is_restored_after_an_error_in_the_block():
-    with pytest.raises(KeyError), open_jobs() as jobs:
+@job
+def interrupted():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("mode", "enqueue", "error"),
+    [
+        ("record", "".index, TypeError),
+        ("inline", Fail.perform_later, ValueError),
+        ("inline", interrupted.perform_later, KeyboardInterrupt),
+    ],
+    ids=["of the block", "of the check", "of a job"],
+)
+def test_everything_is_restored_after_an_error(mode, enqueue, error):
+    with pytest.raises(error), open_jobs(mode=mode) as jobs:
         jobs.clock.advance(60)
-        raise KeyError
+        enqueue()
 
 
-def test_everything_is_restored_after_an_error_of_the_check():
-    with pytest.raises(ValueError, match=r"^no$"), open_jobs(mode="inline") as jobs:
-        jobs.clock.advance(60)
-        Fail.perform_later()
-
-
-def test_everything_is_restored_when_a_job_was_interrupted():
-    @job
-    def interrupted():
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt), open_jobs() as jobs:
-        interrupted.perform_later()
-        jobs.drain()
-
-
-def test_nested_harnesses_record_each_its_own():
+def test_nested_harnesses_record_each_its_own_and_the_innermost_is_the_current_one():
     with open_jobs() as outer:
         Note.perform_later("outer")
         with open_jobs() as inner:
             Note.perform_later("inner")
+            assert current_jobs() is inner
             inner.drain()
         Note.perform_later("outer again")
+        assert current_jobs() is outer
         outer.drain()
 
     assert [record.args[0] for record in outer.enqueued] == ["outer", "outer again"]
     assert [record.args[0] for record in inner.enqueued] == ["inner"]
     assert (len(outer.performed), len(inner.performed)) == (2, 1)
-
-
-def test_the_current_harness_is_the_innermost_that_is_open():
-    with open_jobs() as outer:
-        seen = [current_jobs() is outer]
-        with open_jobs() as inner:
-            seen.append(current_jobs() is inner)
-        seen.append(current_jobs() is outer)
-
-    assert seen == [True, True, True]
 
 
 def test_without_a_harness_there_is_no_current_one(monkeypatch):
@@ -150,13 +130,6 @@ def test_without_a_harness_there_is_no_current_one(monkeypatch):
 
     assert str(caught.value) == inspect.cleandoc(NoHarnessError.__doc__)
     assert "with pytest_jobs.open_jobs():" in str(caught.value)
-
-
-def test_closing_twice_does_no_harm():
-    jobs = open_jobs()
-    jobs.open()
-    jobs.close()
-    jobs.close()
 
 
 def test_a_closed_harness_is_freed_without_the_garbage_collector():
@@ -171,10 +144,6 @@ def test_a_closed_harness_is_freed_without_the_garbage_collector():
         assert freed() is None
     finally:
         gc.enable()
-
-
-def test_a_harness_that_was_never_opened_can_be_closed():
-    open_jobs().close()
 
 
 class Broken(ReferenceBridge):

@@ -32,22 +32,19 @@ def calls(deliveries):
     return [(d.record.name.rpartition(".")[2], *d.record.args) for d in deliveries]
 
 
-def test_what_is_due_is_performed_and_the_rest_waits(jobs, noon):
+def test_what_is_due_is_performed_and_the_rest_waits_for_the_clock(jobs):
     Note.perform_later("now")
-    Note.set(wait=1).perform_later("later")
-    tally = jobs.perform_due()
-
-    assert tally == {"performed": 1}
-    assert [record.args for record in jobs.pending] == [("later",)]
-    assert jobs.clock.now() == noon
-
-
-def test_the_clock_is_not_touched(jobs):
-    Flaky.perform_later()
-    Note.set(wait=1).perform_later("later")
-    jobs.perform_due()
-
+    Note.set(wait=10).perform_later("later")
+    assert jobs.perform_due() == {"performed": 1}
     assert not jobs.clock.frozen
+
+    jobs.clock.freeze()
+    Flaky.perform_later()
+    assert jobs.perform_due() == {"retried": 1}
+    assert [record.args for record in jobs.pending] == [("later",), ()]
+    assert jobs.perform_due() == {}
+    jobs.clock.advance(3)
+    assert jobs.perform_due() == {"retried": 1}
 
 
 def test_children_are_performed_too_after_their_parents(jobs):
@@ -111,16 +108,6 @@ def test_a_child_with_a_better_priority_waits_too(jobs):
     assert calls(jobs.perform_due().deliveries) == [("Note", "urgent child")]
 
 
-def test_a_retry_waits_for_the_clock(jobs):
-    jobs.clock.freeze()
-    Flaky.perform_later()
-
-    assert jobs.perform_due() == {"retried": 1}
-    assert jobs.perform_due() == {}
-    jobs.clock.advance(3)
-    assert jobs.perform_due() == {"retried": 1}
-
-
 @pytest.mark.parametrize("children", [True, False])
 def test_a_retry_without_a_wait_is_a_child(jobs, children):
     @retry_on(ValueError, wait=0, attempts=3)
@@ -141,13 +128,7 @@ def test_a_job_that_fails_raises_its_error_and_the_rest_stays_pending(jobs):
         jobs.perform_due()
 
     assert [record.args for record in jobs.pending] == [("b",)]
-    assert jobs.perform_due() == {"performed": 1}
-
-
-def test_errors_need_not_be_raised(jobs):
     Fail.perform_later()
-    Note.perform_later("b")
-
     assert jobs.perform_due(raise_errors=False) == {"performed": 1, "failed": 1}
 
 

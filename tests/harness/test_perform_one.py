@@ -22,33 +22,22 @@ class Fail(Job):
         raise ValueError("no")
 
 
-def test_perform_returns_the_delivery(jobs):
-    Note.perform_later("a")
-    delivery = jobs.perform(jobs.pending[0])
-
-    assert (delivery.status, delivery.result) == ("performed", "A")
-    assert jobs.deliveries == [delivery]
-    assert jobs.pending == []
-
-
-def test_perform_performs_nothing_else(jobs):
+def test_perform_returns_the_delivery_and_performs_nothing_else(jobs):
     @job
     def parent():
         Note.perform_later("child")
+        return "A"
 
     parent.perform_later()
-    Note.perform_later("other")
-    jobs.perform(jobs.pending[0])
-
-    assert [record.args for record in jobs.pending] == [("other",), ("child",)]
-
-
-def test_perform_returns_the_error_of_a_job_and_does_not_raise_it(jobs):
     Fail.perform_later()
+    first, second = jobs.pending
+    delivery = jobs.perform(first)
 
-    delivery = jobs.perform(jobs.pending[0])
-
-    assert (delivery.status, str(delivery.error)) == ("failed", "no")
+    assert (delivery.status, delivery.result) == ("performed", "A")
+    assert jobs.deliveries == [delivery]
+    assert [record.args for record in jobs.pending] == [(), ("child",)]
+    failed = jobs.perform(second)
+    assert (failed.status, str(failed.error)) == ("failed", "no")
 
 
 def test_a_job_that_is_not_due_is_performed_too_and_the_clock_stands_still(jobs, noon):
@@ -69,31 +58,26 @@ def test_a_retry_is_performed_by_name(jobs):
     assert second.next.retry_of == second.record.sequence
 
 
-def test_a_record_that_was_performed_is_not_pending(jobs):
+@pytest.mark.parametrize(
+    ("take", "what"),
+    [
+        (lambda jobs, record: jobs.perform(record), "has been performed"),
+        (lambda jobs, record: jobs.ledger.removed(record), "was withdrawn"),
+    ],
+)
+def test_a_record_that_is_not_pending_is_refused(jobs, take, what):
     Note.perform_later("a")
     record = jobs.pending[0]
-    jobs.perform(record)
+    take(jobs, record)
+    before = len(jobs.deliveries)
 
     with pytest.raises(NotPerformedError) as caught:
         jobs.perform(record)
     assert str(caught.value) == (
-        "<#0 Note('a') queue='default'> has been performed, so it is not pending: to deliver the same payload "
-        "again, write jobs.perform(jobs.redeliver(record))."
+        f"<#0 Note('a') queue='default'> {what}, so it is not pending: to deliver the same payload again, write "
+        "jobs.perform(jobs.redeliver(record))."
     )
-    assert len(jobs.deliveries) == 1
-
-
-def test_a_record_that_was_withdrawn_is_not_pending(jobs):
-    Note.perform_later("a")
-    record = jobs.pending[0]
-    jobs.ledger.removed(record)
-
-    with pytest.raises(NotPerformedError) as caught:
-        jobs.perform(record)
-    assert str(caught.value) == (
-        "<#0 Note('a') queue='default'> was withdrawn, so it is not pending: to deliver the same payload again, "
-        "write jobs.perform(jobs.redeliver(record))."
-    )
+    assert len(jobs.deliveries) == before
 
 
 def test_what_was_performed_out_of_turn_is_not_drained(jobs):

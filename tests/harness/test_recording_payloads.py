@@ -62,76 +62,61 @@ def test_a_file_holds_the_payload_without_its_id_and_times(jobs, tmp_path):
     }
 
 
-def test_names_and_bytes_are_the_same_in_every_run(jobs, tmp_path):
+def test_names_and_bytes_are_the_same_in_every_run_and_a_second_one_writes_nothing(jobs, tmp_path):
     send_receipt.perform_later("some", "copies")
 
     (first,) = jobs.record_payloads(tmp_path / "first")
     jobs.clock.move_to(datetime(2040, 1, 1, tzinfo=UTC))
-    send_receipt.perform_later("some", "copies")
+    send_receipt.perform_later("other", "copies")
     (second,) = jobs.record_payloads(tmp_path / "second")
 
     assert first.name == second.name
     assert first.read_bytes() == second.read_bytes()
+    first.write_text("kept")
+    assert jobs.record_payloads(tmp_path / "first") == ()
+    assert first.read_text() == "kept"
 
 
-def test_a_second_run_writes_nothing_whatever_the_values(jobs, tmp_path):
-    send_receipt.perform_later(1)
-    (path,) = jobs.record_payloads(tmp_path)
-    path.write_text("kept")
-
-    send_receipt.perform_later(2)
-
-    assert jobs.record_payloads(tmp_path) == ()
-    assert path.read_text() == "kept"
+DAY = date(2030, 1, 1)
 
 
 @pytest.mark.parametrize(
-    ("first", "second"),
+    ("values", "count"),
     [
-        ((1,), (2,)),
-        (({"a": 1},), ({"a": 9},)),
-        (([1, 2],), ([3],)),
-        (([{"a": 1}],), ([{"a": 2}, {"a": 3}],)),
-        ((date(2030, 1, 1),), (date(2031, 1, 1),)),
-        ((("a", 1),), (("b", 2),)),
-        (({1, 2},), ({3},)),
+        *(
+            (values, 1)
+            for values in (
+                (1, 2),
+                ({"a": 1}, {"a": 9}),
+                ([1, 2], [3]),
+                ([{"a": 1}], [{"a": 2}, {"a": 3}]),
+                (DAY, date(2031, 1, 1)),
+                (("a", 1), ("b", 2)),
+                ({1, 2}, {3}),
+            )
+        ),
+        # Others types are another shape.
+        ((1, "1", 1.0, True, None), 5),
+        (({"a": 1}, {"b": 1}), 2),
+        (([1], [], [1, "2"], {1}), 4),
+        ((DAY, "2030-01-01"), 2),
+        ((("a", 1), (1, "a")), 2),
     ],
 )
-def test_other_values_are_the_same_shape(jobs, tmp_path, first, second):
-    send_receipt.perform_later(*first)
-    send_receipt.perform_later(*second)
+def test_other_values_are_the_same_shape_and_other_types_another(jobs, tmp_path, values, count):
+    for value in values:
+        send_receipt.perform_later(value)
 
-    assert len(jobs.record_payloads(tmp_path)) == 1
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ((1,), ("1",)),
-        ((1,), (1.0,)),
-        ((1,), (True,)),
-        ((1,), (None,)),
-        ((1,), (1, 2)),
-        (({"a": 1},), ({"b": 1},)),
-        (([1],), ([],)),
-        (([1],), ([1, "2"],)),
-        ((date(2030, 1, 1),), ("2030-01-01",)),
-        ((("a", 1),), ((1, "a"),)),
-        (([1],), ({1},)),
-    ],
-)
-def test_other_types_are_another_shape(jobs, tmp_path, first, second):
-    send_receipt.perform_later(*first)
-    send_receipt.perform_later(*second)
-
-    assert len(jobs.record_payloads(tmp_path)) == 2
+    assert len(jobs.record_payloads(tmp_path)) == count
 
 
-def test_how_an_argument_was_passed_is_part_of_the_shape(jobs, tmp_path):
+def test_how_many_arguments_there_are_and_how_they_were_passed_is_part_of_the_shape(jobs, tmp_path):
     Charge.perform_later(1)
     Charge.perform_later(payment_id=1)
+    send_receipt.perform_later(1)
+    send_receipt.perform_later(1, 2)
 
-    assert len(jobs.record_payloads(tmp_path)) == 2
+    assert len(jobs.record_payloads(tmp_path)) == 4
 
 
 def test_what_jobs_enqueued_is_recorded_and_retries_are_not(jobs, tmp_path):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, Payload, job, later, reference, retry_on
 from pytest_jobs.core.arguments import encoding as arguments
@@ -75,6 +76,9 @@ def test_a_record_has_what_the_job_was_enqueued_with(jobs, noon):
     assert record.expires_at is None
     assert (record.attempt, record.retry_of, record.parent) == (1, None, None)
     assert record.payload is job.payload
+    send_receipt.perform_later(1)
+    assert last(jobs).job is send_receipt
+    assert (last(jobs).due_at, last(jobs).wait, last(jobs).priority) == (None, None, None)
 
 
 def test_the_parameters_are_named_however_they_were_passed(jobs):
@@ -89,18 +93,6 @@ def test_the_parameters_are_named_however_they_were_passed(jobs):
     ]
 
 
-def test_a_job_without_a_wait_is_due_at_once(jobs):
-    Pay.perform_later(1)
-
-    assert (last(jobs).due_at, last(jobs).wait) == (None, None)
-
-
-def test_the_priority_of_a_job_without_one_is_none(jobs):
-    send_receipt.perform_later(1)
-
-    assert last(jobs).priority is None
-
-
 def test_times_are_aware_and_in_utc(jobs):
     before = datetime.now(UTC)
     Pay.set(at=before + timedelta(hours=1)).perform_later(1)
@@ -113,38 +105,31 @@ def test_times_are_aware_and_in_utc(jobs):
 
 
 def test_the_headers_and_the_expiry_are_those_of_the_envelope(make_record):
-    record = make_record(headers={"tenant": "a"}, expires_ns=1_500_000_000)
+    record = make_record(headers={"tenant": "a"}, expires_ns=1_500_000_000, queue=None)
 
-    assert record.headers == {"tenant": "a"}
+    assert (record.headers, record.queue) == ({"tenant": "a"}, None)
     assert record.expires_at == datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC)
 
 
-def test_a_record_without_a_queue_says_none(make_record):
-    assert make_record(queue=None).queue is None
+def test_records_are_told_apart_by_identity(make_record):
+    first, second = make_record(), make_record()
+
+    assert first == first  # noqa: PLR0124
+    assert first != second
+    assert len({first, second}) == 2
 
 
-@pytest.mark.parametrize(
+@each_row(
     "attribute",
     [
         *("sequence", "bridge", "job_id", "job", "name", "args", "kwargs", "queue", "priority"),
         *("headers", "enqueued_at", "due_at", "wait", "expires_at", "attempt", "retry_of"),
-        *("parent", "payload"),
+        *("parent", "payload", "note"),
     ],
 )
-def test_a_record_is_read_only(make_record, attribute):
+def test_a_record_is_read_only_and_takes_no_other_attributes(make_record, attribute):
     with pytest.raises(AttributeError):
         setattr(make_record(), attribute, 1)
-
-
-def test_a_record_takes_no_other_attributes(make_record):
-    with pytest.raises(AttributeError):
-        make_record().note = 1
-
-
-def test_the_job_of_a_function_is_the_function(jobs):
-    send_receipt.perform_later(1)
-
-    assert last(jobs).job is send_receipt
 
 
 def test_the_job_of_a_later_twin_is_the_twin(jobs):
@@ -162,38 +147,20 @@ def enqueue_by_name(name, arguments="[[],{}]"):
     )
 
 
-def test_the_job_of_a_class_that_is_gone_is_its_name(jobs):
-    enqueue_by_name("nowhere.Gone")
-
-    assert last(jobs).job == "nowhere.Gone"
-
-
-def test_the_arguments_of_a_class_that_is_gone_are_unreadable(jobs):
+def test_the_job_of_a_payload_that_carries_only_a_name_is_found_by_it_or_is_the_name(jobs):
     enqueue_by_name("nowhere.Gone", "[[1],{}]")
-
-    with pytest.raises(UnknownJobError):
-        last(jobs).args  # noqa: B018
-    assert repr(last(jobs)) == (
-        "<#0 Gone(unreadable: UnknownJobError) queue='default' (not known here)>"
-    )
-
-
-def test_the_job_of_a_payload_that_carries_only_a_name_is_found_by_it(jobs):
     enqueue_by_name(f"{__name__}.Pay", "[[1],{}]")
+    gone, found = jobs.enqueued
 
-    assert last(jobs).job is Pay
-    assert last(jobs).args == (1,)
+    assert (gone.job, found.job, found.args) == ("nowhere.Gone", Pay, (1,))
+    with pytest.raises(UnknownJobError):
+        gone.args  # noqa: B018
+    assert repr(gone) == "<#0 Gone(unreadable: UnknownJobError) queue='default' (not known here)>"
 
 
-def test_two_classes_of_one_name_are_kept_apart(jobs):
-    def make():
-        class Namesake(Job):
-            def perform(self):
-                pass
-
-        return Namesake
-
-    first, second = make(), make()
+def test_two_classes_of_one_name_are_kept_apart_unless_a_payload_has_only_the_name(jobs):
+    first, second = (type("Namesake", (Job,), {"perform": lambda self: None}) for _ in range(2))
+    gc.collect()
     first.perform_later()
     second.perform_later()
     second.perform_later()
@@ -202,22 +169,9 @@ def test_two_classes_of_one_name_are_kept_apart(jobs):
     assert len({record.name for record in jobs.enqueued}) == 1
     assert jobs.drain(only=second).total == 2
     assert [record.job for record in jobs.pending] == [first]
-
-
-def test_two_classes_of_one_name_cannot_be_told_apart_by_a_payload_that_has_only_the_name(jobs):
-    def make():
-        class Namesake(Job):
-            def perform(self):
-                pass
-
-        return Namesake
-
-    classes = [make(), make()]
-    gc.collect()
-    enqueue_by_name(classes[0].__declaration__.name)
-
-    assert last(jobs).job == classes[0].__declaration__.name
-    assert jobs.drain(raise_errors=False) == {"failed": 1}
+    enqueue_by_name(name := jobs.enqueued[0].name)
+    assert last(jobs).job == name
+    assert jobs.drain(raise_errors=False) == {"performed": 1, "failed": 1}
     assert "2 job classes are named" in str(jobs.failed[0].error)
 
 
@@ -282,99 +236,50 @@ def test_arguments_that_cannot_be_read_are_an_error_where_they_are_looked_at(job
 
 def test_the_parent_is_the_job_that_enqueued_it(jobs):
     @job
-    def child():
-        pass
-
-    @job
     def parent():
-        child.perform_later()
+        Pay.perform_later(1)
 
-    send_receipt.perform_later(1)
-    parent.perform_later()
-    jobs.drain()
-
-    assert [record.parent for record in jobs.enqueued] == [None, None, 1]
-
-
-def test_what_a_coroutine_job_enqueues_has_it_as_parent(jobs):
     @job
-    async def parent():
-        send_receipt.perform_later(1)
+    async def coroutine():
+        Pay.perform_later(2)
 
-    parent.perform_later()
-    jobs.drain()
+    for each in (parent.perform_later, coroutine.perform_later, Flaky.perform_later):
+        each()
+    jobs.drain(raise_errors=False)
+    Pay.perform_later(3)
 
-    assert [record.parent for record in jobs.enqueued] == [None, 0]
-
-
-def test_what_the_test_enqueues_after_a_job_has_no_parent(jobs):
-    Pay.perform_later(1)
-    jobs.drain()
-    Pay.perform_later(2)
-
-    assert last(jobs).parent is None
-
-
-def test_what_the_test_enqueues_after_a_failed_job_has_no_parent(jobs):
-    Flaky.perform_later()
-    with pytest.raises(TimeoutError):
-        jobs.drain()
-    Pay.perform_later(2)
-
-    assert last(jobs).parent is None
+    assert [record.parent for record in jobs.enqueued] == [None, None, None, 0, 1, None]
 
 
 def test_a_retry_is_a_record_of_its_own_that_names_the_one_it_retries(jobs, noon):
-    Retried.perform_later()
-    first = last(jobs)
-    jobs.perform(first)
-    (second,) = jobs.pending
-
-    assert (second.sequence, second.retry_of, second.attempt) == (1, 0, 2)
-    assert second.job_id == first.job_id
-    assert second.payload is not first.payload
-    assert (second.enqueued_at, second.wait) == (noon, timedelta(seconds=3))
-
-
-def test_a_retry_has_the_parent_of_the_job_it_retries(jobs):
     @job
     def parent():
         Retried.perform_later()
 
     parent.perform_later()
     jobs.perform_due()
-    (retry,) = jobs.pending
+    first, (second,) = last(jobs), jobs.pending
 
-    assert (retry.retry_of, retry.parent) == (1, 0)
-
-
-def test_a_retry_that_perform_now_enqueued_retries_no_record(jobs):
-    with pytest.raises(TimeoutError):
-        Retried.perform_now()
-    (retry,) = jobs.pending
-
-    assert (retry.attempt, retry.retry_of, retry.parent) == (2, None, None)
-    assert jobs.enqueued == []
+    assert (second.sequence, second.retry_of, second.attempt, second.parent) == (2, 1, 2, 0)
+    assert second.job_id == first.job_id
+    assert second.payload is not first.payload
+    assert (second.enqueued_at, second.wait) == (noon, timedelta(seconds=3))
 
 
-def test_a_retry_that_perform_now_enqueued_inside_a_job_is_the_child_of_that_job(jobs):
+def test_a_retry_that_perform_now_enqueued_retries_no_record_and_is_a_child_of_a_job(jobs):
     @job
     def outer():
         with pytest.raises(TimeoutError):
             Retried.perform_now()
 
+    with pytest.raises(TimeoutError):
+        Retried.perform_now()
+    assert jobs.enqueued == []
     outer.perform_later()
     jobs.perform_due()
-    (retry,) = jobs.pending
 
-    assert (retry.attempt, retry.retry_of, retry.parent) == (2, None, 0)
-
-
-def test_records_are_numbered_in_the_order_of_enqueueing(jobs):
-    for amount in range(5):
-        Pay.perform_later(amount)
-
-    assert [(r.sequence, r.args[0]) for r in jobs.enqueued] == [(n, n) for n in range(5)]
+    retries = [(retry.attempt, retry.retry_of, retry.parent) for retry in jobs.pending]
+    assert retries == [(2, None, None), (2, None, 1)]
 
 
 def test_no_record_of_a_thread_pool_is_lost_and_the_numbers_are_dense(jobs):
@@ -405,30 +310,16 @@ def test_a_thread_that_takes_the_context_of_a_job_along_enqueues_its_children(jo
     assert [record.parent for record in jobs.enqueued] == [None, None, 0, None]
 
 
-def test_a_record_prints_as_one_line(jobs):
+def test_a_record_prints_as_one_line_in_which_long_arguments_are_cut(jobs):
     Pay.perform_later(7, currency="USD")
     Pay.set(wait=90).perform_later(8)
     Retried.perform_later()
     jobs.perform(jobs.enqueued[2])
+    Pay.perform_later("x" * 500, currency=list(range(50)))
 
     assert [repr(record) for record in jobs.pending] == [
         "<#0 Pay(7, currency='USD') queue='payments'>",
         "<#1 Pay(8) queue='payments' wait=1m 30s>",
         "<#3 Retried() queue='default' wait=3s attempt=2>",
+        f"<#4 Pay('{'x' * 27}...{'x' * 28}', currency=[0, 1, 2, 3, 4, 5, ...]) queue='payments'>",
     ]
-
-
-def test_long_arguments_are_cut_in_the_line_of_a_record(jobs):
-    Pay.perform_later("x" * 500, currency=list(range(50)))
-
-    assert repr(last(jobs)) == (
-        f"<#0 Pay('{'x' * 27}...{'x' * 28}', currency=[0, 1, 2, 3, 4, 5, ...]) queue='payments'>"
-    )
-
-
-def test_records_are_told_apart_by_identity(make_record):
-    first, second = make_record(), make_record()
-
-    assert first == first  # noqa: PLR0124
-    assert first != second
-    assert len({first, second}) == 2

@@ -5,7 +5,7 @@ import pytest
 from pytest_jobs import Job, retry_on
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.bridges.opening import open_jobs
-from pytest_jobs.errors import NoHarnessError
+from pytest_jobs.errors import NoHarnessError, NotPerformedError
 
 
 class Note(Job):
@@ -25,10 +25,11 @@ def notes():
     return Note.notes
 
 
-def test_a_redelivery_is_a_record_of_its_own_with_the_same_payload(jobs):
-    Note.set(queue="low", priority=3).perform_later("a")
-    (first,) = jobs.pending
-    again = jobs.redeliver(first)
+def test_a_redelivery_is_a_record_of_its_own_with_the_same_payload(jobs, notes):
+    with jobs.capture() as sent:
+        Note.set(queue="low", priority=3).perform_later("a")
+        (first,) = jobs.pending
+        again = jobs.redeliver(first)
 
     assert (again.sequence, again.job_id) == (1, first.job_id)
     assert again.payload is first.payload
@@ -36,32 +37,10 @@ def test_a_redelivery_is_a_record_of_its_own_with_the_same_payload(jobs):
     assert (again.enqueued_at, again.due_at) == (first.enqueued_at, None)
     assert (again.retry_of, again.parent) == (None, None)
     assert jobs.pending == [first, again]
-
-
-def test_a_redelivery_performs_the_job_again(jobs, notes):
-    Note.perform_later("a")
-    (first,) = jobs.pending
-    jobs.drain()
-    delivery = jobs.perform(jobs.redeliver(first))
-
-    assert delivery.status == "performed"
-    assert notes == ["a", "a"]
-
-
-def test_a_redelivery_of_a_pending_job_makes_two_deliveries(jobs, notes):
-    Note.perform_later("a")
-    jobs.redeliver(jobs.pending[0])
-
-    assert jobs.drain() == {"performed": 2}
-    assert notes == ["a", "a"]
-
-
-def test_a_redelivery_is_no_first_enqueue(jobs):
-    with jobs.capture() as sent:
-        Note.perform_later("a")
-        jobs.redeliver(jobs.pending[0])
-
     assert len(sent) == len(jobs.enqueued) == 1
+    assert jobs.drain() == {"performed": 2}
+    assert jobs.perform(jobs.redeliver(first)).status == "performed"
+    assert notes == ["a", "a", "a"]
 
 
 def test_a_redelivered_attempt_keeps_its_number_and_its_failures(jobs):
@@ -106,54 +85,24 @@ def test_nothing_is_redelivered_after_the_harness_was_closed(sleepless, notes):
         jobs.redeliver(record)
 
 
-def test_result_of_is_what_the_last_delivery_returned(jobs):
-    class Double(Job):
-        def perform(self, number):
-            return number * 2
-
-    Double.perform_later(4)
-    (record,) = jobs.pending
-    jobs.drain()
-
-    assert jobs.result_of(record) == 8
-
-
-def test_result_of_a_job_that_was_not_performed_is_an_error(jobs):
-    from pytest_jobs.errors import NotPerformedError
-
-    Note.perform_later("a")
-    with pytest.raises(NotPerformedError) as caught:
-        jobs.result_of(jobs.pending[0])
-
-    assert str(caught.value) == (
-        "<#0 Note('a') queue='default'> has not been performed, so it has no result: drain first."
-    )
-
-
-def test_result_of_a_job_that_failed_raises_its_error(jobs):
-    Flaky.perform_later()
-    (record,) = jobs.pending
-    jobs.drain(raise_errors=False)
-
-    with pytest.raises(ValueError, match=r"^no$"):
-        jobs.result_of(record)
-
-
-def test_result_of_is_that_of_the_job_and_not_of_another(jobs, notes):
+def test_result_of_is_what_the_last_delivery_of_the_job_came_to(jobs):
     class Double(Job):
         def perform(self, number):
             return number * 2
 
     for number in (1, 2, 3):
         Double.perform_later(number)
-    records = list(jobs.pending)
-    jobs.drain()
-
-    assert [jobs.result_of(record) for record in records] == [2, 4, 6]
-
-
-def test_a_bridge_that_is_not_installed_has_no_results(jobs):
-    Note.perform_later("a")
-
+    Flaky.perform_later()
+    *records, failed = jobs.pending
+    with pytest.raises(NotPerformedError) as caught:
+        jobs.result_of(records[0])
     with pytest.raises(NoHarnessError):
-        ReferenceBridge().result_of(jobs.pending[0])
+        ReferenceBridge().result_of(records[0])
+    jobs.drain(raise_errors=False)
+
+    assert str(caught.value).endswith(
+        "Double(1) queue='default'> has not been performed, so it has no result: drain first."
+    )
+    assert [jobs.result_of(record) for record in records] == [2, 4, 6]
+    with pytest.raises(ValueError, match=r"^no$"):
+        jobs.result_of(failed)

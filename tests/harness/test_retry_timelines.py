@@ -56,38 +56,48 @@ def test_a_timeline_as_text(jobs):
     )
 
 
-def test_a_timeline_without_chance_as_text(jobs):
-    timeline = jobs.simulate_retries(Steady, raising=Unavailable, succeed_on=3)
-
-    assert str(timeline) == (
-        "Steady: performed after 3 attempts in 1m\n"
-        "attempt  starts  waits                            ends\n"
-        "1        +0s     30s    ########################  retried: Unavailable\n"
-        "2        +30s    30s    ########################  retried: Unavailable\n"
-        "3        +1m     -                                performed"
-    )
-
-
-def test_a_timeline_of_one_attempt_as_text(jobs):
-    timeline = jobs.simulate_retries(Plain, raising=Unavailable("a\nb"))
-
-    assert str(timeline) == (
-        "Plain: failed after 1 attempt in 0s\n"
-        "attempt  starts  waits    ends\n"
-        "1        +0s     -        failed: Unavailable: a"
-    )
-
-
-def test_a_timeline_without_waits_draws_no_bars(jobs):
-    timeline = jobs.simulate_retries(AtOnce, raising=Unavailable)
-
-    assert str(timeline) == (
-        "AtOnce: exhausted after 3 attempts in 0s\n"
-        "attempt  starts  waits    ends\n"
-        "1        +0s     0s       retried: Unavailable\n"
-        "2        +0s     0s       retried: Unavailable\n"
-        "3        +0s     -        exhausted: Unavailable"
-    )
+@pytest.mark.parametrize(
+    ("kind", "error", "options", "text"),
+    [
+        (
+            Steady,
+            Unavailable,
+            {"succeed_on": 3},
+            (
+                "Steady: performed after 3 attempts in 1m\n"
+                "attempt  starts  waits                            ends\n"
+                "1        +0s     30s    ########################  retried: Unavailable\n"
+                "2        +30s    30s    ########################  retried: Unavailable\n"
+                "3        +1m     -                                performed"
+            ),
+        ),
+        (
+            Plain,
+            Unavailable("a\nb"),
+            {},
+            (
+                "Plain: failed after 1 attempt in 0s\n"
+                "attempt  starts  waits    ends\n"
+                "1        +0s     -        failed: Unavailable: a"
+            ),
+        ),
+        (
+            AtOnce,
+            Unavailable,
+            {},
+            (
+                "AtOnce: exhausted after 3 attempts in 0s\n"
+                "attempt  starts  waits    ends\n"
+                "1        +0s     0s       retried: Unavailable\n"
+                "2        +0s     0s       retried: Unavailable\n"
+                "3        +0s     -        exhausted: Unavailable"
+            ),
+        ),
+    ],
+    ids=["without chance", "one attempt", "without waits"],
+)
+def test_a_timeline_without_chance_or_waits_as_text(jobs, kind, error, options, text):
+    assert str(jobs.simulate_retries(kind, raising=error, **options)) == text
 
 
 def test_a_timeline_prints_its_headline(jobs):
@@ -126,22 +136,13 @@ def test_a_picture_is_well_formed_and_has_one_circle_an_attempt(jobs, kind, atte
 def test_a_picture_says_what_the_text_says(jobs):
     timeline = jobs.simulate_retries(Charge, raising=Unavailable("down"))
     root, texts = drawn(timeline)
+    _, of_success = drawn(jobs.simulate_retries(Charge, raising=Unavailable, succeed_on=2))
 
     assert root.find(f"{SVG}title").text == timeline.headline
     assert texts[0] == timeline.headline
-    assert [text for text in texts if text.startswith("again")] == [
-        "again in 3s",
-        "again in 18s",
-        "again in 1m 23s",
-        "again in 4m 18s",
-    ]
-    assert texts[-1] == "exhausted: Unavailable: down"
-
-
-def test_a_picture_of_a_success_says_performed(jobs):
-    _, texts = drawn(jobs.simulate_retries(Charge, raising=Unavailable, succeed_on=2))
-
-    assert texts[-1] == "performed"
+    waits = ("3s", "18s", "1m 23s", "4m 18s")
+    assert [text for text in texts if text.startswith("again")] == [f"again in {w}" for w in waits]
+    assert (texts[-1], of_success[-1]) == ("exhausted: Unavailable: down", "performed")
 
 
 def test_the_axis_shows_the_times_up_to_the_last(jobs):
@@ -185,21 +186,16 @@ def test_the_circles_run_to_the_right_and_have_the_colour_of_their_status(jobs):
     assert green.get("fill") == "#2da44e"
 
 
-def test_the_text_in_a_picture_is_escaped(jobs):
+def test_the_text_in_a_picture_is_escaped_and_has_no_characters_that_xml_does_not_have(jobs):
     timeline = jobs.simulate_retries(Charge, raising=Unavailable("<script>&\"'</script>"))
     root, texts = drawn(timeline)
+    odd = jobs.simulate_retries(Plain, raising=Unavailable("a\x00b\x1b[31m\ud800c"))
+    _, of_odd = drawn(odd)
 
     assert "<script>" not in timeline.svg()
     assert texts[-1] == "exhausted: Unavailable: <script>&\"'</script>"
     assert len(list(root.iter(f"{SVG}circle"))) == 5
-
-
-def test_a_picture_survives_characters_that_xml_does_not_have(jobs):
-    timeline = jobs.simulate_retries(Plain, raising=Unavailable("a\x00b\x1b[31m\ud800c"))
-    _, texts = drawn(timeline)
-
-    assert texts[-1].startswith("failed: Unavailable: a")
-    assert texts[-1].endswith("c")
+    assert (of_odd[-1][:22], of_odd[-1][-1]) == ("failed: Unavailable: a", "c")
 
 
 def test_the_bars_end_where_the_next_attempt_can_begin_at_the_latest(jobs):

@@ -1,10 +1,12 @@
 """`simulate_retries` runs a job through its retries on the virtual clock, without its body."""
 
 import asyncio
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import (
     Job,
@@ -22,7 +24,13 @@ from pytest_jobs import (
     sidekiq_backoff,
 )
 from pytest_jobs.bridges.opening import open_jobs
-from pytest_jobs.errors import CriterionError, Halt, RunningLoopError, SignatureError
+from pytest_jobs.errors import (
+    CriterionError,
+    DeclarationError,
+    Halt,
+    RunningLoopError,
+    SignatureError,
+)
 
 
 class Unavailable(Exception):
@@ -57,14 +65,29 @@ class Note(Job):
         raise AssertionError("it is performed")
 
 
-def test_the_waits_between_the_attempts(jobs):
-    timeline = jobs.simulate_retries(Charge, raising=Unavailable("down"))
+def test_the_attempts_one_by_one_with_their_waits_and_what_jitter_could_have_made_them(jobs, noon):
+    error = Unavailable("down")
+    timeline = jobs.simulate_retries(Charge, raising=error)
+    first, second, *_, last = timeline.attempts
 
     assert timeline.wait_seconds == [3, 18, 83, 258]
     assert timeline.waits == [timedelta(seconds=seconds) for seconds in (3, 18, 83, 258)]
     assert timeline.total == timedelta(seconds=362)
-    assert timeline.status == "exhausted"
-    assert timeline.name == "Charge"
+    assert (timeline.name, timeline.status) == ("Charge", "exhausted")
+    assert [attempt.number for attempt in timeline.attempts] == [1, 2, 3, 4, 5]
+    assert [attempt.offset.total_seconds() for attempt in timeline.attempts] == [0, 3, 21, 104, 362]
+    assert (first.at, second.at) == (noon, noon + timedelta(seconds=3))
+    assert [attempt.status for attempt in timeline.attempts] == ["retried"] * 4 + ["exhausted"]
+    assert {attempt.error for attempt in timeline.attempts} == {error}
+    assert {attempt.queue for attempt in timeline.attempts} == {"payments"}
+    assert (first.wait, last.wait) == (timedelta(seconds=3), None)
+    assert [attempt.bounds for attempt in timeline.attempts] == [
+        (timedelta(seconds=3), timedelta(seconds=3.15)),
+        (timedelta(seconds=18), timedelta(seconds=20.4)),
+        (timedelta(seconds=83), timedelta(seconds=95.15)),
+        (timedelta(seconds=258), timedelta(seconds=296.4)),
+        None,
+    ]
 
 
 def test_25_retries_of_sidekiq_take_20_days(jobs):
@@ -76,90 +99,37 @@ def test_25_retries_of_sidekiq_take_20_days(jobs):
     assert timeline.wait_seconds == [count**4 + 15 for count in range(25)]
 
 
-def test_the_attempts_one_by_one(jobs, noon):
-    error = Unavailable("down")
-    timeline = jobs.simulate_retries(Charge, raising=error)
-    first, second, *_, last = timeline.attempts
-
-    assert [attempt.number for attempt in timeline.attempts] == [1, 2, 3, 4, 5]
-    assert [attempt.offset.total_seconds() for attempt in timeline.attempts] == [0, 3, 21, 104, 362]
-    assert first.at == noon
-    assert second.at == noon + timedelta(seconds=3)
-    assert [attempt.status for attempt in timeline.attempts] == ["retried"] * 4 + ["exhausted"]
-    assert {attempt.error for attempt in timeline.attempts} == {error}
-    assert {attempt.queue for attempt in timeline.attempts} == {"payments"}
-    assert (first.wait, last.wait) == (timedelta(seconds=3), None)
-
-
-def test_the_bounds_are_what_jitter_could_have_made_a_wait(jobs):
-    timeline = jobs.simulate_retries(Charge, raising=Unavailable)
-
-    assert [attempt.bounds for attempt in timeline.attempts] == [
-        (timedelta(seconds=3), timedelta(seconds=3.15)),
-        (timedelta(seconds=18), timedelta(seconds=20.4)),
-        (timedelta(seconds=83), timedelta(seconds=95.15)),
-        (timedelta(seconds=258), timedelta(seconds=296.4)),
-        None,
-    ]
-
-
-def test_the_bounds_of_a_callable_wait_are_the_wait(jobs):
-    @retry_on(Unavailable, wait=lambda failures: failures * 10, attempts=3)
-    @job
-    def tens():
+@each_row(
+    ("wait", "waits"),
+    [
+        (lambda failures: failures * 10, [10, 20]),
+        (lambda failures, error: error.args[0] + failures, [31, 32]),
+        (exponentially_longer(base=0.5, cap=3), [0.5, 1, 2, 3, 3]),
+        (0, [0, 0]),
+    ],
+)
+def test_a_wait_may_be_of_each_kind(jobs, wait, waits):
+    def waiting():
         pass
 
-    timeline = jobs.simulate_retries(tens, raising=Unavailable)
+    attempts = len(waits) + 1
+    job_ = retry_on(Unavailable, wait=wait, attempts=attempts, jitter=0)(job(waiting))
+    timeline = jobs.simulate_retries(job_, raising=Unavailable(30))
 
-    assert timeline.wait_seconds == [10, 20]
-    assert timeline.attempts[1].bounds == (timedelta(seconds=20), timedelta(seconds=20))
-
-
-def test_a_wait_may_depend_on_the_error(jobs):
-    @retry_on(Unavailable, wait=lambda failures, error: error.args[0] + failures, attempts=3)
-    @job
-    def told():
-        pass
-
-    assert jobs.simulate_retries(told, raising=Unavailable(30)).wait_seconds == [31, 32]
+    assert timeline.wait_seconds == waits
+    assert [type(seconds) for seconds in timeline.wait_seconds] == [type(each) for each in waits]
+    assert timeline.total == timedelta(seconds=sum(waits))
+    assert timeline.attempts[1].bounds == (timedelta(seconds=waits[1]),) * 2
 
 
-def test_an_exponential_wait(jobs):
-    @retry_on(Unavailable, wait=exponentially_longer(base=0.5, cap=3), attempts=6)
-    @job
-    def doubles():
-        pass
+@pytest.mark.parametrize("number", [1, 3])
+def test_succeed_on_names_the_attempt_that_succeeds(jobs, number):
+    timeline = jobs.simulate_retries(Charge, raising=Unavailable, succeed_on=number)
 
-    timeline = jobs.simulate_retries(doubles, raising=Unavailable)
-
-    assert timeline.wait_seconds == [0.5, 1, 2, 3, 3]
-    assert [type(wait) for wait in timeline.wait_seconds] == [float, int, int, int, int]
-
-
-def test_a_wait_of_nothing(jobs):
-    @retry_on(Unavailable, wait=0, attempts=3)
-    @job
-    def at_once():
-        pass
-
-    timeline = jobs.simulate_retries(at_once, raising=Unavailable)
-
-    assert timeline.wait_seconds == [0, 0]
-    assert timeline.total == timedelta(0)
-
-
-def test_succeed_on_names_the_attempt_that_succeeds(jobs):
-    timeline = jobs.simulate_retries(Charge, raising=Unavailable, succeed_on=3)
-
-    assert [attempt.status for attempt in timeline.attempts] == ["retried", "retried", "performed"]
-    assert timeline.status == "performed"
+    statuses = [*["retried"] * (number - 1), "performed"]
+    assert [attempt.status for attempt in timeline.attempts] == statuses
+    assert (timeline.status, timeline.wait_seconds) == ("performed", [3, 18][: number - 1])
     assert timeline.attempts[-1].error is None
-
-
-def test_a_job_that_succeeds_at_once(jobs):
-    timeline = jobs.simulate_retries(Charge, raising=Unavailable, succeed_on=1)
-
-    assert (timeline.status, timeline.wait_seconds, timeline.waits) == ("performed", [], [])
 
 
 def test_a_job_that_never_gives_up_is_stopped_at_the_limit(jobs):
@@ -174,53 +144,72 @@ def test_a_hundred_attempts_are_the_limit_when_none_is_given(jobs):
     assert len(jobs.simulate_retries(Endless, raising=Unavailable).attempts) == 100
 
 
-def test_an_error_without_a_rule_fails_the_job(jobs):
-    timeline = jobs.simulate_retries(Plain, raising=Unavailable("down"))
-
-    assert (timeline.status, len(timeline.attempts)) == ("failed", 1)
-
-
-def test_an_error_that_a_rule_discards(jobs):
-    @discard_on(Unavailable)
-    class Dropped(Plain):
-        pass
-
-    assert jobs.simulate_retries(Dropped, raising=Unavailable).status == "discarded"
+class Picky(Plain):
+    @before_perform
+    def stop(self):
+        raise Halt
 
 
-def test_no_arguments_are_needed_since_the_body_does_not_run(jobs):
-    @retry_on(Unavailable, attempts=2)
-    @job
-    def many(a, b=2, *rest, c, d=4, **options):
+@retry_on(Unavailable, wait=5, attempts=3)
+@retry_on(KeyError, wait=60, attempts=2)
+class Two(Plain):
+    pass
+
+
+_CAUSED = RuntimeError("could not charge")
+_CAUSED.__cause__ = Unavailable("down")
+
+
+@each_row(
+    ("kind", "error", "status", "waits"),
+    [
+        (Plain, Unavailable("down"), "failed", []),
+        (discard_on(Unavailable)(type("Dropped", (Plain,), {})), Unavailable, "discarded", []),
+        (Picky, Unavailable, "halted", []),
+        (
+            retry_on(AssertionError, attempts=2)(type("Checks", (Plain,), {})),
+            AssertionError("no"),
+            "exhausted",
+            [3],
+        ),
+        (Two, Unavailable, "exhausted", [5, 5]),
+        (Two, KeyError, "exhausted", [60]),
+        (Charge, _CAUSED, "exhausted", [3, 18, 83, 258]),
+    ],
+)
+def test_the_rules_of_the_job_say_what_becomes_of_the_error(jobs, kind, error, status, waits):
+    timeline = jobs.simulate_retries(kind, raising=error)
+
+    assert (timeline.status, timeline.wait_seconds) == (status, waits)
+
+
+@reference(id="number", find="find")
+class Order:
+    @classmethod
+    def find(cls, number):
+        raise AssertionError("looked up")
+
+    def ship(self, carrier):
         raise AssertionError("the body runs")
 
-    assert jobs.simulate_retries(many, raising=Unavailable).status == "exhausted"
+    ship_later = later(ship)
 
 
-def test_no_arguments_are_needed_for_positional_only_parameters(jobs):
-    @retry_on(Unavailable, attempts=2)
-    @job
-    def strict(a, b, /, c, *, d):
-        raise AssertionError("the body runs")
-
-    assert jobs.simulate_retries(strict, raising=Unavailable).status == "exhausted"
+@job
+def many(a, b=2, *rest, c, d=4, **options):
+    raise AssertionError("the body runs")
 
 
-def test_no_arguments_are_needed_for_a_later_twin(jobs):
-    @reference(id="number", find="find")
-    class Order:
-        @classmethod
-        def find(cls, number):
-            raise AssertionError("looked up")
+@job
+def strict(a, b, /, c, *, d):
+    raise AssertionError("the body runs")
 
-        def ship(self, carrier):
-            raise AssertionError("the body runs")
 
-        ship_later = later(ship)
+@each_row("kind", [many, strict, Order.ship_later])
+def test_no_arguments_are_needed_since_the_body_does_not_run(jobs, kind):
+    retry_on(Unavailable, attempts=3)(kind)
 
-    retry_on(Unavailable, attempts=3)(Order.ship_later)
-
-    assert jobs.simulate_retries(Order.ship_later, raising=Unavailable).wait_seconds == [3, 3]
+    assert jobs.simulate_retries(kind, raising=Unavailable).wait_seconds == [3, 3]
 
 
 def test_a_job_that_cannot_be_enqueued_without_its_arguments_asks_for_them(jobs):
@@ -261,13 +250,6 @@ def test_arguments_can_be_given(jobs):
     assert queues == [(7, "USD"), (8, "EUR")]
 
 
-def test_arguments_that_do_not_fit_are_refused(jobs):
-    with pytest.raises(SignatureError):
-        jobs.simulate_retries(Charge, kwargs={"amount": 7}, raising=Unavailable)
-
-    assert not jobs.clock.frozen
-
-
 def test_retries_may_go_to_another_queue(jobs):
     @retry_on(Unavailable, attempts=3, queue="slow")
     class Demoted(Plain):
@@ -297,22 +279,17 @@ def test_callbacks_and_the_functions_of_rules_are_called(jobs):
     assert called == ["before", "before", "then down", "before", "before", "after"]
 
 
-def test_nothing_of_it_is_in_the_views(jobs):
+def test_nothing_of_it_is_in_the_views_and_pending_jobs_are_left_alone(jobs):
+    Note.perform_later("a")
+    Note.set(wait=10).perform_later("b")
     with jobs.capture() as sent:
         jobs.simulate_retries(Charge, raising=Unavailable)
 
-    assert jobs.enqueued == jobs.pending == jobs.deliveries == []
-    assert list(sent) == []
-    Charge.perform_later(1, currency="EUR")
-    assert jobs.enqueued[0].sequence == 0
-
-
-def test_pending_jobs_are_left_alone(jobs):
-    Note.perform_later("a")
-    Note.set(wait=10).perform_later("b")
-    jobs.simulate_retries(Charge, raising=Unavailable)
-
     assert [record.args for record in jobs.pending] == [("a",), ("b",)]
+    assert jobs.enqueued == jobs.pending
+    assert (jobs.deliveries, list(sent)) == ([], [])
+    Charge.perform_later(1, currency="EUR")
+    assert jobs.enqueued[2].sequence == 2
 
 
 def test_what_the_job_enqueues_is_not_performed(jobs):
@@ -367,15 +344,6 @@ def test_a_job_that_is_halted_at_enqueue_cannot_be_simulated(jobs):
         "which it is enqueued."
     )
     assert not jobs.clock.frozen
-
-
-def test_a_job_that_is_halted_when_it_is_performed(jobs):
-    class Picky(Plain):
-        @before_perform
-        def stop(self):
-            raise Halt
-
-    assert jobs.simulate_retries(Picky, raising=Unavailable).status == "halted"
 
 
 def test_the_clock_is_back_at_where_it_stood(jobs, noon):
@@ -461,74 +429,46 @@ async def test_the_twin_simulates_plain_jobs_too(jobs, noon):
     assert jobs.deliveries == []
 
 
-@pytest.mark.parametrize("succeed_on", [0, -1, True, 1.0, "2"])
-def test_succeed_on_is_the_number_of_an_attempt(jobs, succeed_on):
-    with pytest.raises(CriterionError) as caught:
-        jobs.simulate_retries(Charge, raising=Unavailable, succeed_on=succeed_on)
+@each_row(
+    ("kind", "given", "error", "text"),
+    [
+        *(
+            (
+                Charge,
+                {"succeed_on": number},
+                CriterionError,
+                f"succeed_on={number!r} is not an attempt: write the number of the attempt that succeeds, from 1.",
+            )
+            for number in (0, -1, True, 1.0, "2")
+        ),
+        *(
+            (
+                Charge,
+                {"limit": limit},
+                CriterionError,
+                f"limit={limit!r} is not a number of attempts: write an int of at least 1.",
+            )
+            for limit in (0, -1, True, 1.0, "2", None)
+        ),
+        *(
+            (
+                Charge,
+                {"raising": raising},
+                CriterionError,
+                f"raising={raising!r} is not an error: write an exception such as TimeoutError().",
+            )
+            for raising in ("down", None, int)
+        ),
+        (Unavailable, {}, CriterionError, "is not a job"),
+        (type("Base", (Job,), {}), {}, DeclarationError, "has no `perform`"),
+        (Charge, {"kwargs": {"amount": 7}}, SignatureError, "unexpected keyword argument 'amount'"),
+    ],
+)
+def test_a_simulation_that_cannot_be_meant_is_refused(jobs, kind, given, error, text):
+    with pytest.raises(error, match=re.escape(text)):
+        jobs.simulate_retries(kind, **{"raising": Unavailable, **given})
 
-    assert str(caught.value) == (
-        f"succeed_on={succeed_on!r} is not an attempt: write the number of the attempt that succeeds, from 1."
-    )
-
-
-@pytest.mark.parametrize("limit", [0, -1, True, 1.0, "2", None])
-def test_the_limit_is_a_number_of_attempts(jobs, limit):
-    with pytest.raises(CriterionError) as caught:
-        jobs.simulate_retries(Charge, raising=Unavailable, limit=limit)
-
-    assert str(caught.value) == (
-        f"limit={limit!r} is not a number of attempts: write an int of at least 1."
-    )
-
-
-@pytest.mark.parametrize("raising", ["down", None, int])
-def test_what_is_raised_is_an_error(jobs, raising):
-    with pytest.raises(CriterionError) as caught:
-        jobs.simulate_retries(Charge, raising=raising)
-
-    assert str(caught.value) == (
-        f"raising={raising!r} is not an error: write an exception such as TimeoutError()."
-    )
-
-
-def test_what_is_simulated_is_a_job(jobs):
-    with pytest.raises(CriterionError, match="is not a job"):
-        jobs.simulate_retries(Unavailable, raising=Unavailable)
-
-
-def test_a_base_without_perform_cannot_be_simulated(jobs):
-    from pytest_jobs.errors import DeclarationError
-
-    class Base(Job):
-        pass
-
-    with pytest.raises(DeclarationError):
-        jobs.simulate_retries(Base, raising=Unavailable)
-
-
-def test_the_rule_for_the_cause_of_the_error_holds(jobs):
-    error = RuntimeError("could not charge")
-    error.__cause__ = Unavailable("down")
-
-    assert jobs.simulate_retries(Charge, raising=error).wait_seconds == [3, 18, 83, 258]
-
-
-def test_a_failed_assertion_can_be_simulated(jobs):
-    @retry_on(AssertionError, attempts=2)
-    class Checks(Plain):
-        pass
-
-    assert jobs.simulate_retries(Checks, raising=AssertionError("no")).status == "exhausted"
-
-
-def test_two_rules_with_counters_of_their_own(jobs):
-    @retry_on(Unavailable, wait=5, attempts=3)
-    @retry_on(KeyError, wait=60, attempts=2)
-    class Two(Plain):
-        pass
-
-    assert jobs.simulate_retries(Two, raising=Unavailable).wait_seconds == [5, 5]
-    assert jobs.simulate_retries(Two, raising=KeyError).wait_seconds == [60]
+    assert not jobs.clock.frozen
 
 
 def test_faults_do_not_strike_a_simulation(jobs):

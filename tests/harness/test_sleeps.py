@@ -1,8 +1,11 @@
 """`time.sleep` in a performed job moves the clock instead of waiting."""
 
+import asyncio
+import contextvars
 import threading
 import time
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -63,112 +66,69 @@ def test_a_retry_waits_from_the_end_of_the_attempt(jobs, noon):
     assert jobs.pending[0].due_at == noon + timedelta(seconds=15)
 
 
-def test_sleeping_in_a_callback_moves_the_clock(jobs, real_sleeps, noon):
-    class Careful(Job):
-        def perform(self):
-            pass
+class Careful(Job):
+    def perform(self):
+        pass
 
-        @before_perform
-        def nap(self):
-            time.sleep(5)
-
-    Careful.perform_later()
-    jobs.drain()
-
-    assert real_sleeps == []
-    assert jobs.clock.now() == noon + timedelta(seconds=5)
+    @before_perform
+    def nap(self):
+        time.sleep(5)
 
 
-def test_sleeping_in_a_coroutine_job_moves_the_clock(jobs, real_sleeps, noon):
-    @job
-    async def blocks():
-        time.sleep(5)  # noqa: ASYNC251
-
-    blocks.perform_later()
-    jobs.drain()
-
-    assert real_sleeps == []
-    assert jobs.clock.now() == noon + timedelta(seconds=5)
+@job
+async def blocks():
+    time.sleep(5)  # noqa: ASYNC251
 
 
-@pytest.mark.asyncio
-async def test_sleeping_in_a_job_on_the_loop_of_the_test_moves_the_clock(jobs, real_sleeps, noon):
-    @job
-    async def blocks():
-        time.sleep(5)  # noqa: ASYNC251
+@job
+def outer():
+    Nap.perform_now(5)
 
-    blocks.perform_later()
-    await jobs.adrain()
+
+class Five:
+    def __index__(self):
+        return 5
+
+
+@job
+def another_type():
+    time.sleep(Five())
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+@pytest.mark.parametrize("kind", [Careful, blocks, outer, another_type])
+def test_whatever_sleeps_in_a_job_moves_the_clock(jobs, real_sleeps, noon, kind, awaited):
+    kind.perform_later()
+    asyncio.run(jobs.adrain()) if awaited else jobs.drain()
 
     assert real_sleeps == []
-    assert jobs.clock.now() == noon + timedelta(seconds=5)
-
-
-def test_sleeping_in_an_inline_job_moves_the_clock(jobs, real_sleeps, noon):
-    with jobs.inline():
-        Nap.perform_later(5)
-        time.sleep(0.25)
-
-    assert real_sleeps == [0.25]
     assert jobs.clock.now() == noon + timedelta(seconds=5)
 
 
 def test_the_test_itself_sleeps_for_real(jobs, real_sleeps, noon):
     time.sleep(0.5)
-    Nap.perform_later(5)
-    jobs.drain()
-    time.sleep(0.25)
+    with jobs.inline():
+        Nap.perform_later(5)
+        time.sleep(0.25)
+    Nap.perform_now(0.125)
 
-    assert real_sleeps == [0.5, 0.25]
+    assert real_sleeps == [0.5, 0.25, 0.125]
     assert jobs.clock.now() == noon + timedelta(seconds=5)
 
 
-def test_another_thread_sleeps_for_real(jobs, real_sleeps, noon):
+def test_another_thread_sleeps_for_real_whatever_its_context(jobs, real_sleeps, noon):
     @job
     def with_a_thread():
-        thread = threading.Thread(target=time.sleep, args=(0.125,))
-        thread.start()
-        thread.join()
+        for target in (time.sleep, partial(contextvars.copy_context().run, time.sleep)):
+            thread = threading.Thread(target=target, args=(0.125,))
+            thread.start()
+            thread.join()
         time.sleep(5)
 
     with_a_thread.perform_later()
     jobs.drain()
 
-    assert real_sleeps == [0.125]
-    assert jobs.clock.now() == noon + timedelta(seconds=5)
-
-
-def test_a_thread_that_took_the_context_of_the_job_along_sleeps_for_real(jobs, real_sleeps):
-    import contextvars
-
-    @job
-    def with_a_thread():
-        context = contextvars.copy_context()
-        thread = threading.Thread(target=context.run, args=(time.sleep, 0.125))
-        thread.start()
-        thread.join()
-
-    with_a_thread.perform_later()
-    jobs.drain()
-
-    assert real_sleeps == [0.125]
-
-
-def test_perform_now_is_no_delivery_and_sleeps_for_real(jobs, real_sleeps):
-    Nap.perform_now(0.5)
-
-    assert real_sleeps == [0.5]
-
-
-def test_perform_now_inside_a_job_moves_the_clock(jobs, real_sleeps, noon):
-    @job
-    def outer():
-        Nap.perform_now(5)
-
-    outer.perform_later()
-    jobs.drain()
-
-    assert real_sleeps == []
+    assert real_sleeps == [0.125, 0.125]
     assert jobs.clock.now() == noon + timedelta(seconds=5)
 
 
@@ -201,22 +161,6 @@ def test_what_cannot_be_slept_is_the_error_of_the_real_sleep(seconds, error):
         odd.perform_later()
         with pytest.raises(error):
             jobs.drain()
-
-
-def test_a_whole_number_of_another_type_moves_the_clock(jobs, real_sleeps, noon):
-    class Five:
-        def __index__(self):
-            return 5
-
-    @job
-    def nap():
-        time.sleep(Five())
-
-    nap.perform_later()
-    jobs.drain()
-
-    assert real_sleeps == []
-    assert jobs.clock.now() == noon + timedelta(seconds=5)
 
 
 def test_a_sleep_that_ends_after_the_end_of_time_is_an_error(jobs):

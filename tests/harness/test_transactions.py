@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -60,16 +61,12 @@ def inline(stub):
 # Opening and closing
 
 
-def test_they_are_installed_and_uninstalled_with_the_bridges(stub):
-    with Jobs([ReferenceBridge()], transactions=[stub]):
+@pytest.mark.parametrize("error", [None, ZeroDivisionError])
+def test_they_are_installed_and_uninstalled_with_the_bridges(stub, error):
+    with suppress(ZeroDivisionError), Jobs([ReferenceBridge()], transactions=[stub]):
         assert stub.calls == ["install"]
-
-    assert stub.calls == ["install", "uninstall"]
-
-
-def test_they_are_uninstalled_after_an_error(stub):
-    with pytest.raises(ZeroDivisionError), Jobs([ReferenceBridge()], transactions=[stub]):
-        1 / 0  # noqa: B018
+        if error is not None:
+            raise error
 
     assert stub.calls == ["install", "uninstall"]
 
@@ -106,15 +103,15 @@ def test_the_rest_is_uninstalled_when_one_cannot_be(stub, stub_bridge):
 
 
 def test_a_commit_returns_what_the_callbacks_enqueued(stub, harness):
+    assert harness.commit() == ()
     send.perform_later(1)
     stub.functions = [lambda: send.perform_later(2), lambda: send.perform_later(3)]
 
     assert [record.args for record in harness.commit()] == [(2,), (3,)]
     assert [record.args for record in harness.enqueued] == [(1,), (2,), (3,)]
-
-
-def test_nothing_that_waits_is_nothing_enqueued(harness):
-    assert harness.commit() == ()
+    stub.functions = [lambda: 1 / 0]
+    with pytest.raises(ZeroDivisionError):
+        harness.commit()
 
 
 def test_inline_it_returns_no_children(stub, inline):
@@ -122,13 +119,6 @@ def test_inline_it_returns_no_children(stub, inline):
 
     assert [record.args for record in inline.commit()] == [(1,)]
     assert performed == [1, 2]
-
-
-def test_an_error_of_a_callback_is_raised(stub, harness):
-    stub.functions = [lambda: 1 / 0]
-
-    with pytest.raises(ZeroDivisionError):
-        harness.commit()
 
 
 def test_without_transactions_it_is_an_error():
@@ -206,55 +196,38 @@ def test_without_transactions_nothing_waits():
 # When callbacks run by themselves
 
 
-def test_recorded_jobs_leave_callbacks_waiting(stub, harness):
-    assert stub.commits() is False
-
-
-def test_inline_they_run(stub, harness):
-    with harness.inline():
-        assert stub.commits() is True
-
-    assert stub.commits() is False
-
-
-def test_in_a_job_they_run(stub, harness):
-    seen = []
-
+def test_recorded_jobs_leave_callbacks_waiting_and_inline_or_in_a_job_they_run(stub, harness):
     @job
     def look():
         seen.append(stub.commits())
 
+    seen = [stub.commits()]
+    with harness.inline():
+        seen.append(stub.commits())
+    seen.append(stub.commits())
     look.perform_later()
     harness.drain()
 
-    assert seen == [True]
+    assert seen == [False, True, False, True]
 
 
 # Inline
 
 
-def test_a_job_waits_for_the_end_of_the_transaction(stub, inline):
+def test_a_job_waits_for_the_end_of_the_transaction_and_goes_before_one_that_follows(stub, inline):
+    send.perform_later(0)
+    assert performed == [0]
     with stub.transaction():
         send.perform_later(1)
         send.perform_later(2)
-        assert performed == []
+        assert performed == [0]
+    assert performed == [0, 1, 2]
 
-    assert performed == [1, 2]
-
-
-def test_outside_of_one_it_is_performed_at_once(stub, inline):
-    send.perform_later(1)
-
-    assert performed == [1]
-
-
-def test_a_job_that_waited_goes_before_one_that_follows(stub, inline):
     stub.block = "a transaction"
-    send.perform_later(1)
+    send.perform_later(3)
     stub.block = None
-    send.perform_later(2)
-
-    assert performed == [1, 2]
+    send.perform_later(4)
+    assert performed == [0, 1, 2, 3, 4]
 
 
 def test_the_end_of_a_transaction_performs_nothing_else(stub, inline):

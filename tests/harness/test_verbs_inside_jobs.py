@@ -1,5 +1,7 @@
 """A job does not perform others: what it enqueues is performed after it."""
 
+import asyncio
+
 import pytest
 
 from pytest_jobs import Job, job
@@ -52,8 +54,11 @@ def test_a_verb_inside_a_job_is_refused(jobs, verb):
     assert jobs.drain() == {"performed": 1}
 
 
+@pytest.mark.parametrize("on_the_loop", [True, False])
 @pytest.mark.parametrize("verb", TWINS)
-def test_a_twin_inside_a_coroutine_job_is_refused(jobs, verb):
+def test_a_twin_inside_a_coroutine_job_is_refused_also_on_the_loop_of_the_test(
+    jobs, verb, on_the_loop
+):
     @job
     async def caller(verb):
         Note.perform_later()
@@ -61,25 +66,10 @@ def test_a_twin_inside_a_coroutine_job_is_refused(jobs, verb):
 
     caller.perform_later(verb)
     with pytest.raises(VerbInsideJobError) as caught:
-        jobs.drain()
+        asyncio.run(jobs.adrain()) if on_the_loop else jobs.drain()
 
     assert str(caught.value) == message(verb)
     assert [record.job for record in jobs.pending] == [Note]
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("verb", TWINS)
-async def test_a_twin_inside_a_coroutine_job_on_the_loop_of_the_test_is_refused(jobs, verb):
-    @job
-    async def caller(verb):
-        Note.perform_later()
-        await TWINS[verb](jobs)
-
-    caller.perform_later(verb)
-    with pytest.raises(VerbInsideJobError) as caught:
-        await jobs.adrain()
-
-    assert str(caught.value) == message(verb)
 
 
 def test_a_verb_after_a_job_that_failed_is_not_inside_it(jobs):

@@ -49,7 +49,7 @@ def test_pending_holds_retries_and_redeliveries_too(jobs):
     ]
 
 
-def test_scheduled_holds_what_is_due_later(jobs, noon):
+def test_scheduled_holds_what_is_due_later_until_it_is_due(jobs, noon):
     Note.perform_later("now")
     Note.set(wait=10).perform_later("in 10 s")
     Note.set(wait=0).perform_later("in 0 s")
@@ -58,55 +58,47 @@ def test_scheduled_holds_what_is_due_later(jobs, noon):
     jobs.perform(jobs.pending[-1])
 
     assert [r.args for r in jobs.scheduled] == [("in 10 s",), (1,)]
-
-
-def test_what_has_become_due_is_not_scheduled_any_more(jobs):
-    Note.set(wait=10).perform_later("in 10 s")
     jobs.clock.advance(10)
-
-    assert jobs.scheduled == []
-    assert len(jobs.pending) == 1
+    assert (jobs.scheduled, len(jobs.pending)) == ([], 5)
 
 
-def test_a_view_is_what_there_was_when_it_was_asked_for(jobs):
+def test_a_view_has_what_there_was_when_it_was_asked_for(jobs):
     Note.perform_later("a")
-    pending, enqueued = jobs.pending, jobs.enqueued
+    pending = jobs.pending
+    jobs.drain()
+    enqueued, performed, deliveries = jobs.enqueued, jobs.performed, jobs.deliveries
     Note.perform_later("b")
     jobs.drain()
 
     assert [record.args for record in pending] == [("a",)]
-    assert len(enqueued) == 1
-    assert len(jobs.enqueued) == 2
+    assert len(enqueued) == len(performed) == len(deliveries) == 1
+    assert enqueued[-1].args == performed[-1].record.args == ("a",)
+    assert [delivery.record.args for delivery in deliveries[::-1]] == [("a",)]
+    assert [delivery.record.args for delivery in jobs.performed] == [("a",), ("b",)]
+    assert enqueued != jobs.enqueued
 
 
-def test_a_view_is_a_sequence(jobs):
+def test_a_view_is_a_sequence_of_which_a_slice_is_a_tuple(jobs):
     for text in "abc":
         Note.perform_later(text)
     view = jobs.enqueued
     first, second, third = view
 
     assert isinstance(view, Sequence)
-    assert len(view) == 3
-    assert bool(view) is True
-    assert view[0] is first
-    assert view[-1] is third
+    assert (len(view), bool(view), bool(jobs.scheduled), bool(jobs.deliveries)) == (
+        *(3, True),
+        *(False, False),
+    )
+    assert (view[0], view[-1]) == (first, third)
     assert second in view
     assert second not in jobs.scheduled
     assert list(reversed(view)) == [third, second, first]
-    assert view.index(second) == 1
-    assert view.count(second) == 1
+    assert (view.index(second), view.count(second)) == (1, 1)
+    assert (view[1:], view[::2], view[5:]) == ((second, third), (first, third), ())
     with pytest.raises(IndexError):
         view[3]
-
-
-def test_a_slice_of_a_view_is_a_tuple(jobs):
-    for text in "abc":
-        Note.perform_later(text)
-    first, second, third = jobs.enqueued
-
-    assert jobs.enqueued[1:] == (second, third)
-    assert jobs.enqueued[::2] == (first, third)
-    assert jobs.enqueued[5:] == ()
+    with pytest.raises(TypeError):
+        hash(view)
 
 
 def test_a_view_compares_with_lists_tuples_and_views(jobs):
@@ -114,24 +106,11 @@ def test_a_view_compares_with_lists_tuples_and_views(jobs):
     Note.perform_later("b")
     first, second = jobs.enqueued
 
-    assert jobs.enqueued == [first, second]
-    assert jobs.enqueued == (first, second)
-    assert jobs.enqueued == jobs.pending
-    assert jobs.enqueued != [second, first]
-    assert jobs.enqueued != [first]
-    assert jobs.enqueued != jobs.scheduled
-    assert jobs.enqueued != "ab"
+    for equal in ([first, second], (first, second), jobs.pending):
+        assert jobs.enqueued == equal
+    for other in ([second, first], [first], jobs.scheduled, "ab"):
+        assert jobs.enqueued != other
     assert jobs.scheduled == []
-
-
-def test_a_view_has_no_hash(jobs):
-    with pytest.raises(TypeError):
-        hash(jobs.enqueued)
-
-
-def test_an_empty_view_is_false(jobs):
-    assert not jobs.enqueued
-    assert not jobs.deliveries
 
 
 @pytest.mark.parametrize(
@@ -198,27 +177,16 @@ def test_a_record_without_a_queue_prints_a_dash(ledger, make_record):
 def test_a_table_is_cut_at_twenty_rows(jobs):
     for number in range(20):
         Note.perform_later(str(number))
-
-    assert len(str(jobs.enqueued).splitlines()) == 22
-    assert str(jobs.enqueued).splitlines()[-1].startswith("19  Note")
+    lines = str(jobs.enqueued).splitlines()
+    assert (len(lines), lines[-1][:8]) == (22, "19  Note")
 
     Note.perform_later("20")
     Note.perform_later("21")
-    lines = str(jobs.enqueued).splitlines()
-
-    assert len(lines) == 23
-    assert lines[0] == "enqueued: 22"
-    assert lines[-2].startswith("19  Note")
-    assert lines[-1] == "... and 2 more"
-
-
-def test_a_table_of_deliveries_is_cut_too(jobs):
-    for number in range(25):
-        Note.perform_later(str(number))
     jobs.drain()
-    lines = str(jobs.performed).splitlines()
-
-    assert (lines[0], lines[-1], len(lines)) == ("performed: 25", "... and 5 more", 23)
+    for view, title in ((jobs.enqueued, "enqueued: 22"), (jobs.performed, "performed: 22")):
+        lines = str(view).splitlines()
+        assert (len(lines), lines[0], lines[-2][:8]) == (23, title, "19  Note")
+        assert lines[-1] == "... and 2 more"
 
 
 def seen(jobs):
@@ -264,11 +232,8 @@ def test_looking_at_a_delivery_is_looking_at_its_record(three):
     assert seen(three) == [1]
 
 
-def test_peek_returns_everything(three):
+def test_peek_returns_everything_and_the_harness_prints_how_much_there_is(three):
     assert three.enqueued.peek() == tuple(three.ledger.records)
-
-
-def test_the_harness_prints_how_much_there_is(three):
     three.perform(three.enqueued[0])
 
     assert repr(three) == "<Jobs 3 records, 2 pending>"
@@ -315,20 +280,6 @@ def test_a_captured_block_that_is_asked_for_a_job_names_the_assertion(jobs):
         Note in sent  # noqa: B015 - the comparison is what is refused
 
     assert sent[0] in sent
-
-
-def test_a_view_has_what_there_was_when_it_was_asked_for(jobs):
-    Note.perform_later("a")
-    jobs.drain()
-    enqueued, performed, deliveries = jobs.enqueued, jobs.performed, jobs.deliveries
-    Note.perform_later("b")
-    jobs.drain()
-
-    assert len(enqueued) == len(performed) == len(deliveries) == 1
-    assert enqueued[-1].args == performed[-1].record.args == ("a",)
-    assert [delivery.record.args for delivery in deliveries[::-1]] == [("a",)]
-    assert [delivery.record.args for delivery in jobs.performed] == [("a",), ("b",)]
-    assert enqueued != jobs.enqueued
 
 
 def test_what_a_view_chooses_from_is_looked_at_once():

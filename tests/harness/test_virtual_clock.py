@@ -5,9 +5,12 @@
 import os
 import time
 import uuid
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import partial
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import Job, job, retry_on
 from pytest_jobs.bridges.opening import open_jobs
@@ -36,14 +39,6 @@ def test_the_clock_is_real_until_it_first_moves(clock):
     assert not clock.frozen
 
 
-def test_from_then_on_the_clock_is_frozen(clock):
-    clock.advance(0)
-    times = {(time.time_ns(), clock.now_ns(), datetime.now(UTC)) for _ in range(1_000)}
-
-    assert clock.frozen
-    assert len(times) == 1
-
-
 def test_every_function_of_python_sees_the_clock(clock):
     clock.move_to(NOON)
 
@@ -67,39 +62,37 @@ def test_time_that_only_measures_is_left_alone(clock):
     assert before[1] <= after[1]
 
 
-@pytest.mark.parametrize("delta", [90, 90.0, timedelta(seconds=90)])
+@pytest.mark.parametrize("delta", [90, 90.0, timedelta(seconds=90), 0.000_001])
 def test_advance_moves_by_seconds_or_a_timedelta_and_returns_the_time(clock, delta):
     clock.move_to(NOON)
+    then = NOON + (delta if isinstance(delta, timedelta) else timedelta(seconds=delta))
 
-    assert clock.advance(delta) == NOON + timedelta(seconds=90) == clock.now()
-
-
-def test_a_fraction_of_a_second(clock):
-    clock.move_to(NOON)
-    clock.advance(0.000_001)
-
-    assert clock.now() == datetime.now(UTC) == NOON + timedelta(microseconds=1)
+    assert clock.advance(delta) == then == clock.now() == datetime.now(UTC)
 
 
-@pytest.mark.parametrize("delta", [0, 0.0, timedelta(0), 1e-9])
-def test_hardly_moving_freezes_the_time(clock, delta):
+@pytest.mark.parametrize(
+    "stop",
+    [
+        *(partial(VirtualClock.advance, delta=delta) for delta in (0, 0.0, timedelta(0), 1e-9)),
+        VirtualClock.freeze,
+    ],
+)
+def test_hardly_moving_freezes_the_time(clock, stop):
     before = datetime.now(UTC)
-    frozen_at = clock.advance(delta)
+    frozen_at = stop(clock)
     after = datetime.now(UTC)
+    times = {(time.time_ns(), clock.now_ns(), datetime.now(UTC)) for _ in range(1_000)}
 
     assert before <= frozen_at <= after == frozen_at
+    assert (clock.frozen, len(times)) == (True, 1)
+    assert clock.move_to(clock.now()) == clock.now()
 
 
 def test_move_to_moves_to_an_instant_and_returns_it(clock):
     assert clock.move_to(NOON) == NOON
     assert clock.move_to(NOON.astimezone(timezone(timedelta(hours=5)))) == NOON
     assert clock.now().tzinfo is UTC
-
-
-def test_the_clock_can_be_moved_to_where_it_stands(clock):
-    clock.advance(0)
-
-    assert clock.move_to(clock.now()) == clock.now()
+    assert repr(clock) == "<VirtualClock 2030-01-01T12:00:00+00:00 frozen>"
 
 
 def test_the_clock_cannot_go_back(clock):
@@ -131,54 +124,51 @@ def test_the_first_move_cannot_go_back_behind_what_was_enqueued(jobs):
     assert not jobs.clock.frozen
 
 
-def test_freezing_stops_the_time_where_it_is(clock):
-    frozen_at = clock.freeze()
-
-    assert clock.frozen
-    assert datetime.now(UTC) == clock.now() == frozen_at
-
-
-def test_the_clock_says_where_it_stands(clock):
-    clock.move_to(NOON)
-
-    assert repr(clock) == "<VirtualClock 2030-01-01T12:00:00+00:00 frozen>"
-
-
-@pytest.mark.parametrize("delta", [-1, timedelta(seconds=-1), float("nan"), float("inf")])
-def test_a_delta_that_is_no_duration_is_refused(clock, delta):
+@each_row(
+    ("delta", "text"),
+    [
+        *(
+            (delta, f"is {delta!r}: a wait is finite and not negative. Write 0 for no wait.")
+            for delta in (-1, timedelta(seconds=-1), float("nan"), float("inf"))
+        ),
+        ("90", "must be a number of seconds such as 30, or timedelta(minutes=5), got '90'."),
+    ],
+)
+def test_a_delta_that_is_no_duration_is_refused(clock, delta, text):
     with pytest.raises(WaitError) as caught:
         clock.advance(delta)
 
-    assert str(caught.value) == (
-        f"delta is {delta!r}: a wait is finite and not negative. Write 0 for no wait."
-    )
+    assert str(caught.value) == f"delta {text}"
     assert not clock.frozen
 
 
-def test_a_delta_that_is_no_number_is_refused(clock):
-    with pytest.raises(WaitError) as caught:
-        clock.advance("90")
-
-    assert str(caught.value) == (
-        "delta must be a number of seconds such as 30, or timedelta(minutes=5), got '90'."
-    )
-
-
-def test_a_naive_datetime_is_refused(clock):
-    with pytest.raises(NaiveDatetimeError) as caught:
-        clock.move_to(datetime(2030, 1, 1))  # noqa: DTZ001
-
-    assert str(caught.value) == (
-        "instant must have a timezone, got datetime.datetime(2030, 1, 1, 0, 0): "
-        "write instant.replace(tzinfo=UTC), or .astimezone() when it is local time."
-    )
-    assert not clock.frozen
-
-
-@pytest.mark.parametrize("instant", [date(2030, 1, 1), "2030-01-01", 1_900_000_000])
-def test_what_is_no_datetime_is_refused(clock, instant):
-    with pytest.raises(TypeError, match="must be a datetime such as"):
+@each_row(
+    ("instant", "error", "text"),
+    [
+        (
+            datetime(2030, 1, 1),  # noqa: DTZ001
+            NaiveDatetimeError,
+            (
+                "instant must have a timezone, got datetime.datetime(2030, 1, 1, 0, 0): write "
+                "instant.replace(tzinfo=UTC), or .astimezone() when it is local time."
+            ),
+        ),
+        *(
+            (
+                instant,
+                TypeError,
+                f"instant must be a datetime such as datetime(..., tzinfo=UTC), got {instant!r}.",
+            )
+            for instant in (date(2030, 1, 1), "2030-01-01", 1_900_000_000)
+        ),
+    ],
+)
+def test_an_instant_that_is_none_is_refused(clock, instant, error, text):
+    with pytest.raises(error) as caught:
         clock.move_to(instant)
+
+    assert str(caught.value) == text
+    assert not clock.frozen
 
 
 def test_the_clock_stops_at_the_end_of_time(clock):
@@ -222,24 +212,18 @@ def test_everything_is_restored_when_the_harness_is_closed(sleepless, moves):
 GENERATE_TIME_SAFE = uuid._generate_time_safe
 
 
-def test_everything_is_restored_after_an_error(sleepless):
-    real = time.time_ns()
-    with pytest.raises(KeyError), open_jobs() as jobs:
-        jobs.clock.advance(timedelta(days=1))
-        raise KeyError
-
-    assert time.time_ns() - real < 60_000_000_000
-
-
-def test_everything_is_restored_after_the_error_of_a_job(sleepless):
+@pytest.mark.parametrize("mode", ["record", "inline"])
+def test_everything_is_restored_after_an_error_of_the_test_or_of_a_job(sleepless, mode):
     class Fail(Job):
         def perform(self):
             raise ValueError("no")
 
     real = time.time_ns()
-    with pytest.raises(ValueError, match=r"^no$"), open_jobs(mode="inline") as jobs:
+    with pytest.raises(ValueError, match=r"^no$"), open_jobs(mode=mode) as jobs:
         jobs.clock.advance(timedelta(days=1))
         Fail.perform_later()
+        if mode == "record":
+            raise ValueError("no")
 
     assert time.time_ns() - real < 60_000_000_000
 
@@ -279,75 +263,51 @@ def test_two_harnesses_one_inside_the_other_have_a_clock_each(sleepless):
 
 
 class TestExcursion:
-    def test_the_clock_comes_back_to_real_time(self):
+    @pytest.mark.parametrize("moves", [False, True])
+    def test_the_clock_comes_back_to_real_time(self, moves):
         clock = VirtualClock()
         with clock.excursion():
-            clock.move_to(NOON)
+            if moves:
+                clock.move_to(NOON)
 
         assert not clock.frozen
         assert time.time() < NOON.timestamp()
 
-    def test_the_clock_comes_back_to_where_it_stood(self, clock):
+    def test_the_clock_comes_back_to_where_it_stood_after_an_error_too(self, clock):
         clock.move_to(NOON)
-        with clock.excursion():
-            clock.advance(3600)
-            assert datetime.now(UTC) == NOON + timedelta(hours=1)
-
-        assert clock.now() == datetime.now(UTC) == NOON
-
-    def test_the_clock_comes_back_after_an_error(self, clock):
-        clock.move_to(NOON)
+        before = clock.travelled_ns
         with pytest.raises(KeyError), clock.excursion():
-            clock.advance(3600)
+            clock.advance(60)
+            assert datetime.now(UTC) == NOON + timedelta(minutes=1)
             raise KeyError
 
         assert clock.now() == datetime.now(UTC) == NOON
-
-    def test_nothing_happens_when_the_clock_does_not_move(self, clock):
-        with clock.excursion():
-            pass
-
-        assert not clock.frozen
-
-    def test_the_way_that_was_travelled_is_not_forgotten(self, clock):
-        clock.move_to(NOON)
-        before = clock.travelled_ns
-        with clock.excursion():
-            clock.advance(60)
-
         assert clock.travelled_ns - before == 60_000_000_000
 
 
 class TestRealTime:
     def test_the_time_of_the_system_is_let_through_for_a_block(self, clock, jobs):
-        clock.move_to(NOON)
         with jobs.real_time():
+            pass
+        assert not clock.frozen
+        clock.move_to(NOON)
+        with suppress(KeyError), jobs.real_time():
             inside = time.time(), clock.now().timestamp()
             frozen = clock.frozen
+            raise KeyError
 
         assert inside[0] < NOON.timestamp() - 3600
         assert inside[1] < NOON.timestamp() - 3600
         assert not frozen
         assert clock.now() == datetime.now(UTC) == NOON
 
-    def test_a_clock_that_has_not_moved_stays_real(self, clock, jobs):
-        with jobs.real_time():
-            pass
-
-        assert not clock.frozen
-
-    def test_the_clock_is_frozen_again_after_an_error(self, clock, jobs):
-        clock.move_to(NOON)
-        with pytest.raises(KeyError), jobs.real_time():
-            raise KeyError
-
-        assert datetime.now(UTC) == NOON
-
     def test_sleeping_is_real_inside_the_block(self, real_sleeps):
         @job
         def nap():
             with jobs.real_time():
-                time.sleep(0.5)
+                with jobs.real_time():
+                    time.sleep(0.1)
+                time.sleep(0.2)
             time.sleep(7)
 
         with open_jobs() as jobs:
@@ -355,36 +315,13 @@ class TestRealTime:
             nap.perform_later()
             jobs.drain()
             now = jobs.clock.now()
-
-        assert real_sleeps == [0.5]
-        assert now == NOON + timedelta(seconds=7)
-
-    def test_sleeping_is_real_in_an_outer_block_after_an_inner_one(self, real_sleeps):
-        @job
-        def nap():
-            with jobs.real_time():
-                with jobs.real_time():
-                    time.sleep(0.1)
-                time.sleep(0.2)
-
-        with open_jobs() as jobs:
-            nap.perform_later()
-            jobs.drain()
-
-        assert real_sleeps == [0.1, 0.2]
-
-    def test_a_job_that_is_performed_inside_the_block_sleeps_for_real(self, real_sleeps):
-        @job
-        def nap():
-            time.sleep(0.5)
-
-        with open_jobs() as jobs:
             nap.perform_later()
             with jobs.real_time():
                 jobs.drain()
-            frozen = jobs.clock.frozen
+                frozen = jobs.clock.frozen
 
-        assert real_sleeps == [0.5]
+        assert real_sleeps == [0.1, 0.2, 0.1, 0.2, 7]
+        assert now == NOON + timedelta(seconds=7)
         assert not frozen
 
     def test_a_coroutine_job_that_is_performed_inside_the_block_sleeps_for_real(self, jobs):

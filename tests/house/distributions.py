@@ -1,6 +1,6 @@
 """Check what `python -m build` has built: `python tests/house/distributions.py BUILT AGAIN`.
 
-BUILT has the sdist and the wheel that was built from it, AGAIN a wheel that was built from the source tree.
+BUILT has the sdist and the wheel that was built from it, AGAIN both built from the source tree.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-#: In bytes. The wheel is to come down to 1.2 MB with the package.
-MOST = {".whl": 1_400_000, ".gz": 1_200_000}
+#: In bytes, and little more than there is. The wheel is to come down to 1.2 MB with the package: of 1.33 MB
+#: Python is 1.19, and the names and sums of 500 files are 0.1.
+MOST = {".whl": 1_340_000, ".gz": 1_060_000}
 #: What a wheel needs to be built; who tests the package, or reads its pages, clones the repository.
 IN_SDIST = {
     "pytest_jobs",
@@ -30,13 +31,14 @@ IN_WHEEL = (
     "pytest_jobs/__init__.py",
     "pytest_jobs/py.typed",
     "pytest_jobs/insight/pages/errors.md",
+    "pytest_jobs/insight/pages/lint/job301.md",
 )
 
 
 def problems(built: Path, again: Path) -> list[str]:
     """Return what is wrong, in words."""
     found: list[str] = []
-    (wheel,), (sdist,), (second,) = built.glob("*.whl"), built.glob("*.gz"), again.glob("*.whl")
+    (wheel,), (sdist,) = built.glob("*.whl"), built.glob("*.gz")
     found += [
         f"{file.name} has {file.stat().st_size:,} bytes, and at most {MOST[file.suffix]:,} are allowed"
         for file in (wheel, sdist)
@@ -64,8 +66,11 @@ def problems(built: Path, again: Path) -> list[str]:
     found += [
         f"{sdist.name} holds {name}, which no wheel needs" for name in sorted(tops - IN_SDIST)
     ]
-    if wheel.read_bytes() != second.read_bytes():
-        found.append(f"{wheel.name} differs when it is built again: a build must be reproducible")
+    found += [
+        f"{file.name} differs when it is built again: a build must be reproducible"
+        for file in (wheel, sdist)
+        if file.read_bytes() != (again / file.name).read_bytes()
+    ]
     return found
 
 

@@ -79,6 +79,17 @@ def test_there_is_something_to_read():
     ]
 
 
+def test_a_module_of_ours_that_is_imported_exists():
+    """Late imports too. A type checker is told not to follow some of them, and no test may reach one."""
+    missing = [
+        str(found)
+        for found in imports()
+        if is_ours(found.imported) and found.imported not in modules()
+    ]
+
+    assert missing == []
+
+
 def test_every_room_has_its_place():
     rooms = {room(module) for module in modules()} - {""}
 

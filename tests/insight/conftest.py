@@ -13,8 +13,8 @@ from weakref import WeakSet
 import pytest
 from django_project import configure
 
-from pytest_jobs.insight.lint.basis.settings import LintSettings
 from pytest_jobs.insight.lint.linter import lint
+from pytest_jobs.insight.lint.settings import LintSettings
 from pytest_jobs.insight.source.running import Running, running_jobs
 
 _LIBRARIES = re.compile(

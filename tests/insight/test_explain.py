@@ -156,7 +156,7 @@ def test_a_wheel_has_the_pages_where_the_command_looks_for_them():
 
     assert included == {
         f"docs/reference/{name}": f"pytest_jobs/insight/pages/{name}"
-        for name in ("errors.md", "messages.md")
+        for name in ("errors.md", "messages.md", "lint")
     }
 
 

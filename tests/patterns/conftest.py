@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 
+import fakeredis
 import pytest
 import recurring_jobs
+import redis
+from servers import patient, redis_url  # noqa: F401 - a fixture
+
+from pytest_jobs import MemoryStore, RedisStore
 
 #: A Tuesday.
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -34,3 +40,24 @@ def write(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        "fakeredis",
+        pytest.param("redis", marks=pytest.mark.slow),
+        pytest.param("redis with text", marks=pytest.mark.slow),
+    ]
+)
+def store(request):
+    """Return a store in memory, in a fake redis, and in a real one."""
+    if request.param == "memory":
+        yield MemoryStore()
+    elif request.param == "fakeredis":
+        yield RedisStore(fakeredis.FakeRedis())
+    else:
+        as_text = request.param.endswith("text")
+        url = patient(request.getfixturevalue("redis_url"))
+        with redis.Redis.from_url(url, decode_responses=as_text) as client:
+            yield RedisStore(client, prefix=f"[{uuid.uuid4()}]*:")

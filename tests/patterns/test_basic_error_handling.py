@@ -139,18 +139,12 @@ def test_an_order_that_appears_in_time_is_processed(jobs):
     assert [d.wait for d in jobs.retried] == [timedelta(seconds=5)]
 
 
-def test_one_that_never_does_is_a_dead_letter(jobs):
+def test_one_that_never_does_is_a_dead_letter_and_its_error_logged_each_time(jobs, caplog):
     ProcessOrder.perform_later(8)
     with pytest.raises(RecordNotFound, match="there is no order 8"):
         jobs.drain()
 
     assert [(d.status, d.record.attempt) for d in jobs.dead] == [("exhausted", 3)]
-
-
-def test_an_error_is_logged_each_time_and_raised_on(jobs, caplog):
-    ProcessOrder.perform_later(8)
-    jobs.drain(raise_errors=False)
-
     assert caplog.messages == ["Failed to process order 8: there is no order 8"] * 3
 
 

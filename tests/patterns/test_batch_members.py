@@ -49,13 +49,20 @@ def ids(jobs):
 # Whose batch is it
 
 
-def test_a_job_knows_its_batch_and_a_callback_the_one_it_was_enqueued_for(jobs):
+def test_a_job_and_a_callback_know_their_batch_and_what_they_enqueue_is_not_of_it(jobs):
+    @job
+    def spread():
+        perform_all_later([load.new(1)])
+        load.perform_later(2)
+        return Batch.current().id
+
     batch = Batch(on_success=notify.new(1))
-    batch.enqueue([load.new(1)])
-    load.perform_later(2)
+    batch.enqueue([spread.new()])
     jobs.drain()
 
-    assert [delivery.result for delivery in jobs.performed] == [batch.id, None, batch.id]
+    assert batch.total == 1
+    assert [each.result for each in jobs.performed] == [batch.id, None, None, batch.id]
+    assert Batch.current() is None
 
 
 def test_it_knows_it_at_its_next_attempt_and_when_it_is_put_off(jobs):
@@ -72,20 +79,6 @@ def test_it_knows_it_at_its_next_attempt_and_when_it_is_put_off(jobs):
     assert [each.result for each in (*jobs.retried, *jobs.performed)] == [batch.id] * 3
 
 
-def test_a_job_that_a_batch_job_enqueues_is_not_of_the_batch(jobs):
-    @job
-    def spread():
-        perform_all_later([load.new(1)])
-        load.perform_later(2)
-
-    batch = Batch(on_success=notify.new(1))
-    batch.enqueue([spread.new()])
-    jobs.drain()
-
-    assert batch.total == 1
-    assert [each.result for each in jobs.performed][1:3] == [None, None]
-
-
 @pytest.mark.parametrize("declared", [True, False], ids=["with", "without"])
 def test_a_job_that_a_batch_job_performs_now_is_not_of_the_batch(jobs, monkeypatch, declared):
     monkeypatch.setattr(current_classes, "any", declared)
@@ -93,13 +86,6 @@ def test_a_job_that_a_batch_job_performs_now_is_not_of_the_batch(jobs, monkeypat
     jobs.drain()
 
     assert jobs.performed[0].result is None
-
-
-def test_there_is_none_outside_of_a_job(jobs):
-    Batch(on_success=notify.new(1)).enqueue([load.new(1)])
-    jobs.drain()
-
-    assert Batch.current() is None
 
 
 def test_a_job_has_its_context_beside_its_batch(jobs):
@@ -175,26 +161,14 @@ def test_jobs_that_several_add_are_several_though_they_are_alike(jobs):
 # Enqueued again
 
 
-def test_a_batch_that_is_enqueued_again_enqueues_nothing_twice(jobs):
-    for _ in range(2):
-        Batch("import-7", on_success=notify.new(1)).enqueue([load.new(1), load.new(2)])
-
-    assert len(ids(jobs)) == 2
-
-
-def test_it_says_of_jobs_that_it_has_for_which_they_were_dropped(jobs):
+def test_a_batch_that_is_enqueued_again_adds_what_it_does_not_have(jobs):
     Batch("import-7", on_success=notify.new(1)).enqueue([load.new(1)])
-    (again,) = Batch("import-7", on_success=notify.new(1)).enqueue([load.new(1)])
+    batch = Batch("import-7", on_success=notify.new(1))
+    again, *others = batch.enqueue([load.new(1), load.new(2), load.new(1)])
 
     assert not again.enqueued
     assert again.dropped_for == jobs.enqueued[0].job_id
-
-
-def test_what_it_does_not_have_is_added(jobs):
-    batch = Batch("import-7", on_success=notify.new(1))
-    batch.enqueue([load.new(1)])
-    batch.enqueue([load.new(1), load.new(2), load.new(1)])
-
+    assert [each.enqueued for each in others] == [True, True]
     assert [record.args for record in jobs.enqueued] == [(1,), (2,), (1,)]
 
 
@@ -234,26 +208,13 @@ def test_a_job_that_a_callback_halts_at_enqueue_is_not_in_the_batch(jobs):
 
         def perform(self, n): ...
 
-    batch = Batch(on_success=notify.new(1))
+    batch, empty = Batch(on_success=notify.new(1)), Batch(on_success=notify.new(2))
     refused, taken = batch.enqueue([Picky.new(0), Picky.new(1)])
+    empty.enqueue([Picky.new(0)])
 
     assert (refused.enqueued, taken.enqueued) == (False, True)
-    assert batch.total == 1
-
-
-def test_a_batch_of_which_no_job_was_enqueued_is_done(jobs):
-    class Never(Job):
-        @before_enqueue
-        def stop(self):
-            raise Halt
-
-        def perform(self): ...
-
-    batch = Batch(on_success=notify.new(1))
-    batch.enqueue([Never.new()])
-
-    assert batch.finished
-    assert [record.job for record in jobs.enqueued] == [notify]
+    assert (batch.total, batch.finished, empty.finished) == (1, False, True)
+    assert [record.args for record in jobs.enqueued if record.job is notify] == [(2,)]
 
 
 def test_a_unique_job_that_is_dropped_is_not_in_the_batch(jobs):

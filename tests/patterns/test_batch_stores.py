@@ -1,14 +1,13 @@
 """Stores of batches: one suite over memory, a fake redis and a real one."""
 
 import threading
-import uuid
 
 import fakeredis
 import pytest
 import redis
 from servers import patient, redis_url  # noqa: F401 - a fixture
 
-from pytest_jobs import Job, MemoryStore, RedisStore
+from pytest_jobs import Job, RedisStore
 from pytest_jobs.core.enqueueing.enqueue import payload_of
 from pytest_jobs.core.foundation.protocols import BatchFacts
 from pytest_jobs.errors import BatchError, StoreError, UnknownJobError
@@ -23,26 +22,9 @@ SUCCESS = payload_of(Report.new(2), 0)
 BOTH = {"complete": COMPLETE, "success": SUCCESS}
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        "fakeredis",
-        pytest.param("redis", marks=pytest.mark.slow),
-        pytest.param("redis with text", marks=pytest.mark.slow),
-    ]
-)
-def batches(request):
-    if request.param == "memory":
-        yield MemoryStore().batches
-    elif request.param == "fakeredis":
-        yield RedisStore(fakeredis.FakeRedis()).batches
-    else:
-        as_text = request.param.endswith("text")
-        client = redis.Redis.from_url(
-            patient(request.getfixturevalue("redis_url")), decode_responses=as_text
-        )
-        with client:
-            yield RedisStore(client, prefix=f"[{uuid.uuid4()}]*:").batches
+@pytest.fixture
+def batches(store):
+    return store.batches
 
 
 def begin(batches, *job_ids, callbacks=BOTH):
@@ -55,20 +37,18 @@ def end(batches, job_id, performed=True):
 
 
 def test_a_batch_that_nobody_began_is_not_kept(batches):
+    batches.handed_over("b", "1")
+    batches.withdraw("b", "1")
+    batches.sent("b", "complete")
+
     assert batches.facts("b") is None
     assert batches.end("b", "1", performed=True) is None
     assert batches.settle("b", "b") == {}
 
 
-def test_jobs_are_announced_and_pending(batches):
-    assert begin(batches, "1", "2") == ["1", "2"]
-
-    assert batches.facts("b") == BatchFacts(total=2, pending=2, failed=0)
-
-
-def test_batches_know_nothing_of_each_other(batches):
-    begin(batches, "1")
-    batches.add("other", ["1", "2"], BOTH)
+def test_jobs_are_announced_and_pending_in_their_batch_alone(batches):
+    assert begin(batches, "1") == ["1"]
+    assert batches.add("other", ["1", "2"], BOTH) == ["1", "2"]
     end(batches, "1")
 
     assert batches.facts("other") == BatchFacts(total=2, pending=2, failed=0)
@@ -91,12 +71,15 @@ def test_what_has_ended_is_not_missing_though_nobody_said_that_it_was_handed_ove
     assert batches.facts("b") == BatchFacts(total=2, pending=1, failed=0)
 
 
-def test_the_first_callbacks_of_a_batch_stay(batches):
-    begin(batches, "1", callbacks={"complete": COMPLETE})
-    begin(batches, "1", callbacks={"complete": SUCCESS})
-
+def test_the_first_callbacks_of_a_batch_come_back_as_they_were_given(batches):
+    begin(batches, "1")
+    begin(batches, "1", callbacks={"complete": SUCCESS, "success": COMPLETE})
     due = batches.end("b", "1", performed=True)
-    assert due["complete"].arguments == COMPLETE.arguments
+
+    assert [(due[name].job, due[name].arguments) for name in due] == [
+        (Report, COMPLETE.arguments),
+        (Report, SUCCESS.arguments),
+    ]
 
 
 def test_callbacks_of_other_jobs_are_those_of_another_batch(batches):
@@ -113,21 +96,13 @@ def test_callbacks_of_other_jobs_are_those_of_another_batch(batches):
     assert batches.add("b", ["2"], None) == ["2"]
 
 
-def test_the_last_job_that_ends_is_told_the_callbacks(batches):
+def test_the_last_job_that_ends_is_told_the_callbacks_and_no_other(batches):
     begin(batches, "1", "2")
 
     assert end(batches, "1") == []
     assert end(batches, "2") == ["complete", "success"]
-
-
-def test_a_callback_comes_back_as_it_was_given(batches):
-    begin(batches, "1")
-    due = batches.end("b", "1", performed=True)
-
-    assert [(due[name].job, due[name].arguments) for name in due] == [
-        (Report, COMPLETE.arguments),
-        (Report, SUCCESS.arguments),
-    ]
+    assert end(batches, "1") == []
+    assert batches.settle("b", "b") == {}
 
 
 def test_who_was_told_is_told_again_until_it_has_sent_them(batches):
@@ -142,55 +117,28 @@ def test_who_was_told_is_told_again_until_it_has_sent_them(batches):
     assert end(batches, "1") == []
 
 
-def test_another_is_not_told_what_one_was_told(batches):
+@pytest.mark.parametrize(
+    ("ends", "failed"), [((True, True), 0), ((False, False), 1), ((True, False), 0)]
+)
+def test_a_job_that_ends_twice_counts_once_and_one_that_was_performed_stays_so(
+    batches, ends, failed
+):
     begin(batches, "1", "2")
-    end(batches, "1")
-    end(batches, "2")
+    for performed in ends:
+        end(batches, "1", performed=performed)
 
-    assert end(batches, "1") == []
-    assert batches.settle("b", "b") == {}
-
-
-def test_a_job_that_ends_twice_counts_once(batches):
-    begin(batches, "1", "2")
-    end(batches, "1")
-    end(batches, "1")
-
-    assert batches.facts("b") == BatchFacts(total=2, pending=1, failed=0)
+    assert batches.facts("b") == BatchFacts(total=2, pending=1, failed=failed)
 
 
-def test_a_job_that_fails_twice_has_failed_once(batches):
-    begin(batches, "1", "2")
-    end(batches, "1", performed=False)
-    end(batches, "1", performed=False)
-
-    assert batches.facts("b") == BatchFacts(total=2, pending=1, failed=1)
-
-
-def test_a_batch_with_a_failure_is_complete_and_no_success(batches):
+def test_a_batch_with_a_failure_is_complete_and_no_success_until_it_is_performed(batches):
     begin(batches, "1", "2")
     end(batches, "1", performed=False)
 
     assert end(batches, "2") == ["complete"]
     assert batches.facts("b") == BatchFacts(total=2, pending=0, failed=1)
-
-
-def test_a_failed_job_that_is_performed_after_all_makes_it_a_success(batches):
-    begin(batches, "1", "2")
-    end(batches, "1", performed=False)
-    end(batches, "2")
     batches.sent("b", "complete")
-
     assert end(batches, "1") == ["success"]
     assert batches.facts("b") == BatchFacts(total=2, pending=0, failed=0)
-
-
-def test_a_job_that_was_performed_once_stays_so(batches):
-    begin(batches, "1", "2")
-    end(batches, "1")
-    end(batches, "1", performed=False)
-
-    assert batches.facts("b") == BatchFacts(total=2, pending=1, failed=0)
 
 
 def test_an_empty_batch_is_done_when_it_is_settled(batches):
@@ -200,33 +148,20 @@ def test_an_empty_batch_is_done_when_it_is_settled(batches):
     assert list(batches.settle("b", "b")) == ["complete", "success"]
 
 
-def test_a_job_that_is_withdrawn_is_none_of_the_batch(batches):
+def test_a_job_that_is_withdrawn_is_none_of_the_batch_unless_it_was_handed_over(batches):
     begin(batches, "1", "2")
-    batches.withdraw("b", "1")
-    batches.withdraw("b", "1")
-
-    assert batches.facts("b") == BatchFacts(total=1, pending=1, failed=0)
+    for job_id in ("1", "1", "2"):
+        batches.withdraw("b", job_id)
+    assert batches.facts("b") == BatchFacts(total=0, pending=0, failed=0)
     assert batches.end("b", "1", performed=True) is None
 
-
-def test_a_job_that_was_handed_over_cannot_be_withdrawn(batches):
-    begin(batches, "1")
+    assert begin(batches, "1") == ["1"]
     batches.handed_over("b", "1")
     batches.withdraw("b", "1")
-
     assert batches.facts("b") == BatchFacts(total=1, pending=1, failed=0)
 
 
-def test_a_finished_batch_takes_no_further_job(batches):
-    begin(batches, "1")
-    end(batches, "1")
-
-    assert begin(batches, "1", "2") is None
-    assert begin(batches, "1") == []
-    assert batches.facts("b") == BatchFacts(total=1, pending=0, failed=0)
-
-
-def test_what_was_withdrawn_of_a_finished_batch_is_none_that_it_lacks(batches):
+def test_a_finished_batch_takes_no_further_job_and_lacks_none_that_was_withdrawn(batches):
     begin(batches, "1", "2")
     batches.withdraw("b", "1")
     end(batches, "2")
@@ -256,27 +191,12 @@ def test_it_is_finished_without_any_callback_too(batches):
     assert begin(batches, "2", callbacks={"success": SUCCESS}) is None
 
 
-def test_a_batch_of_which_all_were_withdrawn_is_not_finished_until_it_is_settled(batches):
-    begin(batches, "1")
-    batches.withdraw("b", "1")
-
-    assert begin(batches, "1") == ["1"]
-
-
 def test_a_batch_that_has_to_be_there_and_is_not_takes_no_job(batches):
     assert begin(batches, "1", callbacks=None) is None
     assert batches.facts("b") is None
 
     begin(batches, "1")
     assert begin(batches, "2", callbacks=None) == ["2"]
-
-
-def test_what_is_noted_of_a_batch_that_is_not_kept_begins_none(batches):
-    batches.handed_over("b", "1")
-    batches.withdraw("b", "1")
-    batches.sent("b", "complete")
-
-    assert batches.facts("b") is None
 
 
 def test_of_many_threads_one_is_told(batches):

@@ -1,8 +1,11 @@
 """What batches refuse, and what becomes of one when the adapter or the store does not answer."""
 
+import re
+
 import fakeredis
 import pytest
 from stub_database import StubDatabase
+from tables import each_row
 
 from pytest_jobs import (
     Batch,
@@ -49,27 +52,108 @@ def ship(n): ...
 # Refused
 
 
-def test_a_batch_without_callbacks_is_refused():
+@unique(key=lambda n: 1 / n)
+@job
+def divide(n): ...
+
+
+_NEITHER = (
+    "This batch has neither on_success nor on_complete, so nothing would come of it: give it one, or enqueue its "
+    "jobs with perform_all_later."
+)
+
+
+@each_row(
+    ("name", "callback", "error", "text"),
+    [
+        ("import-7", None, BatchError, _NEITHER),
+        *(
+            (
+                "b",
+                callback,
+                BatchError,
+                f"on_success={callback!r} is not a job yet: write `.new(...)` of it, with the arguments.",
+            )
+            for callback in (notify, notify.job_class, print, "notify")
+        ),
+        *(
+            (
+                "b",
+                callback,
+                BatchError,
+                (
+                    f"on_success={callback!r} says when it is due, and a callback is due when its batch is done: "
+                    "leave wait= and at= out."
+                ),
+            )
+            for callback in (notify.set(wait=wait).new(1) for wait in (0, 60))
+        ),
+        ("b", notify.new(object()), SerializationError, "of type object"),
+        ("b", notify.new(), SignatureError, "missing 1 required positional argument"),
+        *(
+            (
+                name,
+                notify.new(1),
+                BatchError,
+                (
+                    f"Batch({name!r}) names a batch by what is not a text: write what it is for, such as "
+                    'Batch(f"import-{file_id}"), or leave it out.'
+                ),
+            )
+            for name in ("", 7, b"seven")
+        ),
+        ("b", divide.new(0), ZeroDivisionError, "division by zero"),
+    ],
+)
+def test_a_batch_that_cannot_be_meant_is_refused(jobs, name, callback, error, text):
+    with pytest.raises(error, match=re.escape(text)) as caught:
+        Batch(name, on_success=callback)
+
+    assert isinstance(caught.value, JobsError) or error is ZeroDivisionError
+
+
+def test_a_callback_that_was_enqueued_already_is_refused(jobs):
     with pytest.raises(BatchError) as caught:
-        Batch("import-7")
+        Batch("b", on_complete=notify.perform_later(1))
 
-    assert str(caught.value) == (
-        "This batch has neither on_success nor on_complete, so nothing would come of it: give it one, or enqueue "
-        "its jobs with perform_all_later."
+    assert str(caught.value).endswith(
+        "was enqueued already, and a callback is enqueued when its batch is done: make it by `.new(...)`."
     )
-    assert isinstance(caught.value, JobsError)
 
 
-def test_a_job_that_is_in_the_list_twice_is_refused(jobs):
-    job = load.new(1)
-    batch = Batch(on_complete=notify.new(1))
+_TWICE = load.new(2)
 
-    with pytest.raises(BatchError) as caught:
-        batch.enqueue([job, load.new(1), job])
 
-    assert str(caught.value) == (
-        f"{job!r} is in the list twice, and is one job with one id: make each by a `.new(...)` of its own."
-    )
+@pytest.mark.parametrize(
+    ("listed", "error", "text"),
+    [
+        (
+            [_TWICE, load.new(1), _TWICE],
+            BatchError,
+            f"{_TWICE!r} is in the list twice, and is one job with one id: make each by a `.new(...)` of its own.",
+        ),
+        *(
+            (
+                [load.new(1), wrong],
+                SignatureError,
+                (
+                    f"Batch.enqueue is given {wrong!r}, which is not a job yet: write `.new(...)` of it, with the "
+                    "arguments."
+                ),
+            )
+            for wrong in (load, load.job_class, 7)
+        ),
+        ([load.new(1), load.new(object())], SerializationError, "of type object"),
+        ([load.new(1), load.new()], SignatureError, "missing 1 required positional argument"),
+        (load.new(1), SignatureError, "takes a list: write Batch.enqueue([job.new"),
+    ],
+    ids=["twice", "a function", "its class", "a number", "unwritten", "no fit", "no list"],
+)
+def test_something_wrong_in_the_list_keeps_all_back(jobs, listed, error, text):
+    batch = Batch(on_success=notify.new(1))
+
+    with pytest.raises(error, match=re.escape(text)):
+        batch.enqueue(listed)
     assert (jobs.enqueued, batch.total) == ([], 0)
 
 
@@ -93,75 +177,6 @@ def test_a_job_that_is_to_wait_for_a_commit_is_refused(jobs):
     assert jobs.drain() == {"performed": 3}
 
 
-@pytest.mark.parametrize("callback", [notify, notify.job_class, lambda: None, "notify"])
-def test_a_callback_that_is_no_job_is_refused(callback):
-    with pytest.raises(BatchError) as caught:
-        Batch(on_complete=callback)
-
-    assert str(caught.value) == (
-        f"on_complete={callback!r} is not a job yet: write `.new(...)` of it, with the arguments."
-    )
-
-
-@pytest.mark.parametrize("wait", [0, 60])
-def test_a_callback_that_is_due_later_is_refused(wait):
-    callback = notify.set(wait=wait).new(1)
-
-    with pytest.raises(BatchError) as caught:
-        Batch(on_success=callback)
-    assert str(caught.value) == (
-        f"on_success={callback!r} says when it is due, and a callback is due when its batch is done: leave wait= "
-        "and at= out."
-    )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error"), [((object(),), SerializationError), ((), SignatureError)]
-)
-def test_arguments_of_a_callback_are_checked_when_the_batch_is_made(arguments, error):
-    with pytest.raises(error):
-        Batch(on_success=notify.new(*arguments))
-
-
-@pytest.mark.parametrize("name", ["", 7, b"seven"])
-def test_an_id_that_is_no_text_is_refused(name):
-    with pytest.raises(BatchError) as caught:
-        Batch(name, on_success=notify.new(1))
-
-    assert str(caught.value) == (
-        f"Batch({name!r}) names a batch by what is not a text: write what it is for, such as "
-        'Batch(f"import-{file_id}"), or leave it out.'
-    )
-
-
-@pytest.mark.parametrize("wrong", [load, load.job_class, 7])
-def test_something_in_the_list_that_is_no_job_keeps_all_back(jobs, wrong):
-    batch = Batch(on_success=notify.new(1))
-
-    with pytest.raises(SignatureError) as caught:
-        batch.enqueue([load.new(1), wrong])
-    assert str(caught.value) == (
-        f"Batch.enqueue is given {wrong!r}, which is not a job yet: write `.new(...)` of it, with the arguments."
-    )
-    assert (len(jobs.enqueued), batch.total) == (0, 0)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error"), [((object(),), SerializationError), ((), SignatureError)]
-)
-def test_an_argument_that_cannot_be_written_keeps_all_back(jobs, arguments, error):
-    batch = Batch(on_success=notify.new(1))
-
-    with pytest.raises(error):
-        batch.enqueue([load.new(1), load.new(*arguments)])
-    assert (len(jobs.enqueued), batch.total) == (0, 0)
-
-
-@unique(key=lambda n: 1 / n)
-@job
-def divide(n): ...
-
-
 @pytest.mark.parametrize(
     "enqueue",
     [perform_all_later, lambda made: Batch(on_success=notify.new(1)).enqueue(made)],
@@ -172,11 +187,6 @@ def test_a_key_that_cannot_be_made_keeps_all_back(jobs, enqueue):
         enqueue([load.new(1), divide.new(1), divide.new(0)])
 
     assert (jobs.enqueued, jobs.locks) == ([], [])
-
-
-def test_the_key_of_a_callback_is_made_with_the_batch(jobs):
-    with pytest.raises(ZeroDivisionError):
-        Batch("b", on_success=divide.new(0))
 
 
 def test_a_finished_batch_takes_no_job(jobs):
@@ -204,28 +214,35 @@ def test_a_callback_cannot_add_to_its_batch(jobs):
         jobs.drain()
 
 
-def test_without_a_store_nothing_is_enqueued():
+class Locks:
+    acquire = release = MemoryStore.acquire
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {},
+            "No store is configured, so nothing knows which jobs are unique, limited or in a batch.",
+        ),
+        (
+            {"store": Locks()},
+            (
+                "Locks keeps no batches: give it an attribute `batches`, which is a "
+                "pytest_jobs.core.foundation.protocols.BatchStore, or use MemoryStore or RedisStore."
+            ),
+        ),
+    ],
+    ids=["none", "without batches"],
+)
+def test_without_a_store_of_batches_nothing_is_enqueued(options, text):
     adapter = TestAdapter()
     batch = Batch(on_success=notify.new(1))
 
-    with configure(adapter=adapter), pytest.raises(NoStoreError) as caught:
+    with configure(adapter=adapter, **options), pytest.raises(NoStoreError) as caught:
         batch.enqueue([load.new(1)])
-    assert str(caught.value).startswith(
-        "No store is configured, so nothing knows which jobs are unique, limited or in a batch."
-    )
+    assert str(caught.value).startswith(text)
     assert adapter.enqueued == []
-
-
-def test_a_store_that_keeps_no_batches_says_so():
-    class Locks:
-        acquire = release = MemoryStore.acquire
-
-    with configure(adapter=TestAdapter(), store=Locks()), pytest.raises(NoStoreError) as caught:
-        Batch(on_success=notify.new(1)).enqueue([load.new(1)])
-    assert str(caught.value) == (
-        "Locks keeps no batches: give it an attribute `batches`, which is a "
-        "pytest_jobs.core.foundation.protocols.BatchStore, or use MemoryStore or RedisStore."
-    )
 
 
 # The adapter refuses
@@ -280,16 +297,6 @@ def test_an_error_of_the_adapter_comes_through_and_the_batch_waits():
             batch.enqueue([load.new(1), load.new(2)])
         adapter.perform_due()
         assert (batch.total, batch.pending) == (2, 1)
-
-        adapter.room = 9
-        batch.enqueue([load.new(1), load.new(2)])
-        adapter.perform_due()
-        assert batch.finished
-    assert [payload.name.rpartition(".")[2] for payload in adapter.enqueued] == [
-        "load",
-        "load",
-        "notify",
-    ]
 
 
 def test_a_job_whose_callback_is_not_taken_fails_and_sends_it_when_it_comes_again():
@@ -436,15 +443,6 @@ def test_a_batch_that_is_not_kept_any_more_is_logged(server, adapter, caplog):
     )
 
 
-def test_a_callback_that_was_enqueued_already_is_refused(jobs):
-    with pytest.raises(BatchError) as caught:
-        Batch("b", on_success=notify.perform_later(1))
-
-    assert str(caught.value).endswith(
-        "was enqueued already, and a callback is enqueued when its batch is done: make it by `.new(...)`."
-    )
-
-
 def test_two_batches_of_one_id_are_noticed(jobs):
     Batch("7", on_success=notify.new(1)).enqueue([load.new(1)])
 
@@ -465,11 +463,6 @@ def test_a_callback_that_another_job_keeps_out_is_shown(jobs):
 
     assert [kept_out.dropped_for for kept_out in jobs.kept_out] == [first.job_id]
     assert Batch.find("b").finished
-
-
-def test_a_job_in_place_of_a_list_is_refused(jobs):
-    with pytest.raises(SignatureError, match=r"takes a list: write Batch.enqueue\(\[job.new"):
-        Batch("b", on_success=notify.new(1)).enqueue(load.new(1))
 
 
 class Paused(Job):

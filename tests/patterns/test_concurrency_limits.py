@@ -43,21 +43,12 @@ def test_a_job_beyond_the_limit_is_enqueued_and_waits(jobs):
     assert jobs.blocked[0].due_at is None
     assert [(lock.kind, lock.job_id) for lock in jobs.locks] == [("limit", first.job_id)]
 
-
-def test_blocked_until_says_when_the_place_ends_by_itself(jobs):
-    Materialize.perform_later("a")
-    Materialize.perform_later("a")
-
     assert jobs.pending[0].blocked_until is None
     assert jobs.blocked[0].blocked_until == jobs.locks[0].expires_at
     assert jobs.locks[0].expires_at - jobs.enqueued[0].enqueued_at == timedelta(minutes=3)
 
-
-def test_other_keys_have_places_of_their_own(jobs):
-    Materialize.perform_later("a")
     Materialize.perform_later("b")
-
-    assert jobs.blocked == []
+    assert sequences(jobs.blocked) == [1]
     assert [lock.key.rpartition(".")[2] for lock in jobs.locks] == [
         'Materialize:["a"]',
         'Materialize:["b"]',
@@ -78,22 +69,18 @@ def test_as_many_run_at_once_as_the_limit_says(jobs):
     assert (jobs.blocked, jobs.locks) == ([], [])
 
 
-def test_a_job_that_ends_releases_one(jobs):
-    for _ in range(3):
-        Materialize.perform_later("a")
+def test_a_job_that_ends_or_fails_releases_one_which_is_due_at_once(jobs):
+    begin = jobs.clock.now()
+    for how in ("well", "broken", "well"):
+        Materialize.perform_later("a", how=how)
     jobs.perform(jobs.pending[0])
 
     assert (sequences(jobs.pending), sequences(jobs.blocked)) == ([1, 2], [2])
     assert [lock.record.sequence for lock in jobs.locks] == [1]
-
-
-def test_one_that_fails_does_so_too(jobs):
-    Materialize.perform_later("a", how="broken")
-    Materialize.perform_later("a")
-    tally = jobs.drain(raise_errors=False)
-
+    tally = jobs.perform_due(raise_errors=False)
     assert (tally["failed"], tally["performed"]) == (1, 1)
     assert jobs.locks == []
+    assert [d.at for d in jobs.performed] == [begin, begin]
 
 
 def test_a_job_that_is_to_be_retried_lets_the_next_go_first(jobs):
@@ -113,37 +100,12 @@ def test_a_job_that_is_to_be_retried_lets_the_next_go_first(jobs):
     assert jobs.locks == []
 
 
-def test_the_lower_priority_goes_first_and_then_the_first_in_order(jobs):
-    for priority in (None, 5, None, -5, 0):
-        Materialize.set(priority=priority).perform_later("a")
+def test_the_lower_priority_goes_first_and_then_the_first_in_order_whatever_its_queue(jobs):
+    for priority, queue in ((None, "low"), (5, "high"), (None, "low"), (-5, "low"), (0, "high")):
+        Materialize.set(priority=priority, queue=queue).perform_later("a")
     jobs.drain()
 
     assert order(jobs) == [0, 3, 2, 4, 1]
-
-
-def test_the_order_of_queues_does_not_count(jobs):
-    for queue in ("low", "high", "low"):
-        Materialize.set(queue=queue).perform_later("a")
-    jobs.drain()
-
-    assert order(jobs) == [0, 1, 2]
-
-
-def test_a_job_that_is_unblocked_is_due_at_once(jobs):
-    begin = jobs.clock.now()
-    Materialize.perform_later("a")
-    Materialize.perform_later("a")
-    jobs.perform_due()
-
-    assert [d.at for d in jobs.performed] == [begin, begin]
-
-
-def test_a_scheduled_job_takes_its_place_when_it_is_due(jobs):
-    Materialize.set(wait=10 * MINUTE).perform_later("a")
-    assert (jobs.locks, jobs.blocked) == ([], [])
-
-    jobs.drain()
-    assert [d.status for d in jobs.deliveries] == ["performed"]
 
 
 def killed(jobs, cls=Materialize):
@@ -164,6 +126,10 @@ def test_what_a_killed_worker_had_is_free_when_its_time_is_over(jobs):
     jobs.drain()
     assert [d.at - begin for d in jobs.performed] == [timedelta(minutes=3)]
     assert (jobs.blocked, jobs.locks) == ([], [])
+
+    Materialize.set(wait=10 * MINUTE).perform_later("a")
+    assert (jobs.locks, jobs.blocked) == ([], [])  # It takes its place when it is due.
+    assert jobs.drain() == {"performed": 1}
 
 
 def test_a_scheduled_job_that_finds_no_place_when_it_is_due_is_put_off_without_an_attempt(jobs):

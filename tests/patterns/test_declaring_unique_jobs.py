@@ -144,36 +144,88 @@ def test_what_cannot_be_meant_is_refused(options, message):
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("ttl", [-1, "1h"])
-def test_a_time_that_is_no_duration_is_refused(ttl):
-    with pytest.raises(WaitError, match=r"^ttl (is|must be) "):
-        unique(ttl=ttl)
-
-
-@each_row("until", ["executed", "executing", "until_and_while_executing"])
-@each_row("strategy", ["drop", "log"])
-def test_what_fits_every_side_is_taken(until, strategy):
-    unique(until=until, on_conflict=strategy)
-    unique(until=until, on_conflict={"enqueue": "replace"})
+def test_a_time_that_is_no_duration_is_refused_and_what_fits_every_side_taken():
+    for ttl in (-1, "1h"):
+        with pytest.raises(WaitError, match=r"^ttl (is|must be) "):
+            unique(ttl=ttl)
+    for until in ("executed", "executing", "until_and_while_executing"):
+        for strategy in ("drop", "log", {"enqueue": "replace"}):
+            unique(until=until, on_conflict=strategy)
 
 
 def perform(user_id, full=False, **more): ...
 
 
-def test_a_key_that_is_no_parameter_is_refused_with_the_nearest_one():
+async def key_of(user_id, full=False, **more): ...
+
+
+WITHOUT = (
+    "@unique stands above perform without parentheses, so that the job would be taken for a key: write @unique(), "
+    "or @unique('user_id') with the name of a parameter."
+)
+
+
+@each_row(
+    ("declare", "message"),
+    [
+        (
+            lambda: unique("user")(job(perform)),
+            (
+                "unique(key='user') names no parameter of perform: did you mean 'user_id'? Its parameters: "
+                "user_id, full."
+            ),
+        ),
+        # Neither other keywords nor self.
+        *(
+            (
+                lambda name=name: unique(name)(job(perform)),
+                f"unique(key='{name}') names no parameter of perform. Its parameters: user_id, full.",
+            )
+            for name in ("more", "self")
+        ),
+        (
+            lambda: unique(lambda: 1)(job(perform)),
+            (
+                "unique(key=...) is called with the arguments of perform(user_id, full=False, **more), and does "
+                "not take them: too many positional arguments."
+            ),
+        ),
+        (
+            lambda: unique(key_of),
+            (
+                f"unique(key={key_of!r}) is a coroutine function, and a key is made where nothing is awaited: "
+                "write a plain function of the arguments of the job."
+            ),
+        ),
+        (
+            lambda: unique()(perform),
+            (
+                f"@unique decorates {perform!r}, which is not a job: put it above a class derived from Job, or "
+                "above @job."
+            ),
+        ),
+        (lambda: unique(job(perform)), WITHOUT),
+        (lambda: unique(job(perform).job_class), WITHOUT),
+        (
+            lambda: job(unique(perform)),
+            (
+                "@job stands above @unique without parentheses, which has taken the function for something else: "
+                "write @unique() above @job."
+            ),
+        ),
+        (
+            lambda: unique()(unique("user_id")(job(perform))),
+            (
+                "perform is declared @unique twice, and a job has one such declaration: leave one of them out."
+            ),
+        ),
+    ],
+)
+def test_a_decorator_that_cannot_be_meant_is_refused(declare, message):
     with pytest.raises(DeclarationError) as caught:
-        unique("user")(job(perform))
+        declare()
 
-    assert str(caught.value) == (
-        "unique(key='user') names no parameter of perform: did you mean 'user_id'? Its parameters: "
-        "user_id, full."
-    )
-
-
-@pytest.mark.parametrize("name", ["more", "self"])
-def test_neither_other_keywords_nor_self_are_parameters(name):
-    with pytest.raises(DeclarationError, match=f"key='{name}'"):
-        unique(name)(job(perform))
+    assert str(caught.value) == message
 
 
 def test_a_key_is_checked_in_a_class_that_inherits_it():
@@ -187,69 +239,4 @@ def test_a_key_is_checked_in_a_class_that_inherits_it():
 
     assert str(caught.value) == (
         f"unique(key='user_id') names no parameter of {Base.__qualname__[:-4]}Child. Its parameters: none."
-    )
-
-
-def test_a_callable_that_does_not_take_the_arguments_is_refused():
-    with pytest.raises(DeclarationError) as caught:
-        unique(lambda: 1)(job(perform))
-
-    assert str(caught.value) == (
-        "unique(key=...) is called with the arguments of perform(user_id, full=False, **more), and does not "
-        "take them: too many positional arguments."
-    )
-
-
-async def key_of(user_id, full=False, **more): ...
-
-
-def test_a_callable_whose_answer_is_awaited_is_refused():
-    with pytest.raises(DeclarationError) as caught:
-        unique(key_of)
-
-    assert str(caught.value) == (
-        f"unique(key={key_of!r}) is a coroutine function, and a key is made where nothing is awaited: write a "
-        "plain function of the arguments of the job."
-    )
-
-
-def test_what_is_no_job_is_refused():
-    with pytest.raises(DeclarationError) as caught:
-        unique()(perform)
-
-    assert str(caught.value) == (
-        f"@unique decorates {perform!r}, which is not a job: put it above a class derived from Job, or above @job."
-    )
-
-
-@pytest.mark.parametrize("target", [job(perform), job(perform).job_class])
-def test_a_decorator_without_parentheses_is_refused(target):
-    with pytest.raises(DeclarationError) as caught:
-        unique(target)
-
-    assert str(caught.value) == (
-        "@unique stands above perform without parentheses, so that the job would be taken for a key: write "
-        "@unique(), or @unique('user_id') with the name of a parameter."
-    )
-
-
-def test_a_second_declaration_is_refused():
-    with pytest.raises(DeclarationError) as caught:
-        unique()(unique("user_id")(job(perform)))
-
-    assert str(caught.value) == (
-        "perform is declared @unique twice, and a job has one such declaration: leave one of them out."
-    )
-
-
-def test_job_above_a_decorator_without_parentheses_is_refused():
-    with pytest.raises(DeclarationError) as caught:
-
-        @job
-        @unique
-        def sync(user_id): ...
-
-    assert str(caught.value) == (
-        "@job stands above @unique without parentheses, which has taken the function for something else: write "
-        "@unique() above @job."
     )

@@ -1,6 +1,7 @@
 """Jobs that wait, to be enqueued, for the commit of the transactions that are open."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import pytest
@@ -106,37 +107,33 @@ def arguments(adapter):
 # Declaring
 
 
-def test_a_base_class_says_it_for_those_derived_from_it():
-    assert Ship.enqueue_after_commit
+class AtOnce(Ship):
+    enqueue_after_commit = False
+
+
+@job(base=ApplicationJob, enqueue_after_commit=False)
+def at_once(number):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("enqueue", "waits"),
+    [
+        (Ship.perform_later, True),
+        (AtOnce.perform_later, False),
+        (at_once.perform_later, False),
+        (send.perform_later, True),
+        (lambda number: Order(number).ship_later(), True),
+    ],
+    ids=["of a base", "of a class", "of a function with a base", "of a function", "of a twin"],
+)
+def test_a_class_and_an_option_say_it_for_their_jobs(adapter, database, enqueue, waits):
+    with database.transaction():
+        enqueue(1)
+        assert len(adapter.enqueued) == (not waits)
+
+    assert len(adapter.enqueued) == 1
     assert not Count.enqueue_after_commit
-
-
-def test_a_derived_class_can_say_otherwise(adapter, database):
-    class AtOnce(Ship):
-        enqueue_after_commit = False
-
-    with database.transaction():
-        AtOnce.perform_later(1)
-        assert len(adapter.enqueued) == 1
-
-
-def test_a_job_function_and_a_twin_say_it_as_an_option(adapter, database):
-    with database.transaction():
-        send.perform_later(1)
-        Order(2).ship_later()
-        assert adapter.enqueued == []
-
-    assert len(adapter.enqueued) == 2
-
-
-def test_an_option_of_a_function_says_otherwise_than_its_base(adapter, database):
-    @job(base=ApplicationJob, enqueue_after_commit=False)
-    def at_once():
-        pass
-
-    with database.transaction():
-        at_once.perform_later()
-        assert len(adapter.enqueued) == 1
 
 
 def test_what_is_neither_true_nor_false_is_refused():
@@ -153,41 +150,41 @@ def test_what_is_neither_true_nor_false_is_refused():
 # At the call
 
 
-def test_the_id_is_known_at_the_call(adapter, database):
-    with database.transaction():
-        ship = Ship.perform_later(1)
-        known = ship.job_id
-
-    assert known
-    assert [payload.job_id for payload in adapter.enqueued] == [known]
-
-
-def test_arguments_that_do_not_fit_are_an_error_at_the_call(adapter, database):
-    with database.transaction():
-        with pytest.raises(SignatureError):
-            Ship.perform_later()
-        with pytest.raises(SerializationError):
-            Ship.perform_later(object())
-
-    assert adapter.enqueued == []
-
-
-def test_a_record_that_is_not_flushed_yet_is_an_error_at_the_call(adapter, database):
-    with (
-        database.transaction(),
-        pytest.raises(SerializationError, match="save it before you enqueue a job with it"),
-    ):
-        Order(None).ship_later()
-
-
-def test_the_arguments_are_those_of_the_call(adapter, database):
+def test_the_id_is_known_and_the_arguments_are_those_of_the_call(adapter, database):
     numbers = [1]
-
     with database.transaction():
-        Ship.perform_later(numbers)
+        known = Ship.perform_later(numbers).job_id
         numbers.append(2)
 
-    assert arguments(adapter) == ["[[[1]],{}]"]
+    assert known
+    assert [(each.job_id, each.arguments) for each in adapter.enqueued] == [(known, "[[[1]],{}]")]
+
+
+@unique(lambda number: object())
+@job(enqueue_after_commit=True)
+def without_a_key(number): ...
+
+
+@pytest.mark.parametrize(
+    ("enqueue", "error", "text"),
+    [
+        (Ship.perform_later, SignatureError, "missing 1"),
+        (lambda: Ship.perform_later(object()), SerializationError, "of type object"),
+        (Order(None).ship_later, SerializationError, "save it before you enqueue a job with it"),
+        (lambda: without_a_key.perform_later(1), SerializationError, "which is not a key"),
+        (
+            lambda: perform_all_later([Ship.new(1), Count.new(), Ship.new(object())]),
+            SerializationError,
+            "of type object",
+        ),
+    ],
+    ids=["signature", "arguments", "not flushed", "key", "one of many"],
+)
+def test_what_cannot_be_enqueued_is_an_error_at_the_call(adapter, database, enqueue, error, text):
+    with database.transaction(), pytest.raises(error, match=text):
+        enqueue()
+
+    assert adapter.enqueued == []
 
 
 def test_a_wait_counts_from_the_call(database):
@@ -301,24 +298,16 @@ def test_a_job_that_was_dropped_by_both_hears_of_the_first(adapter, database, ot
     assert "a transaction of 'other'" in str(ship.enqueue_error)
 
 
-def test_a_job_that_was_dropped_can_wait_again(adapter, database):
-    with database.transaction(rolls_back=True):
-        ship = Ship.perform_later(1)
-    with database.transaction():
-        ship.enqueue()
-        assert (ship.enqueued, ship.enqueue_error) == (True, None)
-
-    assert len(adapter.enqueued) == 1
-
-
-def test_a_job_that_was_dropped_can_be_enqueued_again_under_its_id(adapter, database):
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_job_that_was_dropped_can_be_enqueued_again_under_its_id(adapter, database, waits):
     with database.transaction(rolls_back=True):
         ship = Ship.perform_later(1)
     known = ship.job_id
 
-    ship.enqueue()
+    with database.transaction() if waits else nullcontext():
+        ship.enqueue()
+        assert (ship.enqueued, ship.enqueue_error) == (True, None)
 
-    assert (ship.enqueued, ship.enqueue_error) == (True, None)
     assert [payload.job_id for payload in adapter.enqueued] == [known]
 
 
@@ -371,19 +360,16 @@ def test_a_key_is_that_of_the_arguments_at_the_call(adapter, database, enqueue):
     assert payload.headers["unique"].endswith(":[[1]]")
 
 
-def test_a_key_that_is_none_is_refused_at_the_call(adapter, database):
-    @unique(lambda number: object())
-    @job(enqueue_after_commit=True)
-    def post(number): ...
-
-    with database.transaction(), pytest.raises(SerializationError, match="which is not a key"):
-        post.perform_later(1)
-
-    assert adapter.enqueued == []
-
-
-def test_a_lock_is_taken_at_the_commit(adapter, database):
-    @unique(key="number", until="executed")
+@pytest.mark.parametrize(
+    "rule",
+    [
+        unique(key="number", until="executed"),
+        limits_concurrency(to=1, key="number", on_conflict="discard"),
+    ],
+    ids=["lock", "place"],
+)
+def test_a_lock_or_a_place_is_taken_at_the_commit(adapter, database, rule):
+    @rule
     class Sync(ApplicationJob):
         def perform(self, number):
             pass
@@ -396,21 +382,6 @@ def test_a_lock_is_taken_at_the_commit(adapter, database):
 
     assert first.enqueued
     assert (second.enqueued, second.dropped_for) == (False, first.job_id)
-
-
-def test_a_place_is_taken_at_the_commit(adapter, database):
-    @limits_concurrency(to=1, key="number", on_conflict="discard")
-    class Call(ApplicationJob):
-        def perform(self, number):
-            pass
-
-    with database.transaction(rolls_back=True):
-        Call.perform_later(1)
-    with database.transaction():
-        call = Call.perform_later(1)
-
-    assert call.enqueued
-    assert len(adapter.enqueued) == 1
 
 
 def test_what_a_callback_changes_of_the_arguments_comes_too_late(adapter, database):
@@ -465,13 +436,6 @@ def test_an_error_of_the_store_is_raised_by_the_commit(database):
 # Many at once
 
 
-def test_of_many_jobs_bad_arguments_of_one_keep_all_back(adapter, database):
-    with database.transaction(), pytest.raises(SerializationError):
-        perform_all_later([Ship.new(1), Count.new(), Ship.new(object())])
-
-    assert adapter.enqueued == []
-
-
 def test_of_many_jobs_those_that_need_not_wait_come_at_once(adapter, database):
     with database.transaction():
         perform_all_later([Ship.new(1), Count.new(), Order(3).ship_later.new()])
@@ -497,17 +461,9 @@ def test_where_nothing_knows_of_transactions_a_job_is_refused(monkeypatch):
     )
 
 
-def test_a_program_without_a_database_says_so(monkeypatch):
-    monkeypatch.setattr("pytest_jobs.core.enqueueing.commits.sources_in_use", list)
-    adapter = TestAdapter()
-
-    with configure(adapter=adapter, transactions=[]):
-        Ship.perform_later(1)
-
-    assert len(adapter.enqueued) == 1
-
-
-def test_what_was_configured_is_put_back(adapter, database):
+def test_a_program_without_a_database_says_so_and_what_was_configured_is_put_back(
+    adapter, database
+):
     with configure(adapter=adapter, transactions=[]), database.transaction():
         Ship.perform_later(1)
         assert len(adapter.enqueued) == 1

@@ -1,5 +1,7 @@
 """Jobs of one queue before those of another, and queues that no worker serves."""
 
+import asyncio
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -82,60 +84,40 @@ def test_the_queue_that_is_listed_first_is_emptied_first(jobs):
     ]
 
 
-def test_by_a_file(jobs, write):
-    jobs.serve(load_queues(write("sidekiq.yml", ":queues: [low, default, critical]\n")))
-    enqueue_all([1])
-    jobs.drain()
+VERBS = {
+    "perform_due": lambda jobs: jobs.perform_due(),
+    "drain": lambda jobs: jobs.drain(),
+    "run_for": lambda jobs: jobs.run_for(1),
+    "drain_by_workers": lambda jobs: jobs.drain(workers=1),
+    "adrain": lambda jobs: asyncio.run(jobs.adrain()),
+}
 
-    assert [queue for queue, _ in done(jobs)] == ["low", "default", "critical"]
 
-
-@pytest.mark.parametrize("perform", ["perform_due", "drain", "run_for", "drain_by_workers"])
-def test_every_verb_takes_in_that_order(jobs, perform):
-    verbs = {
-        "perform_due": jobs.perform_due,
-        "drain": jobs.drain,
-        "run_for": lambda: jobs.run_for(1),
-        "drain_by_workers": lambda: jobs.drain(workers=1),
-    }
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_every_verb_takes_in_that_order_and_says_what_is_not_served(jobs, verb):
     jobs.serve(STRICT)
     enqueue_all([1])
-    verbs[perform]()
-
+    verb(jobs)
     assert [queue for queue, _ in done(jobs)] == ["critical", "default", "low"]
 
-
-async def _adrain(jobs):
-    await jobs.adrain()
-
-
-def test_so_do_their_twins(jobs):
-    import asyncio
-
-    jobs.serve(STRICT)
-    enqueue_all([1])
-    asyncio.run(_adrain(jobs))
-
-    assert [queue for queue, _ in done(jobs)] == ["critical", "default", "low"]
+    load_file.perform_later(1)
+    assert "1 load_file in 'imports'" in left_by(lambda: verb(jobs))
 
 
-def test_without_queues_the_order_is_that_of_enqueueing(jobs):
-    jobs.serve(STRICT)
-    enqueue_all([1])
-    jobs.serve(None)
-    jobs.drain()
+def test_the_order_is_that_of_the_queues_served_last_or_of_enqueueing(jobs, write):
+    by_file = load_queues(write("sidekiq.yml", ":queues: [low, default, critical]\n"))
+    for queues in (STRICT, by_file, None):
+        jobs.serve(by_file)
+        enqueue_all([1])
+        jobs.serve(queues)
+        assert jobs.queues is queues
+        jobs.drain()
 
-    assert jobs.queues is None
-    assert [queue for queue, _ in done(jobs)] == ["low", "default", "critical"]
-
-
-def test_it_holds_for_what_was_enqueued_before(jobs):
-    enqueue_all([1])
-    jobs.serve(STRICT)
-    jobs.drain()
-
-    assert jobs.queues is STRICT
-    assert [queue for queue, _ in done(jobs)] == ["critical", "default", "low"]
+    assert [queue for queue, _ in done(jobs)] == [
+        *("critical", "default", "low"),
+        *("low", "default", "critical"),
+        *("low", "default", "critical"),
+    ]
 
 
 def test_priority_counts_within_a_queue_only(jobs):
@@ -270,33 +252,10 @@ def test_it_names_the_queue_that_was_most_likely_meant(jobs):
     )
 
 
-@pytest.mark.parametrize("verb", ["perform_due", "drain", "run_for", "drain_by_workers"])
-def test_every_verb_says_so(jobs, verb):
-    verbs = {
-        "perform_due": jobs.perform_due,
-        "drain": jobs.drain,
-        "run_for": lambda: jobs.run_for(1),
-        "drain_by_workers": lambda: jobs.drain(workers=2),
-    }
-    jobs.serve(STRICT)
-    load_file.perform_later(1)
-
-    assert "1 load_file in 'imports'" in left_by(verbs[verb])
-
-
-def test_inline_says_so_at_the_end_of_its_block(jobs):
-    def inline():
-        with jobs.inline():
-            load_file.perform_later(1)
-
-    jobs.serve(STRICT)
-
-    assert left_by(inline).startswith("Inline mode leaves jobs that no worker serves")
-
-
-def test_inline_mode_says_so_at_the_end_of_the_test():
+@pytest.mark.parametrize("mode", ["record", "inline"])
+def test_inline_says_so_at_the_end_of_its_block_or_of_the_test(mode):
     def test():
-        with open_jobs(mode="inline") as jobs:
+        with open_jobs(mode=mode) as jobs, jobs.inline() if mode == "record" else nullcontext():
             jobs.serve(STRICT)
             load_file.perform_later(1)
 
@@ -359,19 +318,14 @@ def test_filters_that_match_such_jobs_only_say_why(jobs):
         jobs.drain(only=Cleanup)
 
 
-def test_it_can_be_performed_by_name(jobs):
+def test_it_can_be_performed_by_name_or_once_it_is_served(jobs):
     jobs.serve(STRICT)
     load_file.perform_later(1)
-
     assert jobs.perform(jobs.pending[0]).status == "performed"
     assert jobs.drain().total == 0
 
-
-def test_it_is_performed_once_it_is_served(jobs):
-    jobs.serve(STRICT)
-    load_file.perform_later(1)
+    load_file.perform_later(2)
     jobs.serve(Queues(["imports"]))
-
     assert jobs.drain().total == 1
 
 

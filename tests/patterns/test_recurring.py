@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -59,16 +60,20 @@ def seed(write):
     return load_schedule(write("recurring.yml", SEED), environment="production")
 
 
-def test_two_days_of_the_seeds_schedule(jobs, start, seed, done):
+@pytest.mark.parametrize("hours", [48, 1], ids=["one run", "one after the other"])
+def test_two_days_of_the_seeds_schedule(jobs, start, seed, done, hours):
     scheduler = jobs.recurring(seed)
+    performed = sum(jobs.run_for(timedelta(hours=hours)).total for _ in range(48 // hours))
 
-    assert jobs.run_for(2 * DAY) == {"performed": 96 + 48 + 2}
+    assert performed == 96 + 48 + 2
     assert Counter(firing.key for firing in scheduler.fired) == {
         "deliver_bundled_notifications": 96,
         "auto_postpone_all_due": 48,
         "delete_unused_tags": 2,
     }
     assert Counter(done) == {"delivered 10": 96, "postponed": 48, "tags deleted": 2}
+    assert scheduler.fired == tuple(preview(seed, 2 * DAY, start=start))
+    assert (scheduler.missed, scheduler.dropped) == ((), ())
 
 
 def test_a_job_is_enqueued_at_its_time_with_what_the_task_says(jobs, start, seed, assert_enqueued):
@@ -77,17 +82,8 @@ def test_a_job_is_enqueued_at_its_time_with_what_the_task_says(jobs, start, seed
 
     record = assert_enqueued(WeeklyReport, args=("summary",), queue="low", at=None)
     assert record.enqueued_at == datetime(2030, 1, 7, 9, tzinfo=UTC)
-
-
-def test_a_command_is_a_job_of_its_own(jobs, start, seed, assert_enqueued):
-    jobs.recurring(seed)
-    jobs.run_for(3000)
-
-    assert_enqueued(
-        RecurringCommand,
-        params={"command": "recurring_jobs.Card.auto_postpone_all_due"},
-        queue="recurring",
-    )
+    command = {"command": "recurring_jobs.Card.auto_postpone_all_due"}
+    assert_enqueued(RecurringCommand, params=command, queue="recurring", count=7 * 24)
 
 
 def test_priority_and_keywords_reach_the_job(jobs, start, assert_enqueued):
@@ -118,15 +114,6 @@ def test_the_beginning_is_left_out_and_the_end_is_not(jobs, start):
 
     assert [firing.at for firing in scheduler.fired] == [start + DAY]
     assert scheduler.fired[0].key == "sync"
-
-
-def test_one_run_goes_on_where_the_one_before_ended(jobs, start, seed):
-    scheduler = jobs.recurring(seed)
-    for _ in range(48):
-        jobs.run_for(3600)
-
-    assert scheduler.fired == tuple(preview(seed, 2 * DAY, start=start))
-    assert scheduler.missed == ()
 
 
 def test_v16_two_schedulers_enqueue_one_job_for_each_task_and_time(jobs, start, seed):
@@ -170,23 +157,14 @@ def test_a_firing_that_is_missed_is_not_made_up_for(jobs, start):
 def test_what_other_verbs_pass_over_is_missed(jobs, start):
     scheduler = jobs.recurring(Schedule(DAILY))
     sync_data.set(wait=DAY).perform_later("then")
-    jobs.drain()
+    assert jobs.drain().total == 1
+    assert [firing.at.day for firing in scheduler.missed] == [1]
     jobs.clock.advance(DAY)
+    assert [firing.at.day for firing in scheduler.missed] == [1, 2]
     jobs.run_for(DAY)
 
     assert [firing.at.day for firing in scheduler.missed] == [1, 2]
     assert [firing.at.day for firing in scheduler.fired] == [3]
-
-
-def test_what_other_verbs_pass_over_is_missed_before_the_next_run_too(jobs, start):
-    scheduler = jobs.recurring(Schedule(DAILY))
-    sync_data.set(wait=DAY).perform_later("then")
-    jobs.drain()
-    drained = scheduler.missed
-    jobs.clock.advance(DAY)
-
-    assert [firing.at.day for firing in drained] == [1]
-    assert [firing.at.day for firing in scheduler.missed] == [1, 2]
 
 
 def test_what_fires_later_in_a_run_is_not_missed_meanwhile(jobs, start):
@@ -269,22 +247,16 @@ async def asweep(seconds):
     await asyncio.sleep(seconds)
 
 
-@pytest.mark.parametrize("sweep", [sweep, asweep])
-def test_a_unique_job_that_takes_longer_than_its_interval_keeps_the_next_out(jobs, start, sweep):
+@pytest.mark.parametrize(("sweep", "inline"), [(sweep, False), (asweep, False), (sweep, True)])
+def test_a_unique_job_that_takes_longer_than_its_interval_keeps_the_next_out(
+    jobs, start, sweep, inline
+):
     jobs.recurring(Schedule({"sweep": {"class": sweep, "args": 100, "schedule": "every minute"}}))
-    jobs.run_for(timedelta(minutes=6))
+    with jobs.inline() if inline else nullcontext():
+        jobs.run_for(timedelta(minutes=6))
 
     begun = [(d.at - start).seconds // 60 for d in jobs.performed]
     assert begun == [1, 3, 5]
-    assert len(jobs.kept_out) == 3
-
-
-def test_so_it_does_inline(jobs, start):
-    jobs.recurring(Schedule({"sweep": {"class": sweep, "args": 100, "schedule": "every minute"}}))
-    with jobs.inline():
-        jobs.run_for(timedelta(minutes=6))
-
-    assert [(d.at - start).seconds // 60 for d in jobs.performed] == [1, 3, 5]
     assert len(jobs.kept_out) == 3
 
 
@@ -391,37 +363,20 @@ def test_jobs_that_are_left_out_stay_pending(jobs, start):
     assert [record.job for record in jobs.pending] == [WeeklyReport, WeeklyReport]
 
 
-def test_more_firings_than_the_limit_are_no_loop(jobs, start):
+@pytest.mark.parametrize("sleeps", [False, True])
+def test_more_firings_than_the_limit_are_no_loop_while_a_job_sleeps_too(jobs, start, sleeps):
     jobs.recurring(Schedule({"sync": {"class": sync_data, "schedule": "every minute"}}))
+    if sleeps:
+        slow.perform_later()
 
-    assert jobs.run_for(timedelta(hours=1), limit=10) == {"performed": 60}
-
-
-def test_nor_are_those_while_a_job_sleeps(jobs, start):
-    jobs.recurring(Schedule({"sync": {"class": sync_data, "schedule": "every minute"}}))
-    slow.perform_later()
-
-    assert jobs.run_for(timedelta(hours=1), limit=10) == {"performed": 61}
+    assert jobs.run_for(timedelta(hours=1), limit=10) == {"performed": 60 + sleeps}
 
 
-def test_drain_fires_nothing(jobs, start):
+@pytest.mark.parametrize("inline", [False, True])
+def test_the_twin_fires_too_and_inline_mode_performs_what_fires(jobs, start, done, inline):
     jobs.recurring(Schedule(DAILY))
-
-    assert jobs.drain().total == 0
-    assert len(jobs.enqueued) == 0
-
-
-@pytest.mark.asyncio
-async def test_the_twin_fires_too(jobs, start):
-    jobs.recurring(Schedule(DAILY))
-
-    assert await jobs.arun_for(2 * DAY) == {"performed": 2}
-
-
-def test_inline_mode_performs_what_fires(jobs, start, done):
-    jobs.recurring(Schedule(DAILY))
-    with jobs.inline():
-        jobs.run_for(2 * DAY)
+    with jobs.inline() if inline else nullcontext():
+        jobs.run_for(2 * DAY) if inline else asyncio.run(jobs.arun_for(2 * DAY))
 
         assert done == ["synced since yesterday"] * 2
 
@@ -470,17 +425,7 @@ def test_a_firing_that_a_callback_halted_is_dropped(jobs, start):
     scheduler = jobs.recurring(Schedule({"sync": {"class": NeverSync, "schedule": "every day"}}))
     jobs.run_for(DAY)
 
-    assert scheduler.dropped == scheduler.fired
-    assert len(scheduler.fired) == 1
-    assert jobs.enqueued == []
-
-
-def test_no_firing_is_dropped_that_enqueues(jobs, start, seed):
-    scheduler = jobs.recurring(seed)
-    jobs.run_for(DAY)
-
-    assert len(scheduler.fired) == 73
-    assert scheduler.dropped == ()
+    assert (scheduler.dropped, len(scheduler.fired), jobs.enqueued) == (scheduler.fired, 1, [])
 
 
 def test_a_firing_whose_store_is_down_is_missed(jobs, start, monkeypatch):
@@ -513,21 +458,17 @@ def test_a_firing_whose_job_raises_inline_is_none_that_is_missed(jobs, start):
     assert scheduler.missed == ()
 
 
-def test_a_path_is_no_schedule(jobs):
-    with pytest.raises(CriterionError) as caught:
-        jobs.recurring("recurring.yml")
-
-    assert str(caught.value) == (
-        "jobs.recurring('recurring.yml') is given no schedule: write "
-        "jobs.recurring(load_schedule('recurring.yml'))."
-    )
-
-
-def test_another_task_of_the_same_key_is_refused(jobs):
+def test_a_path_and_another_task_of_the_same_key_are_refused(jobs):
     jobs.recurring(Schedule(DAILY))
+    with pytest.raises(CriterionError) as path:
+        jobs.recurring("recurring.yml")
     with pytest.raises(CriterionError) as caught:
         jobs.recurring(Schedule({"sync": {"class": sync_data, "schedule": "every day at 8am"}}))
 
+    assert str(path.value) == (
+        "jobs.recurring('recurring.yml') is given no schedule: write "
+        "jobs.recurring(load_schedule('recurring.yml'))."
+    )
     assert str(caught.value) == (
         "jobs.recurring(<Schedule sync>) has a task 'sync', and another schedule has another task of that "
         "key, so only one of them would fire at a time: rename one."

@@ -165,22 +165,15 @@ def test_the_timezone_may_be_a_zone_info_or_none_for_utc(write, zone, name):
     assert [schedule.tasks["sync"].timezone for schedule in schedules] == [name] * 3
 
 
-def test_tasks_without_environments_are_for_every_environment(write):
-    assert list(load_schedule(write("recurring.yml", TASK), environment="test").tasks) == ["sync"]
-
-
-def test_the_one_environment_of_a_file_need_not_be_named(write):
-    path = write("recurring.yml", "production:\n" + TASK.replace("\n", "\n  ").join(["  ", ""]))
-
-    assert list(load_schedule(path).tasks) == ["sync"]
-
-
-def test_of_several_environments_production_is_the_default(write):
+def test_environments_are_those_below_which_tasks_stand_and_production_is_the_default(write):
     tasks = TASK.replace("\n", "\n  ").join(["  ", ""])
-    path = write("recurring.yml", f"development:\ntest:\nproduction:\n{tasks}")
+    alone = write("alone.yml", TASK)
+    one = write("one.yml", f"staging:\n{tasks}")
+    several = write("several.yml", f"development:\ntest:\nproduction:\n{tasks}")
 
-    assert list(load_schedule(path).tasks) == ["sync"]
-    assert not load_schedule(path, environment="test").tasks
+    loaded = [load_schedule(alone, environment="test"), *map(load_schedule, (one, several))]
+    assert [list(schedule.tasks) for schedule in loaded] == [["sync"]] * 3
+    assert not load_schedule(several, environment="test").tasks
 
 
 def test_an_empty_file_has_no_tasks(write):
@@ -207,31 +200,23 @@ def test_a_key_of_an_anchor_may_be_overridden(write):
 # What is wrong with files
 
 
-def test_a_key_that_is_there_twice(write):
-    assert refused(write("recurring.yml", TASK + TASK)) == (
-        "recurring.yml has the key 'sync' twice, in lines 1 and 4: rename one, since only the last would count."
+@pytest.mark.parametrize(
+    ("more", "key", "lines"),
+    [(TASK, "sync", "1 and 4"), ("  schedule: every hour\n", "schedule", "3 and 4")],
+)
+def test_a_key_or_a_word_that_is_there_twice(write, more, key, lines):
+    assert refused(write("recurring.yml", TASK + more)) == (
+        f"recurring.yml has the key {key!r} twice, in lines {lines}: rename one, since only the last would count."
     )
 
 
-def test_a_word_that_is_there_twice_in_a_task(write):
-    path = write("recurring.yml", TASK + "  schedule: every hour\n")
+def test_an_environment_that_is_not_there_or_not_named(write):
+    path = write("recurring.yml", "staging:\ntest:\n")
 
+    assert refused(path, environment="production") == (
+        "recurring.yml has no environment 'production': there are staging, test."
+    )
     assert refused(path) == (
-        "recurring.yml has the key 'schedule' twice, in lines 3 and 4: rename one, since only the last would "
-        "count."
-    )
-
-
-def test_an_environment_that_is_not_there(write):
-    path = write("recurring.yml", "production:\ndevelopment:\n")
-
-    assert refused(path, environment="staging") == (
-        "recurring.yml has no environment 'staging': there are production, development."
-    )
-
-
-def test_several_environments_without_production_and_none_named(write):
-    assert refused(write("recurring.yml", "staging:\ntest:\n")) == (
         "recurring.yml has tasks for several environments, and production is not one of them: name one of "
         "staging, test, as in environment='staging'."
     )

@@ -59,7 +59,7 @@ def test_a_preview_is_a_sequence_of_firings():
     assert repr(shown) == f"<Preview {TABLE.splitlines()[0]}>"
 
 
-def test_the_times_of_one_task_are_in_its_timezone():
+def test_the_times_of_one_task_are_in_its_timezone_and_the_queue_is_its_own():
     times = preview(SCHEDULE, 2 * DAY, start=START).of("report")
 
     assert [at.isoformat() for at in times] == [
@@ -68,9 +68,6 @@ def test_the_times_of_one_task_are_in_its_timezone():
     ]
     with pytest.raises(KeyError):
         preview(SCHEDULE, DAY).of("none")
-
-
-def test_the_queue_is_the_one_that_the_task_says():
     assert " low " in str(preview(SCHEDULE, 365 * DAY, start=START).table().splitlines()[-2])
 
 

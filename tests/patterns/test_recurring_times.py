@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings, strategies as st
 from recurring_jobs import sync_data
+from tables import each_row
 
 from pytest_jobs import Schedule, preview
 from pytest_jobs.errors import ScheduleError
@@ -45,34 +46,18 @@ def test_a_time_that_is_left_out_in_spring_comes_as_soon_as_there_is_one():
     ]
 
 
-def test_two_times_that_are_left_out_come_once():
+def test_two_times_that_are_left_out_come_once_and_one_that_comes_twice_counts_once():
     assert hours("0,30 2,3 * * *", SPRING) == ["03:00-04:00", "03:30-04:00"]
-
-
-def test_a_time_that_comes_twice_in_autumn_counts_once():
     assert hours("every day at 1:30am", AUTUMN) == ["01:30-04:00"]
 
 
-def test_what_comes_each_hour_goes_on_through_both_nights():
-    assert hours("every hour", SPRING)[:4] == [
-        "00:00-05:00",
-        "01:00-05:00",
-        "03:00-04:00",
-        "04:00-04:00",
-    ]
-    assert len(hours("every hour", SPRING)) == 23
-    assert hours("every hour", AUTUMN)[:4] == [
-        "00:00-04:00",
-        "01:00-04:00",
-        "01:00-05:00",
-        "02:00-05:00",
-    ]
-    assert len(hours("every hour", AUTUMN)) == 25
+def test_what_comes_each_hour_or_half_hour_goes_on_through_both_nights():
+    spring, autumn = hours("every hour", SPRING), hours("every hour", AUTUMN)
 
-
-def test_half_hours_go_on_too():
-    assert len(hours("every 30 minutes", SPRING)) == 46
-    assert len(hours("every 30 minutes", AUTUMN)) == 50
+    assert spring[:4] == ["00:00-05:00", "01:00-05:00", "03:00-04:00", "04:00-04:00"]
+    assert autumn[:4] == ["00:00-04:00", "01:00-04:00", "01:00-05:00", "02:00-05:00"]
+    assert (len(spring), len(autumn)) == (23, 25)
+    assert [len(hours("every 30 minutes", day)) for day in (SPRING, AUTUMN)] == [46, 50]
 
 
 def test_a_change_of_half_an_hour_is_followed():
@@ -100,48 +85,34 @@ def test_a_length_of_time_takes_no_notice_of_clocks():
     ]
 
 
-def test_next_comes_strictly_after():
-    assert times("every minute", "2026-01-01 01:28", "2026-01-01 01:29") == [
-        "2026-01-01 01:29+00:00"
-    ]
+@each_row(
+    ("text", "start", "end", "expected"),
+    [
+        ("every minute", "01-01 01:28", "01-01 01:29", ["01-01 01:29"]),
+        # A day of the month and a weekday are alternatives.
+        ("0 0 13 * fri", "03-12", "03-28", ["03-13 00:00", "03-20 00:00", "03-27 00:00"]),
+        ("0 0 L * *", "01-15", "03-15", ["01-31 00:00", "02-28 00:00"]),
+        ("0 9 * * mon#1", "01-01", "02-28", ["01-05 09:00", "02-02 09:00"]),
+        # On, over the end of a month.
+        (
+            "every 2 days at 9am",
+            "01-28",
+            "02-05",
+            ["01-28 09:00", "01-30 09:00", "02-01 09:00", "02-03 09:00"],
+        ),
+        (
+            "every other monday at 9am",
+            "01-01",
+            "02-20",
+            ["01-05 09:00", "01-19 09:00", "02-02 09:00", "02-16 09:00"],
+        ),
+        ("every day at 00:40 and 15:20", "01-01", "01-02", ["01-01 00:40", "01-01 15:20"]),
+    ],
+)
+def test_days_and_times_of_a_text_come_strictly_after_the_start(text, start, end, expected):
+    found = times(text, f"2026-{start}", f"2026-{end}")
 
-
-def test_a_day_of_the_month_and_a_weekday_are_alternatives():
-    assert times("0 0 13 * fri", "2026-03-12 00:00", "2026-03-28 00:00") == [
-        "2026-03-13 00:00+00:00",
-        "2026-03-20 00:00+00:00",
-        "2026-03-27 00:00+00:00",
-    ]
-
-
-def test_the_last_day_and_the_first_monday():
-    assert times("0 0 L * *", "2026-01-15 00:00", "2026-03-15 00:00") == [
-        "2026-01-31 00:00+00:00",
-        "2026-02-28 00:00+00:00",
-    ]
-    assert times("0 9 * * mon#1", "2026-01-01 00:00", "2026-02-28 00:00") == [
-        "2026-01-05 09:00+00:00",
-        "2026-02-02 09:00+00:00",
-    ]
-
-
-def test_every_other_day_goes_on_over_the_end_of_a_month():
-    found = times("every 2 days at 9am", "2026-01-28 00:00", "2026-02-05 00:00")
-
-    assert [at[5:10] for at in found] == ["01-28", "01-30", "02-01", "02-03"]
-
-
-def test_every_other_week_is_a_fortnight():
-    found = times("every other monday at 9am", "2026-01-01 00:00", "2026-02-20 00:00")
-
-    assert [at[5:10] for at in found] == ["01-05", "01-19", "02-02", "02-16"]
-
-
-def test_two_times_of_one_day():
-    assert times("every day at 00:40 and 15:20", "2026-01-01 00:00", "2026-01-02 00:00") == [
-        "2026-01-01 00:40+00:00",
-        "2026-01-01 15:20+00:00",
-    ]
+    assert found == [f"2026-{at}+00:00" for at in expected]
 
 
 def test_seconds():

@@ -83,22 +83,28 @@ def test_it_has_the_lock_again_that_its_kind_takes_at_enqueue(jobs, die, until, 
     assert jobs.drain() == {"performed": 1}
 
 
-def test_it_keeps_another_out(jobs, die):
-    again = jobs.redrive(die(SyncUser))
+def test_it_keeps_another_out_from_when_it_is_redriven(jobs, die):
+    letter = die(SyncUser)
+    jobs.clock.advance(HOUR)
+    again = jobs.redrive(letter)
 
+    assert jobs.locks[0].expires_at == jobs.clock.now() + HOUR
+    assert again.enqueued_at == jobs.clock.now()
     assert SyncUser.perform_later(7).dropped_for == again.job_id
     assert jobs.drain() == {"performed": 1}
     assert jobs.locks == []
 
 
-def test_it_is_dropped_for_another_that_has_its_lock(jobs, die):
-    letter = die(SyncUser)
-    SyncUser.perform_later(7, "second")
+@pytest.mark.parametrize("job_class", [SyncUser, SyncOrNot])
+def test_it_is_dropped_for_another_that_has_its_lock_or_place(jobs, die, job_class):
+    letter = die(job_class)
+    job_class.perform_later(7, "second")
 
     assert jobs.redrive(letter) is None
 
     (kept_out,) = jobs.kept_out
     assert (kept_out.job_id, kept_out.kept_out_by) == (letter.record.job_id, jobs.enqueued[1])
+    assert kept_out.args == (7, "first")
     assert jobs.dead == []
     assert jobs.drain() == {"performed": 1}
     assert Sync.ran == ["second"]
@@ -113,15 +119,6 @@ def test_it_replaces_the_other_where_that_is_declared(jobs, die):
     assert jobs.drain() == {"performed": 1}
     assert Sync.ran == ["first"]
     assert jobs.kept_out == []
-
-
-def test_its_lock_lasts_from_when_it_is_redriven(jobs, die):
-    letter = die(SyncUser)
-    jobs.clock.advance(HOUR)
-    again = jobs.redrive(letter)
-
-    assert jobs.locks[0].expires_at == jobs.clock.now() + HOUR
-    assert again.enqueued_at == jobs.clock.now()
 
 
 def test_of_two_that_are_the_same_one_is_redriven(jobs, die):
@@ -156,14 +153,6 @@ def test_a_limited_one_waits_for_its_place(jobs, die):
     assert jobs.blocked == [again]
     assert jobs.drain() == {"performed": 2}
     assert Sync.ran == ["second", "first"]
-
-
-def test_a_limited_one_is_dropped_where_that_is_declared(jobs, die):
-    letter = die(SyncOrNot)
-    SyncOrNot.perform_later(7, "second")
-
-    assert jobs.redrive(letter) is None
-    assert [kept_out.args for kept_out in jobs.kept_out] == [(7, "first")]
 
 
 @pytest.mark.parametrize("verb", ["redrive", "redrive_all"])

@@ -29,30 +29,18 @@ def logged(caplog):
     return [r.getMessage() for r in caplog.records if r.name == "pytest_jobs"]
 
 
-def test_drop_says_nothing(jobs, caplog):
-    caplog.set_level(logging.DEBUG)
-
-    @unique()
-    @job
-    def sync(): ...
-
-    sync.perform_later()
-    sync.perform_later()
-
-    assert logged(caplog) == []
-
-
-def test_log_names_both_jobs_and_the_lock(jobs, caplog):
+@pytest.mark.parametrize(("on_conflict", "lines"), [("drop", 0), ("log", 1)])
+def test_log_names_both_jobs_and_the_lock_and_drop_says_nothing(jobs, caplog, on_conflict, lines):
     caplog.set_level(logging.INFO)
 
-    @unique(on_conflict="log", scope="crm")
+    @unique(on_conflict=on_conflict, scope="crm")
     @job
     def sync(n): ...
 
     first, second = sync.perform_later(7), sync.perform_later(7)
 
     assert second.dropped_for == first.job_id
-    assert logged(caplog) == [
+    assert logged(caplog) == lines * [
         (
             f"Dropped at enqueue: {sync.job_class.__declaration__.name} (job {second.job_id}) may not go on: "
             f"unique:crm:[7] is held by job {first.job_id}."
@@ -348,11 +336,17 @@ def test_a_job_that_may_not_run_is_halted(adapter, caplog, until, strategy, line
 
 
 @pytest.mark.parametrize("until", SIDES)
-def test_raise_lets_the_job_fail(adapter, until):
-    _, _, execution = overlap(conflicting(until, "raise"), adapter)
+@pytest.mark.parametrize(
+    ("strategy", "status", "handled"),
+    [("raise", "failed", False), ("reject", "discarded", True)],
+)
+def test_raise_and_reject_make_a_dead_letter(adapter, until, strategy, status, handled):
+    _, second, execution = overlap(conflicting(until, strategy), adapter)
 
-    assert (execution.status, execution.handled) == ("failed", False)
+    assert (execution.status, execution.handled) == (status, handled)
     assert type(execution.error) is JobLockedError
+    (letter,) = adapter.dead
+    assert (letter.payload, letter.error) == (second.payload, execution.error)
 
 
 @pytest.mark.parametrize("until", SIDES)
@@ -395,12 +389,3 @@ def test_a_job_that_may_not_run_gives_its_place_back(adapter, strategy):
     overlap(sync, adapter)
 
     assert adapter.store.held(0) == ()
-
-
-@pytest.mark.parametrize("until", SIDES)
-def test_reject_makes_a_dead_letter(adapter, until):
-    _, second, execution = overlap(conflicting(until, "reject"), adapter)
-
-    assert (execution.status, execution.handled) == ("discarded", True)
-    (letter,) = adapter.dead
-    assert (letter.payload, letter.error) == (second.payload, execution.error)

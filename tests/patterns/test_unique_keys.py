@@ -19,42 +19,63 @@ def keys(jobs):
     return [lock.key.rpartition(".")[2] for lock in jobs.locks]
 
 
-def test_without_a_key_all_arguments_count_however_they_are_passed(jobs):
-    @unique()
-    @job
-    def sync(user_id, full=False): ...
-
-    assert enqueued(
-        sync.perform_later(7),
-        sync.perform_later(user_id=7),
-        sync.perform_later(7, False),
-        sync.perform_later(7, full=True),
-    ) == [True, False, False, True]
-    assert keys(jobs) == ["sync:[7,false]", "sync:[7,true]"]
+def sync(user_id, full=False): ...
 
 
-def test_a_name_is_that_of_a_parameter(jobs):
-    @unique("user_id")
-    @job
-    def sync(user_id, full=False): ...
+def load(account_id, path, kind="csv"): ...
 
-    assert enqueued(sync.perform_later(7), sync.perform_later(full=True, user_id=7)) == [
-        True,
-        False,
+
+def note(*parts, **more): ...
+
+
+@pytest.mark.parametrize(
+    ("function", "key", "calls", "others", "locked"),
+    [
+        (
+            sync,
+            None,
+            [lambda do: do(7), lambda do: do(user_id=7), lambda do: do(7, False)],
+            [lambda do: do(7, full=True)],
+            ["[7,false]", "[7,true]"],
+        ),
+        (sync, "user_id", [lambda do: do(7), lambda do: do(full=True, user_id=7)], [], ["[7]"]),
+        *(
+            (
+                load,
+                key,
+                [lambda do: do(1, "a"), lambda do: do(1, "b")],
+                [lambda do: do(1, "b", "xml")],
+                ['[1,"csv"]', '[1,"xml"]'],
+            )
+            for key in (("account_id", "kind"), ["account_id", "kind"])
+        ),
+        # In any order, and so those of a dict.
+        (
+            note,
+            None,
+            [
+                lambda do: do(1, a=1, b={"x": 1, "y": 2}),
+                lambda do: do(1, b={"y": 2, "x": 1}, a=1),
+            ],
+            [lambda do: do(1, a=1)],
+            None,
+        ),
+        # What is built in and has no signature.
+        (sync, functools.partial(max, 3), [lambda do: do(1), lambda do: do(2)], [], None),
+    ],
+)
+def test_jobs_are_the_same_whose_keys_are_however_they_are_passed_and_in_whatever_queue(
+    jobs, function, key, calls, others, locked
+):
+    declared = unique(key)(job(function))
+
+    asked = [
+        call(declared.set(queue=f"q{n}").perform_later) for n, call in enumerate(calls + others)
     ]
-    assert keys(jobs) == ["sync:[7]"]
 
-
-@pytest.mark.parametrize("key", [("account_id", "kind"), ["account_id", "kind"]])
-def test_several_names_count_together(jobs, key):
-    @unique(key)
-    @job
-    def load(account_id, path, kind="csv"): ...
-
-    assert enqueued(
-        load.perform_later(1, "a"), load.perform_later(1, "b"), load.perform_later(1, "b", "xml")
-    ) == [True, False, True]
-    assert keys(jobs) == ['load:[1,"csv"]', 'load:[1,"xml"]']
+    assert enqueued(*asked) == [True, *[False] * (len(calls) - 1), *[True] * len(others)]
+    if locked:
+        assert keys(jobs) == [f"{function.__name__}:{key}" for key in locked]
 
 
 def test_a_callable_takes_the_arguments_as_they_were_passed(jobs):
@@ -66,18 +87,6 @@ def test_a_callable_takes_the_arguments_as_they_were_passed(jobs):
 
     assert enqueued(sync.perform_later(7), sync.perform_later(17, full=True)) == [True, False]
     assert seen == [((7,), {}), ((17,), {"full": True})]
-
-
-def test_other_keywords_count_in_any_order_and_so_do_those_of_a_dict(jobs):
-    @unique()
-    @job
-    def note(*parts, **more): ...
-
-    assert enqueued(
-        note.perform_later(1, a=1, b={"x": 1, "y": 2}),
-        note.perform_later(1, b={"y": 2, "x": 1}, a=1),
-        note.perform_later(1, a=1),
-    ) == [True, False, True]
 
 
 def test_values_count_as_they_are_written_into_the_payload(jobs):
@@ -112,12 +121,15 @@ def test_each_class_has_keys_of_its_own_also_one_that_inherits_the_declaration(j
     @job(base=Base)
     def function(n): ...
 
-    assert enqueued(
-        Base.perform_later(1),
-        Child.perform_later(1),
-        function.perform_later(1),
-        Child.perform_later(1),
-    ) == [True, True, True, False]
+    @unique()
+    class Abstract(Job): ...
+
+    class Concrete(Abstract):
+        def perform(self, n): ...
+
+    classes = (Base, Child, function, Child, Concrete, Concrete)
+    asked = [each.perform_later(1) for each in classes]
+    assert enqueued(*asked) == [True, True, True, False, True, False]
 
 
 def test_a_subclass_may_declare_otherwise(jobs):
@@ -134,16 +146,6 @@ def test_a_subclass_may_declare_otherwise(jobs):
     assert not Base.perform_later(1, 2).enqueued
 
 
-def test_a_base_without_perform_declares_for_its_children(jobs):
-    @unique()
-    class Base(Job): ...
-
-    class Child(Base):
-        def perform(self, n): ...
-
-    assert enqueued(Child.perform_later(1), Child.perform_later(1)) == [True, False]
-
-
 def test_jobs_that_share_a_scope_exclude_each_other(jobs):
     @unique(scope="crm", key="n")
     @job
@@ -156,14 +158,6 @@ def test_jobs_that_share_a_scope_exclude_each_other(jobs):
     first = push.perform_later(1)
     assert pull.perform_later(1).dropped_for == first.job_id
     assert pull.perform_later(2).enqueued
-
-
-def test_the_queue_does_not_count(jobs):
-    @unique()
-    @job
-    def sync(): ...
-
-    assert enqueued(sync.perform_later(), sync.set(queue="low").perform_later()) == [True, False]
 
 
 def test_a_twin_of_a_method_can_be_unique_by_its_base(jobs):
@@ -226,29 +220,12 @@ def test_a_default_that_no_payload_can_carry_is_no_part_of_a_key(jobs):
     assert (jobs.enqueued, jobs.locks) == ([], [])
 
 
-def test_an_error_of_the_key_is_raised_and_nothing_is_enqueued(jobs):
-    @unique(lambda n: 1 // n)
-    @job
-    def sync(n): ...
+def test_an_error_of_the_key_is_raised_but_arguments_that_do_not_fit_come_first(jobs):
+    declared = unique(lambda user_id: 1 // user_id)(job(lambda user_id: None))
 
     with pytest.raises(ZeroDivisionError):
-        sync.perform_later(0)
+        declared.perform_later(0)
+    with pytest.raises(SignatureError):
+        declared.perform_later()
 
     assert (jobs.enqueued, jobs.locks) == ([], [])
-
-
-def test_arguments_that_do_not_fit_are_refused_before_the_key_is_asked(jobs):
-    @unique(lambda n: 1 // 0)
-    @job
-    def sync(n): ...
-
-    with pytest.raises(SignatureError):
-        sync.perform_later()
-
-
-def test_what_is_built_in_and_has_no_signature_can_be_the_key(jobs):
-    @unique(functools.partial(max, 3))
-    @job
-    def sync(n): ...
-
-    assert enqueued(sync.perform_later(1), sync.perform_later(2)) == [True, False]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 SHOP = '''
@@ -68,3 +70,25 @@ def shop(pytester):
 def without_colour(monkeypatch):
     """Keep colours out of what subprocesses print."""
     monkeypatch.setenv("PY_COLORS", "0")
+
+
+@pytest.fixture
+def told(pytester):
+    """Return a function that runs a module, and returns the report of each test in it that did not pass.
+
+    One run costs as much as many tests in it.
+    """
+
+    def told(source, *arguments, **outcomes):
+        pytester.makepyfile(test_it=source)
+        result = pytester.runpytest(*arguments)
+        result.assert_outcomes(**outcomes)
+        reports = {}
+        for name, text in re.findall(
+            r"(?ms)^_+ (?:ERROR at \w+ of )?([\w.]+)(?:\[.*\])? _+$\n(.*?)(?=^(?:_{5,} |=))",
+            result.stdout.str(),
+        ):
+            reports[name] = pytest.LineMatcher(text.splitlines())
+        return reports
+
+    return told

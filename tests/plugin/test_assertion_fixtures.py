@@ -39,17 +39,23 @@ def test_each_of_them_passes_where_it_holds(run_test):
     """).assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_one_alone_opens_the_harness(run_test, name):
-    run_test(f"""
-        from pytest_jobs import current_jobs
-        from shop import Pay
-
-        def test_it({name}):
+def test_one_alone_opens_the_harness(told):
+    tests = "".join(
+        f"""
+        def test_{name}({name}):
             Pay.perform_later(7)
 
             assert len(current_jobs().enqueued) == 1
-    """).assert_outcomes(passed=1)
+        """
+        for name in NAMES
+    )
+    told(
+        f"""
+        from pytest_jobs import current_jobs
+        from shop import Pay
+        {tests}""",
+        passed=len(NAMES),
+    )
 
 
 def test_a_failure_shows_the_line_of_the_test_and_the_whole_message(run_test):

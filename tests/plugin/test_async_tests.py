@@ -26,21 +26,26 @@ PLUGINS = {
     + "    pytestmark = pytest.mark.anyio\n"
     + '    @pytest.fixture\n    def anyio_backend():\n        return "asyncio"\n',
 }
+UNFINISHED = (
+    "E *UnfinishedJobsError: Coroutine jobs that were enqueued inline inside the running event loop "
+    "had not ended: await them with `async with jobs.inline():`, or perform them with "
+    "`await jobs.adrain()`."
+)
 
 
 @pytest.fixture(params=PLUGINS)
-def run(request, pytester):
+def run(request, told):
     """Return a function that runs a module of tests under either plugin."""
 
-    def run(tests, *arguments):
-        pytester.makepyfile(test_it=PLUGINS[request.param] + tests)
-        return pytester.runpytest(*arguments)
+    def run(tests, *arguments, **outcomes):
+        return told(PLUGINS[request.param] + tests, *arguments, **outcomes)
 
     return run
 
 
 def test_verbs_and_blocks_in_asynchronous_tests(run):
-    run("""
+    reports = run(
+        """
     async def test_the_asynchronous_drain_performs_on_the_loop_of_the_test(jobs):
         fetch.perform_later(3)
         Pay.perform_later(7)
@@ -84,149 +89,81 @@ def test_verbs_and_blocks_in_asynchronous_tests(run):
         await asyncio.to_thread(Pay.perform_later, 5)
 
         assert sorted(record.args[0] for record in jobs.enqueued) == [0, 1, 2, 3, 4, 5]
-    """).assert_outcomes(passed=6)
 
+    @pytest.mark.jobs(mode="record")
+    async def test_a_mode_gives_a_harness_without_asking():
+        fetch.perform_later(3)
+        await current_jobs().adrain()
+        assert_performed(fetch)
 
-def test_the_error_of_a_job_comes_out_of_the_drain(run):
-    result = run("""
-    async def test_it(jobs):
+    async def test_an_error_of_a_job(jobs):
         refuse_later.perform_later()
         await jobs.adrain()
-    """)
 
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *ValueError: no page"])
+    async def test_a_failed_assertion(assert_enqueued):
+        assert_enqueued(Pay)
+
+    @pytest.mark.jobs(strict=True)
+    async def test_strict(jobs):
+        Pay.perform_later(7)
+    """,
+        "--tb=short",
+        passed=7,
+        failed=3,
+    )
+
+    reports["test_an_error_of_a_job"].fnmatch_lines(["E *ValueError: no page"])
+    reports["test_a_failed_assertion"].fnmatch_lines(
+        [
+            "test_it.py:*: in test_a_failed_assertion",
+            "    assert_enqueued(Pay)",
+            "E *AssertionError: Expected exactly 1 Pay*",
+        ]
+    )
+    reports["test_a_failed_assertion"].no_fnmatch_line("*asserts.py*")
+    reports["test_strict"].fnmatch_lines(["This test left 1 job that it neither looked at nor *"])
 
 
-def test_inline_a_coroutine_job_runs_on_the_loop_of_the_test(run):
-    run(
+def test_jobs_that_are_performed_inline_in_asynchronous_tests(run):
+    reports = run(
         """
-    async def test_it():
+    async def test_a_coroutine_job_runs_on_the_loop_of_the_test():
         fetch.perform_later(3)
         assert len(current_jobs().performed) == 0
         await asyncio.sleep(0.001)
 
         assert_performed(fetch, result=3)
-    """,
-        "--jobs-inline",
-    ).assert_outcomes(passed=1)
 
-
-def test_the_error_of_an_inline_coroutine_job_fails_the_test(run):
-    result = run(
-        """
-    async def test_it():
+    async def test_its_error_fails_the_test():
         refuse_later.perform_later()
         await asyncio.sleep(0.001)
-    """,
-        "--jobs-inline",
-    )
 
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *ValueError: no page"])
-
-
-def test_an_inline_coroutine_job_that_has_not_ended_fails_the_test(run):
-    result = run(
-        """
-    async def test_it():
-        wait_for.perform_later(1)
-        await asyncio.sleep(0)
-    """,
-        "--jobs-inline",
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            (
-                "E *UnfinishedJobsError: Coroutine jobs that were enqueued inline inside the running event loop "
-                "had not ended: await them with `async with jobs.inline():`, or perform them with "
-                "`await jobs.adrain()`."
-            )
-        ]
-    )
-
-
-def test_an_inline_coroutine_job_that_never_began_fails_the_test(run):
-    result = run(
-        """
-    async def test_it():
-        wait_for.perform_later(1)
-    """,
-        "--jobs-inline",
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["E *UnfinishedJobsError: Coroutine jobs that were enqueued inline*"]
-    )
-
-
-def test_the_next_test_is_none_the_worse(run):
-    result = run(
-        """
-    async def test_it():
+    async def test_one_that_has_not_ended():
         wait_for.perform_later(1)
         await asyncio.sleep(0)
 
-    async def test_the_next(jobs):
+    async def test_one_that_never_began():
+        wait_for.perform_later(1)
+
+    async def test_the_next_is_none_the_worse(jobs):
         assert len(jobs.enqueued) == 0
         fetch.perform_later(3)
         await asyncio.sleep(0.001)
         assert_performed(fetch)
     """,
         "--jobs-inline",
+        passed=2,
+        failed=3,
     )
 
-    result.assert_outcomes(failed=1, passed=1)
+    reports["test_its_error_fails_the_test"].fnmatch_lines(["E *ValueError: no page"])
+    reports["test_one_that_has_not_ended"].fnmatch_lines([UNFINISHED])
+    reports["test_one_that_never_began"].fnmatch_lines([UNFINISHED])
 
 
-def test_a_failed_assertion_shows_the_line_of_the_test(run):
-    result = run(
+def test_an_async_fixture_may_enqueue(told):
+    told(
         """
-    async def test_it(assert_enqueued):
-        assert_enqueued(Pay)
-    """,
-        "--tb=short",
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "test_it.py:*: in test_it",
-            "    assert_enqueued(Pay)",
-            "E *AssertionError: Expected exactly 1 Pay*",
-        ]
-    )
-    result.stdout.no_fnmatch_line("*asserts.py*")
-
-
-def test_with_jobs_mode_it_has_a_harness_without_asking(run, pytester):
-    pytester.makeini("[pytest]\njobs_mode = record")
-    run("""
-    async def test_it():
-        fetch.perform_later(3)
-        await current_jobs().adrain()
-        assert_performed(fetch)
-    """).assert_outcomes(passed=1)
-
-
-def test_strict_holds_for_async_tests(run):
-    result = run(
-        """
-    async def test_it(jobs):
-        Pay.perform_later(7)
-    """,
-        "--jobs-strict",
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["This test left 1 job that it neither looked at nor performed:"])
-
-
-def test_an_async_fixture_may_enqueue(run_test):
-    run_test("""
         import pytest
         import pytest_asyncio
         from shop import fetch
@@ -240,4 +177,6 @@ def test_an_async_fixture_may_enqueue(run_test):
         @pytest.mark.asyncio
         async def test_it(page):
             assert page == 3
-    """).assert_outcomes(passed=1)
+        """,
+        passed=1,
+    )

@@ -78,28 +78,44 @@ def painted(lines, begin):
     return [(COLOURS[code], part.strip()) for code, part in parts]
 
 
-def test_what_was_expected_and_what_is_not_as_expected(failure):
-    lines = failure(CLOSEST, "--color=yes")
+@pytest.mark.parametrize(
+    ("source", "parts"),
+    [
+        (
+            CLOSEST,
+            {
+                "AssertionError: Expected": [("green", "Expected exactly 1 Pay enqueued with")],
+                "  args  (8)": [("green", "args  (8)")],
+                "but": [("red", "but the only Pay enqueued does not match.")],
+                "Closest": [("yellow", "Closest: #0 Pay(7) queue='payments'")],
+                "  args  differs": [("green", "expected 8"), ("red", "got 7")],
+            },
+        ),
+        (UNEXPECTED, {"  #0": [("red", "#0 Pay(7) queue='payments'")]}),
+        (
+            LISTED,
+            {
+                ">   1  Pay": [("green", ">   1  Pay")],
+                ">   1  (none)": [("red", ">   1  (none)")],
+            },
+        ),
+        (HINTED, {"Hint": ["cyan"], "Next": ["bold"], "See": ["light"]}),
+    ],
+)
+def test_each_part_has_its_colour_and_without_colours_the_text_is_the_same(failure, source, parts):
+    lines = failure(source, "--color=yes")
+    without = failure(source, "--color=no")
 
-    assert painted(lines, "E       AssertionError: Expected") == [
-        ("green", "Expected exactly 1 Pay enqueued with")
-    ]
-    assert painted(lines, "E         args  (8)") == [("green", "args  (8)")]
-    assert painted(lines, "E       but") == [("red", "but the only Pay enqueued does not match.")]
-
-
-def test_the_closest_job_and_in_what_it_differs(failure):
-    lines = failure(CLOSEST, "--color=yes")
-
-    assert painted(lines, "E       Closest") == [("yellow", "Closest: #0 Pay(7) queue='payments'")]
-    assert painted(lines, "E         args  differs") == [
-        ("green", "expected 8"),
-        ("red", "got 7"),
-    ]
+    for begin, expected in parts.items():
+        found = painted(lines, f"E       {begin}")
+        assert (found if source is not HINTED else [colour for colour, _ in found]) == expected
+    assert [plain(line) for line in lines] == [line.rstrip() for line in without]
+    assert "\x1b" not in "".join(without)
 
 
 def test_what_differs_in_a_long_text(failure):
     lines = failure(TEXT, "--color=yes", "-v")
+    without = failure(TEXT, "--color=no", "-v")
     removed, added = [
         [line for line in lines if re.match(rf"E +{sign} ", plain(line))] for sign in ("-", "\\+")
     ]
@@ -108,14 +124,7 @@ def test_what_differs_in_a_long_text(failure):
     assert added
     assert all("\x1b[32m" in line for line in removed)
     assert all("\x1b[31m" in line.removeprefix("\x1b[1m\x1b[31m\x1b[31m") for line in added)
-
-
-def test_what_to_do(failure):
-    lines = failure(HINTED, "--color=yes")
-
-    assert [colour for colour, _ in painted(lines, "E       Hint")] == ["cyan"]
-    assert [colour for colour, _ in painted(lines, "E       Next")] == ["bold"]
-    assert [colour for colour, _ in painted(lines, "E       See")] == ["light"]
+    assert [plain(line) for line in lines] == [line.rstrip() for line in without]
 
 
 def test_what_to_do_about_jobs_that_were_left_alone(pytester):
@@ -131,29 +140,6 @@ def test_what_to_do_about_jobs_that_were_left_alone(pytester):
     (line,) = [line for line in coloured if plain(line).startswith("Next: ")]
     assert line.startswith("\x1b[1mNext: ")
     assert plain(line) in plain_lines
-
-
-def test_jobs_that_should_not_be_there(failure):
-    lines = failure(UNEXPECTED, "--color=yes")
-
-    assert painted(lines, "E         #0") == [("red", "#0 Pay(7) queue='payments'")]
-
-
-def test_two_lists(failure):
-    lines = failure(LISTED, "--color=yes")
-
-    assert painted(lines, "E       >   1  Pay") == [("green", ">   1  Pay")]
-    assert painted(lines, "E       >   1  (none)") == [("red", ">   1  (none)")]
-
-
-@pytest.mark.rotating
-@pytest.mark.parametrize("source", [CLOSEST, UNEXPECTED, HINTED, LISTED, TEXT])
-def test_without_colours_the_text_is_the_same(failure, source):
-    coloured = [plain(line) for line in failure(source, "--color=yes")]
-    without = failure(source, "--color=no")
-
-    assert coloured == [line.rstrip() for line in without]
-    assert "\x1b" not in "".join(without)
 
 
 def test_a_file_of_results_has_no_colours(failure, pytester):

@@ -1,111 +1,88 @@
-"""A test that fails while it is set up leaves nothing open."""
+"""A test that fails, or that fails while it is set up or torn down, leaves nothing open."""
 
 import pytest
 
 pytestmark = pytest.mark.usefixtures("shop")
 
-AFTER = """
+CONFTEST = """
     import time
-    import pytest
     from pytest_jobs import current_jobs
-    from pytest_jobs.errors import NoAdapterError, NoHarnessError
-    from shop import Pay, Refuse, rest
+    from pytest_jobs.core.foundation.settings import settings
+    from pytest_jobs.errors import NoHarnessError
 
     real = time.time()
+    ended = {}
 
-    def test_after():
-        assert time.sleep.__module__ == "time"
-        assert time.time() < real + 3600
-        with pytest.raises(NoHarnessError):
+    def is_open():
+        try:
             current_jobs()
-        with pytest.raises(NoAdapterError):
-            Pay.perform_later(7)
+        except NoHarnessError:
+            return False
+        return True
+
+    def pytest_runtest_logfinish(nodeid):
+        ended[nodeid.partition("::")[2]] = (
+            time.sleep.__module__ == "time"
+            and time.time() < real + 3600
+            and not is_open()
+            and settings._adapter is None
+        )
 """
+TROUBLES = {
+    "an assertion": "assert 1 == 2",
+    "an error": "raise RuntimeError('broken')",
+    "fail": "pytest.fail('broken')",
+    "skip": "pytest.skip('not here')",
+    "xfail": "pytest.xfail('not yet')",
+    "a job": "rest.perform_later(5); Refuse.perform_later(); jobs.drain()",
+    "an item of a view": "assert jobs.enqueued[0]",
+    "an unused fault": "jobs.fail(Pay, raising=OSError)",
+}
 
 
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        "raise RuntimeError('broken')",
-        "Refuse.perform_later(); jobs.drain()",
-        "assert jobs.enqueued[0]",
-        "pytest.fail('broken')",
-    ],
-)
-def test_nothing_is_left_when_a_fixture_fails(run_test, trouble):
-    run_test(
+def test_nothing_is_left_when_a_test_or_a_fixture_fails(pytester, told):
+    pytester.makeconftest(CONFTEST)
+    tests = [
         f"""
-    import pytest
+    def trouble_{number}(jobs):
+        jobs.clock.advance(10 * 24 * 3600)
+        {trouble}
+
+    def test_{number}(jobs):
+        trouble_{number}(jobs)
 
     @pytest.fixture
-    def broken(jobs):
-        jobs.clock.advance(10 * 24 * 3600)
-        {trouble}
+    def at_begin_{number}(jobs):
+        trouble_{number}(jobs)
 
-    def test_it(broken):
+    def test_at_begin_{number}(at_begin_{number}):
+        pass
+
+    @pytest.fixture
+    def at_end_{number}(jobs):
+        yield
+        trouble_{number}(jobs)
+
+    def test_at_end_{number}(at_end_{number}):
         pass
     """
-        + AFTER
-    ).assert_outcomes(errors=1, passed=1)
-
-
-def test_the_error_of_a_job_in_a_fixture_is_an_error_of_the_set_up(run_test):
-    result = run_test("""
-        import pytest
-        from shop import Refuse
-
-        @pytest.fixture
-        def refused(jobs):
-            Refuse.perform_later()
-            jobs.drain()
-
-        def test_it(refused):
-            pass
-    """)
-
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "E *ValueError: no money"])
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        "assert 1 == 2",
-        "raise RuntimeError",
-        "pytest.fail('broken')",
-        "pytest.skip('not here')",
-        "pytest.xfail('not yet')",
-        "jobs.fail(Pay, raising=OSError)",
-        "rest.perform_later(5); Refuse.perform_later(); jobs.drain()",
-    ],
-)
-def test_nothing_is_left_when_the_test_fails(run_test, trouble):
-    result = run_test(
-        f"""
-    def test_it(jobs):
-        jobs.clock.advance(10 * 24 * 3600)
-        {trouble}
-    """
-        + AFTER
+        for number, trouble in enumerate(TROUBLES.values())
+    ]
+    reports = told(
+        "    import pytest\n    from conftest import ended\n    from shop import Pay, Refuse, rest\n"
+        + "".join(tests)
+        + f"""
+    def test_after():
+        assert len(ended) == {3 * len(TROUBLES)}
+        assert all(ended.values()), ended
+    """,
+        passed=9,
+        failed=7,
+        errors=11,
+        skipped=3,
+        xfailed=3,
     )
 
-    assert result.parseoutcomes()["passed"] == 1
-    assert len(result.parseoutcomes()) == 2
-
-
-def test_nothing_is_left_when_a_fixture_fails_at_the_end(run_test):
-    run_test(
-        """
-    import pytest
-
-    @pytest.fixture
-    def broken(jobs):
-        yield
-        jobs.clock.advance(10 * 24 * 3600)
-        raise RuntimeError
-
-    def test_it(broken):
-        pass
-    """
-        + AFTER
-    ).assert_outcomes(errors=1, passed=2)
+    number = [*TROUBLES].index("a job")
+    reports[f"test_at_begin_{number}"].fnmatch_lines(["E *ValueError: no money"])
+    assert "test_after" not in reports

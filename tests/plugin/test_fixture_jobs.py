@@ -86,7 +86,7 @@ def test_a_project_with_a_fixture_named_jobs_loses_nothing_else(pytester, run_te
     """).assert_outcomes(passed=2)
 
 
-def test_a_project_can_widen_the_fixture(pytester, run_test):
+def test_a_project_can_widen_the_fixture(pytester, told):
     pytester.makeconftest("""
         import pytest
 
@@ -95,29 +95,27 @@ def test_a_project_can_widen_the_fixture(pytester, run_test):
             jobs.clock.advance(60)
             return jobs
     """)
-    run_test("""
-        from shop import Pay
+    reports = told(
+        """
+        import pytest
+        from shop import Pay, Refuse
 
         def test_it(jobs):
             assert jobs.clock.frozen
             Pay.perform_later(7)
             jobs.drain()
-    """).assert_outcomes(passed=1)
-
-
-def test_a_dynamically_requested_harness_answers_for_its_jobs(run_test):
-    result = run_test("""
-        import pytest
-        from shop import Refuse
 
         @pytest.mark.jobs(raise_at="end", mode="inline")
-        def test_it(request):
+        def test_one_that_is_requested_dynamically_answers_for_its_jobs(request):
             request.getfixturevalue("jobs")
             Refuse.perform_later()
-    """)
+        """,
+        passed=1,
+        failed=1,
+    )
 
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *ValueError: no money"])
+    for report in reports.values():
+        report.fnmatch_lines(["E *ValueError: no money"])
 
 
 def test_a_test_does_not_keep_its_harness(pytester):

@@ -5,8 +5,22 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_without_jobs_mode_it_opens_a_harness_for_the_session(run_test):
-    run_test("""
+CONFTEST = """
+    import time
+    import pytest
+    from pytest_jobs.core.foundation.settings import settings
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure():
+        assert settings._adapter is None
+        assert time.sleep.__module__ == "time"
+        print("all restored")
+"""
+
+
+def test_without_jobs_mode_it_opens_a_harness_for_the_session(pytester):
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile("""
         from pytest_jobs import current_jobs
         from shop import Pay
 
@@ -17,7 +31,22 @@ def test_without_jobs_mode_it_opens_a_harness_for_the_session(run_test):
         def test_two(session_jobs):
             Pay.perform_later(2)
             assert [record.args for record in session_jobs.enqueued] == [(1,), (2,)]
-    """).assert_outcomes(passed=2)
+
+        def test_with_a_harness_of_its_own(session_jobs, jobs):
+            Pay.perform_later(1)
+
+            assert current_jobs() is jobs
+            assert (len(jobs.enqueued), len(session_jobs.enqueued)) == (1, 2)
+
+        def test_after(session_jobs):
+            Pay.perform_later(2)
+
+            assert len(session_jobs.enqueued) == 3
+    """)
+    result = pytester.runpytest("-s")
+
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["all restored"])
 
 
 def test_it_cannot_be_opened_over_the_harness_of_a_test(run_test):
@@ -40,24 +69,6 @@ def test_it_cannot_be_opened_over_the_harness_of_a_test(run_test):
     )
 
 
-def test_a_test_that_asks_for_a_harness_of_its_own_enqueues_there(run_test):
-    run_test("""
-        from pytest_jobs import current_jobs
-        from shop import Pay
-
-        def test_it(session_jobs, jobs):
-            Pay.perform_later(1)
-
-            assert current_jobs() is jobs
-            assert (len(jobs.enqueued), len(session_jobs.enqueued)) == (1, 0)
-
-        def test_after(session_jobs):
-            Pay.perform_later(2)
-
-            assert len(session_jobs.enqueued) == 1
-    """).assert_outcomes(passed=2)
-
-
 def test_with_jobs_mode_it_is_the_harness_of_the_session(pytester, run_test):
     pytester.makeini("[pytest]\njobs_mode = record")
     pytester.makeconftest("""
@@ -73,26 +84,3 @@ def test_with_jobs_mode_it_is_the_harness_of_the_session(pytester, run_test):
             assert harnesses[""] is session_jobs
             assert len(harnesses) == 2
     """).assert_outcomes(passed=1)
-
-
-def test_it_is_closed_at_the_end(pytester):
-    pytester.makeconftest("""
-        import time
-        import pytest
-        from pytest_jobs.core.foundation.settings import settings
-
-        @pytest.hookimpl(trylast=True)
-        def pytest_unconfigure():
-            assert settings._adapter is None
-            assert time.sleep.__module__ == "time"
-            print("all restored")
-    """)
-    pytester.makepyfile("""
-        def test_it(session_jobs):
-            pass
-    """)
-
-    result = pytester.runpytest("-s")
-
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["all restored"])

@@ -40,6 +40,10 @@ MODULE = """
     PLAIN = ["low", "default", "critical"] * 10
 
 """
+STRICT_LINE = (
+    "jobs: queues critical before default before low by sidekiq.yml "
+    "(not its concurrency, max_retries, timeout)"
+)
 
 
 @pytest.fixture
@@ -56,8 +60,8 @@ def project(pytester):
     return run
 
 
-def test_every_test_takes_in_the_order_and_keeps_the_limits_of_the_file(project):
-    project("""
+def test_every_test_takes_in_the_order_of_the_file_and_a_marker_names_another(project):
+    result = project("""
     def test_every_test_takes_in_the_order_of_the_file(jobs):
         assert taken(jobs) == STRICT
         assert jobs.queues.concurrency == 10
@@ -70,51 +74,7 @@ def test_every_test_takes_in_the_order_and_keeps_the_limits_of_the_file(project)
         enqueue()
         jobs.drain(raise_errors=False)
         assert len(jobs.dead) == 1
-    """).assert_outcomes(passed=3)
 
-
-def test_without_it_the_order_is_that_of_enqueueing(project):
-    project(
-        """
-    def test_it(jobs):
-        assert jobs.queues is None
-        assert taken(jobs) == PLAIN
-    """,
-        line="",
-    ).assert_outcomes(passed=1)
-
-
-def test_draws_are_the_same_in_every_test(project):
-    project(
-        """
-    found = []
-
-    @pytest.mark.parametrize("time", [1, 2])
-    def test_it(jobs, time):
-        found.append(taken(jobs))
-
-    def test_they_are_the_same(jobs):
-        first, second = found
-        assert first == second
-        assert first not in (STRICT, PLAIN)
-    """,
-        file=WEIGHTED,
-    ).assert_outcomes(passed=3)
-
-
-def test_the_environment_stands_behind_the_file(project):
-    project(
-        """
-    def test_it(jobs):
-        assert taken(jobs) == STRICT
-    """,
-        line="jobs_queues = config/sidekiq.yml production",
-        file=":concurrency: 5\nproduction:\n  :queues: [critical, default, low]\n",
-    ).assert_outcomes(passed=1)
-
-
-def test_a_marker_names_another_file_or_queues_or_none(project, pytester):
-    project("""
     @pytest.mark.jobs(queues=None)
     def test_none(jobs):
         assert taken(jobs) == PLAIN
@@ -134,22 +94,71 @@ def test_a_marker_names_another_file_or_queues_or_none(project, pytester):
     def test_another_harness_is_another(jobs):
         with open_jobs() as own:
             assert taken(own) == PLAIN
-    """).assert_outcomes(passed=5)
+
+    @pytest.mark.jobs(mode="inline")
+    def test_inline_mode_has_them_too(jobs):
+        run.set(queue="critcal").perform_later(1)
+
+    @pytest.mark.jobs(queues=['critical'])
+    def test_a_list(): pass
+
+    @pytest.mark.jobs(queues='config/sidekiq.yaml')
+    def test_no_file(): pass
+    """)
+
+    result.assert_outcomes(passed=8, failed=1, errors=2)
+    assert STRICT_LINE in result.stdout.lines
+    result.stdout.fnmatch_lines_random(
+        [
+            "*UnservedQueueError: Inline mode leaves jobs that no worker serves*'critcal'*",
+            "@pytest.mark.jobs of *::test_a_list: queues is [[]'critical']; it is a file, Queues(...), or None *",
+            "@pytest.mark.jobs of *::test_no_file: queues: *sidekiq.yaml cannot be read: *",
+        ]
+    )
 
 
-def test_inline_mode_has_them_too(project):
-    result = project(
+def test_without_it_the_order_is_that_of_enqueueing(project):
+    project(
         """
     def test_it(jobs):
-        run.set(queue="critcal").perform_later(1)
+        assert jobs.queues is None
+        assert taken(jobs) == PLAIN
     """,
-        line="jobs_queues = config/sidekiq.yml\njobs_mode = inline",
+        line="",
+    ).assert_outcomes(passed=1)
+
+
+def test_draws_are_the_same_in_every_test(project):
+    result = project(
+        """
+    found = []
+
+    @pytest.mark.parametrize("time", [1, 2])
+    def test_it(jobs, time):
+        found.append(taken(jobs))
+
+    def test_they_are_the_same(jobs):
+        first, second = found
+        assert first == second
+        assert first not in (STRICT, PLAIN)
+    """,
+        file=WEIGHTED,
     )
 
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["*UnservedQueueError: Inline mode leaves jobs that no worker serves*'critcal'*"]
-    )
+    result.assert_outcomes(passed=3)
+    line = "jobs: queues critical 6, default 3, low 1, seed 0 by sidekiq.yml"
+    assert line in result.stdout.lines
+
+
+def test_the_environment_stands_behind_the_file(project):
+    project(
+        """
+    def test_it(jobs):
+        assert taken(jobs) == STRICT
+    """,
+        line="jobs_queues = config/sidekiq.yml production",
+        file=":concurrency: 5\nproduction:\n  :queues: [critical, default, low]\n",
+    ).assert_outcomes(passed=1)
 
 
 def test_the_file_is_found_from_another_directory(project, pytester, monkeypatch):
@@ -160,30 +169,6 @@ def test_the_file_is_found_from_another_directory(project, pytester, monkeypatch
     monkeypatch.chdir(pytester.path / "config")
 
     pytester.runpytest("..").assert_outcomes(passed=1)
-
-
-@pytest.mark.parametrize(
-    ("file", "line"),
-    [
-        (
-            SIDEKIQ,
-            (
-                "jobs: queues critical before default before low by sidekiq.yml (not its concurrency, "
-                "max_retries, timeout)"
-            ),
-        ),
-        (WEIGHTED, "jobs: queues critical 6, default 3, low 1, seed 0 by sidekiq.yml"),
-    ],
-)
-def test_the_header_says_what_is_in_force_and_what_is_not(project, file, line):
-    result = project(
-        """
-    def test_it(): pass
-    """,
-        file=file,
-    )
-
-    assert line in result.stdout.lines
 
 
 @pytest.mark.parametrize(
@@ -208,26 +193,3 @@ def test_a_wrong_setting_stops_the_run(project, setting, message):
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {message}"])
-
-
-@pytest.mark.parametrize(
-    ("queues", "message"),
-    [
-        (
-            "['critical']",
-            "queues is ['critical']; it is a file, Queues(...), or None for all queues alike.",
-        ),
-        (
-            "'config/sidekiq.yaml'",
-            "queues: *sidekiq.yaml cannot be read: *",
-        ),
-    ],
-)
-def test_a_wrong_marker_fails_its_test(project, queues, message):
-    result = project(f"""
-    @pytest.mark.jobs(queues={queues})
-    def test_it(): pass
-    """)
-
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"@pytest.mark.jobs of *::test_it: {message.replace('[', '[[]')}"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
@@ -117,14 +118,15 @@ PAYING = """
     """
 
 
-def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(audit):
-    result = audit(PAYING)
+def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(pytester, audit):
+    page = ["--jobs-report=jobs.html"] if find_spec("jinja2") else []
+    result = audit(PAYING, "--jobs-audit-report=found.json", "--jobs-annotations=github", *page)
 
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
-            "jobs: audited after the tests",
+            "jobs: *audited after the tests",
             "=* --jobs-audit =*",
             "1 job reached, 1 checked, 2 findings.",
             "",
@@ -143,6 +145,26 @@ def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(audit):
             "  when it is killed, delivered again. (1 job)",
         ]
     )
+    result.stdout.fnmatch_lines(["::warning file=shop.py,line=21,col=1,title=audit-killed::LOST *"])
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))
+    assert found["complete"]
+    assert [one["kind"] for one in found["findings"]] == ["killed", "own_double"]
+    assert found["findings"][0]["line"] == 21
+    if not page:
+        return
+    text = (pytester.path / "jobs.html").read_text("utf-8")
+    begin = text.index('<section id="audit"')
+    told = text[begin : text.index("</section>", begin)]
+    assert text.count("<section", 0, begin) == 0
+    for part in (
+        "1 job reached, 1 checked, 2 findings.",
+        "Lost, stuck or half done when the worker is killed",
+        "killed after sqlite: commit (shop.py:21)",
+        "--jobs-audit --jobs-replay=crash:pay:",
+        "of the registries that no test reaches",
+        "forgotten",
+    ):
+        assert part in told
 
 
 @pytest.mark.wide
@@ -176,6 +198,9 @@ WAYS = """
 
     import shop
 
+    def test_calling_in_vain():
+        shop.ship(2)
+
     def test_calling():
         shop.ship(1)
 
@@ -196,32 +221,16 @@ WAYS = """
         with mock.patch.object(shop.gateway, "charge"):
             asyncio.run(main())
     """
-
-
-def test_jobs_that_are_called_and_jobs_that_stay_pending_are_checked_too(audit):
-    result = audit(WAYS)
-
-    result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["4 jobs reached, 4 checked, 4 findings."])
-    result.stdout.fnmatch_lines(["No finding:", "  shop.ship (1 check)"])
-    result.stdout.fnmatch_lines(
-        [
-            "Seen only through a double of your own code, which may hide what prevents it:",
-            "- DUPLICATE shop.gateway.charge in charge(1)",
-            "  delivered again after it was done, which repeats shop.gateway: charge(1) (shop.py:45)",
-            "  a double stands in the place of shop.gateway.charge",
-            "  reached by 1 test (only enqueued)",
-        ]
-    )
-
-
-def test_no_delivery_of_the_first_pass_is_another_one_than_without_the_audit(pytester, audit):
-    pytester.makepyfile(
-        records="""
+MORE_WAYS = """
     from dataclasses import dataclass
 
-    import shop
-    from pytest_jobs import job, reference
+    import pytest
+    from pytest_jobs import check_idempotent, job, reference
+
+    @pytest.fixture(scope="session", autouse=True)
+    def server():
+        yield
+        raise RuntimeError("it does not stop")
 
     @reference(id="number", find="find")
     @dataclass(frozen=True)
@@ -233,49 +242,76 @@ def test_no_delivery_of_the_first_pass_is_another_one_than_without_the_audit(pyt
             return cls(number)
 
     @job
-    def pay(order):
+    def pay_for(order):
         if shop.first_time(order.number, "paid"):
             shop.gateway.charge(order.number)
+
+    @job
+    def split(number):
+        db = shop.connect()
+        if not db.execute("select shipped from orders where id = ?", (number,)).fetchone()[0]:
+            db.execute("insert into orders values (2, 0, 0)")
+            db.commit()
+            db.execute("update orders set shipped = 1 where id = ?", (number,))
+            db.commit()
+        db.close()
+
+    def test_records_as_arguments(jobs, monkeypatch):
+        monkeypatch.setattr(shop.gateway, "charge", lambda number: None)
+        pay_for.perform_later(Order(1))
+        jobs.drain()
+
+    def test_splitting(jobs):
+        split.perform_later(1)
+        jobs.drain()
+
+    @job
+    def ship_at_once(number):
+        shop.first_time(number, "shipped")
+
+    def test_workers_that_overlap(jobs):
+        ship_at_once.perform_later(1)
+        jobs.drain(workers=2)
+
+    @job
+    def checked(number):
+        shop.first_time(number, "shipped")
+
+    def test_that_checks_a_job_itself():
+        check_idempotent(checked, args=(1,), histories=["twice"])
     """
-    )
-    result = audit("""
-        import records
-        import shop
 
-        def test_workers_that_overlap(jobs):
-            shop.ship.perform_later(1)
-            jobs.drain(workers=2)
 
-        def test_records_as_arguments(jobs, monkeypatch):
-            monkeypatch.setattr(shop.gateway, "charge", lambda number: None)
-            records.pay.perform_later(records.Order(1))
-            jobs.drain()
-        """)
+def test_jobs_are_checked_however_a_test_reaches_them_and_a_mistake_is_one_finding(audit):
+    result = audit(WAYS + MORE_WAYS)
 
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(
+    result.assert_outcomes(passed=9, errors=1)
+    result.stdout.fnmatch_lines(["7 jobs reached, 6 checked, 7 findings."])
+    for lines in (
+        ["No finding:", "  shop.ship (1 check)"],
         [
-            "2 jobs reached, 1 checked, 2 findings.",
-            "- LOST shop.gateway.charge in pay(Order(number=1))",
-            "- Its tests perform it in a thread of their own, *",
-            "    shop.ship",
-        ]
-    )
-
-
-def test_one_mistake_in_two_jobs_is_one_finding(audit):
-    text = PAYING + PAYING.replace("pay", "pay_again")
-
-    result = audit(text)
-
-    result.stdout.fnmatch_lines(
-        [
-            "2 jobs reached, 2 checked, 3 findings.",
-            "- LOST shop.gateway.charge in *(1)",
+            "Lost, stuck or half done when the worker is killed:",
+            "- LOST shop.gateway.charge in pay_for(Order(number=1))",
             "  killed after sqlite: commit (shop.py:21)",
-            "  so is shop.pay*",
-        ]
-    )
+            "  so are shop.pay_again, shop.pay",
+        ],
+        # A row too many after a kill is work that was left half done.
+        [
+            "Lost, stuck or half done when the worker is killed:",
+            "- DUPLICATE table orders of * in split(1)",
+        ],
+        [
+            "Seen only through a double of your own code, which may hide what prevents it:",
+            "- DUPLICATE shop.gateway.charge in charge(1)",
+            "  delivered again after it was done, which repeats shop.gateway: charge(1) (shop.py:45)",
+            "  a double stands in the place of shop.gateway.charge",
+            "  reached by 1 test (only enqueued)",
+        ],
+        ["- Its tests perform it in a thread of their own, *", "    test_shop.ship_at_once"],
+        ["Delivered only by checks of the tests themselves:", "  test_shop.checked"],
+    ):
+        result.stdout.fnmatch_lines(lines)
+    result.stdout.no_fnmatch_line("*changes nothing that the check compares*")
 
 
 def test_what_was_not_checked_is_told_with_the_reason(audit):
@@ -311,39 +347,6 @@ def test_what_was_not_checked_is_told_with_the_reason(audit):
         result.stdout.fnmatch_lines(lines, consecutive=lines[0][:1] != "*")
 
 
-def test_a_job_that_a_test_checks_itself_is_told_apart(audit):
-    result = audit("""
-        import shop
-        from pytest_jobs import check_idempotent
-
-        def test_shipping():
-            check_idempotent(shop.ship, args=(1,))
-
-        def test_idling():
-            shop.idle(1)
-        """)
-
-    result.stdout.fnmatch_lines(
-        ["Delivered only by checks of the tests themselves:", "  shop.ship"], consecutive=True
-    )
-    result.stdout.fnmatch_lines(["1 job reached, and none was checked, *"])
-
-
-def test_a_job_that_does_nothing_in_one_test_is_checked_in_the_next(audit):
-    result = audit("""
-        import shop
-
-        def test_shipping_nothing():
-            shop.ship(2)
-
-        def test_shipping():
-            shop.ship(1)
-        """)
-
-    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
-    result.stdout.no_fnmatch_line("*Not checked*")
-
-
 def test_no_test_is_broken_by_its_second_run_and_fixtures_of_the_session_are_made_once(audit):
     result = audit(
         """
@@ -377,24 +380,6 @@ def test_no_test_is_broken_by_its_second_run_and_fixtures_of_the_session_are_mad
 
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*ended after 4 runs*"])
-    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
-
-
-def test_an_error_in_the_teardown_of_the_session_is_one_of_the_last_test(audit):
-    result = audit("""
-        import pytest
-        import shop
-
-        @pytest.fixture(scope="session", autouse=True)
-        def server():
-            yield
-            raise RuntimeError("it does not stop")
-
-        def test_shipping():
-            shop.ship(1)
-        """)
-
-    result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
 
 
@@ -442,33 +427,33 @@ def test_ctrl_c_keeps_what_was_found_until_then(pytester, audit):
     assert not found["complete"]
 
 
-def test_a_row_too_many_after_a_kill_is_work_that_was_left_half_done(audit):
+def test_an_effect_that_is_repeated_and_is_also_lost_is_two_findings(audit):
     result = audit(
         """
+        from contextlib import suppress
+        from unittest import mock
+
         import shop
 
         from pytest_jobs import job
 
         @job
-        def split(number):
-            db = shop.connect()
-            if not db.execute("select shipped from orders where id = ?", (number,)).fetchone()[0]:
-                db.execute("insert into orders values (2, 0, 0)")
-                db.commit()
-                db.execute("update orders set shipped = 1 where id = ?", (number,))
-                db.commit()
-            db.close()
+        def charge_quietly(number):
+            with suppress(Exception):
+                shop.gateway.charge(number)
 
-        def test_splitting(jobs):
-            split.perform_later(1)
-            jobs.drain()
+        def test_charging(jobs):
+            with mock.patch.object(shop.gateway, "charge"):
+                charge_quietly.perform_later(1)
+                jobs.drain()
         """
     )
 
     result.stdout.fnmatch_lines(
         [
-            "Lost, stuck or half done when the worker is killed:",
-            "- DUPLICATE table orders of * in split(1)",
+            "Seen only through a double of your own code, which may hide what prevents it:",
+            "- DUPLICATE shop.gateway.charge in charge_quietly(1)",
+            "- LOST shop.gateway.charge in charge_quietly(1)",
         ]
     )
 
@@ -1090,25 +1075,6 @@ def test_places_that_hand_work_off_are_counted_and_those_are_named_that_nobody_c
     assert found["handoffs"] == {"places": 2, "unchecked": ["orders.py:11"]}
 
 
-def test_the_report_of_a_session_begins_with_its_audit(pytester, audit):
-    pytest.importorskip("jinja2")
-    audit(PAYING, "--jobs-report=jobs.html")
-    text = (pytester.path / "jobs.html").read_text("utf-8")
-    begin = text.index('<section id="audit"')
-    told = text[begin : text.index("</section>", begin)]
-
-    assert text.count("<section", 0, begin) == 0
-    for part in (
-        "1 job reached, 1 checked, 2 findings.",
-        "Lost, stuck or half done when the worker is killed",
-        "killed after sqlite: commit (shop.py:21)",
-        "--jobs-audit --jobs-replay=crash:pay:",
-        "of the registries that no test reaches",
-        "forgotten",
-    ):
-        assert part in told
-
-
 FAILING = """
     from unittest import mock
 
@@ -1138,22 +1104,10 @@ FAILING = """
 
 
 def test_a_verdict_is_the_same_in_each_run_wherever_the_folder_of_the_test_lies(pytester, audit):
-    audit(FAILING, "--jobs-audit-report=found.json")
-    found = json.loads((pytester.path / "found.json").read_text("utf-8"))["findings"]
+    audit(FAILING, "--jobs-audit-report=found.sarif")
+    found = json.loads((pytester.path / "found.sarif").read_text("utf-8"))["runs"][0]["results"]
 
-    assert "DUPLICATE table orders of shop.db (not shown)" in [one["verdict"] for one in found]
-
-
-def test_findings_are_written_as_json_sarif_and_annotations(pytester, audit):
-    audit(PAYING, "--jobs-audit-report=found.json")
-    found = json.loads((pytester.path / "found.json").read_text("utf-8"))
-
-    assert found["complete"]
-    assert [one["kind"] for one in found["findings"]] == ["killed", "own_double"]
-    assert found["findings"][0]["line"] == 21
-
-    result = audit(PAYING, "--jobs-audit-report=found.sarif", "--jobs-annotations=github")
-    results = json.loads((pytester.path / "found.sarif").read_text("utf-8"))["runs"][0]["results"]
-
-    assert [one["ruleId"] for one in results] == ["audit-killed", "audit-own_double"]
-    result.stdout.fnmatch_lines(["::warning file=shop.py,line=21,col=1,title=audit-killed::LOST *"])
+    assert {one["ruleId"] for one in found} == {"audit-effect_fails", "audit-own_double"}
+    assert any(
+        "DUPLICATE table orders of shop.db (not shown)" in one["message"]["text"] for one in found
+    )

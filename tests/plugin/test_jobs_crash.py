@@ -344,89 +344,9 @@ def test_what_the_delivery_came_to_that_followed_is_told(pytester):
         )
 
 
-def test_a_safe_job_is_quiet_at_every_point(pytester):
-    result = run(
-        pytester,
-        """
-        import shop
-
-        def test_payment(jobs, assert_performed):
-            shop.mark.perform_later()
-            tally = jobs.drain()
-
-            assert shop.status() == "paid"
-            assert tally.total == len(jobs.deliveries) == len(jobs.enqueued) == 1
-            assert_performed(shop.mark)
-
-        def test_other(): ...
-        """,
-        "--jobs-strict",
-    )
-
-    result.assert_outcomes(passed=2)
-    assert result.ret == 0
-    # `connect` is two points more than the three lines of the job, and a statement or commit two each.
-    result.stdout.fnmatch_lines(["1 job killed at 8 points, in 1 test of 2."])
-
-
-def test_no_finally_of_a_dead_job_commits(pytester):
-    result = run(
-        pytester,
-        """
-        import shop
-
-        def test_it(jobs):
-            shop.commit_at_last.perform_later()
-            jobs.drain()
-
-            assert shop.status() == "open!"
-        """,
-    )
-
-    # Killed after the commit it is really done twice; nowhere before.
-    result.stdout.fnmatch_lines(["- killed after sqlite: commit (shop.py:*)"])
-
-
-def test_a_dead_job_that_waits_for_ever_at_the_end_of_a_block_is_interrupted(pytester, monkeypatch):
-    monkeypatch.setattr(signs, "PATIENCE", 0.2)
-    pytester.makepyfile(
-        shop_waits="""
-        import threading
-        from pytest_jobs import job
-
-        class Waits:
-            def __init__(self):
-                self.done = threading.Event()
-
-            def __enter__(self):
-                return self.done
-
-            def __exit__(self, *error):
-                self.done.wait()
-
-        @job
-        def wait():
-            with Waits() as done:
-                done.set()
-        """
-    )
-    result = run(
-        pytester,
-        """
-        import shop_waits
-
-        def test_it(jobs):
-            shop_waits.wait.perform_later()
-            jobs.drain()
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-
-
-def test_nothing_that_a_dead_job_put_in_force_stays_in_force(pytester):
-    pytester.makepyfile(
-        shop_blocks="""
+#: What a killed delivery must not leave behind, each in a module.
+IN_FORCE = {
+    "shop_blocks": """
         import asyncio
         import contextlib
         from pytest_jobs import job
@@ -478,7 +398,7 @@ def test_nothing_that_a_dead_job_put_in_force_stays_in_force(pytester):
                 await asyncio.sleep(1)
                 marks.append("worked")
         """,
-        shop_in_force="""
+    "shop_in_force": """
         import os
         import queue
         import signal
@@ -519,7 +439,7 @@ def test_nothing_that_a_dead_job_put_in_force_stays_in_force(pytester):
             del os.environ["SHOP"]
             patch.stop()
         """,
-        indexing="""
+    "indexing": """
         import fcntl, os, shop
         from pytest_jobs import job
 
@@ -530,113 +450,348 @@ def test_nothing_that_a_dead_job_put_in_force_stays_in_force(pytester):
             shop.mark.perform_now()
             os.close(file)
         """,
-    )
-    result = run(
-        pytester,
-        """
-        import math
-        import os
-        import signal
-        import indexing
-        import pytest
-        import shop
-        import shop_blocks
-        import shop_in_force
+    "shop_waits": """
+        import threading
+        from pytest_jobs import job
 
-        @pytest.mark.parametrize("name", ["use_blocks", "clean_up", "await_blocks"])
-        def test_blocks(name, jobs):
-            shop_blocks.marks.clear()
-            getattr(shop_blocks, name).perform_later()
-            jobs.drain()
+        class Waits:
+            def __init__(self):
+                self.done = threading.Event()
 
-            left, entered = map(shop_blocks.marks.count, ("left", "entered"))
-            assert left == entered
-
-        def test_an_except_block_that_catches_everything(jobs):
-            shop.swallow.perform_later()
-            jobs.drain()
-
-            assert 3 not in shop.charges
-            assert shop.charges == []
-
-        def test_a_lock_and_not_that_of_another(jobs):
-            with shop.others_lock:
-                shop.mark_under_lock.perform_later()
-                jobs.drain()
-
-                assert shop.others_lock.locked()
-            assert not shop.lock.locked()
-            assert shop.status() == "paid"
-
-        def test_a_lock_of_a_file(jobs):
-            indexing.index.perform_later()
-            jobs.drain()
-
-            assert shop.status() == "paid"
-
-        def test_synchronisers(jobs):
-            shop_in_force.use_the_till.perform_later()
-            jobs.drain()
-
-        def test_the_process(jobs):
-            before = math.pi, os.getcwd(), signal.getsignal(signal.SIGUSR1)
-            shop_in_force.change_the_process.perform_later()
-            jobs.drain()
-
-            assert (math.pi, os.getcwd(), signal.getsignal(signal.SIGUSR1)) == before
-            assert "SHOP" not in os.environ
-        """,
-    )
-
-    result.assert_outcomes(passed=8)
-    result.stdout.fnmatch_lines(["* jobs killed at * points, in 8 tests of 8."])
-
-
-def test_a_job_that_is_killed_at_the_end_of_its_last_block_is_not_done(pytester):
-    pytester.makepyfile(
-        shop_done="""
-        import shop
-        from pytest_jobs import Job, after_perform
-
-        done = []
-
-        class Transaction:
             def __enter__(self):
-                self.db = shop.connect().__enter__()
-                return self.db
+                return self.done
 
-            def __exit__(self, kind, error, traceback):
-                if error is None:
-                    self.db.commit()
-                self.db.close()
+            def __exit__(self, *error):
+                self.done.wait()
 
-        class Mark(Job):
-            @after_perform
-            def note(self):
-                done.append("Mark")
+        @job
+        def wait():
+            with Waits() as done:
+                done.set()
+        """,
+}
+SHOP_DONE = """
+    import shop
+    from pytest_jobs import Job, after_perform
 
-            def perform(self):
-                with Transaction() as db:
-                    db.execute("update payments set status = 'paid'")
-        """
-    )
-    result = run(
-        pytester,
-        """
-        import shop_done
+    done = []
 
-        def test_it(jobs):
-            shop_done.done.clear()
-            shop_done.Mark.perform_later()
+    class Transaction:
+        def __enter__(self):
+            self.db = shop.connect().__enter__()
+            return self.db
+
+        def __exit__(self, kind, error, traceback):
+            if error is None:
+                self.db.commit()
+            self.db.close()
+
+    class Mark(Job):
+        @after_perform
+        def note(self):
+            done.append("Mark")
+
+        def perform(self):
+            with Transaction() as db:
+                db.execute("update payments set status = 'paid'")
+"""
+SAFE = """
+    import asyncio
+    import contextlib
+    import sqlite3
+    import pytest
+    import shop
+    import shop_done
+
+    @pytest.mark.jobs(strict=True)
+    def test_safe(jobs, assert_performed):
+        shop.mark.perform_later()
+        tally = jobs.drain()
+
+        assert shop.status() == "paid"
+        assert tally.total == len(jobs.deliveries) == len(jobs.enqueued) == 1
+        assert_performed(shop.mark)
+
+    def test_without_jobs(): ...
+
+    def test_a_job_that_is_killed_at_the_end_of_its_last_block_is_not_done(jobs):
+        shop_done.done.clear()
+        shop_done.Mark.perform_later()
+        jobs.drain()
+
+        assert shop_done.done == ["Mark"]
+
+    @pytest.mark.parametrize("given, waits", [((), 5000), ((2.5,), 2500)])
+    def test_connections_wait_for_locks_as_they_do_without_it(given, waits, jobs):
+        shop.mark.perform_later()
+        jobs.drain()
+        with contextlib.closing(sqlite3.connect(shop.path, *given)) as db:
+            assert db.execute("pragma busy_timeout").fetchone() == (waits,)
+
+    @pytest.mark.asyncio
+    async def test_the_lines_of_another_task_are_no_points(jobs):
+        shop.pause.perform_later()
+        await asyncio.gather(jobs.adrain(), shop.others(5))
+"""
+
+
+def test_safe_jobs_are_quiet_at_every_point(pytester):
+    pytest.importorskip("pytest_asyncio")
+    pytester.makepyfile(shop_done=SHOP_DONE)
+    result = run(pytester, SAFE)
+
+    result.assert_outcomes(passed=6)
+    assert result.ret == 0
+    # Eight of each `mark`: `connect` is two beside its three lines, a statement or commit two each. Twelve of the
+    # block, and eight of the coroutine, whose two lines are come to several times.
+    result.stdout.fnmatch_lines(["3 jobs killed at 44 points, in 5 tests of 6."])
+
+
+QUIET = """
+    import gc
+    import math
+    import os
+    import signal
+    import indexing
+    import pytest
+    import shop
+    import shop_blocks
+    import shop_in_force
+    import shop_waits
+
+    def test_a_job_that_waits_for_ever_at_the_end_of_a_block_is_interrupted(jobs):
+        shop_waits.wait.perform_later()
+        jobs.drain()
+
+    @pytest.mark.filterwarnings("error")
+    def test_a_generator_ends_without_a_word(jobs):
+        shop.suspended.perform_later()
+        jobs.drain()
+        gc.collect()
+
+        assert shop.charges == []
+        assert 1 <= len(shop.ended) <= 2
+
+    def test_a_faulty_delivery_that_is_killed_is_faulty_again(jobs):
+        jobs.fail(shop.try_again, raising=OSError, times=1, after=True)
+        shop.try_again.perform_later([0])
+        jobs.perform_due()
+
+        assert [delivery.status for delivery in jobs.deliveries][0] == "retried"
+
+    @pytest.mark.parametrize("name", ["use_blocks", "clean_up", "await_blocks"])
+    def test_blocks(name, jobs):
+        shop_blocks.marks.clear()
+        getattr(shop_blocks, name).perform_later()
+        jobs.drain()
+
+        left, entered = map(shop_blocks.marks.count, ("left", "entered"))
+        assert left == entered
+
+    def test_an_except_block_that_catches_everything(jobs):
+        shop.swallow.perform_later()
+        jobs.drain()
+
+        assert 3 not in shop.charges
+        assert shop.charges == []
+
+    def test_a_lock_and_not_that_of_another(jobs):
+        with shop.others_lock:
+            shop.mark_under_lock.perform_later()
             jobs.drain()
 
-            assert shop_done.done == ["Mark"]
-        """,
-        "--jobs-crash-points=100",
-    )
+            assert shop.others_lock.locked()
+        assert not shop.lock.locked()
+        assert shop.status() == "paid"
 
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["1 job killed at 12 points, in 1 test of 1."])
+    def test_a_lock_of_a_file(jobs):
+        indexing.index.perform_later()
+        jobs.drain()
+
+        assert shop.status() == "paid"
+
+    def test_synchronisers(jobs):
+        shop_in_force.use_the_till.perform_later()
+        jobs.drain()
+
+    def test_the_process(jobs):
+        before = math.pi, os.getcwd(), signal.getsignal(signal.SIGUSR1)
+        shop_in_force.change_the_process.perform_later()
+        jobs.drain()
+
+        assert (math.pi, os.getcwd(), signal.getsignal(signal.SIGUSR1)) == before
+        assert "SHOP" not in os.environ
+"""
+
+
+def test_nothing_that_a_dead_job_put_in_force_stays_in_force(pytester, monkeypatch):
+    monkeypatch.setattr(signs, "PATIENCE", 0.2)
+    pytester.makepyfile(**IN_FORCE)
+    result = run(pytester, QUIET)
+
+    result.assert_outcomes(passed=11)
+    result.stdout.fnmatch_lines(["* jobs killed at * points, in 11 tests of 11."])
+
+
+ATOMIC = """
+    import sqlite3
+    import library
+    import shop
+
+    def test_a_library_rolls_back_to_a_savepoint_in_a_transaction_of_the_test(jobs):
+        shop.shared[:] = [sqlite3.connect(shop.path, isolation_level=None)]
+        db = shop.shared[0]
+        db.execute("begin")
+        db.execute("update payments set status = 'mine'")
+        shop.mark_in_savepoint.perform_later()
+        try:
+            jobs.drain()
+            assert db.execute("select status from payments").fetchone() == ("mine!",)
+        finally:
+            db.close()
+
+    def test_blocks_of_a_library_and_of_the_project_are_left(jobs):
+        library.Block.entered = 0
+        shop.use_a_block.perform_later()
+        jobs.drain()
+
+        assert library.Block.entered == 0
+        assert shop.ended[-1] is None
+        assert shop.charges[-2:] == [2, 3]
+"""
+
+
+def test_a_library_that_is_one_step_ends_what_a_dead_job_began_in_it(pytester):
+    result = run(pytester, ATOMIC, "-o", "jobs_crash_atomic=library")
+
+    result.assert_outcomes(passed=2)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["2 jobs killed at 13 points, in 2 tests of 2."])
+
+
+BREAKING = """
+    import pytest
+    import shop
+
+    def test_no_finally_of_a_dead_job_commits(jobs):
+        shop.commit_at_last.perform_later()
+        jobs.drain()
+
+        assert shop.status() == "open!"
+
+    def test_both(jobs, assert_enqueued):
+        shop.tell_then_mark.perform_later()
+        jobs.drain()
+
+        assert_enqueued(shop.tell, at_least=1)
+        assert {record.parent for record in jobs.enqueued[1:]} == {0}
+        assert len(jobs.deliveries[0].enqueued) == len(jobs.enqueued) - 1
+        assert len(jobs.enqueued) < 4
+
+    def test_once(jobs, assert_enqueued):
+        shop.tell_then_mark.perform_later()
+        jobs.drain()
+
+        assert_enqueued(shop.tell)
+
+    def test_lost(jobs, assert_enqueued):
+        shop.mark_then_tell.perform_later()
+        jobs.drain()
+
+        assert_enqueued(shop.tell)
+
+    @pytest.mark.asyncio
+    async def test_on_its_loop(jobs):
+        shop.charge_on_loop.perform_later()
+        await jobs.adrain()
+
+        assert shop.charges == [7, 8]
+
+    def test_on_ours(jobs):
+        shop.charge_on_loop.perform_later()
+        jobs.drain()
+
+        assert shop.charges == [7, 8]
+
+    def test_that_fails_anyway(jobs):
+        shop.mark.perform_later()
+        jobs.drain()
+
+        assert shop.status() == "open"
+
+    signed_up = set()
+
+    def test_that_fails_when_it_is_run_again(jobs):
+        assert "ann" not in signed_up
+        signed_up.add("ann")
+        shop.mark.perform_later()
+        jobs.drain()
+
+    orders = []
+
+    def test_that_finds_what_the_first_run_left(jobs):
+        orders.append(7)
+        shop.mark.perform_later()
+        jobs.drain()
+
+        assert orders == [7]
+
+    runs = []
+
+    def test_flaky(jobs):
+        shop.mark.perform_later()
+        jobs.drain()
+        runs.append(1)
+
+        assert len(runs) != 3
+
+    def test_whose_second_run_does_something_else(jobs):
+        shop.try_again.perform_later()
+        jobs.perform_due()
+"""
+
+
+def test_where_a_job_breaks_a_test_and_what_else_makes_it_fail_is_told(told, capsys):
+    pytest.importorskip("pytest_asyncio")
+    reports = told(BREAKING, "--jobs-crash", passed=3, failed=8)
+
+    commit = "- killed after sqlite: commit (shop.py:*)"
+    for name, line in {
+        # Killed after the commit it is really done twice; nowhere before.
+        "no_finally_of_a_dead_job_commits": commit,
+        # An enqueued job is a point too.
+        "once": "- killed after enqueue: tell() (shop.py:*)",
+        "lost": commit,
+        "on_its_loop": "- killed before line *: charges.append(8) (shop.py:*)",
+        "on_ours": "- killed before line *: charges.append(8) (shop.py:*)",
+    }.items():
+        reports[f"test_{name}"].fnmatch_lines([line])
+    reports["test_that_fails_anyway"].no_fnmatch_line("*killed and delivered*")
+    reports["test_that_fails_when_it_is_run_again"].fnmatch_lines(
+        [
+            "*assert 'ann' not in *",
+            "*Run again*",
+            "this test fails when it is run again, with no job killed: --jobs-crash runs it once more for each *",
+            "",
+            "- its first run passed",
+            "- 0 of 8 points tried before it failed",
+            "",
+            "Something that the test changes outlives it: *",
+            "Let a fixture set it up for each run, or leave the test out: *crash=False*",
+        ]
+    )
+    left = reports["test_that_finds_what_the_first_run_left"]
+    left.fnmatch_lines(["*Run again*", "- 1 of 8 points tried before it failed"])
+    left.no_fnmatch_line("*mark, killed and delivered again*")
+    told_at_last = capsys.readouterr().out.partition("= --jobs-crash =")[2]
+    for text in (
+        "shop.mark_then_tell broke 1 test:\n",
+        "test_it.py::test_flaky: failed once and then not again: it may be flaky: mark(), before line ",
+        "2 tests, which -v names: fails when it is run again, with no job killed\n",
+        "test_it.py::test_whose_second_run_does_something_else: points that no second run came to: ",
+    ):
+        assert text in told_at_last
+    assert "test_that_fails_anyway" not in told_at_last.partition("short test summary")[0]
 
 
 def test_a_direct_call_in_a_finally_of_the_test_is_left_as_any_other(pytester):
@@ -658,28 +813,6 @@ def test_a_direct_call_in_a_finally_of_the_test_is_left_as_any_other(pytester):
     result.stdout.fnmatch_lines(
         ["- killed before line * of charge_and_mark: db.execute(*) (shop.py:*)"]
     )
-
-
-def test_a_generator_of_a_dead_job_ends_without_a_word(pytester):
-    result = run(
-        pytester,
-        """
-        import gc
-        import shop
-
-        def test_it(jobs):
-            shop.suspended.perform_later()
-            jobs.drain()
-            gc.collect()
-
-            assert shop.charges == []
-            assert 1 <= len(shop.ended) <= 2
-        """,
-        "-W",
-        "error",
-    )
-
-    result.assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("by_library", [True, False])
@@ -710,168 +843,6 @@ def test_what_a_dead_job_left_open_is_rolled_back_by_a_library_or_by_us(pytester
 
     # Killed after the commit it is really done twice; nowhere before.
     result.stdout.fnmatch_lines(["- killed after sqlite: commit (shop.py:*)"])
-
-
-def test_a_library_rolls_back_to_a_savepoint_in_a_transaction_of_the_test(pytester):
-    result = run(
-        pytester,
-        """
-        import sqlite3
-        import shop
-
-        def test_it(jobs):
-            shop.shared[:] = [sqlite3.connect(shop.path, isolation_level=None)]
-            db = shop.shared[0]
-            db.execute("begin")
-            db.execute("update payments set status = 'mine'")
-            shop.mark_in_savepoint.perform_later()
-            try:
-                jobs.drain()
-                assert db.execute("select status from payments").fetchone() == ("mine!",)
-            finally:
-                db.close()
-        """,
-        "-o",
-        "jobs_crash_atomic=library",
-    )
-
-    result.assert_outcomes(passed=1)
-    assert result.ret == 0
-
-
-def test_blocks_of_a_library_and_of_the_project_are_left_by_a_dead_job(pytester):
-    result = run(
-        pytester,
-        """
-        import library
-        import shop
-
-        def test_it(jobs):
-            library.Block.entered = 0
-            shop.use_a_block.perform_later()
-            jobs.drain()
-
-            assert library.Block.entered == 0
-            assert shop.ended[-1] is None
-            assert shop.charges[-2:] == [2, 3]
-        """,
-        "-o",
-        "jobs_crash_atomic=library",
-    )
-
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["1 job killed at 6 points, in 1 test of 1."])
-
-
-def test_connections_wait_for_locks_as_they_do_without_it(pytester):
-    result = run(
-        pytester,
-        """
-        import contextlib
-        import sqlite3
-        import pytest
-        import shop
-
-        @pytest.mark.parametrize("given, waits", [((), 5000), ((2.5,), 2500)])
-        def test_it(given, waits, jobs):
-            shop.mark.perform_later()
-            jobs.drain()
-            with contextlib.closing(sqlite3.connect(shop.path, *given)) as db:
-                assert db.execute("pragma busy_timeout").fetchone() == (waits,)
-        """,
-        "--jobs-crash-points=1",
-    )
-
-    result.assert_outcomes(passed=2)
-
-
-def test_the_lines_of_another_task_are_no_points(pytester):
-    pytest.importorskip("pytest_asyncio")
-    result = run(
-        pytester,
-        """
-        import asyncio
-        import pytest
-        import shop
-
-        @pytest.mark.asyncio
-        async def test_it(jobs):
-            shop.pause.perform_later()
-            await asyncio.gather(jobs.adrain(), shop.others(5))
-        """,
-    )
-
-    # Its two lines, of which each is come to several times, and its end.
-    result.stdout.fnmatch_lines(["1 job killed at 8 points, in 1 test of 1."])
-
-
-def test_what_a_dead_job_had_enqueued_stays_enqueued(pytester):
-    result = run(
-        pytester,
-        """
-        import shop
-
-        def test_both(jobs, assert_enqueued):
-            shop.tell_then_mark.perform_later()
-            jobs.drain()
-
-            assert_enqueued(shop.tell, at_least=1)
-            assert {record.parent for record in jobs.enqueued[1:]} == {0}
-            assert len(jobs.deliveries[0].enqueued) == len(jobs.enqueued) - 1
-            assert len(jobs.enqueued) < 4
-
-        def test_once(jobs, assert_enqueued):
-            shop.tell_then_mark.perform_later()
-            jobs.drain()
-
-            assert_enqueued(shop.tell)
-
-        def test_lost(jobs, assert_enqueued):
-            shop.mark_then_tell.perform_later()
-            jobs.drain()
-
-            assert_enqueued(shop.tell)
-        """,
-    )
-
-    result.assert_outcomes(passed=1, failed=2)
-    # An enqueued job is a point too.
-    result.stdout.fnmatch_lines(
-        [
-            "- killed after enqueue: tell() (shop.py:*)",
-            "- killed after sqlite: commit (shop.py:*)",
-            "shop.mark_then_tell broke 1 test:",
-        ]
-    )
-
-
-def test_coroutine_jobs_and_async_tests(pytester):
-    pytest.importorskip("pytest_asyncio")
-    result = run(
-        pytester,
-        """
-        import pytest
-        import shop
-
-        @pytest.mark.asyncio
-        async def test_on_its_loop(jobs):
-            shop.charge_on_loop.perform_later()
-            await jobs.adrain()
-
-            assert shop.charges == [7, 8]
-
-        def test_on_ours(jobs):
-            shop.charge_on_loop.perform_later()
-            jobs.drain()
-
-            assert shop.charges == [7, 8]
-        """,
-    )
-
-    result.assert_outcomes(failed=2)
-    lines = [line for line in result.outlines if line.startswith("- killed")]
-    assert len(lines) == 2
-    assert all("charges.append(8)" in line for line in lines)
 
 
 def test_a_bound_cuts_the_points_and_says_so(pytester):
@@ -979,65 +950,6 @@ def pay():
             "- killed after sqlite: commit (long.py:*)",
             "1 job killed at 1 point, in 1 test of 1.",
             "1 test had more points, 50 of up to 5* were tried: --jobs-crash-points=5* tries all.",
-        ]
-    )
-
-
-def test_a_point_to_which_no_second_run_comes_is_told(pytester):
-    result = run(
-        pytester,
-        """
-        import shop
-
-        def test_payment(jobs):
-            shop.try_again.perform_later()
-            jobs.perform_due()
-        """,
-    )
-
-    result.stdout.fnmatch_lines(["test_it.py::test_payment: points that no second run came to: *"])
-
-
-def test_a_test_that_fails_anyway_is_reported_as_it_fails(pytester):
-    result = run(
-        pytester,
-        """
-        import shop
-
-        def test_wrong(jobs):
-            shop.mark.perform_later()
-            jobs.drain()
-
-            assert shop.status() == "open"
-        """,
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.no_fnmatch_line("*killed and delivered*")
-    result.stdout.fnmatch_lines(["No job was killed, so this run shows nothing: *"])
-
-
-def test_a_test_that_does_not_fail_again_is_called_flaky(pytester):
-    result = run(
-        pytester,
-        """
-        import shop
-
-        runs = []
-
-        def test_it(jobs):
-            shop.mark.perform_later()
-            jobs.drain()
-            runs.append(1)
-
-            assert len(runs) != 3
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "test_it.py::test_it: failed once and then not again: it may be flaky: mark(), before line *"
         ]
     )
 
@@ -1186,25 +1098,6 @@ def test_workers_of_xdist_are_added_up(pytester):
     )
 
 
-def test_a_faulty_delivery_that_is_killed_is_faulty_again(pytester):
-    result = run(
-        pytester,
-        """
-        import shop
-
-        def test_it(jobs):
-            jobs.fail(shop.try_again, raising=OSError, times=1, after=True)
-            shop.try_again.perform_later([0])
-            jobs.perform_due()
-
-            assert [delivery.status for delivery in jobs.deliveries][0] == "retried"
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["* job* killed at * points, in 1 test of 1."])
-
-
 @pytest.mark.parametrize("wrong", ["0", "-1", "many"])
 def test_a_bound_that_is_none_is_an_error(pytester, wrong):
     result = run(pytester, CHARGES_TWICE, f"--jobs-crash-points={wrong}")
@@ -1213,62 +1106,6 @@ def test_a_bound_that_is_none_is_an_error(pytester, wrong):
     result.stderr.fnmatch_lines(
         [f"*--jobs-crash-points is '{wrong}'; valid are whole numbers from 1."]
     )
-
-
-def test_a_second_run_that_fails_before_a_job_is_killed_is_an_error_of_its_own(pytester):
-    result = run(
-        pytester,
-        """
-        import shop
-
-        signed_up = set()
-
-        def test_it(jobs):
-            assert "ann" not in signed_up
-            signed_up.add("ann")
-            shop.mark.perform_later()
-            jobs.drain()
-        """,
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "*assert 'ann' not in *",
-            "*Run again*",
-            "this test fails when it is run again, with no job killed: --jobs-crash runs it once more for each *",
-            "",
-            "- its first run passed",
-            "- 0 of 8 points tried before it failed",
-            "",
-            "Something that the test changes outlives it: *",
-            "Let a fixture set it up for each run, or leave the test out: *crash=False*",
-            "test_it.py::test_it: fails when it is run again, with no job killed: 0 of 8 points",
-        ]
-    )
-    result.stdout.no_fnmatch_line("*points that no second run came to*")
-
-
-def test_a_job_is_not_blamed_for_what_a_killed_run_finds_left_by_the_first(pytester):
-    result = run(
-        pytester,
-        """
-        import shop
-
-        orders = []
-
-        def test_it(jobs):
-            orders.append(7)
-            shop.mark.perform_later()
-            jobs.drain()
-
-            assert orders == [7]
-        """,
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*Run again*", "- 1 of 8 points tried before it failed"])
-    result.stdout.no_fnmatch_line("*mark, killed and delivered again*")
 
 
 def test_what_a_fixture_of_a_module_puts_in_place_stays_there_in_every_run(pytester):

@@ -17,98 +17,124 @@ from pytest_jobs.harness.records.texts import instant
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def section(result):
+def section(report):
     """Return the lines of the section, and of nothing else."""
-    lines = result.outlines
+    lines = report.lines
     (begin,) = (i for i, line in enumerate(lines) if line.strip("-") == " jobs in this test ")
-    end = next(i for i, line in enumerate(lines) if i > begin and line.startswith(("=", "_")))
-    return lines[begin + 1 : end]
+    return lines[begin + 1 :]
 
 
-def test_pending_jobs_are_shown_with_the_next_step(run_test):
-    result = run_test("""
-        from shop import Pay, send_receipt
+TESTS = """
+    import pytest
+    from pytest_jobs import Job, Payload, discard_on, unique
+    from pytest_jobs.core.foundation.settings import settings
+    from shop import Pay, Refuse, send_receipt
 
-        def test_it(jobs):
-            Pay.perform_later(7)
-            send_receipt.set(wait=60).perform_later(8)
-            assert 1 == 2
-    """)
+    @discard_on(KeyError)
+    class Drop(Job):
+        def perform(self):
+            raise KeyError("gone")
 
-    assert section(result) == [
+    @unique()
+    class Import(Job):
+        def perform(self, path):
+            pass
+
+    def test_pending(jobs):
+        print("printed")
+        Pay.perform_later(7)
+        send_receipt.set(wait=60).perform_later(8)
+        assert 1 == 2
+
+    def test_failed_and_dropped(jobs):
+        Refuse.perform_later()
+        Drop.perform_later()
+        jobs.drain(raise_errors=False)
+        assert 1 == 2
+
+    def test_kept_out(jobs):
+        Import.perform_later("a.csv")
+        Import.perform_later("a.csv")
+        jobs.drain(only=lambda record: False)
+
+    def test_nine(jobs):
+        for payment_id in range(9):
+            Pay.perform_later(payment_id)
+        assert 1 == 2
+
+    def test_not_known(jobs):
+        settings.adapter.enqueue(
+            Payload(None, "billing.Chrage", "1" * 32, "default", None, "[[],{}]", 1, None, 10**18, None)
+        )
+        assert 1 == 2
+
+    def test_no_jobs(jobs):
+        assert 1 == 2
+
+    def test_all_performed(jobs):
+        Pay.perform_later(7)
+        jobs.drain()
+        assert 1 == 2
+
+    def test_passed(jobs):
+        Pay.perform_later(7)
+
+    @pytest.fixture
+    def broken(jobs):
+        Pay.perform_later(7)
+        raise RuntimeError("the fixture broke")
+
+    @pytest.fixture
+    def broken_at_last(jobs):
+        yield
+        Pay.perform_later(7)
+        raise RuntimeError("the fixture broke")
+
+    def test_setup(broken):
+        pass
+
+    def test_teardown(broken_at_last):
+        pass
+"""
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_jobs_are_shown_by_what_became_of_them_with_the_next_step(told, verbose):
+    flags = ["-v"] if verbose else []
+    reports = told(TESTS, "-rA", *flags, passed=2, failed=7, errors=2)
+
+    assert section(reports["test_pending"]) == [
         "pending: 2. Next: jobs.drain() performs them.",
         "  #0 Pay(7) queue='payments'",
         "  #1 send_receipt(8) queue='mailers' wait=1m",
     ]
-
-
-def test_it_is_the_end_of_the_report(run_test):
-    result = run_test("""
-        from shop import Pay
-
-        def test_it(jobs):
-            print("printed")
-            Pay.perform_later(7)
-            assert 1 == 2
-    """)
-
-    result.stdout.fnmatch_lines(
-        [
-            "-* Captured stdout call -*",
-            "-* jobs in this test -*",
-            "pending: 1*",
-            "  #0 Pay*",
-            "=* short *",
-        ]
-    )
-
-
-def test_jobs_that_failed_and_jobs_that_a_rule_dropped_are_told_apart(run_test):
-    result = run_test("""
-        from shop import Refuse
-        from pytest_jobs import Job, discard_on
-
-        @discard_on(KeyError)
-        class Drop(Job):
-            def perform(self):
-                raise KeyError("gone")
-
-        def test_it(jobs):
-            Refuse.perform_later()
-            Drop.perform_later()
-            jobs.drain(raise_errors=False)
-            assert 1 == 2
-    """)
-
-    assert section(result) == [
+    reports["test_pending"].fnmatch_lines(["-* Captured stdout call -*", "-* jobs in this test -*"])
+    assert section(reports["test_failed_and_dropped"]) == [
         "failed: 1",
         "  #0 Refuse() failed: ValueError: no money",
         "dropped: 1",
         "  #1 Drop() discarded: KeyError: 'gone'",
     ]
-
-
-def test_a_job_that_another_kept_out_is_dropped_too(run_test):
-    result = run_test("""
-        from pytest_jobs import Job, unique
-
-        @unique()
-        class Import(Job):
-            def perform(self, path):
-                pass
-
-        def test_it(jobs):
-            Import.perform_later("a.csv")
-            Import.perform_later("a.csv")
-            jobs.drain(only=lambda record: False)
-    """)
-
-    assert section(result) == [
+    assert section(reports["test_kept_out"]) == [
         "pending: 1. Next: jobs.drain() performs it.",
         "  #0 Import('a.csv') queue='default'",
         "dropped: 1",
         "  Import('a.csv') was kept out by #0 Import('a.csv')",
     ]
+    assert section(reports["test_nine"])[3:] == (
+        [f"  #{number} Pay({number}) queue='payments'" for number in range(2, 9)]
+        if verbose
+        else ["  #2 Pay(2) queue='payments'", "  ... and 6 more: print(jobs.pending)"]
+    )
+    assert section(reports["test_not_known"])[1].endswith(" queue='default' (not known here)")
+    for name in ("no_jobs", "all_performed"):
+        reports[f"test_{name}"].no_fnmatch_line("*jobs in this test*")
+    for name in ("setup", "teardown"):
+        assert section(reports[f"test_{name}"]) == [
+            "pending: 1. Next: jobs.drain() performs it.",
+            "  #0 Pay(7) queue='payments'",
+        ]
+    assert "test_passed" not in reports
 
 
 def test_calls_that_wait_for_a_commit_and_those_that_a_rollback_dropped_are_shown():
@@ -128,99 +154,6 @@ def test_calls_that_wait_for_a_commit_and_those_that_a_rollback_dropped_are_show
         "waiting for commit: 1. Next: the commit of the application enqueues it.",
         "  Ship.perform_later(7), registered at shop/views.py:13",
     ]
-
-
-def test_three_of_each_kind_are_shown(run_test):
-    result = run_test("""
-        from shop import Pay
-
-        def test_it(jobs):
-            for payment_id in range(9):
-                Pay.perform_later(payment_id)
-            assert 1 == 2
-    """)
-
-    assert section(result)[3:] == [
-        "  #2 Pay(2) queue='payments'",
-        "  ... and 6 more: print(jobs.pending)",
-    ]
-
-
-def test_a_verbose_run_shows_all(pytester):
-    pytester.makepyfile("""
-        from shop import Pay
-
-        def test_it(jobs):
-            for payment_id in range(9):
-                Pay.perform_later(payment_id)
-            assert 1 == 2
-    """)
-
-    assert section(pytester.runpytest("-v"))[-1] == "  #8 Pay(8) queue='payments'"
-
-
-@pytest.mark.parametrize("body", ["pass", "Pay.perform_later(7); jobs.drain()"])
-def test_there_is_none_without_jobs_or_when_all_were_performed(run_test, body):
-    result = run_test(f"""
-        from shop import Pay
-
-        def test_it(jobs):
-            {body}
-            assert 1 == 2
-    """)
-
-    result.assert_outcomes(failed=1)
-    result.stdout.no_fnmatch_line("*jobs in this test*")
-
-
-def test_there_is_none_in_a_test_that_passed(pytester):
-    pytester.makepyfile("""
-        from shop import Pay
-
-        def test_it(jobs):
-            Pay.perform_later(7)
-    """)
-
-    pytester.runpytest("-rA").stdout.no_fnmatch_line("*jobs in this test*")
-
-
-@pytest.mark.parametrize("phase", ["setup", "teardown"])
-def test_an_error_of_a_fixture_shows_it_too(run_test, phase):
-    before, after = ("", "yield") if phase == "setup" else ("yield", "")
-    result = run_test(f"""
-        import pytest
-        from shop import Pay
-
-        @pytest.fixture
-        def broken(jobs):
-            {before}
-            Pay.perform_later(7)
-            raise RuntimeError("the fixture broke")
-            {after}
-
-        def test_it(broken):
-            pass
-    """)
-
-    assert section(result) == [
-        "pending: 1. Next: jobs.drain() performs it.",
-        "  #0 Pay(7) queue='payments'",
-    ]
-
-
-def test_a_job_that_is_not_known_here_is_marked(run_test):
-    result = run_test("""
-        from pytest_jobs import Payload
-        from pytest_jobs.core.foundation.settings import settings
-
-        def test_it(jobs):
-            settings.adapter.enqueue(
-                Payload(None, "billing.Chrage", "1" * 32, "default", None, "[[],{}]", 1, None, 10**18, None)
-            )
-            assert 1 == 2
-    """)
-
-    assert section(result)[1].endswith(" queue='default' (not known here)")
 
 
 @job

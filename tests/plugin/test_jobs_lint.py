@@ -6,13 +6,23 @@ import pytest
 
 pytest.importorskip("celery")
 
-from pytest_jobs.insight.lint.linter import RULES
+from pytest_jobs.insight.lint.pages import page_of
+from pytest_jobs.insight.lint.watching import WATCHED
 
-WATCHED = [
-    pytest.param(rule, example, id=f"{rule.id}-{number}")
-    for rule in RULES
-    if rule.is_watched
-    for number, example in enumerate(rule.examples)
+_TWICE = "    jobs.drain()\n    jobs.perform(jobs.redeliver(jobs.performed[0].record))\n"
+#: Another bad and good example, which the page does not show.
+BENT = (
+    "from datetime import date\n\nfrom celery import Celery\n\napp = Celery('shop', broker='memory://')\n\n\n"
+    "@app.task\ndef report(day: date | None) -> None: ...\n\n\n"
+    "def test_it_reports(jobs):\n    report.delay(date(2030, 1, 1).isoformat())\n" + _TWICE
+)
+WHOLE = (
+    "from datetime import date\n\nfrom pytest_jobs import job\n\n\n@job\ndef report(day: date) -> None: ...\n\n\n"
+    "def test_it_reports(jobs):\n    report.perform_later(date(2030, 1, 1))\n" + _TWICE
+)
+EXAMPLES = [
+    *(pytest.param(page.id, page.bad, page.good, id=page.id) for page in map(page_of, WATCHED)),
+    pytest.param("JOB292", BENT, WHOLE, id="JOB292-date"),
 ]
 SWALLOWS = (
     "from pytest_jobs import job\n\n\n@job\ndef bill(order_id: int) -> None:\n"
@@ -28,21 +38,21 @@ def rules_in(result):
     return {line.split()[1] for line in result.outlines if line.partition(" ")[2].startswith("JOB")}
 
 
-@pytest.mark.parametrize(("rule", "example"), WATCHED)
-def test_a_planted_fault_is_seen_by_its_rule_and_by_no_other(rule, example, pytester):
+@pytest.mark.parametrize(("rule_id", "bad", "good"), EXAMPLES)
+def test_a_planted_fault_is_seen_by_its_rule_and_by_no_other(rule_id, bad, good, pytester):
     # Celery knows tasks by the names of their modules, for as long as the process lives.
-    pytester.makepyfile(**{f"test_{rule.name.replace('-', '_')}_planted": example.bad})
+    pytester.makepyfile(test_planted=bad)
 
     result = pytester.runpytest("--jobs-lint")
 
     result.assert_outcomes(passed=1)
-    assert rules_in(result) == {rule.id}
+    assert rules_in(result) == {rule_id}
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.mark.parametrize(("rule", "example"), WATCHED)
-def test_in_a_mended_twin_nothing_is_seen(rule, example, pytester):
-    pytester.makepyfile(**{f"test_{rule.name.replace('-', '_')}_mended": example.good})
+@pytest.mark.parametrize(("rule_id", "bad", "good"), EXAMPLES)
+def test_in_a_mended_twin_nothing_is_seen(rule_id, bad, good, pytester):
+    pytester.makepyfile(test_mended=good)
 
     result = pytester.runpytest("--jobs-lint")
 

@@ -166,104 +166,125 @@ def test_a_job_that_a_second_delivery_breaks_is_named(pytester):
     )
 
 
-def test_a_safe_job_is_quiet_and_the_run_says_what_was_done(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import put, book
+SAFE = """
+    import asyncio
+    from datetime import timedelta
 
-        def test_sum(jobs):
+    import conftest
+    import pytest
+    from ledger import (
+        Locked, book, drop_again, greet_anew, pause_and_ask, put, put_and_ask, rest, wait_for_ever,
+    )
+    from pytest_jobs import job
+
+    def test_sum(jobs):
+        put.perform_later(5)
+        put.perform_later(6)
+        jobs.drain()
+
+        assert book == [5, 6]
+        assert len(conftest.heard) == 2
+
+    @pytest.mark.parametrize(
+        "perform",
+        [
+            lambda jobs: put.perform_later(5) and jobs.drain(),
+            lambda jobs: put.perform_later(5) and jobs.perform(jobs.pending[0]),
+            lambda jobs: put.perform_later(5) and jobs.perform_due(),
+            lambda jobs: put.set(wait=60).perform_later(5) and jobs.run_for(60),
+        ],
+    )
+    def test_verb(jobs, perform):
+        perform(jobs)
+
+    def test_inline_block(jobs):
+        with jobs.inline():
             put.perform_later(5)
-            put.perform_later(6)
-            jobs.drain()
 
-            assert book == [5, 6]
+    @pytest.mark.jobs(strict=True)
+    def test_neither_a_copy_nor_what_it_enqueues_is_seen(jobs, assert_performed):
+        put_and_ask.perform_later(1)
+        tally = jobs.perform_due(children=False)
 
-        def test_other(): ...
-        """,
-    )
+        assert tally.total == 1
+        assert [record.name for record in jobs.pending] == ["ledger.put"] * 2
+        assert len(jobs.enqueued) == 3
+        assert len(jobs.deliveries) == len(jobs.performed) == 1
+        assert len(jobs.deliveries[0].enqueued) == 2
+        assert_performed(put_and_ask)
+        assert jobs.drain().total == 2
+        assert len(jobs.deliveries) == 3
 
-    result.assert_outcomes(passed=2)
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(
-        ["jobs: every delivery twice", "2 deliveries of 1 job made once more, in 1 test of 2."]
-    )
+    def test_what_a_copy_replaces_is_not_seen_either(jobs):
+        greet_anew.perform_later()
+        jobs.drain()
 
+        removed = [str(event) for event in jobs.events if event.kind == "removed"]
+        assert removed == ["removed greet(1, 'hello')"]
+        assert [delivery.record.args for delivery in jobs.performed] == [(), (1, "good bye")]
 
-@pytest.mark.parametrize(
-    "perform",
-    [
-        "put.perform_later(5); jobs.drain()",
-        "jobs.perform((put.perform_later(5), jobs.pending[0])[1])",
-        "put.perform_later(5); jobs.perform_due()",
-        "put.set(wait=60).perform_later(5); jobs.run_for(60)",
-        "exec('with jobs.inline(): put.perform_later(5)')",
-    ],
-)
-def test_every_verb_delivers_twice(pytester, perform):
-    result = run(
-        pytester,
-        f"""
-        from ledger import put
+    def test_a_copy_that_the_job_discards_is_in_order(jobs):
+        drop_again.perform_later(5)
+        jobs.drain()
 
-        def test_it(jobs):
-            {perform}
-        """,
-    )
+    def test_a_copy_that_sleeps_does_not_move_the_clock_of_the_test(jobs):
+        before = jobs.clock.freeze()
+        rest.perform_later(30)
+        jobs.drain()
 
-    result.stdout.fnmatch_lines(["1 delivery of 1 job made once more, in 1 test of 1."])
+        assert jobs.clock.now() - before == timedelta(seconds=30)
 
+    def test_a_delivery_that_the_test_made_fail_is_left_alone(jobs):
+        jobs.fail(wait_for_ever, raising=Locked, times=1)
+        wait_for_ever.perform_later(5)
+        jobs.perform_due()
 
-def test_neither_a_copy_nor_what_it_enqueues_is_seen(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import put, put_and_ask
+        assert len(jobs.retried) == 1
 
-        def test_views(jobs, assert_performed):
-            put_and_ask.perform_later(1)
-            tally = jobs.perform_due(children=False)
+    @pytest.mark.asyncio
+    async def test_on_its_loop(jobs):
+        put.perform_later(5)
+        await jobs.adrain()
 
-            assert tally.total == 1
-            assert [record.name for record in jobs.pending] == ["ledger.put"] * 2
-            assert len(jobs.enqueued) == 3
-            assert len(jobs.deliveries) == len(jobs.performed) == 1
-            assert len(jobs.deliveries[0].enqueued) == 2
-            assert_performed(put_and_ask)
-            assert jobs.drain().total == 2
-            assert len(jobs.deliveries) == 3
-        """,
-        "--jobs-strict",
-    )
+        assert book == [5]
+        assert len(jobs.deliveries) == 1
 
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["3 deliveries of 2 jobs made once more, in 1 test of 1."])
+    @pytest.mark.asyncio
+    async def test_copies_of_two_verbs_at_once_do_not_get_in_each_others_way(jobs):
+        for amount in range(3):
+            pause_and_ask.perform_later(amount)
+        await asyncio.gather(*map(jobs.aperform, jobs.pending))
+        pause_and_ask.perform_later(7)
 
+        names = [record.name for record in jobs.pending]
+        assert names == ["ledger.put"] * 3 + ["ledger.pause_and_ask"]
 
-def test_copies_that_no_test_sees(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import drop_again, greet_anew
+    gate = []
 
-        def test_what_a_copy_replaces_is_not_seen_either(jobs):
-            greet_anew.perform_later()
-            jobs.drain()
+    @job
+    async def slow():
+        gate.append(1)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
-            removed = [str(event) for event in jobs.events if event.kind == "removed"]
-            assert removed == ["removed greet(1, 'hello')"]
-            assert [delivery.record.args for delivery in jobs.performed] == [(), (1, "good bye")]
+    @pytest.mark.asyncio
+    async def test_what_another_task_enqueues_during_a_copy_is_the_tests(jobs):
+        async def meanwhile():
+            while len(gate) < 2:
+                await asyncio.sleep(0)
+            put.perform_later(9)
 
-        def test_a_copy_that_the_job_discards_is_in_order(jobs):
-            drop_again.perform_later(5)
-            jobs.drain()
-        """,
-    )
+        slow.perform_later()
+        await asyncio.gather(jobs.aperform(jobs.pending[0]), meanwhile())
 
-    result.assert_outcomes(passed=2)
+        assert [record.name for record in jobs.pending] == ["ledger.put"]
+
+    def test_without_jobs(): ...
+"""
 
 
-def test_a_hook_does_not_hear_of_copies(pytester):
+def test_safe_jobs_are_quiet_and_the_run_says_what_was_done(pytester):
+    pytest.importorskip("pytest_asyncio")
     pytester.makeconftest(
         FRESH
         + """
@@ -273,357 +294,157 @@ def pytest_jobs_delivered(delivery):
     heard.append(delivery)
 """
     )
-    result = run(
-        pytester,
-        """
-        import conftest
-        from ledger import put
+    result = run(pytester, SAFE)
 
-        def test_it(jobs):
-            put.perform_later(1)
-            jobs.drain()
-
-            assert len(conftest.heard) == 1
-        """,
+    result.assert_outcomes(passed=15)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "jobs: every delivery twice",
+            "19 deliveries of 8 jobs made once more, in 13 tests of 15.",
+            "1 delivery not made again, since the test made them fail*",
+        ]
     )
 
-    result.assert_outcomes(passed=1)
 
+BROKEN = """
+    import unittest
 
-def test_a_copy_that_fails_breaks_the_test(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import refuse_again
-
-        def test_it(jobs):
-            refuse_again.perform_later(5)
-            jobs.drain()
-        """,
+    import pytest
+    from ledger import (
+        add, add_on_loop, assert_alone, assert_alone_and_drop, book, put, refuse_again, wait_for_ever,
     )
+    from pytest_jobs import current_jobs, job, open_jobs
 
-    result.assert_outcomes(failed=1)
+    def test_a_copy_that_fails(jobs):
+        refuse_again.perform_later(5)
+        jobs.drain()
+
+    @pytest.mark.parametrize("job", [assert_alone, assert_alone_and_drop])
+    def test_an_assertion_in_a_copy(jobs, job):
+        job.perform_later(5)
+        jobs.drain()
+
+    def test_a_copy_that_is_retried_for_ever(jobs):
+        wait_for_ever.perform_later(5)
+        before = jobs.clock.now()
+        jobs.drain()
+
+        assert len(jobs.deliveries) == 1
+        assert (jobs.clock.now() - before).total_seconds() < 60
+
+    def test_that_fails_anyway(jobs):
+        add.perform_later(5)
+        jobs.drain()
+
+        assert book == [6]
+
+    def test_the_guilty_job_is_told_from_others(jobs):
+        put.perform_later(1)
+        add.perform_later(5)
+        jobs.drain()
+
+        assert sum(book) == 6
+
+    @job
+    def one_more(amount):
+        book.append(amount)
+
+    @job
+    def another(amount):
+        book.append(amount)
+
+    def test_only_together(jobs):
+        one_more.perform_later(5)
+        another.perform_later(7)
+        jobs.drain()
+
+        assert len(book) < 4
+
+    runs = []
+
+    def test_flaky(jobs):
+        put.perform_later(1)
+        jobs.drain()
+        runs.append(1)
+
+        assert len(runs) > 1
+
+    @pytest.mark.asyncio
+    async def test_on_its_loop(jobs):
+        add_on_loop.perform_later(5)
+        await jobs.adrain()
+
+        assert book == [5]
+
+    def test_on_our_loop(jobs):
+        add_on_loop.perform_later(5)
+        jobs.drain()
+
+        assert book == [5]
+
+    def test_a_harness_without_the_fixture():
+        with open_jobs() as jobs:
+            add.perform_later(5)
+            jobs.drain()
+
+        assert book == [5]
+
+    @pytest.mark.jobs
+    class TestCase(unittest.TestCase):
+        set_up = 0
+
+        @classmethod
+        def setUpClass(cls):
+            cls.set_up += 1
+
+        def setUp(self):
+            self.there = len(book)
+
+        def test_broken(self):
+            add.perform_later(5)
+            current_jobs().drain()
+            self.assertEqual((book, self.set_up, self.there), ([5], 1, 0))
+
+        def test_safe(self):
+            put.perform_later(5)
+            current_jobs().drain()
+            self.assertEqual((book, self.set_up, self.there), ([5], 1, 0))
+"""
+
+
+def test_what_a_second_delivery_breaks_is_told_by_its_test_and_job(pytester, without_colour):
+    pytest.importorskip("pytest_asyncio")
+    result = run(pytester, BROKEN)
+
+    result.assert_outcomes(passed=1, failed=12)
     result.stdout.fnmatch_lines(
         [
             '*raise ValueError(f"{amount} is there")',
             "- refuse_again(5) was delivered again, and failed: ValueError: 5 is there",
-            "ledger.refuse_again broke 1 test:",
+            "- assert_alone(5) was delivered again, and failed: AssertionError: not alone*",
+            "- assert_alone_and_drop(5) was delivered again, and failed: AssertionError: not alone*",
+            "- wait_for_ever(5) was delivered again, and not done after 4 attempts: Locked",
+            "E *assert [[]5] == [[]6]",
+            "one_more and another, delivered twice, only together break this test; *",
         ]
     )
-
-
-@pytest.mark.parametrize("name", ["assert_alone", "assert_alone_and_drop"])
-def test_an_assertion_in_a_copy_breaks_the_test(pytester, name):
-    result = run(
-        pytester,
-        f"""
-        from ledger import {name}
-
-        def test_it(jobs):
-            {name}.perform_later(5)
-            jobs.drain()
-        """,
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [f"- {name}(5) was delivered again, and failed: AssertionError: not alone*"]
-    )
-
-
-def test_a_copy_that_sleeps_does_not_move_the_clock_of_the_test(pytester):
-    result = run(
-        pytester,
-        """
-        from datetime import timedelta
-        from ledger import rest
-
-        def test_it(jobs):
-            before = jobs.clock.freeze()
-            rest.perform_later(30)
-            jobs.drain()
-
-            assert jobs.clock.now() - before == timedelta(seconds=30)
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["1 delivery of 1 job made once more, in 1 test of 1."])
-
-
-def test_copies_of_two_verbs_at_once_do_not_get_in_each_others_way(pytester):
-    pytest.importorskip("pytest_asyncio")
-    result = run(
-        pytester,
-        """
-        import asyncio
-        import pytest
-        from ledger import pause_and_ask
-
-        @pytest.mark.asyncio
-        async def test_it(jobs):
-            for amount in range(3):
-                pause_and_ask.perform_later(amount)
-            await asyncio.gather(*map(jobs.aperform, jobs.pending))
-            pause_and_ask.perform_later(7)
-
-            names = [record.name for record in jobs.pending]
-            assert names == ["ledger.put"] * 3 + ["ledger.pause_and_ask"]
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["3 deliveries of 1 job made once more, in 1 test of 1."])
-
-
-def test_a_copy_that_is_retried_for_ever_breaks_the_test(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import wait_for_ever
-
-        def test_it(jobs):
-            wait_for_ever.perform_later(5)
-            before = jobs.clock.now()
-            jobs.drain()
-
-            assert len(jobs.deliveries) == 1
-            assert (jobs.clock.now() - before).total_seconds() < 60
-        """,
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["- wait_for_ever(5) was delivered again, and not done after 4 attempts: Locked"]
-    )
-
-
-def test_a_test_that_fails_anyway_is_reported_as_it_fails(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import add, book
-
-        def test_wrong(jobs):
-            add.perform_later(5)
-            jobs.drain()
-
-            assert book == [6]
-        """,
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *assert [[]5] == [[]6]"])
-    result.stdout.no_fnmatch_line("*delivered twice, breaks*")
-    result.stdout.no_fnmatch_line("* broke *")
-
-
-def test_the_guilty_job_is_told_from_others(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import add, put, book
-
-        def test_it(jobs):
-            put.perform_later(1)
-            add.perform_later(5)
-            jobs.drain()
-
-            assert sum(book) == 6
-        """,
-    )
-
-    result.stdout.fnmatch_lines(["ledger.add broke 1 test:"])
-    result.stdout.no_fnmatch_line("ledger.put broke*")
-
-
-def test_jobs_that_break_a_test_only_together_are_all_named(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import add, add_on_loop, book
-
-        def test_it(jobs):
-            add.perform_later(5)
-            add_on_loop.perform_later(7)
-            jobs.drain()
-
-            assert len(book) < 4
-        """,
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "add and add_on_loop, delivered twice, only together break this test; *",
-            "ledger.add broke 1 test:",
-            "ledger.add_on_loop broke 1 test:",
-        ]
-    )
-
-
-def test_a_test_that_does_not_fail_again_is_called_flaky(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import put
-
-        runs = []
-
-        def test_it(jobs):
-            put.perform_later(1)
-            jobs.drain()
-            runs.append(1)
-
-            assert len(runs) > 1
-        """,
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["test_it.py::test_it failed with copies once, and then not again*"]
-    )
-    result.stdout.no_fnmatch_line("* broke *")
-
-
-def test_a_delivery_that_the_test_made_fail_is_left_alone(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import wait_for_ever, Locked
-
-        def test_it(jobs):
-            jobs.fail(wait_for_ever, raising=Locked, times=1)
-            wait_for_ever.perform_later(5)
-            jobs.drain(limit=1)
-
-            assert len(jobs.retried) == 1
-        """,
-    )
-
-    result.stdout.fnmatch_lines(["1 delivery not made again, since the test made them fail*"])
-
-
-def test_coroutine_jobs_and_async_tests(pytester):
-    pytest.importorskip("pytest_asyncio")
-    result = run(
-        pytester,
-        """
-        import pytest
-        from ledger import add_on_loop, put, book
-
-        @pytest.mark.asyncio
-        async def test_safe(jobs):
-            put.perform_later(5)
-            await jobs.adrain()
-
-            assert book == [5]
-            assert len(jobs.deliveries) == 1
-
-        @pytest.mark.asyncio
-        async def test_broken(jobs):
-            add_on_loop.perform_later(5)
-            await jobs.adrain()
-
-            assert book == [5]
-
-        def test_broken_on_our_loop(jobs):
-            add_on_loop.perform_later(5)
-            jobs.drain()
-
-            assert book == [5]
-        """,
-    )
-
-    result.assert_outcomes(passed=1, failed=2)
-    result.stdout.fnmatch_lines(["ledger.add_on_loop broke 2 tests:"])
-
-
-def test_what_another_task_enqueues_during_a_copy_is_the_tests(pytester):
-    pytest.importorskip("pytest_asyncio")
-    result = run(
-        pytester,
-        """
-        import asyncio
-        import pytest
-        from pytest_jobs import job
-        from ledger import put
-
-        gate = []
-
-        @job
-        async def slow():
-            gate.append(1)
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-
-        @pytest.mark.asyncio
-        async def test_it(jobs):
-            async def meanwhile():
-                while len(gate) < 2:
-                    await asyncio.sleep(0)
-                put.perform_later(9)
-
-            slow.perform_later()
-            await asyncio.gather(jobs.aperform(jobs.pending[0]), meanwhile())
-
-            assert [record.name for record in jobs.pending] == ["ledger.put"]
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-
-
-def test_tests_of_unittest(pytester):
-    pytester.makeini("[pytest]\njobs_mode = record")
-    result = run(
-        pytester,
-        """
-        import unittest
-        from pytest_jobs import current_jobs
-        from ledger import add, put, book
-
-        class TestIt(unittest.TestCase):
-            set_up = 0
-
-            @classmethod
-            def setUpClass(cls):
-                cls.set_up += 1
-
-            def setUp(self):
-                self.there = len(book)
-
-            def test_broken(self):
-                add.perform_later(5)
-                current_jobs().drain()
-                self.assertEqual((book, self.set_up, self.there), ([5], 1, 0))
-
-            def test_safe(self):
-                put.perform_later(5)
-                current_jobs().drain()
-                self.assertEqual((book, self.set_up, self.there), ([5], 1, 0))
-        """,
-    )
-
-    result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["ledger.add broke 1 test:", "  test_it.py::TestIt::test_broken"])
-
-
-def test_a_harness_without_the_fixture(pytester):
-    result = run(
-        pytester,
-        """
-        from pytest_jobs import open_jobs
-        from ledger import add, book
-
-        def test_it():
-            with open_jobs() as jobs:
-                add.perform_later(5)
-                jobs.drain()
-
-            assert book == [5]
-        """,
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["ledger.add broke 1 test:"])
+    told = result.stdout.str().partition("= --jobs-twice =")[2].partition("short test summary")[0]
+    broken = {
+        "ledger.add": [
+            "TestCase::test_broken",
+            "test_a_harness_without_the_fixture",
+            "test_the_guilty_job_is_told_from_others",
+        ],
+        "ledger.add_on_loop": ["test_on_its_loop", "test_on_our_loop"],
+        "ledger.refuse_again": ["test_a_copy_that_fails"],
+        "test_it.one_more": ["test_only_together"],
+        "test_it.another": ["test_only_together"],
+    }
+    for job, tests in broken.items():
+        count = f"{len(tests)} test{'s' * (len(tests) > 1)}"
+        listed = "".join(f"  test_it.py::{test}\n" for test in tests)
+        assert f"{job} broke {count}:\n{listed}" in told
+    assert "ledger.put broke" not in told
+    assert "test_that_fails_anyway" not in told
+    assert "test_it.py::test_flaky failed with copies once, and then not again" in told

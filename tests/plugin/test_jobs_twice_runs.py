@@ -30,63 +30,79 @@ OPTED_OUT = """
 MARK = "pytest.mark.jobs(idempotent=False)"
 
 
-@pytest.mark.parametrize(
-    "places",
-    [
-        {"module": f"pytestmark = {MARK}", "of_class": "", "of_test": ""},
-        {"module": "", "of_class": f"@{MARK}", "of_test": ""},
-        {"module": "", "of_class": "", "of_test": f"@{MARK}"},
-    ],
-)
-def test_a_marker_opts_out_and_is_told(pytester, places):
-    result = run(pytester, OPTED_OUT.format(**places))
-
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(
-        ["1 test left alone (idempotent=False):", "  test_it.py::TestIt::test_sum"]
-    )
-
-
-def test_a_marker_that_keeps_crashes_away_does_not_keep_copies_away(pytester):
-    places = {"module": "", "of_class": "", "of_test": "@pytest.mark.jobs(crash=False)"}
-
-    run(pytester, OPTED_OUT.format(**places)).assert_outcomes(failed=1)
-
-
-def test_the_marker_of_a_test_goes_before_that_of_its_module(pytester):
-    places = {
-        "module": f"pytestmark = {MARK}",
-        "of_class": "",
-        "of_test": "@pytest.mark.jobs(idempotent=True)",
-    }
-
-    run(pytester, OPTED_OUT.format(**places)).assert_outcomes(failed=1)
-
-
-@pytest.mark.parametrize(
-    "said", ["idempotent=False", "crash=False", "idempotent=True, crash=False"]
-)
-def test_the_marker_alone_opens_no_harness(run_test, said):
-    run_test(f"""
+def test_a_marker_opts_out_and_is_told_and_the_nearest_wins(pytester):
+    pytester.makepyfile(
+        test_module=f"""
         import pytest
-        from pytest_jobs.errors import NoHarnessError
-        from pytest_jobs import current_jobs
+        from ledger import add, book
 
-        @pytest.mark.jobs({said})
-        def test_it():
-            with pytest.raises(NoHarnessError):
-                current_jobs()
-        """).assert_outcomes(passed=1)
+        pytestmark = {MARK}
 
+        def test_left(jobs):
+            add.perform_later(5)
+            jobs.drain()
+            assert sum(book) == 5
 
-def test_a_marker_that_says_neither_is_an_error(pytester):
+        @pytest.mark.jobs(idempotent=True)
+        def test_its_own(jobs):
+            test_left(jobs)
+        """
+    )
     result = run(
         pytester,
-        "import pytest\n@pytest.mark.jobs(idempotent='no')\ndef test_it(): ...",
+        f"""
+        import pytest
+        from ledger import add, book
+        from pytest_jobs import current_jobs
+        from pytest_jobs.errors import NoHarnessError
+
+        @{MARK}
+        class TestIt:
+            def test_of_a_class(self, jobs):
+                add.perform_later(5)
+                jobs.drain()
+                assert sum(book) == 5
+
+        @{MARK}
+        def test_of_a_test(jobs):
+            TestIt().test_of_a_class(jobs)
+
+        @pytest.mark.jobs(crash=False)
+        def test_without_crashes(jobs):
+            TestIt().test_of_a_class(jobs)
+
+        @pytest.mark.parametrize(
+            "said",
+            [
+                pytest.param(said, marks=pytest.mark.jobs(**said))
+                for said in (
+                    {{"idempotent": False}}, {{"crash": False}}, {{"idempotent": True, "crash": False}}
+                )
+            ],
+        )
+        def test_alone_it_opens_no_harness(said):
+            with pytest.raises(NoHarnessError):
+                current_jobs()
+
+        @pytest.mark.jobs(idempotent="no")
+        def test_wrong(): ...
+        """,
     )
 
-    result.assert_outcomes(errors=1)
+    result.assert_outcomes(passed=6, failed=2, errors=1)
     result.stdout.fnmatch_lines(["*idempotent is 'no'; it is True or False."])
+    result.stdout.fnmatch_lines(
+        [
+            "4 tests left alone (idempotent=False):",
+            "  test_it.py::TestIt::test_of_a_class",
+            "  test_it.py::test_alone_it_opens_no_harness[[]said0]",
+            "  test_it.py::test_of_a_test",
+            "  test_module.py::test_left",
+        ]
+    )
+    result.stdout.fnmatch_lines_random(
+        ["FAILED test_module.py::test_its_own *", "FAILED test_it.py::test_without_crashes *"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,21 +120,6 @@ def test_a_run_in_which_nothing_was_delivered_twice_fails(pytester, text):
     result.stdout.fnmatch_lines(["No job was delivered twice, so this run shows nothing: *"])
 
 
-def test_where_the_ini_file_asked_for_it_such_a_run_is_only_told(pytester, run_test):
-    pytester.makeini("[pytest]\njobs_twice = true")
-    result = run_test("def test_it(): ...")
-
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(
-        ["jobs: every delivery twice", "No job was delivered twice, so this run shows nothing: *"]
-    )
-
-
-def test_the_ini_file_switches_it_on(pytester, run_test):
-    pytester.makeini("[pytest]\njobs_twice = true")
-    run_test(ADDS_TWICE).assert_outcomes(failed=1)
-
-
 def test_a_run_that_only_collects_is_left_alone(pytester):
     result = run(pytester, SAFE, "--collect-only")
 
@@ -126,176 +127,121 @@ def test_a_run_that_only_collects_is_left_alone(pytester):
     result.stdout.no_fnmatch_line("*No job was delivered*")
 
 
-def test_fixtures_of_the_test_are_made_anew_for_each_run_and_wider_ones_are_not(pytester):
-    result = run(
-        pytester,
-        """
-        import pytest
-        from ledger import add, book
+@pytest.mark.parametrize(("text", "failed"), [("def test_it(): ...", 0), (ADDS_TWICE, 1)])
+def test_the_ini_file_switches_it_on_and_a_run_that_shows_nothing_is_only_told(
+    pytester, run_test, text, failed
+):
+    pytester.makeini("[pytest]\njobs_twice = true")
+    result = run_test(text)
 
-        calls = []
-
-        @pytest.fixture(scope="module")
-        def wide():
-            calls.append("wide")
-            yield
-            calls.append("wide ends")
-
-        @pytest.fixture
-        def narrow(wide):
-            calls.append("narrow")
-            yield
-            calls.append("narrow ends")
-
-        def test_sum(jobs, narrow):
-            add.perform_later(5)
-            jobs.drain()
-
-            assert sum(book) == 5
-
-        def test_next(wide):
-            assert calls == ["wide", *["narrow", "narrow ends"] * 3]
-        """,
-    )
-
-    result.assert_outcomes(failed=1, passed=1)
+    result.assert_outcomes(passed=1 - failed, failed=failed)
+    assert result.ret == failed
+    nothing = [] if failed else ["No job was delivered twice, so this run shows nothing: *"]
+    result.stdout.fnmatch_lines(["jobs: every delivery twice", *nothing])
 
 
-def test_wider_fixtures_end_once_and_their_errors_are_told(pytester):
+FIXTURES = """
+    import pytest
+    from ledger import add, book, put, refuse_again
+
+    calls = []
+
+    @pytest.fixture(scope="session")
+    def seeded(session_jobs):
+        add.perform_later(7)
+        session_jobs.drain()
+        return list(book)
+
+    def test_what_session_fixtures_perform_is_left_alone(seeded, jobs):
+        put.perform_later(1)
+        jobs.drain()
+
+        assert seeded == [7]
+
+    @pytest.fixture(scope="module")
+    def wide():
+        calls.append("wide")
+        yield
+        raise RuntimeError("cannot end")
+
+    @pytest.fixture
+    def narrow(wide):
+        calls.append("narrow")
+        yield
+        calls.append("narrow ends")
+
+    def test_sum(jobs, narrow, record_property):
+        print("once", "upon a time")
+        record_property("run", 1)
+        add.perform_later(5)
+        jobs.drain()
+
+        assert sum(book) == 5
+
+    def test_fixtures_are_made_anew_for_each_run_and_wider_ones_are_not(wide):
+        assert calls == ["wide", *["narrow", "narrow ends"] * 3]
+
+    @pytest.fixture
+    def balanced():
+        yield
+        assert sum(book) == 5
+
+    def test_one_that_asserts_at_its_end(jobs, balanced):
+        add.perform_later(5)
+        jobs.drain()
+
+    @pytest.fixture
+    def drained(jobs):
+        yield
+        jobs.drain()
+
+    def test_a_copy_that_fails_while_fixtures_end(drained):
+        refuse_again.perform_later(5)
+
+    @pytest.mark.xfail
+    def test_that_is_expected_to_fail(jobs):
+        add.perform_later(6)
+        jobs.drain()
+
+        assert sum(book) == 6
+
+    def test_that_fails_anyway(jobs, record_property):
+        print("just", "the same")
+        record_property("run", 1)
+        add.perform_later(5)
+        jobs.drain()
+
+        assert sum(book) == 6
+
+    def test_the_last(): ...
+"""
+
+
+def test_fixtures_output_and_properties_are_those_of_one_run(pytester):
     pytester.makepyfile(test_z="def test_after(): ...")
-    result = run(
-        pytester,
-        """
-        import pytest
-        from ledger import add, book
+    result = run(pytester, FIXTURES, "--junit-xml=out.xml", "--override-ini=junit_family=xunit1")
 
-        @pytest.fixture(scope="module")
-        def wide():
-            yield
-            raise RuntimeError("cannot end")
-
-        def test_sum(jobs, wide):
-            add.perform_later(5)
-            jobs.drain()
-
-            assert sum(book) == 5
-        """,
-    )
-
-    result.assert_outcomes(failed=1, passed=1, errors=1)
+    result.assert_outcomes(passed=6, failed=2, errors=3, xfailed=1)
     result.stdout.fnmatch_lines(["*RuntimeError: cannot end"])
-
-
-def test_a_fixture_that_asserts_at_its_end_finds_the_guilty_job(pytester):
-    result = run(
-        pytester,
-        """
-        import pytest
-        from ledger import add, book
-
-        @pytest.fixture
-        def balanced():
-            yield
-            assert sum(book) == 5
-
-        def test_sum(jobs, balanced):
-            add.perform_later(5)
-            jobs.drain()
-        """,
+    result.stdout.fnmatch_lines(
+        [
+            "ledger.add broke 2 tests:",
+            "  test_it.py::test_one_that_asserts_at_its_end",
+            "  test_it.py::test_sum",
+            "ledger.refuse_again broke 1 test:",
+            "6 deliveries of 3 jobs made once more, in 6 tests of 9.",
+        ]
     )
-
-    result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["ledger.add broke 1 test:"])
-
-
-def test_a_copy_that_fails_while_fixtures_end_breaks_the_test(pytester):
-    result = run(
-        pytester,
-        """
-        import pytest
-        from ledger import refuse_again
-
-        @pytest.fixture
-        def drained(jobs):
-            yield
-            jobs.drain()
-
-        def test_it(drained):
-            refuse_again.perform_later(5)
-        """,
-    )
-
-    result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["ledger.refuse_again broke 1 test:"])
-
-
-@pytest.mark.parametrize("expected", [5, 6])
-def test_output_and_properties_are_those_of_one_run(pytester, expected):
-    result = run(
-        pytester,
-        f"""
-        from ledger import add, book
-
-        def test_sum(jobs, record_property):
-            print("once", "upon a time")
-            record_property("run", 1)
-            add.perform_later(5)
-            jobs.drain()
-
-            assert sum(book) == {expected}
-        """,
-        "--junit-xml=out.xml",
-        "--override-ini=junit_family=xunit1",
-    )
-
-    result.assert_outcomes(failed=1)
     assert result.stdout.str().count("once upon a time") == 1
+    assert result.stdout.str().count("just the same") == 1
     written = (pytester.path / "out.xml").read_text(encoding="utf-8")
-    assert written.count('name="run"') == 1
-    assert 'tests="1"' in written
-
-
-def test_a_test_that_is_expected_to_fail_is_not_looked_into(pytester):
-    result = run(
-        pytester,
-        "    import pytest\n"
-        + ADDS_TWICE.replace("    def test", "    @pytest.mark.xfail\n    def test"),
-    )
-
-    result.assert_outcomes(xfailed=1)
-    result.stdout.no_fnmatch_line("* broke *")
+    assert written.count('name="run"') == 2
 
 
 def test_it_stops_after_the_first_failure_when_told_to(pytester):
     pytester.makepyfile(test_z="def test_after(): ...")
-    result = run(pytester, ADDS_TWICE, "-x")
 
-    result.assert_outcomes(failed=1)
-
-
-def test_what_session_fixtures_perform_is_left_alone(pytester):
-    result = run(
-        pytester,
-        """
-        import pytest
-        from ledger import add, put, book
-
-        @pytest.fixture(scope="session")
-        def seeded(session_jobs):
-            add.perform_later(7)
-            session_jobs.drain()
-            return list(book)
-
-        def test_it(seeded, jobs):
-            put.perform_later(1)
-            jobs.drain()
-
-            assert seeded == [7]
-        """,
-    )
-
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["1 delivery of 1 job made once more, in 1 test of 1."])
+    run(pytester, ADDS_TWICE, "-x").assert_outcomes(failed=1)
 
 
 @pytest.mark.slow
@@ -367,12 +313,13 @@ def test_both_attacks_at_once_are_an_error(pytester):
     result.stderr.fnmatch_lines(["*--jobs-twice and --jobs-crash each *: give one, *"])
 
 
-def test_a_job_that_breaks_several_tests_is_one_finding(pytester):
-    result = run(
-        pytester,
+def test_a_job_that_breaks_several_tests_is_one_finding_and_other_failures_say_what_ran_before(
+    told,
+):
+    reports = told(
         """
         import pytest
-        from ledger import add, book, refuse_again
+        from ledger import add, book, put, refuse_again
 
         @pytest.mark.parametrize("number", [1, 2])
         def test_sum(number, jobs):
@@ -383,44 +330,42 @@ def test_a_job_that_breaks_several_tests_is_one_finding(pytester):
         def test_refused(jobs):
             refuse_again.perform_later(5)
             jobs.drain()
-        """,
-    )
-
-    result.assert_outcomes(failed=3)
-    result.stdout.fnmatch_lines(
-        [
-            "add, delivered twice, breaks this test; without second deliveries it passes.",
-            "E   assert 10 == 5 (test_it.py:*)",
-            "add, delivered twice, breaks this test, as it breaks test_it.py::test_sum[[]1], whose report *",
-            "*Delivered twice*",
-            "- add(5) was delivered again",
-            "refuse_again, delivered twice, breaks this test; without second deliveries it passes.",
-            "ledger.add broke 2 tests:",
-            "One finding in 2 tests: add delivered twice.",
-        ]
-    )
-    assert result.stdout.str().count("assert sum(book) == 5") == 1
-
-
-def test_a_test_that_fails_without_copies_too_says_which_ran_before_it_failed(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import put, add
 
         kept = []
 
-        def test_it(jobs):
+        def test_without_copies_too(jobs):
             add.perform_later(5)
             put.perform_later(1)
             jobs.drain()
             kept.extend(jobs.performed)
             assert len(kept) == 1
+
+        runs = []
+
+        def test_not_again(jobs):
+            put.perform_later(1)
+            jobs.drain()
+            runs.append(1)
+            assert len(runs) > 1
         """,
+        "--jobs-twice",
+        failed=5,
     )
 
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
+    # Of the two reports of one name the last is kept.
+    reports["test_sum"].fnmatch_lines(
+        [
+            "E   assert 10 == 5 (test_it.py:*)",
+            "add, delivered twice, breaks this test, as it breaks test_it.py::test_sum[[]1], whose report *",
+            "*Delivered twice*",
+            "- add(5) was delivered again",
+        ]
+    )
+    reports["test_sum"].no_fnmatch_line("*assert sum(book) == 5*")
+    reports["test_refused"].fnmatch_lines(
+        ["refuse_again, delivered twice, breaks this test; without second deliveries it passes."]
+    )
+    reports["test_without_copies_too"].fnmatch_lines(
         [
             "*Delivered twice*",
             "This is the failure of a run without second deliveries. If the test passes without --jobs-twice, *",
@@ -430,25 +375,7 @@ def test_a_test_that_fails_without_copies_too_says_which_ran_before_it_failed(py
             "- add(5) was delivered again",
         ]
     )
-
-
-def test_a_failure_that_does_not_come_again_says_which_copies_ran_before_it(pytester):
-    result = run(
-        pytester,
-        """
-        from ledger import put
-
-        runs = []
-
-        def test_it(jobs):
-            put.perform_later(1)
-            jobs.drain()
-            runs.append(1)
-            assert len(runs) > 1
-        """,
-    )
-
-    result.stdout.fnmatch_lines(
+    reports["test_not_again"].fnmatch_lines(
         [
             "This test failed with second deliveries once, and then not again: *",
             "before it failed, the last first:",

@@ -1,15 +1,16 @@
-"""`--jobs-inline` performs each job of every test as soon as it is enqueued."""
+"""`--jobs-inline` performs each job of every test as soon as it is enqueued; `jobs_raise` says where errors go."""
 
 import pytest
 
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def test_jobs_are_performed_where_they_are_enqueued(pytester):
-    pytester.makepyfile("""
+def test_jobs_are_performed_where_they_are_enqueued_and_their_errors_fail_the_test(told):
+    reports = told(
+        """
         import pytest
         from pytest_jobs import Job, assert_performed
-        from shop import Pay, Sync
+        from shop import Pay, Refuse, Sync
 
         def test_a_test_that_asks_for_nothing_has_its_jobs_performed():
             Pay.perform_later(7)
@@ -51,149 +52,111 @@ def test_jobs_are_performed_where_they_are_enqueued(pytester):
             Pay.perform_later(7)
 
             assert len(jobs.pending) == 1
-    """)
 
-    pytester.runpytest("--jobs-inline").assert_outcomes(passed=5)
+        @pytest.mark.jobs(raise_at="enqueue")
+        def test_a_marker_lets_errors_out_at_once():
+            with pytest.raises(ValueError, match="no money"):
+                Refuse.perform_later()
 
-
-def test_the_error_of_a_job_fails_the_test_at_its_end(pytester):
-    pytester.makepyfile("""
-        from shop import Refuse
-
-        def test_it():
+        def test_an_error_is_raised_at_the_end():
             Refuse.perform_later()
             print("the test went on")
-    """)
 
-    result = pytester.runpytest("--jobs-inline")
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *ValueError: no money", "the test went on"])
-
-
-def test_each_further_error_is_noted(pytester):
-    pytester.makepyfile("""
-        from shop import Refuse
-
-        def test_it():
+        def test_each_further_error_is_noted():
             Refuse.perform_later("first")
             Refuse.perform_later("second")
-    """)
-
-    result = pytester.runpytest("--jobs-inline")
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["E *ValueError: first", "E *Another inline job failed too: ValueError: second"]
-    )
-
-
-def test_it_overrides_jobs_mode_record(pytester):
-    pytester.makeini("[pytest]\njobs_mode = record")
-    pytester.makepyfile("""
-        from shop import Pay
-
-        def test_it(jobs):
-            Pay.perform_later(7)
-
-            assert len(jobs.performed) == 1
-    """)
-
-    pytester.runpytest("--jobs-inline").assert_outcomes(passed=1)
-
-
-def test_an_error_in_a_fixture_is_raised_at_the_end_of_the_test(pytester):
-    pytester.makepyfile("""
-        import pytest
-        from shop import Refuse
 
         @pytest.fixture
         def refused():
             Refuse.perform_later()
 
-        def test_it(refused):
+        def test_an_error_in_a_fixture_is_raised_at_the_end_of_the_test(refused):
             pass
-    """)
 
-    result = pytester.runpytest("--jobs-inline")
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *ValueError: no money"])
-
-
-def test_an_error_while_fixtures_are_torn_down_is_raised_there(pytester):
-    pytester.makepyfile("""
-        import pytest
-        from shop import Pay, Refuse
-
-        @pytest.fixture
-        def refused():
-            yield
-            Refuse.perform_later()
-
-        def test_it(refused):
-            Pay.perform_later(7)
-
-        def test_after(jobs):
-            Pay.perform_later(7)
-
-            assert len(jobs.performed) == 1
-    """)
-
-    result = pytester.runpytest("--jobs-inline")
-
-    result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*ERROR at teardown of test_it*", "E *ValueError: no money"])
-
-
-def test_an_error_of_a_test_that_failed_is_not_raised_once_more(pytester):
-    pytester.makepyfile("""
-        from shop import Refuse
-
-        def test_it():
+        def test_an_error_of_a_test_that_failed_is_not_raised_once_more():
             Refuse.perform_later()
             assert 1 == 2
-    """)
 
-    result = pytester.runpytest("--jobs-inline")
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *assert 1 == 2", "*Jobs that failed*", "ValueError: no money"])
-
-
-@pytest.mark.parametrize("outcome", ["skip", "xfail"])
-def test_an_error_of_a_test_that_was_skipped_is_not_raised(pytester, outcome):
-    pytester.makepyfile(f"""
-        import pytest
-        from shop import Refuse
-
-        def test_it():
+        def test_nor_is_one_of_a_test_that_was_skipped():
             Refuse.perform_later()
-            pytest.{outcome}("half-way")
-    """)
+            pytest.skip("half-way")
 
-    result = pytester.runpytest("--jobs-inline")
-
-    result.assert_outcomes(**{"skipped" if outcome == "skip" else "xfailed": 1})
-
-
-def test_an_error_in_a_fixture_that_failed_is_shown_there(pytester):
-    pytester.makepyfile("""
-        import pytest
-        from shop import Refuse
+        def test_nor_is_one_of_an_expected_failure():
+            Refuse.perform_later()
+            pytest.xfail("half-way")
 
         @pytest.fixture
         def broken():
             Refuse.perform_later()
             raise RuntimeError("the fixture broke")
 
-        def test_it(broken):
+        def test_an_error_in_a_fixture_that_failed_is_shown_there(broken):
             pass
-    """)
 
-    result = pytester.runpytest("--jobs-inline")
+        @pytest.fixture
+        def refused_at_last():
+            yield
+            Refuse.perform_later()
 
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(
-        ["E *RuntimeError: the fixture broke", "*Jobs that failed*", "ValueError: no money"]
+        def test_an_error_of_a_teardown_is_raised_there(refused_at_last):
+            Pay.perform_later(7)
+
+        def test_after(jobs):
+            Pay.perform_later(7)
+
+            assert len(jobs.performed) == 1
+        """,
+        "--jobs-inline",
+        passed=8,
+        failed=4,
+        errors=2,
+        skipped=1,
+        xfailed=1,
     )
+
+    no_money = "ValueError: no money"
+    for name, lines in {
+        "an_error_is_raised_at_the_end": [f"E *{no_money}", "the test went on"],
+        "each_further_error_is_noted": [
+            *("E *ValueError: first", "E *Another inline job failed too: ValueError: second"),
+        ],
+        "an_error_in_a_fixture_is_raised_at_the_end_of_the_test": [f"E *{no_money}"],
+        "an_error_of_a_test_that_failed_is_not_raised_once_more": [
+            *("E *assert 1 == 2", "*Jobs that failed*", no_money),
+        ],
+        "an_error_in_a_fixture_that_failed_is_shown_there": [
+            *("E *RuntimeError: the fixture broke", "*Jobs that failed*", no_money),
+        ],
+        "an_error_of_a_teardown_is_raised_there": [f"E *{no_money}"],
+    }.items():
+        reports[f"test_{name}"].fnmatch_lines(lines)
+
+
+RAISES = """
+    import pytest
+    from shop import Refuse
+
+    def test_it(jobs):
+        try:
+            Refuse.perform_later()
+        except ValueError:
+            pytest.skip("raised at enqueue")
+
+    @pytest.mark.jobs(mode="record")
+    def test_a_block(jobs):
+        with pytest.raises(ValueError, match="no money"):
+            with jobs.inline():
+                try:
+                    Refuse.perform_later()
+                except ValueError:
+                    pytest.skip("raised at enqueue")
+"""
+
+
+@pytest.mark.parametrize("at", [None, "end", "enqueue"])
+def test_jobs_raise_says_where_an_error_is_raised(pytester, told, at):
+    # It goes before the mode of the file, too.
+    pytester.makeini(f"[pytest]\njobs_mode = record\n{f'jobs_raise = {at}' if at else ''}")
+    outcomes = {"skipped": 2} if at == "enqueue" else {"failed": 1, "passed": 1}
+
+    told(RAISES, "--jobs-inline", **outcomes)

@@ -1,7 +1,5 @@
 """Assertions and outcomes of pytest that a job raises are those of the test."""
 
-import pytest
-
 MODULE = """
     import pytest
     from pytest_jobs import discard_on, job, retry_on
@@ -18,63 +16,40 @@ MODULE = """
             pytest.skip("not here")
         if what == "xfail":
             pytest.xfail("not yet")
-"""
-OUTCOMES = {
-    "assert": {"failed": 1},
-    "fail": {"failed": 1},
-    "skip": {"skipped": 1},
-    "xfail": {"xfailed": 1},
-}
 
+    of_each = pytest.mark.parametrize("what", ["assert", "fail", "skip", "xfail"])
 
-@pytest.mark.parametrize("what", OUTCOMES)
-def test_in_a_drained_job(run_test, what):
-    run_test(
-        MODULE
-        + f"""
-    def test_it(jobs):
-        run.perform_later({what!r})
+    @of_each
+    def test_drained(jobs, what):
+        run.perform_later(what)
         jobs.drain()
-    """
-    ).assert_outcomes(**OUTCOMES[what])
 
-
-@pytest.mark.parametrize("what", OUTCOMES)
-def test_although_errors_are_not_raised(run_test, what):
-    run_test(
-        MODULE
-        + f"""
-    def test_it(jobs):
-        run.perform_later({what!r})
+    @of_each
+    def test_although_errors_are_not_raised(jobs, what):
+        run.perform_later(what)
         jobs.drain(raise_errors=False)
-    """
-    ).assert_outcomes(**OUTCOMES[what])
+
+    @of_each
+    @pytest.mark.jobs(mode="inline")
+    def test_inline(what):
+        run.perform_later(what)
+"""
 
 
-@pytest.mark.parametrize("what", OUTCOMES)
-def test_in_an_inline_job(pytester, what):
-    pytester.makepyfile(
-        MODULE
-        + f"""
-    def test_it():
-        run.perform_later({what!r})
-    """
+def test_whether_errors_are_raised_or_not(pytester):
+    pytester.makepyfile(test_it=MODULE)
+    result = pytester.runpytest("-ra")
+
+    result.assert_outcomes(failed=6, skipped=3, xfailed=3)
+    tests = ("drained", "although_errors_are_not_raised", "inline")
+    result.stdout.fnmatch_lines_random(
+        [
+            "SKIPPED*not here",
+            *(f"FAILED test_it.py::test_{test}[[]assert] *" for test in tests),
+            *(f"FAILED test_it.py::test_{test}[[]fail] *" for test in tests),
+            *(f"XFAIL test_it.py::test_{test}[[]xfail] - *not yet*" for test in tests),
+        ]
     )
-
-    pytester.runpytest("--jobs-inline").assert_outcomes(**OUTCOMES[what])
-
-
-def test_the_message_of_the_job_is_shown(pytester):
-    pytester.makepyfile(
-        MODULE
-        + """
-    def test_it(jobs):
-        run.perform_later("skip")
-        jobs.drain()
-    """
-    )
-
-    pytester.runpytest("-rs").stdout.fnmatch_lines(["SKIPPED*not here"])
 
 
 def test_an_exit_ends_the_run(run_test):

@@ -2,12 +2,13 @@
 
 import contextlib
 import os
-import pty
 import re
 import subprocess
 import sys
 
 import pytest
+
+pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
 
 SLOW = """
     import sys

@@ -7,19 +7,11 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 
-def places(result):
-    """Return the lines of the report that name where the traceback goes."""
-    text = (
-        result.stdout.str().partition("-- Jobs that failed")[0].partition("short test summary")[0]
-    )
-    return [
-        (name, source)
-        for name, source in re.findall(r"^([\w./\\-]+\.py):\d+: ?(.*)$", text, re.MULTILINE)
-    ]
-
-
-def names(result):
-    return [re.split(r"[/\\]", name)[-1] for name, _ in places(result)]
+def names(lines):
+    """Return the files through which the traceback of a report goes."""
+    text = str(lines).partition("-- Jobs that failed")[0].partition("short test summary")[0]
+    places = re.findall(r"^([\w./\\-]+\.py):\d+: ?.*$", text, re.MULTILINE)
+    return [re.split(r"[/\\]", name)[-1] for name in places]
 
 
 FAILURES = {
@@ -66,6 +58,16 @@ FAILURES = {
     "a wrong fault": ("jobs.fail(Pay, raising=7)", ["test_it.py"]),
     "a wrong duration": ("jobs.run_for('x')", ["test_it.py"]),
     "a place that a view does not have": ("jobs.enqueued[0]", ["test_it.py"]),
+    "an importable assertion": ("pytest_jobs.assert_enqueued(Pay)", ["test_it.py"]),
+    "a helper of the test": ("check(assert_enqueued)", ["test_it.py", "test_it.py"]),
+    "an inline block": (
+        "with jobs.inline(): Refuse.perform_later()",
+        ["test_it.py", "shop.py", "shop.py"],
+    ),
+    "an assertion in a job": (
+        "claim.perform_later(); jobs.drain()",
+        ["test_it.py", "test_it.py"],
+    ),
     "a wrong world": ("check_idempotent(Pay, args=(7,), world=7)", ["test_it.py"]),
     "an error of a job that is performed now": (
         "Refuse.perform_now()",
@@ -86,82 +88,97 @@ FAILURES = {
 }
 
 
+HEADER = """
+from datetime import datetime
+import pytest_jobs
+from pytest_jobs import (
+    Schedule, check_idempotent, configure, hooks, job, perform_all_later, retry_on,
+)
+from shop import Pay, Refuse
+
+def check(assert_enqueued):
+    assert_enqueued(Pay)
+
+@job
+def claim():
+    assert 1 == 2, "in the job"
+"""
+TEST = """
+def test_{number}(
+    jobs, assert_enqueued, assert_not_enqueued, assert_delivered, assert_followed_by,
+    assert_batched, assert_enqueued_in_order,
+):
+    {code}
+"""
+
+
 @pytest.mark.parametrize("style", ["long", "short"])
-@pytest.mark.parametrize("failure", FAILURES)
-def test_no_frame_of_ours_is_shown_for(pytester, failure, style):
-    code, expected = FAILURES[failure]
-    pytester.makepyfile(
-        test_it=f"""
-        from datetime import datetime
-        from pytest_jobs import (
-            Schedule, check_idempotent, configure, hooks, perform_all_later, retry_on,
-        )
-        from shop import Pay, Refuse
+def test_no_frame_of_ours_is_shown(told, style):
+    tests = [TEST.format(number=n, code=code) for n, (code, _) in enumerate(FAILURES.values())]
+    reports = told(HEADER + "".join(tests), f"--tb={style}", failed=len(FAILURES))
 
-        def test_it(
-            jobs, assert_enqueued, assert_not_enqueued, assert_delivered, assert_followed_by,
-            assert_batched, assert_enqueued_in_order,
-        ):
-            {code}
-    """
+    shown = {what: names(reports[f"test_{n}"]) for n, what in enumerate(FAILURES)}
+    assert shown == {what: expected for what, (_, expected) in FAILURES.items()}
+    assert "NameError" not in "".join(map(str, reports.values()))
+    assert "AssertionError: in the job" in "".join(map(str, reports.values()))
+
+
+def test_the_error_of_an_inline_job_shows_the_job_alone(told):
+    reports = told(
+        "from shop import Refuse\n\ndef test_it():\n    Refuse.perform_later()",
+        "--jobs-inline",
+        failed=1,
     )
 
-    result = pytester.runpytest(f"--tb={style}")
-
-    result.assert_outcomes(failed=1)
-    assert names(result) == expected
-    result.stdout.no_fnmatch_line("*NameError*")
+    assert names(reports["test_it"]) == ["shop.py", "shop.py"]
 
 
-def test_the_importable_assertions_show_the_line_of_the_test(pytester):
-    pytester.makepyfile(
-        test_it="""
-        from pytest_jobs import assert_enqueued
+@pytest.mark.parametrize(
+    ("option", "places"),
+    [
+        ("--full-trace", {"asserts.py", "job.py", "encoding.py"}),
+        ("--tb=native", {"asserts.py"}),
+    ],
+)
+def test_an_option_shows_every_frame(told, option, places):
+    reports = told(
+        """
         from shop import Pay
 
-        def test_it(jobs):
+        def test_asserting(jobs, assert_enqueued):
             assert_enqueued(Pay)
-    """
+
+        def test_enqueueing(jobs):
+            Pay.perform_later(object())
+        """,
+        option,
+        failed=2,
     )
+
+    assert all(place in "".join(map(str, reports.values())) for place in places)
+
+
+def test_a_job_without_an_adapter_shows_the_line_that_enqueues_it(told):
+    reports = told("from shop import Pay\n\ndef test_it():\n    Pay.perform_later(7)", failed=1)
+
+    reports["test_it"].fnmatch_lines(["*NoAdapterError: No adapter is configured*"])
+    assert names(reports["test_it"]) == ["test_it.py"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "error"),
+    [
+        ("class Pay(Job):\n    def __init__(self): ...", "Pay defines __init__"),
+        ("@retry_on(7)\nclass Pay(Job): pass", ""),
+    ],
+)
+def test_a_wrong_declaration_shows_its_own_line(pytester, declared, error):
+    pytester.makepyfile(test_it=f"from pytest_jobs import Job, retry_on\n\n{declared}")
 
     result = pytester.runpytest()
 
-    result.assert_outcomes(failed=1)
-    assert names(result) == ["test_it.py"]
-
-
-def test_a_helper_of_the_test_is_shown(pytester):
-    pytester.makepyfile(
-        test_it="""
-        from shop import Pay
-
-        def check(assert_enqueued):
-            assert_enqueued(Pay)
-
-        def test_it(assert_enqueued):
-            check(assert_enqueued)
-    """
-    )
-
-    result = pytester.runpytest()
-
-    assert names(result) == ["test_it.py", "test_it.py"]
-
-
-def test_the_error_of_an_inline_job_shows_the_job_alone(pytester):
-    pytester.makepyfile(
-        test_it="""
-        from shop import Refuse
-
-        def test_it():
-            Refuse.perform_later()
-    """
-    )
-
-    result = pytester.runpytest("--jobs-inline")
-
-    result.assert_outcomes(failed=1)
-    assert names(result) == ["shop.py", "shop.py"]
+    result.stdout.fnmatch_lines([f"*DeclarationError: {error}*"])
+    assert names(result.stdout) == ["test_it.py"]
 
 
 def test_a_frame_without_a_line_is_shown_where_its_function_begins(pytester):
@@ -188,107 +205,6 @@ def test_a_frame_without_a_line_is_shown_where_its_function_begins(pytester):
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E *ValueError: out of money"])
-
-
-def test_the_error_of_an_inline_block_shows_its_end_and_the_job(pytester):
-    pytester.makepyfile(
-        test_it="""
-        from shop import Refuse
-
-        def test_it(jobs):
-            with jobs.inline():
-                Refuse.perform_later()
-    """
-    )
-
-    result = pytester.runpytest()
-
-    result.assert_outcomes(failed=1)
-    assert names(result) == ["test_it.py", "shop.py", "shop.py"]
-
-
-def test_an_assertion_in_a_job_shows_its_line(pytester):
-    pytester.makepyfile(
-        test_it="""
-        from pytest_jobs import job
-
-        @job
-        def check():
-            assert 1 == 2, "in the job"
-
-        def test_it(jobs):
-            check.perform_later()
-            jobs.drain()
-    """
-    )
-
-    result = pytester.runpytest()
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *AssertionError: in the job"])
-    assert names(result) == ["test_it.py", "test_it.py"]
-
-
-def test_full_trace_shows_everything(pytester):
-    pytester.makepyfile(
-        test_it="""
-        from shop import Pay
-
-        def test_it(jobs, assert_enqueued):
-            assert_enqueued(Pay)
-    """
-    )
-
-    result = pytester.runpytest("--full-trace")
-
-    assert "asserts.py" in names(result)
-
-
-def test_a_job_without_an_adapter_shows_the_line_that_enqueues_it(pytester):
-    pytester.makepyfile(
-        test_it="""
-        from shop import Pay
-
-        def test_it():
-            Pay.perform_later(7)
-    """
-    )
-
-    result = pytester.runpytest()
-
-    result.stdout.fnmatch_lines(["*NoAdapterError: No adapter is configured*"])
-    assert names(result) == ["test_it.py"]
-
-
-def test_a_wrong_declaration_shows_its_own_line(pytester):
-    pytester.makepyfile(
-        test_it="""
-        from pytest_jobs import Job
-
-        class Broken(Job):
-            def __init__(self): ...
-    """
-    )
-
-    result = pytester.runpytest()
-
-    result.stdout.fnmatch_lines(["*DeclarationError: Broken defines __init__*"])
-    assert names(result) == ["test_it.py"]
-
-
-def test_every_frame_is_shown_when_asked_for(pytester):
-    pytester.makepyfile(
-        test_it="""
-        from shop import Pay
-
-        def test_it(jobs):
-            Pay.perform_later(object())
-    """
-    )
-
-    result = pytester.runpytest("--full-trace")
-
-    assert {"job.py", "encoding.py"}.issubset(names(result))
 
 
 def test_the_parts_of_an_exception_group_show_no_frame_of_ours(pytester):
@@ -325,22 +241,3 @@ def test_a_wrong_declaration_in_a_conftest_file_shows_no_frame_of_ours(pytester)
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*conftest.py:3: in <module>*"])
     assert "rules.py" not in result.stderr.str()
-
-
-def test_a_wrong_declaration_in_a_test_module_shows_no_frame_of_ours(pytester):
-    pytester.makepyfile(
-        test_it="from pytest_jobs import Job, retry_on\n\n@retry_on(7)\nclass Pay(Job): pass"
-    )
-
-    result = pytester.runpytest()
-
-    assert names(result) == ["test_it.py"]
-
-
-@pytest.mark.parametrize("option", ["--full-trace", "--tb=native"])
-def test_an_option_shows_every_frame(pytester, option):
-    pytester.makepyfile(test_it="def test_it(assert_enqueued):\n    assert_enqueued('shop.Pay')")
-
-    result = pytester.runpytest(option)
-
-    result.stdout.fnmatch_lines(["*asserts.py*"])

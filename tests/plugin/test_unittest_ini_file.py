@@ -68,85 +68,47 @@ def is_green(output):
     return output.endswith("OK\n")
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("pytest.ini", "[pytest]\njobs_mode = inline\n"),
-        (".pytest.ini", "[pytest]\njobs_mode = inline\n"),
-        ("pytest.toml", "[pytest]\njobs_mode = 'inline'\n"),
-        ("pyproject.toml", "[tool.pytest.ini_options]\njobs_mode = 'inline'\n"),
-        ("pyproject.toml", "[tool.pytest]\njobs_mode = 'inline'\n"),
-        ("tox.ini", "[pytest]\njobs_mode = inline\n"),
-        ("setup.cfg", "[tool:pytest]\njobs_mode = inline\n"),
-    ],
-)
-def test_each_file_that_pytest_reads(run, name, text):
-    assert is_green(run(INLINE, (name, text)))
+INI = "[pytest]\njobs_mode = inline\n"
+#: What a project has of files, and where it runs its tests.
+PLACES = {
+    "pytest.ini": ([("pytest.ini", INI)], "."),
+    ".pytest.ini": ([(".pytest.ini", INI)], "."),
+    "pytest.toml": ([("pytest.toml", "[pytest]\njobs_mode = 'inline'\n")], "."),
+    "pyproject.toml": (
+        [("pyproject.toml", "[tool.pytest.ini_options]\njobs_mode = 'inline'\n")],
+        ".",
+    ),
+    "a table of pytest 9": ([("pyproject.toml", "[tool.pytest]\njobs_mode = 'inline'\n")], "."),
+    "options of another plugin": (
+        [("tox.ini", f"{INI}jobs_directory = here\njob_mode = x\n")],
+        ".",
+    ),
+    "files without a section of pytest": (
+        [
+            ("pyproject.toml", "[tool.other]\njobs_mode = 'record'\n"),
+            ("tox.ini", "[tox]\njobs_mode = record\n"),
+            ("setup.cfg", "[tool:pytest]\njobs_mode = inline\n"),
+        ],
+        ".",
+    ),
+    "a directory above": ([("tox.ini", INI), ("app/setup.cfg", "[other]\n")], "app"),
+}
 
 
-def test_an_option_of_another_plugin_is_left_alone(run):
-    ini = "[pytest]\njobs_mode = inline\njobs_directory = here\njob_mode = x\n"
-
-    assert is_green(run(INLINE, ("tox.ini", ini)))
-
-
-def test_a_file_without_a_section_of_pytest_is_passed_over(run):
-    files = [
-        ("pyproject.toml", "[tool.other]\njobs_mode = 'record'\n"),
-        ("tox.ini", "[tox]\njobs_mode = record\n"),
-        ("setup.cfg", "[tool:pytest]\njobs_mode = inline\n"),
-    ]
-
-    assert is_green(run(INLINE, *files))
+@pytest.mark.parametrize(("files", "directory"), PLACES.values(), ids=PLACES)
+def test_each_file_that_pytest_reads_is_read_where_pytest_finds_it(run, files, directory):
+    assert is_green(run(INLINE, *files, directory=directory))
 
 
 def test_the_first_file_is_the_only_one(run):
-    files = [("pytest.ini", ""), ("tox.ini", "[pytest]\njobs_mode = inline\n")]
+    files = [("pytest.ini", ""), ("tox.ini", INI)]
 
     assert "FAILED (failures=1)" in run(INLINE, *files)
 
 
-def test_the_nearest_directory_above(run):
-    files = [("tox.ini", "[pytest]\njobs_mode = inline\n"), ("app/setup.cfg", "[other]\n")]
-
-    assert is_green(run(INLINE, *files, directory="app"))
-
-
-def test_the_class_goes_before_the_file(run):
-    source = (
-        INLINE
-        + """
-    class RecordTest(JobsTestCase):
-        jobs_mode = "record"
-
-        def test_recorded(self):
-            Pay.perform_later(1)
-            self.assert_not_performed(Pay)
-    """
-    )
-
-    assert is_green(run(source, ("tox.ini", "[pytest]\njobs_mode = inline\n")))
-
-
-def test_errors_are_raised_where_the_file_says(run):
-    source = """
-    from pytest_jobs import JobsTestCase
-    from shop import Refuse
-
-    class OrderTest(JobsTestCase):
-        def test_it(self):
-            with self.assertRaises(ValueError):
-                Refuse.perform_later()
-    """
-
-    assert is_green(
-        run(source, ("tox.ini", "[pytest]\njobs_mode = inline\njobs_raise = enqueue\n"))
-    )
-
-
-def test_the_jitter_of_the_file(run):
-    source = """
+SETTINGS = """
     from pytest_jobs import Job, JobsTestCase, retry_on
+    from shop import Pay, Refuse
 
     @retry_on(TimeoutError, wait=100, jitter=0.5, attempts=2)
     class Sync(Job):
@@ -154,30 +116,41 @@ def test_the_jitter_of_the_file(run):
             if self.attempt == 1:
                 raise TimeoutError
 
-    class SyncTest(JobsTestCase):
-        def test_it(self):
+    class OrderTest(JobsTestCase):
+        def test_errors_are_raised_where_the_file_says(self):
+            with self.assertRaises(ValueError):
+                Refuse.perform_later()
+
+        def test_the_jitter_of_the_file(self):
             Sync.perform_later()
             self.jobs.drain()
             self.assertGreater(self.jobs.retried[0].wait.total_seconds(), 100)
-    """
 
-    assert is_green(run(source, ("tox.ini", "[pytest]\njobs_jitter = seeded\n")))
+    class RecordTest(JobsTestCase):
+        jobs_mode = "record"
+        jobs_strict = False
+
+        def test_the_class_goes_before_the_file(self):
+            Pay.perform_later(1)
+            self.assert_not_performed(Pay)
+
+    class StrictTest(JobsTestCase):
+        jobs_mode = "record"
+
+        def test_left_alone(self):
+            Pay.perform_later(1)
+"""
 
 
 @pytest.mark.parametrize(
-    ("written", "ends"), [("true", "FAILED (failures=1)"), ("off", "OK"), ("0", "OK")]
+    ("strict", "ends"), [("true", "FAILED (failures=1)"), ("off", "OK"), ("0", "OK")]
 )
-def test_jobs_left_alone_fail_where_the_file_says(run, written, ends):
-    source = """
-    from pytest_jobs import JobsTestCase
-    from shop import Pay
+def test_each_setting_of_the_file_holds_unless_the_class_says_another(run, strict, ends):
+    ini = f"{INI}jobs_raise = enqueue\njobs_jitter = seeded\njobs_strict = {strict}\n"
+    output = run(SETTINGS, ("tox.ini", ini))
 
-    class OrderTest(JobsTestCase):
-        def test_it(self):
-            Pay.perform_later(1)
-    """
-
-    assert run(source, ("tox.ini", f"[pytest]\njobs_strict = {written}\n")).endswith(f"{ends}\n")
+    assert output.endswith(f"{ends}\n")
+    assert ("FAIL: test_left_alone" in output) == (strict == "true")
 
 
 def test_the_queues_lie_beside_the_file(run):

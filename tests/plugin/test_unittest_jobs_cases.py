@@ -165,59 +165,57 @@ def test_failures_under_pytest(pytester):
     result.stdout.fnmatch_lines(["E *ValueError: no money", "*- jobs in this test -*"])
 
 
-def test_the_flags_of_pytest_hold_for_cases(pytester):
-    pytester.makepyfile("""
-        from pytest_jobs import JobsTestCase
-        from shop import Pay, Refuse
+FLAGS = """
+    import pytest
+    from pytest_jobs import JobsTestCase
+    from shop import Pay
 
-        class InlineTest(JobsTestCase):
-            def test_it(self):
-                Pay.perform_later(1)
-                self.assert_performed(Pay)
-    """)
+    class TestFlags(JobsTestCase):
+        def test_inline(self):
+            Pay.perform_later(1)
+            self.assert_performed(Pay)
 
-    pytester.runpytest("--jobs-inline").assert_outcomes(passed=1)
-    pytester.runpytest().assert_outcomes(failed=1)
+        def test_strict(self):
+            Pay.set(wait=60).perform_later(1)
+
+    class TestTheClass(JobsTestCase):
+        jobs_mode = "record"
+        jobs_strict = False
+
+        def test_goes_before_the_flags(self):
+            Pay.perform_later(1)
+            self.assert_not_performed(Pay)
+
+        @pytest.mark.jobs(mode="inline")
+        def test_and_a_marker_before_both(self):
+            Pay.perform_later(1)
+            self.assert_performed(Pay)
+
+    class TestBoth(JobsTestCase):
+        @pytest.fixture(autouse=True)
+        def _enqueue(self, jobs):
+            Pay.perform_later(1)
+            yield
+            assert jobs.performed
+
+        def test_fixtures_and_the_case_have_the_same_harness(self):
+            self.assert_enqueued(Pay)
+            self.jobs.drain(at_least=0)
+"""
 
 
-def test_what_the_class_says_goes_before_the_flags_and_a_marker_before_both(pytester):
-    pytester.makepyfile("""
-        import pytest
-        from pytest_jobs import JobsTestCase
-        from shop import Pay
+@pytest.mark.parametrize(
+    ("flags", "failed"),
+    [
+        ([], {"test_inline"}),
+        (["--jobs-inline"], set()),
+        (["--jobs-inline", "--jobs-strict"], {"test_strict"}),
+    ],
+)
+def test_flags_hold_for_cases_unless_the_class_or_a_marker_says_another(told, flags, failed):
+    reports = told(FLAGS, *flags, passed=5 - len(failed), failed=len(failed))
 
-        class RecordTest(JobsTestCase):
-            jobs_mode = "record"
-
-            def test_it(self):
-                Pay.perform_later(1)
-                self.assert_not_performed(Pay)
-
-            @pytest.mark.jobs(mode="inline")
-            def test_marked(self):
-                Pay.perform_later(1)
-                self.assert_performed(Pay)
-    """)
-
-    pytester.runpytest("--jobs-inline").assert_outcomes(passed=2)
-
-
-def test_strict_holds_for_cases(pytester, run_test):
-    run_test("""
-        from pytest_jobs import JobsTestCase
-        from shop import Pay
-
-        class Loose(JobsTestCase):
-            def test_loose(self):
-                Pay.perform_later(1)
-
-        class Strict(JobsTestCase):
-            jobs_strict = True
-
-            def test_strict(self):
-                Pay.perform_later(1)
-    """).assert_outcomes(passed=1, failed=1)
-    pytester.runpytest("--jobs-strict").assert_outcomes(failed=2)
+    assert {name.rpartition(".")[2] for name in reports} == failed
 
 
 def test_a_case_that_is_to_have_no_harness_is_told_so(pytester, run_test):
@@ -233,25 +231,6 @@ def test_a_case_that_is_to_have_no_harness_is_told_so(pytester, run_test):
     result.stdout.fnmatch_lines(
         ["*Off::test_it asks for the job harness, and its jobs mode is off*"]
     )
-
-
-def test_fixtures_and_the_case_have_the_same_harness(run_test):
-    run_test("""
-        import pytest
-        from pytest_jobs import JobsTestCase
-        from shop import Pay
-
-        class Both(JobsTestCase):
-            @pytest.fixture(autouse=True)
-            def _enqueue(self, jobs):
-                Pay.perform_later(1)
-                yield
-                assert jobs.performed
-
-            def test_it(self):
-                self.assert_enqueued(Pay)
-                self.jobs.drain()
-    """).assert_outcomes(passed=1)
 
 
 @pytest.mark.slow

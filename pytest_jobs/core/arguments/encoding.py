@@ -299,7 +299,9 @@ class _Writer:
         try:
             return self._write_composite(value, kind, path)
         except RecursionError:
-            raise SerializationError(f"{path} is nested too deeply to be written.") from None
+            raise SerializationError(
+                f"{_shortened(path)} is nested too deeply to be written."
+            ) from None
         finally:
             self._open.discard(id(value))
 

@@ -11,7 +11,8 @@ from asgiref.sync import AsyncToSync, SyncToAsync
 
 from ...harness.records.patches import Patches
 from ...harness.time.waiting import off_the_loop
-from ..engine.acts import watcher
+from ..engine.acts import ActWatcher, watcher
+from .wrapping import in_delivery
 
 library: Final = "asgiref.sync"
 
@@ -23,13 +24,10 @@ def install(patches: Patches) -> None:
     thread, and with it the database connections that belong to it, as no two workers do. And what runs in
     another thread cannot be interrupted. The parts run one at a time either way, in the order of the calls.
     """
-    genuine: Any = SyncToAsync.__call__
 
-    @functools.wraps(genuine)
-    async def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        current = watcher.get()
-        if current is None:
-            return await genuine(self, *args, **kwargs)
+    async def call(
+        current: ActWatcher, genuine: Any, self: Any, /, *args: Any, **kwargs: Any
+    ) -> Any:
         function = self.func
         context = getattr(self, "context", None)
         if context is not None:
@@ -61,4 +59,4 @@ def install(patches: Patches) -> None:
         finally:
             local.main_event_loop_pid = process
 
-    patches.set(SyncToAsync, "__call__", call)
+    in_delivery(patches, SyncToAsync, "__call__", call)

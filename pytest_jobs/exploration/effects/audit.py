@@ -15,47 +15,30 @@ from ..engine.sources import check_connection, is_near_name
 from ..stores.files import logs, opens_for_writing
 from .system.open_files import is_datagram, name_of_open_file
 
-#: Events that change a file, and how many of their arguments are paths.
-_FILE_EVENTS: Final[Mapping[str, int]] = {
-    "os.remove": 1,
-    "os.rename": 2,
-    "os.rmdir": 1,
-    "os.mkdir": 1,
-    "os.link": 2,
-    "os.symlink": 2,
-    "os.truncate": 1,
-    "os.chmod": 1,
-    "os.chown": 1,
-    "os.utime": 1,
-    "os.setxattr": 1,
-    "os.removexattr": 1,
-}
 _ATTRIBUTES: Final = ("os.setxattr", "os.removexattr")
 #: Changes that no content of a file shows. Each is compared by itself; the same change again is no second one.
 _UNSEEN: Final = ("os.chmod", "os.chown", *_ATTRIBUTES)
+#: Events that change a file, and how many of their arguments are paths.
+_FILE_EVENTS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.utime", *_UNSEEN), 1),
+    **dict.fromkeys(("os.rename", "os.link", "os.symlink"), 2),
+}
 _HIGHEST_ID: Final = 2**32 - 2
+_SIGNALS: Final = ("os.kill", "os.killpg")
 #: Events that leave the process, and the place of the argument that names the target.
 _OUTSIDE: Final[Mapping[str, int]] = {
-    "socket.connect": 1,
-    "socket.sendto": 1,
-    "subprocess.Popen": 1,
-    "os.system": 0,
-    "os.exec": 0,
-    "os.posix_spawn": 0,
-    "os.fork": 0,
-    "os.forkpty": 0,
-    "os.kill": 0,
-    "os.killpg": 0,
+    **dict.fromkeys(("socket.connect", "socket.sendto", "subprocess.Popen"), 1),
+    **dict.fromkeys(("os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"), 0),
+    **dict.fromkeys(_SIGNALS, 0),
 }
 #: Files that nobody writes to keep something.
 _CACHE: Final = re.compile(rf"\.pyc$|__pycache__|{re.escape(os.devnull)}$")
-#: Events that ask for the address of a host, or for the name of an address.
-_SIGNALS: Final = ("os.kill", "os.killpg")
-_FOR_ADDRESSES: Final = ("socket.getaddrinfo", "socket.gethostbyname")
 #: Events that look at files, and change none.
 _LOOKS: Final = frozenset(
     ("os.listdir", "os.scandir", "os.walk", "os.fwalk", "glob.glob", "glob.glob/2")
 )
+_FOR_ADDRESSES: Final = ("socket.getaddrinfo", "socket.gethostbyname")
+#: Events that ask for the address of a host, or for the name of an address.
 _LOOK_UPS: Final = (*_FOR_ADDRESSES, "socket.gethostbyaddr", "socket.getnameinfo")
 
 
@@ -69,11 +52,9 @@ def install(patches: Patches) -> None:
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
     current = watcher.get()
-    if current is None:
-        return
-    if event in _LOOKS:
+    if current is not None and event in _LOOKS:
         current.look()
-    else:
+    elif current is not None:
         _REPORTS[event](current, event, args)
 
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 from ...harness.records.patches import Patches
 from ..engine.acts import Act, acting, looking, note_connection
 from ..engine.sources import guarded_host
-from .wrapping import surround
+from .wrapping import source_of, surround
 
 library: Final = "smtplib"
 
@@ -57,64 +57,60 @@ def _sending(
     return acting(act)
 
 
-class _Django:
-    """The source for the backends that keep the mail in the process, print it or drop it.
+@source_of("django.core.mail")
+def django(patches: Patches, module: Any) -> None:
+    """Watch the backends that keep the mail in the process, print it or drop it.
 
     The backend that sends by SMTP is not replaced: it sends by smtplib, which is watched above.
     """
+    from django.core.mail.backends import console, dummy, locmem
 
-    library: Final = "django.core.mail"
-
-    def install(self, patches: Patches) -> None:
-        from django.core.mail.backends import console, dummy, locmem
-
-        for module in (locmem, console, dummy):
-            genuine = module.EmailBackend.send_messages
-            patches.set(module.EmailBackend, "send_messages", self._one_by_one(genuine))
-
-    def _one_by_one(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a method that sends messages as effects of their own, as a server gets them."""
-
-        @functools.wraps(genuine)
-        def send_messages(backend: Any, email_messages: Iterable[Any]) -> int:
-            # Newer versions warn when the attribute is read by its name.
-            own = vars(backend)
-            silently = own.get("fail_silently", own.get("_fail_silently", False))
-            sent = 0
-            for message in email_messages or ():
-                try:
-                    with acting(self._act(message)):
-                        sent += genuine(backend, [message]) or 0
-                except (OSError, smtplib.SMTPException):
-                    if not silently:
-                        raise
-            return sent
-
-        return send_messages
-
-    def _act(self, message: Any) -> Act:
-        content = (
-            str(message.subject),
-            str(message.body),
-            message.from_email,
-            *(tuple(getattr(message, name)) for name in ("to", "cc", "bcc", "reply_to")),
-            tuple(sorted((str(k), str(v)) for k, v in message.extra_headers.items())),
-            tuple(tuple(part) for part in getattr(message, "alternatives", ())),
-            tuple(
-                tuple(part) if isinstance(part, tuple) else part.as_bytes()
-                for part in message.attachments
-            ),
-        )
-        return Act(
-            "mail",
-            f"{message.subject!r} to {', '.join(message.recipients())}",
-            value=content,
-            refused=lambda: ConnectionRefusedError(111, "Connection refused"),
-            answer_lost=lambda: smtplib.SMTPServerDisconnected("Connection unexpectedly closed"),
-        )
+    for backends in (locmem, console, dummy):
+        genuine = backends.EmailBackend.send_messages
+        patches.set(backends.EmailBackend, "send_messages", _one_by_one(genuine))
 
 
-django = _Django()
+def _one_by_one(genuine: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that sends messages as effects of their own, as a server gets them."""
+
+    @functools.wraps(genuine)
+    def send_messages(backend: Any, email_messages: Iterable[Any]) -> int:
+        # Newer versions warn when the attribute is read by its name.
+        own = vars(backend)
+        silently = own.get("fail_silently", own.get("_fail_silently", False))
+        sent = 0
+        for message in email_messages or ():
+            try:
+                with acting(_act(message)):
+                    sent += genuine(backend, [message]) or 0
+            except (OSError, smtplib.SMTPException):
+                if not silently:
+                    raise
+        return sent
+
+    return send_messages
+
+
+def _act(message: Any) -> Act:
+    content = (
+        str(message.subject),
+        str(message.body),
+        message.from_email,
+        *(tuple(getattr(message, name)) for name in ("to", "cc", "bcc", "reply_to")),
+        tuple(sorted((str(k), str(v)) for k, v in message.extra_headers.items())),
+        tuple(tuple(part) for part in getattr(message, "alternatives", ())),
+        tuple(
+            tuple(part) if isinstance(part, tuple) else part.as_bytes()
+            for part in message.attachments
+        ),
+    )
+    return Act(
+        "mail",
+        f"{message.subject!r} to {', '.join(message.recipients())}",
+        value=content,
+        refused=lambda: ConnectionRefusedError(111, "Connection refused"),
+        answer_lost=lambda: smtplib.SMTPServerDisconnected("Connection unexpectedly closed"),
+    )
 
 
 @dataclass(frozen=True)

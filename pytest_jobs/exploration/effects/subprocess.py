@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
 
 from ...harness.records.patches import Patches
-from ..engine.acts import Act, acting, note_connection, note_effect, watcher
-from .wrapping import surround
+from ..engine.acts import Act, ActWatcher, acting, note_connection, note_effect
+from .wrapping import in_delivery, surround
 
 library: Final = "subprocess"
 
@@ -40,27 +40,22 @@ def install(patches: Patches) -> None:
         if process.poll() is None:
             outliving.append(process)
 
-    start: Any = subprocess.Popen.__init__
-
-    @functools.wraps(start)
-    def start_watched(self: Any, args: Any, *rest: Any, **options: Any) -> None:
+    def start(
+        current: object, genuine: Any, process: Any, args: Any, *rest: Any, **options: Any
+    ) -> None:
         act = _act(args)
         with acting(act):
-            start(self, args, *rest, **options)
-            note_connection(functools.partial(leave, self))
+            genuine(process, args, *rest, **options)
+            note_connection(functools.partial(leave, process))
             note_effect(act)
 
-    wait: Any = subprocess.Popen.wait
-
-    @functools.wraps(wait)
-    def wait_watched(self: Any, timeout: float | None = None) -> Any:
-        current = watcher.get()
+    def wait(current: ActWatcher, genuine: Any, process: Any, *args: Any, **kwargs: Any) -> Any:
         # A dead worker waits for nobody, also where its `with` block ends.
-        return self.poll() if current is not None and current.dead else wait(self, timeout)
+        return process.poll() if current.dead else genuine(process, *args, **kwargs)
 
     patches.undo_by(end_all)
-    patches.set(subprocess.Popen, "__init__", start_watched)
-    patches.set(subprocess.Popen, "wait", wait_watched)
+    in_delivery(patches, subprocess.Popen, "__init__", start)
+    in_delivery(patches, subprocess.Popen, "wait", wait)
     is_stub = getattr(subprocess.run, "__module__", library) != library
     surround(patches, subprocess, "run", functools.partial(_run, counts=is_stub))
     surround(patches, os, "system", lambda command: acting(_act(command, counts=True)))

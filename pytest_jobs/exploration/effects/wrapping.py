@@ -10,14 +10,14 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from ...harness.records.patches import Patches
-from ..engine.acts import explored, skippable, watcher
+from ..engine.acts import ActWatcher, explored, skippable, watcher
 from ..engine.lines import call_traced, untraced
 
 #: Returns the block in which a call runs, from the arguments of the call: `acting(act)` or `looking(busy)`.
@@ -44,6 +44,18 @@ def source_of(
 ) -> Callable[[Callable[[Patches, Any], object]], Source]:
     """Let a function that patches a module be the source for it, in a file that has several sources."""
     return lambda watch: Source(library, watch, idles)
+
+
+def of_history(owner: Hashable, make: Callable[[], T]) -> T:
+    """Return what belongs to an owner in the history that runs here; something new where nobody watches."""
+    current = watcher.get()
+    return make() if current is None else current.of_history.of(owner, make)
+
+
+def of_search(owner: Hashable, make: Callable[[], T]) -> T:
+    """Return the same for the search that runs here."""
+    current = watcher.get()
+    return make() if current is None else current.of_search.of(owner, make)
 
 
 class OfDelivery(Generic[T]):
@@ -93,24 +105,40 @@ def replace_in_check(patches: Patches, owner: Any, name: str, do: Callable[..., 
     patches.set(owner, name, in_check(do, getattr(owner, name)))
 
 
+def in_delivery(patches: Patches, owner: Any, name: str, do: Callable[..., Any]) -> None:
+    """Replace a function, which may be a coroutine function, in deliveries that are watched.
+
+    The replacement gets the watch, the genuine function, and the arguments of the call.
+    """
+    genuine = getattr(owner, name)
+
+    @functools.wraps(genuine)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        current = watcher.get()
+        if current is None:
+            return genuine(*args, **kwargs)
+        return do(current, genuine, *args, **kwargs)
+
+    @functools.wraps(genuine)
+    async def call_async(*args: Any, **kwargs: Any) -> Any:
+        return await call(*args, **kwargs)
+
+    patches.set(owner, name, call_async if inspect.iscoroutinefunction(genuine) else call)
+
+
 def before_calls(patches: Patches, owner: Any, name: str, note: Callable[..., object]) -> None:
     """Let each call of a function in a delivery be noted, or refused, before it is made.
 
     The note gets the watch of the delivery, and the arguments of the call. An older version of a library may lack
     the function.
     """
-    function = getattr(owner, name, None)
-    if not callable(function):
-        return
 
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        current = watcher.get()
-        if current is not None:
-            note(current, *args, **kwargs)
+    def noted(current: ActWatcher, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        note(current, *args, **kwargs)
         return function(*args, **kwargs)
 
-    patches.set(owner, name, call)
+    if callable(getattr(owner, name, None)):
+        in_delivery(patches, owner, name, noted)
 
 
 def after_calls(patches: Patches, owner: Any, name: str, note: Callable[..., object]) -> None:

@@ -29,9 +29,9 @@ from .engine import Engine
 from .points import trace_of
 from .run import Run
 from .sameness.chance import Chance, numbering
-from .sameness.renaming import Renaming
+from .sameness.renaming import Formers, Renaming
 from .sameness.times import Times
-from .sameness.volatile import LongTexts, Volatile
+from .sameness.volatile import LongTexts
 from .scope import leaving_out
 from .unwinding import clear_frames, holds, is_cancellation, isolated
 from .watching import AtSome, Owner, Watch, WatchedBody
@@ -134,8 +134,10 @@ class Deliveries(Owner):
         # They only become more.
         if self._times is None or self._times[0] != len(self._begins):
             self._times = len(self._begins), Times(map(to_datetime, self._begins))
-        texts: LongTexts = self.engine.of_search.of(LongTexts, LongTexts)
-        return Renaming(Volatile(self._chance, self._times[1], texts))
+        search = self.engine.of_search
+        texts: LongTexts = search.of(LongTexts, LongTexts)
+        formers: Formers = search.of(Formers, Formers)
+        return Renaming(self._chance, self._times[1], texts, formers)
 
     def _observed_by(self, renaming: Renaming) -> dict[str, Any]:
         def formed() -> dict[str, Any]:

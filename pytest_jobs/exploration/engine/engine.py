@@ -18,6 +18,7 @@ from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
 from ...harness.running.calls import direct_calls
 from .acts import SourceState, Unwound, is_dead, is_explored, lengthened
+from .ending.leaving import Leaving
 from .ending.patchers import Patchers
 from .ending.process_state import ProcessState, SignalHandlers, follow_imports
 from .functions import FunctionBridge
@@ -62,9 +63,10 @@ class Engine:
         #: Where the histories that are open draw random bytes from; each but the last is suspended.
         self._chances: list[Chance] = []
         self.scope = scope
-        self.tracer = line_tracer(scope)
-        #: What effect sources keep for the session; outside of one it ends with the search.
+        #: What lasts as long as the session; outside of one it ends with the search.
         self.kept = kept
+        # The code of libraries and of the project is asked about in each search.
+        self.tracer = line_tracer(scope, kept.of(Leaving, Leaving))
         self.sources = Sources(self.patches, self.kept, sources, scope.loaded_modules)
         #: What effect sources keep as long as the search lasts.
         self.of_search = SourceState()

@@ -31,10 +31,10 @@ class LineTracer:
     `line_tracer`.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, leaving: Leaving) -> None:
         self._scope = scope
         #: What is known of the code in which a delivery may be killed.
-        self.leaving = Leaving()
+        self.leaving = leaving
         #: The hook of each thread.
         self._hooks: dict[int, LineHook] = {}
 
@@ -90,15 +90,16 @@ class LineTracer:
         return False
 
 
-def line_tracer(scope: Scope) -> LineTracer:
-    return _Monitoring(scope) if sys.version_info >= (3, 12) else _Tracing(scope)
+def line_tracer(scope: Scope, leaving: Leaving) -> LineTracer:
+    kind = _Monitoring if sys.version_info >= (3, 12) else _Tracing
+    return kind(scope, leaving)
 
 
 class _Monitoring(LineTracer):
     """Uses `sys.monitoring`, beside debuggers, coverage and Hypothesis."""
 
-    def __init__(self, scope: Scope) -> None:
-        super().__init__(scope)
+    def __init__(self, scope: Scope, leaving: Leaving) -> None:
+        super().__init__(scope, leaving)
         # By name, since Python 3.11 has no `sys.monitoring`.
         self._monitoring: Any = vars(sys)["monitoring"]
         self._traced: dict[int, CodeType] = {}
@@ -169,8 +170,8 @@ class _Monitoring(LineTracer):
 class _Tracing(LineTracer):
     """Uses `sys.settrace`, on Python 3.11. A debugger replaces it."""
 
-    def __init__(self, scope: Scope) -> None:
-        super().__init__(scope)
+    def __init__(self, scope: Scope, leaving: Leaving) -> None:
+        super().__init__(scope, leaving)
         #: The tracer that each thread had before ours.
         self._before: dict[int, Any] = {}
         #: Functions that are neither traced nor of the project. They are called thousands of times a delivery.

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ...errors import ExplorationError
 from ...harness.records.attributes import identity
-from ...harness.records.home import is_in_test_folder, is_test_file
+from ...harness.records.home import INSTALLED, is_in_test_folder, is_test_file
 from .memory.places import Namespace
 
 #: The operations that begin a `with` block.
@@ -27,15 +27,11 @@ _ENTERING: Final = frozenset(
 )
 _IMPORTING: Final = dis.opmap["IMPORT_NAME"]
 _LOCKING: Final = frozenset(("acquire", "Lock", "RLock", "Semaphore", "Condition", "local"))
-_INSTALLED: Final = tuple(
-    os.path.realpath(sysconfig.get_path(name)) + os.sep
-    for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
 _PACKAGES: Final = tuple(
     os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("purelib", "platlib")
 )
 _OURS: Final = f"{Path(__file__).resolve().parents[2]}{os.sep}"
-_ELSEWHERE: Final = (*_INSTALLED, _OURS)
+_ELSEWHERE: Final = (*INSTALLED, _OURS)
 #: The frames of a delivery end where one of this file begins.
 _WATCHING: Final = str(Path(__file__).with_name("watching.py"))
 
@@ -150,7 +146,7 @@ class Scope:
 
     def is_installed(self, body: Callable[..., Any]) -> bool:
         """Return whether a function lies in an installed package, so that its lines count only if it is a job."""
-        return _real_path(_code(body).co_filename).startswith(_INSTALLED)
+        return _real_path(_code(body).co_filename).startswith(INSTALLED)
 
     def is_of_tests(self, file: str) -> bool:
         """Return whether a file is a test, a conftest file, or lies in a folder of tests."""
@@ -283,8 +279,8 @@ class Scope:
         """Return the loaded modules of tests. No code of them is traced, so they are none of `loaded_modules`."""
         return [
             module
-            for file, modules in _loaded.by_file().items()
-            if not _lies_elsewhere(file) and self.is_of_tests(file)
+            for file, modules in _loaded.near().items()
+            if self.is_of_tests(file)
             for module in modules
         ]
 
@@ -300,10 +296,8 @@ class Scope:
         looked_for = named | self._homes
         is_installed = any(file.startswith(_ELSEWHERE) for file in looked_for)
         found: dict[int, Namespace] = dict(self._globals)
-        for file, modules in loaded.items():
-            # Hundreds of modules are installed, and all but a few end here.
-            if not is_installed and _lies_elsewhere(file):
-                continue
+        # Hundreds of modules are installed.
+        for file, modules in (loaded if is_installed else _loaded.near()).items():
             if file in named or self._may_count(file):
                 found.update((identity(vars(module)), module) for module in modules)
         return list(found.values())
@@ -355,6 +349,7 @@ class _Loaded:
     def __init__(self) -> None:
         self._all: list[Any] = []
         self._by_file: dict[str, list[ModuleType]] = {}
+        self._near: dict[str, list[ModuleType]] = {}
 
     def by_file(self) -> dict[str, list[ModuleType]]:
         """Return those that have a file, by it."""
@@ -365,7 +360,13 @@ class _Loaded:
                 if isinstance(module, ModuleType) and (file := vars(module).get("__file__")):
                     found.setdefault(file, []).append(module)
             self._all, self._by_file = loaded, found
+            self._near = {file: found[file] for file in found if not _lies_elsewhere(file)}
         return self._by_file
+
+    def near(self) -> dict[str, list[ModuleType]]:
+        """Return those of them that are neither installed nor ours."""
+        self.by_file()
+        return self._near
 
 
 _loaded = _Loaded()

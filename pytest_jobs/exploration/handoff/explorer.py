@@ -18,11 +18,14 @@ from ..histories.history import History
 from ..histories.plan_runner import PlanRunner
 from ..histories.plans import HANDOFFS, AnyHistory, Plan
 from ..histories.verdicts import Verdict, Word, counted, has_only_more, what_of
-from .history import MESSAGES, HandoffHistory, HandoffReference
-from .terms import HandoffOptions
+from .history import MESSAGES, HandoffHistory, HandoffOptions, HandoffReference
 
 #: After these the work is to be done, whatever the caller was told.
 _MUST_BE_DONE: Final = frozenset(("early", "lost"))
+_TOLD_THOUGH_DONE: Final = (
+    "refused: the caller is told of an error although the work is done: a second click does "
+    "it twice"
+)
 _Difference = tuple[str, Any, Any]
 
 
@@ -167,7 +170,11 @@ class HandoffExplorer(Explorer):
             return failure
         # Only now, when the world of the history is gone, and mostly there is no need.
         found = cast(HandoffVerdict, failure.verdict).found
-        return None if self._is_in_turn(found) else failure
+        # Nothing is wrong if it ended as if one had come after the other.
+        if not self._in_turn:
+            self._in_turn = list(self.reference.in_turn())
+        ends = (self.reference.differing(wanted, found) for wanted in self._in_turn)
+        return failure if all(ends) else None
 
     def judged(
         self, plan: Plan, history: History, last: Run, found: Mapping[str, Any]
@@ -175,10 +182,13 @@ class HandoffExplorer(Explorer):
         reference, first = self.reference, history.runs[0]
         clean = reference.wanted_after(plan, history.account.compared)
         if plan.name == "clean":
-            return self._verdict("DUPLICATE", self._repeated[0], self._repeated, found)
+            return self._verdict("DUPLICATE", self._repeated, found)
         off_clean = reference.differing(clean, found)
         if not off_clean:
-            self._note_end(plan, first, history)
+            if any(child.when == "recover" and child.run.acted for child in history.children):
+                self._is_repaired = True
+            if plan.name == "refused" and self._terms.told_error(first):
+                self.exploration.notes[_TOLD_THOUGH_DONE] = None
             return None
         differing = reference.differing(reference.never, found)
         off_never = [each for each in differing if not self._may_remain(each)]
@@ -186,20 +196,6 @@ class HandoffExplorer(Explorer):
         if may_be_undone and not off_never:
             return None
         return self._worded(off_clean, off_never, found)
-
-    def _is_in_turn(self, found: Mapping[str, Any]) -> bool:
-        """Return whether a call during which lost work was looked for ended as if one had come after the other."""
-        if not self._in_turn:
-            self._in_turn = list(self.reference.in_turn())
-        return any(not self.reference.differing(wanted, found) for wanted in self._in_turn)
-
-    def _note_end(self, plan: Plan, first: Run, history: History) -> None:
-        if any(child.when == "recover" and child.run.acted for child in history.children):
-            self._is_repaired = True
-        if plan.name == "refused" and self._terms.told_error(first):
-            self.exploration.notes[
-                "refused: the caller is told of an error although the work is done: a second click does it twice"
-            ] = None
 
     def _may_remain(self, difference: _Difference) -> bool:
         """Return whether a part may stay after half a call."""
@@ -229,45 +225,38 @@ class HandoffExplorer(Explorer):
 
         # What is still there since nothing has deleted it is no duplicate.
         if all(has_only_more(each[1], each[2]) and not is_undone(each) for each in off):
-            return self._verdict("DUPLICATE", off[0], off, found)
+            return self._verdict("DUPLICATE", off, found)
         unmade = [
             each for each in off if mid.get(each[0], MISSING) != each[2] and each[0] not in MESSAGES
         ]
         if not off_never or not unmade or reference.recover_does_all:
-            return self._verdict("LOST", off[0], off, found)
+            return self._verdict("LOST", off, found)
         there = min(off_never, key=_rank)
         if any(is_undone(each) or never.get(each[0], MISSING) == each[1] for each in off):
-            differing = [*off, *_others(off_never, off, reference)]
-            return self._verdict("HALF_DONE", there, differing, found)
+            # The parts of the call that are there as after a clean call, while others are not.
+            known, wanted = {name for name, *_ in off}, reference.wanted
+            others = [(name, wanted.get(name, MISSING), now) for name, _, now in off_never]
+            others = [each for each in others if each[0] not in known]
+            return self._verdict("HALF_DONE", [*off, *others], found, what=there)
         if all(_is_between(never.get(name, MISSING), now, clean) for name, clean, now in off):
-            return self._verdict("HALF_DONE", off[0], off, found)
-        return self._verdict("DIVERGED", off[0], off, found)
+            return self._verdict("HALF_DONE", off, found)
+        return self._verdict("DIVERGED", off, found)
 
     def _verdict(
         self,
         word: Word,
-        what: _Difference,
         differing: Sequence[_Difference],
         found: Mapping[str, Any],
+        what: _Difference | None = None,
     ) -> HandoffVerdict:
         return HandoffVerdict(
             word,
-            what_of(what),
+            what_of(what or differing[0]),
             tuple(differing),
             never=self.reference.never,
             found=found,
             recover=self._terms.recover_text,
         )
-
-
-def _others(
-    off_never: Sequence[_Difference], off: Sequence[_Difference], reference: HandoffReference
-) -> Iterator[_Difference]:
-    """Yield the parts of the call that are there as after a clean call, while others are not."""
-    known = {name for name, *_ in off}
-    for name, _, now in off_never:
-        if name not in known:
-            yield name, reference.wanted.get(name, MISSING), now
 
 
 def _rank(difference: _Difference) -> tuple[bool, bool, str]:

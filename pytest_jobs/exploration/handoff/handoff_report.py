@@ -72,7 +72,8 @@ class HandoffReport(Report):
     def _verdict(self) -> HandoffVerdict:
         return cast(HandoffVerdict, self.failure.verdict)
 
-    def _claim(self) -> str:
+    @property
+    def claim(self) -> str:
         return _CLAIMS[self.failure.verdict.word]
 
     def _share(self) -> str:

@@ -1,30 +1,82 @@
-"""One world with one call in it, and everything that follows although nobody calls again."""
+"""One world with one call in it, and everything that follows although nobody calls again, by the options."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
 from http.cookies import BaseCookie
 from typing import Any, Final, cast
 
 from ...errors import ExplorationError
 from ...harness.records.instants import duration_ns
 from ...harness.records.record import JobRecord
-from ...harness.records.texts import duration
+from ...harness.records.targets import Target
+from ...harness.records.texts import duration, short_name
 from ..engine.acts import Act
+from ..engine.engine import Engine
 from ..engine.functions import FunctionBridge
 from ..engine.run import Run
 from ..engine.sameness.differences import differences
 from ..engine.world import TimeLimit
+from ..histories.checked_job import Options, target_of
 from ..histories.children import MOST_CHILDREN
 from ..histories.clean_run import Reference, check_not_refused
 from ..histories.history import History
 from ..histories.plans import Plan
+from ..histories.repeatable import Repeatable
 from ..histories.verdicts import counting_differences
 from ..stores.account import Item
-from .terms import HandoffOptions
+
+#: Stands in `recover=` for whatever the schedules of the project fire.
+SCHEDULE: Final = "schedule"
+_ERROR: Final = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandoffOptions(Options):
+    """The parameters of `check_handoff`, which describes them."""
+
+    recover: tuple[Any, ...]
+    within: timedelta
+    #: What may stay after half a call.
+    remains: Repeatable
+    failed: Callable[[Any], bool] | None
+
+    def check_used(self) -> None:
+        super().check_used()
+        self.remains.check_used()
+
+    def recoveries(self, engine: Engine) -> Iterator[Target]:
+        """Yield what the test calls to find lost work."""
+        for place, job in enumerate(self.recover):
+            if job != SCHEDULE:
+                # The same in each history.
+                yield engine.of_search.of(("recover", place), partial(target_of, engine, job))
+
+    def told_error(self, run: Run) -> bool:
+        """Return whether the caller was told that the call failed, or was told nothing."""
+        if run.delivery is None:
+            return True
+        if run.error is not None:
+            return not run.accepted
+        result = run.delivery.result
+        if self.failed is not None:
+            return bool(self.failed(result))
+        status = getattr(result, "status_code", None)
+        return isinstance(status, int) and status >= _ERROR
+
+    @property
+    def recover_text(self) -> str:
+        named = (
+            each if isinstance(each, str) else getattr(each, "__name__", None) or repr(each)
+            for each in self.recover
+        )
+        return ", ".join(map(short_name, named))
+
 
 _MESSAGE: Final = "message"
 _MESSAGES: Final = f"{_MESSAGE} calls"
@@ -81,7 +133,7 @@ class HandoffHistory(History):
         clock, terms = self.engine.clock, self.terms
         horizon_ns = clock.now_ns() + duration_ns(terms.within.total_seconds())
         self.recover()
-        if self.recovers and terms.by_schedule:
+        if self.recovers and SCHEDULE in terms.recover:
             self._fire_until(horizon_ns)
         self._perform_until(horizon_ns)
         self._wait_until(max(horizon_ns, clock.now_ns()))
@@ -221,15 +273,12 @@ class HandoffReference(Reference):
         """Return a part of the state without the columns that `remains=` names: a sweep may count its attempts."""
         if not isinstance(form, tuple):
             return form
-        return tuple(
-            self._without_columns(part, each) for each in form if not self._is_left_out(part, each)
-        )
 
-    def _is_left_out(self, part: str, pair: Any) -> bool:
-        is_pair = isinstance(pair, tuple) and len(pair) == len(("name", "value"))
-        return (
-            is_pair and isinstance(pair[0], str) and self._terms.remains.takes_column(part, pair[0])
-        )
+        def is_left_out(each: Any) -> bool:
+            is_column = isinstance(each, tuple) and len(each) == 2 and isinstance(each[0], str)
+            return is_column and self._terms.remains.takes_column(part, each[0])
+
+        return tuple(self._without_columns(part, each) for each in form if not is_left_out(each))
 
     @property
     def recover_does_all(self) -> bool:

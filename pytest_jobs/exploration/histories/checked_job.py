@@ -9,7 +9,7 @@ from typing import Any, Final
 from ...errors import CriterionError
 from ...harness.records.bridge import DeliverySemantics
 from ...harness.records.targets import Target
-from ..effects.doubles.kinds import KINDS_OF_CALLS, CallKind, CallKinds
+from ..effects.doubles.kinds import CallKind, CallKinds
 from ..effects.placed.stubs import Stubs
 from ..engine.engine import Engine
 from ..engine.world import World
@@ -57,7 +57,7 @@ class Options:
 def open_search(engine: Engine, mocks: Mapping[str, CallKind]) -> None:
     """Start the engine of a search, in which the calls of doubles are effects and stores are followed."""
     engine.start()
-    engine.of_search.of(KINDS_OF_CALLS, lambda: CallKinds(mocks))
+    engine.of_search.of(CallKinds, lambda: CallKinds(mocks))
     engine.when_built.append(Stubs(engine).stand_in)
     follow_files()
     follow_connections(engine.of_search.undo_by)

@@ -107,7 +107,14 @@ class History(Deliveries):
         #: How long nothing was delivered since the last delivery began.
         self._waited_ns = 0
         #: What it does to stores.
-        self.account = Account(known.account, options.ignore, self._pattern)
+        chance = self._chance
+        # Not a method: a history that refers to itself stays until the garbage collector comes.
+        self.account = Account(
+            known.account,
+            options.ignore,
+            # The name with words for its parts that are different in each history.
+            lambda name: known.derived.pattern(chance.pattern(name)),
+        )
         #: The line at which a delivery waited for a suspended one, so that this history shows nothing.
         self.inconclusive: str | None = None
 
@@ -481,10 +488,6 @@ class History(Deliveries):
             for act in acts
             if act is not None and act.tells_itself
         )
-
-    def _pattern(self, name: str) -> str:
-        """Return a name with words for its parts that are different in each history."""
-        return self._known.derived.pattern(self._chance.pattern(name))
 
     def _shown(self, renaming: Renaming) -> dict[str, Any]:
         with self.account.during("snapshot"):

@@ -9,7 +9,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import CodeType
@@ -25,6 +25,7 @@ from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
 from ..effects.sql.basis.driver import Library
 from ..engine.acts import Act, SourceState, Transaction, Unwound, is_dead, skippable, watcher
+from ..engine.ending.leaving import Leaving
 from ..engine.ending.patchers import Patchers
 from ..engine.ending.process_state import ProcessIds, ProcessState, SignalHandlers
 from ..engine.lines import line_tracer
@@ -58,7 +59,7 @@ class LiveWatch(Watch):
         self._kill_at = kill_at
         #: How often the delivery has come to the place of that point.
         self._times = 0
-        super().__init__(Run(1), scope, line_tracer(scope), AtSome(self._die_at))
+        super().__init__(Run(1), scope, line_tracer(scope, Leaving()), AtSome(self._die_at))
         #: What the delivery did outside of the process that is not a point.
         self.reached: list[str] = []
         self._process_ids = ProcessIds(lambda process_id: None)
@@ -198,72 +199,8 @@ class LiveScopes:
         return scope
 
 
-class LiveProcess:
-    """Takes back what a killed delivery has put in force without a block that ends it."""
-
-    def __init__(self, patches: Patches) -> None:
-        """Watch the signal handlers and the patchers from now on."""
-        self._handlers = SignalHandlers(patches, self._is_in_delivery)
-        self._patchers = Patchers(patches, self._is_in_delivery)
-        #: The watch of the delivery that is to be killed.
-        self._watch: Watch | None = None
-
-    def _is_in_delivery(self) -> bool:
-        return self._watch is not None and watcher.get() is self._watch
-
-    @contextmanager
-    def delivery(self, watch: Watch, scope: Scope) -> Generator[None, None, None]:
-        """Let a delivery be made in a block that is to be killed."""
-        self._patchers.catch_up()
-        self._watch = watch
-        state, borrowed = ProcessState.taken(), Borrowed(scope.loaded_modules())
-        try:
-            yield
-        finally:
-            self._watch = None
-            if watch.dead:
-                state.put_back()
-                self._handlers.renew()
-                self._patchers.renew()
-                borrowed.give_back(scope.loaded_modules())
-            else:
-                self._handlers.forget()
-                self._patchers.forget()
-
-
-class Databases:
-    """The databases of a test. Each library is watched from the moment it is imported."""
-
-    def __init__(self, patches: Patches) -> None:
-        self._patches = patches
-        #: The module of a library, and what watches it.
-        self._waiting = {
-            "sqlite3": "sql.sqlite3:Connections",
-            "psycopg": "sql.psycopg:Connections",
-            "sqlalchemy.orm": "sqlalchemy:OpenSessions",
-            "django.db.transaction": "django:Blocks",
-        }
-        self._watched: list[Library] = []
-
-    def catch_up(self) -> None:
-        for imported in [name for name in self._waiting if name in sys.modules]:
-            module, _, name = self._waiting.pop(imported).partition(":")
-            library = getattr(import_module(f"..effects.{module}", __package__), name)
-            self._watched.append(library(self._patches))
-
-    @contextmanager
-    def delivery(self, is_dead: Callable[[], bool]) -> Generator[None, None, None]:
-        """Roll back the transactions that begin in a block, if the delivery in it is dead at its end."""
-        ends = [library.begin() for library in self._watched]
-        try:
-            yield
-        finally:
-            for ended in ends:
-                ended(is_dead())
-
-
 class LiveEffects:
-    """The effect sources and the databases of a session.
+    """The effect sources and the databases of a session, and what a killed delivery puts in force in its process.
 
     They stay installed from the first test to the last: a fixture that lives longer than one run of a test
     may put something in the place of a function of ours, and puts ours back when it ends.
@@ -272,8 +209,22 @@ class LiveEffects:
     def __init__(self, patches: Patches) -> None:
         self._patches = patches
         self._sources: Sources | None = None
-        self._databases = Databases(self._patches)
-        self._process = LiveProcess(self._patches)
+        #: The module of a library of databases, and what watches it from the moment it is imported.
+        self._waiting = {
+            "sqlite3": "sql.sqlite3:Connections",
+            "psycopg": "sql.psycopg:Connections",
+            "sqlalchemy.orm": "sqlalchemy:OpenSessions",
+            "django.db.transaction": "django:Blocks",
+        }
+        self._databases: list[Library] = []
+        #: What a delivery puts in force without a block that ends it.
+        self._handlers = SignalHandlers(patches, self._is_in_delivery)
+        self._patchers = Patchers(patches, self._is_in_delivery)
+        #: The watch of the delivery that is to be killed.
+        self._watch: Watch | None = None
+
+    def _is_in_delivery(self) -> bool:
+        return self._watch is not None and watcher.get() is self._watch
 
     def catch_up(self) -> None:
         if self._sources is None:
@@ -284,7 +235,10 @@ class LiveEffects:
             self._sources = Sources(self._patches, kept, current_audience().sources())
         self._sources.catch_up()
         # On top of the sources, which make the connections of sqlite.
-        self._databases.catch_up()
+        for imported in [name for name in self._waiting if name in sys.modules]:
+            module, _, name = self._waiting.pop(imported).partition(":")
+            library = getattr(import_module(f"..effects.{module}", __package__), name)
+            self._databases.append(library(self._patches))
 
     @contextmanager
     def delivery(self, watch: LiveWatch, scope: Scope) -> Generator[None, None, None]:
@@ -295,8 +249,26 @@ class LiveEffects:
         if not watch.kills:
             yield
             return
-        with self._process.delivery(watch, scope), self._databases.delivery(lambda: watch.dead):
-            yield
+        self._patchers.catch_up()
+        self._watch = watch
+        state, borrowed = ProcessState.taken(), Borrowed(scope.loaded_modules())
+        try:
+            ends = [library.begin() for library in self._databases]
+            try:
+                yield
+            finally:
+                for ended in ends:
+                    ended(watch.dead)
+        finally:
+            self._watch = None
+            if watch.dead:
+                state.put_back()
+                self._handlers.renew()
+                self._patchers.renew()
+                borrowed.give_back(scope.loaded_modules())
+            else:
+                self._handlers.forget()
+                self._patchers.forget()
 
 
 class LiveCrash:
@@ -339,10 +311,9 @@ class LiveCrash:
         if attempt is None:
             return performer.make(ledger, record, body)
         with attempt.watched():
-            attempt.delivery = attempt.in_context(performer.attempt, record, attempt.body)
-        delivery = attempt.result()
-        if delivery is not None:
-            return performer.ended(ledger, delivery, attempt.before, attempt.body)
+            attempt.value = attempt.in_context(performer.attempt, record, attempt.body)
+        if not attempt.watch.dead:
+            return performer.ended(ledger, attempt.value, attempt.before, attempt.body)
         self.again = performer.make(ledger, record, body.anew(), attempt.before)
         return self.again
 
@@ -354,10 +325,9 @@ class LiveCrash:
         if attempt is None:
             return await performer.amake(ledger, record, body)
         with attempt.watched():
-            attempt.delivery = await attempt.awaited(performer.aattempt(record, attempt.body))
-        delivery = attempt.result()
-        if delivery is not None:
-            return performer.ended(ledger, delivery, attempt.before, attempt.body)
+            attempt.value = await attempt.awaited(performer.aattempt(record, attempt.body))
+        if not attempt.watch.dead:
+            return performer.ended(ledger, attempt.value, attempt.before, attempt.body)
         self.again = await performer.amake(ledger, record, body.anew(), attempt.before)
         return self.again
 
@@ -369,9 +339,10 @@ class LiveCrash:
                 return call.make()
             with attempt.watched():
                 attempt.value = attempt.in_context(attempt.body, call.run)
-            if not attempt.watch.dead:
-                return attempt.value
-            return self._called_again(call.make())
+            if attempt.watch.dead:
+                attempt.value = call.make()
+                self.ended_again = True
+            return attempt.value
 
     async def acall(self, call: DirectCall) -> Any:
         """Make a direct call of a coroutine function, as `call` does."""
@@ -381,70 +352,72 @@ class LiveCrash:
                 return await call.make()
             with attempt.watched():
                 attempt.value = await attempt.awaited(attempt.body(call.arun))
-            if not attempt.watch.dead:
-                return attempt.value
-            return self._called_again(await call.make())
+            if attempt.watch.dead:
+                attempt.value = await call.make()
+                self.ended_again = True
+            return attempt.value
 
-    def _called_again(self, value: Any) -> Any:
-        self.ended_again = True
-        return value
+    def _begin(self, ledger: Ledger, record: JobRecord, body: RealBody) -> _Attempt | None:
+        def function() -> Callable[..., Any]:
+            return record.source.resolve(record.job)
+
+        return self._attempt(ledger, record, record.name, call_text(record), body, function)
 
     def _begin_call(self, call: DirectCall) -> _Attempt | None:
         harness = self.harness()
         ledger = None if harness is None else harness.ledger
-        scope = functools.partial(self._scopes.of_body, call.body)
-        return self._begin_job(ledger, None, call.name, call.text, RealBody((), None), scope)
+        body = RealBody((), None)
+        return self._attempt(ledger, None, call.name, call.text, body, lambda: call.body)
 
-    def _begin(self, ledger: Ledger, record: JobRecord, body: RealBody) -> _Attempt | None:
-
-        def scope() -> Scope:
-            return self._scopes.of_body(record.source.resolve(record.job))
-
-        return self._begin_job(ledger, record, record.name, call_text(record), body, scope)
-
-    def _begin_job(
+    def _attempt(
         self,
         ledger: Ledger | None,
         record: JobRecord | None,
         name: str,
         text: str,
         body: RealBody,
-        find_scope: Callable[[], Scope],
+        function: Callable[[], Callable[..., Any]],
     ) -> _Attempt | None:
         """Prepare to watch a delivery; return None if that is impossible, or if another one is killed."""
         self._deliveries[name] += 1
         number, target = self._deliveries[name], self._target
-        kill_at = None
-        if target is not None:
-            if self.killed is not None or (target.job, target.delivery) != (name, number):
-                return None
-            kill_at = target
+        if target is not None and (
+            self.killed is not None or (target.job, target.delivery) != (name, number)
+        ):
+            return None
         if self._watching:
             self.unwatched[text] = "another delivery was being made at the same time"
             return None
         try:
-            scope = find_scope()
+            scope = self._scopes.of_body(function())
         except JobsError as error:
             self.unwatched[text] = str(error)
             return None
         self._watching = True
         self._effects.catch_up()
-        watch = LiveWatch(scope, kill_at)
-        ended = functools.partial(self._ended, name, text, number)
-        return _Attempt(ledger, record, body, scope, watch, self._effects, ended)
+        watch = LiveWatch(scope, target)
+        block = functools.partial(self._watched, name, text, number, watch, scope)
+        return _Attempt(ledger, record, body, watch, block)
 
-    def _ended(self, name: str, call: str, number: int, watch: LiveWatch) -> None:
-        self._watching = False
-        self.reached.update(watch.reached)
-        if self._target is not None:
-            # The points are known, and to list them takes longer than to kill the delivery.
-            self.killed = None if watch.run.stopped is None else self._target
-            return
-        times: Counter[object] = Counter()
-        for point, act in zip(watch.run.points, watch.run.point_acts, strict=True):
-            times[place_of(point)] += 1
-            time = times[place_of(point)]
-            self.points.append(CrashPoint(name, number, point, call, act, time))
+    @contextmanager
+    def _watched(
+        self, name: str, call: str, number: int, watch: LiveWatch, scope: Scope
+    ) -> Generator[None, None, None]:
+        try:
+            with self._effects.delivery(watch, scope):
+                yield
+        finally:
+            self._watching = False
+            self.reached.update(watch.reached)
+            if self._target is not None:
+                # The points are known, and to list them takes longer than to kill the delivery.
+                self.killed = None if watch.run.stopped is None else self._target
+            else:
+                times: Counter[object] = Counter()
+                for point, act in zip(watch.run.points, watch.run.point_acts, strict=True):
+                    place = place_of(point)
+                    times[place] += 1
+                    self.points.append(CrashPoint(name, number, point, call, act, times[place]))
 
 
 class _Attempt:
@@ -455,21 +428,18 @@ class _Attempt:
         ledger: Ledger | None,
         record: JobRecord | None,
         body: RealBody,
-        scope: Scope,
         watch: LiveWatch,
-        effects: LiveEffects,
-        ended: Callable[[LiveWatch], None],
+        block: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self._ledger, self.record = ledger, record
-        self._scope, self._effects, self._ended = scope, effects, ended
+        self._ledger, self._record = ledger, record
+        self._block = block
         self._passing = False
         self.watch = watch
         self.body = LiveBody(body, watch)
         self.before = 0 if ledger is None or record is None else ledger.begin(record)
-        self.delivery: Delivery | None = None
-        #: What a direct call returned.
+        #: The delivery, or what a direct call returned. A library may turn the exception that unwinds a killed
+        #: delivery into a failure of the job, so it means nothing when the watch is dead.
         self.value: Any = None
-        self._is_killed = watch.kills
 
     @contextmanager
     def watched(self) -> Generator[None, None, None]:
@@ -478,32 +448,24 @@ class _Attempt:
         watch.tracer.open()
         if self._ledger is not None:
             self._ledger.gate = self._holds_back
-        try:
-            with self._effects.delivery(watch, self._scope):
-                try:
-                    yield
-                except BaseException as error:
-                    # A `TaskGroup` puts the exception that unwinds a dead delivery into a group.
-                    if not (watch.dead and holds(error, Unwound)):
-                        if self._ledger is not None and self.record is not None:
-                            self._ledger.put_back([self.record])
-                        raise
-                finally:
-                    if self._ledger is not None:
-                        self._ledger.gate = None
-                    watch.tracer.close()
-                    if watch.dead:
-                        watch.close_connections()
-        finally:
-            self._ended(self.watch)
-
-    def result(self) -> Delivery | None:
-        """Return the delivery; None if it was killed."""
-        # A library may have turned the exception that unwinds a killed delivery into a failure of the job.
-        return None if self.watch.dead else self.delivery
+        with self._block():
+            try:
+                yield
+            except BaseException as error:
+                # A `TaskGroup` puts the exception that unwinds a dead delivery into a group.
+                if not (watch.dead and holds(error, Unwound)):
+                    if self._ledger is not None and self._record is not None:
+                        self._ledger.put_back([self._record])
+                    raise
+            finally:
+                if self._ledger is not None:
+                    self._ledger.gate = None
+                watch.tracer.close()
+                if watch.dead:
+                    watch.close_connections()
 
     def in_context(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if not self._is_killed:
+        if not self.watch.kills:
             return call(*args, **kwargs)
         watchdog = Watchdog(math.inf, Unwound)
         with watchdog.on_duty(), watchdog.guarding(self.watch, None):
@@ -511,13 +473,13 @@ class _Attempt:
             return contextvars.copy_context().run(call, *args, **kwargs)
 
     async def awaited(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        if not self._is_killed:
+        if not self.watch.kills:
             return await coroutine
         return await InContext(contextvars.copy_context(), coroutine)
 
     def _holds_back(self, record: JobRecord) -> bool:
         """Count an enqueue as an effect, and drop it if the delivery is dead: the gate of the ledger."""
-        if self._ledger is None or self._passing or current_record.get() is not self.record:
+        if self._ledger is None or self._passing or current_record.get() is not self._record:
             return False
         if self.watch.dead:
             return True

@@ -60,6 +60,10 @@ class CrashPoint:
     time: int = 1
 
     @property
+    def of_delivery(self) -> tuple[str, int]:
+        return self.job, self.delivery
+
+    @property
     def place(self) -> tuple[object, ...]:
         """The job, and the place in its source, whatever the values are."""
         return self.job, *place_of(self.point)
@@ -106,17 +110,15 @@ def by_worth(points: Sequence[CrashPoint]) -> list[CrashPoint]:
 def _surroundings(points: Sequence[CrashPoint]) -> Iterable[Beside]:
     """Yield for each point what it lies beside."""
     commits = {
-        (point.job, point.delivery, point.act.kind): position
+        (*point.of_delivery, point.act.kind): position
         for position, point in enumerate(points)
-        if point.act is not None and point.act.text.lower() == "commit"
+        if point.act is not None and point.act.is_commit
     }
     for position, point in enumerate(points):
         act = point.act
         if act is None:
             yield "nothing new" if _is_beside_its_effect(points, position) else "line"
-        elif act.awaits_commit and position < commits.get(
-            (point.job, point.delivery, act.kind), -1
-        ):
+        elif act.awaits_commit and position < commits.get((*point.of_delivery, act.kind), -1):
             yield "statement"
         else:
             yield "after" if point.point.kind == "after" else "before"
@@ -125,20 +127,15 @@ def _surroundings(points: Sequence[CrashPoint]) -> Iterable[Beside]:
 def _is_beside_its_effect(points: Sequence[CrashPoint], position: int) -> bool:
     """Return whether a line is the one whose effect comes next, or follows at once upon an effect."""
     point = points[position]
-    before = points[position - 1] if position else None
-    after = points[position + 1] if position + 1 < len(points) else None
-    if before is not None and before.point.kind == "after" and _same_delivery(before, point):
-        return True
-    return (
-        after is not None
-        and after.point.kind == "before"
-        and _same_delivery(after, point)
-        and (after.point.filename, after.point.line) == (point.point.filename, point.point.line)
+    line = point.of_delivery, point.point.filename, point.point.line
+    return any(
+        before.point.kind == "after" and before.of_delivery == point.of_delivery
+        for before in points[max(position - 1, 0) : position]
+    ) or any(
+        (after.of_delivery, after.point.filename, after.point.line) == line
+        for after in points[position + 1 : position + 2]
+        if after.point.kind == "before"
     )
-
-
-def _same_delivery(one: CrashPoint, other: CrashPoint) -> bool:
-    return (one.job, one.delivery) == (other.job, other.delivery)
 
 
 def _times(points: Sequence[CrashPoint]) -> Iterable[Time]:

@@ -2,11 +2,9 @@
 
 Read in this order:
 
-- `machine`: the class that users derive from, and the rules that Hypothesis draws;
-- `steps`, `interruptions`: the steps of a script, and the points at which they interrupt a delivery;
-- `session`: one example, that is a world and the deliveries in it;
-- `processes`: the processes of an example, each with a thread and a memory of its own;
-- `run`: what all examples of a search have in common.
+- `machine`: the class that users derive from, with the steps of a script and the rules that Hypothesis draws;
+- `session`: what all examples of a search have in common, and one example: a world and the deliveries in it;
+- `processes`: the processes of an example, each with a thread and a memory of its own.
 
 It stands on `engine`. Nothing but the package itself imports it, since it imports Hypothesis.
 """

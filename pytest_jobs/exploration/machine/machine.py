@@ -7,14 +7,17 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from hypothesis import Phase, currently_in_test_context, settings, strategies as st
 from hypothesis.stateful import (
     INITIALIZE_RULE_MARKER,
     INVARIANT_MARKER,
     RULE_MARKER,
+    RuleBasedStateMachine,
     TestCaseProperty,
     precondition,
     rule,
@@ -23,14 +26,14 @@ from hypothesis.stateful import (
 from ...errors import DeclarationError, ExplorationError
 from ...harness.records.texts import short_repr
 from ..effects.doubles.kinds import CallKind, check_mocks
+from ..engine.acts import Act, Unwound
 from ..engine.delivering import accepted
+from ..engine.points import Point
+from ..engine.run import Run
 from ..report.audience import current_audience
 from ..stores.account import Ignore
-from .interruptions import DrawnPoint
 from .processes import Hanging
-from .run import MachineRun, Options
-from .session import Session
-from .steps import MachineSteps
+from .session import Interruption, MachineRun, Options, Session
 
 #: The current search, or a script that has begun and was not torn down.
 _current: ContextVar[MachineRun | None] = ContextVar("pytest_jobs_machine_run", default=None)
@@ -52,11 +55,8 @@ def checked_options(machine: type[Any]) -> Options:
     """Return the attributes of the class of a machine; raise if one is missing that a search needs."""
     name = machine.__name__
     members = [member for _, member in inspect.getmembers(machine)]
-    invariants = [
-        found
-        for member in members
-        if (found := getattr(member, INVARIANT_MARKER, None)) is not None
-    ]
+    invariants = [getattr(each, INVARIANT_MARKER, None) for each in members]
+    invariants = [found for found in invariants if found is not None]
     if not callable(machine.world):
         raise DeclarationError(
             f"{name} has no world: say `world = ...`, a generator function that builds everything afresh and "
@@ -67,13 +67,9 @@ def checked_options(machine: type[Any]) -> Options:
             f"{name} says nothing that has to hold, so nothing could be found: write an `@invariant()`, or a "
             "method `settled`."
         )
-    own_rules = [
-        found
-        for member in members
-        if (found := getattr(member, RULE_MARKER, getattr(member, INITIALIZE_RULE_MARKER, None)))
-        and not _is_ours(found.function)
-    ]
-    if not machine.jobs and not own_rules:
+    markers = (RULE_MARKER, INITIALIZE_RULE_MARKER)
+    rules = (getattr(each, marker, None) for each in members for marker in markers)
+    if not machine.jobs and all(found is None or _is_ours(found.function) for found in rules):
         raise DeclarationError(
             f"{name} has no jobs: say `jobs = {{pay: {{'payment_id': st.integers(1, 2)}}}}`, or write rules that "
             "enqueue some."
@@ -163,6 +159,44 @@ def _drop_abandoned() -> None:
         leave(run)
 
 
+#: These lines run while a module is imported, under a lock that a killed worker would keep.
+_IMPORTING: Final = "<module>"
+
+
+@dataclass
+class DrawnPoint:
+    """The point at a position among those of its kind: the points are unknown before the delivery.
+
+    Positions are counted from 1; 0 is at none.
+    """
+
+    kind: Literal["effect", "line"]
+    position: int
+
+    def is_at(self, point: Point, act: Act | None) -> bool:
+        """Return whether this is the point. Called for each point in turn, until it is."""
+        if (self.kind == "effect") != (act is not None) or point.function == _IMPORTING:
+            return False
+        self.position -= 1
+        return self.position == 0
+
+
+#: A point that was drawn, or the name by which a script calls it.
+At: TypeAlias = DrawnPoint | str
+
+
+def name_of(point: Point) -> str:
+    """Return what scripts call a point: its text, its function, and how often it has come."""
+    moment = "" if point.kind == "line" else f"{point.kind} "
+    return f"{moment}{effect_name_of(point)}"
+
+
+def effect_name_of(point: Point) -> str:
+    """Return the same without `before` or `after`."""
+    time = f", time {point.hit}" if point.hit > 1 else ""
+    return f"{point.text} in {point.function}{time}"
+
+
 #: Positions among the points of effects, and among the lines, are drawn up to these numbers while no
 #: delivery has ended yet. Later they are drawn up to twice as many as the longest delivery had. They
 #: are counted from 1. 0 interrupts nothing, so that Hypothesis shrinks to a plain delivery.
@@ -180,7 +214,7 @@ def _labels(labels: Callable[[Session], Collection[str]]) -> Any:
 
 
 _DUE: Final = _labels(lambda session: session.due)
-_DONE: Final = _labels(lambda session: session.queue.done)
+_DONE: Final = _labels(lambda session: session.done)
 _EFFECT: Final = _for_machine(
     lambda machine: st.integers(0, machine._jobs_session.most_effects or _EFFECTS // 2)
 )
@@ -193,7 +227,21 @@ _LINE: Final = _for_machine(
 _any_due = precondition(lambda machine: bool(machine._jobs_session.due))
 
 
-class JobMachine(MachineSteps):
+def _interrupting(
+    name: str, step: Callable[[Any, str, DrawnPoint], None], position: st.SearchStrategy[int]
+) -> Any:
+    """Return a rule that interrupts a delivery at a position that is drawn."""
+    kind: Literal["effect", "line"] = "line" if position is _LINE else "effect"
+
+    def interrupt(machine: Any, job: str, position: int) -> None:
+        step(machine, job, DrawnPoint(kind, position))
+
+    # Hypothesis orders the rules by these names when it shrinks.
+    interrupt.__name__ = f"_drawn_{name}"
+    return _any_due(rule(job=_DUE, position=position)(interrupt))
+
+
+class JobMachine(RuleBasedStateMachine):
     """Search for steps that break several jobs together, as a Hypothesis state machine.
 
     A subclass names the jobs and their world; `@invariant` and `settled` check what must always hold.
@@ -229,6 +277,9 @@ class JobMachine(MachineSteps):
 
     TestCase = TestCases()
 
+    _jobs_session: Session
+    _jobs_run: MachineRun
+
     def __init__(self) -> None:
         """Build the world.
 
@@ -240,7 +291,7 @@ class JobMachine(MachineSteps):
         self._jobs_error = sys.exc_info()[1]
         self._jobs_step = ""
         self._jobs_run = joined_run(type(self))
-        self._jobs_session = self._jobs_run.begin(Session)
+        self._jobs_session = self._jobs_run.begin()
 
     def settled(self) -> None:
         """Check what has to hold when every job is done: to be overridden.
@@ -291,6 +342,212 @@ class JobMachine(MachineSteps):
         else:
             leave(self._jobs_run, error)
 
+    # Steps
+
+    @property
+    def state(self) -> Any:
+        """The state of the world, as its snapshot callable returns it."""
+        return self._jobs_session.state()
+
+    def enqueue(self, job: str, /, *args: Any, **kwargs: Any) -> str | None:
+        """Enqueue a job.
+
+        Args:
+            job: its name among `jobs`.
+            args: its positional arguments.
+            kwargs: its keyword arguments.
+
+        Returns:
+            Its label, for other steps; None if its library did not take it.
+
+        Raises:
+            ExplorationError: when the machine has no such job.
+        """
+        shown = [repr(job), *map(repr, args)]
+        self._note_step("enqueue", *shown, *(f"{name}={value!r}" for name, value in kwargs.items()))
+        return self._jobs_session.enqueue(job, args, kwargs)
+
+    def perform(self, job: str) -> None:
+        """Deliver a job that is due, without an interruption.
+
+        Args:
+            job: its label, such as `pay#2`.
+
+        Raises:
+            ExplorationError: when it is not pending, or not due.
+        """
+        self._note_step("perform", repr(job))
+        self._note_error(self._jobs_session.deliver(job))
+
+    def crash(self, job: str, at: str) -> None:
+        """Deliver a job that is due, and kill its worker at a point. The job is pending again.
+
+        Args:
+            job: its label.
+            at: the point, such as `db.commit() in pay`, before that line runs, or
+                `after gateway: charge(7) in pay`.
+
+        Raises:
+            ExplorationError: when the delivery does not come to the point.
+        """
+        self._crash(job, at)
+
+    def effect_fails(self, job: str, at: str) -> None:
+        """Deliver a job that is due, and let an effect raise instead of happening.
+
+        Args:
+            job: its label.
+            at: the effect, such as `gateway: charge(7) in pay`.
+
+        Raises:
+            ExplorationError: when the delivery does not come to the effect.
+        """
+        self._effect_fails(job, at)
+
+    def reply_lost(self, job: str, at: str) -> None:
+        """Deliver a job that is due, and let an effect happen and raise all the same.
+
+        Args:
+            job: its label.
+            at: the effect.
+
+        Raises:
+            ExplorationError: when the delivery does not come to the effect, or it has no answer.
+        """
+        self._reply_lost(job, at)
+
+    def overlap(self, job: str, at: str) -> None:
+        """Deliver a job that is due, and at a point of that delivery a second time, from beginning to end.
+
+        The second delivery runs in another process. If it finds a lock held, it is pending again.
+
+        Args:
+            job: its label.
+            at: the point, as for `crash`.
+
+        Raises:
+            ExplorationError: when the first delivery does not come to the point, or both use one
+                connection.
+        """
+        self._overlap(job, at)
+
+    def deliver_again(self, job: str) -> None:
+        """Deliver a job again that is done.
+
+        Args:
+            job: its label.
+
+        Raises:
+            ExplorationError: when it is not done.
+        """
+        self._note_step("deliver_again", repr(job))
+        self._note_error(self._jobs_session.deliver_again(job))
+
+    def restart(self) -> None:
+        """Let the following deliveries run in a new process, which has nothing in memory yet."""
+        self._note_step("restart")
+        self._jobs_session.restart()
+
+    def advance(self, seconds: float) -> None:
+        """Let virtual time pass without a delivery.
+
+        Args:
+            seconds: how much.
+        """
+        self._note_step("advance", f"seconds={seconds!r}")
+        self._jobs_session.wait(timedelta(seconds=seconds))
+
+    def drain(self) -> None:
+        """Deliver everything until nothing is pending, and check the invariants after each delivery.
+
+        Raises:
+            PoisonJob: when a job is never done.
+            ExplorationError: when there is no end.
+        """
+        self._note_step("drain")
+        self._jobs_session.drain(self._check_invariants)
+
+    # Interrupting
+
+    def _crash(self, job: str, at: At) -> None:
+        def kill(point: Point, act: Act | None) -> BaseException:
+            self._jobs_session.kill()
+            return Unwound()
+
+        self._interrupt("crash", job, at, kill)
+
+    def _overlap(self, job: str, at: At) -> None:
+        def pause(point: Point, act: Act | None) -> BaseException | None:
+            return None if self._jobs_session.pause() else Unwound()
+
+        self._interrupt("overlap", job, at, pause)
+
+    def _effect_fails(self, job: str, at: At) -> None:
+        self._fail("effect_fails", job, at, lambda act: act.refused, is_after=False)
+
+    def _reply_lost(self, job: str, at: At) -> None:
+        self._fail("reply_lost", job, at, lambda act: act.answer_lost, is_after=True)
+
+    def _fail(
+        self,
+        step: str,
+        job: str,
+        at: At,
+        error_of: Callable[[Act], Callable[[], Exception] | None],
+        *,
+        is_after: bool,
+    ) -> None:
+        def maker(point: Point, act: Act | None) -> Callable[[], Exception] | None:
+            is_its_time = point.kind == ("after" if is_after else "before")
+            return None if act is None or not is_its_time else error_of(act)
+
+        def fail(point: Point, act: Act | None) -> BaseException | None:
+            # Only here, since making the error of a database breaks its connection.
+            make = maker(point, act)
+            return None if make is None else make()
+
+        self._interrupt(
+            step, job, at, fail, effect_name_of, lambda point, act: maker(point, act) is not None
+        )
+
+    def _interrupt(
+        self,
+        step: str,
+        job: str,
+        at: At,
+        interrupt: Callable[[Point, Act | None], BaseException | None],
+        named: Callable[[Point], str] = name_of,
+        counts: Callable[[Point, Act | None], bool] = lambda point, act: True,
+    ) -> None:
+        """Interrupt a delivery once, at a point.
+
+        Args:
+            step: what scripts call that.
+            job: the label of the job.
+            at: the point.
+            interrupt: called there; returns the error to raise, or None.
+            named: returns what scripts call a point.
+            counts: returns whether a point can be chosen at all.
+        """
+
+        def is_at(point: Point, act: Act | None) -> bool:
+            if not counts(point, act):
+                return False
+            return at.is_at(point, act) if isinstance(at, DrawnPoint) else named(point) == at
+
+        # A position beyond the last point interrupts nothing, so the step is a plain `perform`.
+        self._note_step("perform", repr(job))
+        interruption = Interruption(is_at, interrupt)
+        run = self._jobs_session.deliver(job, interruption)
+        if interruption.point is not None:
+            self._note_step(step, repr(job), f"at={named(interruption.point)!r}")
+        elif not isinstance(at, DrawnPoint):
+            came_to = "".join(f"\n  {name_of(point)}" for point in run.points)
+            raise ExplorationError(
+                f"{job} did not come to {at!r} in this step. It came to:{came_to or ' none'}"
+            )
+        self._note_error(run)
+
     # The rules that Hypothesis draws
 
     @precondition(lambda machine: bool(machine._jobs_run.targets))
@@ -309,37 +566,14 @@ class JobMachine(MachineSteps):
     def _drawn_perform(self, job: str) -> None:
         self.perform(job)
 
-    @_any_due
-    @rule(job=_DUE, position=_MOMENT)
-    def _drawn_crash_at_effect(self, job: str, position: int) -> None:
-        self._crash(job, DrawnPoint("effect", position))
+    _drawn_crash_at_effect = _interrupting("crash_at_effect", _crash, _MOMENT)
+    _drawn_crash_at_line = _interrupting("crash_at_line", _crash, _LINE)
+    _drawn_overlap_at_effect = _interrupting("overlap_at_effect", _overlap, _MOMENT)
+    _drawn_overlap_at_line = _interrupting("overlap_at_line", _overlap, _LINE)
+    _drawn_effect_fails = _interrupting("effect_fails", _effect_fails, _EFFECT)
+    _drawn_reply_lost = _interrupting("reply_lost", _reply_lost, _EFFECT)
 
-    @_any_due
-    @rule(job=_DUE, position=_LINE)
-    def _drawn_crash_at_line(self, job: str, position: int) -> None:
-        self._crash(job, DrawnPoint("line", position))
-
-    @_any_due
-    @rule(job=_DUE, position=_MOMENT)
-    def _drawn_overlap_at_effect(self, job: str, position: int) -> None:
-        self._overlap(job, DrawnPoint("effect", position))
-
-    @_any_due
-    @rule(job=_DUE, position=_LINE)
-    def _drawn_overlap_at_line(self, job: str, position: int) -> None:
-        self._overlap(job, DrawnPoint("line", position))
-
-    @_any_due
-    @rule(job=_DUE, position=_EFFECT)
-    def _drawn_effect_fails(self, job: str, position: int) -> None:
-        self._effect_fails(job, DrawnPoint("effect", position))
-
-    @_any_due
-    @rule(job=_DUE, position=_EFFECT)
-    def _drawn_reply_lost(self, job: str, position: int) -> None:
-        self._reply_lost(job, DrawnPoint("effect", position))
-
-    @precondition(lambda machine: bool(machine._jobs_session.queue.done))
+    @precondition(lambda machine: bool(machine._jobs_session.done))
     @rule(job=_DONE)
     def _drawn_deliver_again(self, job: str) -> None:
         self.deliver_again(job)
@@ -350,7 +584,7 @@ class JobMachine(MachineSteps):
     def _drawn_restart(self) -> None:
         self.restart()
 
-    @precondition(lambda machine: machine._jobs_session.queue.any_job)
+    @precondition(lambda machine: bool(machine._jobs_session.labels))
     @rule(seconds=st.sampled_from(_GAPS))
     def _drawn_advance(self, seconds: int) -> None:
         self.advance(seconds)
@@ -370,6 +604,18 @@ class JobMachine(MachineSteps):
         if rule.function.__module__ == __name__ and self._jobs_step:
             return f"state.{self._jobs_step}"
         return super()._repr_step(rule, data, result)
+
+    def _note_step(self, step: str, *arguments: str) -> None:
+        self._jobs_step = f"{step}({', '.join(arguments)})"
+
+    def _note_error(self, run: Run) -> None:
+        if run.error is not None:
+            self._jobs_step += f"  # it raised {short_repr(run.error)}"
+
+    def _check_invariants(self) -> None:
+        for invariant in self._jobs_run.options.invariants:
+            if all(met(self) for met in invariant.preconditions):
+                invariant.function(self)
 
 
 def _arguments(declared: Any) -> st.SearchStrategy[Any]:

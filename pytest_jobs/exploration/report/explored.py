@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from ...errors import PartialExploration
@@ -16,27 +17,22 @@ _REPLAYS: Final = {
 }
 
 
+@dataclass(eq=False, repr=False)
 class Explored:
     """What a check that passed has explored."""
 
-    def __init__(
-        self,
-        explorations: Sequence[Exploration],
-        names: Sequence[AnyHistory],
-        job: str = "",
-        replay: Literal["", "passes", "other"] = "",
-        *,
-        guesses: Sequence[str] = (),
-    ) -> None:
-        self.explorations = tuple(explorations)
-        #: The names of the histories that were asked for.
-        self.names = names
-        #: The name of the job.
-        self.job = job
-        #: Whether a token was replayed, or meant another check.
-        self.replay: Literal["", "passes", "other"] = replay
-        #: The calls of doubles that do not count, or not when they are repeated, because of their names.
-        self.guesses = tuple(guesses)
+    explorations: Sequence[Exploration]
+    #: The names of the histories that were asked for.
+    names: Sequence[AnyHistory]
+    #: The name of the job.
+    job: str = ""
+    #: Whether a token was replayed, or meant another check.
+    replay: Literal["", "passes", "other"] = ""
+    #: The calls of doubles that do not count, or not when they are repeated, because of their names.
+    guesses: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.explorations = tuple(self.explorations)
 
     @property
     def histories(self) -> int:
@@ -74,25 +70,19 @@ def note_explored(explored: Explored, *, chosen: bool) -> PartialExploration | N
 
     If the test says which lines count, the others are left out on purpose.
     """
-    left_out = tuple(
-        dict.fromkeys(text for one in explored.explorations for text in _left_out(one))
-    )
-    untraced = tuple(
-        dict.fromkeys(f"lines of {name}" for one in explored.explorations for name in one.untraced)
-    )
+    found = explored.explorations
+    left_out = tuple(dict.fromkeys(text for one in found for text in _left_out(one)))
+    untraced = tuple(dict.fromkeys(f"lines of {name}" for one in found for name in one.untraced))
     reader = audience.get()
     if reader is not None:
-        not_asked = tuple(
-            dict.fromkeys(name for one in explored.explorations for name in one.not_asked)
-        )
         note = CheckNote(
             explored.job,
             explored.histories,
-            not_asked,
+            tuple(dict.fromkeys(name for one in found for name in one.not_asked)),
             (*left_out, *untraced),
             explored.replay,
             explored.guesses,
-            next((one.library for one in explored.explorations if one.only_by_redelivery), ""),
+            next((one.library for one in found if one.only_by_redelivery), ""),
         )
         reader.notes.append(note)
     warned_of = left_out if chosen else (*left_out, *untraced)

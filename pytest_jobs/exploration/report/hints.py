@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -202,12 +202,3 @@ def _likely(word: Word, history: AnyHistory, does: Habits) -> str:
     if found == _HALF_DONE and does.commits < _SEVERAL:
         return _TAKE_UP
     return found
-
-
-def accepting(names: Collection[str], *, always: bool, given: Collection[str] = ()) -> str:
-    """Return the hint that the test may accept that effects happen more often."""
-    told = ", ".join(map(repr, sorted(names)))
-    if not always:
-        return f"If that may happen more often than once, write at_least_once={{{told}}}."
-    only = "at_least_once= accepts only what follows an interruption. " if given else ""
-    return f"{only}If that may happen again at any time, write repeatable={{{told}}}."

@@ -98,18 +98,16 @@ class _Deaths:
         # Between the points that were tried nothing changes outside, so one stands for those that follow it.
         tried = self._killed[max(bisect_right(self._killed, index) - 1, 0)]
         if tried not in self._known:
-            self._known[tried] = self._of(tried)
+            point, failure = self._exploration.points[tried], self._failed.get(tried)
+            if failure is not None:
+                told = story(failure, self._exploration.reference)
+                death = _Death(point, str(failure.verdict), "bad", told)
+            elif tried in self._passed:
+                death = _Death(point, _SAFE, "ok")
+            else:
+                death = _Death(point, _NOT_TRIED, "quiet")
+            self._known[tried] = death
         return self._known[tried]
-
-    def _of(self, index: int) -> _Death:
-        point = self._exploration.points[index]
-        failure = self._failed.get(index)
-        if failure is not None:
-            told = story(failure, self._exploration.reference)
-            return _Death(point, str(failure.verdict), "bad", told)
-        if index in self._passed:
-            return _Death(point, _SAFE, "ok")
-        return _Death(point, _NOT_TRIED, "quiet")
 
 
 def _sources(exploration: Exploration, deaths: _Deaths, root: Path) -> Iterator[dict[str, Any]]:

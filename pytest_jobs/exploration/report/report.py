@@ -30,7 +30,7 @@ from ..histories.plans import AnyHistory
 from ..histories.replay import Token, other_name, token_of
 from ..histories.verdicts import is_more_of_the_same, names_in
 from .audience import Audience, current_audience
-from .hints import Habits, accepting, hint
+from .hints import Habits, hint
 from .story import executed_lines, story
 
 _AGAIN: Final = ", and the job was delivered again."
@@ -72,8 +72,6 @@ class Report:
     exploration: Exploration
     failure: Failure
     token: Token
-    #: What the library would really do, in one line.
-    semantics: str
     #: The test in which the check runs.
     audience: Audience
     #: The name of the other job, of `out_of_order`.
@@ -84,14 +82,14 @@ class Report:
     drawn: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def is_replay(self) -> bool:
-        """Whether this one history was all that was carried out."""
-        return self.audience.replay is not None
-
-    @property
     def rest(self) -> Rest | None:
         """What was tried after the first failure."""
         return self.exploration.rest
+
+    @property
+    def semantics(self) -> str:
+        """What the library would really do, in one line."""
+        return self.exploration.semantics
 
     @property
     def verdict(self) -> str:
@@ -136,10 +134,14 @@ class Report:
             return
         kinds = {name.removesuffix(" calls") for name, _, _ in differing}
         if is_known and all(failure.plan.cuts_off for failure in failures):
-            yield accepting({*self.at_least_once, *kinds}, always=False)
+            names = ", ".join(map(repr, sorted({*self.at_least_once, *kinds})))
+            yield f"If that may happen more often than once, write at_least_once={{{names}}}."
         else:
-            names = {name for difference in differing for name in names_in(difference)}
-            yield accepting(names, always=True, given=kinds.intersection(self.at_least_once))
+            if kinds.intersection(self.at_least_once):
+                yield "at_least_once= accepts only what follows an interruption."
+            parts = {name for difference in differing for name in names_in(difference)}
+            names = ", ".join(map(repr, sorted(parts)))
+            yield f"If that may happen again at any time, write repeatable={{{names}}}."
 
     @classmethod
     def semantics_of(cls, checked: CheckedJob) -> str:
@@ -173,12 +175,15 @@ class Report:
         )
 
     def __str__(self) -> str:
+        call = shortened(f"{short_name(self.job)}{self.exploration.call}", _CALL_WIDTH)
+        verdict = self.failure.verdict
+        headline = f"{call} {self.claim}: {verdict} [{self.history}{self._share()}]{verdict.where}"
         parts = [
-            f"{self._headline()}\n{self._in_short()}",
+            f"{headline}\n{self._in_short()}",
             story(self.failure, self.exploration.reference, self.other),
             self._difference(),
             self._unshown(),
-            "\n".join(self._failing_points()) if self.audience.verbose else "",
+            self._failing_points() if self.audience.verbose else "",
             "\n".join(line for line in self._closing() if line),
         ]
         text = "\n\n".join(part for part in parts if part)
@@ -222,13 +227,9 @@ class Report:
 
     # The first line
 
-    def _headline(self) -> str:
-        call = shortened(f"{short_name(self.job)}{self.exploration.call}", _CALL_WIDTH)
-        verdict = self.failure.verdict
-        return f"{call} {self._claim()}: {verdict} [{self.history}{self._share()}]{verdict.where}"
-
-    def _claim(self) -> str:
-        """Return the verdict in words."""
+    @property
+    def claim(self) -> str:
+        """The verdict in words."""
         return "is not safe to deliver twice"
 
     def _difference(self) -> str:
@@ -262,8 +263,11 @@ class Report:
     # The last lines
 
     def _closing(self) -> list[str]:
+        drawn = ", ".join(
+            f"{name}={shortened(repr(value), _DRAWN_WIDTH)}" for name, value in self.drawn.items()
+        )
         return [
-            self._what_was_drawn(),
+            f"drawn: {drawn} (the simplest arguments that Hypothesis found)" if drawn else "",
             "" if self.audience.verbose else self._also_fails(),
             self._explored(),
             f"world: {self.exploration.world}" if self.exploration.world else "",
@@ -271,12 +275,6 @@ class Report:
             self.semantics,
             f"replay: {self.replay}",
         ]
-
-    def _what_was_drawn(self) -> str:
-        told = ", ".join(
-            f"{name}={shortened(repr(value), _DRAWN_WIDTH)}" for name, value in self.drawn.items()
-        )
-        return f"drawn: {told} (the simplest arguments that Hypothesis found)" if told else ""
 
     def _unshown(self) -> str:
         """Return what differs without the world showing it."""
@@ -307,16 +305,18 @@ class Report:
             told.append(f"{name} ({details})" if details else name)
         return f"also fails: {', '.join(told)}" if told else ""
 
-    def _failing_points(self) -> list[str]:
+    def _failing_points(self) -> str:
         failures = [self.failure, *self._others()]
         lines = [f"{counted(len(failures), 'history')} failed:"]
         for failure in failures:
-            where = f" {_where(failure)}" if _where(failure) else ""
-            lines.append(f"  {failure.plan.name}{where}: {failure.verdict}")
-        return lines
+            plan = failure.plan
+            gap = f"+{duration(plan.gap)}" if plan.gap > timedelta(0) else ""
+            point = "" if plan.point is None else str(plan.point)
+            lines.append(f"  {' '.join(filter(None, (plan.name, point, gap)))}: {failure.verdict}")
+        return "\n".join(lines)
 
     def _explored(self) -> str:
-        if self.is_replay:
+        if self.audience.replay is not None:
             return "replayed: this one history; no other was looked at."
         found = self.exploration
         text = f"explored: {found.histories} of {found.planned} histories at {found.places}"
@@ -352,7 +352,6 @@ def report_on(
         exploration,
         failure,
         token_of(plan, checked.name, others, arguments),
-        exploration.semantics,
         current_audience(),
         other_name(others, plan.other) if plan.name == "out_of_order" else "",
         checked.options.at_least_once,
@@ -379,12 +378,6 @@ def _named(
 def _amounts(what: str, amounts: Mapping[AnyHistory, int]) -> str:
     told = ", ".join(f"{name} ({count})" for name, count in amounts.items() if count)
     return f"{what}: {told}" if told else ""
-
-
-def _where(failure: Failure) -> str:
-    plan = failure.plan
-    gap = f" +{duration(plan.gap)}" if plan.gap > timedelta(0) else ""
-    return f"{plan.point}{gap}" if plan.point is not None else gap.strip()
 
 
 def quoted(nodeid: str) -> str:

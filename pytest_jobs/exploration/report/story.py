@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -158,10 +159,10 @@ class Block:
     title: str
     rows: tuple[Row, ...]
 
-    def is_like(self, other: Block) -> bool:
-        """Return whether another delivery ran the same lines to the same end."""
-        ends = [block.title.partition(")")[2] for block in (self, other)]
-        return ends[0] == ends[1] and self.rows == other.rows
+    @property
+    def course(self) -> tuple[str, tuple[Row, ...]]:
+        """Its end and its lines: the same in deliveries that went the same way."""
+        return self.title.partition(")")[2], self.rows
 
 
 def story(failure: Failure, reference: Run, other: str = "") -> str:
@@ -279,21 +280,12 @@ def _ending(run: Run) -> str:
         return ""
     if run.spinning:
         return ", waited for the other one without end"
+    lost = _DROPPED if run.dropped and not run.acknowledged else ""
     if run.error is not None:
-        error = shortened(error_text(run.error), _NOTE_WIDTH)
-        return f", failed: {error}{_why_it_ends(run)}{_lost(run)}"
-    return f"{', acknowledged' if run.acknowledged else ', not done'}{_lost(run)}"
-
-
-def _why_it_ends(run: Run) -> str:
-    """Return why a delivery that failed is the last one; empty if it is not."""
-    if run.accepted and run.acknowledged:
-        return " (accepted)"
-    return "" if run.delivery is None else _LAST.get(run.delivery.status, "")
-
-
-def _lost(run: Run) -> str:
-    return _DROPPED if run.dropped and not run.acknowledged else ""
+        last = "" if run.delivery is None else _LAST.get(run.delivery.status, "")
+        last = " (accepted)" if run.accepted and run.acknowledged else last
+        return f", failed: {shortened(error_text(run.error), _NOTE_WIDTH)}{last}{lost}"
+    return f"{', acknowledged' if run.acknowledged else ', not done'}{lost}"
 
 
 def _killed(point: Point, *, outage: bool = False) -> Row:
@@ -320,16 +312,13 @@ def _never_ran(reference: Run, index: int, first: Run) -> list[Row]:
     fresh = [line for line in left if line.place not in ran]
     wanted = [line for line in left if line.done and line is not next(iter(fresh), None)]
     wanted = [*fresh[:1], *wanted][:_NEVER_RAN]
-    return [
-        _row(line, _missing(line, has_begun=line.place in ran)) for line in left if line in wanted
-    ]
-
-
-def _missing(line: ExecutedLine, *, has_begun: bool) -> str:
-    """Return a remark on a line: one that has run before in the delivery lacks only its effects."""
-    if not has_begun:
-        return "never ran"
-    return shortened(f"never done: {', '.join(line.done.values())}", _NOTE_WIDTH)
+    rows = []
+    for line in left:
+        if line in wanted:
+            # One that has run before in the delivery lacks only its effects.
+            undone = shortened(f"never done: {', '.join(line.done.values())}", _NOTE_WIDTH)
+            rows.append(_row(line, undone if line.place in ran else "never ran"))
+    return rows
 
 
 def _rows(run: Run, begin: int = 0, end: int | None = None) -> tuple[Row, ...]:
@@ -340,7 +329,13 @@ def _rows(run: Run, begin: int = 0, end: int | None = None) -> tuple[Row, ...]:
         if executed.done:
             telling |= {position, position - 1}
     shown = {position for position in telling if 0 <= position < len(found)}
-    needed = {*_failed_at(run, found), len(found) - 1} - {-1}
+    needed = {len(found) - 1}
+    if run.origin is not None:
+        # The line at which the error of the delivery was raised.
+        function, filename, line = run.origin.place
+        place = _place(filename, function, line)
+        needed.add(max((at for at, each in enumerate(found) if each.place == place), default=-1))
+    needed.discard(-1)
     needed |= {caller for position in needed for caller in _callers(found, position)}
     chosen = sorted(shown)
     if len(chosen) > _ROWS:
@@ -355,16 +350,6 @@ def _rows(run: Run, begin: int = 0, end: int | None = None) -> tuple[Row, ...]:
             rows.append(Row("", "..."))
         rows.append(_row(found[position]))
     return tuple(rows)
-
-
-def _failed_at(run: Run, found: Sequence[ExecutedLine]) -> set[int]:
-    """Return the position of the line at which the error of a delivery was raised, if it is among some lines."""
-    if run.origin is None:
-        return set()
-    function, filename, line = run.origin.place
-    place = _place(filename, function, line)
-    positions = [position for position, executed in enumerate(found) if executed.place == place]
-    return set(positions[-1:])
 
 
 def _callers(found: Sequence[ExecutedLine], position: int) -> set[int]:
@@ -387,20 +372,12 @@ def _row(line: ExecutedLine, note: str = "") -> Row:
 def _without_repetitions(blocks: Sequence[Block]) -> list[Block]:
     """Replace deliveries that went like the one before them by one line."""
     kept: list[Block] = []
-    again: list[str] = []
-    for before, block in zip((None, *blocks), blocks, strict=False):
-        if before is not None and block.rows and block.is_like(before):
-            again.append(block.title.partition(" (")[0].removeprefix("delivery "))
-            continue
-        kept += _repeated(again)
-        again = []
-        kept.append(block)
-    return [*kept, *_repeated(again)]
-
-
-def _repeated(numbers: Sequence[str]) -> list[Block]:
-    if not numbers:
-        return []
-    *some, last = numbers
-    noun = f"deliveries {', '.join(some)} and" if some else "delivery"
-    return [Block(f"{noun} {last}, ever later, went the same way", ())]
+    for _, alike in groupby(blocks, lambda block: block.course if block.rows else id(block)):
+        first, *others = alike
+        kept.append(first)
+        if others:
+            names = (block.title.partition(" (")[0] for block in others)
+            *some, last = (name.removeprefix("delivery ") for name in names)
+            noun = f"deliveries {', '.join(some)} and" if some else "delivery"
+            kept.append(Block(f"{noun} {last}, ever later, went the same way", ()))
+    return kept

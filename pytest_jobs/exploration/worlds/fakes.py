@@ -10,12 +10,11 @@ from typing import Any
 from ...errors import ExplorationError
 from ...harness.records.patches import Patches
 from ..effects.doubles.clients import Keys, check_keys, owner_of
-from ..effects.doubles.proxies import ProxyingReceiver
-from ..effects.doubles.receiver import Place
+from ..effects.doubles.receiver import Place, Receiver
 from ..engine.scope import leaving_out
 
 
-class Fake(ProxyingReceiver):
+class Fake(Receiver):
     """Records the calls of an object, and takes a call with a key that it knows for the same call."""
 
     answers_by_key = True

@@ -23,76 +23,27 @@ _TRACEBACKS_KEPT = 8
 Listener: TypeAlias = Callable[[JobRecord], None]
 
 
-class _Turn:
-    """The block in which one thread at a time changes the ledger.
-
-    A signal handler may enqueue while its own thread is in the middle of such a change. That thread would
-    wait for itself, so the record is put off until the change has ended, and numbered then.
-    """
-
-    __slots__ = ("_add", "_announce", "_depth", "_lock", "_put_off")
-
-    def __init__(self, add: Listener, announce: Listener) -> None:
-        """Take no turn yet.
-
-        Args:
-            add: adds a record that was put off, at the end of the turn.
-            announce: called with that record when the turn is over.
-        """
-        self._lock = threading.RLock()
-        self._add = add
-        self._announce = announce
-        self._put_off: deque[JobRecord] = deque()
-        self._depth = 0
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._depth += 1
-
-    def put_off(self, record: JobRecord) -> bool:
-        """Put a record off if this turn began within another one; return whether it is put off."""
-        if self._depth == 1:
-            return False
-        self._put_off.append(record)
-        return True
-
-    def __exit__(self, *error: object) -> None:
-        self._depth -= 1
-        if self._depth or not self._put_off:
-            self._lock.release()
-            return
-        added: list[JobRecord] = []
-        try:
-            # A handler may put a record off between any two steps, until the turn has ended.
-            while self._put_off:
-                self._depth = 1
-                while self._put_off:
-                    record = self._put_off.popleft()
-                    self._add(record)
-                    added.append(record)
-                self._depth = 0
-        finally:
-            self._depth = 0
-            self._lock.release()
-        for record in added:
-            self._announce(record)
-
-
 class Ledger:
     """Numbers records, keeps them by job name, and knows which are pending.
 
     It is the sink of every bridge. A dead ledger ignores all reports, so that a delivery that
     was given up cannot write into the test.
+
+    As a context manager it is the block in which one thread at a time changes it. A signal handler may
+    enqueue while its own thread is in the middle of such a change. That thread would wait for itself, so
+    the record is put off until the change has ended, and numbered then.
     """
 
     __slots__ = (
         "_by_name",
         "_dead",
+        "_depth",
         "_ended",
         "_errors",
         "_first_enqueues",
+        "_lock",
+        "_put_off",
         "_queues",
-        "_turn",
         "_wakers",
         "_when_added",
         "clock",
@@ -125,7 +76,10 @@ class Ledger:
         #: By the name of the bridge; by that and the shelf where workers serve certain queues.
         self._queues: dict[str | tuple[str, str], PendingQueue] = {}
         self._errors: deque[BaseException] = deque()
-        self._turn = _Turn(self._add, self._announce)
+        self._lock = threading.RLock()
+        #: How many of these blocks the thread that changes the ledger is in.
+        self._depth = 0
+        self._put_off: deque[JobRecord] = deque()
         self._when_added: Listener | None = None
         self._wakers: list[Callable[[], object]] = []
         self._dead = False
@@ -141,6 +95,31 @@ class Ledger:
         #: The queues that workers serve; None when they serve all queues alike. Set by `serve`.
         self.serving: Serving | None = None
 
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        self._depth -= 1
+        if self._depth or not self._put_off:
+            self._lock.release()
+            return
+        added: list[JobRecord] = []
+        try:
+            # A handler may put a record off between any two steps, until the block has ended.
+            while self._put_off:
+                self._depth = 1
+                while self._put_off:
+                    record = self._put_off.popleft()
+                    self._add(record)
+                    added.append(record)
+                self._depth = 0
+        finally:
+            self._depth = 0
+            self._lock.release()
+        for record in added:
+            self._announce(record)
+
     # The sink of the bridges: see `Sink`
 
     def added(self, record: JobRecord) -> None:
@@ -154,8 +133,9 @@ class Ledger:
                 record.relate(current.parent, retry_of=current.sequence)
             else:
                 record.relate(current.sequence)
-        with self._turn:
-            if self._turn.put_off(record):
+        with self:
+            if self._depth > 1:
+                self._put_off.append(record)
                 return
             self._add(record)
         self._announce(record)
@@ -194,7 +174,7 @@ class Ledger:
     def unblocked(self, record: JobRecord) -> None:
         record.blocked_until_ns = None
         if not self._dead and record.state is PENDING:
-            with self._turn:
+            with self:
                 self._push(record)
             if self._when_added is not None:
                 self._when_added(record)
@@ -267,13 +247,13 @@ class Ledger:
         return (record for record in self.records if record.state is PENDING)
 
     def has_due(self, selection: Selection) -> bool:
-        with self._turn:
+        with self:
             return any(q.peek(self.clock, selection) is not None for q in self._queues.values())
 
     def next_due_ns(self, selection: Selection) -> int | None:
         """Return when the next selected record is due that is not due yet; None when there is none."""
         first_ns = None
-        with self._turn:
+        with self:
             for queue in self._queues.values():
                 due_ns = queue.next_due_ns(selection)
                 if due_ns is not None and (first_ns is None or due_ns < first_ns):
@@ -306,7 +286,7 @@ class Ledger:
 
     def take(self, selection: Selection) -> JobRecord | None:
         """Take out the next record that is due and selected."""
-        with self._turn:
+        with self:
             due = []
             for queue in self._queues.values():
                 key = queue.peek(self.clock, selection)
@@ -332,7 +312,7 @@ class Ledger:
     def replace(self, record: JobRecord, other: JobRecord) -> None:
         """Take a pending record out for good; another that is performed at once takes its place."""
         other.relate(record.parent, retry_of=record.sequence)
-        with self._turn:
+        with self:
             record.state = other.state = TAKEN
             other.place(len(self.records))
             self.records.append(other)
@@ -341,7 +321,7 @@ class Ledger:
 
     def put_back(self, records: list[JobRecord]) -> None:
         """Return records that were taken or passed over and not performed."""
-        with self._turn:
+        with self:
             for record in records:
                 if record.state is not REMOVED:
                     record.state = PENDING
@@ -349,7 +329,7 @@ class Ledger:
 
     def serve(self, serving: Serving | None) -> None:
         """Let workers take jobs from certain queues from now on, in their order; None for all queues alike."""
-        with self._turn:
+        with self:
             self.serving = serving
             self._queues = {}
             for record in self.pending():

@@ -21,8 +21,12 @@ from ...core.foundation.libraries import settings_module
 from .attributes import attributes_of, identity, is_one_of, variables_of_modules
 
 _IMPORTING: Final = dis.opmap["IMPORT_NAME"]
-_INSTALLED: Final = tuple(
+_FOLDERS: Final = [
     sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+]
+#: How the names of files begin that are of the standard library or of an installed package.
+INSTALLED: Final = tuple(
+    f"{path}{os.sep}" for path in {*_FOLDERS, *map(os.path.realpath, _FOLDERS)}
 )
 _PACKAGE: Final = f"{Path(__file__).parents[2]}{os.sep}"
 _TESTS: Final = ("test_*.py", "*_test.py", "tests.py", "conftest.py")
@@ -93,13 +97,18 @@ class Home:
 def is_installed(module: ModuleType) -> bool:
     """Say whether a module is of the standard library or of an installed package, or has no file."""
     file = attributes_of(module).get("__file__") or ""
-    return not file or file.startswith(_INSTALLED)
+    return not file or file.startswith(INSTALLED)
 
 
 @cache
 def is_of_project(filename: str) -> bool:
     """Say whether code may be of the project: it has a file, which is not installed, nor of this package."""
-    return filename.endswith(".py") and not filename.startswith((*_INSTALLED, _PACKAGE))
+    return filename.endswith(".py") and not filename.startswith((*INSTALLED, _PACKAGE))
+
+
+def is_in_packages(filename: str) -> bool:
+    """Say whether a file lies in a folder of installed packages, of this Python or of another one."""
+    return "site-packages" in filename or "dist-packages" in filename
 
 
 def is_of_library(thing: object) -> bool:

@@ -120,16 +120,9 @@ class Cases:
 
     def bases(self, job: DeclaredJob) -> list[Base]:
         """Return the classes of the project that a job derives from, near ones first."""
-        found: list[Base] = []
-        waiting = [(job.module, base) for base in (job.cls.bases if job.cls is not None else ())]
-        if "base" in job.options:
-            waiting.append((job.module, job.options["base"]))
-        while waiting and len(found) < _MOST_BASES:
-            inner = self._project.find_class(*waiting.pop(0))
-            if inner is not None and inner not in found:
-                found.append(inner)
-                waiting += [(inner[0], further) for further in inner[1].bases]
-        return found
+        nodes = [(job.module, base) for base in (job.cls.bases if job.cls is not None else ())]
+        nodes += [(job.module, job.options["base"])] if "base" in job.options else []
+        return [*dict.fromkeys(base for _, base in self._project.bases(nodes) if base is not None)]
 
     def of_base(self, base: Base) -> list[Case]:
         """Return the cases that a base class declares for all jobs that derive from it."""
@@ -244,7 +237,7 @@ class Cases:
                 found += inner
                 continue
             origin = module.origin(value)
-            place = self._project.resolve(origin) if origin else None
+            place = self._project.resolve(origin)
             assigned = None if place is None else place[0].assigned.get(place[1])
             if place is not None and assigned is not None:
                 inner = self._errors(place[0], [assigned])
@@ -258,10 +251,6 @@ class Cases:
         return tuple(found)
 
 
-#: Deeper hierarchies of classes are not followed.
-_MOST_BASES: Final = 50
-
-
 def _retries(text: str, line: int, errors: tuple[str, ...], is_limited: bool) -> Iterator[Case]:
     yield Case("retried", text, line, frozenset(("retried",)), errors)
     if is_limited:
@@ -269,17 +258,9 @@ def _retries(text: str, line: int, errors: tuple[str, ...], is_limited: bool) ->
 
 
 def _by_calls_of_retry(job: DeclaredJob) -> Iterator[Case]:
-    for call in job.calls():
-        function = call.func
-        if (
-            isinstance(function, ast.Attribute)
-            and function.attr == "retry"
-            and isinstance(function.value, ast.Name)
-            and function.value.id in ("self", job.short)
-        ):
-            is_limited = job.library == "celery" and not _is_none(job.options.get("max_retries"))
-            yield from _retries("self.retry", call.lineno, (), is_limited)
-            return
+    for call in job.retry_calls()[:1]:
+        is_limited = job.library == "celery" and not _is_none(job.options.get("max_retries"))
+        yield from _retries("self.retry", call.lineno, (), is_limited)
 
 
 def _ours(module: Module, decorator: ast.expr) -> str:

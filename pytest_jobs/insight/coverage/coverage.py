@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from ...bridges.libraries.known import ONLY_MADE
-from ...harness.records.home import is_of_tests
-from ..lint.basis.settings import LintSettings
+from ...harness.records.home import is_in_packages, is_of_tests
+from ..lint.settings import LintSettings
 from ..seen.session import SeenCheck, SeenDelivery, SeenJob, SeenSession, SeenTest
-from ..source.enqueues import VERBS
 from ..source.handoffs import Handoffs, handoffs
 from ..source.jobs import DeclaredJob
 from ..source.module import Module
@@ -23,8 +22,6 @@ from ..source.tree import Tree
 from ..source.workers import workers_of
 from .cases import OF_EVERY_JOB, Base, Case, Cases, Kind
 
-#: Folders of code that is not of the project.
-_INSTALLED: Final = frozenset(("site-packages", "dist-packages"))
 #: What happens to one job alone, and not to all that derive from it.
 _OF_ONE_JOB: Final = frozenset((*OF_EVERY_JOB, "fired"))
 
@@ -191,17 +188,12 @@ def job_coverage(
         index.inherit(job, cases)
     for one in sorted(project.without_text):
         index.register(one.job)
-    beside = handoffs(project)
+    beside, unresolved = handoffs(project)
     for enqueue in project.enqueues:
         if enqueue.verb not in ONLY_MADE and id(enqueue.call) not in cases.schedules:
             index.add_site(enqueue.module, enqueue.call, enqueue.job)
-    modules = {module.shown: module for module in project.modules}
-    unresolved = set(beside.unresolved)
-    for shown in dict.fromkeys(shown for shown, _ in beside.unresolved):
-        for call in modules[shown].calls:
-            is_open = (shown, call.lineno) in unresolved
-            if is_open and ast.unparse(call.func).rpartition(".")[2] in VERBS:
-                index.add_site(modules[shown], call, None)
+    for module, call in unresolved:
+        index.add_site(module, call, None)
     for test in seen.tests:
         _count(test, index)
     for covered in index.placeless:
@@ -316,7 +308,7 @@ class _Index:
     def _is_left_out(self, shown: str) -> bool:
         return (
             is_of_tests(Path(shown))
-            or not _INSTALLED.isdisjoint(Path(shown).parts)
+            or is_in_packages(shown)
             or any(fnmatch(shown, pattern) for pattern in self._exclude)
         )
 

@@ -10,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from .facts import Evidence, Facts, UsedLibrary
 from .first_test import FirstTest, first_tests, run
 from .patterns import Advice, advice
-from .project.facts import Evidence, Facts, UsedLibrary
-from .project.reading import read_project
+from .reading import read_project
 from .start import Start, base_of, start_of, written
 
 #: How many places the text shows of each fact; JSON has all of them.

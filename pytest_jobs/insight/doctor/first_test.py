@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ...bridges.libraries.known import EVERY
-from .project.facts import Declared, Facts
+from .facts import Declared, Facts
 from .start import base_of, uses_manage
 
 _HEAD: Final = (

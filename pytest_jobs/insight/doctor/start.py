@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .facts import Facts
 from .patterns import INSTEAD
-from .project.facts import Facts
 
 if TYPE_CHECKING:
     from ...integrations.ini_file import IniFile
@@ -81,12 +81,13 @@ def start_of(root: Path, base: Path, facts: Facts, python_path: str = "") -> Sta
     """
     from ...integrations.ini_file import ini_file_in
 
+    start = Start(_install(root, facts), "", "", [], [*_reads(facts)])
     if uses_manage(base, facts):
-        return Start(_install(root, facts), "", "", [], list(_reads(facts)))
+        return start
     try:
         own = ini_file_in(base)
     except ValueError as error:
-        return Start(_install(root, facts), "", "", [], [f"{error}. Mend it first."])
+        return start._replace(reads=[f"{error}. Mend it first."])
     present = set() if own is None else {*own.values}
     if own is not None:
         file, section = own.path, own.section
@@ -104,13 +105,7 @@ def start_of(root: Path, base: Path, facts: Facts, python_path: str = "") -> Sta
         lines.append(
             f'pythonpath = ["{python_path}"]' if is_toml else f"pythonpath = {python_path}"
         )
-    return Start(
-        _install(root, facts),
-        file.relative_to(root).as_posix(),
-        section,
-        lines,
-        list(_reads(facts)),
-    )
+    return start._replace(file=file.relative_to(root).as_posix(), section=section, lines=lines)
 
 
 def _own(folder: Path) -> IniFile | None:

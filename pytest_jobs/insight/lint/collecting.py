@@ -14,7 +14,6 @@ from ...errors import LintSettingsError
 from ...harness.records.home import is_test_file
 from ..source.running import Running, running_jobs
 from ..source.tree import Tree
-from .basis.facts import Facts, facts_of
 
 #: The variable that names the file for what was imported.
 _FILE: Final = "PYTEST_JOBS_IMPORTED"
@@ -34,8 +33,8 @@ _INSTALL: Final = "Install what is missing, or run this with the Python of the p
 _COLLECTED: Final = (0, 5)
 
 
-def collected(start: Path) -> tuple[Running, Facts]:
-    """Return what the tests of a project import, and what its libraries say; nothing where it has no tests.
+def collected(start: Path) -> Running:
+    """Return what the tests of a project import; nothing where it has no tests.
 
     Args:
         start: a file or folder of it. Without a file that says where the project begins, it is all there is.
@@ -47,7 +46,7 @@ def collected(start: Path) -> tuple[Running, Facts]:
     above = (start, *start.parents)
     folder = next((one for one in above if any((one / name).is_file() for name in _ROOTS)), start)
     if not any(is_test_file(str(path)) for path in Tree(folder).files):
-        return Running(), Facts()
+        return Running()
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "imported.json"
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "--color=no"]
@@ -74,15 +73,13 @@ def collected(start: Path) -> tuple[Running, Facts]:
                 "The project cannot be imported, so its jobs are not known: `pytest --collect-only` says\n"
                 f"{_errors(printed)}\n{_SETTINGS if needs_settings else _INSTALL}"
             )
-        found = json.loads(file.read_text("utf-8"))
-        return Running.from_dict(found["running"]), Facts.from_dict(found["facts"])
+        return Running.from_dict(json.loads(file.read_text("utf-8")))
 
 
 def write(root: Path) -> None:
     """Write what this process has imported, for `collected`."""
-    running = running_jobs(root)
-    found = {"running": running.to_dict(), "facts": facts_of(running).to_dict()}
-    Path(os.environ[_FILE]).write_text(json.dumps(found), "utf-8")
+    text = json.dumps(running_jobs(root).to_dict())
+    Path(os.environ[_FILE]).write_text(text, "utf-8")
 
 
 def _errors(printed: str) -> str:

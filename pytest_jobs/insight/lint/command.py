@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import LintSettingsError
-from .basis.baseline import Baseline
-from .basis.settings import read_settings
+from .baseline import Baseline
 from .collecting import collected
 from .linter import RULES, lint, with_baseline
-from .output import FORMATS, text_of
+from .output import FORMATS
+from .pages import page_of
+from .settings import read_settings
 
 
 def take_arguments(command: argparse.ArgumentParser) -> None:
@@ -49,7 +50,8 @@ def take_arguments(command: argparse.ArgumentParser) -> None:
 
 def _act(asked: argparse.Namespace) -> int:
     if asked.rules:
-        sys.stdout.write("".join(f"{rule.id}  {rule.title}\n" for rule in RULES))
+        pages = [page_of(rule.id) for rule in RULES]
+        sys.stdout.write("".join(f"{page.id}  {page.title}\n" for page in pages))
         return 0
     if asked.explain is not None:
         return _explain(asked.explain)
@@ -79,8 +81,8 @@ def _act(asked: argparse.Namespace) -> int:
     resolved = [path.resolve() for path in paths]
     try:
         baseline = asked.baseline and Baseline(asked.baseline)
-        running, facts = collected(resolved[0])
-        found = lint(resolved, settings, base=Path.cwd(), running=running, facts=facts)
+        running = collected(resolved[0])
+        found = lint(resolved, settings, base=Path.cwd(), running=running)
         findings = with_baseline(found, baseline, settings, running, Path.cwd())
     except LintSettingsError as error:
         sys.stderr.write(f"{error}\n")
@@ -93,9 +95,9 @@ def _act(asked: argparse.Namespace) -> int:
 
 
 def _explain(rule_id: str) -> int:
-    for rule in RULES:
-        if rule_id.upper() == rule.id or rule_id == rule.name:
-            sys.stdout.write(text_of(rule))
+    for page in (page_of(rule.id) for rule in RULES):
+        if rule_id.upper() == page.id or rule_id == page.name:
+            sys.stdout.write(str(page))
             return 0
     sys.stderr.write(
         f"No rule is called {rule_id!r}. `python -m pytest_jobs lint --rules` lists all rules.\n"

@@ -13,19 +13,15 @@ from ..source.module import Module
 from ..source.project import Project
 from ..source.running import Running
 from ..source.tree import Tree
-from .basis.baseline import Baseline
-from .basis.facts import Facts, facts_of
-from .basis.rule import Context, Fault, Finding, Rule
-from .basis.settings import LintSettings
-from .rules import declaring, enqueueing, performing, retrying, scheduling, watching
+from .baseline import Baseline
+from .rules import declaring, enqueueing, performing, retrying, scheduling
+from .rules.rule import Check, Context, Fault, Finding, Rule
+from .settings import LintSettings
+from .watching import WATCHED
 
-_FILES: Final = (declaring, enqueueing, performing, retrying, scheduling, watching)
-RULES: Final[tuple[Rule, ...]] = tuple(
-    sorted(
-        (each for file in _FILES for each in vars(file).values() if isinstance(each, Rule)),
-        key=lambda rule: rule.id,
-    )
-)
+_FILES: Final = (declaring, enqueueing, performing, retrying, scheduling)
+_ASKED: Final = [each for file in _FILES for each in vars(file).values() if isinstance(each, Rule)]
+RULES: Final = sorted([*_ASKED, *(Rule(one, None) for one in WATCHED)], key=lambda rule: rule.id)
 #: A file that cannot be read, and a comment that switches nothing off.
 UNREADABLE: Final = "JOB001"
 USELESS: Final = "JOB002"
@@ -50,7 +46,6 @@ def lint(
     *,
     base: Path,
     running: Running,
-    facts: Facts | None = None,
 ) -> Findings:
     """Look at the jobs that the running libraries know, and at the calls that enqueue them.
 
@@ -59,37 +54,34 @@ def lint(
         settings: which rules count, and what they allow.
         base: names of files are relative to it.
         running: what the processes of a test session have imported.
-        facts: what their libraries say of the jobs; without it, this process is asked.
     """
     tree = Tree(*paths)
     project = Project(
         tree, base=base, jobs=settings.jobs, exclude=settings.exclude, running=running
     )
-    context = Context(project, facts or facts_of(running))
+    context = Context(project)
     comments = {module.shown: _Comments(module) for module in project.modules}
     found = [
         Finding(UNREADABLE, shown, line, 1, f"{shown} {why}")
         for shown, line, why in project.unreadable
     ]
     for rule in RULES:
-        if not settings.wants(rule.id):
+        if rule.check is None or not settings.wants(rule.id):
             continue
-        for fault in _faults(rule, context):
-            line, column = fault.place
-            shown = fault.shown
+        for fault in _faults(rule.id, rule.check, context):
+            own = comments.get(fault.path)
             # Tests enqueue wrongly on purpose.
-            if is_of_tests(PurePath(shown)):
-                continue
-            if shown in comments and comments[shown].covers(rule.id, line):
-                continue
-            found.append(Finding(rule.id, shown, line, column, fault.message))
+            if not is_of_tests(PurePath(fault.path)) and not (
+                own is not None and own.covers(rule.id, fault.line)
+            ):
+                found.append(Finding(rule.id, *fault))
     found += [Finding(UNREADABLE, shown, 1, 1, why) for shown, why in context.workers.unreadable]
     for name, one in comments.items():
         found += one.useless(name, settings)
     ordered = sorted(set(found), key=lambda one: (one.path, one.line, one.column, one.rule))
     files = sum(1 for _ in tree.named(".py"))
     jobs = len(project.jobs) + len(project.without_text)
-    return Findings(ordered, files, jobs, "", handoffs(project))
+    return Findings(ordered, files, jobs, "", handoffs(project)[0])
 
 
 def with_baseline(
@@ -105,7 +97,7 @@ def with_baseline(
     """
     if baseline is None:
         return findings
-    asked = {rule.id for rule in RULES if settings.wants(rule.id) and not rule.is_watched}
+    asked = {rule.id for rule in RULES if settings.wants(rule.id) and rule.check}
 
     def was_looked_at(line: str) -> bool:
         shown, _, rest = line.partition(": ")
@@ -122,15 +114,16 @@ def with_baseline(
     return findings._replace(found=left, said=said)
 
 
-def _faults(rule: Rule, context: Context) -> Iterator[Fault]:
+def _faults(rule_id: str, check: Check, context: Context) -> Iterator[Fault]:
     """Yield what a rule finds. Source that is nested too deeply ends the rule, and that is a finding too."""
     try:
-        yield from rule.check(context)
+        yield from check(context)
     except RecursionError:
         yield Fault(
             "pyproject.toml",
             1,
-            f"{rule.id} was not looked for everywhere: some source is nested too deeply. Add the file to "
+            1,
+            f"{rule_id} was not looked for everywhere: some source is nested too deeply. Add the file to "
             "`exclude`.",
         )
 
@@ -139,15 +132,15 @@ class _Comments:
     """The comments of a module that switch rules off: `# jobs: ignore[JOB301]`."""
 
     def __init__(self, module: Module) -> None:
-        self._by_line: dict[int, list[str]] = {}
         self._used: set[tuple[int, str]] = set()
-        if "jobs:" not in module.text:
-            return
-        for number, line in enumerate(module.lines, 1):
-            match = _IGNORE.search(line)
-            if match:
-                ids = [name.strip() for name in (match[1] or "").split(",") if name.strip()]
-                self._by_line[number] = ids
+        #: The ids in a line; an empty list for all rules.
+        self._by_line = {
+            number: [name.strip() for name in (match[1] or "").split(",") if name.strip()]
+            for number, line in enumerate(
+                module.text.splitlines() if "jobs:" in module.text else (), 1
+            )
+            if (match := _IGNORE.search(line))
+        }
 
     def covers(self, rule_id: str, line: int) -> bool:
         """Say whether a comment on the line, or alone on the line above, switches a rule off."""
@@ -163,15 +156,9 @@ class _Comments:
         for line, ids in self._by_line.items():
             for name in ids or [""]:
                 # What the settings switch off cannot be found, so the comment is not known to be useless.
-                is_asked = (
-                    settings.wants(name) if name else not settings.select and not settings.ignore
-                )
+                has_all = not settings.select and not settings.ignore
+                is_asked = settings.wants(name) if name else has_all
                 if is_asked and (line, name) not in self._used:
                     what = f"ignore[{name}]" if name else "ignore"
-                    yield Finding(
-                        USELESS,
-                        shown,
-                        line,
-                        1,
-                        f"`# jobs: {what}` switches nothing off here. Remove it.",
-                    )
+                    text = f"`# jobs: {what}` switches nothing off here. Remove it."
+                    yield Finding(USELESS, shown, line, 1, text)

@@ -8,8 +8,9 @@ from importlib.metadata import version
 from typing import Final
 
 from ...harness.records.texts import counted
-from .basis.rule import Finding, Rule
 from .linter import RULES, Findings
+from .pages import page_of
+from .rules.rule import Finding
 
 #: What GitHub reads in another way, in the text of an annotation and in its values.
 _GITHUB: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -45,35 +46,6 @@ def summary(findings: Findings) -> str:
     return f"{what} {where}{open_ones}.{hint}{baseline}"
 
 
-def text_of(rule: Rule) -> str:
-    """Return the page of a rule for a terminal."""
-    head = f"{rule.id} {rule.name}"
-    example = rule.examples[0]
-    return (
-        f"{head}\n{'=' * len(head)}\n\n{rule.title}\n\n{rule.why}\n\nBad:\n\n{_indented(example.bad)}\n"
-        f"Good:\n\n{_indented(example.good)}\nTo switch it off: {switching_off(rule)}\n"
-    )
-
-
-def switching_off(rule: Rule) -> str:
-    """Return how a rule is switched off."""
-    if rule.is_watched:
-        return f'`ignore = ["{rule.id}"]` in `[tool.pytest-jobs.lint]` of `pyproject.toml`.'
-    return (
-        f'`# jobs: ignore[{rule.id}]` at the end of the line, or `ignore = ["{rule.id}"]` in '
-        "`[tool.pytest-jobs.lint]` of `pyproject.toml`."
-    )
-
-
-def shown_example(source: str) -> str:
-    """Return an example as its readers would write it: the rules keep them in texts with double quotes."""
-    return source.replace("'", '"')
-
-
-def _indented(source: str) -> str:
-    return "".join(f"    {line}".rstrip() + "\n" for line in shown_example(source).splitlines())
-
-
 def as_github(found: Iterable[Finding]) -> str:
     return "".join(
         annotation("warning", one.path, one.line, one.rule, one.message, column=one.column) + "\n"
@@ -106,13 +78,13 @@ def as_sarif(found: Iterable[Finding]) -> str:
     """Return SARIF 2.1.0, which GitHub and many editors read."""
     rules = [
         {
-            "id": rule.id,
-            "name": rule.name,
-            "shortDescription": {"text": rule.title},
-            "fullDescription": {"text": rule.why},
-            "help": {"text": f"python -m pytest_jobs lint --explain {rule.id}"},
+            "id": page.id,
+            "name": page.name,
+            "shortDescription": {"text": page.title},
+            "fullDescription": {"text": page.why},
+            "help": {"text": f"python -m pytest_jobs lint --explain {page.id}"},
         }
-        for rule in RULES
+        for page in (page_of(rule.id) for rule in RULES)
     ]
     results = [
         {

@@ -16,9 +16,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from ...harness.records.record import JobRecord
-from .basis.rule import Finding
-from .basis.settings import LintSettings
+from .rules.rule import Finding
+from .settings import LintSettings
 
+#: The rules that are answered here.
+WATCHED: Final = ("JOB291", "JOB292", "JOB391")
 #: Types that JSON does not have: a value of one of them that arrives as another type has changed on the way.
 _BENT: Final = (
     tuple, set, frozenset, bytes, datetime, date, time, timedelta, Decimal, UUID, Enum, PurePath,
@@ -73,7 +75,7 @@ class Watch:
 
     def _weight(self, record: JobRecord) -> str:
         limit = self._settings.max_payload * _KIB
-        size = _size([record.args, record.kwargs], limit)
+        size = _size([record.args, record.kwargs])
         if size <= limit:
             return ""
         return (
@@ -166,12 +168,12 @@ def _types(hint: object) -> tuple[type, ...]:
     return (origin,) if isinstance(origin, type) else ()
 
 
-def _size(value: object, limit: int) -> int:
+def _size(value: object) -> int:
     """Return how many bytes a value is as JSON."""
     try:
         return len(json.dumps(value, default=_written, ensure_ascii=False).encode())
     except (TypeError, ValueError, RecursionError):
-        return len(repr(value)) if limit else 0
+        return len(repr(value))
 
 
 def _written(value: object) -> object:

@@ -44,35 +44,33 @@ class Accepted(NamedTuple):
     #: The module that a worker imports to have the job.
     module: str
 
-    @property
-    def signature(self) -> Signature:
-        """The parameters; a default is its text.
 
-        Raises:
-            MessagesFileError: when the text has none.
-        """
-        try:
-            parsed = ast.parse(f"lambda {self.takes[1:-1]}: 0", mode="eval").body
-        except SyntaxError:
-            raise MessagesFileError(f"{self.takes!r} are no parameters") from None
-        if not isinstance(parsed, ast.Lambda):
-            raise MessagesFileError(f"{self.takes!r} are no parameters")
-        found = parsed.args
-        by_place = [*found.posonlyargs, *found.args]
-        defaults = [None] * (len(by_place) - len(found.defaults)) + [*found.defaults]
-        first = len(found.posonlyargs)
-        named, stars = found.kwonlyargs, (found.vararg, found.kwarg)
-        return Signature(
-            [
-                *map(_parameter(Parameter.POSITIONAL_ONLY), by_place[:first], defaults),
-                *map(
-                    _parameter(Parameter.POSITIONAL_OR_KEYWORD), by_place[first:], defaults[first:]
-                ),
-                *(_parameter(Parameter.VAR_POSITIONAL)(each) for each in stars[:1] if each),
-                *map(_parameter(Parameter.KEYWORD_ONLY), named, found.kw_defaults),
-                *(_parameter(Parameter.VAR_KEYWORD)(each) for each in stars[1:] if each),
-            ]
-        )
+def signature_in(text: str) -> Signature:
+    """Return parameters that are written as in `(order_id, retries=3)`; a default is its text.
+
+    Raises:
+        MessagesFileError: when the text has none.
+    """
+    try:
+        parsed = ast.parse(f"lambda {text[1:-1]}: 0", mode="eval").body
+    except SyntaxError:
+        raise MessagesFileError(f"{text!r} are no parameters") from None
+    if not isinstance(parsed, ast.Lambda):
+        raise MessagesFileError(f"{text!r} are no parameters")
+    found = parsed.args
+    by_place = [*found.posonlyargs, *found.args]
+    defaults = [None] * (len(by_place) - len(found.defaults)) + [*found.defaults]
+    first = len(found.posonlyargs)
+    named, stars = found.kwonlyargs, (found.vararg, found.kwarg)
+    return Signature(
+        [
+            *map(_parameter(Parameter.POSITIONAL_ONLY), by_place[:first], defaults),
+            *map(_parameter(Parameter.POSITIONAL_OR_KEYWORD), by_place[first:], defaults[first:]),
+            *(_parameter(Parameter.VAR_POSITIONAL)(each) for each in stars[:1] if each),
+            *map(_parameter(Parameter.KEYWORD_ONLY), named, found.kw_defaults),
+            *(_parameter(Parameter.VAR_KEYWORD)(each) for each in stars[1:] if each),
+        ]
+    )
 
 
 def _parameter(kind: Any) -> Any:
@@ -173,7 +171,7 @@ class Messages:
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise MessagesFileError("`pytest --jobs-messages` did not write it") from error
         for one in chain.from_iterable(of_library.values() for of_library in jobs.values()):
-            _ = one.signature  # Raises.
+            signature_in(one.takes)  # Raises.
         return cls(jobs, served)
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from ...core.foundation.registry import nearest_name
 from ...errors import MessagesFileError
-from .accepted import Accepted, Messages
+from .accepted import Accepted, Messages, signature_in
 
 _BY_PLACE: Final = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _BY_NAME: Final = (Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -38,7 +38,7 @@ def broken_by(new: Messages, old: Messages) -> Iterator[str]:
                     "messages are done."
                 )
                 continue
-            for why in _misfits(one.signature, present[name].signature):
+            for why in _misfits(signature_in(one.takes), signature_in(present[name].takes)):
                 yield f"{name} ({library}) {why}"
         yield from _unserved(library, jobs, present, new)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -111,12 +110,6 @@ class SeenTest:
     timelines: list[SeenTimeline] = field(default_factory=list)
     checks: list[SeenCheck] = field(default_factory=list)
     firings: list[SeenFiring] = field(default_factory=list)
-
-    def jobs(self) -> Iterator[SeenJob]:
-        """Yield every job that was enqueued, simulated or checked; one may come several times."""
-        for several in (self.records, self.timelines, self.checks):
-            for one in several:
-                yield one.job
 
 
 @dataclass

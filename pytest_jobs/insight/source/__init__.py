@@ -5,7 +5,7 @@
 - `jobs`: a job in the text, and what the arguments of calls say.
 - `enqueues`: the calls that enqueue a job.
 - `dependencies`: the job libraries that dependency files name.
-- `running`: the jobs in the registries of the process, and `receivers`: what its namespaces say of each call.
+- `running`: what the registries of the process say of jobs, and `receivers`: what its namespaces say of each call.
 - `handoffs`: what the text shows beside the jobs that were found: nothing unseen is called good.
 - `workers`: queues and recurring tasks, as files say.
 - `project`: all modules together, in which names are looked up. Read this first.

@@ -7,7 +7,7 @@ happens is counted, so that nobody takes jobs that were not found for jobs that 
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -65,31 +65,44 @@ class Handoffs:
             yield f"{one} Let the tests import the modules that declare its jobs, and run `pytest --jobs-lint`."
 
 
-def handoffs(project: Project) -> Handoffs:
-    """Return what the text of a project shows beside its jobs. What only its tests import is no dependency."""
+def handoffs(project: Project) -> tuple[Handoffs, list[tuple[Module, ast.Call]]]:
+    """Return what the text of a project shows beside its jobs, and the calls whose job was not found.
+
+    What only its tests import is no dependency.
+    """
+    unresolved: list[tuple[Module, ast.Call]] = []
     modules = [module for module in project.modules if not is_of_tests(Path(module.shown))]
     requirements, _ = required(project.tree, project.shown)
     libraries = {*required_libraries(requirements)}
     for module in modules:
         libraries.update(map(library_named, module.imported.values()))
     libraries.discard("")
+    # Of two libraries that have a word the first one counts.
+    ordered = sorted(libraries, reverse=True)
+    making = {word: library for library in ordered for word in EVERY[library].decorating}
+    calling = {word: library for library in ordered for word in EVERY[library].calls}
     enqueues = {id(one.call): one for one in project.enqueues}
     decorators, calls = dict.fromkeys(libraries, 0), dict.fromkeys(libraries, 0)
     found = Handoffs(shared=sorted(project.running.shared))
     for module in modules:
-        decorated, called = [*_decorated(module, libraries)], [*_calls(module, libraries)]
+        called = [call for call in module.calls if _last_name(call) in calling]
+        declared = [
+            {making[name] for name in map(_last_name, thing.decorator_list) if name in making}
+            for thing in (*module.functions.values(), *module.classes.values())
+        ]
+        decorated = [min(several) for several in declared if several]
         imported = project.running.files
         if imported and (decorated or called) and module.file not in imported:
             found.unimported.append(module.shown)
         for library in decorated:
             decorators[library] += 1
-        for call, of in called:
+        for call in called:
             enqueue = enqueues.get(id(call))
-            library = of if enqueue is None else enqueue.library
+            library = enqueue.library if enqueue else calling[_last_name(call)]
             calls[library] = calls.get(library, 0) + 1
             is_open = enqueue.job is None if enqueue else not _is_of_others(call, module, project)
             if is_open and not _is_known(call, module, project):
-                found.unresolved.append((module.shown, call.lineno))
+                unresolved.append((module, call))
     jobs = [job for job in project.jobs if not is_of_tests(Path(job.module.shown))]
     known = {job.library for job in jobs} | {one.job.bridge for one in project.without_text}
     found.unseen = [
@@ -97,26 +110,8 @@ def handoffs(project: Project) -> Handoffs:
         for library in sorted(libraries - known)
         if decorators[library] or not jobs
     ]
-    return found
-
-
-def _decorated(module: Module, libraries: Collection[str]) -> Iterator[str]:
-    for thing in (*module.functions.values(), *module.classes.values()):
-        names = {
-            _last_name(one.func if isinstance(one, ast.Call) else one)
-            for one in thing.decorator_list
-        }
-        library = next((one for one in sorted(libraries) if names & EVERY[one].decorating), "")
-        if library:
-            yield library
-
-
-def _calls(module: Module, libraries: Collection[str]) -> Iterator[tuple[ast.Call, str]]:
-    for call in module.calls:
-        name = _last_name(call.func)
-        library = next((one for one in sorted(libraries) if name in EVERY[one].calls), "")
-        if library:
-            yield call, library
+    found.unresolved = [(module.shown, call.lineno) for module, call in unresolved]
+    return found, unresolved
 
 
 def _is_known(call: ast.Call, module: Module, project: Project) -> bool:
@@ -151,4 +146,5 @@ def _is_of_others(call: ast.Call, module: Module, project: Project) -> bool:
 
 
 def _last_name(node: ast.expr) -> str:
+    node = node.func if isinstance(node, ast.Call) else node
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

@@ -30,7 +30,7 @@ class DeclaredJob:
     options: dict[str, ast.expr] = field(default_factory=dict)
     #: Whether the first parameter is the job itself, or the context of the worker.
     is_bound: bool = False
-    #: Whether its application schedules it.
+    #: Whether an application of Celery schedules it: the text need not have its schedule.
     recurs: bool = False
 
     @property
@@ -45,6 +45,16 @@ class DeclaredJob:
         """Yield the calls in the body, in the order of the source."""
         found = [node for node in ast.walk(self.body) if isinstance(node, ast.Call)]
         yield from sorted(found, key=lambda node: (node.lineno, node.col_offset))
+
+    def retry_calls(self) -> list[ast.Call]:
+        """Return the calls by which it asks to be tried again: `self.retry(...)`."""
+        return [
+            call
+            for call in self.calls()
+            if isinstance(call.func, ast.Attribute)
+            and call.func.attr == "retry"
+            and ast.unparse(call.func.value) in ("self", self.short)
+        ]
 
 
 def receiver_of(call: ast.Call) -> ast.expr:
@@ -70,12 +80,16 @@ def unpacked(call: ast.Call, module: Module) -> dict[str, ast.expr]:
             continue
         if isinstance(value, ast.Name):
             value = module.local_value(value.id, call)
-        if not isinstance(value, ast.Dict):
-            found[UNKNOWN] = keyword.value
-            continue
-        for key, item in zip(value.keys, value.values, strict=True):
-            found[UNKNOWN if key is None else str(constant(key))] = item
+        found |= entries(value) if isinstance(value, ast.Dict) else {UNKNOWN: keyword.value}
     return found
+
+
+def entries(node: ast.expr | None) -> dict[str, ast.expr]:
+    """Return the entries of a dictionary that is written there, by their keys, and what it unpacks by `**`."""
+    if not isinstance(node, ast.Dict):
+        return {}
+    pairs = zip(node.keys, node.values, strict=True)
+    return {UNKNOWN if key is None else str(constant(key)): value for key, value in pairs}
 
 
 def lacks(options: dict[str, ast.expr], *names: str) -> bool:
@@ -94,9 +108,7 @@ def constant(node: ast.AST | None) -> object:
 def recurs(call: ast.Call) -> bool:
     """Say whether a call makes a schedule of Django-Q2 that sends its task again: by default it does so once."""
     given = keywords(call)
-    defaults = given.get("defaults")
-    if isinstance(defaults, ast.Dict):
-        given |= zip((str(constant(key)) for key in defaults.keys), defaults.values, strict=True)
+    given |= entries(given.get("defaults"))
     kind = given.get("schedule_type")
     return kind is not None and constant(kind) != "O" and not ast.unparse(kind).endswith("ONCE")
 

@@ -51,10 +51,6 @@ class Module:
         """Its path without links, as Python knows it that has imported it."""
         return str(self.path.resolve())
 
-    @cached_property
-    def lines(self) -> list[str]:
-        return self.text.splitlines()
-
     def origin(self, node: ast.AST | None) -> str:
         """Return the dotted name that an expression stands for; empty when it is not a name."""
         if isinstance(node, ast.Name):
@@ -73,13 +69,6 @@ class Module:
             if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
                 return outer
         return None
-
-    def function_at(self, line: int) -> tuple[str, Function | None]:
-        """Return the function that begins in a line, decorators included, and its name in the module."""
-        return next(
-            ((name, one) for name, one in self.functions.items() if first_line(one) == line),
-            ("", None),
-        )
 
     def around(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield what a node stands in, from the inside out."""
@@ -105,7 +94,7 @@ class Module:
             ]
             if values:
                 return values[-1]
-            if any(argument.arg == name for argument in _arguments(function)):
+            if any(argument.arg == name for argument in arguments_of(function)):
                 return None
         return self.assigned.get(name)
 
@@ -114,7 +103,7 @@ class Module:
         function = self.function_around(near)
         if function is None:
             return None
-        return next((one.annotation for one in _arguments(function) if one.arg == name), None)
+        return next((one.annotation for one in arguments_of(function) if one.arg == name), None)
 
     def _read(self, node: ast.AST, prefix: str, *, is_top: bool) -> None:
         # One pass over the tree takes half of the time of a run, so everything is collected in it.
@@ -160,6 +149,12 @@ class Module:
             )
 
 
+def name_from_root(shown: str) -> str:
+    """Return the dotted name of a file for those who start Python in the folder that its name begins in."""
+    pieces = Path(shown).with_suffix("").parts
+    return ".".join(pieces[:-1] if pieces[-1:] == ("__init__",) else pieces)
+
+
 def first_line(function: Function) -> int:
     """Return the line in which a function begins, decorators included."""
     return min([function.lineno, *(one.lineno for one in function.decorator_list)])
@@ -177,6 +172,7 @@ def _children(node: ast.AST) -> list[ast.AST]:
     return found
 
 
-def _arguments(function: Function) -> list[ast.arg]:
+def arguments_of(function: Function) -> list[ast.arg]:
+    """Return the parameters of a function, without those with stars."""
     arguments = function.args
     return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]

@@ -14,7 +14,7 @@ from typing import Final
 from ...bridges.libraries.known import EVERY, library_named
 from .enqueues import Enqueue, enqueues
 from .jobs import DeclaredJob, unpacked, without_none
-from .module import Function, Module, first_line
+from .module import Function, Module, first_line, name_from_root
 from .receivers import Place
 from .running import RegisteredJob, Running
 from .tree import Tree
@@ -31,6 +31,8 @@ _DECLARES: Final = re.compile(
 )
 _IMPORTS: Final = re.compile(r"^\s*(?:from|import)\s+([\w.]+)", re.MULTILINE)
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+#: Deeper hierarchies of classes are not followed.
+_MOST_BASES: Final = 50
 _MODEL_BASES: Final = (
     "django.db.models.Model",
     "sqlalchemy.orm.DeclarativeBase",
@@ -132,6 +134,7 @@ class Project:
         """
         modules = {module.file: module for module in self.modules}
         found: dict[int, DeclaredJob] = {}
+        scheduled = {("celery", one.name) for one in self.running.named if one.key}
         for one in sorted(self.running.jobs):
             module = modules.get(str(Path(one.job.file).resolve()))
             name, body = ("", None) if module is None else _body(one, module)
@@ -141,6 +144,7 @@ class Project:
                 self.without_text.append(one)
             else:
                 found[id(body)] = _job(one, module, name, body)
+                found[id(body)].recurs = (one.job.bridge, one.job.name) in scheduled
         for module in self.modules:
             for name, body in module.functions.items() if self._patterns else ():
                 dotted = f"{module.name}.{name}"
@@ -210,12 +214,10 @@ class Project:
             dotted = followed
         return None
 
-    def find_function(self, module: Module, node: ast.AST) -> tuple[Module, str, Function] | None:
-        """Return the function of the project that an expression names."""
+    def has_function(self, module: Module, node: ast.AST) -> bool:
+        """Say whether an expression names a function of the project."""
         found = self.resolve(module.origin(node))
-        if found is None or found[1] not in found[0].functions:
-            return None
-        return (*found, found[0].functions[found[1]])
+        return found is not None and found[1] in found[0].functions
 
     def find_class(
         self, module: Module, node: ast.AST | None
@@ -230,28 +232,23 @@ class Project:
 
     def job_at(self, module: Module, node: ast.AST) -> DeclaredJob | None:
         """Return the job that an expression names."""
-        known = self._known(module, node)
-        if known is not None and known in self._registered_names:
-            return self._registered_names[known]
-        origin = module.origin(node)
-        found = self.resolve(origin) if origin else None
-        return self._jobs_by_place.get(f"{found[0].name}.{found[1]}") if found else None
+        if isinstance(node, ast.expr) and hasattr(node, "lineno"):
+            known = self.running.names.get(Place.of(module.file, node))
+            if known is not None and known in self._registered_names:
+                return self._registered_names[known]
+        return self._job_of(module.origin(node))
 
     def is_known(self, module: Module, node: ast.AST) -> bool:
         """Say whether the namespace of an imported module says what an expression is."""
         return isinstance(node, ast.expr) and Place.of(module.file, node) in self.running.names
 
-    def _known(self, module: Module, node: ast.AST) -> tuple[str, str] | None:
-        if not isinstance(node, ast.expr) or not hasattr(node, "lineno"):
-            return None
-        return self.running.names.get(Place.of(module.file, node))
-
     def job_named(self, name: str) -> DeclaredJob | None:
         """Return the job that a text names: its dotted name, or its name in its library."""
-        found = self.resolve(name)
-        if found and f"{found[0].name}.{found[1]}" in self._jobs_by_place:
-            return self._jobs_by_place[f"{found[0].name}.{found[1]}"]
-        return self._jobs_by_library_name.get(name)
+        return self._job_of(name) or self._jobs_by_library_name.get(name)
+
+    def _job_of(self, origin: str) -> DeclaredJob | None:
+        found = self.resolve(origin)
+        return self._jobs_by_place.get(f"{found[0].name}.{found[1]}") if found else None
 
     def constructor(self, module: Module, node: ast.AST) -> str:
         """Return the origin of the class or function whose call made an object: `celery.Celery`."""
@@ -263,7 +260,7 @@ class Project:
                     inner = inner.value.func
                 return module.origin(inner)
             origin = module.origin(node)
-            found = self.resolve(origin) if origin else None
+            found = self.resolve(origin)
             if found is None or found[1] not in found[0].assigned:
                 return origin
             module, node = found[0], found[0].assigned[found[1]]
@@ -284,22 +281,26 @@ class Project:
         made = self.constructor(module, node)
         return "arq.create_pool" if made.endswith("arq.create_pool") else made
 
-    def bases(self, module: Module, node: ast.ClassDef) -> list[str]:
-        """Return the origins of all base classes, near ones first."""
-        found: list[str] = []
-        waiting = [(module, base) for base in node.bases]
-        while waiting and len(found) < 50:
+    def bases(
+        self, nodes: Iterable[tuple[Module, ast.expr]]
+    ) -> Iterator[tuple[str, tuple[Module, ast.ClassDef] | None]]:
+        """Yield the origins of base classes, near ones first, each with its class where the project has it.
+
+        Args:
+            nodes: what names the nearest ones, each with its module.
+        """
+        waiting = [*nodes]
+        for _ in range(_MOST_BASES if waiting else 0):
             home, base = waiting.pop(0)
-            origin = home.origin(base.value if isinstance(base, ast.Subscript) else base)
-            found.append(origin)
             inner = self.find_class(home, base)
-            if inner is not None:
-                waiting += [(inner[0], further) for further in inner[1].bases]
-        return found
+            yield home.origin(base.value if isinstance(base, ast.Subscript) else base), inner
+            waiting += [] if inner is None else [(inner[0], further) for further in inner[1].bases]
+            if not waiting:
+                return
 
     def is_model(self, module: Module, node: ast.ClassDef) -> bool:
         """Say whether the rows of a database are the instances of a class."""
-        bases = self.bases(module, node)
+        bases = [origin for origin, _ in self.bases((module, base) for base in node.bases)]
         is_declared = any(
             isinstance(one, ast.Assign)
             and any(
@@ -311,13 +312,13 @@ class Project:
             base in _MODEL_BASES or base.endswith(("models.Model", "db.Model")) for base in bases
         )
 
-    def jobs_of(self, *libraries: str) -> Iterator[DeclaredJob]:
-        return (job for job in self.jobs if job.library in libraries)
-
 
 def _body(one: RegisteredJob, module: Module) -> tuple[str, Function | None]:
     """Return the function of a job, and its name in the module."""
-    name, body = module.function_at(one.job.line)
+    found = (
+        (name, each) for name, each in module.functions.items() if first_line(each) == one.job.line
+    )
+    name, body = next(found, ("", None))
     short = one.job.name.rpartition(".")[2]
     if (body is None or "." in name) and short in module.functions:
         # A wrapper that does not say what it wraps; the library has the name of the function.
@@ -346,7 +347,7 @@ def _job(one: RegisteredJob, module: Module, name: str, body: Function) -> Decla
             options |= unpacked(decorator, module)
     options |= own
     dotted = f"{module.name}.{name}"
-    return DeclaredJob(dotted, one.job.bridge, module, body, cls, options, *one[1:])
+    return DeclaredJob(dotted, one.job.bridge, module, body, cls, options, one.is_bound)
 
 
 def _words_in(texts: Iterable[str]) -> Callable[[str], bool]:
@@ -363,10 +364,10 @@ def _names_of(shown: str, name: str) -> Iterator[str]:
     """Yield the names by which a module may be imported, its own first."""
     yield name
     # A folder without `__init__.py` is a package for those who start Python above it.
-    pieces = Path(shown).with_suffix("").parts
-    pieces = pieces[:-1] if pieces and pieces[-1] == "__init__" else pieces
-    for start in range(len(pieces)):
-        yield ".".join(pieces[start:])
+    further = name_from_root(shown)
+    while further:
+        yield further
+        further = further.partition(".")[2]
 
 
 def _dotted(path: Path, packages: set[Path]) -> str:

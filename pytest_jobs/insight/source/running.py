@@ -1,8 +1,8 @@
-"""The jobs that the running libraries know: apps, brokers, worker settings, schedules, the core.
+"""What the running libraries know: jobs, their parameters, retries and schedules.
 
 A project may wrap a decorator, derive an application, or put functions into a list: its libraries know the outcome
 in each case. What is read here are their own registries, through the bridges, in the process that has imported the
-project.
+project. So a rule of the lint judges the number that a worker will use, whoever has set it.
 """
 
 from __future__ import annotations
@@ -10,25 +10,42 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from inspect import Parameter, Signature
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ...bridges.libraries.known import packages_of
 from ...bridges.opening import asking_bridges
+from ...bridges.toolkit import LibraryBridge
 from ...core.foundation.registry import standing_at
 from ...errors import AmbiguousJobError
 from ...harness.records.attributes import attributes_of, is_one_of
 from ...harness.records.bridge import TakesFunctions
 from ...harness.records.home import is_installed
 from ...harness.records.record import KnowsNames
+from ..messages.accepted import signature_in
 from ..seen.recorder import seen_job
 from ..seen.session import SeenJob
 from .enqueues import VERBS
 from .receivers import Call, Place, known_calls
+
+#: What a task of Celery declares, and the setting of its application that counts where it declares nothing.
+_CELERY: Final[Mapping[str, str]] = {
+    "default_retry_delay": "",
+    "max_retries": "",
+    "retry_backoff": "",
+    "ignore_result": "task_ignore_result",
+    "soft_time_limit": "task_soft_time_limit",
+    "time_limit": "task_time_limit",
+}
+#: Libraries that fill in parameters by what their annotations say.
+_INJECTING: Final = ("taskiq",)
+_EVERYTHING: Final = {Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD}
+_WAITS: Final = 5
 
 
 class RegisteredJob(NamedTuple):
@@ -37,8 +54,39 @@ class RegisteredJob(NamedTuple):
     job: SeenJob
     #: Whether the first parameter of its function is filled by the library, and not by who enqueues.
     is_bound: bool
-    #: Whether the application schedules it: of Celery, whose schedule the text need not have.
-    recurs: bool = False
+
+
+class JobFacts(NamedTuple):
+    """What a library says of one job. The defaults are those of a job that says nothing."""
+
+    #: The parameters that a message fills, as in `(order_id, retries=None)`. None where nobody knows.
+    takes: str | None = None
+    #: What a task of Celery declares.
+    options: Mapping[str, Any] = {}
+    #: How often it is tried, None for ever; and the first waits in between, in seconds.
+    attempts: int | None = 1
+    waits: list[float] = []  # noqa: RUF012 - a default that nobody changes
+    #: Whether the library itself enqueues it, and no method of the project that stands before.
+    is_plain: bool = True
+
+    def refusal(self, positional: int, names: list[str]) -> str:
+        """Return why a call does not fit the parameters; empty when it does, or nobody knows."""
+        try:
+            if self.takes is not None:
+                signature_in(self.takes).bind(*[None] * positional, **dict.fromkeys(names))
+        except TypeError as error:
+            return str(error)
+        return ""
+
+
+class Named(NamedTuple):
+    """A name of a task in the schedule or in the routes of an application of Celery."""
+
+    name: str
+    #: The entry of the schedule; empty for a route.
+    key: str
+    #: Why the arguments of the entry do not fit the task.
+    refusal: str = ""
 
 
 @dataclass
@@ -52,26 +100,42 @@ class Running:
     names: dict[Place, tuple[str, str] | None] = field(default_factory=dict)
     #: What bridges say of names that several jobs have: no verdict about one of them would be sure.
     shared: set[str] = field(default_factory=set)
+    #: What a library says of each job, by the library and the name of the job there.
+    facts: dict[tuple[str, str], JobFacts] = field(default_factory=dict)
+    #: What the schedules and the routes of Celery name, and the names of all of its tasks.
+    named: set[Named] = field(default_factory=set)
+    tasks: set[str] = field(default_factory=set)
+    #: Whether an application of Celery says how long its broker waits for an acknowledgement.
+    has_visibility: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        jobs = [[[*one.job], *one[1:]] for one in sorted(self.jobs)]
-        names = [[[*place], name and [*name]] for place, name in self.names.items()]
-        files, shared = sorted(self.files), sorted(self.shared)
-        return {"jobs": jobs, "files": files, "names": names, "shared": shared}
+        return {
+            "jobs": [[[*one.job], one.is_bound] for one in sorted(self.jobs)],
+            "names": [[[*place], name and [*name]] for place, name in self.names.items()],
+            "facts": [[*key, *facts] for key, facts in self.facts.items()],
+            "named": sorted(self.named),
+            **{name: sorted(getattr(self, name)) for name in ("files", "shared", "tasks")},
+            "has_visibility": self.has_visibility,
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Running:
         """Return what `to_dict` wrote."""
-        jobs = {RegisteredJob(SeenJob(*job), *rest) for job, *rest in data["jobs"]}
-        names = {Place(*place): name and (name[0], name[1]) for place, name in data["names"]}
-        return cls(jobs, {*data["files"]}, names, {*data["shared"]})
+        return cls(
+            {RegisteredJob(SeenJob(*job), is_bound) for job, is_bound in data["jobs"]},
+            {*data["files"]},
+            {Place(*place): name and (name[0], name[1]) for place, name in data["names"]},
+            {*data["shared"]},
+            {(library, name): JobFacts(*rest) for library, name, *rest in data["facts"]},
+            {Named(*one) for one in data["named"]},
+            {*data["tasks"]},
+            data["has_visibility"],
+        )
 
     def add(self, other: Running) -> None:
         """Take over what another process has imported."""
-        self.jobs |= other.jobs
-        self.files |= other.files
-        self.names |= other.names
-        self.shared |= other.shared
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) | value)
 
 
 def running_jobs(root: Path) -> Running:
@@ -95,6 +159,9 @@ def running_jobs(root: Path) -> Running:
             if Path(file).is_relative_to(root):
                 for call in known_calls(module, file, VERBS):
                     _add_call(call, every, found)
+        for bridge in every:
+            if isinstance(bridge, LibraryBridge):
+                _add_facts(bridge, found)
     return found
 
 
@@ -184,8 +251,7 @@ def _job(bridge: Any, name: str) -> RegisteredJob:
         job = meant_by(bridge, name)
         seen = seen_job(bridge, name, job)
         first = next(iter(inspect.signature(inspect.unwrap(bridge.resolve(job))).parameters), "")
-        is_bound = first not in ("", *bridge.signature(job).names)
-        return RegisteredJob(seen, is_bound, bridge.name == "celery" and _is_in_beat(bridge, job))
+        return RegisteredJob(seen, first not in ("", *bridge.signature(job).names))
     except AmbiguousJobError:
         raise
     except Exception:
@@ -193,9 +259,67 @@ def _job(bridge: Any, name: str) -> RegisteredJob:
         return RegisteredJob(SeenJob(bridge.name, name), is_bound=False)
 
 
-def _is_in_beat(bridge: Any, job: object) -> bool:
-    with suppress(Exception):  # Of the settings of the application.
-        task = bridge.known(job)
-        schedule = task.app.conf.beat_schedule or {}
-        return any(entry.get("task") == task.name for entry in schedule.values())
-    return False
+def _add_facts(bridge: Any, found: Running) -> None:
+    """Note what a library says of its jobs."""
+    applications: dict[int, Any] = {}
+    for name in sorted(one.job.name for one in found.jobs if one.job.bridge == bridge.name):
+        with suppress(Exception):  # A job without a body, and each bridge says so in its own way.
+            found.facts[bridge.name, name] = _facts(bridge, name)
+            if bridge.name == "celery":
+                app = bridge.known(name).app
+                applications[id(app)] = app
+    for app in applications.values():
+        with suppress(Exception):  # Of the settings of the application.
+            _ask(app, bridge, found)
+
+
+def _facts(bridge: Any, name: str) -> JobFacts:
+    job = meant_by(bridge, name)
+    task, policy = bridge.known(job), bridge.retry_policy(job)
+    body = bridge.body_of(task)
+    # A wrapper that takes everything may fill in, or take away, what it likes.
+    own = inspect.signature(body, follow_wrapped=False).parameters.values()
+    is_open = hasattr(body, "__wrapped__") and {one.kind for one in own} >= _EVERYTHING
+    parameters = [
+        one.replace(annotation=one.empty, default=None if _is_optional(one, bridge) else one.empty)
+        for one in bridge.signature(job).signature.parameters.values()
+    ]
+    options: dict[str, Any] = {}
+    for option, setting in _CELERY.items() if bridge.name == "celery" else ():
+        value = getattr(task, option, None)
+        options[option] = task.app.conf.get(setting) if value is None and setting else value
+    attempts = 1 if policy is None else policy.attempts
+    tried = range(1, min(_WAITS, _WAITS if attempts is None else attempts))
+    return JobFacts(
+        None if is_open else str(Signature(parameters)),
+        {key: one for key, one in options.items() if isinstance(one, int | float | None)},
+        attempts,
+        [policy.wait(attempt).total_seconds() for attempt in tried] if policy else [],
+        bridge.name != "celery" or type(task).apply_async.__module__.startswith("celery."),
+    )
+
+
+def _is_optional(parameter: Parameter, bridge: Any) -> bool:
+    is_filled_in = bridge.name in _INJECTING and parameter.kind not in _EVERYTHING
+    return parameter.default is not parameter.empty or is_filled_in
+
+
+def _ask(app: Any, bridge: Any, found: Running) -> None:
+    """Note what an application of Celery schedules and routes."""
+    found.tasks |= {*app.tasks}
+    found.has_visibility |= "visibility_timeout" in (app.conf.broker_transport_options or {})
+    for key, entry in (app.conf.beat_schedule or {}).items():
+        name = str(entry.get("task"))
+        refusal = ""
+        if name in app.tasks:
+            with suppress(AmbiguousJobError):  # Which is said of the job itself.
+                signature = bridge.signature(name).signature
+                try:
+                    signature.bind(*(entry.get("args") or ()), **(entry.get("kwargs") or {}))
+                except TypeError as error:
+                    refusal = str(error)
+        found.named.add(Named(name, str(key), refusal))
+    routes = app.conf.task_routes
+    for name in routes if isinstance(routes, Mapping) else ():
+        if isinstance(name, str) and not {*"*?["} & {*name}:
+            found.named.add(Named(name, ""))

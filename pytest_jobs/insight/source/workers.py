@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ...errors import QueuesError, ScheduleError
 from ...integrations.recurring.yaml import read_yaml, tasks_of
-from .jobs import constant
+from .jobs import constant, entries
 from .module import Module
 from .project import Project
 
@@ -135,20 +135,10 @@ def _read_settings(module: Module, workers: Workers) -> None:
         if not isinstance(node, ast.Assign):
             continue
         name = ast.unparse(node.targets[0]).rpartition(".")[2]
-        if name == "RQ_QUEUES" and isinstance(node.value, ast.Dict):
-            names = {str(constant(key)) for key in node.value.keys}
-            workers.queues.setdefault("rq", set()).update(names)
-        elif name == "TASKS" and isinstance(node.value, ast.Dict):
-            for backend in node.value.values:
-                queues = _entry(backend, "QUEUES")
-                if isinstance(queues, ast.List | ast.Tuple) and queues.elts:
-                    names = {str(constant(one)) for one in queues.elts}
-                    workers.queues.setdefault("django", set()).update(names)
-
-
-def _entry(node: ast.expr, name: str) -> ast.expr | None:
-    if isinstance(node, ast.Dict):
-        for key, value in zip(node.keys, node.values, strict=True):
-            if constant(key) == name:
-                return value
-    return None
+        if name == "RQ_QUEUES":
+            workers.queues.setdefault("rq", set()).update(entries(node.value))
+        for backend in entries(node.value).values() if name == "TASKS" else ():
+            queues = entries(backend).get("QUEUES")
+            if isinstance(queues, ast.List | ast.Tuple) and queues.elts:
+                names = {str(constant(one)) for one in queues.elts}
+                workers.queues.setdefault("django", set()).update(names)

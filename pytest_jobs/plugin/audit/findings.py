@@ -14,7 +14,7 @@ from ...exploration.histories.replay import token_of
 from ...exploration.report.hints import Habits, hint
 from ...exploration.report.report import quoted
 from ...harness.records.texts import short_name, shortened
-from ...insight.lint.basis.rule import Finding as Fault
+from ...insight.lint.rules.rule import Finding as Fault
 
 #: How wide the call of a job is shown.
 _WIDTH = 100
@@ -90,7 +90,7 @@ def findings_of(report: Any, job: str) -> Iterator[Finding]:
         [report.failure] if exploration.rest is None else exploration.rest.failures
     )
     by_twice = {str(failure.verdict) for failure in failures if failure.plan.name == "twice"}
-    known: set[tuple[object, str]] = set()
+    known: set[tuple[Kind, bool, str]] = set()
     for failure in failures:
         plan, verdict = failure.plan, failure.verdict
         # What a second delivery does wrong anyway goes wrong after a kill as well.
@@ -98,9 +98,11 @@ def findings_of(report: Any, job: str) -> Iterator[Finding]:
             continue
         does = Habits.of(failure, exploration.reference)
         kind = _kind_of(failure, does.stands_for)
-        if (kind, verdict.what) in known:
+        # What happens too often and what does not happen have two causes.
+        key = kind, verdict.word == "DUPLICATE", verdict.what
+        if key in known:
             continue
-        known.add((kind, verdict.what))
+        known.add(key)
         point = plan.point
         if point is None:
             point = next(

@@ -30,8 +30,8 @@ from ...harness.records.record import KnowsNames
 from ...harness.records.targets import Target
 from ...harness.records.texts import error_text
 from ...harness.running.calls import direct_calls
-from ...insight.lint.basis.settings import read_settings
 from ...insight.lint.output import as_github, as_sarif
+from ...insight.lint.settings import read_settings
 from ...insight.report.data import ShownAudit
 from ..adversary.runs import Run, Runs, runs_nothing
 from ..insight.recording import importing

@@ -19,7 +19,7 @@ import pytest
 
 from ...exploration.histories.exploration import Exploration
 from ...insight.coverage.coverage import Site, job_coverage
-from ...insight.lint.basis.settings import LintSettings
+from ...insight.lint.settings import LintSettings
 from ...insight.seen.session import SeenSession
 from ...insight.source.running import Running
 from ..settings.options import NamedFile

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 
 from ...bridges.opening import open_jobs
 from ...core.foundation.vocabulary import ENQUEUES
-from ...exploration.effects.placed.enqueues import enqueues, function_of, method_of
-from ...exploration.effects.placed.places import Placed, Seams
+from ...exploration.effects.placed.enqueues import enqueues, method_of, stood_for_in
+from ...exploration.effects.placed.places import Placed, in_force
 from ...harness.jobs import Jobs, current_jobs
 from ...harness.open_harness import open_harnesses, sandbox
 from ...harness.records.home import is_installed
@@ -52,7 +52,7 @@ class Swallowed:
         leave = kind.__exit__
 
         def left(patch: Any, *error: Any) -> Any:
-            self._ended += _called_mocks(Seams([patch]))
+            self._ended += _called_mocks([patch])
             return leave(patch, *error)
 
         self._patches.set(kind, "__exit__", left)
@@ -69,15 +69,15 @@ class Swallowed:
             *([] if monkeypatch is None else [monkeypatch]),
             *getattr(kind, "_active_patches", ()),
         ]
-        in_force = _called_mocks(Seams(putters))
+        called = _called_mocks(putters)
         found: list[Arrival] = []
         with ExitStack() as stack:
-            if self._ended or in_force:
+            if self._ended or called:
                 jobs = current_jobs() if open_harnesses.any_open() else None
                 if jobs is None:
                     options = self._options
                     jobs = stack.enter_context(open_jobs(apps=options.apps, ignore=options.ignore))
-                for placed, mock in (*self._ended, *in_force):
+                for placed, mock in (*self._ended, *called):
                     arrivals = _Calls(jobs, placed, mock).enqueued()
                     is_method = not isinstance(placed.owner, ModuleType)
                     if arrivals and is_method and placed.value is mock:
@@ -86,9 +86,9 @@ class Swallowed:
             yield found
 
 
-def _called_mocks(seams: Seams) -> list[tuple[Placed, Any]]:
+def _called_mocks(putters: Sequence[Any]) -> list[tuple[Placed, Any]]:
     """Return the mocks in some places that were called, and raise nothing as for a broker that is down."""
-    found = ((placed, swallowing_mock_of(placed.value)) for placed in seams.placed())
+    found = ((placed, swallowing_mock_of(placed.value)) for placed in in_force(putters))
     return [
         (placed, mock)
         for placed, mock in found
@@ -134,9 +134,7 @@ class _Calls:
         """Return what a mock stands for: the one of this place, or one that it has given."""
         placed = self._placed
         if not path:
-            if placed.is_item or isinstance(placed.owner, ModuleType):
-                return function_of(placed.original)
-            return method_of(placed.owner, placed.name) or placed.original
+            return stood_for_in(placed)
         if path.endswith("()"):
             return self._made.get(path)
         before, _, name = path.rpartition(".")

@@ -10,8 +10,8 @@ from ...errors import LintSettingsError
 from ...harness.records.texts import counted
 from ...insight.coverage.coverage import JobCoverage, job_coverage
 from ...insight.coverage.output import as_json, summary, table
-from ...insight.lint.basis.baseline import Baseline
-from ...insight.lint.basis.settings import read_settings
+from ...insight.lint.baseline import Baseline
+from ...insight.lint.settings import read_settings
 from ..settings.options import CoverageOptions
 from .recording import Recording, importing, unperformed
 

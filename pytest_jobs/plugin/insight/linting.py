@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ...errors import LintSettingsError
-from ...insight.lint.basis.baseline import Baseline
-from ...insight.lint.basis.facts import Facts, facts_of
-from ...insight.lint.basis.settings import read_settings
+from ...insight.lint.baseline import Baseline
 from ...insight.lint.linter import Findings, lint, with_baseline
 from ...insight.lint.output import lines_of, summary
+from ...insight.lint.settings import read_settings
 from ...insight.lint.watching import Watch
 from .recording import importing
 
@@ -40,7 +39,6 @@ class LintPlugin:
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None
         self._watch = Watch(self._settings)
-        self._facts = Facts()
         self._findings: Findings | None = None
 
     @property
@@ -54,18 +52,14 @@ class LintPlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Send what was seen to the controller; there, lint the source, and fail a session with findings."""
-        self._facts.add(facts_of(self._importing.running))
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
-            output[_KEY] = self._watch.to_dict() | {"facts": self._facts.to_dict()}
+            output[_KEY] = self._watch.to_dict()
             return
         root = self._config.rootpath
-        found = lint(
-            [root], self._settings, base=root, running=self._importing.running, facts=self._facts
-        )
-        seen = self._watch.findings(root)
-        found = found._replace(found=[*found.found, *seen])
         running = self._importing.running
+        found = lint([root], self._settings, base=root, running=running)
+        found = found._replace(found=[*found.found, *self._watch.findings(root)])
         self._findings = with_baseline(found, self._baseline, self._settings, running, root)
         if self._is_bad(self._findings) and session.exitstatus in (
             pytest.ExitCode.OK,
@@ -79,7 +73,6 @@ class LintPlugin:
         found = getattr(node, "workeroutput", {}).get(_KEY)
         if found is not None:
             self._watch.add(found)
-            self._facts.add(Facts.from_dict(found["facts"]))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._findings is None:

@@ -18,7 +18,7 @@ from ...errors import LintSettingsError
 from ...exploration.report.mapped import exploration_map
 from ...harness.records.texts import counted
 from ...insight.coverage.coverage import JobCoverage, job_coverage
-from ...insight.lint.basis.settings import read_settings
+from ...insight.lint.settings import read_settings
 from ...insight.report.data import ReportData, ShownAudit
 from ...insight.report.filling import schedules, shown_maps, shown_tests
 from ...insight.report.making import page

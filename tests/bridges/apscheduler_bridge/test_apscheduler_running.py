@@ -20,8 +20,9 @@ from apscheduler.jobstores.base import ConflictingIdError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
+from booked import Shop, books
 
-from pytest_jobs import check_idempotent, fake
+from pytest_jobs import check_idempotent
 from pytest_jobs.bridges.apscheduler.bridge import APSchedulerBridge
 from pytest_jobs.errors import DuplicateEffect
 from pytest_jobs.harness.jobs import Jobs
@@ -60,24 +61,16 @@ def test_an_interval_comes_while_time_passes(jobs, scheduler, tick, ran, is_star
     assert [job.next_run_time.hour for job in scheduler.get_jobs()] == [20]
 
 
-def test_a_crontab_line_and_a_combination_come_too(jobs, scheduler, tick, ran):
+def test_a_crontab_line_and_a_combination_come_too_and_what_recurs_ends(jobs, scheduler, tick, ran):
+    triggers = (CronTrigger(hour=hour, timezone="UTC") for hour in (0, 3))
     scheduler.add_job(tick, CronTrigger.from_crontab("30 6 * * *", timezone="UTC"))
-    scheduler.add_job(
-        tick,
-        OrTrigger([CronTrigger(hour=0, timezone="UTC"), CronTrigger(hour=3, timezone="UTC")]),
-    )
+    scheduler.add_job(tick, OrTrigger([*triggers]))
+    ends = scheduler.add_job(tick, "interval", hours=1, end_date=NOON + timedelta(hours=2))
+    scheduler.start()
     jobs.run_for(timedelta(days=1))
 
-    assert hours(ran) == ["02 00:00", "02 03:00", "02 06:30"]
-
-
-def test_what_recurs_ends_at_its_end(jobs, scheduler, tick, ran):
-    scheduler.start()
-    scheduler.add_job(tick, "interval", hours=1, end_date=NOON + timedelta(hours=2))
-    jobs.run_for(timedelta(hours=9))
-
-    assert len(ran) == 2
-    assert scheduler.get_jobs() == []
+    assert hours(ran) == ["01 13:00", "01 14:00", "02 00:00", "02 03:00", "02 06:30"]
+    assert ends.id not in [job.id for job in scheduler.get_jobs()]
 
 
 def test_a_paused_scheduler_runs_nothing_and_then_the_last_run(jobs, scheduler, tick, ran):
@@ -198,38 +191,27 @@ def test_jitter_is_drawn_as_the_harness_says(scheduler, tick, ran, jitter):
     assert (apart == {timedelta(hours=1)}) is (jitter == "zero")
 
 
-def test_an_error_is_raised_and_told_to_listeners(jobs, scheduler):
+class Killed(BaseException):
+    """Ends a process."""
+
+
+def test_an_error_is_raised_and_told_to_listeners_unless_it_ends_the_process(jobs, scheduler):
     told = []
     scheduler.add_listener(told.append, EVENT_JOB_ERROR | EVENT_JOB_EXECUTED)
 
-    def work():
-        raise ValueError("no")
+    def work(error):
+        raise error
 
-    scheduler.add_job(work)
+    scheduler.add_job(work, args=(ValueError("no"),))
     scheduler.add_job(lambda: 7)
+    scheduler.add_job(work, args=(Killed(),))
     with pytest.raises(ValueError, match="no"):
         jobs.drain()
-    jobs.drain()
-
-    assert [delivery.status for delivery in jobs.deliveries] == ["failed", "performed"]
-    assert (str(told[0].exception), told[1].retval) == ("no", 7)
-
-
-def test_an_error_that_ends_the_process_leaves_no_outcome(jobs, scheduler):
-    told = []
-    scheduler.add_listener(told.append, EVENT_JOB_ERROR | EVENT_JOB_EXECUTED)
-
-    class Killed(BaseException):
-        pass
-
-    def work():
-        raise Killed
-
-    scheduler.add_job(work)
     with pytest.raises(Killed):
         jobs.drain()
 
-    assert (told, jobs.deliveries) == ([], [])
+    assert [delivery.status for delivery in jobs.deliveries] == ["failed", "performed"]
+    assert (str(told[0].exception), told[1].retval, len(told)) == ("no", 7, 2)
 
 
 def test_a_job_adds_the_next_one_under_its_own_id(jobs, scheduler, ran):
@@ -262,22 +244,6 @@ def test_a_scheduler_with_threads_never_awaits_a_coroutine_function(jobs, schedu
         "test_apscheduler_running:nap is a coroutine function, and BackgroundScheduler never awaits it: use "
         "AsyncIOScheduler, or a plain function that calls asyncio.run."
     )
-
-
-class Ledger:
-    def book(self, number, key=None):
-        return number
-
-
-class Shop:
-    """What the functions use."""
-
-    ledger = Ledger()
-
-
-def books():
-    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
-        yield lambda: {"booked": ledger.calls}
 
 
 def book(number):

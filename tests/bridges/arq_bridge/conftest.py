@@ -1,7 +1,5 @@
 """Clients whose server nobody can reach, worker settings of each test, and a harness that is open over them."""
 
-import asyncio
-
 import pytest
 from servers import redis_url  # noqa: F401 - a fixture
 
@@ -34,9 +32,3 @@ def open_over():
         return Jobs([ArqBridge(settings)], **options)
 
     return open_over
-
-
-@pytest.fixture
-def run():
-    """Return what runs a coroutine as a test without an event loop does."""
-    return asyncio.run

@@ -50,25 +50,21 @@ def test_the_options_of_a_job_are_in_its_record(jobs, client, run):
     )
 
 
-@pytest.mark.parametrize("defer", [60, 0.5, timedelta(hours=2)])
-def test_a_job_is_due_when_it_is_deferred_to(jobs, client, run, defer):
+@pytest.mark.parametrize("defer", [60, 0.5, timedelta(hours=2), DAY])
+def test_a_job_is_due_when_it_is_deferred_to_and_expires_a_day_later(jobs, client, run, defer):
     run(client.enqueue_job("add", 1, _defer_by=defer))
 
-    expected = defer if isinstance(defer, timedelta) else timedelta(seconds=defer)
-    assert jobs.enqueued[0].wait == expected
+    (record,) = jobs.enqueued
+    assert record.wait == (defer if isinstance(defer, timedelta) else timedelta(seconds=defer))
+    assert abs(record.expires_at - record.due_at - DAY) < timedelta(seconds=1)
 
 
-def test_a_job_may_be_deferred_until_a_time(jobs, client, run):
+def test_a_job_may_be_deferred_until_a_time_and_is_due_now_if_that_is_past(jobs, client, run):
     at = datetime(2099, 1, 1, tzinfo=UTC)
-    run(client.enqueue_job("add", 1, _defer_until=at))
+    for until in (at, datetime.now(UTC) - timedelta(hours=1)):
+        run(client.enqueue_job("add", 1, _defer_until=until))
 
-    assert jobs.enqueued[0].due_at == at
-
-
-def test_a_job_that_was_deferred_until_a_time_in_the_past_is_due_now(jobs, client, run):
-    run(client.enqueue_job("add", 1, _defer_until=datetime.now(UTC) - timedelta(hours=1)))
-
-    assert jobs.enqueued[0].due_at is None
+    assert [record.due_at for record in jobs.enqueued] == [at, None]
 
 
 def test_a_job_that_was_deferred_until_before_yesterday_is_refused_as_by_redis(jobs, client, run):
@@ -76,13 +72,6 @@ def test_a_job_that_was_deferred_until_before_yesterday_is_refused_as_by_redis(j
         run(client.enqueue_job("add", 1, _defer_until=datetime.now(UTC) - 2 * DAY))
 
     assert jobs.enqueued == []
-
-
-def test_a_job_expires_a_day_after_it_is_due(jobs, client, run):
-    run(client.enqueue_job("add", 1, _defer_by=DAY))
-
-    record = jobs.enqueued[0]
-    assert abs(record.expires_at - record.due_at - DAY) < timedelta(seconds=1)
 
 
 # Of a redis-py that is newer than arq wants.
@@ -139,12 +128,6 @@ def test_the_queue_can_be_looked_at(jobs, client, run):
     assert (deferred, at_once) == (JobStatus.deferred, JobStatus.queued)
     assert (info.function, info.args, info.kwargs) == ("add", (1,), {"b": 2})
     assert [each.args for each in queued] == [(3,), (1,)]
-
-
-def test_a_function_that_no_worker_has_is_recorded_by_its_name(jobs, client, run):
-    run(client.enqueue_job("ad", 1))
-
-    assert (jobs.enqueued[0].job, jobs.enqueued[0].name) == ("ad", "ad")
 
 
 def test_a_job_is_recorded_whatever_command_puts_it_there(jobs, client, run):

@@ -8,25 +8,10 @@ pytest.importorskip("arq")
 
 from arq import Retry, func
 from arq.connections import ArqRedis
+from booked import Shop, books
 
-from pytest_jobs import check_idempotent, check_payloads, fake
-from pytest_jobs.errors import DuplicateEffect, IncompatiblePayload, PayloadError
-
-
-class Ledger:
-    def book(self, number, key=None):
-        return number
-
-
-class Shop:
-    """What the jobs use."""
-
-    ledger = Ledger()
-
-
-def books():
-    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
-        yield lambda: {"booked": ledger.calls}
+from pytest_jobs import check_idempotent, check_payloads
+from pytest_jobs.errors import IncompatiblePayload, PayloadError
 
 
 async def book(ctx, number):
@@ -53,11 +38,6 @@ async def mail(ctx, number):
 def jobs(open_over, settings):
     with open_over(settings(book, book_once, book_and_mail_once, mail)) as jobs:
         yield jobs
-
-
-def test_a_job_is_found_by_its_name(jobs):
-    with pytest.raises(DuplicateEffect):
-        check_idempotent("book", args=(7,), world=books)
 
 
 def test_an_id_of_its_own_makes_an_enqueue_safe(jobs):

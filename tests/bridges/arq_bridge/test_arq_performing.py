@@ -70,46 +70,32 @@ def test_the_worker_starts_once_on_a_loop_and_is_shut_down_with_it(
     assert called[4:] == ["shutdown"]
 
 
-def test_the_context_says_what_is_known_of_the_run(open_over, settings, client, run):
+def test_the_context_says_what_is_known_of_the_run_and_that_of_the_settings_stays_as_it_is(
+    open_over, settings, client, run
+):
     contexts = []
 
     async def look(ctx):
         contexts.append(ctx)
 
-    with open_over(settings(func(look, name="look"), ctx={"base": 7})) as jobs:
+    given = {"base": 7}
+    with open_over(settings(func(look, name="look"), ctx=given)) as jobs:
         job = run(client.enqueue_job("look", _job_try=2))
         jobs.drain()
 
     (context,) = contexts
     assert (context["job_id"], context["job_try"], context["base"]) == (job.job_id, 2, 7)
     assert {"redis", "enqueue_time", "score"} <= set(context)
-
-
-def test_the_context_of_the_settings_stays_as_it_is(open_over, settings, client, run):
-    given = {"base": 7}
-    with open_over(settings(func(add, name="add"), ctx=given)) as jobs:
-        run(client.enqueue_job("add", 1))
-        jobs.drain()
-
     assert given == {"base": 7}
 
 
-def test_a_job_enqueues_by_the_pool_of_its_context(open_over, settings, client, run):
-    async def parent(ctx):
-        await ctx["redis"].enqueue_job("add", 7)
-
-    with open_over(settings(add, func(parent, name="parent"))) as jobs:
-        run(client.enqueue_job("parent"))
-        jobs.drain()
-
-        first, child = jobs.enqueued
-        assert (child.args, child.parent) == ((7,), first.sequence)
-
-
-def test_a_name_that_no_worker_has_is_an_error(open_over, settings, client, run):
+def test_a_name_that_no_worker_has_is_recorded_and_is_an_error_when_it_is_performed(
+    open_over, settings, client, run
+):
     with open_over(settings(add)) as jobs:
         run(client.enqueue_job("ad", 1))
 
+        assert (jobs.enqueued[0].job, jobs.enqueued[0].name) == ("ad", "ad")
         with pytest.raises(UnknownJobError) as caught:
             jobs.drain()
 
@@ -154,36 +140,26 @@ def test_a_job_that_the_worker_cannot_read_is_not_run(open_over, settings, clien
 
 
 def test_the_result_of_a_job_can_be_read_when_it_was_performed(open_over, settings, client, run):
-    with open_over(settings(add)) as jobs:
+    functions = (add, fails, func(add, name="forgotten", keep_result=0))
+    with open_over(settings(*functions)) as jobs:
         job = run(client.enqueue_job("add", 1, 2))
+        failed = run(client.enqueue_job("fails"))
+        forgotten = run(client.enqueue_job("forgotten", 1))
         with pytest.raises(NotPerformedError, match="drain first"):
             run(job.result())
 
-        jobs.drain()
+        jobs.drain(raise_errors=False)
 
         assert (run(job.result()), run(job.status())) == (3, JobStatus.complete)
         info = run(job.result_info())
         assert (info.success, info.job_try, info.queue_name) == (True, 1, "arq:queue")
-        assert [each.result for each in run(client.all_job_results())] == [3]
-
-
-def test_the_result_of_a_job_that_failed_is_its_error(open_over, settings, client, run):
-    with open_over(settings(fails)) as jobs:
-        job = run(client.enqueue_job("fails"))
-        jobs.drain(raise_errors=False)
-
+        assert {each.job_id for each in run(client.all_job_results())} == {
+            *(job.job_id, failed.job_id)
+        }
         with pytest.raises(ValueError, match="it failed"):
-            run(job.result())
-
-
-def test_a_result_that_is_not_kept_is_not_found(open_over, settings, client, run):
-    with open_over(settings(func(add, name="add", keep_result=0))) as jobs:
-        job = run(client.enqueue_job("add", 1))
-        jobs.drain()
-
-        assert jobs.performed[0].result == 1
+            run(failed.result())
         with pytest.raises(ResultNotFound):
-            run(job.result())
+            run(forgotten.result())
 
 
 def test_the_worker_of_the_queue_performs_a_job(open_over, settings, client, run):
@@ -200,20 +176,6 @@ def test_the_worker_of_the_queue_performs_a_job(open_over, settings, client, run
         jobs.drain()
 
         assert [delivery.result for delivery in jobs.performed] == [1, 2]
-
-
-@pytest.mark.asyncio
-async def test_a_job_is_performed_on_the_loop_of_the_test(open_over, settings, client):
-    loops = []
-
-    async def note(ctx):
-        loops.append(asyncio.get_running_loop())
-
-    with open_over(settings(func(note, name="note"))) as jobs:
-        await client.enqueue_job("note")
-        await jobs.adrain()
-
-    assert loops == [asyncio.get_running_loop()]
 
 
 @pytest.mark.asyncio

@@ -46,36 +46,24 @@ def test_a_job_that_raises_retry_waits_and_is_given_up_after_max_tries(deliverie
     assert isinstance(found[-1].error, Retry)
 
 
-def test_five_attempts_are_the_default(deliveries):
-    assert len(deliveries(lambda attempt: Retry(defer=1))) == 5
+@pytest.mark.parametrize(
+    ("error", "options", "statuses"),
+    [
+        (Retry(), {"max_tries": 2}, ["retried", "exhausted"]),
+        (RetryJob(), {"max_tries": 2}, ["retried", "exhausted"]),
+        (asyncio.CancelledError(), {"max_tries": 2}, ["retried", "exhausted"]),
+        (ValueError("no"), {}, ["failed"]),
+        (Retry(defer=1), {"retry_jobs": False}, ["failed"]),
+        (Retry(defer=1), {}, [*["retried"] * 4, "exhausted"]),
+    ],
+)
+def test_what_a_job_raises_decides_how_often_it_is_tried(deliveries, error, options, statuses):
+    found = deliveries(lambda attempt: error, **options)
 
-
-def test_a_retry_without_a_wait_comes_at_once(deliveries):
-    found = deliveries(lambda attempt: Retry(), max_tries=2)
-
-    assert [d.status for d in found] == ["retried", "exhausted"]
-    assert found[0].wait == timedelta(0)
-    assert found[1].record.due_at is None
-
-
-@pytest.mark.parametrize("error", [RetryJob, asyncio.CancelledError])
-def test_a_job_that_is_cancelled_runs_again_at_once(deliveries, error):
-    found = deliveries(lambda attempt: error(), max_tries=2)
-
-    assert [d.status for d in found] == ["retried", "exhausted"]
-    assert isinstance(found[0].error, error)
-
-
-def test_any_other_error_is_not_retried(deliveries):
-    found = deliveries(lambda attempt: ValueError("no"))
-
-    assert [d.status for d in found] == ["failed"]
-
-
-def test_a_worker_may_retry_nothing(deliveries):
-    found = deliveries(lambda attempt: Retry(defer=1), retry_jobs=False)
-
-    assert [d.status for d in found] == ["failed"]
+    assert [d.status for d in found] == statuses
+    assert type(found[0].error) is type(error)
+    if options.get("max_tries"):
+        assert (found[0].wait, found[1].record.due_at) == (timedelta(0), None)
 
 
 def test_the_retries_of_a_function_go_before_those_of_the_worker(open_over, settings, client, run):
@@ -116,17 +104,6 @@ def test_a_job_can_be_performed_as_another_attempt(open_over, settings, client, 
         jobs.perform(jobs.pending[0], attempt=3)
 
     assert tries == [3]
-
-
-def test_simulated_retries_raise_what_the_job_would_raise(open_over, settings):
-    async def look(ctx):
-        """Be replaced."""
-
-    with open_over(settings(func(look, name="look", max_tries=3))) as jobs:
-        timeline = jobs.simulate_retries(look, raising=Retry(defer=60))
-
-        assert timeline.wait_seconds == [60, 60]
-        assert timeline.status == "exhausted"
 
 
 async def asks(ctx):

@@ -29,42 +29,20 @@ def jobs(apps):
         yield jobs
 
 
-def test_the_tasks_of_two_applications_are_told_apart_by_name(jobs, apps):
-    shop, billing = apps
-    sell = shop.task(name="shop.sell", shared=False)(_make("sold"))
-    charge = billing.task(name="billing.charge", shared=False)(_make("charged"))
-
-    sell.delay()
-    charge.delay()
-    jobs.drain()
-
-    assert [(d.record.job, d.result) for d in jobs.performed] == [
-        (sell, "sold"),
-        (charge, "charged"),
-    ]
-
-
-def test_one_name_in_two_applications_is_two_tasks(jobs, apps):
+def test_one_name_in_two_applications_is_two_tasks_and_cannot_be_asked_for(jobs, apps):
     shop, billing = apps
     ours = shop.task(name="notify", shared=False)(_make("shop"))
     theirs = billing.task(name="notify", shared=False)(_make("billing"))
-    assert_enqueued = AssertEnqueued(lambda: jobs)
+    assert_not_enqueued = AssertNotEnqueued(lambda: jobs)
 
     theirs.delay()
     jobs.drain()
 
-    assert jobs.performed[0].result == "billing"
-    assert assert_enqueued(theirs) is jobs.enqueued[0]
-    AssertNotEnqueued(lambda: jobs)(ours)
-
-
-def test_one_name_in_two_applications_cannot_be_asked_for_by_name(jobs, apps):
-    shop, billing = apps
-    shop.task(name="notify", shared=False)(_make("shop"))
-    billing.task(name="notify", shared=False)(_make("billing"))
-
+    assert [(d.record.job, d.result) for d in jobs.performed] == [(theirs, "billing")]
+    assert AssertEnqueued(lambda: jobs)(theirs) is jobs.enqueued[0]
+    assert_not_enqueued(ours)
     with pytest.raises(AmbiguousJobError, match=r"'notify' names a task of .*'shop'.*'billing'"):
-        AssertNotEnqueued(lambda: jobs)("notify")
+        assert_not_enqueued("notify")
 
 
 def test_a_shared_task_is_one_task_wherever_it_is_sent_from(jobs, apps):
@@ -108,19 +86,21 @@ def test_a_proxy_of_an_application_is_that_application():
 
 def test_the_task_of_another_service_is_named_by_a_signature(jobs, apps):
     elsewhere = signature("elsewhere.work", app=apps[0])
-    assert_not_enqueued = AssertNotEnqueued(lambda: jobs)
+    assert_enqueued, assert_not_enqueued = (
+        AssertEnqueued(lambda: jobs),
+        AssertNotEnqueued(lambda: jobs),
+    )
 
     assert_not_enqueued(elsewhere)
     elsewhere.delay(7)
 
     with pytest.raises(AssertionError):
         assert_not_enqueued(elsewhere)
-    AssertEnqueued(lambda: jobs)("elsewhere.work", where=lambda record: record.args == (7,))
-
-
-def test_a_name_that_nobody_knows_is_an_error(jobs):
+    assert_enqueued("elsewhere.work", where=lambda record: record.args == (7,))
+    with pytest.raises(Exception, match="its parameters are not known: compare args= and kwargs="):
+        assert_enqueued("elsewhere.work", params={"n": 7})
     with pytest.raises(CriterionError, match=r"is named 'shop\.typo'"):
-        AssertNotEnqueued(lambda: jobs)("shop.typo")
+        assert_not_enqueued("shop.typo")
 
 
 def test_what_a_worker_imports_is_imported_when_a_name_is_missing(tmp_path, monkeypatch):
@@ -136,13 +116,6 @@ def test_what_a_worker_imports_is_imported_when_a_name_is_missing(tmp_path, monk
         jobs.drain()
 
         assert jobs.performed[0].result == "lazy"
-
-
-def test_arguments_of_another_services_task_are_compared_by_where(jobs, apps):
-    apps[0].send_task("elsewhere.work", (7,))
-
-    with pytest.raises(Exception, match="its parameters are not known: compare args= and kwargs="):
-        AssertEnqueued(lambda: jobs)("elsewhere.work", params={"n": 7})
 
 
 def _make(value):
@@ -179,32 +152,22 @@ def late(monkeypatch):
     return late
 
 
-def test_a_failure_names_the_application_that_took_over_a_shared_task(jobs, late):
-    remind.delay(1)
+def test_what_an_application_took_over_is_named_by_failures_results_and_errors(jobs, late):
+    result = remind.delay(1)
 
     with pytest.raises(AssertionError) as raised:
         AssertEnqueued(lambda: jobs)(remind, queue="mail")
-
     assert f"Hint: {TOOK_OVER}" in str(raised.value)
 
-
-def test_a_result_of_an_application_that_took_over_names_it(jobs, late):
-    result = remind.delay(1)
     jobs.drain()
-
-    with pytest.raises(NotImplementedError) as raised:
+    with pytest.raises(NotImplementedError) as refused:
         result.get()
+    assert str(refused.value).endswith(TOOK_OVER)
 
-    assert str(raised.value).endswith(TOOK_OVER)
-
-
-def test_the_error_of_a_task_that_was_taken_over_says_so(jobs, late):
     remind.delay(-1)
-
-    with pytest.raises(ValueError, match="negative") as raised:
+    with pytest.raises(ValueError, match="negative") as failed:
         jobs.drain()
-
-    assert raised.value.__notes__ == [TOOK_OVER]
+    assert failed.value.__notes__ == [TOOK_OVER]
 
 
 def test_a_shared_task_of_the_right_application_has_no_such_hint(jobs, apps, monkeypatch):

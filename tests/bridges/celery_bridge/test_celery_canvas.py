@@ -39,49 +39,35 @@ def refused(call, *args, **kwargs):
     return str(caught.value)
 
 
-def test_the_steps_of_a_chain_follow_in_order(jobs, tasks, followed):
+def test_the_steps_of_a_chain_follow_in_order_also_when_the_first_has_been_performed(
+    jobs, tasks, followed
+):
     fetch, resize, index, publish = tasks
     chain(fetch.si(7), resize.si(), index.si(), publish.si()).delay()
 
     assert followed(fetch, [resize, index, publish], params={"args": (7,)}).args == (7,)
-
-
-def test_so_they_do_when_the_first_has_been_performed(jobs, tasks, followed):
-    fetch, resize, index, publish = tasks
-    chain(fetch.si(), resize.si(), index.si(), publish.si()).delay()
     jobs.perform_due(children=False)
-
     followed(resize, [index, publish])
 
 
-def test_a_group_inside_a_chain_is_a_list_in_any_order(jobs, tasks, followed):
-    fetch, resize, index, publish = tasks
-    chain(fetch.si(), group(resize.si(1), index.si(), resize.si(2)), publish.si()).delay()
-
-    followed(fetch, [[index, resize, resize], publish])
-
-
-def test_a_group_of_chains_is_a_list_of_tuples(jobs, tasks, followed):
-    fetch, resize, index, publish = tasks
-    (fetch.si() | group(chain(resize.si(), index.si()), publish.si())).delay()
-
-    followed(fetch, [[publish, (resize, index)]])
-
-
-def test_callbacks_follow_together(jobs, tasks, followed):
-    fetch, resize, index, publish = tasks
-    fetch.apply_async(link=[resize.si(), chain(index.si(), publish.si())])
-
-    followed(fetch, [[resize, (index, publish)]])
-
-
-def test_a_callback_of_a_step_follows_upon_it(jobs, tasks, followed):
-    fetch, resize, index, publish = tasks
-    step = resize.si()
-    step.link(index.si())
-    chain(fetch.si(), step, publish.si()).delay()
-
-    followed(fetch, [resize, index, publish])
+def test_groups_chains_and_callbacks_follow_as_lists_and_tuples(jobs, tasks, followed):
+    fetch, resize, index, publish = (task.si for task in tasks)
+    first, second, third, last = tasks
+    linked = resize()
+    linked.link(index())
+    group_in_a_chain = chain(fetch(), group(resize(1), index(), resize(2)), publish())
+    group_of_chains = fetch() | group(chain(resize(), index()), publish())
+    called_back = fetch().set(link=[resize(), chain(index(), publish())])
+    for canvas, expected in (
+        (group_in_a_chain, [[third, second, second], last]),
+        (group_of_chains, [[last, (second, third)]]),
+        (called_back, [[second, (third, last)]]),
+        (chain(fetch(), linked, publish()), [second, third, last]),
+        (fetch(), []),
+    ):
+        with jobs.capture() as sent:
+            canvas.delay()
+        followed(first, expected, within=sent)
 
 
 def test_the_body_of_a_chord_follows_upon_its_header(jobs, tasks, followed, batched):
@@ -92,13 +78,6 @@ def test_the_body_of_a_chord_follows_upon_its_header(jobs, tasks, followed, batc
 
     assert [record.args for record in records] == [(1,), (2,), ()]
     followed(resize, [publish])
-
-
-def test_nothing_follows_upon_a_task_alone(jobs, tasks, followed):
-    fetch, *_ = tasks
-    fetch.delay()
-
-    followed(fetch, [])
 
 
 def test_what_is_performed_is_what_was_said_to_follow(jobs, tasks, followed):
@@ -125,36 +104,41 @@ def test_another_chain_is_shown_beside_the_expected_one(jobs, tasks, followed):
         "a tuple inside that for a chain.\n"
         "See: python -m pytest_jobs explain another-chain"
     )
-
-
-def test_another_order_is_another_chain(jobs, tasks, followed):
-    fetch, resize, index, _ = tasks
-    chain(fetch.si(), resize.si(), index.si()).delay()
-
-    assert "  index -> resize\nbut" in refused(followed, fetch, [index, resize])
-
-
-def test_a_job_that_was_not_enqueued_fails_as_assert_enqueued_does(jobs, tasks, followed):
-    fetch, resize, *_ = tasks
-    resize.delay()
-
-    assert refused(followed, fetch, [resize]).startswith(
-        "Expected exactly 1 fetch enqueued\nbut no fetch was enqueued, only other jobs: 1 resize.\n"
+    assert "  publish -> resize\nbut" in refused(followed, fetch, [publish, resize])
+    assert refused(followed, index, [resize]).startswith(
+        "Expected exactly 1 index enqueued\nbut no index was enqueued, only other jobs: 1 fetch.\n"
     )
 
 
-def test_a_group_is_a_batch(jobs, tasks, batched):
+def test_a_group_is_a_batch_and_of_two_a_window_tells(jobs, tasks, batched):
     fetch, resize, *_ = tasks
     group(fetch.s(1), resize.s(), fetch.s(2)).delay()
-
     assert len(batched([fetch, fetch, resize], then=[])) == 3
 
+    group(fetch.s(1), fetch.s(2)).delay()
+    with jobs.capture() as sent:
+        group(fetch.s(3), fetch.s(4)).delay()
 
-def test_another_batch_is_listed(jobs, tasks, batched):
+    assert "but 2 are such:" in refused(batched, [fetch, fetch])
+    assert batched([fetch, fetch], within=sent) == tuple(sent)
+
+
+def test_another_batch_is_listed_and_without_any_it_says_so(jobs, tasks, batched):
     fetch, resize, _, publish = tasks
+    after = (
+        "\n"
+        "Next: correct the code that enqueues it, or the list; narrow it with within=.\n"
+        "See: python -m pytest_jobs explain no-such-batch"
+    )
+    fetch.delay()
+    assert refused(batched, [fetch]) == (
+        "Expected exactly 1 batch enqueued, of\n"
+        "  1 fetch\n"
+        f"but nothing was enqueued as a batch.\n{after}"
+    )
+
     group(fetch.s(1), resize.s()).delay()
     chord([fetch.si(1), fetch.si(2)])(publish.si())
-
     assert refused(batched, [fetch, fetch], then=[resize]) == (
         "Expected exactly 1 batch enqueued, of\n"
         "  2 fetch, then resize\n"
@@ -162,35 +146,8 @@ def test_another_batch_is_listed(jobs, tasks, batched):
         "\n"
         "Batches enqueued:\n"
         "  1 fetch, 1 resize\n"
-        "  2 fetch, then publish\n"
-        "\n"
-        "Next: correct the code that enqueues it, or the list; narrow it with within=.\n"
-        "See: python -m pytest_jobs explain no-such-batch"
+        f"  2 fetch, then publish\n{after}"
     )
-
-
-def test_without_any_batch_it_says_so(jobs, tasks, batched):
-    fetch, *_ = tasks
-    fetch.delay()
-
-    assert refused(batched, [fetch]) == (
-        "Expected exactly 1 batch enqueued, of\n"
-        "  1 fetch\n"
-        "but nothing was enqueued as a batch.\n"
-        "\n"
-        "Next: correct the code that enqueues it, or the list; narrow it with within=.\n"
-        "See: python -m pytest_jobs explain no-such-batch"
-    )
-
-
-def test_of_two_such_batches_a_window_tells(jobs, tasks, batched):
-    fetch, *_ = tasks
-    group(fetch.s(1), fetch.s(2)).delay()
-    with jobs.capture() as sent:
-        group(fetch.s(3), fetch.s(4)).delay()
-
-    assert "but 2 are such:" in refused(batched, [fetch, fetch])
-    assert batched([fetch, fetch], within=sent) == tuple(sent)
 
 
 def test_the_core_has_no_chains(jobs, followed, batched):

@@ -15,10 +15,9 @@ from celery.app.base import PendingConfiguration
 from celery.app.utils import Settings
 from celery.backends.redis import RedisBackend
 
-from pytest_jobs import open_jobs
 from pytest_jobs.assertions.asserts import AssertEnqueued, AssertNotEnqueued
 from pytest_jobs.bridges.celery.bridge import CeleryBridge
-from pytest_jobs.errors import CriterionError, NotPerformedError, UnknownJobError
+from pytest_jobs.errors import CriterionError, UnknownJobError
 from pytest_jobs.harness.jobs import Jobs
 
 
@@ -70,35 +69,20 @@ def names(jobs):
     return [record.name for record in jobs.enqueued]
 
 
-def test_a_task_is_recorded_and_performed_although_no_application_is_named(made_before, jobs):
+def test_applications_that_nobody_names_are_captured_one_that_a_job_makes_too(made_before, jobs):
     task = make_task(made_before)
 
-    task.delay(7)
-    AssertEnqueued(lambda: jobs)(task, where=lambda record: record.args == (7,))
-    jobs.drain()
-
-    assert jobs.performed[0].result == "before"
-
-
-def test_several_applications_are_captured_together(made_before, jobs):
-    other = make_app("other")
-
-    make_task(made_before, "a").delay()
-    make_task(other, "b").delay()
-    jobs.drain()
-
-    assert [delivery.result for delivery in jobs.performed] == ["before", "other"]
-
-
-def test_an_application_that_a_job_makes_is_captured(made_before, jobs):
     @made_before.task(shared=False)
     def outer():
         make_task(make_app("inside"), "inner").delay()
 
+    task.delay(7)
+    make_task(make_app("other"), "b").delay()
     outer.delay()
+    AssertEnqueued(lambda: jobs)(task, where=lambda record: record.args == (7,))
     jobs.drain()
 
-    assert [delivery.result for delivery in jobs.performed] == [None, "inside"]
+    assert [each.result for each in jobs.performed] == ["before", "other", None, "inside"]
 
 
 def test_an_application_of_a_derived_class_is_captured(jobs):
@@ -168,7 +152,7 @@ def test_a_chain_and_a_group_are_captured(made_before, jobs):
 
 
 @pytest.mark.parametrize("when", ["before it is configured", "afterwards"])
-def test_an_eager_application_sends_as_any_other(jobs, when):
+def test_an_eager_application_sends_as_any_other_and_stays_eager(jobs, when):
     app = make_app("eager", task_always_eager=True)
     if when == "afterwards":
         assert app.conf["task_always_eager"] is True
@@ -176,13 +160,6 @@ def test_an_eager_application_sends_as_any_other(jobs, when):
     make_task(app).delay()
 
     assert (len(jobs.pending), len(jobs.performed)) == (1, 0)
-
-
-def test_the_setting_of_an_eager_application_stays_what_it_is(jobs):
-    app = make_app("eager", task_always_eager=True)
-
-    make_task(app).delay()
-
     assert app.conf["task_always_eager"] is True
 
 
@@ -226,28 +203,6 @@ def test_a_task_that_is_revoked_is_withdrawn(made_before, jobs, passed):
     made_before.control.revoke(sent.id, **options)
 
     assert len(jobs.pending) == 0
-
-
-def test_a_result_that_is_asked_for_too_early_is_an_error(made_before, jobs):
-    sent = make_task(made_before).delay()
-
-    with pytest.raises(NotPerformedError, match="has not been performed"):
-        sent.get()
-
-
-def test_the_result_of_a_task_is_found_when_it_was_performed(made_before, jobs):
-    sent = make_task(made_before).delay()
-    jobs.drain()
-
-    assert sent.get() == "before"
-
-
-def test_an_application_without_a_result_backend_has_none_here_either(jobs):
-    app = Celery("plain", broker="redis://127.0.0.1:1/0", set_as_current=False)
-    sent = make_task(app).delay()
-
-    with pytest.raises(NotImplementedError, match="No result backend is configured"):
-        sent.get()
 
 
 def test_a_harness_in_which_nothing_is_sent_touches_no_application(made_before):
@@ -333,27 +288,14 @@ def test_a_task_with_pydantic_that_two_applications_share_is_one_task(made_befor
         assert len(AssertEnqueued(lambda: jobs)("capture.pydantic", count=2)) == 2
 
 
-def test_of_a_task_that_two_have_the_sender_performs_its_own(made_before):
+def test_a_task_is_performed_by_its_sender_and_else_by_a_named_application(made_before):
     named = make_app("named")
     make_task(named)
     task = make_task(made_before)
 
     with Jobs([CeleryBridge([named])]) as jobs:
         task.delay()
-        jobs.drain()
-
-        assert jobs.performed[0].result == "before"
-
-
-def test_what_the_sender_lacks_a_named_application_performs_before_one_that_has_sent(made_before):
-    named = make_app("named")
-    make_task(named)
-    make_task(made_before)
-    stranger = make_app("stranger")
-
-    with Jobs([CeleryBridge([named])]) as jobs:
-        make_task(made_before, "other").delay()
-        stranger.send_task("work")
+        make_app("stranger").send_task("work")
         jobs.drain()
 
         assert [delivery.result for delivery in jobs.performed] == ["before", "named"]
@@ -385,18 +327,18 @@ def test_what_nobody_near_has_an_application_at_the_top_of_a_module_performs(
     assert jobs.performed[0].result == "before"
 
 
-def test_an_application_that_another_test_left_makes_a_name_known(made_before, jobs):
+def test_an_application_that_another_test_left_makes_a_name_known_and_performs_nothing(
+    made_before, jobs
+):
     make_task(made_before, "left.over")
-
     AssertNotEnqueued(lambda: jobs)("left.over")
 
-
-def test_an_application_that_another_test_left_performs_nothing(made_before, jobs):
-    make_task(made_before, "left.over")
-    make_app("stranger").send_task("left.over")
-
+    stranger = make_app("stranger")
+    stranger.send_task("left.ovre")
+    assert "(not known here)" in str(jobs.pending)
+    stranger.send_task("left.over")
     with pytest.raises(UnknownJobError, match=r"No task named 'left\.over' is registered"):
-        jobs.drain()
+        jobs.drain(only="left.over")
 
 
 def test_of_a_name_that_nobody_knows_the_nearest_is_suggested(made_before):
@@ -409,14 +351,6 @@ def test_of_a_name_that_nobody_knows_the_nearest_is_suggested(made_before):
             AssertNotEnqueued(lambda: jobs)("shop.send_recepit")
         with pytest.raises(UnknownJobError, match=r"The nearest name is 'shop\.send_receipt'\.$"):
             jobs.drain()
-
-
-def test_what_another_test_left_is_not_suggested(made_before, jobs):
-    make_task(made_before, "left.over")
-
-    make_app("stranger").send_task("left.ovre")
-
-    assert "(not known here)" in str(jobs.pending)
 
 
 def test_an_application_that_cannot_be_set_up_spoils_no_question_about_names(made_before, jobs):
@@ -492,12 +426,3 @@ def test_the_parts_of_a_worker_are_imported_when_the_first_task_is_performed():
     )
 
     assert (done.stdout, done.returncode) == ("performed\n", 0)
-
-
-def test_another_application_than_the_one_that_is_named_is_captured_too(made_before):
-    named = make_app("named")
-
-    with open_jobs(apps=[named]) as jobs:
-        make_task(made_before).delay()
-
-        assert names(jobs) == ["work"]

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import celery
 import pytest
+from booked import Shop, books
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 
-from pytest_jobs import check_idempotent, fake
+from pytest_jobs import check_idempotent
 from pytest_jobs.errors import ExplorationError, LostEffect
 
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
@@ -129,20 +130,6 @@ def test_a_retry_has_the_whole_time_again(jobs, app):
 
 
 # As a history of a check
-
-
-class Ledger:
-    def book(self, number, key=None):
-        return number
-
-
-class Shop:
-    ledger = Ledger()
-
-
-def books():
-    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
-        yield lambda: {"booked": ledger.calls}
 
 
 def book_and_give_up_quietly(self, number):

@@ -3,25 +3,10 @@
 from unittest.mock import patch
 
 import pytest
+from booked import Shop, books
 
-from pytest_jobs import check_idempotent, fake
+from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect
-
-
-class Ledger:
-    def book(self, number, key=None):
-        return number
-
-
-class Shop:
-    """What the tasks use."""
-
-    ledger = Ledger()
-
-
-def books():
-    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
-        yield lambda: {"booked": ledger.calls}
 
 
 @pytest.mark.parametrize("method", ["delay", "apply_async"])

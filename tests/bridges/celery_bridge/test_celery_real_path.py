@@ -25,53 +25,36 @@ def heard():
         getattr(signals, name).disconnect(hear)
 
 
-def test_the_signals_of_a_success(jobs, app, heard):
-    @app.task
-    def work():
+@pytest.mark.parametrize(
+    ("error", "expires", "expected"),
+    [
+        (None, None, ["task_prerun", "work", "task_success", "task_postrun"]),
+        (ValueError, None, ["task_prerun", "work", "task_failure", "task_postrun"]),
+        (
+            TimeoutError,
+            None,
+            [
+                *("task_prerun", "work", "task_retry", "task_postrun"),
+                *("task_prerun", "work", "task_success", "task_postrun"),
+            ],
+        ),
+        (None, 1, ["task_revoked"]),
+    ],
+    ids=["success", "failure", "retry", "expired"],
+)
+def test_the_signals_of_a_worker_are_sent(jobs, app, heard, error, expires, expected):
+    @app.task(bind=True, autoretry_for=(TimeoutError,), max_retries=1)
+    def work(self):
         heard.append("work")
+        if error is not None and self.request.retries == 0:
+            raise error
 
-    work.delay()
-    jobs.drain()
-
-    assert heard == ["task_prerun", "work", "task_success", "task_postrun"]
-
-
-def test_the_signals_of_a_failure(jobs, app, heard):
-    @app.task
-    def work():
-        raise ValueError
-
-    work.delay()
+    work.apply_async(expires=expires)
+    if expires:
+        jobs.clock.advance(2)
     jobs.drain(raise_errors=False)
 
-    assert heard == ["task_prerun", "task_failure", "task_postrun"]
-
-
-def test_the_signals_of_a_retry(jobs, app, heard):
-    @app.task(bind=True, max_retries=1)
-    def work(self):
-        if self.request.retries == 0:
-            raise self.retry(countdown=1)
-
-    work.delay()
-    jobs.drain()
-
-    assert heard == [
-        *("task_prerun", "task_retry", "task_postrun"),
-        *("task_prerun", "task_success", "task_postrun"),
-    ]
-
-
-def test_the_signal_of_an_expired_task(jobs, app, heard):
-    @app.task
-    def work():
-        heard.append("work")
-
-    work.apply_async(expires=1)
-    jobs.clock.advance(2)
-    jobs.drain()
-
-    assert heard == ["task_revoked"]
+    assert heard == expected
 
 
 def test_the_hooks_of_a_base_class(jobs, app):
@@ -117,39 +100,26 @@ def test_the_hooks_of_a_base_class(jobs, app):
     ]
 
 
-def test_a_base_class_that_is_called_itself(jobs, app):
+def test_a_task_class_and_one_that_is_called_itself(jobs, app):
     seen = []
 
-    class Base(Task):
-        abstract = True
+    class Work(Task):
+        name = "shop.work"
 
         def __call__(self, *args, **kwargs):
             seen.append("called")
             return super().__call__(*args, **kwargs)
 
-    @app.task(base=Base)
-    def work():
-        seen.append("work")
-
-    work.delay()
-    jobs.drain()
-
-    assert seen == ["called", "work"]
-
-
-def test_a_task_class(jobs, app):
-    class Work(Task):
-        name = "shop.work"
-
         def run(self, n):
+            seen.append("work")
             return n + 1
 
-    work = app.register_task(Work())
-    work.delay(1)
+    app.register_task(Work()).delay(1)
     jobs.drain()
 
     assert jobs.performed[0].result == 2
     assert jobs.performed[0].record.params == {"n": 1}
+    assert seen == ["called", "work"]
 
 
 def test_the_request_context(jobs, app):
@@ -229,17 +199,3 @@ def test_a_task_that_is_called_in_the_test_is_a_function_still(jobs, app):
     assert add(3, 4) == 7
     assert add.apply((5, 6)).get() == 11
     assert len(jobs.enqueued) == 1
-
-
-def test_the_traceback_of_a_failure_ends_in_the_task(jobs, app):
-    import traceback
-
-    @app.task
-    def work():
-        raise ValueError("boom")
-
-    work.delay()
-    with pytest.raises(ValueError, match="boom") as caught:
-        jobs.drain()
-
-    assert traceback.extract_tb(caught.value.__traceback__)[-1].name == "work"

@@ -18,25 +18,22 @@ def add(app):
     return add
 
 
-def test_the_result_of_a_performed_task(jobs, add):
+def test_the_result_of_a_performed_task_is_there_and_nothing_waits_for_it(jobs, app, add):
     result = add.delay(1, 2)
     assert (result.state, result.ready()) == ("PENDING", False)
+    with pytest.raises(
+        NotPerformedError, match=r"add\(1, 2\).* has not been performed.*jobs\.drain"
+    ):
+        result.get()
+    with pytest.raises(NotPerformedError):
+        result.get(timeout=3600)
 
     jobs.drain()
 
     assert (result.get(), result.state, result.successful()) == (3, "SUCCESS", True)
-
-
-def test_asking_for_a_result_that_is_not_there_is_an_error_and_no_wait(jobs, add):
-    result = add.delay(1)
-
-    with pytest.raises(NotPerformedError, match=r"add\(1\).* has not been performed.*jobs\.drain"):
-        result.get()
-
-
-def test_a_timeout_does_not_wait_either(jobs, add):
-    with pytest.raises(NotPerformedError):
-        add.delay(1).get(timeout=3600)
+    assert AsyncResult(result.id, app=app).get() == 3
+    result.forget()
+    assert result.state == "PENDING"
 
 
 def test_asking_inside_a_task_is_an_error_too(jobs, app, add):
@@ -80,22 +77,19 @@ def test_a_result_raises_what_the_task_raised(jobs, app):
     assert str(result.get(propagate=False)) == "boom"
 
 
-def test_results_went_through_the_serialiser(jobs, app):
+def test_results_went_through_the_serialiser_unless_they_are_ignored(jobs, app):
     @app.task
     def pair():
         return (1, 2)
 
-    result = pair.delay()
+    @app.task(ignore_result=True)
+    def silent():
+        return 1
+
+    results = [task.delay() for task in (pair, silent)]
     jobs.drain()
 
-    assert result.get() == [1, 2]
-
-
-def test_a_result_is_found_by_its_id(jobs, app, add):
-    task_id = add.delay(1, 2).id
-    jobs.drain()
-
-    assert AsyncResult(task_id, app=app).get() == 3
+    assert [result.get() for result in results] == [[1, 2], None]
 
 
 def test_an_unknown_id_is_told_apart(jobs, app):
@@ -112,26 +106,6 @@ def test_the_results_of_a_group(jobs, add):
 
     assert result.get() == [2, 4]
     assert result.join() == [2, 4]
-
-
-def test_a_result_can_be_forgotten(jobs, add):
-    result = add.delay(1)
-    jobs.drain()
-
-    result.forget()
-
-    assert result.state == "PENDING"
-
-
-def test_a_task_whose_result_is_ignored_has_none(jobs, app):
-    @app.task(ignore_result=True)
-    def silent():
-        return 1
-
-    result = silent.delay()
-    jobs.drain()
-
-    assert result.get() is None
 
 
 def test_an_application_without_a_result_backend_still_has_none():

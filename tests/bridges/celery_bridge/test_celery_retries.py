@@ -22,16 +22,33 @@ def seconds(*counts):
     return [timedelta(seconds=count) for count in counts]
 
 
-def test_a_declared_backoff(jobs, app):
-    @app.task(autoretry_for=(Busy,), retry_backoff=5, retry_jitter=False, max_retries=4)
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"retry_backoff": 5, "max_retries": 4}, [5, 10, 20, 40]),
+        ({"retry_backoff": 5, "retry_backoff_max": 12, "max_retries": 3}, [5, 10, 12]),
+        ({}, [180, 180, 180]),
+        ({"retry_backoff": 3, "max_retries": 3}, [3, 6, 12]),
+        ({"retry_backoff": True, "max_retries": 2}, [1, 2]),
+        ({"default_retry_delay": 10, "max_retries": 2}, [10, 10]),
+        ({"retry_kwargs": {"max_retries": 2, "countdown": 4}}, [4, 4]),
+        ({"max_retries": 0}, []),
+    ],
+)
+def test_the_declared_schedule_is_what_happens(jobs, app, options, expected):
+    @app.task(autoretry_for=(Busy,), retry_jitter=False, **options)
     def fetch():
         raise Busy
 
+    policy = CeleryBridge([app]).retry_policy(fetch)
     fetch.delay()
     jobs.drain(raise_errors=False)
 
-    assert waits(jobs) == seconds(5, 10, 20, 40)
-    assert jobs.failed[0].status == "exhausted"
+    assert policy.attempts == len(expected) + 1
+    assert [policy.wait(n + 1).total_seconds() for n in range(len(expected))] == expected
+    assert jobs.simulate_retries(fetch, raising=Busy()).wait_seconds == expected
+    assert waits(jobs) == seconds(*expected)
+    assert jobs.failed[0].status == ("exhausted" if expected else "failed")
 
 
 def test_retries_in_a_time_that_freezegun_has_frozen(jobs, app):
@@ -48,32 +65,6 @@ def test_retries_in_a_time_that_freezegun_has_frozen(jobs, app):
         jobs.drain(raise_errors=False)
 
     assert seen == [60, 65, 75]
-
-
-def test_a_declared_backoff_has_a_longest_wait(jobs, app):
-    @app.task(
-        autoretry_for=(Busy,),
-        retry_backoff=5,
-        retry_backoff_max=12,
-        retry_jitter=False,
-        max_retries=3,
-    )
-    def fetch():
-        raise Busy
-
-    timeline = jobs.simulate_retries(fetch, raising=Busy())
-
-    assert timeline.wait_seconds == [5, 10, 12]
-
-
-def test_retries_that_are_declared_without_a_backoff_wait_three_minutes(jobs, app):
-    @app.task(autoretry_for=(Busy,))
-    def fetch():
-        raise Busy
-
-    timeline = jobs.simulate_retries(fetch, raising=Busy())
-
-    assert timeline.wait_seconds == [180, 180, 180]
 
 
 def test_jitter_is_none_and_its_bounds_are_told(jobs, app):
@@ -122,18 +113,21 @@ def test_a_retry_by_hand(jobs, app):
     assert result.get() == 2
 
 
-def test_a_retry_by_hand_at_an_instant(jobs, app):
+def test_a_retry_by_hand_can_change_the_arguments_and_be_at_an_instant(jobs, app):
     eta = datetime(2040, 1, 1, tzinfo=UTC)
 
     @app.task(bind=True)
-    def fetch(self):
-        if self.request.retries == 0:
-            raise self.retry(eta=eta)
+    def count(self, n):
+        if n < 3:
+            raise self.retry(args=(n + 1,), eta=eta)
+        return n
 
-    fetch.delay()
+    count.delay(1)
     jobs.drain()
 
+    assert [d.record.args for d in jobs.deliveries] == [(1,), (2,), (3,)]
     assert [d.at for d in jobs.performed] == [eta]
+    assert len(jobs.enqueued) == 1
 
 
 def test_a_retry_by_hand_keeps_the_error_that_caused_it(jobs, app):
@@ -151,52 +145,17 @@ def test_a_retry_by_hand_keeps_the_error_that_caused_it(jobs, app):
     assert [type(d.error) for d in jobs.deliveries] == [Busy, Busy]
 
 
-def test_a_retry_by_hand_can_change_the_arguments(jobs, app):
-    @app.task(bind=True)
-    def count(self, n):
-        if n < 3:
-            raise self.retry(args=(n + 1,), countdown=0)
-        return n
-
-    count.delay(1)
-    jobs.drain()
-
-    assert [d.record.args for d in jobs.deliveries] == [(1,), (2,), (3,)]
-    assert len(jobs.enqueued) == 1
-
-
-def test_the_number_of_retries_can_be_asked_for_at_the_retry(jobs, app):
+def test_the_number_of_retries_asked_for_at_the_retry_is_gone_with_the_harness(app):
     @app.task(bind=True, max_retries=9)
     def fetch(self):
         raise self.retry(exc=Busy(), countdown=1, max_retries=2)
-
-    fetch.delay()
-    jobs.drain(raise_errors=False)
-
-    assert [d.status for d in jobs.deliveries] == ["retried", "retried", "exhausted"]
-
-
-def test_what_a_retry_leaves_on_its_task_is_gone_with_the_harness(app):
-    @app.task(bind=True)
-    def fetch(self):
-        raise self.retry(exc=Busy(), countdown=1, max_retries=1)
 
     with Jobs([CeleryBridge([app])]) as jobs:
         fetch.delay()
         jobs.drain(raise_errors=False)
 
+    assert [d.status for d in jobs.deliveries] == ["retried", "retried", "exhausted"]
     assert not hasattr(app.tasks[fetch.name], "override_max_retries")
-
-
-def test_without_retries_a_failure_is_no_exhaustion(jobs, app):
-    @app.task(autoretry_for=(Busy,), max_retries=0)
-    def fetch():
-        raise Busy
-
-    fetch.delay()
-    jobs.drain(raise_errors=False)
-
-    assert [d.status for d in jobs.deliveries] == ["failed"]
 
 
 def test_retries_without_end_have_no_last_attempt(jobs, app):
@@ -210,21 +169,6 @@ def test_retries_without_end_have_no_last_attempt(jobs, app):
     assert timeline.status == "retried"
 
 
-def test_a_fault_is_raised_inside_the_wrapper_that_retries(jobs, app):
-    ran = []
-
-    @app.task(autoretry_for=(Busy,), default_retry_delay=1)
-    def fetch():
-        ran.append(1)
-
-    fetch.delay()
-    jobs.fail(fetch, raising=Busy, on=[1, 2])
-    jobs.drain()
-
-    assert [d.status for d in jobs.deliveries] == ["retried", "retried", "performed"]
-    assert ran == [1]
-
-
 def test_an_error_that_is_not_to_be_retried_is_not(jobs, app):
     @app.task(autoretry_for=(Exception,), dont_autoretry_for=(KeyError,))
     def fetch():
@@ -233,27 +177,6 @@ def test_an_error_that_is_not_to_be_retried_is_not(jobs, app):
     timeline = jobs.simulate_retries(fetch, raising=KeyError("gone"))
 
     assert timeline.status == "failed"
-
-
-@pytest.mark.parametrize(
-    ("options", "attempts", "expected"),
-    [
-        ({"retry_backoff": 3, "max_retries": 3}, 4, [3, 6, 12]),
-        ({"retry_backoff": True, "max_retries": 2}, 3, [1, 2]),
-        ({"default_retry_delay": 10, "max_retries": 2}, 3, [10, 10]),
-        ({"retry_kwargs": {"max_retries": 2, "countdown": 4}}, 3, [4, 4]),
-    ],
-)
-def test_the_declared_schedule_is_what_happens(jobs, app, options, attempts, expected):
-    @app.task(autoretry_for=(Busy,), retry_jitter=False, **options)
-    def fetch():
-        """Fetch."""
-
-    policy = CeleryBridge([app]).retry_policy(fetch)
-
-    assert policy.attempts == attempts
-    assert [policy.wait(n).total_seconds() for n in range(1, attempts)] == expected
-    assert jobs.simulate_retries(fetch, raising=Busy()).wait_seconds == expected
 
 
 def test_a_task_that_retries_by_hand_has_no_declared_schedule(app):

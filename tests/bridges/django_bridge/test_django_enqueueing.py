@@ -46,12 +46,6 @@ def test_what_the_decorator_and_using_say_is_recorded(jobs, tasks):
     assert list(jobs.scheduled) == [later]
 
 
-def test_aenqueue_records_the_task(jobs, tasks):
-    result = asyncio.run(tasks.add.aenqueue(1))
-
-    assert [record.job_id for record in jobs.enqueued] == [result.id]
-
-
 @pytest.mark.parametrize("way", ["enqueue", "aenqueue"])
 def test_a_backend_asked_directly_is_taken_over(jobs, tasks, task_backends, package, way):
     default = import_module(package).default_task_backend
@@ -88,17 +82,15 @@ def test_the_real_backend_is_never_contacted(jobs, tasks, way):
     assert result.return_value == 7
 
 
-def test_a_backend_of_other_settings_is_taken_over(jobs, tasks, package):
+def test_a_backend_of_other_settings_is_taken_over_and_each_is_what_it_was(
+    jobs, tasks, task_backends, package
+):
     settings = {"default": {"BACKEND": f"{tasks.__name__}.UnreachableBackend"}}
     with override_settings(TASKS=settings):
         tasks.add.enqueue(1)
 
     assert len(jobs.enqueued) == 1
-
-
-def test_a_backend_is_still_what_it_is(jobs, task_backends, package):
     dummy = import_module(f"{package}.backends.dummy").DummyBackend
-
     assert type(task_backends["default"]) is dummy
     assert task_backends["default"].alias == "default"
 
@@ -119,13 +111,6 @@ def test_what_is_not_in_json_is_refused_by_django(jobs, tasks, argument):
         tasks.add.enqueue(argument)
 
     assert jobs.enqueued == []
-
-
-def test_the_time_of_enqueueing_is_that_of_the_clock(jobs, tasks):
-    jobs.clock.move_to(NOON)
-    result = tasks.add.enqueue(1)
-
-    assert result.enqueued_at == jobs.enqueued[0].enqueued_at == NOON
 
 
 def test_a_naive_run_after_is_local_time_where_django_allows_it(jobs, tasks):

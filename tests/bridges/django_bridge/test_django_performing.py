@@ -1,5 +1,7 @@
 """One delivery of a Django task takes it from READY to its end, as a worker does."""
 
+from contextlib import nullcontext
+
 import pytest
 
 pytest.importorskip("django.conf", reason="Django is not installed")
@@ -8,10 +10,17 @@ from pytest_jobs.bridges.django.attempt import WORKER_ID
 from pytest_jobs.errors import CriterionError, UnknownJobError
 
 
-def test_what_is_returned_is_as_json_has_it(jobs, tasks):
+def test_what_is_returned_is_as_json_has_it_and_a_task_can_have_its_context(jobs, tasks):
     tasks.echo.enqueue(1, a="b")
+    tasks.tell.enqueue("a")
+    tasks.tell_later.enqueue("b")
+    jobs.drain()
 
-    assert jobs.perform(jobs.pending[0]).result == {"args": [1], "kwargs": {"a": "b"}}
+    assert [d.result for d in jobs.performed] == [
+        {"args": [1], "kwargs": {"a": "b"}},
+        ["a", 1, "RUNNING"],
+        ["b", 1],
+    ]
 
 
 def test_a_result_that_json_has_not_fails_the_task(jobs, tasks):
@@ -32,17 +41,15 @@ def test_arguments_that_do_not_fit_fail_the_task(jobs, tasks):
     assert isinstance(jobs.perform(jobs.pending[0]).error, TypeError)
 
 
-def test_a_task_can_have_its_context(jobs, tasks):
-    tasks.tell.enqueue("a")
-    tasks.tell_later.enqueue("b")
-    jobs.drain()
-
-    assert [d.result for d in jobs.performed] == [["a", 1, "RUNNING"], ["b", 1]]
-
-
-@pytest.mark.parametrize(("name", "end"), [("add", "SUCC"), ("refuse", "FAILED")])
-def test_signals_are_sent_once_each_and_in_order(jobs, tasks, heard, name, end):
-    getattr(tasks, name).enqueue(1)
+@pytest.mark.parametrize("inline", [False, True])
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [("add", "SUCC"), ("refuse", "FAILED"), ("nap", "SUCC"), ("refuse_later", "FAILED")],
+)
+def test_signals_are_sent_once_each_and_in_order(jobs, tasks, heard, name, end, inline):
+    refused = pytest.raises(tasks.Refused) if inline and end == "FAILED" else nullcontext()
+    with refused, jobs.inline() if inline else nullcontext():
+        getattr(tasks, name).enqueue(1)
     jobs.drain(raise_errors=False)
 
     assert [(signal, sender) for signal, _, sender in heard] == [
@@ -53,22 +60,6 @@ def test_signals_are_sent_once_each_and_in_order(jobs, tasks, heard, name, end):
     statuses = [status for _, status, _ in heard]
     assert statuses[:2] == ["READY", "RUNNING"]
     assert statuses[2].startswith(end)
-
-
-@pytest.mark.parametrize(("name", "end"), [("nap", "SUCC"), ("refuse_later", "FAILED")])
-def test_signals_of_a_coroutine_are_the_same(jobs, tasks, heard, name, end):
-    getattr(tasks, name).enqueue(1)
-    jobs.drain(raise_errors=False)
-
-    assert [signal for signal, _, _ in heard] == ["task_enqueued", "task_started", "task_finished"]
-    assert heard[2][1].startswith(end)
-
-
-def test_signals_come_in_order_in_inline_mode_too(jobs, tasks, heard):
-    with jobs.inline():
-        tasks.add.enqueue(1)
-
-    assert [signal for signal, _, _ in heard] == ["task_enqueued", "task_started", "task_finished"]
 
 
 def test_a_receiver_that_refuses_the_start_fails_the_task(jobs, tasks, package):
@@ -149,14 +140,12 @@ def test_a_task_that_is_gone_is_enqueued_and_fails(jobs, tasks, monkeypatch):
     )
 
 
-def test_a_fault_strikes_in_the_place_of_the_function(jobs, tasks):
-    jobs.fail(tasks.add, raising=TimeoutError("slow"), times=1)
-    result = tasks.add.enqueue(1)
+def test_a_failed_task_is_logged_with_its_error(jobs, tasks, caplog):
+    tasks.refuse.enqueue(7)
+    jobs.drain(raise_errors=False)
 
-    with pytest.raises(TimeoutError):
-        jobs.drain()
-    result.refresh()
-    assert result.errors[0].exception_class is TimeoutError
+    (error,) = [entry for entry in caplog.records if entry.levelname == "ERROR"]
+    assert error.exc_info[0] is tasks.Refused
 
 
 @pytest.mark.parametrize("name", ["add", "nap"])
@@ -165,14 +154,6 @@ def test_simulated_retries_show_that_there_are_none(jobs, tasks, name):
 
     assert (timeline.status, timeline.wait_seconds) == ("failed", [])
     assert jobs.enqueued == []
-
-
-def test_a_failed_task_is_logged_with_its_error(jobs, tasks, caplog):
-    tasks.refuse.enqueue(7)
-    jobs.drain(raise_errors=False)
-
-    (error,) = [entry for entry in caplog.records if entry.levelname == "ERROR"]
-    assert error.exc_info[0] is tasks.Refused
 
 
 def test_a_task_cannot_be_told_that_it_is_another_attempt(jobs, tasks):

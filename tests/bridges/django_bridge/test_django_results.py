@@ -9,36 +9,27 @@ import pytest
 pytest.importorskip("django.conf", reason="Django is not installed")
 
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
-from pytest_jobs.errors import NotPerformedError
 from pytest_jobs.harness.jobs import Jobs
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
-def test_a_task_that_was_not_performed_is_ready_and_has_no_return_value(jobs, tasks):
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_result_is_what_it_was_until_it_is_refreshed(jobs, tasks, asynchronous):
     result = tasks.add.enqueue(1)
     result.refresh()
-
     assert (str(result.status), result.is_finished, result.attempts) == ("READY", False, 0)
     with pytest.raises(ValueError, match="Task has not finished yet"):
         _ = result.return_value
 
-
-def test_a_result_is_what_it_was_until_it_is_refreshed(jobs, tasks):
-    result = tasks.add.enqueue(1)
     jobs.drain()
 
     assert str(result.status) == "READY"
-    result.refresh()
+    asyncio.run(result.arefresh()) if asynchronous else result.refresh()
     assert (result.is_finished, result.return_value) == (True, 1)
-
-
-def test_arefresh_does_the_same(jobs, tasks):
-    result = tasks.add.enqueue(1)
-    jobs.drain()
-    asyncio.run(result.arefresh())
-
-    assert result.return_value == 1
+    found = tasks.add.get_result(result.id)
+    assert found.return_value == 1
+    assert asyncio.run(tasks.add.aget_result(result.id)).return_value == 1
 
 
 def test_the_times_are_those_of_the_clock(jobs, tasks):
@@ -68,14 +59,6 @@ def test_a_failed_task_tells_its_error(jobs, tasks):
         _ = result.return_value
 
 
-def test_get_result_finds_a_result_by_its_id(jobs, tasks):
-    result = tasks.add.enqueue(1)
-    jobs.drain()
-
-    assert tasks.add.get_result(result.id).return_value == 1
-    assert asyncio.run(tasks.add.aget_result(result.id)).return_value == 1
-
-
 def test_get_result_of_another_task_is_a_mismatch(jobs, tasks, package):
     result = tasks.add.enqueue(1)
 
@@ -102,16 +85,6 @@ def test_results_can_be_changed_without_consequences(jobs, tasks):
         found.args[0].append(2)
         found.return_value["args"].clear()
         found.worker_ids.clear()
-
-
-def test_the_harness_gives_the_result_or_says_that_there_is_none(jobs, tasks):
-    tasks.add.enqueue(1)
-    record = jobs.pending[0]
-    with pytest.raises(NotPerformedError, match="drain first"):
-        jobs.result_of(record)
-    jobs.drain()
-
-    assert jobs.result_of(record) == 1
 
 
 def test_a_harness_inside_knows_the_results_of_the_one_outside(jobs, tasks, bridge):

@@ -54,38 +54,24 @@ def test_what_is_enqueued_is_recorded_and_performed(jobs, enqueue):
     assert [delivery.result for delivery in jobs.performed] == ["Hi, Ann!"]
 
 
-def test_signed_pickles_cannot_be_recorded_as_text(jobs, tmp_path):
-    async_task(greet, "Ann")
-
-    with pytest.raises(PayloadError) as refused:
-        jobs.record_payloads(tmp_path)
-
-    assert str(refused.value) == (
-        "greet('Ann') cannot be recorded: django_q writes signed pickles, and recorded payloads are text that "
-        "people can read. Record in tests that enqueue no such job."
-    )
-
-
-def test_the_id_is_that_of_the_task(jobs):
-    assert async_task(greet, "Ann") == jobs.enqueued[0].job_id
-
-
-def test_the_queue_is_the_cluster(jobs):
-    async_task(greet, "Ann", cluster="mail")
-
-    assert jobs.enqueued[0].queue == "mail"
-
-
-def test_a_task_goes_to_a_broker_of_the_project(jobs):
+def test_the_id_is_that_of_the_task_and_the_queue_the_cluster_or_the_broker(jobs, tmp_path):
     from django_q.brokers import Broker
 
     class Own(Broker):
         def enqueue(self, task):
             raise ConnectionError
 
+    task_id = async_task(greet, "Ann", cluster="mail")
     async_task(greet, "Ann", broker=Own("own"))
 
-    assert jobs.enqueued[0].queue == "own"
+    assert task_id == jobs.enqueued[0].job_id
+    assert [record.queue for record in jobs.enqueued] == ["mail", "own"]
+    with pytest.raises(PayloadError) as refused:
+        jobs.record_payloads(tmp_path)
+    assert str(refused.value) == (
+        "greet('Ann') cannot be recorded: django_q writes signed pickles, and recorded payloads are text that "
+        "people can read. Record in tests that enqueue no such job."
+    )
 
 
 def test_a_chain_enqueues_one_task_after_the_other(jobs, tables):
@@ -128,23 +114,19 @@ def test_a_sleep_that_passes_the_timeout_ends_the_task_at_that_moment(jobs, tabl
     from django_q.exceptions import TimeoutException
     from django_q.models import Failure
 
+    async_task(q_tasks.waits, 9, timeout=10)
+    jobs.drain()
+    assert jobs.performed[0].result == 9
+
     async_task(q_tasks.waits, 3600, timeout=10)
     begin = jobs.clock.freeze()
     with pytest.raises(TimeoutException, match="maximum timeout value \\(10 seconds\\)"):
         jobs.drain()
 
     assert (jobs.clock.now() - begin).total_seconds() == 10
-    assert [delivery.status for delivery in jobs.deliveries] == ["failed"]
+    assert [delivery.status for delivery in jobs.deliveries] == ["performed", "failed"]
     assert "maximum timeout value" in Failure.objects.get().result
     jobs.drain()
-
-
-def test_a_task_that_sleeps_for_less_than_its_timeout_is_performed(jobs):
-    async_task(q_tasks.waits, 9, timeout=10)
-
-    jobs.drain()
-
-    assert jobs.performed[0].result == 9
 
 
 @pytest.mark.parametrize(
@@ -170,7 +152,7 @@ def test_what_cannot_be_pickled_never_comes_to_the_monitor(jobs, tables, functio
     assert not Task.objects.filter(id=jobs.enqueued[0].job_id).exists()
 
 
-def test_a_coroutine_function_fails_and_the_error_says_what_to_enqueue(jobs):
+def test_a_coroutine_function_and_one_that_no_worker_finds_fail_and_say_what_to_enqueue(jobs):
     async_task(q_tasks.greets_later, "Ann")
 
     with pytest.raises(TypeError) as caught:
@@ -181,15 +163,10 @@ def test_a_coroutine_function_fails_and_the_error_says_what_to_enqueue(jobs):
         "q_tasks.greets_later is a coroutine function, and a worker of Django-Q2 never awaits it: enqueue a plain "
         "function that calls asyncio.run."
     )
-
-
-def test_a_function_that_no_worker_finds_fails(jobs):
     async_task("nowhere.at_all")
-
-    with pytest.raises(UnknownJobError) as caught:
+    with pytest.raises(UnknownJobError) as unknown:
         jobs.drain()
-
-    assert str(caught.value) == (
+    assert str(unknown.value) == (
         "A worker of Django-Q2 imports the function from 'nowhere.at_all' and cannot. Enqueue a function at the "
         "top of a module, or its full path."
     )
@@ -221,27 +198,20 @@ def test_a_task_whose_worker_was_killed_is_delivered_again(jobs):
     assert [delivery.result for delivery in jobs.deliveries] == ["Hello, Ann!"]
 
 
-def test_the_broker_of_redis_forgets_what_it_hands_over(bridge):
-    semantics = bridge.delivery_semantics(greet)
-
-    assert semantics.acknowledged == "before"
-    assert not semantics.redelivered_on_kill
-
-
-@pytest.mark.parametrize("acknowledges_failures", [True, False])
-def test_another_broker_keeps_a_task_until_it_is_acknowledged(
-    bridge, monkeypatch, acknowledges_failures
-):
+def test_the_broker_of_redis_forgets_what_it_hands_over_and_another_keeps_it(bridge, monkeypatch):
     from django_q.conf import Conf
 
-    monkeypatch.setattr(Conf, "ORM", "default")
-    monkeypatch.setattr(Conf, "ACK_FAILURES", acknowledges_failures)
-
     semantics = bridge.delivery_semantics(greet)
+    assert (semantics.acknowledged, semantics.redelivered_on_kill) == ("before", False)
 
-    assert semantics.acknowledged == "after"
-    assert semantics.redelivered_on_kill
-    assert semantics.redelivered_on_raise is not acknowledges_failures
+    monkeypatch.setattr(Conf, "ORM", "default")
+    for acknowledges_failures in (True, False):
+        monkeypatch.setattr(Conf, "ACK_FAILURES", acknowledges_failures)
+        semantics = bridge.delivery_semantics(greet)
+
+        assert semantics.acknowledged == "after"
+        assert semantics.redelivered_on_kill
+        assert semantics.redelivered_on_raise is not acknowledges_failures
 
 
 def test_tasks_are_performed_at_once_again_without_a_harness(bridge):

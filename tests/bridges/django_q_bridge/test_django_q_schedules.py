@@ -39,19 +39,10 @@ def test_a_task_that_is_scheduled_once_comes_at_its_time_and_its_row_goes(jobs, 
 
     jobs.run_for(timedelta(minutes=59))
     assert times(jobs) == []
-    jobs.run_for(timedelta(days=2))
+    asyncio.run(jobs.arun_for(timedelta(days=2)))
 
     assert times(jobs) == ["01 13:00:00"]
     assert [(d.record.job, d.result) for d in jobs.performed] == [(greet, "Hi, Ann!")]
-    assert schedules.objects.count() == 0
-
-
-def test_the_rows_are_read_on_a_running_event_loop_too(jobs, schedules):
-    schedule("q_tasks.greet", "Ann", next_run=NOON + timedelta(hours=1))
-
-    asyncio.run(jobs.arun_for(timedelta(hours=2)))
-
-    assert times(jobs) == ["01 13:00:00"]
     assert schedules.objects.count() == 0
 
 
@@ -81,52 +72,44 @@ def test_a_crontab_line_comes_at_its_minutes(jobs, schedules):
     assert times(jobs) == ["01 12:30:00", "02 12:30:00"]
 
 
-def test_runs_that_were_missed_come_one_in_each_round(jobs, schedules):
-    schedule("q_tasks.greet", "Ann", schedule_type="D", next_run=NOON - timedelta(days=2))
-
-    jobs.run_for(timedelta(minutes=10))
-
-    assert times(jobs) == ["01 12:00:00", "01 12:00:30", "01 12:01:00"]
-
-
-def test_without_catching_up_runs_that_were_missed_come_once(jobs, schedules, monkeypatch):
+@pytest.mark.parametrize(
+    ("catches_up", "expected"),
+    [
+        (True, ["01 12:00:00", "01 12:00:30", "01 12:01:00", "02 12:00:00"]),
+        (False, ["01 12:00:00", "02 12:00:00"]),
+    ],
+)
+def test_runs_that_were_missed_come_one_in_each_round_or_once(
+    jobs, schedules, monkeypatch, catches_up, expected
+):
     from django_q.conf import Conf
 
-    monkeypatch.setattr(Conf, "CATCH_UP", False)
+    monkeypatch.setattr(Conf, "CATCH_UP", catches_up)
     schedule("q_tasks.greet", "Ann", schedule_type="D", next_run=NOON - timedelta(days=2))
 
     jobs.run_for(timedelta(hours=25))
 
-    assert times(jobs) == ["01 12:00:00", "02 12:00:00"]
+    assert times(jobs) == expected
 
 
-def test_a_row_of_another_cluster_comes_in_its_queue(jobs, schedules):
+def test_a_row_of_another_cluster_comes_in_its_queue_and_none_without_a_scheduler(
+    jobs, schedules, monkeypatch
+):
     from django_q.conf import Conf
 
     before = Conf.CLUSTER_NAME
     schedule("q_tasks.greet", "Ann", cluster="mail")
 
+    with monkeypatch.context() as without:
+        without.setattr(Conf, "SCHEDULER", False)
+        jobs.run_for(timedelta(minutes=1))
+        assert times(jobs) == []
     jobs.run_for(timedelta(minutes=1))
 
     assert [record.queue for record in jobs.enqueued] == ["mail"]
     assert before == Conf.CLUSTER_NAME
-
-
-def test_a_cluster_without_a_scheduler_sends_nothing(jobs, schedules, monkeypatch):
-    from django_q.conf import Conf
-
-    monkeypatch.setattr(Conf, "SCHEDULER", False)
-    schedule("q_tasks.greet", "Ann")
-
-    jobs.run_for(timedelta(minutes=1))
-
-    assert times(jobs) == []
-
-
-def test_what_the_scheduler_would_log_is_raised(jobs, schedules):
     schedules.objects.create(func="q_tasks.greet", args="not a literal", next_run=NOON)
-
-    with pytest.raises(SyntaxError):
+    with pytest.raises(SyntaxError):  # The scheduler would log it.
         jobs.run_for(timedelta(minutes=1))
 
 

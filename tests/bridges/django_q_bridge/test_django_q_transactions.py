@@ -78,12 +78,21 @@ def test_a_test_case_shows_the_same(name):
     assert case.shown == real
 
 
-def test_a_job_is_there_before_the_commit(jobs):
+def test_a_job_is_there_before_the_commit_and_performed_after_it(jobs, monkeypatch):
+    from django_q.conf import Conf
+
     with transaction.atomic():
         send(1)
         assert numbers(jobs) == [1]
-
     assert len(jobs.pending) == 1
+
+    with jobs.inline():
+        STORIES["a_savepoint_inside"](send)
+        assert len(jobs.performed) == 2
+
+    monkeypatch.setattr(Conf, "ORM", None)
+    refused(send, 7)
+    assert numbers(jobs)[-1] == 7  # Another broker has it at once.
 
 
 def test_a_job_that_a_rollback_took_back_is_named(jobs):
@@ -111,12 +120,6 @@ def test_a_job_that_a_rollback_took_back_is_named(jobs):
     ]
 
 
-def test_inline_mode_performs_what_was_committed(jobs):
-    with jobs.inline():
-        STORIES["a_savepoint_inside"](send)
-        assert len(jobs.performed) == 2
-
-
 def tell(number):
     """Enqueue in a block that is rolled back, and in another one, as a job."""
     STORIES["one_of_two_blocks"](send)
@@ -131,12 +134,3 @@ def test_a_job_enqueues_what_it_has_not_rolled_back(jobs):
     (told,) = [each for each in jobs.performed if each.record.name.endswith(".tell")]
     assert [each.args for each in told.enqueued] == [(1,), (3,)]
     assert len(jobs.dropped_by_rollback) == 2
-
-
-def test_another_broker_has_the_job_at_once(jobs, monkeypatch):
-    from django_q.conf import Conf
-
-    monkeypatch.setattr(Conf, "ORM", None)
-    refused(send, 1)
-
-    assert numbers(jobs) == [1]

@@ -6,27 +6,12 @@ import pytest
 
 pytest.importorskip("dramatiq")
 
+from booked import Shop, books
 from dramatiq.rate_limits import ConcurrentRateLimiter
 from dramatiq.rate_limits.backends import RedisBackend
 
-from pytest_jobs import check_idempotent, fake
+from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect
-
-
-class Ledger:
-    def book(self, number, key=None):
-        return number
-
-
-class Shop:
-    """What the actors use."""
-
-    ledger = Ledger()
-
-
-def books():
-    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
-        yield lambda: {"booked": ledger.calls}
 
 
 def test_an_actor_whose_send_the_test_has_mocked_is_explored(jobs, actor):

@@ -115,42 +115,35 @@ def test_a_delayed_message_goes_through_the_worker_twice(jobs, signals, actor):
     ]
 
 
-def test_a_message_that_a_middleware_skips_is_discarded(jobs, broker, actor):
-    class Skipping(Middleware):
+def _skip(message):
+    raise SkipMessage("not today")
+
+
+@pytest.mark.parametrize(
+    ("act", "options", "error"),
+    [
+        (_skip, {}, "not today"),
+        (lambda message: message.fail(), {}, None),
+        (lambda message: None, {"delay": 60_000}, "Message age limit exceeded"),
+    ],
+    ids=["skipped", "marked as failed", "old"],
+)
+def test_a_message_that_a_middleware_keeps_out_is_discarded(
+    jobs, broker, actor, act, options, error
+):
+    class KeepingOut(Middleware):
         def before_process_message(self, broker, message):
-            raise SkipMessage("not today")
+            act(message)
 
-    broker.add_middleware(Skipping())
+    broker.add_middleware(KeepingOut())
     ran = []
-    actor(ran.append, actor_name="append").send(1)
+    append = actor(ran.append, actor_name="append", max_age=60_000)
+    append.send_with_options(args=(1,), **options)
 
     assert jobs.drain() == {"discarded": 1}
     assert ran == []
-    assert str(jobs.discarded[0].error) == "not today"
-
-
-def test_a_message_that_a_middleware_marks_as_failed_is_discarded(jobs, broker, actor):
-    class Failing(Middleware):
-        def before_process_message(self, broker, message):
-            message.fail()
-
-    broker.add_middleware(Failing())
-    ran = []
-    actor(ran.append, actor_name="append").send(1)
-
-    assert jobs.drain() == {"discarded": 1}
-    assert ran == []
-
-
-def test_an_old_message_is_discarded(jobs, actor):
-    ran = []
-    actor(ran.append, actor_name="append", max_age=60_000).send_with_options(
-        args=(1,), delay=60_000
-    )
-
-    assert jobs.drain() == {"discarded": 1}
-    assert ran == []
-    assert str(jobs.discarded[0].error) == "Message age limit exceeded"
+    if error is not None:
+        assert str(jobs.discarded[0].error) == error
 
 
 def test_the_current_message_is_known_while_an_actor_runs(jobs, broker, actor):
@@ -168,24 +161,19 @@ def test_the_current_message_is_known_while_an_actor_runs(jobs, broker, actor):
     assert CurrentMessage.get_current_message() is None
 
 
-def test_an_error_of_a_middleware_is_logged_as_in_production(jobs, broker, actor, caplog):
+def test_an_error_of_a_middleware_and_a_dropped_result_are_logged_as_in_production(
+    jobs, broker, actor, caplog
+):
     class Broken(Middleware):
         def after_process_message(self, broker, message, *, result=None, exception=None):
             raise LookupError
 
     broker.add_middleware(Broken())
-    actor(print, actor_name="print").send()
+    actor(lambda: 7, actor_name="seven").send()
 
-    with caplog.at_level(logging.CRITICAL):
+    with caplog.at_level(logging.WARNING):
         assert jobs.drain() == {"performed": 1}
     assert "Unexpected failure in after_process_message" in caplog.text
-
-
-def test_a_worker_logs_what_it_drops_and_warns_of(jobs, actor, caplog):
-    actor(lambda: 7, actor_name="seven").send()
-    with caplog.at_level(logging.WARNING):
-        jobs.drain()
-
     assert "Actor 'seven' returned a value that is not None" in caplog.text
 
 
@@ -297,37 +285,21 @@ def test_a_result_is_there_once_the_message_is_performed(jobs, make_broker, brok
     assert message.get_result(backend=backend, block=True, timeout=10) == [1, 2]
 
 
-def test_the_result_of_a_failed_message_is_its_failure(jobs, broker, actor):
-    broker.add_middleware(results(store_results=True))
-
-    @actor(max_retries=0)
-    def work():
-        raise ValueError("no")
-
-    message = work.send()
+def test_a_result_is_a_failure_is_not_stored_or_is_gone_after_its_time(jobs, broker, actor):
+    broker.add_middleware(results(result_ttl=60_000))
+    fails = actor(lambda: 1 / 0, actor_name="fails", max_retries=0, store_results=True)
+    seven = actor(lambda: 7, actor_name="seven")
+    failed, not_stored = fails.send(), seven.send()
     jobs.drain(raise_errors=False)
+    backend = broker.get_results_backend()
 
-    with pytest.raises(ResultFailure, match="ValueError: no"):
-        message.get_result(backend=broker.get_results_backend())
-
-
-def test_nobody_waits_for_a_result_that_is_not_stored(jobs, broker, actor):
-    broker.add_middleware(results())
-    message = actor(lambda: 7, actor_name="seven").send()
-    jobs.drain()
-
+    with pytest.raises(ResultFailure, match="ZeroDivisionError"):
+        failed.get_result(backend=backend)
     with pytest.raises(ResultTimeout):
-        message.get_result(backend=broker.get_results_backend(), block=True)
-
-
-def test_a_result_is_gone_after_its_time(jobs, broker, actor):
-    broker.add_middleware(results(store_results=True, result_ttl=60_000))
-    message = actor(lambda: 7, actor_name="seven").send()
-    jobs.drain()
+        not_stored.get_result(backend=backend, block=True)
     jobs.run_for(60)
-
     with pytest.raises(ResultMissing):
-        message.get_result(backend=broker.get_results_backend())
+        failed.get_result(backend=backend)
 
 
 def test_a_pipeline_and_a_group_know_how_far_they_are(jobs, actor, global_broker):
@@ -397,8 +369,9 @@ def test_a_barrier_opens_for_the_last_and_never_blocks(jobs):
 # Coroutines
 
 
-def test_a_coroutine_actor_runs_on_the_loop_of_the_test(jobs, broker, actor):
-    broker.add_middleware(AsyncIO())
+def test_a_coroutine_actor_needs_the_middleware_that_runs_it_on_the_loop_of_the_test(
+    jobs, broker, actor
+):
     loops = []
 
     @actor
@@ -410,18 +383,12 @@ def test_a_coroutine_actor_runs_on_the_loop_of_the_test(jobs, broker, actor):
         await jobs.adrain()
         return asyncio.get_running_loop()
 
-    assert [asyncio.run(test())] == loops
-
-
-def test_a_coroutine_actor_needs_the_middleware_that_runs_it(jobs, actor):
-    @actor
-    async def work():
-        """Do nothing."""
-
     work.send()
-
     with pytest.raises(BridgeError, match=r"add the middleware, broker\.add_middleware\(AsyncIO"):
         jobs.drain()
+    jobs.drain()
+    broker.add_middleware(AsyncIO())
+    assert [asyncio.run(test())] == loops
 
 
 def test_an_actor_may_run_a_loop_of_its_own_under_an_asynchronous_verb(jobs, actor):
@@ -555,16 +522,6 @@ def test_a_worker_inside_a_test_gets_no_message(open_over, make_broker, kind, no
         worker.stop()
 
     assert ran == [1]
-
-
-def test_inline_a_message_is_performed_when_it_is_sent(open_over, broker, actor):
-    ran = []
-    append = actor(ran.append, actor_name="append")
-    with open_over(broker, mode="inline"):
-        append.send(1)
-        broker.join("default")
-
-        assert ran == [1]
 
 
 def test_flushing_withdraws_what_is_pending(jobs, broker, actor):

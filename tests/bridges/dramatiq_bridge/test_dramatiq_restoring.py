@@ -1,7 +1,5 @@
 """Whatever was replaced is put back exactly, and a version without a seam is refused."""
 
-import socket
-
 import pytest
 
 pytest.importorskip("dramatiq")
@@ -11,28 +9,9 @@ from dramatiq.rate_limits.backends import RedisBackend as RedisLimits
 from dramatiq.results import ResultMissing, Results
 from dramatiq.results.backends import RedisBackend as RedisResults
 
-from pytest_jobs import open_jobs
 from pytest_jobs.bridges.dramatiq.bridge import DramatiqBridge
 from pytest_jobs.bridges.opening import bridges_to
 from pytest_jobs.errors import ApplicationError
-
-
-def test_after_a_harness_the_library_connects_again(broker, actor, monkeypatch):
-    tried = []
-
-    def connect(self, address):
-        tried.append(address)
-        raise ConnectionRefusedError
-
-    monkeypatch.setattr(socket.socket, "connect", connect)
-    work = actor(lambda: None, actor_name="work")
-    with open_jobs():
-        work.send()
-    assert tried == []
-
-    with pytest.raises(Exception, match="connecting"):
-        work.send()
-    assert tried != []
 
 
 def test_a_sandbox_has_records_and_results_of_its_own(make_broker, open_over, ledger):

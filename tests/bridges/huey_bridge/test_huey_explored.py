@@ -4,24 +4,10 @@ import pytest
 
 pytest.importorskip("huey")
 
-from pytest_jobs import check_idempotent, fake
+from booked import Shop, books
+
+from pytest_jobs import check_idempotent
 from pytest_jobs.errors import LostEffect
-
-
-class Ledger:
-    def book(self, number, key=None):
-        return number
-
-
-class Shop:
-    """What the tasks use."""
-
-    ledger = Ledger()
-
-
-def books():
-    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
-        yield lambda: {"booked": ledger.calls}
 
 
 def test_a_task_whose_process_is_killed_is_lost(jobs, huey):

@@ -64,24 +64,10 @@ def test_a_hook_may_stop_a_task(jobs, huey, work):
     assert delivery.status == "halted"
 
 
-def test_a_task_that_cancels_itself_is_discarded(jobs, work):
+def test_a_task_that_cancels_itself_is_discarded_and_a_revoked_one_cancelled(jobs, work):
     work(CancelExecution(retry=False))
-
-    jobs.drain()
-
-    (delivery,) = jobs.discarded
-    assert isinstance(delivery.error, CancelExecution)
-
-
-def test_a_revoked_task_is_cancelled(jobs, work):
     work().revoke()
-
     jobs.drain()
-
-    assert [each.status for each in jobs.deliveries] == ["cancelled"]
-
-
-def test_a_task_is_revoked_by_its_function_until_it_is_restored(jobs, work):
     work.revoke()
     work()
     jobs.drain()
@@ -89,7 +75,9 @@ def test_a_task_is_revoked_by_its_function_until_it_is_restored(jobs, work):
     work()
     jobs.drain()
 
-    assert [each.status for each in jobs.deliveries] == ["cancelled", "performed"]
+    statuses = [each.status for each in jobs.deliveries]
+    assert statuses == ["discarded", "cancelled", "cancelled", "performed"]
+    assert isinstance(jobs.discarded[0].error, CancelExecution)
 
 
 def test_a_revocation_ends_at_its_time(jobs, work):
@@ -122,44 +110,31 @@ def test_a_revoked_task_stays_revoked_when_it_is_delivered_twice(pytester):
     pytester.runpytest_subprocess("--jobs-twice").assert_outcomes(passed=1)
 
 
-def test_an_expired_task_is_discarded(jobs, work):
+def test_an_expired_task_is_discarded_and_one_in_the_schedule_has_its_whole_time(jobs, huey):
     jobs.clock.move_to(NEW_YEAR)
-    work(expires=30)
+    expiring = huey.task(expires=30)(lambda: None)
+    expiring()
+    expiring.schedule(delay=120)
     jobs.clock.move_to(NEW_YEAR + timedelta(minutes=1))
 
     jobs.drain()
 
-    assert [each.status for each in jobs.deliveries] == ["discarded"]
+    assert [each.status for each in jobs.deliveries] == ["discarded", "performed"]
 
 
-def test_a_task_that_waited_in_the_schedule_has_its_whole_time(jobs, huey):
-    expiring = huey.task(expires=30)(lambda: None)
-    expiring.schedule(delay=60)
-
-    jobs.drain()
-
-    assert [each.status for each in jobs.deliveries] == ["performed"]
-
-
-def test_a_locked_task_without_retries_is_discarded(jobs, huey):
-    locked = huey.task()(huey.lock_task("one at a time")(lambda: None))
-    locked()
-
-    with huey.lock_task("one at a time"):
-        jobs.drain()
-
-    assert [each.status for each in jobs.deliveries] == ["discarded"]
-
-
-def test_a_locked_task_with_retries_comes_again(jobs, huey):
-    locked = huey.task(retries=1, retry_delay=60)(huey.lock_task("one at a time")(lambda: None))
+@pytest.mark.parametrize(
+    ("options", "statuses"),
+    [({}, ["discarded"]), ({"retries": 1, "retry_delay": 60}, ["retried", "performed"])],
+)
+def test_a_locked_task_comes_again_or_is_discarded(jobs, huey, options, statuses):
+    locked = huey.task(**options)(huey.lock_task("one at a time")(lambda: None))
     locked()
 
     with huey.lock_task("one at a time"):
         jobs.perform_due()
     jobs.drain()
 
-    assert [each.status for each in jobs.deliveries] == ["retried", "performed"]
+    assert [each.status for each in jobs.deliveries] == statuses
 
 
 def test_a_lock_of_one_test_is_not_there_in_the_next(huey, open_over):
@@ -183,21 +158,14 @@ def test_a_task_that_reads_its_own_task_gets_it(jobs, huey):
     assert jobs.enqueued[0].params == {"number": 7}
 
 
-def test_signals_are_those_of_a_worker(jobs, signals, work):
-    work()
-    jobs.drain()
-
-    assert signals == [named.SIGNAL_ENQUEUED, named.SIGNAL_EXECUTING, named.SIGNAL_COMPLETE]
-
-
-def test_a_task_for_later_goes_through_the_schedule(jobs, signals, work):
-    work.schedule(delay=60)
+@pytest.mark.parametrize("delay", [None, 60], ids=["at once", "for later"])
+def test_signals_are_those_of_a_worker(jobs, signals, work, delay):
+    work.schedule(delay=delay) if delay else work()
     jobs.drain()
 
     assert signals == [
         named.SIGNAL_ENQUEUED,
-        named.SIGNAL_SCHEDULED,
-        named.SIGNAL_ENQUEUED,
+        *([named.SIGNAL_SCHEDULED, named.SIGNAL_ENQUEUED] if delay else []),
         named.SIGNAL_EXECUTING,
         named.SIGNAL_COMPLETE,
     ]
@@ -291,11 +259,6 @@ def test_a_huey_that_performs_nothing_is_an_error(open_over):
 
         with pytest.raises(BridgeError, match=r"Idle.execute performed nothing"):
             jobs.drain()
-
-
-def test_inline_each_task_is_performed_when_it_is_sent(jobs, work):
-    with jobs.inline():
-        assert work().get() == "done"
 
 
 def test_no_handler_of_an_application_is_left_behind(huey, open_over):

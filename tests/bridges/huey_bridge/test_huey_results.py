@@ -18,59 +18,35 @@ def work(huey):
     return huey.task(name="work")(lambda value=None: value)
 
 
-def test_a_result_is_there_once_the_task_was_performed(jobs, work):
-    result = work(7)
+def test_a_result_or_an_error_is_there_once_the_task_was_performed(jobs, huey, work):
+    result, task_id = work(7), work(8).id
+    failed = huey.task(name="fails")(lambda: 1 / 0)()
     assert result.get() is None
 
-    jobs.drain()
-
-    assert result.get() == 7
-
-
-def test_a_result_is_found_by_its_id(jobs, huey, work):
-    task_id = work(7).id
-    jobs.drain()
-
-    assert huey.result(task_id) == 7
-    assert huey.result(task_id) is None
-
-
-def test_the_error_of_a_task_is_its_result(jobs, huey):
-    result = huey.task(name="fails")(lambda: 1 / 0)()
     jobs.drain(raise_errors=False)
 
+    assert (result.get(), huey.result(task_id), huey.result(task_id)) == (7, 8, None)
     with pytest.raises(TaskException, match="ZeroDivisionError"):
-        result.get()
+        failed.get()
 
 
 @pytest.mark.parametrize(
     "wait",
     [
-        lambda result: result.get(blocking=True),
-        lambda result: result.get(blocking=True, timeout=5),
-        lambda result: result(blocking=True),
-        lambda result: result.huey.result(result.id, blocking=True),
-        lambda result: asyncio.run(aget_result(result)),
+        lambda work: work(7).get(blocking=True),
+        lambda work: work(7).get(blocking=True, timeout=5),
+        lambda work: work(7)(blocking=True),
+        lambda work: work.huey.result(work(7).id, blocking=True),
+        lambda work: asyncio.run(aget_result(work(7))),
+        lambda work: list(work.map([1, 2]).as_completed()),
+        lambda work: work.map([1, 2])[0],
+        lambda work: asyncio.run(aget_result_group(work.map([1, 2]))),
     ],
-    ids=["get", "timeout", "call", "id", "coroutine"],
+    ids=["get", "timeout", "call", "id", "coroutine", "as_completed", "index", "several"],
 )
 def test_waiting_for_a_task_that_nobody_performs_is_an_error(jobs, work, wait):
     with pytest.raises(NotPerformedError, match="drain"):
-        wait(work(7))
-
-
-@pytest.mark.parametrize(
-    "wait",
-    [
-        lambda results: list(results.as_completed()),
-        lambda results: results[0],
-        lambda results: asyncio.run(aget_result_group(results)),
-    ],
-    ids=["as_completed", "index", "coroutine"],
-)
-def test_waiting_for_several_that_nobody_performs_is_an_error(jobs, work, wait):
-    with pytest.raises(NotPerformedError, match="drain"):
-        wait(work.map([1, 2]))
+        wait(work)
 
 
 def test_waiting_works_once_the_tasks_were_performed(jobs, work):

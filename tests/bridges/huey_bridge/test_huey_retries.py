@@ -45,22 +45,14 @@ def test_waits_grow_by_the_backoff_as_declared(jobs, huey):
     assert [policy.wait(n).total_seconds() for n in range(1, 5)] == [10, 20, 40, 80]
 
 
-def test_a_task_without_a_delay_is_tried_again_at_once(jobs, huey):
+def test_a_task_without_a_delay_is_tried_again_at_once_when_it_was_scheduled_too(jobs, huey):
     work = huey.task(retries=2)(lambda: None)
-
     timeline = jobs.simulate_retries(work, raising=Down(), succeed_on=3)
-
-    assert timeline.wait_seconds == [0, 0]
-    assert timeline.status == "performed"
-
-
-def test_a_scheduled_task_without_a_delay_is_tried_again_at_once(jobs, huey):
-    work = huey.task(retries=1)(lambda: None)
     work.schedule(delay=60)
     jobs.fail(work, raising=Down(), times=1)
-
     jobs.drain()
 
+    assert (timeline.wait_seconds, timeline.status) == ([0, 0], "performed")
     assert [each.wait for each in jobs.retried] == [timedelta(0)]
 
 
@@ -73,12 +65,6 @@ def test_the_retries_of_a_call_count(jobs, huey):
 
     assert [each.status for each in jobs.deliveries] == ["retried", "exhausted"]
     assert jobs.retried[0].wait == timedelta(seconds=5)
-
-
-def test_a_task_without_retries_has_failed(jobs, huey):
-    work = huey.task(name="work")(lambda: None)
-
-    assert jobs.simulate_retries(work, raising=Down()).status == "failed"
 
 
 @pytest.mark.parametrize(
@@ -132,22 +118,16 @@ def test_a_wait_counts_from_the_end_of_the_run(jobs, huey):
     assert jobs.retried[0].wait == timedelta(seconds=10)
 
 
-def test_a_later_attempt_can_be_asked_for(jobs, huey):
+def test_a_later_attempt_can_be_asked_for_if_huey_makes_it(jobs, huey):
     @huey.task(retries=3, retry_delay=10, context=True)
     def work(task=None):
         return task.retries
 
     work()
 
+    with pytest.raises(CriterionError, match="ask for one up to 4"):
+        jobs.perform(jobs.pending[0], attempt=5)
     assert jobs.perform(jobs.pending[0], attempt=3).result == 1
-
-
-def test_an_attempt_that_huey_never_makes_is_refused(jobs, huey):
-    work = huey.task(retries=1)(lambda: None)
-    work()
-
-    with pytest.raises(CriterionError, match="ask for one up to 2"):
-        jobs.perform(jobs.pending[0], attempt=3)
 
 
 def test_the_error_handler_is_a_child(jobs, huey):

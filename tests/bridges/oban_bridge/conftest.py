@@ -1,6 +1,5 @@
 """An instance whose database nobody can reach, and a harness that is open over it."""
 
-import asyncio
 from importlib import import_module
 
 import pytest
@@ -60,9 +59,3 @@ def open_over():
 def jobs(oban, open_over):
     with open_over() as jobs:
         yield jobs
-
-
-@pytest.fixture
-def run():
-    """Return what runs a coroutine as a test without an event loop does."""
-    return asyncio.run

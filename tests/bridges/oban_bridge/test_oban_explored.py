@@ -6,26 +6,11 @@ import pytest
 
 pytest.importorskip("oban")
 
+from booked import Shop, books
 from oban import job
 
-from pytest_jobs import check_idempotent, check_payloads, fake
+from pytest_jobs import check_idempotent, check_payloads
 from pytest_jobs.errors import DuplicateEffect, IncompatiblePayload, LostEffect
-
-
-class Ledger:
-    def book(self, number, key=None):
-        return number
-
-
-class Shop:
-    """What the jobs use."""
-
-    ledger = Ledger()
-
-
-def books():
-    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
-        yield lambda: {"booked": ledger.calls}
 
 
 @pytest.mark.parametrize("is_safe", [False, True])

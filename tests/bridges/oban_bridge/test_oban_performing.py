@@ -80,12 +80,6 @@ def test_a_job_that_fails_is_tried_again_until_its_attempts_are_used_up(jobs, ob
     assert (row.state, row.attempt, len(row.errors)) == ("discarded", 3, 3)
 
 
-def test_a_job_with_one_attempt_fails(jobs, enqueue):
-    enqueue(declare(fails, max_attempts=1))
-
-    assert jobs.drain(raise_errors=False) == {"failed": 1}
-
-
 def test_waits_grow_as_declared_and_jitter_makes_them_longer(open_over, oban, enqueue):
     work = declare(fails, max_attempts=40)
     with open_over() as jobs:
@@ -106,24 +100,35 @@ def test_waits_grow_as_declared_and_jitter_makes_them_longer(open_over, oban, en
     assert [policy.wait(n + 1).total_seconds() for n in range(39)] == timeline.wait_seconds
 
 
-def test_a_backoff_of_the_worker_decides(jobs, enqueue):
-    enqueue(declare(fails, backoff=lambda itself, job: job.attempt * 10.4, max_attempts=3))
-    jobs.drain(raise_errors=False)
-
-    assert [each.wait.total_seconds() for each in jobs.retried] == [10, 21]
-    assert [each.wait_bounds for each in jobs.retried] == [
-        (each.wait,) * 2 for each in jobs.retried
-    ]
-    assert jobs.bridges[-1].retry_policy(jobs.enqueued[0].job) is None
+async def _keeps(itself, job):
+    itself.tries = 7
+    raise Down
 
 
-def test_of_a_backoff_with_jitter_of_its_own_no_bounds_are_known(jobs, enqueue):
+def _jittery(itself, job):
     from oban._backoff import jittery_exponential
 
-    enqueue(declare(fails, backoff=lambda itself, job: jittery_exponential(5), max_attempts=2))
+    return jittery_exponential(5)
+
+
+@pytest.mark.parametrize(
+    ("process", "backoff", "wait", "has_bounds"),
+    [
+        (fails, lambda itself, job: job.attempt * 10.4, 10, True),
+        (fails, _jittery, 32, False),
+        (fails, lambda itself, job: None, 0, True),
+        (_keeps, lambda itself, job: itself.tries, 7, True),
+    ],
+    ids=["of the worker", "with jitter", "none", "of what the worker keeps"],
+)
+def test_a_backoff_of_the_worker_decides(jobs, enqueue, process, backoff, wait, has_bounds):
+    enqueue(declare(process, backoff=backoff, max_attempts=2))
     jobs.drain(raise_errors=False)
 
-    assert (jobs.retried[0].wait, jobs.retried[0].wait_bounds) == (timedelta(seconds=32), None)
+    (retried,) = jobs.retried
+    assert retried.wait == timedelta(seconds=wait)
+    assert retried.wait_bounds == ((retried.wait,) * 2 if has_bounds else None)
+    assert jobs.bridges[-1].retry_policy(jobs.enqueued[0].job) is None
 
 
 def test_chance_decides_outside_of_a_delivery(jobs):
@@ -148,13 +153,6 @@ def test_a_wait_that_the_database_refuses_is_an_error(jobs, enqueue, process, ba
 
     with pytest.raises(DeclarationError, match=rf"{source} of .* PostgreSQL refuses anything else"):
         jobs.drain()
-
-
-def test_a_backoff_of_none_is_a_retry_at_once(jobs, enqueue):
-    enqueue(declare(fails, backoff=lambda itself, job: None, max_attempts=2))
-    jobs.drain(raise_errors=False)
-
-    assert [each.wait for each in jobs.retried] == [timedelta(0)]
 
 
 def test_a_snoozed_job_comes_back_as_the_same_attempt(jobs, oban, enqueue, run):
@@ -220,17 +218,6 @@ def test_a_process_that_is_no_coroutine_fails_as_in_production(jobs, enqueue):
 
     with pytest.raises(TypeError, match="await"):
         jobs.drain()
-
-
-def test_a_worker_keeps_what_it_has_beside_its_process(jobs, enqueue):
-    async def process(itself, job):
-        itself.tries = 7
-        raise Down
-
-    enqueue(declare(process, backoff=lambda itself, job: itself.tries, max_attempts=2))
-    jobs.drain(raise_errors=False)
-
-    assert jobs.retried[0].wait == timedelta(seconds=7)
 
 
 def test_telemetry_is_reported(jobs, enqueue):

@@ -1,7 +1,5 @@
 """An app whose database nobody can reach, and a harness that is open over it."""
 
-import asyncio
-
 import pytest
 from servers import postgresql_url  # noqa: F401 - a fixture
 
@@ -39,9 +37,3 @@ def open_over():
 def jobs(app, open_over):
     with open_over(app) as jobs:
         yield jobs
-
-
-@pytest.fixture
-def run():
-    """Return what runs a coroutine as a test without an event loop does."""
-    return asyncio.run

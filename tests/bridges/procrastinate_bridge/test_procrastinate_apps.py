@@ -48,9 +48,18 @@ def test_an_app_is_an_application(module, app):
     assert by_name.identify("work") == by_object.identify(task) == "work"
 
 
-def test_what_is_no_app_is_refused():
+def test_what_is_no_app_no_task_or_too_many_arguments_is_refused(app, jobs):
+    app.task(lambda a: a, name="one")
+
     with pytest.raises(ApplicationError, match=r"is not a procrastinate\.App: name the object"):
         ProcrastinateBridge([object()])
+    with pytest.raises(CriterionError, match=r"is not a task of .*: name what `@app\.task` made\."):
+        jobs.bridges[0].known(print)
+    with pytest.raises(CriterionError) as caught:
+        jobs.bridges[0].enqueue("one", (1, 2), {})
+    assert str(caught.value) == (
+        "one takes 1 arguments, and args= has 2: Procrastinate passes arguments by their names."
+    )
 
 
 def test_a_name_of_two_tasks_is_ambiguous(make_app, open_over):
@@ -60,21 +69,6 @@ def test_a_name_of_two_tasks_is_ambiguous(make_app, open_over):
 
     with open_over(first, second) as jobs, pytest.raises(AmbiguousJobError):
         jobs.bridges[0].find("work")
-
-
-def test_a_function_is_no_task(jobs):
-    with pytest.raises(CriterionError, match=r"is not a task of .*: name what `@app\.task` made\."):
-        jobs.bridges[0].known(print)
-
-
-def test_too_many_arguments_are_told(app, jobs):
-    app.task(lambda a: a, name="one")
-
-    with pytest.raises(CriterionError) as caught:
-        jobs.bridges[0].enqueue("one", (1, 2), {})
-    assert str(caught.value) == (
-        "one takes 1 arguments, and args= has 2: Procrastinate passes arguments by their names."
-    )
 
 
 def test_an_app_that_is_made_in_a_harness_has_its_own_connector_afterwards(make_app, open_over):

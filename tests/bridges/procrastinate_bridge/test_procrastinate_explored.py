@@ -6,26 +6,11 @@ import pytest
 
 pytest.importorskip("procrastinate")
 
+from booked import Shop, books
 from procrastinate.exceptions import AlreadyEnqueued
 
-from pytest_jobs import check_idempotent, check_payloads, fake
+from pytest_jobs import check_idempotent, check_payloads
 from pytest_jobs.errors import IncompatiblePayload, LostEffect
-
-
-class Ledger:
-    def book(self, number, key=None):
-        return number
-
-
-class Shop:
-    """What the tasks use."""
-
-    ledger = Ledger()
-
-
-def books():
-    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
-        yield lambda: {"booked": ledger.calls}
 
 
 def with_mail(app):

@@ -65,15 +65,13 @@ def test_a_job_that_fails_is_retried_as_its_strategy_says(deliveries, jobs, retr
     assert [policy.wait(n + 1).total_seconds() for n in range(len(waits))] == waits
 
 
-def test_a_task_without_retries_fails(deliveries, jobs):
-    assert [d.status for d in deliveries(False)] == ["failed"]
-    assert jobs.bridges[0].retry_policy("flaky").attempts == 1
-
-
-def test_an_error_that_is_not_retried_fails(deliveries):
-    strategy = RetryStrategy(max_attempts=3, retry_exceptions=[KeyError])
-
-    assert [d.status for d in deliveries(strategy)] == ["failed"]
+@pytest.mark.parametrize(
+    ("retry", "attempts"),
+    [(False, 1), (RetryStrategy(max_attempts=3, retry_exceptions=[KeyError]), 4)],
+)
+def test_a_task_or_an_error_that_is_not_retried_fails(deliveries, jobs, retry, attempts):
+    assert [d.status for d in deliveries(retry)] == ["failed"]
+    assert jobs.bridges[0].retry_policy("flaky").attempts == attempts
 
 
 def test_a_strategy_of_a_project_says_when_and_where(deliveries, jobs):
@@ -112,7 +110,7 @@ def test_the_context_says_what_is_known_of_the_run(app, jobs):
     assert first.should_abort() is False
 
 
-def test_a_function_runs_in_this_thread_without_a_loop(app, jobs):
+def test_a_function_runs_in_this_thread_without_a_loop_and_what_it_returns_is_awaited(app, jobs):
     seen = []
 
     async def answer():
@@ -121,24 +119,12 @@ def test_a_function_runs_in_this_thread_without_a_loop(app, jobs):
     @app.task(name="look")
     def look():
         seen.append((threading.current_thread(), asyncio.run(answer())))
+        return answer()
 
     look.defer()
     jobs.drain()
 
     assert seen == [(threading.current_thread(), 7)]
-
-
-def test_a_function_that_returns_an_awaitable_is_awaited(app, jobs):
-    async def answer():
-        return 7
-
-    @app.task(name="not a coroutine function")
-    def task():
-        return answer()
-
-    task.defer()
-    jobs.drain()
-
     assert jobs.performed[0].result == 7
 
 

@@ -81,21 +81,15 @@ def test_a_job_under_the_decorator_has_what_that_says(jobs):
     assert [(record.job, record.queue) for record in jobs.enqueued] == [(receipt, "receipts")] * 2
 
 
-def test_options_are_recorded(jobs):
+def test_options_are_recorded_and_the_front_of_a_queue_goes_first(jobs):
+    queue.enqueue(greet, "Bob")
     queue.enqueue(greet, "Ann", meta={"tenant": "a"}, at_front=True, ttl=60, job_id="the-first")
 
-    record = the_only(jobs)
+    record = jobs.enqueued[1]
     assert (record.headers, record.priority, record.job_id) == ({"tenant": "a"}, -1, "the-first")
     assert record.expires_at == record.enqueued_at + MINUTE
-
-
-def test_the_front_of_a_queue_goes_first(jobs):
-    queue.enqueue(greet, "Ann")
-    queue.enqueue(greet, "Bob", at_front=True)
-
     jobs.drain()
-
-    assert [delivery.record.args for delivery in jobs.performed] == [("Bob",), ("Ann",)]
+    assert [delivery.record.args for delivery in jobs.performed] == [("Ann",), ("Bob",)]
 
 
 def test_a_method_is_a_job_with_its_object(jobs):
@@ -130,20 +124,15 @@ def test_threads_that_are_the_first_to_enqueue_share_a_server(jobs):
     assert len(queue) == 8
 
 
-def test_a_pipeline_enqueues_when_it_is_executed(jobs):
+@pytest.mark.parametrize("executes", [True, False])
+def test_a_pipeline_enqueues_when_it_is_executed(jobs, executes):
     with queue.connection.pipeline() as pipeline:
         queue.enqueue(greet, "Ann", pipeline=pipeline)
         assert len(jobs.enqueued) == 0
-        pipeline.execute()
+        if executes:
+            pipeline.execute()
 
-    assert the_only(jobs).args == ("Ann",)
-
-
-def test_a_pipeline_that_is_dropped_enqueues_nothing(jobs):
-    with queue.connection.pipeline() as pipeline:
-        queue.enqueue(greet, "Ann", pipeline=pipeline)
-
-    assert len(jobs.enqueued) == 0
+    assert [record.args for record in jobs.enqueued] == [("Ann",)] * executes
 
 
 def test_a_pipeline_of_the_real_server_is_not_waited_for(jobs):
@@ -202,18 +191,14 @@ def test_a_job_that_is_withdrawn_is_not_performed(jobs, withdraw):
     assert len(jobs.pending) == 0
 
 
-def test_a_scheduled_job_that_is_moved_to_its_queue_is_pending_once(jobs):
+def test_a_scheduled_job_that_is_enqueued_as_well_runs_twice_unless_it_was_moved(jobs):
     job = queue.enqueue_in(MINUTE, greet, "Ann")
     queue.enqueue_job(job)
     queue.scheduled_job_registry.remove(job)
-
     assert [record.due_at for record in jobs.pending] == [None]
 
-
-def test_a_scheduled_job_that_is_enqueued_as_well_runs_twice_as_with_a_worker(jobs):
-    queue.enqueue_job(queue.enqueue_in(MINUTE, greet, "Ann"))
-
-    assert jobs.drain() == {"performed": 2}
+    queue.enqueue_job(queue.enqueue_in(MINUTE, greet, "Bob"))
+    assert jobs.drain() == {"performed": 3}
 
 
 def test_an_id_that_is_enqueued_again_runs_twice_with_the_later_arguments(jobs):
@@ -283,16 +268,13 @@ def test_a_queue_that_is_compacted_has_the_same_jobs_and_no_new_ones(jobs):
     assert (len(jobs.enqueued), len(jobs.pending)) == (1, 1)
 
 
-def test_a_function_that_was_never_enqueued_is_known_in_assertions(jobs):
+def test_a_function_that_was_never_enqueued_is_known_in_assertions_alone(jobs, bridge):
     from pytest_jobs.assertions.asserts import AssertEnqueued, AssertNotEnqueued
 
     AssertNotEnqueued(lambda: jobs)(rq_tasks.never_enqueued)
     AssertNotEnqueued(lambda: jobs)("rq_tasks.never_enqueued")
     with pytest.raises(AssertionError):
         AssertEnqueued(lambda: jobs)(rq_tasks.never_enqueued)
-
-
-def test_a_function_that_was_never_enqueued_stays_a_function_elsewhere(jobs, bridge):
     assert bridge.identify(rq_tasks.never_enqueued) is None
     assert bridge.identify(receipt) == "rq_tasks.receipt"
 

@@ -46,30 +46,16 @@ def test_a_job_that_returns_retry_repeats_the_last_interval(jobs):
     assert [record.attempt for record in (d.record for d in jobs.deliveries)] == [1, 2, 3]
 
 
-def test_a_timeline_steps_what_the_decorator_declares(jobs):
-    timeline = jobs.simulate_retries(receipt, args=(7,), raising=TimeoutError())
+def test_a_timeline_steps_what_the_decorator_or_the_last_enqueue_declared(jobs, bridge):
+    def stepped(job, *args):
+        timeline = jobs.simulate_retries(job, args=args, raising=TimeoutError())
+        return timeline.wait_seconds, timeline.status
 
-    assert timeline.wait_seconds == [10, 10, 30]
-    assert timeline.status == "exhausted"
-
-
-def test_a_timeline_steps_what_the_last_enqueue_declared(jobs):
+    assert stepped(rq_tasks.greet, "Bob") == ([], "failed")
     queue.enqueue(rq_tasks.greet, "Ann", retry=Retry(max=2, interval=[5, 50]))
-
-    timeline = jobs.simulate_retries(rq_tasks.greet, args=("Bob",), raising=TimeoutError())
-
-    assert timeline.wait_seconds == [5, 50]
-
-
-def test_a_function_that_was_never_enqueued_has_no_retries(jobs):
-    timeline = jobs.simulate_retries(rq_tasks.greet, args=("Bob",), raising=TimeoutError())
-
-    assert (timeline.wait_seconds, timeline.status) == ([], "failed")
-
-
-def test_the_declared_schedule_is_read_off(jobs, bridge):
+    assert stepped(rq_tasks.greet, "Bob") == ([5, 50], "exhausted")
+    assert stepped(receipt, 7) == ([10, 10, 30], "exhausted")
     policy = bridge.retry_policy(receipt)
-
     assert policy.attempts == 4
     assert [policy.wait(n).total_seconds() for n in (1, 2, 3)] == [10, 10, 30]
 

@@ -1,7 +1,5 @@
 """A queue whose server nobody can reach, and a harness that is open over it."""
 
-import asyncio
-
 import pytest
 from servers import redis_url  # noqa: F401 - a fixture
 
@@ -34,9 +32,3 @@ def open_over(settings):
         return Jobs([SaqBridge(settings=[settings], context=context)], mode=mode, jitter=jitter)
 
     return open_over
-
-
-@pytest.fixture
-def run():
-    """Return what runs a coroutine as a test without an event loop does."""
-    return asyncio.run

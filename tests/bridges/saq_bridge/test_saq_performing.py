@@ -7,10 +7,11 @@ import pytest
 
 pytest.importorskip("saq")
 
+from booked import Shop, books
 from saq import Status
 from saq.queue.base import JobError
 
-from pytest_jobs import check_idempotent, fake
+from pytest_jobs import check_idempotent
 from pytest_jobs.errors import (
     CriterionError,
     DuplicateEffect,
@@ -63,15 +64,19 @@ def test_hooks_run_around_the_function(open_over, queue, run):
     ]
 
 
-def test_the_context_has_what_the_test_puts_there(open_over, queue, run):
-    async def look(ctx):
-        return ctx["db"], ctx["job"].attempts
+def test_a_context_of_the_test_stands_in_for_the_startup(open_over, queue, run):
+    async def open_session(ctx):
+        raise ConnectionError("no database")
 
-    with open_over(look, context={"db": "a database"}) as jobs:
-        run(queue.enqueue("test_the_context_has_what_the_test_puts_there.<locals>.look"))
+    async def look(ctx):
+        return ctx["session"], ctx["job"].attempts
+
+    context = {"session": "a fake"}
+    with open_over(("look", look), startup=open_session, context=context) as jobs:
+        run(queue.enqueue("look"))
         jobs.drain()
 
-        assert jobs.performed[0].result == ("a database", 1)
+        assert jobs.performed[0].result == ("a fake", 1)
 
 
 def test_a_function_that_is_not_a_coroutine_runs_in_this_thread(open_over, queue, run):
@@ -123,7 +128,10 @@ def test_seeded_jitter_is_within_its_bounds(open_over, queue, run):
             assert shortest < each.wait < longest
 
 
-def test_a_simulation_takes_the_options_of_the_last_job(jobs, queue, run):
+def test_a_simulation_takes_the_options_of_the_last_job_and_makes_one_attempt_without(
+    jobs, queue, run
+):
+    assert jobs.simulate_retries(add, kwargs={"a": 1}, raising=Down()).status == "failed"
     run(queue.enqueue("add", a=1, retries=3, retry_delay=7.0))
 
     timeline = jobs.simulate_retries(add, kwargs={"a": 1}, raising=Down())
@@ -132,22 +140,13 @@ def test_a_simulation_takes_the_options_of_the_last_job(jobs, queue, run):
     assert len(jobs.enqueued) == 1
 
 
-def test_without_a_job_a_simulation_makes_one_attempt(jobs):
-    assert jobs.simulate_retries(add, kwargs={"a": 1}, raising=Down()).status == "failed"
-
-
-def test_a_later_attempt_can_be_asked_for(jobs, queue, run):
+def test_a_later_attempt_can_be_asked_for_if_saq_makes_it(jobs, queue, run):
     run(queue.enqueue("fail", retries=3))
     (record,) = jobs.pending
 
-    assert jobs.perform(record, attempt=3).status == "exhausted"
-
-
-def test_an_attempt_that_saq_never_makes_is_refused(jobs, queue, run):
-    run(queue.enqueue("fail", retries=3))
-
     with pytest.raises(CriterionError, match="up to 3, and not for 4"):
-        jobs.perform(jobs.pending[0], attempt=4)
+        jobs.perform(record, attempt=4)
+    assert jobs.perform(record, attempt=3).status == "exhausted"
 
 
 def test_a_timeout_ends_a_job_in_virtual_time(open_over, queue, run):
@@ -209,31 +208,25 @@ def test_an_error_that_ends_a_worker_leaves_the_job_as_it_was(open_over, queue, 
     assert seen == []
 
 
-@pytest.mark.parametrize(("options", "seconds"), [({}, 600), ({"ttl": 5}, 5)])
+@pytest.mark.parametrize(("options", "seconds"), [({}, 600), ({"ttl": 5}, 5), ({"ttl": 0}, None)])
 def test_a_result_is_gone_when_its_ttl_has_passed(jobs, queue, run, options, seconds):
     job = run(queue.enqueue("add", a=1, b=1, **options))
     jobs.drain()
 
-    jobs.clock.advance(seconds - 1)
+    jobs.clock.advance((seconds or 10**7) - 1)
     assert run(queue.job(job.key)).result == 2
     jobs.clock.advance(1)
-    assert run(queue.job(job.key)) is None
+    assert (run(queue.job(job.key)) is None) is (seconds is not None)
 
 
-def test_a_result_with_a_ttl_of_0_is_kept_for_ever(jobs, queue, run):
-    job = run(queue.enqueue("add", a=1, b=1, ttl=0))
-    jobs.drain()
-    jobs.clock.advance(10**7)
-
-    assert run(queue.job(job.key)).result == 2
-
-
-def test_a_result_is_there_once_the_job_was_performed(jobs, queue, run):
-    job = run(queue.enqueue("subtract", a=3, b=1))
-    jobs.drain()
+def test_the_result_or_the_error_is_there_once_the_job_was_performed(jobs, queue, run):
+    job, failed = run(queue.enqueue("subtract", a=3, b=1)), run(queue.enqueue("fail"))
+    jobs.drain(raise_errors=False)
 
     run(job.refresh(until_complete=0))
-    assert (job.result, job.status) == (2, Status.COMPLETE)
+    run(failed.refresh())
+    assert (job.result, job.status, failed.status) == (2, Status.COMPLETE, Status.FAILED)
+    assert "Down" in str(JobError(failed))
 
 
 @pytest.mark.parametrize(
@@ -260,15 +253,6 @@ async def _refreshed(queue, seconds):
     await job.refresh(until_complete=seconds)
 
 
-def test_the_error_of_a_job_is_kept(jobs, queue, run):
-    job = run(queue.enqueue("fail"))
-    jobs.drain(raise_errors=False)
-    run(job.refresh())
-
-    assert job.status == Status.FAILED
-    assert "Down" in str(JobError(job))
-
-
 def test_what_a_queue_counts_is_as_before_the_harness(open_over, queue, run):
     with open_over(add) as jobs:
         run(queue.enqueue("add", a=1))
@@ -276,20 +260,6 @@ def test_what_a_queue_counts_is_as_before_the_harness(open_over, queue, run):
         assert queue.complete == 1
 
     assert queue.complete == 0
-
-
-class Ledger:
-    def book(self, number, key=None):
-        return number
-
-
-class Shop:
-    ledger = Ledger()
-
-
-def books():
-    with fake(Shop, "ledger", Ledger(), key="key") as ledger:
-        yield lambda: {"booked": ledger.calls}
 
 
 def test_a_key_of_its_own_makes_an_enqueue_safe(open_over, queue):
@@ -385,19 +355,3 @@ def test_an_error_of_the_startup_is_the_error_of_the_job(open_over, queue, run):
         run(queue.enqueue("look"))
         with pytest.raises(ConnectionError, match="no database"):
             jobs.drain()
-
-
-def test_a_context_of_the_test_stands_in_for_the_startup(open_over, queue, run):
-    seen = []
-
-    async def open_session(ctx):
-        raise ConnectionError("no database")
-
-    async def look(ctx):
-        seen.append(ctx["session"])
-
-    with open_over(("look", look), startup=open_session, context={"session": "a fake"}) as jobs:
-        run(queue.enqueue("look"))
-        jobs.drain()
-
-    assert seen == ["a fake"]

@@ -1,7 +1,5 @@
 """A broker whose server nobody can reach, and a harness that is open over it."""
 
-import asyncio
-
 import pytest
 from servers import redis_url  # noqa: F401 - a fixture
 
@@ -53,9 +51,3 @@ def jobs(broker, open_over):
 @pytest.fixture
 def ledger():
     return Ledger(VirtualClock())
-
-
-@pytest.fixture
-def run():
-    """Return what runs a coroutine as a test without an event loop does."""
-    return asyncio.run

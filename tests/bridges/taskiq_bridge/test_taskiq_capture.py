@@ -97,61 +97,38 @@ def test_a_broker_that_was_made_before_is_captured(open_over, run, kind):
         assert jobs.performed[0].result == 3
 
 
-def test_a_broker_of_a_factory_is_captured(jobs, run):
-    def make():
-        broker = ListQueueBroker(URL)
-        return broker, broker.register_task(add, "add")
+class Own(AsyncBroker):
+    async def kick(self, message):
+        started()
 
+    async def startup(self):
+        started()
+
+    async def shutdown(self):
+        started()
+
+    async def listen(self):
+        yield started()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: ListQueueBroker(URL), lambda: InMemoryBroker(await_inplace=True), Own],
+    ids=["of a factory", "in memory", "of the test"],
+)
+def test_a_broker_that_is_made_meanwhile_is_captured_and_runs_nothing(jobs, run, make):
     async def serve():
-        broker, task = make()
-        await broker.startup()
+        broker = make()
+        task = broker.register_task(add, "add")
+        if not isinstance(broker, InMemoryBroker):
+            await broker.startup()
         await task.kiq(1)
-        await broker.shutdown()
+        if not isinstance(broker, InMemoryBroker):
+            await broker.shutdown()
 
     run(serve())
 
-    assert jobs.drain() == {"performed": 1}
-
-
-def test_an_in_memory_broker_runs_nothing_when_a_task_is_sent(jobs, run):
-    ran = []
-    broker = InMemoryBroker(await_inplace=True)
-
-    @broker.task("append")
-    def append(number):
-        ran.append(number)
-
-    run(append.kiq(1))
-
-    assert ran == []
-    assert jobs.drain() == {"performed": 1}
-    assert ran == [1]
-
-
-def test_a_broker_class_of_the_test_is_captured(jobs, run):
-    class Own(AsyncBroker):
-        async def kick(self, message):
-            started()
-
-        async def startup(self):
-            started()
-
-        async def shutdown(self):
-            started()
-
-        async def listen(self):
-            yield started()
-
-    broker = Own()
-    task = broker.register_task(add, "add")
-
-    async def serve():
-        await broker.startup()
-        await task.kiq(1)
-        await broker.shutdown()
-
-    run(serve())
-
+    assert jobs.deliveries == []
     assert jobs.drain() == {"performed": 1}
 
 
@@ -227,20 +204,19 @@ def shared():
     del AsyncBroker.global_task_registry["shared"]
 
 
-def test_a_shared_task_is_sent_by_its_default_broker(jobs, shared, run):
+def test_a_shared_task_is_sent_and_scheduled_by_its_default_broker(jobs, shared, run):
+    with pytest.raises(SendTaskError):
+        run(shared.kiq(1))
+    assert jobs.enqueued == []
+
     broker = ListQueueBroker(URL)
     async_shared_broker.default_broker(broker)
     run(shared.kiq(1))
+    kicker = shared.kicker().with_broker(async_shared_broker)
+    run(kicker.schedule_by_time(ListRedisScheduleSource(URL), NOON, 1))
 
-    assert [record.envelope.broker for record in jobs.enqueued] == [broker]
-    assert jobs.drain() == {"performed": 1}
-
-
-def test_a_shared_task_without_a_broker_is_refused_by_the_library(jobs, shared, run):
-    with pytest.raises(SendTaskError):
-        run(shared.kiq(1))
-
-    assert jobs.enqueued == []
+    assert [record.envelope.broker for record in jobs.enqueued] == [broker, broker]
+    assert jobs.drain() == {"performed": 2}
 
 
 @pytest.mark.usefixtures("alone")
@@ -288,17 +264,24 @@ def test_a_retry_of_a_middleware_with_a_schedule_source_is_captured(jobs, run):
     assert [delivery.status for delivery in jobs.deliveries] == ["retried", "exhausted"]
 
 
-def test_a_schedule_that_an_application_adds_itself_is_captured(jobs, run):
+class Tenant(ListRedisScheduleSource):
+    async def add_schedule(self, schedule):
+        schedule.labels["tenant"] = "blue"
+        await super().add_schedule(schedule)
+
+
+@pytest.mark.parametrize("kind", [ListRedisScheduleSource, Tenant])
+def test_a_schedule_that_an_application_adds_itself_is_captured(jobs, run, kind):
     broker = ListQueueBroker(URL)
     task = broker.register_task(add, "add")
     run(task.kiq(1))
-    source = ListRedisScheduleSource(URL)
     schedule = ScheduledTask(
         task_name="add", labels={}, args=[5], kwargs={}, schedule_id="one", time=NOON
     )
-    run(source.add_schedule(schedule))
+    run(kind(URL).add_schedule(schedule))
 
     assert [(record.job, record.due_at) for record in jobs.enqueued] == [(task, None), (task, NOON)]
+    assert jobs.enqueued[1].headers.get("tenant") == ("blue" if kind is Tenant else None)
     assert jobs.drain() == {"performed": 2}
 
 
@@ -310,21 +293,6 @@ def test_a_schedule_that_an_application_deletes_itself_is_withdrawn(jobs, run):
         run(source.delete_schedule("one"))
 
     assert jobs.pending == []
-
-
-def test_a_source_of_a_project_that_adds_by_super_runs(jobs, run):
-    class Tenant(ListRedisScheduleSource):
-        async def add_schedule(self, schedule):
-            schedule.labels["tenant"] = "blue"
-            await super().add_schedule(schedule)
-
-    run(ListQueueBroker(URL).register_task(add, "add").kiq(1))
-    schedule = ScheduledTask(
-        task_name="add", labels={}, args=[5], kwargs={}, schedule_id="one", time=NOON
-    )
-    run(Tenant(URL).add_schedule(schedule))
-
-    assert jobs.enqueued[1].headers["tenant"] == "blue"
 
 
 @pytest.mark.usefixtures("alone")
@@ -351,33 +319,17 @@ def test_a_source_that_keeps_no_schedules_refuses_as_ever(jobs, run):
     assert jobs.enqueued == []
 
 
-def test_a_shared_task_that_is_scheduled_goes_to_the_broker_of_the_test(jobs, shared, run):
-    broker = ListQueueBroker(URL)
-    async_shared_broker.default_broker(broker)
-    kicker = shared.kicker().with_broker(async_shared_broker)
-    run(kicker.schedule_by_time(ListRedisScheduleSource(URL), NOON, 1))
-
-    assert [record.envelope.broker for record in jobs.enqueued] == [broker]
-
-
 # Names
 
 
-def test_a_name_is_looked_up_among_brokers_that_have_sent(jobs, bridge, run):
-    first, second = (ListQueueBroker(URL) for _ in range(2))
-    task = first.register_task(add, "same")
-    second.register_task(add, "same")
-    run(task.kiq(1))
-
-    assert bridge.known("same") is task
-
-
-def test_the_named_brokers_are_asked_before_those_that_have_sent(open_over, run):
-    named, other = ListQueueBroker(URL), ListQueueBroker(URL)
-    task = named.register_task(add, "same")
+def test_a_name_is_looked_up_among_named_brokers_before_those_that_have_sent(open_over, run):
+    named, sends, silent = (ListQueueBroker(URL) for _ in range(3))
+    task, sent, _ = (each.register_task(add, "same") for each in (named, sends, silent))
+    with open_over() as jobs:
+        run(sent.kiq(1))
+        assert jobs.bridges[0].known("same") is sent
     with open_over(named) as jobs:
-        run(other.register_task(add, "same").kiq(1))
-
+        run(sent.kiq(1))
         assert jobs.bridges[0].known("same") is task
 
 
@@ -389,18 +341,12 @@ def module(monkeypatch, alone):
     return module
 
 
-def test_a_name_is_looked_up_among_brokers_of_modules(bridge, module):
-    module.broker = ListQueueBroker(URL)
-    task = module.broker.register_task(add, "same")
-
+def test_a_name_is_looked_up_among_brokers_of_modules_and_of_two_it_is_ambiguous(bridge, module):
+    module.first, module.second = ListQueueBroker(URL), ListQueueBroker(URL)
+    task = module.first.register_task(add, "same")
     assert bridge.known("same") is task
 
-
-def test_a_name_of_two_brokers_of_modules_is_ambiguous(bridge, module):
-    module.first, module.second = ListQueueBroker(URL), ListQueueBroker(URL)
-    for broker in (module.first, module.second):
-        broker.register_task(add, "same")
-
+    module.second.register_task(add, "same")
     with pytest.raises(
         AmbiguousJobError, match=r"'same' names a task of each of .* and .*, so it can"
     ):

@@ -62,27 +62,25 @@ def test_kiq_makes_a_record(jobs, add, run):
 def test_a_kicker_has_its_own_labels_id_and_broker(make_broker, open_over, broker, add, run):
     other = make_broker()
     with open_over(broker, other) as jobs:
-        kicker = add.kicker().with_labels(queue_name="later", x=1.5).with_task_id("an-id")
-        run(kicker.with_broker(other).kiq(4))
+        kicker = add.kicker().with_labels(queue_name="later", x=1.5, priority="high")
+        run(kicker.with_task_id("an-id").with_broker(other).kiq(4))
         (record,) = jobs.enqueued
 
         assert (record.job_id, record.queue, record.headers["x"]) == ("an-id", "later", 1.5)
         assert (record.job, record.name, record.args) == ("add", "add", (4,))
+        assert (record.priority, record.headers["priority"]) == (None, "high")
 
 
-def test_kick_alone_makes_a_record_too(jobs, broker, add, run):
+def test_kick_alone_makes_a_record_too_of_the_message_as_the_library_made_it(
+    jobs, broker, add, run
+):
     message = add.kicker()._prepare_message(7)
     run(broker.kick(broker.formatter.dumps(message)))
+    (record,) = jobs.enqueued
 
-    assert jobs.enqueued[0].args == (7,)
-
-
-def test_a_message_is_kept_as_the_library_made_it(jobs, add, run):
-    run(add.kiq(7))
-    payload = jobs.enqueued[0].payload
-
-    assert (type(payload).__name__, payload.task_name) == ("BrokerMessage", "add")
-    assert b'"args": [7]' in payload.message
+    assert record.args == (7,)
+    assert (type(record.payload).__name__, record.payload.task_name) == ("BrokerMessage", "add")
+    assert b'"args": [7]' in record.payload.message
 
 
 def test_tasks_sent_together_are_all_recorded(jobs, add):
@@ -168,12 +166,6 @@ def test_a_broker_whose_class_ignores_the_label_delay_sends_at_once(delayed, kin
     assert (record.wait, record.headers["delay"]) == (None, 90)
 
 
-def test_a_priority_that_is_no_number_is_only_a_header(jobs, add, run):
-    run(add.kicker().with_labels(priority="high").kiq(1))
-
-    assert (jobs.enqueued[0].priority, jobs.enqueued[0].headers["priority"]) == (None, "high")
-
-
 def test_the_higher_priority_is_performed_first(jobs, broker, run):
     seen = []
 
@@ -222,21 +214,11 @@ def test_arguments_are_not_parsed_for_a_worker_that_does_not(broker, open_over, 
         assert (jobs.enqueued[0].args, jobs.performed[0].result) == (("1",), "12")
 
 
-def test_what_the_serializer_refuses_is_not_recorded(jobs, add, run):
+def test_what_the_serializer_refuses_is_named(jobs, add, run):
     with pytest.raises(SendTaskError) as caught:
         run(add.kiq(object()))
 
     assert "Unable to serialize" in str(caught.value.__cause__)
-    assert jobs.enqueued == []
-
-
-def test_a_task_of_another_service_is_recorded_by_its_name(jobs, broker, run):
-    from taskiq.kicker import AsyncKicker
-
-    run(AsyncKicker("billing:charge", broker, {}).kiq(5))
-
-    assert (jobs.enqueued[0].job, jobs.enqueued[0].args) == ("billing:charge", (5,))
-    assert jobs.enqueued[0].source.identify("billing:charge") == "billing:charge"
 
 
 def test_the_bridge_enqueues_as_an_application_does(jobs, add, run):
@@ -245,14 +227,3 @@ def test_the_bridge_enqueues_as_an_application_does(jobs, add, run):
     run(bridge.enqueue("add", (3,), {}))
 
     assert [record.params for record in jobs.enqueued] == [{"a": 1, "b": 2}, {"a": 3, "b": 0}]
-
-
-async def _inline(jobs, add):
-    async with jobs.inline():
-        await add.kiq(1, 2)
-
-
-def test_inline_performs_what_is_sent(jobs, add, run):
-    run(_inline(jobs, add))
-
-    assert jobs.performed[0].result == 3

@@ -31,72 +31,53 @@ def add(broker):
     return add
 
 
-@pytest.mark.parametrize("ask", ASK)
-def test_a_task_that_was_not_performed_has_no_result(jobs, add, run, ask):
-    task = run(add.kiq(1))
-    with pytest.raises(NotPerformedError) as caught:
-        run(getattr(task, ask)())
-
-    assert str(caught.value) == (
-        "<#0 add(1) queue=None> has not been performed, so it has no result, and waiting for it would never end: "
-        "drain first."
-    )
-
-
-@pytest.mark.parametrize("ask", ASK)
-def test_it_is_not_waited_for_inside_a_task_either(jobs, broker, add, run, ask):
+def test_a_task_that_was_not_performed_has_no_result_and_is_not_waited_for(jobs, broker, add, run):
     @broker.task("outer")
-    async def outer():
+    async def outer(ask):
         await getattr(await add.kiq(1), ask)()
 
-    run(outer.kiq())
-    with pytest.raises(NotPerformedError):
-        jobs.drain()
-
-
-def test_gather_does_not_wait_either(jobs, add, run):
-    async def send():
+    async def gathered():
         await gather(await add.kiq(1), await add.kiq(2))
 
+    task = run(add.kiq(1))
+    for ask in ASK:
+        with pytest.raises(NotPerformedError) as caught:
+            run(getattr(task, ask)())
+        assert str(caught.value) == (
+            "<#0 add(1) queue=None> has not been performed, so it has no result, and waiting for it would never "
+            "end: drain first."
+        ), ask
+        run(outer.kiq(ask))
+        assert isinstance(jobs.perform(jobs.enqueued[-1]).error, NotPerformedError), ask
     with pytest.raises(NotPerformedError):
-        run(send())
+        run(gathered())
 
 
-def test_the_result_is_that_of_the_library(jobs, add, run):
-    task = run(add.kicker().with_labels(x=1).kiq(1, 2))
-    jobs.drain()
-    result = run(task.wait_result())
-
-    assert run(task.is_ready()) is True
-    assert (result.is_err, result.return_value, result.error) == (False, 3.0, None)
-    assert type(result.return_value) is float
-    assert result.labels == {"x": 1}
-    assert run(task.get_result()) is not result
-    assert jobs.result_of(jobs.enqueued[0]) == 3
-
-
-def test_results_can_be_gathered(jobs, add, run):
-    async def send():
-        return [await add.kiq(n) for n in range(3)]
-
-    tasks = run(send())
-    jobs.drain()
-
-    async def results():
-        return await gather(*tasks, periodicity=0)
-
-    assert [result.return_value for result in run(results())] == [0, 1, 2]
-
-
-def test_the_result_of_a_failed_task_has_its_error(jobs, broker, run):
+def test_the_result_is_that_of_the_library(jobs, broker, add, run):
     @broker.task("fail")
     async def fail():
         raise ValueError("no")
 
-    task = run(fail.kiq())
-    jobs.drain(raise_errors=False)
-    result = run(task.wait_result())
+    async def send():
+        return [await add.kicker().with_labels(x=1).kiq(n, 2) for n in range(3)]
 
+    async def results():
+        return await gather(*tasks, periodicity=0)
+
+    tasks = run(send())
+    failed = run(fail.kiq())
+    jobs.drain(raise_errors=False)
+    result = run(tasks[1].wait_result())
+
+    assert run(tasks[1].is_ready()) is True
+    assert (result.is_err, result.return_value, result.error) == (False, 3.0, None)
+    assert type(result.return_value) is float
+    assert result.labels == {"x": 1}
+    assert run(tasks[1].get_result()) is not result
+    assert jobs.result_of(jobs.enqueued[1]) == 3
+    assert [result.return_value for result in run(results())] == [2, 3, 4]
+
+    result = run(failed.wait_result())
     assert (result.is_err, str(result.error)) == (True, "no")
     with pytest.raises(ValueError, match="no"):
         result.raise_for_error()
@@ -122,7 +103,7 @@ def test_a_task_whose_retry_is_pending_has_no_result(jobs, broker, run):
     assert run(task.wait_result()).return_value == "done"
 
 
-def test_a_task_that_saved_no_result_is_not_waited_for(jobs, broker, run):
+def test_a_task_that_saved_no_result_or_is_not_of_this_test_is_not_waited_for(jobs, broker, run):
     @broker.task("silent")
     async def silent():
         raise NoResultError
@@ -131,9 +112,6 @@ def test_a_task_that_saved_no_result_is_not_waited_for(jobs, broker, run):
     jobs.drain()
     with pytest.raises(NotPerformedError, match="raised NoResultError, so no result was saved"):
         run(task.wait_result())
-
-
-def test_a_task_of_another_test_has_no_result_here(jobs, broker, run):
     with pytest.raises(NotPerformedError, match="No task with the id gone has been performed here"):
         run(broker.result_backend.get_result("gone"))
 

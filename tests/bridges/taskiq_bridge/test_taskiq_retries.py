@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import pytest
@@ -57,33 +58,37 @@ def waits(deliveries):
     return [delivery.wait.total_seconds() for delivery in deliveries if delivery.wait is not None]
 
 
+def _exponential(delay, **options):
+    return partial(SmartRetryMiddleware, default_delay=delay, use_delay_exponent=True, **options)
+
+
+def _scheduled(delay):
+    def make():
+        source = ListRedisScheduleSource("redis://localhost:1")
+        return _exponential(delay, schedule_source=source)()
+
+    return make
+
+
 @pytest.mark.parametrize(
     ("middleware", "labels", "expected"),
     [
         (SimpleRetryMiddleware, {}, [0, 0]),
         (SimpleRetryMiddleware, {"max_retries": 4, "delay": 3}, [3, 3, 3]),
         (SimpleRetryMiddleware, {"max_retries": 1}, []),
+        (SimpleRetryMiddleware, {"max_retries": 0}, []),
         (SmartRetryMiddleware, {}, [5, 5]),
-        (lambda: SmartRetryMiddleware(default_delay=0.5), {"max_retries": 4}, [0.5] * 3),
+        (partial(SmartRetryMiddleware, default_delay=0.5), {"max_retries": 4}, [0.5] * 3),
         (SmartRetryMiddleware, {"max_retries": 4, "delay": 7}, [7, 7, 7]),
-        (lambda: SmartRetryMiddleware(default_retry_count=2), {}, [5]),
-        (
-            lambda: SmartRetryMiddleware(default_delay=3, use_delay_exponent=True),
-            {"max_retries": 5},
-            [3, 6, 18, 60],
-        ),
-        (
-            lambda: SmartRetryMiddleware(
-                default_delay=3,
-                use_delay_exponent=True,
-                schedule_source=ListRedisScheduleSource("redis://localhost:1"),
-            ),
-            {"max_retries": 5},
-            [3, 6, 9, 12],
-        ),
+        (partial(SmartRetryMiddleware, default_retry_count=2), {}, [5]),
+        (_exponential(3), {"max_retries": 5}, [3, 6, 18, 60]),
+        (_scheduled(3), {"max_retries": 5}, [3, 6, 9, 12]),
+        (_scheduled(30), {"max_retries": 4}, [30, 60, 60]),
     ],
 )
-def test_the_waits_are_those_of_the_middleware(step, middleware, labels, expected):
+def test_the_waits_are_those_of_the_middleware_as_declared(
+    make_broker, open_over, step, middleware, labels, expected
+):
     deliveries = step(middleware(), retry_on_error=True, **labels)
 
     assert waits(deliveries) == expected
@@ -92,42 +97,11 @@ def test_the_waits_are_those_of_the_middleware(step, middleware, labels, expecte
     assert {type(d.error) for d in deliveries} == {Down}
     for delivery in deliveries[:-1]:
         assert delivery.wait_bounds == (delivery.wait, delivery.wait)
-
-
-@pytest.mark.parametrize(
-    ("middleware", "labels", "expected"),
-    [
-        (SimpleRetryMiddleware, {}, [0, 0]),
-        (SimpleRetryMiddleware, {"max_retries": 4, "delay": 3}, [3, 3, 3]),
-        (SimpleRetryMiddleware, {"max_retries": 0}, []),
-        (SmartRetryMiddleware, {}, [5, 5]),
-        (
-            lambda: SmartRetryMiddleware(default_delay=3, use_delay_exponent=True),
-            {"max_retries": 5},
-            [3, 6, 18, 60],
-        ),
-        (
-            lambda: SmartRetryMiddleware(
-                default_delay=30,
-                use_delay_exponent=True,
-                schedule_source=ListRedisScheduleSource("redis://localhost:1"),
-            ),
-            {"max_retries": 4},
-            [30, 60, 60],
-        ),
-    ],
-)
-def test_the_declared_schedule_is_the_one_that_is_kept(
-    make_broker, open_over, step, middleware, labels, expected
-):
     broker = make_broker(middleware(), kind=DelayingBroker)
-    flaky = flaky_task(broker, retry_on_error=True, **labels)
     (bridge,) = open_over(broker).bridges
-    policy = bridge.retry_policy(flaky)
-
+    policy = bridge.retry_policy(flaky_task(broker, retry_on_error=True, **labels))
     assert policy.attempts == len(expected) + 1
     assert [policy.wait(n + 1).total_seconds() for n in range(len(expected))] == expected
-    assert waits(step(middleware(), retry_on_error=True, **labels)) == expected
 
 
 @pytest.mark.parametrize(
@@ -176,20 +150,6 @@ def test_a_retry_keeps_id_arguments_and_labels(make_broker, open_over, run):
         assert (again.headers["x"], again.attempt) == (1, 2)
         assert (again.retry_of, again.parent) == (delivery.record.sequence, None)
         assert (len(jobs.enqueued), jobs.enqueued[0].attempt) == (1, 1)
-
-
-def test_a_task_that_succeeds_at_last_is_performed(make_broker, open_over, run):
-    broker = make_broker(SimpleRetryMiddleware(default_retry_label=True))
-
-    @broker.task("steady")
-    async def steady():
-        return "done"
-
-    with open_over(broker) as jobs:
-        jobs.fail(steady, raising=Down, times=2)
-        run(steady.kiq())
-
-        assert jobs.drain() == {"retried": 2, "performed": 1}
 
 
 def test_an_exhausted_task_raises_its_own_error(make_broker, open_over, run):
@@ -259,18 +219,6 @@ def test_the_bounds_of_a_wait_that_another_computes_are_not_known(step):
 
     assert waits([first, second]) == [10, 20]
     assert first.wait_bounds is None
-
-
-def test_a_retry_is_simulated_on_the_real_path(make_broker, open_over):
-    middleware = SmartRetryMiddleware(default_delay=3, use_delay_exponent=True)
-    broker = make_broker(middleware, kind=DelayingBroker)
-    flaky = flaky_task(broker, retry_on_error=True, max_retries=4)
-    with open_over(broker) as jobs:
-        timeline = jobs.simulate_retries(flaky, raising=Down("down"))
-
-        assert timeline.wait_seconds == [3, 6, 18]
-        assert timeline.status == "exhausted"
-        assert jobs.enqueued == []
 
 
 def test_a_simulated_success_does_not_run_a_function_that_is_no_coroutine(make_broker, open_over):

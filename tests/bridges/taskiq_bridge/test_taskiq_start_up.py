@@ -157,43 +157,33 @@ def test_an_application_that_plays_the_worker_calls_the_handlers_itself(
     assert calls == ["WORKER_STARTUP"] * is_started
 
 
-def test_a_broker_that_plays_the_worker_runs_the_handlers_of_workers(broker, open_over, run):
+@pytest.mark.parametrize("is_in_memory", [True, False])
+def test_a_broker_in_memory_is_client_and_worker_and_one_that_plays_the_worker_that_only(
+    broker, open_over, run, is_in_memory
+):
     calls = []
+    if is_in_memory:
+        broker = InMemoryBroker()
+    else:
+        broker.is_worker_process = True
     note_events(broker, calls)
-    broker.is_worker_process = True
     with open_over(broker):
         run(broker.startup())
         run(broker.shutdown())
 
-    assert calls == ["WORKER_STARTUP", "WORKER_SHUTDOWN"]
+    kinds = ["CLIENT", "WORKER"] if is_in_memory else ["WORKER"]
+    assert calls == [f"{kind}_{step}" for step in ("STARTUP", "SHUTDOWN") for kind in kinds]
 
 
-@pytest.mark.skipif(
-    not hasattr(AsyncBroker, "__aenter__"), reason="brokers of this taskiq are no context managers"
-)
-def test_a_broker_is_entered_without_its_server(broker, open_over):
+def test_a_broker_is_entered_and_a_scheduler_starts_without_the_server(broker, open_over, run):
     async def enter():
         async with broker:
             pass
 
-    with open_over(broker):
-        asyncio.run(enter())
-
-
-def test_an_in_memory_broker_starts_as_client_and_worker(open_over, run):
-    calls = []
-    broker = InMemoryBroker()
-    note_events(broker, calls)
-    with open_over(broker):
-        run(broker.startup())
-        run(broker.shutdown())
-
-    assert calls == ["CLIENT_STARTUP", "WORKER_STARTUP", "CLIENT_SHUTDOWN", "WORKER_SHUTDOWN"]
-
-
-def test_a_scheduler_starts_without_the_server(broker, open_over, run):
     scheduler = TaskiqScheduler(broker, [])
     with open_over(broker):
+        if hasattr(AsyncBroker, "__aenter__"):  # Of a later taskiq.
+            asyncio.run(enter())
         run(scheduler.startup())
         run(scheduler.shutdown())
 

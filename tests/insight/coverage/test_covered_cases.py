@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_jobs.insight.coverage.coverage import job_coverage
-from pytest_jobs.insight.lint.basis.settings import LintSettings
+from pytest_jobs.insight.lint.settings import LintSettings
 from pytest_jobs.insight.seen.session import SeenSession
 
 CASES = {

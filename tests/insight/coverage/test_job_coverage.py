@@ -8,7 +8,7 @@ import pytest
 
 from pytest_jobs.insight.coverage.coverage import job_coverage
 from pytest_jobs.insight.coverage.output import as_json, rows, summary, table
-from pytest_jobs.insight.lint.basis.settings import LintSettings
+from pytest_jobs.insight.lint.settings import LintSettings
 from pytest_jobs.insight.seen.session import (
     SeenCheck,
     SeenDelivery,

@@ -12,7 +12,7 @@ from pathlib import Path
 from trees import TREES, plant
 
 from pytest_jobs.__main__ import main
-from pytest_jobs.insight.doctor.project import reading
+from pytest_jobs.insight.doctor import reading
 
 SAID = Path(__file__).parent / "said"
 #: Libraries that have a bridge in these texts, whichever have one today.

@@ -20,7 +20,7 @@ THERE = {
 READ = """
 import json, resource, sys, time
 from pathlib import Path
-from pytest_jobs.insight.doctor.project.reading import read_project
+from pytest_jobs.insight.doctor.reading import read_project
 began = time.process_time()
 facts = read_project(Path(sys.argv[1]).resolve())
 seconds = time.process_time() - began

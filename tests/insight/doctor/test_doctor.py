@@ -12,7 +12,7 @@ from trees import TREES, plant
 
 from pytest_jobs.__main__ import main
 from pytest_jobs.bridges.libraries.floors import floors_of
-from pytest_jobs.insight.doctor.project.reading import read_project
+from pytest_jobs.insight.doctor.reading import read_project
 
 pytest.importorskip("yaml")
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from pytest_jobs.insight.lint.basis.settings import LintSettings
 from pytest_jobs.insight.lint.linter import lint
+from pytest_jobs.insight.lint.settings import LintSettings
 from pytest_jobs.insight.source.running import running_jobs
 
 

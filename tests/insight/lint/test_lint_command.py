@@ -8,7 +8,6 @@ import pytest
 
 from pytest_jobs.__main__ import main
 from pytest_jobs.insight.lint import command
-from pytest_jobs.insight.lint.basis.facts import facts_of
 
 SWALLOWS = """\
 from pytest_jobs import job
@@ -48,7 +47,7 @@ def run(tmp_path, monkeypatch, capsys, imported):
             code = main(["lint", *arguments])
         else:
             with imported(written) as running, monkeypatch.context() as patch:
-                patch.setattr(command, "collected", lambda start: (running, facts_of(running)))
+                patch.setattr(command, "collected", lambda start: running)
                 code = main(["lint", *arguments])
         return (code, *capsys.readouterr())
 

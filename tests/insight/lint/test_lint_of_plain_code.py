@@ -61,6 +61,9 @@ PLAIN = {
     + "def traced(function):\n    @functools.wraps(function)\n    def inner(*args, **kwargs):\n"
     "        return function(*args, span=1, **kwargs)\n\n    return inner\n\n\n"
     "@app.task\n@traced\ndef mail(user, span): ...\n\n\ndef later():\n    mail.delay(7)\n",
+    "a task of Taskiq that takes whatever comes": "from taskiq import InMemoryBroker\n\n"
+    "broker = InMemoryBroker()\n\n\n"
+    "@broker.task\nasync def note(*texts, **more): ...\n\n\nasync def later():\n    await note.kiq('a', b=1)\n",
     "an enqueue that waits for the commit by itself": "from django.db import transaction\n\n"
     "from celery import Celery, Task\n\n\nclass OnCommit(Task):\n    def apply_async(self, *args, **kwargs):\n"
     "        transaction.on_commit(lambda: super().apply_async(*args, **kwargs))\n\n\n"

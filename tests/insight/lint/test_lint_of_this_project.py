@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_jobs.insight.lint.basis.settings import LintSettings
 from pytest_jobs.insight.lint.linter import lint
+from pytest_jobs.insight.lint.settings import LintSettings
 from pytest_jobs.insight.source.running import Running
 
 ROOT = Path(__file__).parents[3]

@@ -51,7 +51,9 @@ class Ticket(models.Model):
 
 
 class Badge(models.Model):
-    pk = models.CompositePrimaryKey("member_id", "number")
+    # Before Django 5.2 a key has one field.
+    if hasattr(models, "CompositePrimaryKey"):
+        pk = models.CompositePrimaryKey("member_id", "number")
     member_id = models.IntegerField()
     number = models.IntegerField()
 

@@ -1,5 +1,6 @@
 """Engines with a worker, one for all tests of a module."""
 
+from contextlib import closing
 from importlib.util import find_spec
 
 import pytest
@@ -28,8 +29,7 @@ def engine(request, redis_url):  # noqa: F811
     """An engine that no worker works for."""
     kind, database = ENGINES[request.param]
     pytest.importorskip(request.param)
-    engine = kind(f"{redis_url}/{database}")
-    with engine.redis:
+    with closing(kind(f"{redis_url}/{database}")) as engine:
         yield engine
 
 

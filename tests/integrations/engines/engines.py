@@ -34,6 +34,9 @@ class Engine:
         self.empty()
         self.adapter = self.make_adapter()
 
+    def close(self):
+        self.redis.close()
+
     def empty(self):
         """Forget all jobs, when no worker of an earlier test could still take one."""
         wait_until_deserted(self.redis)
@@ -150,6 +153,12 @@ class Celery(Engine):
 
         self.app = make_app(self.url)
         return CeleryAdapter(self.app)
+
+    def close(self):
+        super().close()
+        # Before 5.7 an application leaves the connections to its results open.
+        self.app.backend.client.connection_pool.disconnect()
+        self.app.close()
 
     def command(self, queues):
         quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")

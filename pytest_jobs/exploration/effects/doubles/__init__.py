@@ -4,8 +4,8 @@
 - `clients`: what is a client of a service, with methods that reach it, and what is data.
 - `arguments`: the arguments of a call, as a text and as a value that can be compared.
 - `operators`: operators, assignments, and lists and dicts of a service that a job fills, as effects.
-- `receiver`: which calls of a service are effects, and what it remembers of them.
-- `proxies`: what the application finds in the place of a client, however deep it lies.
+- `receiver`: what the application finds in the place of a client, however deep it lies; which calls are effects,
+  and what is remembered of them.
 - `wrapping`: `wrap`, for services that work in a test. `fake` in `worlds/fakes` puts something in their place.
 - `botocore`: the clients of AWS, with moto, a Stubber or a server on this machine behind them.
 - `mongomock`: the collections of mongomock, which stands in for pymongo.

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence, Set as AbstractSet
 from types import SimpleNamespace
 from typing import Any, Final
 
+from ....harness.records.home import is_in_packages
 from ....harness.records.texts import call_of
 from ...engine.acts import watcher
 
@@ -88,8 +89,7 @@ def _is_installed(kind: type) -> bool:
     """Return whether a class is of a library. From its objects one may come to everything that there is."""
     if kind.__module__.partition(".")[0] in sys.stdlib_module_names:
         return kind is not SimpleNamespace
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
-    return "site-packages" in file or "dist-packages" in file
+    return is_in_packages(getattr(sys.modules.get(kind.__module__), "__file__", None) or "")
 
 
 def item_key(args: Sequence[Any]) -> str:

@@ -119,7 +119,7 @@ def check_keys(value: Any, keys: Keys) -> None:
     """
     parameters = keys.values() if isinstance(keys, Mapping) else () if keys is None else (keys,)
     for parameter in parameters:
-        if not may_take(value, parameter):
+        if not any(_takes(function, parameter) for function in _functions_near(value)):
             where = f"{value.__qualname__}()" if is_function(value) else f"No method of {value!r}"
             verb = "has no parameter" if is_function(value) else "has a parameter"
             raise ExplorationError(
@@ -127,21 +127,14 @@ def check_keys(value: Any, keys: Keys) -> None:
             )
 
 
-def may_take(value: Any, parameter: str) -> bool:
-    """Return whether a method of a client, or of what it may lead to, has a parameter of this name."""
-    return any(_takes(function, parameter) for function in _functions_of(value, _DEPTH)) or any(
-        # What its methods return is most often defined beside it.
-        _takes(function, parameter)
-        for neighbour in vars(sys.modules.get(_home(value), object)).values()
-        if isinstance(neighbour, type)
-        and neighbour.__module__ == _home(value)
-        and is_client(neighbour, returned=False)
-        for function in _functions_of(neighbour, 0)
-    )
-
-
-def _home(value: Any) -> str:
-    return str(getattr(value, "__module__", None) or type(value).__module__)
+def _functions_near(value: Any) -> Iterator[Any]:
+    """Yield the methods of a client, and of what it may lead to, which is most often defined beside it."""
+    yield from _functions_of(value, _DEPTH)
+    home = str(getattr(value, "__module__", None) or type(value).__module__)
+    for neighbour in list(vars(sys.modules.get(home, object)).values()):
+        is_near = isinstance(neighbour, type) and neighbour.__module__ == home
+        if is_near and is_client(neighbour, returned=False):
+            yield from _functions_of(neighbour, 0)
 
 
 def _takes(function: Any, parameter: str) -> bool:

@@ -170,11 +170,6 @@ def _is_literal(value: Any) -> bool:
     return isinstance(value, str | bytes | bool | int | float | Decimal | None)
 
 
-KINDS: Final = get_args(CallKind)
-#: Under this the search keeps them.
-KINDS_OF_CALLS: Final = "kinds of calls"
-
-
 class CallKinds:
     """Decides what calls are, by what the test says, and otherwise by their names."""
 
@@ -182,8 +177,8 @@ class CallKinds:
         self._said: dict[str, CallKind] = dict(said or {})
         self._said_of_none = dict.fromkeys(self._said)
         self._factories: set[str] = set()
-        #: What was called, and what the calls were.
-        self._seen: dict[str, dict[CallKind, None]] = {}
+        #: What was called.
+        self._seen: dict[str, None] = {}
         #: What was guessed of calls, most often by their names.
         self._guessed: dict[tuple[str, str], None] = {}
 
@@ -254,7 +249,7 @@ class CallKinds:
 
     def said_of(self, name: str) -> CallKind | None:
         """Return what the test says of a name; None if it says nothing."""
-        self._seen.setdefault(name, {})
+        self._seen[name] = None
         for pattern, kind in self._said.items():
             if name == pattern or fnmatch.fnmatchcase(name, pattern):
                 self._said_of_none.pop(pattern, None)
@@ -307,12 +302,13 @@ def check_mocks(mocks: object) -> None:
             f"{mocks!r}."
         )
     for name, kind in mocks.items():
-        if kind not in KINDS:
+        if kind not in get_args(CallKind):
             raise CriterionError(
-                f"mocks={{{name!r}: {kind!r}}}: a call of a mock must be one of {', '.join(KINDS)}."
+                f"mocks={{{name!r}: {kind!r}}}: a call of a mock must be one of "
+                f"{', '.join(get_args(CallKind))}."
             )
 
 
 def kinds_of(search: SourceState) -> CallKinds:
     """Return what decides about calls in a search."""
-    return search.of(KINDS_OF_CALLS, CallKinds)
+    return search.of(CallKinds, CallKinds)

@@ -6,7 +6,7 @@ pymongo itself connects to a server, and its connections are refused.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any, Final
@@ -84,11 +84,10 @@ def _note_maker(returned: None, client: Any, *args: Any, **kwargs: Any) -> None:
 def _writing(
     method: str, collection: Any, *args: Any, **kwargs: Any
 ) -> AbstractContextManager[None]:
-    text = text_of(f"{collection.name}.{method}", args, kwargs)
-    _wrote(collection.database, collection.name, text)
+    names = [collection.name]
     if method == "rename":
-        _wrote(collection.database, str(args[0] if args else kwargs.get("new_name")), text)
-    return acting(_act(text))
+        names.append(str(args[0] if args else kwargs.get("new_name")))
+    return _write(collection.database, names, text_of(f"{collection.name}.{method}", args, kwargs))
 
 
 def _reading(collection: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
@@ -108,33 +107,31 @@ def _aggregating(
     ]
     if not written:
         return looking()
+    targets = [each.get("into") if isinstance(each, Mapping) else each for each in written]
+    names = [str(each.get("coll") if isinstance(each, Mapping) else each) for each in targets]
     text = text_of(f"{collection.name}.aggregate", (pipeline, *args), kwargs)
-    for target in written:
-        into = target.get("into") if isinstance(target, Mapping) else target
-        name = into.get("coll") if isinstance(into, Mapping) else into
-        _wrote(collection.database, str(name), text)
-    return acting(_act(text))
+    return _write(collection.database, names, text)
 
 
 def _dropping(database: Any, name: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
     name = getattr(name, "name", name)
-    text = text_of("drop_collection", (name, *args), kwargs)
-    _wrote(database, name, text)
-    return acting(_act(text))
+    return _write(database, [name], text_of("drop_collection", (name, *args), kwargs))
 
 
 def _dropping_database(
     client: Any, name: Any, *args: Any, **kwargs: Any
 ) -> AbstractContextManager[None]:
     name = getattr(name, "name", name)
-    text = text_of("drop_database", (name, *args), kwargs)
-    for collection in client[name].list_collection_names():
-        _wrote(client[name], collection, text)
-    return acting(_act(text))
+    names = client[name].list_collection_names()
+    return _write(client[name], names, text_of("drop_database", (name, *args), kwargs))
 
 
-def _act(text: str) -> Act:
-    return Act("mongo", text, counts=False, refused=_lost, answer_lost=_lost)
+def _write(database: Any, collections: Iterable[str], text: str) -> AbstractContextManager[None]:
+    account = accounts.current
+    if account is not None and account.phase != "comparison":
+        for name in collections:
+            account.wrote(_store(account, database), name, text)
+    return acting(Act("mongo", text, counts=False, refused=_lost, answer_lost=_lost))
 
 
 def _lost() -> Exception:
@@ -145,12 +142,6 @@ def _lost() -> Exception:
         kind = import_module("mongomock").PyMongoError
     error: Exception = kind("connection closed")
     return error
-
-
-def _wrote(database: Any, name: str, text: str) -> None:
-    account = accounts.current
-    if account is not None and account.phase != "comparison":
-        account.wrote(_store(account, database), name, text)
 
 
 def _read(collection: Any) -> None:

@@ -12,38 +12,32 @@ from collections.abc import (
     Set as AbstractSet,
 )
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from types import MemberDescriptorType, ModuleType
 from typing import Any, Final
 
 from ...engine.acts import Act
 from .arguments import comparable, text_of
 
+_BINARY: Final = (
+    *(("add", "+"), ("and", "&"), ("floordiv", "//"), ("lshift", "<<"), ("matmul", "@")),
+    *(("mod", "%"), ("mul", "*"), ("or", "|"), ("pow", "**"), ("rshift", ">>")),
+    *(("sub", "-"), ("truediv", "/"), ("xor", "^")),
+)
 #: These put something into a client, or send something to it: `queue += [order]`, `stream << order`.
 SYMBOLS: Final[Mapping[str, str]] = {
-    "__iadd__": "+=",
-    "__iand__": "&=",
-    "__ifloordiv__": "//=",
-    "__ilshift__": "<<=",
-    "__imatmul__": "@=",
-    "__imod__": "%=",
-    "__imul__": "*=",
-    "__ior__": "|=",
-    "__ipow__": "**=",
-    "__irshift__": ">>=",
-    "__isub__": "-=",
-    "__itruediv__": "/=",
-    "__ixor__": "^=",
+    **{f"__i{name}__": f"{symbol}=" for name, symbol in _BINARY},
     "__lshift__": "<<",
     "__rshift__": ">>",
 }
 #: These make something new of a client, and change nothing.
-COMPUTING: Final = (
-    *("__abs__", "__add__", "__and__", "__divmod__", "__floordiv__", "__invert__", "__matmul__"),
-    *("__mod__", "__mul__", "__neg__", "__or__", "__pos__", "__pow__", "__radd__", "__rand__"),
-    *("__rdivmod__", "__rfloordiv__", "__rlshift__", "__rmatmul__", "__rmod__", "__rmul__"),
-    *("__ror__", "__round__", "__rpow__", "__rrshift__", "__rsub__", "__rtruediv__", "__rxor__"),
-    *("__sub__", "__truediv__", "__xor__"),
-)
+COMPUTING: Final = frozenset(
+    (
+        *("__abs__", "__divmod__", "__invert__", "__neg__", "__pos__", "__rdivmod__", "__round__"),
+        *(f"__{name}__" for name, _ in _BINARY),
+        *(f"__r{name}__" for name, _ in _BINARY),
+    )
+).difference(SYMBOLS)
 #: Doing one of these again changes nothing more.
 _REPEATABLE: Final = frozenset(("__iand__", "__ior__"))
 #: Classes that set an attribute as Python does it by itself.
@@ -78,36 +72,22 @@ def operating(
     *,
     path: str = "",
     through: tuple[Any, ...] = (),
-    counts: bool = True,
     is_put: bool,
 ) -> Act:
     """Return the effect of an operator. A put changes nothing more when it is done again."""
     name = f"{path} {symbol}".lstrip()
     value = comparable((name, *through, *args))
-    return Act(
-        owner,
-        f"{name} {_shown(args)}",
-        counts=counts,
-        value=value if counts else None,
-        key=repr(value) if is_put else None,
-    )
+    key = repr(value) if is_put else None
+    return Act(owner, f"{name} {_shown(args)}", value=value, key=key)
 
 
-def setting(
-    owner: str,
-    path: str,
-    value: tuple[Any, ...],
-    *,
-    through: tuple[Any, ...] = (),
-    counts: bool = True,
-) -> Act:
+def setting(owner: str, path: str, value: tuple[Any, ...], through: tuple[Any, ...] = ()) -> Act:
     """Return the effect of setting an attribute. Without a value it is deleted."""
     name = path if value else f"del {path}"
     return Act(
         owner,
         f"{path} = {_shown(value)}" if value else name,
-        counts=counts,
-        value=comparable((name, *through, *value)) if counts else None,
+        value=comparable((name, *through, *value)),
         slot=(path, comparable(through)),
     )
 
@@ -126,16 +106,14 @@ def is_collection(value: object) -> bool:
     return isinstance(value, _CONTAINERS)
 
 
+@dataclass(slots=True)
 class _Container:
-    __slots__ = ("before", "held", "is_filled", "path", "through")
-
-    def __init__(self, path: str, through: tuple[Any, ...], held: Any) -> None:
-        self.path = path
-        self.through = through
-        self.held = held
-        self.before = self.now()
-        #: Whether it has changed while no code of the service ran.
-        self.is_filled = False
+    path: str
+    through: tuple[Any, ...]
+    held: Any
+    before: object = None
+    #: Whether it has changed while no code of the service ran.
+    is_filled: bool = False
 
     def now(self) -> object:
         held = self.held
@@ -156,31 +134,26 @@ class Containers:
     def note(self, path: str, through: tuple[Any, ...], value: Any) -> None:
         """Note a value that the application gets, if it can be filled."""
         if is_collection(value) and id(value) not in self._given:
-            self._given[id(value)] = _Container(path, through, value)
+            given = self._given[id(value)] = _Container(path, through, value)
+            given.before = given.now()
 
     def changed(self) -> AbstractContextManager[object]:
         """Return a block in which the service itself changes its collections."""
         return self if self._given else _NOTHING
 
     def __enter__(self) -> None:
-        self.look()
-
-    def __exit__(self, *error: object) -> None:
-        self.forgive()
-
-    def look(self) -> None:
         """Find out which collections have changed since the service ran."""
         for each in self._given.values():
             each.is_filled = each.is_filled or each.now() != each.before
 
-    def forgive(self) -> None:
+    def __exit__(self, *error: object) -> None:
         """Take the collections as the service has left them."""
         for each in self._given.values():
             each.before = each.now()
 
     def acts(self, name: str) -> Iterator[Act]:
         """Yield what the collections have that the application has filled."""
-        self.look()
+        self.__enter__()
         for each in self._given.values():
             if each.is_filled:
-                yield setting(name, each.path, (each.now(),), through=each.through)
+                yield setting(name, each.path, (each.now(),), each.through)

@@ -11,7 +11,6 @@ from typing import Any
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from .clients import Keys, check_keys, is_client, is_function, owner_of
-from .proxies import ProxyingReceiver
 from .receiver import Asked, Place, Receiver
 
 
@@ -59,7 +58,7 @@ def wrap(
     check_keys(found, key)
     if is_function(found):
         named = owner if hasattr(owner, "__name__") else type(owner)
-        receiver = ProxyingReceiver(
+        receiver = Receiver(
             name or str(named.__name__).rpartition(".")[2],
             key=key,
             reads=reads or (),
@@ -67,7 +66,7 @@ def wrap(
         )
         put: object = calling(receiver, Place(attribute), owner, attribute, found)
     else:
-        receiver = ProxyingReceiver(name or attribute, key=key, reads=reads, counts=counts)
+        receiver = Receiver(name or attribute, key=key, reads=reads, counts=counts)
         put = receiver.proxy_of(Place(), found)
     with Patches() as patches:
         patches.set(owner, attribute, put)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, acting, looking, note_effect, refuse_delivery, watcher
 from ...engine.sources import guarded_host
-from ..doubles.kinds import CallKind, kinds_of
-from ..wrapping import surround
+from ..doubles.kinds import CallKind, CallKinds
+from ..wrapping import of_search, surround
 from .request import HttpRequest, refuses
 
 
@@ -28,6 +28,14 @@ class Exchange:
     is_with_fake: bool = False
 
 
+_NEVER_ANSWERED: Final = (
+    "The clean run did not send it: give the double an answer to it too, since a delivery that finds the "
+    "work of an earlier one may send other requests."
+)
+_ANSWERED_BEFORE: Final = (
+    "Each history and each delivery sends it again: let the double answer as often as it is asked "
+    "(repeat=True of aioresponses, no OrderedRegistry of responses), or begin it in the world."
+)
 _exchange: ContextVar[Exchange | None] = ContextVar("pytest_jobs_http_exchange", default=None)
 
 
@@ -88,11 +96,15 @@ def _answering(sent: HttpRequest) -> Generator[None, None, None]:
     The job may rely on that in its first delivery: so tests play a server that is down.
     """
     current = watcher.get()
-    places: dict[str, bool] = {} if current is None else current.of_search.of("answered", dict)
+    places: dict[str, bool] = of_search("answered", dict)
     try:
         yield
     except Exception as error:
-        if current is not None and _is_without_answer(error, sent):
+        said = str(error)
+        # It names the request, as no library does whose connection fails. A mock that answers from a list is at
+        # its end.
+        names_request = sent.method in said and sent.url.rstrip("/") in said
+        if current is not None and (names_request or isinstance(error, StopIteration)):
             if current.undisturbed:
                 places.setdefault(sent.place, False)
             if places.get(sent.place, True):
@@ -101,33 +113,10 @@ def _answering(sent: HttpRequest) -> Generator[None, None, None]:
     places[sent.place] = True
 
 
-def _is_without_answer(error: Exception, sent: HttpRequest) -> bool:
-    """Return whether a double has no answer: it names the request, as no library does whose connection fails.
-
-    A mock that answers from a list is at its end.
-    """
-    said = str(error)
-    names_request = sent.method in said and sent.url.rstrip("/") in said
-    return names_request or isinstance(error, StopIteration)
-
-
 def _refuse(sent: HttpRequest, error: Exception, *, was_answered: bool) -> None:
     said = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(" .:")
-    what, then = (
-        "has no answer",
-        (
-            "The clean run did not send it: give the double an answer to it too, since a delivery that finds the "
-            "work of an earlier one may send other requests."
-        ),
-    )
-    if was_answered:
-        what, then = (
-            "had an answer before and has none now",
-            (
-                "Each history and each delivery sends it again: let the double answer as often as it is asked "
-                "(repeat=True of aioresponses, no OrderedRegistry of responses), or begin it in the world."
-            ),
-        )
+    what = "had an answer before and has none now" if was_answered else "has no answer"
+    then = _ANSWERED_BEFORE if was_answered else _NEVER_ANSWERED
     refuse_delivery(
         f"The job sent {sent.method} {sent.url}, to which the double in the place of the server {what}: {said}. "
         f"{then}"
@@ -136,13 +125,11 @@ def _refuse(sent: HttpRequest, error: Exception, *, was_answered: bool) -> None:
 
 def kind_of(request: HttpRequest) -> CallKind:
     """Return what a request is: by what the test says of it, as a usual POST that reads, or by its method."""
-    by_method: CallKind = "effect"
-    if request.only_looks or request.is_repeatable:
-        by_method = "read" if request.only_looks else "put"
-    current = watcher.get()
-    if current is None:
-        return request.custom or by_method
-    return kinds_of(current.of_search).of_request(request.place, by_method, request.custom)
+    by_method: CallKind = "put" if request.is_repeatable else "effect"
+    if request.only_looks:
+        by_method = "read"
+    kinds = of_search(CallKinds, CallKinds)
+    return kinds.of_request(request.place, by_method, request.custom)
 
 
 def answered_by_fake(*, took_effect: bool) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import errno
-import functools
 import http.client
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import looking
 from ...engine.sources import guarded_host
-from ..wrapping import surround
+from ..wrapping import in_delivery, surround
 from .exchange import bytes_of, header_text, sending
 from .request import HttpRequest
 
@@ -25,29 +24,31 @@ def install(patches: Patches) -> None:
 
     `request` does not wait for the answer, so its status is never known here.
     """
-    request = http.client.HTTPConnection.request
-
-    @functools.wraps(request)
-    def request_watched(
-        self: Any, method: str, url: str, body: Any = None, headers: Any = None, **rest: Any
-    ) -> None:
-        given = headers or {}
-
-        def sent() -> HttpRequest:
-            named = [(str(name), header_text(value)) for name, value in given.items()]
-            return HttpRequest.received(method, address_of(self, url), named, bytes_of(body))
-
-        with sending(
-            sent,
-            refused=lambda: ConnectionRefusedError(
-                errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED)
-            ),
-            answer_lost=lambda: TimeoutError("timed out"),
-        ):
-            request(self, method, url, body, given, **rest)
-
-    patches.set(http.client.HTTPConnection, "request", request_watched)
+    in_delivery(patches, http.client.HTTPConnection, "request", _request)
     surround(patches, http.client.HTTPConnection, "connect", _connecting)
+
+
+def _request(
+    current: object,
+    request: Callable[..., None],
+    connection: Any,
+    method: str,
+    url: str,
+    body: Any = None,
+    headers: Any = None,
+    **rest: Any,
+) -> None:
+    given = headers or {}
+
+    def sent() -> HttpRequest:
+        named = [(str(name), header_text(value)) for name, value in given.items()]
+        return HttpRequest.received(method, address_of(connection, url), named, bytes_of(body))
+
+    def refused() -> Exception:
+        return ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+    with sending(sent, refused=refused, answer_lost=lambda: TimeoutError("timed out")):
+        request(connection, method, url, body, given, **rest)
 
 
 def address_of(connection: Any, url: str) -> str:

@@ -10,14 +10,15 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 from ....bridges import __file__ as _bridges
 from ....harness.jobs import current_jobs
-from ...engine.acts import Act, ActWatcher, acting, skippable
+from ...engine.acts import Act, ActWatcher, SourceState, acting, skippable
 from ...engine.sources import is_mock
 from ..doubles.arguments import comparable, text_of
+from .places import Placed
 
 #: The methods of jobs that perform them here and now.
 _RUN_HERE: Final = frozenset(("apply", "call", "call_local", "fn", "perform_now", "run"))
@@ -42,11 +43,15 @@ def method_of(owner: Any, name: str, stub: Any = None) -> Any:
     return None
 
 
-def function_of(original: Any) -> Any:
-    """Return a function that a double has replaced, or what a bridge has put in its place since then."""
+def stood_for_in(placed: Placed) -> Any:
+    """Return what a double in a place stands for, or what a bridge has put in the place of that since then."""
+    original = placed.original
     module = inspect.getmodule(original) if isinstance(original, FunctionType) else None
     now = None if module is None else vars(module).get(original.__name__)
-    return now if _is_of_bridge(now) else original
+    found = now if _is_of_bridge(now) else original
+    if placed.is_item or isinstance(placed.owner, ModuleType):
+        return found
+    return method_of(placed.owner, placed.name, placed.value) or found
 
 
 def _is_of_bridge(function: Any) -> bool:
@@ -75,41 +80,34 @@ def enqueues(function: Any, is_of_project: Callable[[Any], bool]) -> bool:
     return _ENQUEUES.match(name) is not None and library in {one.name for one in harness.bridges}
 
 
-class Enqueues:
-    """The enqueues of one search for which doubles stand."""
-
-    def __init__(self) -> None:
-        #: The names of the doubles for which nothing can be enqueued here.
-        self._impossible: set[str] = set()
-
-    def make(
-        self,
-        current: ActWatcher,
-        name: str,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
-        """Enqueue a job, and return the answer of its library; a coroutine where it has to be awaited."""
-        if name in self._impossible:
-            text = text_of(name, args, kwargs)
-            act = Act("enqueue", text, value=comparable((name, *args, *sorted(kwargs.items()))))
-            with skippable(), acting(act):
-                pass
-            return None
-        try:
-            return function(*args, **kwargs)
-        except Exception:
-            if not current.undisturbed:
-                raise
-            self.give_up(current, name)
-            return None
-
-    def give_up(self, current: ActWatcher, name: str) -> None:
-        """Learn that what a double stands for cannot be called: then its calls are effects by themselves."""
-        current.of_search.learn(self._impossible, name)
+def enqueued(
+    current: ActWatcher,
+    name: str,
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> Any:
+    """Enqueue a job for a double, and return the answer of its library; a coroutine where it has to be awaited."""
+    if name in _impossible(current.of_search):
+        text = text_of(name, args, kwargs)
+        act = Act("enqueue", text, value=comparable((name, *args, *sorted(kwargs.items()))))
+        with skippable(), acting(act):
+            pass
+        return None
+    try:
+        return function(*args, **kwargs)
+    except Exception:
+        if not current.undisturbed:
+            raise
+        give_up(current.of_search, name)
+        return None
 
 
-def enqueues_of(current: ActWatcher) -> Enqueues:
-    """Return the enqueues for which doubles stand in the search of a delivery."""
-    return current.of_search.of(Enqueues, Enqueues)
+def give_up(search: SourceState, name: str) -> None:
+    """Learn that what a double stands for cannot be called: then its calls are effects by themselves."""
+    search.learn(_impossible(search), name)
+
+
+def _impossible(search: SourceState) -> set[str]:
+    """Return the names of the doubles for which nothing can be enqueued in a search."""
+    return search.of("impossible enqueues", set)

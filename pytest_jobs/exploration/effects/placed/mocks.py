@@ -14,7 +14,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, count
-from types import ModuleType
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
@@ -31,9 +30,9 @@ from ...engine.acts import (
 from ..doubles.arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
 from ..doubles.kinds import CallKind, CallKinds, kinds_of
 from ..doubles.operators import SYMBOLS, is_in_place, operating, setting
-from ..wrapping import source_of
-from .enqueues import enqueues, enqueues_of, function_of, method_of
-from .places import ABSENT, LEAVE_OUT, MockNames, seams_of
+from ..wrapping import in_delivery, source_of
+from .enqueues import enqueued, enqueues, give_up, method_of, stood_for_in
+from .places import ABSENT, LEAVE_OUT, mock_names
 
 _COUNTS: Final = ("called", "call_count", "call_args", "await_count", "await_args")
 _LISTS: Final = frozenset(
@@ -50,79 +49,53 @@ _WRITES_FILE: Final = re.compile(r"(^|\.)open\(\)(\.__enter__\(\))?\.write(lines
 @source_of("unittest.mock", idles=True)
 def mocks(patches: Patches, module: Any) -> None:
     """Let the calls of all mocks be effects, by the one method that they share."""
-    original = module.CallableMixin.__call__
 
-    @functools.wraps(original)
-    def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        current = watcher.get()
-        if current is None:
-            return original(self, *args, **kwargs)
+    def call(current: ActWatcher, original: Any, mock: Any, /, *args: Any, **kwargs: Any) -> Any:
         if current.isolated:
-            _kept_in(current.of_history).keep_counts(self)
-        if vars(self).get("_mock_wraps") is not None or _is_spy(self):
+            _kept_in(current.of_history).keep_counts(mock)
+        if vars(mock).get("_mock_wraps") is not None or _is_spy(mock):
             # It only looks on: what it calls is seen by itself.
-            return original(self, *args, **kwargs)
-        return _CallOfMock(module, self, original, args, kwargs).made(current)
+            return original(mock, *args, **kwargs)
+        return _CallOfMock(module, mock, original, args, kwargs, current).made()
 
-    patches.set(module.CallableMixin, "__call__", call)
+    in_delivery(patches, module.CallableMixin, "__call__", call)
     for name in ("__setattr__", "__delattr__"):
-        patches.set(module.NonCallableMock, name, _changing(module, name))
+        in_delivery(patches, module.NonCallableMock, name, functools.partial(_change, module))
 
 
 #: The distribution `mock`, which has the same classes.
 backport: Final = source_of("mock.mock", idles=True)(mocks.watch)
 
 
-def _changing(module: Any, name: str) -> Callable[..., None]:
-    """Return what sets or deletes an attribute of a mock, as an effect if a job does it."""
-    original = getattr(module.NonCallableMock, name)
-
-    @functools.wraps(original)
-    def change(self: Any, attribute: str, *value: Any) -> None:
-        current = watcher.get()
-        if (
-            current is None
-            or sys._getframe(1).f_globals.get("__name__") == module.__name__
-            or _belongs_to_mocks(module, self, attribute)
-        ):
-            original(self, attribute, *value)
-            return
-        if current.isolated:
-            kept = _kept_in(current.of_history)
-            for names in (vars(self), vars(self)["_mock_children"]):
-                kept.keep(names, [attribute])
-        if _is_spy(self):
-            original(self, attribute, *value)
-            return
-        act = _act_of_attribute(module, self, attribute, value, current)
-        if act is None or current.dead:
-            note_look(changes=True)
-            original(self, attribute, *value)
-            return
-        with skippable(), acting(act):
-            original(self, attribute, *value)
-
-    return change
-
-
-def _belongs_to_mocks(module: Any, mock: Any, attribute: str) -> bool:
-    """Return whether an attribute is one of mocks themselves, such as `return_value`, or calls a PropertyMock."""
-    found = inspect.getattr_static(type(mock), attribute, None)
-    return (
-        attribute.startswith(("_mock_", "__"))
-        or isinstance(found, module.PropertyMock)
+def _change(
+    module: Any, current: ActWatcher, original: Any, mock: Any, attribute: str, *value: Any
+) -> None:
+    """Set an attribute of a mock, or delete it, as an effect if a job does it."""
+    if (
+        sys._getframe(2).f_globals.get("__name__") == module.__name__
+        # One of mocks themselves, such as `return_value`, or one that calls a PropertyMock.
+        or attribute.startswith(("_mock_", "__"))
         or hasattr(module.AsyncMock, attribute)
-    )
-
-
-def _act_of_attribute(
-    module: Any, mock: Any, attribute: str, value: tuple[Any, ...], current: ActWatcher
-) -> Act | None:
-    """Return the effect of setting an attribute, if that has one. Without a value the attribute is deleted."""
-    names: MockNames = current.of_search.of("names of mocks", MockNames)
-    owner, own = names.of(mock, _root(mock), seams_of(current))
-    kind = kinds_of(current.of_search).of_attribute(f"{owner}.{attribute}", f"{own}.{attribute}")
-    return None if kind in ("read", "nothing") else setting(owner, attribute, value).in_memory()
+        or isinstance(inspect.getattr_static(type(mock), attribute, None), module.PropertyMock)
+    ):
+        original(mock, attribute, *value)
+        return
+    if current.isolated:
+        kept = _kept_in(current.of_history)
+        for names in (vars(mock), vars(mock)["_mock_children"]):
+            kept.keep(names, [attribute])
+    if _is_spy(mock):
+        original(mock, attribute, *value)
+        return
+    owner, own = mock_names(current.of_search).of(mock)
+    kinds = kinds_of(current.of_search)
+    kind = kinds.of_attribute(f"{owner}.{attribute}", f"{own}.{attribute}")
+    if kind in ("read", "nothing") or current.dead:
+        note_look(changes=True)
+        original(mock, attribute, *value)
+        return
+    with skippable(), acting(setting(owner, attribute, value).in_memory()):
+        original(mock, attribute, *value)
 
 
 def _is_spy(mock: Any) -> bool:
@@ -144,12 +117,6 @@ def _ancestors(mock: Any) -> Iterator[Any]:
         left += [vars(each).get("_mock_new_parent"), vars(each).get("_mock_parent")]
 
 
-def _root(mock: Any) -> Any:
-    while vars(mock).get("_mock_new_parent") is not None:
-        mock = vars(mock)["_mock_new_parent"]
-    return mock
-
-
 @dataclass(slots=True)
 class _CallOfMock:
     _module: Any
@@ -157,20 +124,23 @@ class _CallOfMock:
     _original: Callable[..., Any]
     _args: tuple[Any, ...]
     _kwargs: dict[str, Any]
+    _current: ActWatcher
 
-    def made(self, current: ActWatcher) -> Any:
-        search = current.of_search
-        names: MockNames = search.of("names of mocks", MockNames)
+    def made(self) -> Any:
+        current, search = self._current, self._current.of_search
         kinds = kinds_of(search)
         awaited: set[str] = search.of("awaited mocks", set)
-        name, own = names.of(self._mock, _root(self._mock), seams_of(current))
+        name, own = mock_names(search).of(self._mock)
         if isinstance(self._mock, self._module.PropertyMock):
             return self._of_property(name, kinds.of_attribute(name, own))
         stood_for = None
         if current.isolated and not kinds.said_of(name):
-            stood_for = self._stood_for(self._mock, current)
-        if stood_for is not None and self._enqueues(stood_for, current):
-            return self._enqueued(current, name, stood_for)
+            stood_for = self._stood_for(self._mock)
+        if stood_for is not None:
+            # Methods of a message, such as a signature of Celery, enqueue as well.
+            is_of_message = id(vars(self._mock).get("_mock_new_parent")) in self._messages
+            if is_of_message or enqueues(stood_for, self._is_of_project):
+                return self._enqueued(name, stood_for)
         kind = kinds.of(name, own, self._args, self._kwargs, mode=self._mode_of_file(own))
         is_awaited = isinstance(self._mock, self._module.AsyncMockMixin) or name in awaited
         if kind in ("read", "nothing"):
@@ -178,66 +148,52 @@ class _CallOfMock:
         if current.undisturbed:
             kinds.learn_of(name, search)
         act = self._act(name, kinds, is_put=kind == "put")
-        if _is_of_project(stood_for, current):
+        if self._is_of_project(stood_for):
             act = replace(act, stands_for=name)
         if is_awaited:
             return self._later(acting(act))
         answer = self._now(acting(act))
         if inspect.iscoroutine(answer):
-            current.of_search.learn(awaited, name)
-        return self._owner_or(answer, name)
+            search.learn(awaited, name)
+        is_made = getattr(answer, "__dict__", {}).get("_mock_new_parent") is self._mock
+        if is_made and is_in_place(name.rpartition(".")[2]):
+            # What a job assigns the answer of `+=` to is still the mock that the test has put in place.
+            return vars(self._mock)["_mock_new_parent"]
+        return answer
 
-    def _stood_for(self, mock: Any, current: ActWatcher) -> Any:
+    def _stood_for(self, mock: Any) -> Any:
         """Return what a mock stands for, as far as its place says it; None if nobody knows."""
-        made = _messages(current)
-        if id(mock) in made:
-            return made[id(mock)][1]
+        if id(mock) in self._messages:
+            return self._messages[id(mock)][1]
         parent = vars(mock).get("_mock_new_parent")
         if parent is not None:
-            owner, name = self._stood_for(parent, current), vars(mock)["_mock_new_name"]
+            owner, name = self._stood_for(parent), vars(mock)["_mock_new_name"]
             return None if owner is None or name == "()" else method_of(owner, name)
-        names: MockNames = current.of_search.of("names of mocks", MockNames)
-        place = names.place_of(mock, seams_of(current))
-        if place is None:
-            return None
-        owner, name = place[1].owner, place[1].name
-        if not place[1].is_item and not isinstance(owner, ModuleType):
-            return method_of(owner, name) or place[1].original
-        return function_of(place[1].original)
+        place = mock_names(self._current.of_search).place_of(mock)
+        return None if place is None else stood_for_in(place[1])
 
-    def _enqueues(self, function: Any, current: ActWatcher) -> bool:
-        """Return whether a function enqueues a job, as do methods of a message such as a signature of Celery."""
-        is_message = id(vars(self._mock).get("_mock_new_parent")) in _messages(current)
-        return is_message or enqueues(function, lambda plain: _is_of_project(plain, current))
+    def _is_of_project(self, function: Any) -> bool:
+        code = getattr(getattr(function, "__func__", function), "__code__", None)
+        return code is not None and self._current.is_of_project(code)
 
-    def _enqueued(self, current: ActWatcher, name: str, function: Any) -> Any:
+    @property
+    def _messages(self) -> dict[int, tuple[Any, Any]]:
+        """What jobs have made in this history while mocks answered, by the identities of the answers."""
+        return self._current.of_history.of("messages of mocks", dict)
+
+    def _enqueued(self, name: str, function: Any) -> Any:
         """Enqueue the job that the mock keeps from its queue, and return the answer of the mock."""
-        enqueued = enqueues_of(current)
-        message = enqueued.make(current, name, function, self._args, self._kwargs)
+        message = enqueued(self._current, name, function, self._args, self._kwargs)
         is_awaited = isinstance(self._mock, self._module.AsyncMockMixin)
         if inspect.isawaitable(message) and is_awaited:
-            return self._enqueued_later(message)
+            return self._later(looking(), message)
         if inspect.iscoroutine(message):
             message.close()
-            enqueued.give_up(current, name)
+            give_up(self._current.of_search, name)
         if is_awaited:
             return self._later(looking())
         answer = self._now(looking())
-        _messages(current)[id(answer)] = answer, message
-        return answer
-
-    async def _enqueued_later(self, message: Any) -> Any:
-        await message
-        return await self._later(looking())
-
-    def _owner_or(self, answer: Any, name: str) -> Any:
-        """Return the owner of an operator such as `+=` if its answer is a mock that nobody has configured.
-
-        The name that a job assigns the answer to is then still the mock that the test has put in place.
-        """
-        is_made = getattr(answer, "__dict__", {}).get("_mock_new_parent") is self._mock
-        if is_made and is_in_place(name.rpartition(".")[2]):
-            return vars(self._mock)["_mock_new_parent"]
+        self._messages[id(answer)] = answer, message
         return answer
 
     def _mode_of_file(self, own: str) -> str:
@@ -281,19 +237,21 @@ class _CallOfMock:
 
     # Not one coroutine for both: a mock whose answers are at an end raises StopIteration, which none can.
     def _now(self, block: AbstractContextManager[None]) -> Any:
-        with skippable(), block, self._answers(watcher.get()):
+        with skippable(), block, self._answers():
             return self._original(self._mock, *self._args, **self._kwargs)
         return None
 
-    async def _later(self, block: AbstractContextManager[None]) -> Any:
-        with skippable(), block, self._answers(watcher.get()):
+    async def _later(self, block: AbstractContextManager[None], message: Any = None) -> Any:
+        if message is not None:
+            await message
+        with skippable(), block, self._answers():
             return await self._original(self._mock, *self._args, **self._kwargs)
         return None
 
     @contextmanager
-    def _answers(self, current: ActWatcher | None) -> Generator[None, None, None]:
+    def _answers(self) -> Generator[None, None, None]:
         """Let the delivery have the answers of a list from the first, for a block."""
-        mock = self._mock
+        mock, current = self._mock, watcher.get()
         before = mock.side_effect
         # The answers of a function with a specification are in an object of their own.
         inner = getattr(before, "obj", before)
@@ -333,16 +291,6 @@ class _Answers:
                 except StopIteration:
                     return
             yield self._given[number]
-
-
-def _is_of_project(function: Any, current: ActWatcher) -> bool:
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    return code is not None and current.is_of_project(code)
-
-
-def _messages(current: ActWatcher) -> dict[int, tuple[Any, Any]]:
-    """Return what jobs have made in this history while mocks answered, by the identities of the answers."""
-    return current.of_history.of("messages of mocks", dict)
 
 
 class _Kept:

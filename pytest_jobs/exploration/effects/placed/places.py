@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from ....harness.records.attributes import attributes_of, identity, is_one_of, names_of
 from ....harness.records.patches import Patches
 from ....harness.running.calls import given_context
-from ...engine.acts import ActWatcher, SourceState, watcher
+from ...engine.acts import SourceState, watcher
 from ...engine.sources import patch_once
 
 #: What is in a place that has nothing.
@@ -118,12 +118,11 @@ class Putters:
             if type(one) in kinds:
                 self._note(one)
 
-    def known_to(self, search: SourceState) -> list[Any]:
-        """Return those that there are; what puts something in a place until the search ends joins them."""
-        found = [one for one in (known() for known in self._known.values()) if one is not None]
-        self._heard_by.append(found)
+    def hear_for(self, search: SourceState) -> None:
+        """Let a search know those that there are, and what puts something in a place until it ends."""
+        self._heard_by.append(putters_of(search))
+        self._heard_by[-1].extend(filter(None, (known() for known in self._known.values())))
         search.undo_by(self._heard_by.pop)
-        return found
 
     def _hear(self, kind: Any, method: str, patches: Patches) -> None:
         genuine = getattr(kind, method)
@@ -145,22 +144,20 @@ class Putters:
                 known.append(putter)
 
 
-class Seams:
-    """Knows what has put something in a place: before a search, and in each of its worlds."""
+def putters_of(search: SourceState) -> list[Any]:
+    """Return what has put something in a place, the newest last: nothing where a test goes on after a kill."""
+    return search.of(putters_of, list)
 
-    def __init__(self, putters: Sequence[Any] = ()) -> None:
-        #: The newest last; see `Putters.known_to`.
-        self._putters = putters
 
-    def placed(self) -> Iterator[Placed]:
-        """Yield what is in force now, each place once, the newest first."""
-        known: set[tuple[int, bool, Any]] = set()
-        for putter in reversed(self._putters):
-            for placed in _placed_by(putter):
-                key = identity(placed.owner), placed.is_item, placed.name
-                if key not in known and placed.value is not ABSENT:
-                    known.add(key)
-                    yield placed
+def in_force(putters: Sequence[Any]) -> Iterator[Placed]:
+    """Yield what is in force now, each place once, the newest first."""
+    known: set[tuple[int, bool, Any]] = set()
+    for putter in reversed(putters):
+        for placed in _placed_by(putter):
+            key = identity(placed.owner), placed.is_item, placed.name
+            if key not in known and placed.value is not ABSENT:
+                known.add(key)
+                yield placed
 
 
 def _placed_by(putter: Any) -> Iterator[Placed]:
@@ -180,36 +177,31 @@ def _placed_by(putter: Any) -> Iterator[Placed]:
                 yield Placed(held["in_dict"], key, True, held["_original"].get(key))
 
 
-def seams_of(current: ActWatcher) -> Seams:
-    """Return what knows the places of a search. Where a test goes on after a kill, it knows none."""
-    return current.of_search.of(Seams, Seams)
-
-
 class MockNames:
     """Finds the names of mocks, in one search."""
 
-    def __init__(self) -> None:
+    def __init__(self, search: SourceState) -> None:
+        self._search = search
         #: The names of the places where mocks were found. A world puts others there in each history.
         self._places: list[tuple[str, Placed]] = []
         #: The mocks that lie nowhere, by their own names. Looking for them takes milliseconds.
         self._nowhere: set[str] = set()
 
-    def of(self, made: Any, root: Any, seams: Seams) -> tuple[str, str]:
-        """Return the whole name of a mock, and the part of it that begins with its root.
+    def of(self, mock: Any) -> tuple[str, str]:
+        """Return the whole name of a mock, and the part of it that begins where the test has put its root.
 
-        Args:
-            made: the mock.
-            root: the mock of which it is an attribute, or a result, at any depth; or the mock itself.
-            seams: knows where the test has put something.
+        The root is the mock of which it is an attribute, or a result, at any depth.
         """
-        own = str(made._extract_mock_name())
-        place = self.place_of(root, seams)
+        own, root = str(mock._extract_mock_name()), mock
+        while vars(root).get("_mock_new_parent") is not None:
+            root = vars(root)["_mock_new_parent"]
+        place = self.place_of(root)
         if place is None:
             return own, own
         rest = _FIRST_WORD.sub("", own, count=1)
         return f"{place[0]}{rest}", f"{place[0].rpartition('.')[2]}{rest}"
 
-    def place_of(self, root: Any, seams: Seams) -> tuple[str, Placed] | None:
+    def place_of(self, root: Any) -> tuple[str, Placed] | None:
         """Return the place of a mock, with its name; None if it lies nowhere."""
         # A function with a specification stands before its mock.
         # By identity: all attributes of all modules may have to be looked at.
@@ -220,7 +212,7 @@ class MockNames:
         hint = str(root._extract_mock_name())
         if hint in self._nowhere:
             return None
-        for placed in seams.placed():
+        for placed in in_force(putters_of(self._search)):
             if identity(placed.value) in wanted:
                 self._places.append((placed.title, placed))
                 return self._places[-1]
@@ -229,6 +221,10 @@ class MockNames:
             return place
         self._nowhere.add(hint)
         return None
+
+
+def mock_names(search: SourceState) -> MockNames:
+    return search.of(MockNames, lambda: MockNames(search))
 
 
 def _places(wanted: set[int], hint: str) -> Iterator[tuple[str, Placed]]:
@@ -241,8 +237,13 @@ def _places(wanted: set[int], hint: str) -> Iterator[tuple[str, Placed]]:
         # In the place of a library that is not installed.
         if identity(module) in wanted:
             yield name, Placed(sys.modules, name, True)
+    modules = [
+        ("" if name == "__main__" else f"{name}.", module)
+        for name, module in list(sys.modules.items())
+        if is_one_of((ModuleType,), module)
+    ]
     # Those of tests at last.
-    modules = sorted(_modules(), key=lambda named: bool(_OF_TEST.search(named[0])))
+    modules.sort(key=lambda named: bool(_OF_TEST.search(named[0])))
     for name, module in modules:
         if identity(attributes_of(module).get(hint)) in wanted:
             yield f"{name}{hint}", Placed(module, hint)
@@ -262,9 +263,3 @@ def _in(owner: Any, beginning: str, wanted: set[int]) -> Iterator[tuple[str, Pla
         is_result = attribute == "_mock_return_value"
         name = f"{beginning.rstrip('.')}()" if is_result else f"{beginning}{attribute}"
         yield name, Placed(owner, attribute)
-
-
-def _modules() -> Iterator[tuple[str, ModuleType]]:
-    for name, module in list(sys.modules.items()):
-        if is_one_of((ModuleType,), module):
-            yield "" if name == "__main__" else f"{name}.", module

@@ -18,36 +18,26 @@ from types import CodeType, GeneratorType
 from typing import Any, Final
 
 from ....harness.records.attributes import attributes_of, enclosing_variables, identity, is_one_of
-from ...engine.acts import Act, ActWatcher, parts, watcher
+from ...engine.acts import Act, parts, watcher
 from ...engine.engine import Engine
 from ...engine.scope import file_of
 from ...engine.sources import is_mock
 from ..doubles.arguments import ONCE_FOR_KEY, likely_key
 from ..doubles.clients import is_client, is_function
 from ..doubles.kinds import is_quiet
-from ..doubles.proxies import ProxyingReceiver
-from ..doubles.receiver import Asked, Place
+from ..doubles.receiver import Asked, Place, Receiver
 from ..doubles.wrapping import calling
-from .enqueues import enqueues, enqueues_of, function_of, method_of
-from .places import LEAVE_OUT, Placed, Putters, Seams
+from ..wrapping import of_search, result_of
+from .enqueues import enqueued, enqueues, stood_for_in
+from .places import LEAVE_OUT, Placed, Putters, in_force, putters_of
 
 #: What is put there is no stand-in for a service of the project.
 _TOOLS: Final = frozenset(("_pytest", "pytest", "pytest_jobs", "hypothesis"))
 #: The modules of Python by which a program reaches others. Stubs of all others, such as clocks, have no effect.
 _OUTWARD: Final = frozenset(
     (
-        *(
-            "ftplib",
-            "http",
-            "imaplib",
-            "poplib",
-            "shutil",
-            "smtplib",
-            "socket",
-            "ssl",
-            "subprocess",
-        ),
-        *("urllib", "xmlrpc"),
+        *("ftplib", "http", "imaplib", "poplib", "shutil", "smtplib", "socket", "ssl"),
+        *("subprocess", "urllib", "xmlrpc"),
     )
 )
 #: What has a function inside.
@@ -60,37 +50,45 @@ class Stubs:
     """The stubs of one search."""
 
     def __init__(self, engine: Engine) -> None:
-        search = engine.of_search
+        self._search = engine.of_search
         self._code = engine.scope
         #: Returns the state of the innermost world. It may fail where the delivery holds a lock.
         self.observed: Callable[[], object] = dict
         putters = engine.kept.of(Putters, Putters)
         putters.catch_up(engine.kept, engine.patches)
-        self._seams = search.of(Seams, lambda: Seams(putters.known_to(search)))
+        putters.hear_for(self._search)
         #: The places of the project that had something of the tests in the first world.
         self._assigned: list[Placed] | None = None
+        #: What lies in a place and is no double, with the owner, by the place. pytest and its plugins put some
+        #: twenty functions into classes of their own, and each world asks for all of them.
+        self._settled: dict[tuple[int, bool, Any], tuple[Any, Any]] = {}
         #: Whether a class stands in a file of tests, for the classes of objects.
         self._kinds: dict[type, bool] = {}
         #: The titles of places, with the owners that keep their identities.
         self._titles: dict[tuple[int, bool, Any], tuple[Any, str]] = {}
-        search.of(LEAVE_OUT, lambda: self._leave_out)
+        self._search.of(LEAVE_OUT, lambda: self._leave_out)
 
     def stand_in(self, world: ExitStack, observed: Callable[[], object]) -> None:
         """Let the calls of all stubs be effects, in a world that has just been built."""
         world.callback(setattr, self, "observed", self.observed)
         self.observed = observed
-        known = list(self._seams.placed())
+        known = list(in_force(putters_of(self._search)))
         if self._assigned is None:
             self._assigned = list(self._find_assigned(known))
         known += [one for one in self._assigned if self._is_of_tests(one.value)]
         for placed in known:
-            value = placed.value
+            value, key = placed.value, (identity(placed.owner), placed.is_item, placed.name)
+            owner, settled = self._settled.get(key, (None, None))
+            if owner is placed.owner and settled is value:
+                continue
             if is_one_of((classmethod, staticmethod), value):
                 value = getattr(placed.owner, placed.name)
             if self._is_double(placed, value):
                 self._leave_out(value)
                 world.callback(_memory_kept_in(value))
                 world.callback(placed.put(self._called_as_effects(placed, value)))
+            else:
+                self._settled[key] = placed.owner, value
 
     def _find_assigned(self, known: list[Placed]) -> Iterator[Placed]:
         """Yield the places to which a test has assigned something of its own without a helper that knows them.
@@ -157,8 +155,11 @@ class Stubs:
             or str(placed.name).startswith("__")
             or not is_client(value, returned=False)
             or not self.is_made_here(value)
-            or is_quiet(self._title_of(placed).rpartition(".")[2])
             or _is_inward(placed.original)
+            # To look for the name of an owner takes longest, and only an item needs it.
+            or is_quiet(
+                self._title_of(placed).rpartition(".")[2] if placed.is_item else str(placed.name)
+            )
         )
 
     def _title_of(self, placed: Placed) -> str:
@@ -207,40 +208,35 @@ class Stubs:
             client = Stub(title, title.rpartition(".")[2], value, self)
             client.is_of_project = self.is_made_here(placed.original)
             return client.proxy_of(Place(), value)
-        owner, _, name = title.rpartition(".")
-        is_method = not placed.is_item and not isinstance(placed.owner, types.ModuleType)
-        stood_for = function_of(placed.original)
-        if is_method:
-            stood_for = method_of(placed.owner, placed.name, placed.value) or stood_for
+        stood_for = stood_for_in(placed)
         if enqueues(stood_for, self.is_made_here):
-            return self._enqueueing(title, stood_for, value)
-        stub = Stub(owner, "", value, self)
+            return _enqueueing(title, stood_for, value)
+        home, _, name = title.rpartition(".")
+        stub = Stub(home, "", value, self)
         stub.is_of_project = self.is_made_here(stood_for)
-        return calling(
-            stub, Place(name), None if placed.is_item else placed.owner, placed.name, value
-        )
-
-    def _enqueueing(self, title: str, function: Any, stub: Any) -> Callable[..., Any]:
-        """Return a function that answers as a stub, and enqueues the job that the stub keeps from its queue."""
-
-        def enqueue(*args: Any, **kwargs: Any) -> Any:
-            current = watcher.get()
-            if current is None:
-                return stub(*args, **kwargs)
-            message = enqueues_of(current).make(current, title, function, args, kwargs)
-            answer = stub(*args, **kwargs)
-            return _both(message, answer) if inspect.isawaitable(answer) else answer
-
-        return enqueue
+        owner = None if placed.is_item else placed.owner
+        return calling(stub, Place(name), owner, placed.name, value)
 
 
-async def _both(message: Any, answer: Any) -> Any:
-    if inspect.isawaitable(message):
-        await message
-    return await answer
+def _enqueueing(title: str, function: Any, stub: Any) -> Callable[..., Any]:
+    """Return a function that answers as a stub, and enqueues the job that the stub keeps from its queue."""
+
+    def enqueue(*args: Any, **kwargs: Any) -> Any:
+        current = watcher.get()
+        if current is None:
+            return stub(*args, **kwargs)
+        message = enqueued(current, title, function, args, kwargs)
+        answer = stub(*args, **kwargs)
+        return both(message, answer) if inspect.isawaitable(answer) else answer
+
+    async def both(message: Any, answer: Any) -> Any:
+        await result_of(message)
+        return await answer
+
+    return enqueue
 
 
-class Stub(ProxyingReceiver):
+class Stub(Receiver):
     """Receives the calls of one stub.
 
     What a stub returns is data, unless its class is one of the stub's own. A stub that does effects itself, as one
@@ -269,8 +265,8 @@ class Stub(ProxyingReceiver):
         return value if is_data else super().found(place, value, returned=returned)
 
     def call(self, asked: Asked) -> Any:
-        current = watcher.get()
-        if current is None or self._named(asked.place) not in self._passing(current):
+        # What does effects itself; the clean run shows it.
+        if self._named(asked.place) not in of_search("passing stubs", set):
             return super().call(asked)
         return self.found(asked.there, asked.run(), returned=True)
 
@@ -295,27 +291,17 @@ class Stub(ProxyingReceiver):
         finally:
             parts.reset(token)
         if inner:
-            current.of_search.learn(self._passing(current), self._named(place))
+            current.of_search.learn(of_search("passing stubs", set), self._named(place))
         # Another task may have changed the state meanwhile.
         elif current.beats == beats and before is not None and before != self._stubs.seen():
-            current.of_search.learn(self._shown(current), self._named(place))
+            current.of_search.learn(of_search("shown stubs", set), self._named(place))
 
     def _is_counted(self, place: Place) -> bool:
-        current = watcher.get()
-        if current is None or self._named(place) not in self._shown(current):
+        # The state of the world shows the results of a store in memory.
+        if self._named(place) not in of_search("shown stubs", set):
             return True
         self._kinds().note(self._named(place), "compared by the state")
         return False
-
-    def _shown(self, current: ActWatcher) -> set[str]:
-        """Return the names of the calls whose results the state of the world shows: stubs of a store in memory."""
-        shown: set[str] = current.of_search.of("shown stubs", set)
-        return shown
-
-    def _passing(self, current: ActWatcher) -> set[str]:
-        """Return the names of the stubs that do effects themselves; the clean run shows it."""
-        passing: set[str] = current.of_search.of("passing stubs", set)
-        return passing
 
 
 def _codes_of(defined: Any) -> Iterator[CodeType]:

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -24,7 +24,7 @@ import redis.lock
 from ....bridges.libraries.redis_servers import is_stand_in, reporting_afterwards
 from ....harness.records.patches import Patches
 from ...engine.acts import acting, looking, note_connection, note_effect, watcher
-from ..wrapping import at_once, result_of, surround
+from ..wrapping import at_once, in_delivery, result_of, surround
 from .commands import (
     Command,
     act_of_lock,
@@ -92,7 +92,7 @@ class _Clients:
             (self.script, "__call__", self._script),
             (self.lock, "acquire", self._lock),
         ):
-            patches.set(owner, name, self.replaced(getattr(owner, name), replacement))
+            in_delivery(patches, owner, name, self.replaced(replacement))
         # Outermost, since an account counts what the world and its snapshot do as well.
         surround(patches, self.client.Redis, "execute_command", _noted)
         surround(patches, pipeline, "immediate_execute_command", _noted)
@@ -100,8 +100,8 @@ class _Clients:
         for owner, name in ((pipeline, "reset"), (pubsub, "execute_command")):
             surround(patches, owner, name, lambda *args, **kwargs: looking())
 
-    def replaced(self, genuine: Callable[..., Any], replacement: Replacement) -> Callable[..., Any]:
-        """Return a method that calls the genuine one where nobody watches, and its replacement elsewhere."""
+    def replaced(self, replacement: Replacement) -> Callable[..., Any]:
+        """Return what is called in a delivery, for `in_delivery`."""
         raise NotImplementedError
 
     async def others_went_on(self, waited: float) -> bool:
@@ -250,7 +250,9 @@ class _Clients:
             while not await result_of(genuine(**attempt)):
                 if not patient:
                     return False
-                _give_way()
+                # The suspended delivery goes first, if there is one: the watch takes this error for a held lock.
+                with suppress(BlockingIOError), looking(lambda error: True):
+                    raise BlockingIOError
                 if (limit is None or waited < limit) and await self.others_went_on(waited):
                     waited += _STEP
                     continue
@@ -281,40 +283,36 @@ class _Blocking(_Clients):
                 connection.disconnect()
 
         def replace(pool: Any) -> None:
-            get, release = pool.get_connection, pool.release
-
-            @functools.wraps(get)
-            def get_connection(self: Any, *args: Any, **kwargs: Any) -> Any:
-                if watcher.get() is None or is_stand_in(self):
-                    return get(self, *args, **kwargs)
-                with looking(), guarded_server(self.connection_kwargs):
-                    connection = get(self, *args, **kwargs)
-                in_hand.add(connection)
-                note_connection(functools.partial(close, connection))
-                return connection
+            release = pool.release
 
             @functools.wraps(release)
             def put_back(self: Any, connection: Any) -> Any:
                 in_hand.discard(connection)
                 return release(self, connection)
 
-            patches.set(pool, "get_connection", get_connection)
+            in_delivery(patches, pool, "get_connection", get_connection)
             patches.set(pool, "release", put_back)
+
+        def get_connection(current: Any, get: Any, pool: Any, *args: Any, **kwargs: Any) -> Any:
+            if is_stand_in(pool):
+                return get(pool, *args, **kwargs)
+            with looking(), guarded_server(pool.connection_kwargs):
+                connection = get(pool, *args, **kwargs)
+            in_hand.add(connection)
+            note_connection(functools.partial(close, connection))
+            return connection
 
         replace(redis.connection.ConnectionPool)
         replace(redis.connection.BlockingConnectionPool)
 
-    def replaced(self, genuine: Callable[..., Any], replacement: Replacement) -> Callable[..., Any]:
+    def replaced(self, replacement: Replacement) -> Callable[..., Any]:
         replaced = at_once(replacement)
 
-        @functools.wraps(genuine)
-        def method(*args: Any, **kwargs: Any) -> Any:
-            if watcher.get() is None:
-                return genuine(*args, **kwargs)
-            if is_stand_in(used := _client_of(args[0])):
+        def method(current: Any, genuine: Any, owner: Any, *args: Any, **kwargs: Any) -> Any:
+            if is_stand_in(used := _client_of(owner)):
                 with reporting_afterwards(used), looking():
-                    return genuine(*args, **kwargs)
-            return replaced(genuine, *args, **kwargs)
+                    return genuine(owner, *args, **kwargs)
+            return replaced(genuine, owner, *args, **kwargs)
 
         return method
 
@@ -337,28 +335,23 @@ class _Awaited(_Clients):
         super().install(patches)
         connection_class: Any = redis.asyncio.connection.AbstractConnection
         surround(patches, connection_class, "send_packed_command", _sending)
-        connect = connection_class.connect
 
-        @functools.wraps(connect)
-        async def connected(connection: Any, *args: Any, **kwargs: Any) -> Any:
-            if watcher.get() is None:
-                return await connect(connection, *args, **kwargs)
+        async def connected(
+            current: Any, connect: Any, connection: Any, *args: Any, **kwargs: Any
+        ) -> Any:
             vars(connection).pop("disconnect", None)
             note_connection(functools.partial(_close, connection))
             with looking(), guarded_server(vars(connection)):
                 return await connect(connection, *args, **kwargs)
 
-        patches.set(connection_class, "connect", connected)
+        in_delivery(patches, connection_class, "connect", connected)
 
-    def replaced(self, genuine: Callable[..., Any], replacement: Replacement) -> Callable[..., Any]:
-        @functools.wraps(genuine)
-        async def method(*args: Any, **kwargs: Any) -> Any:
-            if watcher.get() is None:
-                return await genuine(*args, **kwargs)
-            if is_stand_in(_client_of(args[0])):
+    def replaced(self, replacement: Replacement) -> Callable[..., Any]:
+        async def method(current: Any, genuine: Any, owner: Any, *args: Any, **kwargs: Any) -> Any:
+            if is_stand_in(_client_of(owner)):
                 with looking():
-                    return await genuine(*args, **kwargs)
-            return await replacement(genuine, *args, **kwargs)
+                    return await genuine(owner, *args, **kwargs)
+            return await replacement(genuine, owner, *args, **kwargs)
 
         return method
 
@@ -422,15 +415,6 @@ def _pause(name: object, left_ms: int, limit: float | None) -> float | None:
     # It runs out after the last millisecond, not with it.
     pause = max(left_ms, 0) / 1000 + 0.001
     return None if limit is not None and pause > limit else pause
-
-
-def _give_way() -> None:
-    """Let the suspended delivery go first, if there is one: the watcher takes this error for a held lock."""
-    try:
-        with looking(lambda error: True):
-            raise BlockingIOError
-    except BlockingIOError:
-        return
 
 
 def _pass_time(seconds: float) -> None:

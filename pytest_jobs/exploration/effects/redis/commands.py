@@ -29,14 +29,8 @@ _READING_PAIRS: Final = frozenset(
 )
 #: Commands that wait, and the place of the argument that says for how many seconds.
 _SECONDS_AT: Final = {
-    "BLPOP": -1,
-    "BRPOP": -1,
-    "BRPOPLPUSH": -1,
-    "BLMOVE": -1,
-    "BZPOPMIN": -1,
-    "BZPOPMAX": -1,
-    "BLMPOP": 1,
-    "BZMPOP": 1,
+    **dict.fromkeys(("BLPOP", "BRPOP", "BRPOPLPUSH", "BLMOVE", "BZPOPMIN", "BZPOPMAX"), -1),
+    **dict.fromkeys(("BLMPOP", "BZMPOP"), 1),
 }
 _SCRIPTS: Final = ("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO")
 _LONGEST: Final = 80

@@ -19,25 +19,31 @@ from ...stores.account import Account, accounts
 from ...stores.store import Store
 from .commands import Command, as_text
 
-#: By where their keys are. A command that is not here has one key, after its name.
-_PLACES: Final = {
-    "none": """
+#: Which of the words after their name are keys, or how those are found. A command that is not here has one key.
+_PLACES: Final[Sequence[tuple[slice | str, str]]] = (
+    (
+        slice(0),
+        """
 PUBLISH SPUBLISH PING INFO CLIENT SCRIPT FLUSHDB FLUSHALL SELECT HELLO CONFIG MULTI EXEC DISCARD
 UNWATCH TIME DBSIZE SUBSCRIBE COMMAND AUTH QUIT WAIT ECHO FUNCTION LASTSAVE ROLE RANDOMKEY ACL
 """,
-    "all": """
+    ),
+    (
+        slice(None),
+        """
 DEL UNLINK MGET EXISTS TOUCH SINTER SUNION SDIFF WATCH PFCOUNT PFMERGE SINTERSTORE SUNIONSTORE
 SDIFFSTORE
 """,
-    "every second": "MSET MSETNX",
-    "two": "RENAME RENAMENX RPOPLPUSH LMOVE SMOVE BRPOPLPUSH BLMOVE COPY ZRANGESTORE",
-    "but the last": "BLPOP BRPOP BZPOPMIN BZPOPMAX",
-    "counted": "EVAL EVALSHA FCALL EVAL_RO EVALSHA_RO FCALL_RO",
-    "after a word": "XGROUP XINFO OBJECT MEMORY",
-    "streams": "XREAD XREADGROUP",
-    "pattern": "SCAN",
-}
-_PLACE_OF: Final = {name: place for place, names in _PLACES.items() for name in names.split()}
+    ),
+    (slice(None, None, 2), "MSET MSETNX"),
+    (slice(2), "RENAME RENAMENX RPOPLPUSH LMOVE SMOVE BRPOPLPUSH BLMOVE COPY ZRANGESTORE"),
+    (slice(-1), "BLPOP BRPOP BZPOPMIN BZPOPMAX"),
+    (slice(1, 2), "XGROUP XINFO OBJECT MEMORY"),
+    ("counted", "EVAL EVALSHA FCALL EVAL_RO EVALSHA_RO FCALL_RO"),
+    ("streams", "XREAD XREADGROUP"),
+    ("pattern", "SCAN"),
+)
+_PLACE_OF: Final = {name: place for place, names in _PLACES for name in names.split()}
 _EXPIRY: Final = frozenset(("EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT", "PERSIST"))
 _EXPIRING: Final = frozenset(("EX", "PX", "EXAT", "PXAT"))
 #: A key that is gone, and that was only written in these ways, was a lock or had run out.
@@ -50,24 +56,15 @@ def keys_of(command: Command) -> Sequence[str]:
     words = [as_text(arg) for arg in command.args[1:]]
     # Such as OBJECT ENCODING, which may be given as one word.
     words = as_text(command.args[0]).split()[1:] + words
-    place = _PLACE_OF.get(command.name)
+    place = _PLACE_OF.get(command.name, slice(1))
+    if isinstance(place, slice):
+        return words[place]
     if place == "counted":
         return words[2 : 2 + int(words[1])]
     if place == "pattern":
         return [after for word, after in pairwise(words) if word.upper() == "MATCH"] or ["*"]
-    if place == "streams":
-        begin = [word.upper() for word in words].index("STREAMS") + 1
-        return words[begin : begin + (len(words) - begin) // 2]
-    part = {
-        None: slice(1),
-        "none": slice(0),
-        "all": slice(None),
-        "every second": slice(None, None, 2),
-        "two": slice(2),
-        "but the last": slice(-1),
-        "after a word": slice(1, 2),
-    }[place]
-    return words[part]
+    begin = [word.upper() for word in words].index("STREAMS") + 1
+    return words[begin : begin + (len(words) - begin) // 2]
 
 
 def way_of(command: Command) -> str:

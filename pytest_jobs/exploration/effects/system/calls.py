@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 from typing import Any
 
 from ....harness.records.patches import Patches
-from ...engine.acts import Act, ActWatcher, acting, note_draw, watcher
+from ...engine.acts import Act, ActWatcher, acting, note_draw
 from ...stores.files import logs, package_of
-from ..wrapping import after_calls, before_calls, source_of, surround
+from ..wrapping import after_calls, before_calls, in_delivery, source_of, surround
 
 
 @source_of("syslog")
@@ -34,7 +33,7 @@ def exit_handlers(patches: Patches, module: Any) -> None:
     """
 
     def registering(current: ActWatcher, func: Any, *args: Any, **kwargs: Any) -> None:
-        if _is_of_project(current, sys._getframe(2)):
+        if _is_of_project(current, sys._getframe(3)):
             current.outside(f"atexit.register({getattr(func, '__name__', func)})")
 
     before_calls(patches, module, "register", registering)
@@ -43,25 +42,23 @@ def exit_handlers(patches: Patches, module: Any) -> None:
 @source_of("ctypes")
 def foreign_functions(patches: Patches, module: Any) -> None:
     """Refuse that the project looks a function in C up, unless a module does so that is imported."""
-    get: Callable[[Any, str], Any] = module.CDLL.__getattribute__
     foreign: Any = module._CFuncPtr
 
-    def get_watched(opened: Any, name: str) -> Any:
-        found = get(opened, name)
-        current = watcher.get()
-        if current is not None and isinstance(found, foreign):
+    def get(current: ActWatcher, genuine: Any, opened: Any, name: str) -> Any:
+        found = genuine(opened, name)
+        if isinstance(found, foreign):
             looked_up(current, opened, name)
         return found
 
     def looked_up(current: ActWatcher, opened: Any, name: object) -> None:
-        frame = sys._getframe(2)
+        frame = sys._getframe(3)
         while frame.f_back is not None and frame.f_globals.get("__name__") == "ctypes":
             frame = frame.f_back
         if _is_of_project(current, frame):
-            where = get(opened, "_name") or "the C library"
+            where = vars(opened)["_name"] or "the C library"
             current.outside(f"{name} of {where} by ctypes")
 
-    patches.set(module.CDLL, "__getattribute__", get_watched)
+    in_delivery(patches, module.CDLL, "__getattribute__", get)
     before_calls(patches, module.CDLL, "__getitem__", looked_up)
 
 

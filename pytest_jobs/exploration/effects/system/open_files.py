@@ -23,13 +23,8 @@ library: Final = "socket"
 
 #: Functions of `os` that write at once, and the place of the argument with the number of the open file.
 _WRITING: Final = {
-    "write": 0,
-    "writev": 0,
-    "pwrite": 0,
-    "pwritev": 0,
-    "sendfile": 0,
-    "copy_file_range": 1,
-    "splice": 1,
+    **dict.fromkeys(("write", "writev", "pwrite", "pwritev", "sendfile"), 0),
+    **dict.fromkeys(("copy_file_range", "splice"), 1),
 }
 #: The output of the program, which is no effect, like a log.
 _STANDARD: Final = (1, 2)
@@ -53,12 +48,12 @@ def install(patches: Patches) -> None:
         before_calls(patches, owner, name, functools.partial(sockets.sending, name))
     for name in _WRITING:
         before_calls(patches, os, name, functools.partial(_writing, name, sockets))
-    before_calls(patches, os, "mkfifo", _making_pipe)
 
+    def making_pipe(current: ActWatcher, path: Any, *args: Any, **kwargs: Any) -> None:
+        # It has no content, so it is compared by itself.
+        current.changing(f"os.mkfifo({Path(os.fsdecode(path)).name!r})", counts=True)
 
-def _making_pipe(current: ActWatcher, path: Any, *args: Any, **kwargs: Any) -> None:
-    # It has no content, so it is compared by itself.
-    current.changing(f"os.mkfifo({Path(os.fsdecode(path)).name!r})", counts=True)
+    before_calls(patches, os, "mkfifo", making_pipe)
 
 
 class _Sockets:
@@ -74,7 +69,7 @@ class _Sockets:
         self, name: str, current: ActWatcher, connection: Any, *args: Any, **kwargs: Any
     ) -> None:
         if connection not in self._new and not is_datagram(current, connection):
-            _refuse(current, f"socket.{name}", _peer(connection), sys._getframe(2))
+            _refuse(current, f"socket.{name}", _peer(connection), sys._getframe(3))
 
     def peer_of(self, number: int, current: ActWatcher) -> object:
         """Return the other end of the older socket of an open file; None if it is a new one, or of datagrams."""
@@ -114,7 +109,7 @@ def _writing(name: str, sockets: _Sockets, current: ActWatcher, *args: Any, **kw
     if stat.S_ISSOCK(kind):
         peer = sockets.peer_of(number, current)
         if peer is not None:
-            _refuse(current, f"os.{name}", peer, sys._getframe(2))
+            _refuse(current, f"os.{name}", peer, sys._getframe(3))
     elif stat.S_ISREG(kind) and not logs():
         if accounts.current is not None:
             accounts.current.wrote_to(number)

@@ -17,9 +17,9 @@ from types import FrameType
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import watcher
+from ...engine.acts import ActWatcher
 from ...stores.files import package_of
-from ..wrapping import before_calls, source_of
+from ..wrapping import before_calls, in_delivery, source_of
 
 library: Final = "posix"
 
@@ -35,33 +35,29 @@ _OF_PROCESS: Final = re.compile(r"/proc/(\d+)(?=/|$)")
 
 def install(patches: Patches) -> None:
     """Give each delivery a process id of its own, and let it be dead when the delivery is."""
-    getpid, kill = os.getpid, os.kill
-    folders = _ProcessFolders(patches, getpid)
+    folders = _ProcessFolders(patches, os.getpid)
 
-    @functools.wraps(getpid)
-    def own_id() -> int:
-        current = watcher.get()
-        if current is None or not _shows_the_process(sys._getframe(1)):
+    def own_id(current: ActWatcher, getpid: Callable[[], int]) -> int:
+        if not _shows_the_process(current, sys._getframe(2)):
             return getpid()
         folders.translate()
         return current.process_id() or getpid()
 
-    @functools.wraps(kill)
-    def kill_watched(pid: int, sig: int, /) -> None:
-        current = watcher.get()
-        alive = None if current is None else current.is_alive(pid)
-        if current is None or alive is None:
-            kill(pid, sig)
-        elif not alive:
-            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
-        elif sig:
-            current.outside(f"os.kill({pid}, {sig}), a signal to the worker of a delivery")
-
-    patches.set(os, "getpid", own_id)
-    patches.set(os, "kill", kill_watched)
+    in_delivery(patches, os, "getpid", own_id)
+    in_delivery(patches, os, "kill", _kill)
     # With the process the whole session of the tests would end.
     before_calls(patches, os, "_exit", lambda current, n: current.outside(f"os._exit({n!r})"))
     before_calls(patches, os, "abort", lambda current: current.outside("os.abort()"))
+
+
+def _kill(current: ActWatcher, kill: Callable[[int, int], None], pid: int, sig: int, /) -> None:
+    alive = current.is_alive(pid)
+    if alive is None:
+        kill(pid, sig)
+    elif not alive:
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+    elif sig:
+        current.outside(f"os.kill({pid}, {sig}), a signal to the worker of a delivery")
 
 
 class _ProcessFolders:
@@ -85,23 +81,23 @@ class _ProcessFolders:
             (io, "open"),
         ):
             function = getattr(owner, name)
-            translated = self._translated(function)
-            self._patches.set(owner, name, translated)
+            in_delivery(self._patches, owner, name, self._translated)
+            translated = getattr(owner, name)
             # `shutil` asks these sets what a function is able to do.
             for able in (os.supports_follow_symlinks, os.supports_dir_fd, os.supports_fd):
                 if function in able:
                     able.add(translated)
                     self._patches.undo_by(functools.partial(able.discard, translated))
 
-    def _translated(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def translated(target: Any, *args: Any, **kwargs: Any) -> Any:
-            current = watcher.get()
-            if current is not None:
-                target = self._real(target, current.is_alive)
-            return function(target, *args, **kwargs)
-
-        return translated
+    def _translated(
+        self,
+        current: ActWatcher,
+        function: Callable[..., Any],
+        target: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        return function(self._real(target, current.is_alive), *args, **kwargs)
 
     def _real(self, target: Any, is_alive: Callable[[int], bool | None]) -> Any:
         if isinstance(target, int):
@@ -115,47 +111,38 @@ class _ProcessFolders:
         return f"/proc/{self._getpid()}{path[found.end() :]}"
 
 
-def _shows_the_process(frame: FrameType | None) -> bool:
+def _shows_the_process(current: ActWatcher, frame: FrameType | None) -> bool:
     """Return whether the id that some code asks for becomes visible to the project or to other processes."""
-    current = watcher.get()
     while frame is not None and frame.f_globals.get("__name__") in _WITH_PROPERTY:
         frame = frame.f_back
-    if frame is None or current is None:
-        return False
-    return package_of(frame) in _LOCKS or current.is_of_project(frame.f_code)
+    return frame is not None and (
+        package_of(frame) in _LOCKS or current.is_of_project(frame.f_code)
+    )
 
 
 @source_of("psutil")
 def psutil(patches: Patches, module: Any) -> None:
     """Let the process of a living delivery be this one, by its own id."""
-    exists, init = module.pid_exists, module.Process._init
 
-    @functools.wraps(exists)
-    def exists_watched(pid: int) -> bool:
-        current = watcher.get()
-        alive = None if current is None else current.is_alive(pid)
-        return exists(pid) if alive is None else alive
+    def exists(current: ActWatcher, genuine: Callable[[int], bool], pid: int) -> bool:
+        alive = current.is_alive(pid)
+        return genuine(pid) if alive is None else alive
 
-    @functools.wraps(init)
-    def init_watched(process: Any, pid: int | None, *args: Any, **kwargs: Any) -> None:
-        current = watcher.get()
-        if current is not None and pid is None and _shows_the_process(_outside_of_psutil()):
-            # As the project would ask by itself.
-            pid = current.process_id()
-        if current is None or pid is None or not current.is_alive(pid):
-            init(process, pid, *args, **kwargs)
+    def init(
+        current: ActWatcher, genuine: Any, process: Any, pid: int | None, *args: Any, **kwargs: Any
+    ) -> None:
+        if pid is None:
+            asking: FrameType | None = sys._getframe(2)
+            while asking is not None and str(asking.f_globals.get("__name__")).startswith("psutil"):
+                asking = asking.f_back
+            if _shows_the_process(current, asking):
+                # As the project would ask by itself.
+                pid = current.process_id()
+        if pid is None or not current.is_alive(pid):
+            genuine(process, pid, *args, **kwargs)
             return
-        init(process, None, *args, **kwargs)
+        genuine(process, None, *args, **kwargs)
         process._pid = pid
 
-    patches.set(module, "pid_exists", exists_watched)
-    patches.set(module.Process, "_init", init_watched)
-
-
-def _outside_of_psutil() -> FrameType | None:
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and str(frame.f_globals.get("__name__")).startswith(
-        ("psutil", __name__)
-    ):
-        frame = frame.f_back
-    return frame
+    in_delivery(patches, module, "pid_exists", exists)
+    in_delivery(patches, module.Process, "_init", init)

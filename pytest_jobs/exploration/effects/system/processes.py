@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextvars
 import functools
-import sys
 from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakSet
@@ -15,25 +14,29 @@ from weakref import WeakSet
 from ....harness.records.patches import Patches
 from ...engine.acts import ActWatcher, watcher
 from ...stores.files import logs
-from ..wrapping import after_calls, before_calls, source_of
+from ..wrapping import Source, after_calls, before_calls, in_delivery, source_of
 
 #: The ends of pipes that deliveries have made. No other process has them: a job that starts one is refused.
 _own_pipes: Final[WeakSet[Any]] = WeakSet()
 
 
-class _Source:
-    def __init__(self, library: str, ways: tuple[tuple[str, str], ...]) -> None:
-        self.library = library
-        self._ways = ways
+def _refusing(library: str, **ways: tuple[str, ...]) -> Source:
+    """Return a source that refuses calls, unless they are part of an effect or hand over a record of a log.
 
-    def install(self, patches: Patches) -> None:
-        """Refuse the calls, unless they are part of an effect or hand over a record of a log."""
-        module: Any = sys.modules[self.library]
-        for owner, name in self._ways:
-            kind = getattr(module, owner)
+    Args:
+        library: the module.
+        ways: by the names of its classes: the names of the methods.
+    """
+
+    def watch(patches: Patches, module: Any) -> None:
+        for owner, names in ways.items():
             # The classes of all start methods have one base, which nobody calls by its name.
             shown = owner.removeprefix("Base").removeprefix("_ConnectionBase") or "Connection"
-            before_calls(patches, kind, name, functools.partial(_refuse, f"{shown}.{name}"))
+            for name in names:
+                refuse = functools.partial(_refuse, f"{shown}.{name}")
+                before_calls(patches, getattr(module, owner), name, refuse)
+
+    return Source(library, watch)
 
 
 def _refuse(way: str, current: ActWatcher, owner: Any, *args: Any, **kwargs: Any) -> None:
@@ -44,59 +47,45 @@ def _refuse(way: str, current: ActWatcher, owner: Any, *args: Any, **kwargs: Any
         current.outside(f"{way}({shown})")
 
 
-process: Final = _Source("multiprocessing.process", (("BaseProcess", "start"),))
-queues: Final = _Source(
-    "multiprocessing.queues", (("Queue", "put"), ("JoinableQueue", "put"), ("SimpleQueue", "put"))
+process: Final = _refusing("multiprocessing.process", BaseProcess=("start",))
+queues: Final = _refusing(
+    "multiprocessing.queues", Queue=("put",), JoinableQueue=("put",), SimpleQueue=("put",)
 )
+executor: Final = _refusing("concurrent.futures.process", ProcessPoolExecutor=("submit",))
+_sending: Final = _refusing("multiprocessing.connection", _ConnectionBase=("send", "send_bytes"))
 
 
-class _Connections(_Source):
-    """Notes the pipes that stay inside the process, such as that of a pool of threads."""
+@source_of("multiprocessing.connection")
+def connection(patches: Patches, module: Any) -> None:
+    """Refuse what is sent, but by pipes that stay inside the process, such as that of a pool of threads."""
+    _sending.install(patches)
 
-    def install(self, patches: Patches) -> None:
-        super().install(patches)
-        kind: Any = vars(sys.modules[self.library])["_ConnectionBase"]
-        after_calls(patches, kind, "__init__", self._made)
-
-    def _made(self, returned: None, connection: Any, *args: Any, **kwargs: Any) -> None:
+    def made(returned: None, connection: Any, *args: Any, **kwargs: Any) -> None:
         if watcher.get() is not None:
             _own_pipes.add(connection)
 
-
-connection: Final = _Connections(
-    "multiprocessing.connection", (("_ConnectionBase", "send"), ("_ConnectionBase", "send_bytes"))
-)
-executor: Final = _Source("concurrent.futures.process", (("ProcessPoolExecutor", "submit"),))
+    after_calls(patches, vars(module)["_ConnectionBase"], "__init__", made)
 
 
-class _Pools:
-    """The source for pools, which may be older than the check, so that no process starts."""
+@source_of("multiprocessing.pool")
+def pools(patches: Patches, module: Any) -> None:
+    """Refuse work for processes, and watch work for threads with the delivery.
 
-    library: Final = "multiprocessing.pool"
-    _WAYS: Final = (
-        *("apply_async", "imap", "imap_unordered", "map", "map_async"),
-        *("starmap", "starmap_async"),
-    )
+    A pool may be older than the check, so that no process starts.
+    """
+    ways = ("apply_async", "imap", "imap_unordered", "map", "map_async", "starmap", "starmap_async")
 
-    def install(self, patches: Patches) -> None:
-        """Refuse work for processes, and watch work for threads with the delivery."""
-        module: Any = sys.modules[self.library]
-        for name in self._WAYS:
-            patches.set(module.Pool, name, self._watched(module, name))
+    def called(
+        current: ActWatcher, genuine: Any, pool: Any, func: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        if isinstance(pool, module.ThreadPool):
+            func = _in_context(func, current)
+        else:
+            _refuse(f"Pool.{genuine.__name__}", current, pool, func)
+        return genuine(pool, func, *args, **kwargs)
 
-    def _watched(self, module: Any, name: str) -> Callable[..., Any]:
-        genuine = getattr(module.Pool, name)
-
-        @functools.wraps(genuine)
-        def called(pool: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
-            current = watcher.get()
-            if current is not None and isinstance(pool, module.ThreadPool):
-                func = _in_context(func, current)
-            elif current is not None:
-                _refuse(f"Pool.{name}", current, pool, func)
-            return genuine(pool, func, *args, **kwargs)
-
-        return called
+    for name in ways:
+        in_delivery(patches, module.Pool, name, called)
 
 
 def _in_context(function: Callable[..., Any], current: ActWatcher) -> Callable[..., Any]:
@@ -108,9 +97,6 @@ def _in_context(function: Callable[..., Any], current: ActWatcher) -> Callable[.
         return context.copy().run(function, *args, **kwargs)
 
     return run
-
-
-pools: Final = _Pools()
 
 
 @source_of("multiprocessing.shared_memory")

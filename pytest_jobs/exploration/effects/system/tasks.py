@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio.base_events
 import asyncio.runners
-import functools
 import sys
 from collections.abc import Callable
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ....harness.records.record import current_record
-from ...engine.acts import watcher
-from ..wrapping import after_calls, before_calls, in_check, no_block
+from ...engine.acts import ActWatcher, watcher
+from ..wrapping import after_calls, before_calls, in_check, in_delivery, no_block
 
 library: Final = "asyncio.runners"
 
@@ -27,7 +26,7 @@ def install(patches: Patches) -> None:
     for owner, name in ((base, "close"), (asyncio.runners, "_cancel_all_tasks")):
         before_calls(patches, owner, name, lambda current, loop: current.leave_tasks(loop))
     after_calls(patches, base, "__init__", in_check(_close_in_the_end, no_block))
-    patches.set(asyncio.runners.Runner, "run", _watching(asyncio.runners.Runner.run))
+    in_delivery(patches, asyncio.runners.Runner, "run", _run_watched)
     for name in ("call_later", "call_at"):
         after_calls(patches, base, name, _noting_callback)
 
@@ -44,23 +43,19 @@ def _close_in_the_end(returned: None, loop: Any, *args: Any, **kwargs: Any) -> N
         current.of_history.undo_by(close)
 
 
-def _watching(run: Callable[..., Any]) -> Callable[..., Any]:
+def _run_watched(
+    current: ActWatcher, run: Callable[..., Any], runner: Any, coro: Any, *, context: Any = None
+) -> Any:
     """Let the delivery that uses a runner be watched: a runner keeps the context in which it was used first."""
-
-    @functools.wraps(run)
-    def watched(runner: Any, coro: Any, *, context: Any = None) -> Any:
-        current = watcher.get()
-        if current is None or context is not None or runner.get_loop().is_running():
-            return run(runner, coro, context=context)
-        kept = vars(runner)["_context"]
-        before = kept.get(watcher), kept.get(current_record)
-        kept.run(_put, current, current_record.get())
-        try:
-            return run(runner, coro)
-        finally:
-            kept.run(_put, *before)
-
-    return watched
+    if context is not None or runner.get_loop().is_running():
+        return run(runner, coro, context=context)
+    kept = vars(runner)["_context"]
+    before = kept.get(watcher), kept.get(current_record)
+    kept.run(_put, current, current_record.get())
+    try:
+        return run(runner, coro)
+    finally:
+        kept.run(_put, *before)
 
 
 def _put(current: Any, record: Any) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from ....harness.records.home import is_in_packages
+
 #: A thread without a line, an effect or any computing for so many real seconds is blocked.
 PATIENCE: Final = 2.0
 #: A thread that waits for an answer from outside gets so many times as long: a busy server still answers.
 TIMES_OUTSIDE: Final = 15
 #: Modules that read from sockets. The drivers of databases are in installed packages.
 _READING: Final = frozenset(("selectors", "socket", "ssl"))
-_INSTALLED: Final = frozenset(("site-packages", "dist-packages"))
 
 
 def computed(thread: int) -> float | None:
@@ -38,9 +39,8 @@ def waits_for_outside(thread: int) -> bool:
     frame = sys._current_frames().get(thread)
     if frame is None or (frame.f_back is not None and until_woken(frame.f_back)):
         return False
-    return frame.f_globals.get("__name__", "") in _READING or not _INSTALLED.isdisjoint(
-        Path(frame.f_code.co_filename).parts
-    )
+    name = frame.f_globals.get("__name__", "")
+    return name in _READING or is_in_packages(frame.f_code.co_filename)
 
 
 def blocking_call(thread: int) -> str:

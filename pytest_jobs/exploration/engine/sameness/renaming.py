@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from ....errors import ExplorationError
 from ....harness.records.attributes import identity
+from .chance import Chance
 from .fields import (
     STANDS_FOR,
     Pairs,
@@ -28,10 +29,11 @@ from .fields import (
     rows_of,
     values_of,
 )
-from .volatile import Volatile
+from .times import Times
+from .volatile import LongTexts, Volatile
 
-#: Returns the form of a value.
-_Former: TypeAlias = "Callable[[Any], Any]"
+#: Returns the form of a value of one class.
+_Former: TypeAlias = "Callable[[Renaming, Any], Any]"
 
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 #: Values that are equal exactly if they are the same.
@@ -95,34 +97,20 @@ class Fields(tuple[str, tuple[tuple[str, Any], ...]]):
         return f"{name}({', '.join(f'{field}={form!r}' for field, form in fields)})"
 
 
-class Renaming:
+class Renaming(Volatile):
     """Gives values of one history a form that can be compared with that of another history.
 
     A value is compared by its structure: a mapping by its keys, an object by its fields. What is random
-    in its texts and numbers is renamed, and times become distances; see `Volatile`.
+    in its texts and numbers is renamed, and times become distances.
     """
 
-    def __init__(self, volatile: Volatile) -> None:
-        self._volatile = volatile
-        self._drawn_in = volatile.drawn_in
+    def __init__(self, chance: Chance, times: Times, texts: LongTexts, formers: Formers) -> None:
+        super().__init__(chance, times, texts)
+        self._formers = formers
         #: Whether something that cannot be compared is named by its type, rather than an error.
         self._lenient = False
         #: The values that are being formed, each within the one before it.
         self._open: set[int] = set()
-        self._formers: dict[type, _Former] = {
-            int: volatile.number,
-            float: volatile.number,
-            str: volatile.text,
-            bytes: volatile.content,
-            dict: self._by_key,
-            list: self._sequence,
-            tuple: self._sequence,
-            Unordered: lambda value: Members(_ordered(self._sequence(value))),
-            AsAtFirst: self._formed_once,
-            datetime: volatile.times.of_datetime,
-            date: volatile.times.of_date,
-            **dict.fromkeys(_PLAIN, _itself),
-        }
 
     def of_state(self, name: str, value: Any) -> Any:
         """Return the form of a part of the state, or raise an error that says what to write instead."""
@@ -141,92 +129,24 @@ class Renaming:
 
     def of(self, value: Any) -> Any:
         """Return the form of a value: hashable, and equal exactly if the values are the same."""
-        kind = type(value)
-        former = self._formers.get(kind)
-        if former is None:
-            former = self._formers[kind] = self._former(kind)
-        return former(value)
+        return self._formers[type(value)](self, value)
 
-    def _former(self, kind: type) -> _Former:
-        if hasattr(kind, STANDS_FOR):
-            return lambda value: self.of(getattr(value, STANDS_FOR))
-        for find in (self._scalar, self._of_library, self._collection):
-            former = find(kind)
-            if former is not None:
-                return former
-        return self._object
+    def with_fields(self, value: Any, former: _Former) -> Any:
+        members, more = former(self, value), public_fields(value)
+        return (members, self.by_name(value, more)) if more else members
 
-    def _scalar(self, kind: type) -> _Former | None:
-        volatile = self._volatile
-        if issubclass(kind, Enum | re.Pattern):
-            return repr
-        if issubclass(kind, datetime):
-            return self._datetime
-        for bases, former in (
-            ((bool, timedelta, time, Fraction, complex), _itself),
-            ((int, float), volatile.number),
-            (str, lambda value: volatile.text(str.__str__(value))),
-            (bytes, lambda value: volatile.content(bytes(value))),
-            ((bytearray, memoryview), lambda value: volatile.content(bytes(value))),
-            ((uuid.UUID, PurePath), lambda value: volatile.text(str(value))),
-            (date, volatile.times.of_date),
-            (Decimal, lambda value: "<nan>" if value.is_nan() else value),
-            (logging.Logger, lambda value: f"<logger {value.name}>"),
-        ):
-            if issubclass(kind, bases):
-                return former
-        return None
-
-    def _datetime(self, value: Any) -> Any:
-        # pandas.NaT is a datetime, and not equal to itself.
-        return self._volatile.times.of_datetime(value) if value == value else "<nan>"  # noqa: PLR0124
-
-    def _of_library(self, kind: type) -> _Former | None:
-        values = values_of(kind)
-        if values is not None:
-            return lambda value: self.of(values(value))
-        rows = rows_of(kind)
-        if rows is not None:
-            return lambda value: self._rows(*rows(value))
-        fields = declared_fields(kind)
-        if fields is not None:
-            return lambda value: self._by_name(value, fields(value))
-        mock = sys.modules.get("unittest.mock")
-        if mock is not None and issubclass(kind, mock.NonCallableMock):
-            return lambda value: self._sequence(value.mock_calls)
-        if mock is not None and issubclass(kind, type(mock.call)):
-            return self._sequence
-        return None
-
-    def _collection(self, kind: type) -> _Former | None:
-        for base in (dict, list, tuple, set, frozenset):
-            if issubclass(kind, base):
-                former = self._formers.get(base) or self._set
-                # By the method of the base: that of Django's MultiValueDict gives each last value only.
-                return lambda value: self._with_fields(value, former)
-        if hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
-            return lambda value: self._unfit(value, _ITERATOR)
-        if issubclass(kind, Mapping):
-            return self._by_key
-        if issubclass(kind, AbstractSet):
-            return self._set
-        return (
-            self._sequence if issubclass(kind, Collection) and not issubclass(kind, type) else None
-        )
-
-    def _with_fields(self, value: Any, former: _Former) -> Any:
-        members, more = former(value), public_fields(value)
-        return (members, self._by_name(value, more)) if more else members
+    def stood_for(self, value: Any) -> Any:
+        return self.of(getattr(value, STANDS_FOR))
 
     # Values with values in them
 
-    def _by_key(self, value: Mapping[Any, Any]) -> Any:
+    def by_key(self, value: Mapping[Any, Any]) -> Any:
         items = dict.items(value) if isinstance(value, dict) else value.items()
         pairs: list[tuple[Any, Any]] = []
         key = None
         self._begin(value)
         try:
-            for key, inner in sorted(items, key=lambda item: self._drawn_in(item[0])):
+            for key, inner in sorted(items, key=lambda item: self.drawn_in(item[0])):
                 pairs.append((self.of(key), self.of(inner)))
         except _Unfit as unfit:
             unfit.within(f"[{key!r}]")
@@ -235,7 +155,7 @@ class Renaming:
             self._open.discard(identity(value))
         return Keyed(_ordered(pairs))
 
-    def _sequence(self, value: Iterable[Any]) -> Any:
+    def sequence(self, value: Iterable[Any]) -> Any:
         forms: list[Any] = []
         rows, is_table = self._as_table(value)
         self._begin(value)
@@ -249,9 +169,9 @@ class Renaming:
             self._open.discard(identity(value))
         return Members(_ordered(forms)) if is_table else tuple(forms)
 
-    def _formed_once(self, value: AsAtFirst) -> Any:
+    def formed_once(self, value: AsAtFirst) -> Any:
         if value.form is None:
-            value.form = self._sequence(value)
+            value.form = self.sequence(value)
         return value.form
 
     def _as_table(self, value: Iterable[Any]) -> tuple[Iterable[Any], bool]:
@@ -263,20 +183,20 @@ class Renaming:
         if len(kinds) != 1 or issubclass(kinds.pop(), _SCALARS):
             return value, False
         value = list(value)
-        drawn = [(self._drawn_in(row), place) for place, row in enumerate(value)]
+        drawn = [(self.drawn_in(row), place) for place, row in enumerate(value)]
         if not any(numbers for numbers, _ in drawn):
             return value, False
         return [value[place] for _, place in sorted(drawn)], True
 
-    def _set(self, value: AbstractSet[Any]) -> Any:
-        members = sorted(value, key=self._drawn_in) if len(value) > 1 else value
-        return Members(_ordered(self._sequence(members)))
+    def members(self, value: AbstractSet[Any]) -> Any:
+        members = sorted(value, key=self.drawn_in) if len(value) > 1 else value
+        return Members(_ordered(self.sequence(members)))
 
-    def _rows(self, ordered: bool, rows: list[Any]) -> Any:
-        forms = self._sequence(rows)
+    def rows(self, ordered: bool, rows: list[Any]) -> Any:
+        forms = self.sequence(rows)
         return forms if ordered else Members(_ordered(forms))
 
-    def _by_name(self, value: Any, pairs: Pairs) -> Any:
+    def by_name(self, value: Any, pairs: Pairs) -> Any:
         forms: list[tuple[str, Any]] = []
         name = ""
         self._begin(value)
@@ -290,35 +210,35 @@ class Renaming:
             self._open.discard(identity(value))
         return Fields((type(value).__name__, tuple(sorted(forms, key=lambda form: form[0]))))
 
-    def _object(self, value: Any) -> Any:
+    def instance(self, value: Any) -> Any:
         if isinstance(value, _NAMED):
             return _qualified(value)
         if isinstance(value, functools.partial):
-            return self._by_name(
+            return self.by_name(
                 value, [("func", value.func), ("args", value.args), ("keywords", value.keywords)]
             )
         if isinstance(value, BaseException):
-            return self._by_name(value, [("args", value.args), *own_fields(value)])
+            return self.by_name(value, [("args", value.args), *own_fields(value)])
         record = record_of(value)
         if record is not None:
-            return self._by_key(record)
+            return self.by_key(record)
         pairs = own_fields(value)
         if pairs:
-            return self._by_name(value, pairs)
+            return self.by_name(value, pairs)
         shown, kind = repr(value), cast("Any", type(value))
         if kind.__repr__ is not object.__repr__ and not _ADDRESS.search(shown):
-            return self._volatile.text(shown)
+            return self.text(shown)
         locked = getattr(value, "locked", None)
         if callable(locked):
             return type(value).__name__, bool(locked())
-        return self._unfit(value, _NO_FIELDS)
+        return self.unfit(value, _NO_FIELDS)
 
     def _begin(self, value: Any) -> None:
         if identity(value) in self._open:
             raise _Unfit(_CYCLE)
         self._open.add(identity(value))
 
-    def _unfit(self, value: Any, why: str) -> Any:
+    def unfit(self, value: Any, why: str) -> Any:
         kind = type(value).__name__
         if self._lenient:
             return f"<{kind}>"
@@ -340,10 +260,6 @@ _CYCLE: Final = (
 )
 
 
-def _itself(value: Any) -> Any:
-    return value
-
-
 def _qualified(value: Any) -> str:
     module = getattr(value, "__module__", None)
     name = getattr(value, "__qualname__", None) or value.__name__
@@ -353,3 +269,98 @@ def _qualified(value: Any) -> str:
 def _ordered(forms: Iterable[Any]) -> Iterator[Any]:
     """Return forms in an order that does not depend on where they were found."""
     return iter(sorted(forms, key=repr))
+
+
+def _itself(form: Renaming, value: Any) -> Any:
+    return value
+
+
+#: How the values of frequent classes are formed.
+_COMMON: Final[Mapping[type, _Former]] = {
+    int: Renaming.number,
+    float: Renaming.number,
+    str: Renaming.text,
+    bytes: Renaming.content,
+    dict: Renaming.by_key,
+    list: Renaming.sequence,
+    tuple: Renaming.sequence,
+    Unordered: lambda form, value: Members(_ordered(form.sequence(value))),
+    AsAtFirst: Renaming.formed_once,
+    datetime: lambda form, value: form.times.of_datetime(value),
+    date: lambda form, value: form.times.of_date(value),
+    **dict.fromkeys(_PLAIN, _itself),
+}
+
+
+class Formers(dict[type, _Former]):
+    """What forms the values of each class. Histories of one search share it, since the class alone decides."""
+
+    def __init__(self) -> None:
+        super().__init__(_COMMON)
+
+    def __missing__(self, kind: type) -> _Former:
+        if hasattr(kind, STANDS_FOR):
+            former: _Former = Renaming.stood_for
+        else:
+            found = _of_scalar(kind) or _of_library(kind) or _of_collection(kind)
+            former = found or Renaming.instance
+        self[kind] = former
+        return former
+
+
+def _of_scalar(kind: type) -> _Former | None:
+    if issubclass(kind, Enum | re.Pattern):
+        return lambda form, value: repr(value)
+    if issubclass(kind, datetime):
+        # pandas.NaT is a datetime, and not equal to itself.
+        return lambda form, value: form.times.of_datetime(value) if value == value else "<nan>"  # noqa: PLR0124
+    for bases, former in _SCALAR_BASES:
+        if issubclass(kind, bases):
+            return former
+    return None
+
+
+_SCALAR_BASES: Final[tuple[tuple[type | tuple[type, ...], _Former], ...]] = (
+    ((bool, timedelta, time, Fraction, complex), _itself),
+    ((int, float), Renaming.number),
+    (str, lambda form, value: form.text(str.__str__(value))),
+    ((bytes, bytearray, memoryview), lambda form, value: form.content(bytes(value))),
+    ((uuid.UUID, PurePath), lambda form, value: form.text(str(value))),
+    (date, lambda form, value: form.times.of_date(value)),
+    (Decimal, lambda form, value: "<nan>" if value.is_nan() else value),
+    (logging.Logger, lambda form, value: f"<logger {value.name}>"),
+)
+
+
+def _of_library(kind: type) -> _Former | None:
+    values = values_of(kind)
+    if values is not None:
+        return lambda form, value: form.of(values(value))
+    rows = rows_of(kind)
+    if rows is not None:
+        return lambda form, value: form.rows(*rows(value))
+    fields = declared_fields(kind)
+    if fields is not None:
+        return lambda form, value: form.by_name(value, fields(value))
+    mock = sys.modules.get("unittest.mock")
+    if mock is not None and issubclass(kind, mock.NonCallableMock):
+        return lambda form, value: form.sequence(value.mock_calls)
+    if mock is not None and issubclass(kind, type(mock.call)):
+        return Renaming.sequence
+    return None
+
+
+def _of_collection(kind: type) -> _Former | None:
+    for base in (dict, list, tuple, set, frozenset):
+        if issubclass(kind, base):
+            former = _COMMON.get(base, Renaming.members)
+            # By the method of the base: that of Django's MultiValueDict gives each last value only.
+            return lambda form, value: form.with_fields(value, former)
+    if hasattr(kind, "__next__") or hasattr(kind, "__anext__"):
+        return lambda form, value: form.unfit(value, _ITERATOR)
+    if issubclass(kind, Mapping):
+        return Renaming.by_key
+    if issubclass(kind, AbstractSet):
+        return Renaming.members
+    is_sequence = issubclass(kind, Collection) and not issubclass(kind, type)
+    return Renaming.sequence if is_sequence else None

@@ -6,7 +6,9 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
-from ..basis.rule import Context, Example, Fault, rule
+from ...messages.accepted import signature_in
+from ...source.jobs import DeclaredJob
+from .rule import Context, Wrong, of_jobs
 
 _MAKERS: Final = frozenset(("list", "dict", "set", "defaultdict", "Counter", "deque"))
 _CHANGES: Final = frozenset(
@@ -15,214 +17,113 @@ _CHANGES: Final = frozenset(
 )  # fmt: skip
 #: Pools of Celery that await what a task returns.
 _ASYNC_POOLS: Final = ("celery_aio_pool", "celery_pool_asyncio", "celery-aio-pool", "aio_celery")
-_CELERY: Final = (
-    'from celery import Celery\n\napp = Celery("shop", broker="memory://")\n\n\n@app.task'
-)
 
 
-@rule(
-    "JOB101",
-    "state-on-the-task",
-    "A task keeps something on itself.",
-    "A process has one object of each Celery task, and all deliveries share it. What one delivery "
-    "writes there the next one finds, in the same process only; two threads overwrite each other.",
-    Example(
-        _CELERY + "(bind=True)\n"
-        "def import_rows(self, batch_id: int) -> None:\n"
-        "    self.batch = batch_id\n"
-        "    load(self.batch)\n",
-        _CELERY + "(bind=True)\n"
-        "def import_rows(self, batch_id: int) -> None:\n"
-        "    batch = batch_id\n"
-        "    load(batch)\n",
-    ),
-)
-def state_on_the_task(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs_of("celery"):
-        first = job.body.args.args[0].arg if job.is_bound and job.body.args.args else ""
-        for node in ast.walk(job.body):
-            targets = node.targets if isinstance(node, ast.Assign) else []
-            targets = [node.target] if isinstance(node, ast.AugAssign) else targets
-            for target in targets:
-                if (
-                    isinstance(target, ast.Attribute)
-                    and isinstance(target.value, ast.Name)
-                    and target.value.id == first
-                ):
-                    yield Fault(
-                        job.module,
-                        node,
-                        f"{job.short} keeps {target.attr!r} on the task, and one task object serves "
-                        "all deliveries of a process. Use a local variable, or a row.",
-                    )
-
-
-@rule(
-    "JOB102",
-    "container-on-the-class",
-    "A job changes a list, a set or a dictionary of its class.",
-    "All jobs of a process share the container, so a job finds what others left. Other processes have "
-    "another one. The container grows for as long as the worker lives.",
-    Example(
-        "from pytest_jobs import Job\n\n\n"
-        "class ImportRows(Job):\n"
-        "    seen = []\n\n"
-        "    def perform(self, row: str) -> None:\n"
-        "        self.seen.append(row)\n",
-        "from pytest_jobs import Job\n\n\n"
-        "class ImportRows(Job):\n"
-        "    def perform(self, row: str) -> None:\n"
-        "        seen = []\n"
-        "        seen.append(row)\n",
-    ),
-)
-def container_on_the_class(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        outside = job.module.around(job.body)
-        around = next((one for one in outside if isinstance(one, ast.ClassDef)), None)
-        shared = (
-            set()
-            if around is None
-            else {
-                target.id
-                for node in around.body
-                if isinstance(node, ast.Assign) and _is_container(node.value)
-                for target in node.targets
-                if isinstance(target, ast.Name)
-            }
-        )
-        for node in ast.walk(job.body) if shared else ():
-            name = _changed(node)
+@of_jobs("JOB101", "celery")
+def state_on_the_task(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    first = job.body.args.args[0].arg if job.is_bound and job.body.args.args else ""
+    for node in ast.walk(job.body):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        targets = [node.target] if isinstance(node, ast.AugAssign) else targets
+        for target in targets:
             if (
-                isinstance(name, ast.Attribute)
-                and name.attr in shared
-                and around is not None
-                and ast.unparse(name.value) in ("self", "cls", "type(self)", around.name)
+                isinstance(target, ast.Attribute)
+                and isinstance(target.value, ast.Name)
+                and target.value.id == first
             ):
-                yield Fault(
-                    job.module,
+                yield Wrong(
                     node,
-                    f"{name.attr!r} belongs to the class {around.name}: all jobs of a process share it, "
-                    "and other processes do not have it. Use a local variable, or a row.",
+                    f"{job.short} keeps {target.attr!r} on the task, and one task object serves "
+                    "all deliveries of a process. Use a local variable, or a row.",
                 )
 
 
-@rule(
-    "JOB103",
-    "memory-as-a-guard",
-    "A job asks its process whether it was done.",
-    "Workers are restarted, and there are several. A module remembers for one process only, so that a "
-    "redelivery in another process does the work again.",
-    Example(
-        _CELERY.replace("\n\n\n", "\n_charged = set()\n\n\n") + "\n"
-        "def charge(payment_id: int) -> None:\n"
-        "    if payment_id in _charged:\n"
-        "        return\n"
-        "    gateway.charge(payment_id)\n"
-        "    _charged.add(payment_id)\n",
-        _CELERY + "\n"
-        "def charge(payment_id: int) -> None:\n"
-        '    gateway.charge(payment_id, idempotency_key=f"payment-{payment_id}")\n',
-    ),
-)
-def memory_as_a_guard(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        changed = {
-            name.id
-            for node in ast.walk(job.body)
-            if isinstance(name := _changed(node), ast.Name)
-            and _is_container(job.module.assigned.get(name.id))
+@of_jobs("JOB102")
+def container_on_the_class(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    outside = job.module.around(job.body)
+    around = next((one for one in outside if isinstance(one, ast.ClassDef)), None)
+    shared = (
+        set()
+        if around is None
+        else {
+            target.id
+            for node in around.body
+            if isinstance(node, ast.Assign) and _is_container(node.value)
+            for target in node.targets
+            if isinstance(target, ast.Name)
         }
-        for test in ast.walk(job.body) if changed else ():
-            if not isinstance(test, ast.If) or not any(
-                isinstance(one, ast.Return | ast.Raise) for one in test.body
-            ):
-                continue
-            for compare in ast.walk(test.test):
-                kept = compare.comparators[0] if isinstance(compare, ast.Compare) else None
-                if isinstance(kept, ast.Name) and kept.id in changed:
-                    yield Fault(
-                        job.module,
-                        test,
-                        f"{kept.id} says whether {job.short} was done, and only this process has it: "
-                        "after a restart, and in other workers, the job is done again. Ask a row.",
-                    )
-
-
-@rule(
-    "JOB106",
-    "coroutine-nobody-awaits",
-    "A Celery task is a coroutine function.",
-    "Celery calls a task and takes what it returns for the result. A coroutine is made and thrown "
-    "away: nothing runs, and the task is recorded as successful.",
-    Example(
-        _CELERY + "\nasync def push(user_id: int) -> None:\n    await send_push(user_id)\n",
-        "import asyncio\n\n" + _CELERY + "\n"
-        "def push(user_id: int) -> None:\n"
-        "    asyncio.run(send_push(user_id))\n",
-    ),
-)
-def coroutine_nobody_awaits(context: Context) -> Iterator[Fault]:
-    if any(pool in context.project.text for pool in _ASYNC_POOLS):
-        return
-    for job in context.project.jobs_of("celery"):
-        # A decorator of the project may await it.
-        if job.is_coroutine and len(job.body.decorator_list) < 2:
-            yield Fault(
-                job.module,
-                job.body,
-                f"Celery calls {job.short} and never awaits it: the body does not run, and the task "
-                "succeeds. Write `def`, and `asyncio.run(...)` or `async_to_sync(...)` inside.",
+    )
+    for node in ast.walk(job.body) if shared else ():
+        name = _changed(node)
+        if (
+            isinstance(name, ast.Attribute)
+            and name.attr in shared
+            and around is not None
+            and ast.unparse(name.value) in ("self", "cls", "type(self)", around.name)
+        ):
+            yield Wrong(
+                node,
+                f"{name.attr!r} belongs to the class {around.name}: all jobs of a process share it, "
+                "and other processes do not have it. Use a local variable, or a row.",
             )
 
 
-@rule(
-    "JOB108",
-    "self-without-bind",
-    "A Celery task takes `self` and is not bound.",
-    "Without `bind=True` Celery passes only the arguments of the caller. The first one arrives as "
-    "`self`, and the last parameter is missing.",
-    Example(
-        _CELERY + "\ndef fetch(self, url: str) -> None:\n    print(self.request.id, url)\n",
-        _CELERY + "(bind=True)\n"
-        "def fetch(self, url: str) -> None:\n"
-        "    print(self.request.id, url)\n",
-    ),
-)
-def self_without_bind(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs_of("celery"):
-        parameters = context.facts_of(job).parameters or []
-        if [name for name, *_ in parameters[:1]] == ["self"]:
-            yield Fault(
-                job.module,
-                job.body,
-                f"{job.short} takes `self`, and its decorator does not say bind=True: Celery passes the "
-                "first argument of the caller as `self`. Add bind=True.",
-            )
+@of_jobs("JOB103")
+def memory_as_a_guard(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    changed = {
+        name.id
+        for node in ast.walk(job.body)
+        if isinstance(name := _changed(node), ast.Name)
+        and _is_container(job.module.assigned.get(name.id))
+    }
+    for test in ast.walk(job.body) if changed else ():
+        if not isinstance(test, ast.If) or not any(
+            isinstance(one, ast.Return | ast.Raise) for one in test.body
+        ):
+            continue
+        for compare in ast.walk(test.test):
+            kept = compare.comparators[0] if isinstance(compare, ast.Compare) else None
+            if isinstance(kept, ast.Name) and kept.id in changed:
+                yield Wrong(
+                    test,
+                    f"{kept.id} says whether {job.short} was done, and only this process has it: "
+                    "after a restart, and in other workers, the job is done again. Ask a row.",
+                )
 
 
-@rule(
-    "JOB109",
-    "soft-limit-too-late",
-    "The soft time limit of a task is not below the hard one.",
-    "The hard limit kills the process. A soft limit is there to let the task end by itself before that: one that "
-    "is as long is never raised, and nothing is cleaned up.",
-    Example(
-        _CELERY + "(soft_time_limit=300, time_limit=60)\ndef export(day: str) -> None: ...\n",
-        _CELERY + "(soft_time_limit=50, time_limit=60)\ndef export(day: str) -> None: ...\n",
-    ),
-)
-def soft_limit_too_late(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs_of("celery"):
-        options = context.facts_of(job).options
-        soft, hard = options.get("soft_time_limit"), options.get("time_limit")
-        if soft and hard and soft >= hard:
-            yield Fault(
-                job.module,
-                job.body,
-                f"{job.short} is killed after {hard:g} s, and its soft limit is {soft:g} s: "
-                "SoftTimeLimitExceeded is never raised. Set soft_time_limit below time_limit.",
-            )
+@of_jobs("JOB106", "celery")
+def coroutine_nobody_awaits(job: DeclaredJob, context: Context) -> Iterator[Wrong]:
+    # A decorator of the project may await it.
+    is_left = job.is_coroutine and len(job.body.decorator_list) < 2
+    if is_left and not any(pool in context.project.text for pool in _ASYNC_POOLS):
+        yield Wrong(
+            job.body,
+            f"Celery calls {job.short} and never awaits it: the body does not run, and the task "
+            "succeeds. Write `def`, and `asyncio.run(...)` or `async_to_sync(...)` inside.",
+        )
+
+
+@of_jobs("JOB108", "celery")
+def self_without_bind(job: DeclaredJob, context: Context) -> Iterator[Wrong]:
+    takes = context.facts_of(job).takes or "()"
+    if next(iter(signature_in(takes).parameters), "") == "self":
+        yield Wrong(
+            job.body,
+            f"{job.short} takes `self`, and its decorator does not say bind=True: Celery passes the "
+            "first argument of the caller as `self`. Add bind=True.",
+        )
+
+
+@of_jobs("JOB109", "celery")
+def soft_limit_too_late(job: DeclaredJob, context: Context) -> Iterator[Wrong]:
+    options = context.facts_of(job).options
+    soft, hard = options.get("soft_time_limit"), options.get("time_limit")
+    if soft and hard and soft >= hard:
+        yield Wrong(
+            job.body,
+            f"{job.short} is killed after {hard:g} s, and its soft limit is {soft:g} s: "
+            "SoftTimeLimitExceeded is never raised. Set soft_time_limit below time_limit.",
+        )
 
 
 def _is_container(value: ast.expr | None) -> bool:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ...source.jobs import DeclaredJob, constant
+from ...source.jobs import DeclaredJob, constant, entries
 from ...source.module import Module
-from ..basis.rule import Context, Example, Fault, rule
+from .rule import Context, Fault, Wrong, of_jobs, rule
 
 _BROAD: Final = ("Exception", "BaseException", "")
 _LOGS: Final = re.compile(r"\b(?:\w*log|\w*logger|logging|LOG|\w*LOGGER|structlog)\b|^print$")
@@ -33,61 +33,27 @@ _LOCKED: Final = re.compile(
     r"for update|select_for_update|with_for_update|nx=True|lock\(", re.IGNORECASE
 )
 
-_CELERY: Final = (
-    'from celery import Celery\n\napp = Celery("shop", broker="memory://")\n\n\n@app.task\n'
-)
-_TASKIQ: Final = (
-    "from taskiq import InMemoryBroker\n\nbroker = InMemoryBroker()\n\n\n@broker.task\n"
-)
-_BILL: Final = "def bill(order_id: int) -> None:\n    try:\n        invoice(order_id)\n"
-_SYNC: Final = "def sync(redis, user_id: int) -> None:\n"
 
-
-@rule(
-    "JOB301",
-    "error-swallowed",
-    "A job swallows every error.",
-    "A library retries a job that raises. A job that catches everything around its whole work and only "
-    "logs is recorded as performed: its work is lost, and no dead letter shows it.",
-    Example(
-        _CELERY + _BILL + "    except Exception:\n        log.exception('no invoice')\n",
-        _CELERY
-        + _BILL
-        + "    except Exception:\n        log.exception('no invoice')\n        raise\n",
-    ),
-    Example(
-        _CELERY + _BILL + "    except Exception as e:\n        report_error(e)\n        return\n",
-        _CELERY + _BILL + "    except Exception as e:\n        mark_failed(order_id, e)\n",
-    ),
-    Example(
-        "import contextlib\n\n"
-        + _CELERY
-        + "def bill(order_id):\n    with contextlib.suppress(Exception):\n        invoice(order_id)\n",
-        "import contextlib\n\n" + _CELERY + "def bill(order_id):\n    invoice(order_id)\n"
-        "    with contextlib.suppress(Exception):\n        clean()\n",
-    ),
-)
-def swallowed(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        # What stands before may fetch, compare or log; what stands behind is not guarded, and is work.
-        whole = [one for one in job.body.body if not isinstance(one, ast.Return)][-1:]
-        caught: ast.AST | None = None
-        for node in whole:
-            if isinstance(node, ast.Try) and _calls_before(job, node) < 2:
-                handlers = (one for one in node.handlers if _is_broad(one) and _only_notes(one))
-                caught = next(handlers, None)
-            elif _suppresses(node, job.module, "Exception"):
-                caught = node if _calls_before(job, node) < 1 else None
-        if caught is not None:
-            text = "suppress(Exception)"
-            if isinstance(caught, ast.ExceptHandler):
-                text = f"`except {ast.unparse(caught.type)}`" if caught.type else "`except`"
-            yield Fault(
-                job.module,
-                caught,
-                f"{text} swallows every error of {job.short}: the job is performed successfully, "
-                "and is not retried. Catch the errors that you expect, or raise again.",
-            )
+@of_jobs("JOB301")
+def error_swallowed(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    # What stands before may fetch, compare or log; what stands behind is not guarded, and is work.
+    whole = [one for one in job.body.body if not isinstance(one, ast.Return)][-1:]
+    caught: ast.AST | None = None
+    for node in whole:
+        if isinstance(node, ast.Try) and _calls_before(job, node) < 2:
+            handlers = (one for one in node.handlers if _is_broad(one) and _only_notes(one))
+            caught = next(handlers, None)
+        elif _suppresses(node, job.module, "Exception"):
+            caught = node if _calls_before(job, node) < 1 else None
+    if caught is not None:
+        text = "suppress(Exception)"
+        if isinstance(caught, ast.ExceptHandler):
+            text = f"`except {ast.unparse(caught.type)}`" if caught.type else "`except`"
+        yield Wrong(
+            caught,
+            f"{text} swallows every error of {job.short}: the job is performed successfully, "
+            "and is not retried. Catch the errors that you expect, or raise again.",
+        )
 
 
 def _calls_before(job: DeclaredJob, node: ast.stmt) -> int:
@@ -136,88 +102,46 @@ def _suppresses(node: ast.AST, module: Module, name: str) -> bool:
     )
 
 
-@rule(
-    "JOB302",
-    "cancellation-swallowed",
-    "A coroutine job swallows its cancellation.",
-    "A worker that shuts down, and a timeout, cancel the task of the job. When the job swallows that, "
-    "it marks work as done that was interrupted, and is not delivered again.",
-    Example(
-        "import asyncio\nimport contextlib\n" + _TASKIQ + "async def ship(order_id: int) -> None:\n"
-        "    with contextlib.suppress(asyncio.CancelledError):\n        await hand_over(order_id)\n",
-        "import asyncio\nimport contextlib\n" + _TASKIQ + "async def ship(order_id: int) -> None:\n"
-        "    try:\n        await hand_over(order_id)\n"
-        "    except asyncio.CancelledError:\n        await take_back(order_id)\n        raise\n",
-    ),
-)
-def cancellation_swallowed(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        for node in ast.walk(job.body) if job.is_coroutine else ():
-            is_caught = (
-                isinstance(node, ast.ExceptHandler)
-                and node.type is not None
-                and _CANCELLED in ast.unparse(node.type)
-                and not any(isinstance(one, ast.Raise) for one in ast.walk(node))
-                # One that the job itself has cancelled is awaited so.
-                and "cancel()" not in ast.unparse(job.body)
+@of_jobs("JOB302")
+def cancellation_swallowed(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    for node in ast.walk(job.body) if job.is_coroutine else ():
+        is_caught = (
+            isinstance(node, ast.ExceptHandler)
+            and node.type is not None
+            and _CANCELLED in ast.unparse(node.type)
+            and not any(isinstance(one, ast.Raise) for one in ast.walk(node))
+            # One that the job itself has cancelled is awaited so.
+            and "cancel()" not in ast.unparse(job.body)
+        )
+        if is_caught or _suppresses(node, job.module, _CANCELLED):
+            yield Wrong(
+                node,
+                f"{job.short} swallows CancelledError: a worker that shuts down cancels the job, and "
+                "the job goes on as if its step had been done. Clean up, and raise again.",
             )
-            if is_caught or _suppresses(node, job.module, _CANCELLED):
-                yield Fault(
-                    job.module,
-                    node,
-                    f"{job.short} swallows CancelledError: a worker that shuts down cancels the job, and "
-                    "the job goes on as if its step had been done. Clean up, and raise again.",
-                )
 
 
-@rule(
-    "JOB303",
-    "blocking-call",
-    "A coroutine job blocks its loop.",
-    "One loop runs all jobs of an asynchronous worker. While one of them sleeps or waits for an "
-    "answer without `await`, the others stand still, and so do heartbeats.",
-    Example(
-        "import time\n\n" + _TASKIQ + "async def poll(url: str) -> None:\n    time.sleep(5)\n",
-        "import asyncio\n\n"
-        + _TASKIQ
-        + "async def poll(url: str) -> None:\n    await asyncio.sleep(5)\n",
-    ),
-)
-def blocking(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        for call in job.calls() if job.is_coroutine else ():
-            origin = job.module.origin(call.func)
-            is_own = job.module.function_around(call) is job.body
-            if is_own and _is_among(origin, _BLOCKING):
-                is_sleep = origin == "time.sleep"
-                better = "asyncio.sleep(...)" if is_sleep else "asyncio.to_thread(...)"
-                yield Fault(
-                    job.module,
-                    call,
-                    f"{ast.unparse(call.func)} blocks the loop of the worker, and all of its other jobs "
-                    f"wait. Write await {better}, or a client for asyncio.",
-                )
+@of_jobs("JOB303")
+def blocking_call(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    for call in job.calls() if job.is_coroutine else ():
+        origin = job.module.origin(call.func)
+        is_own = job.module.function_around(call) is job.body
+        if is_own and _is_among(origin, _BLOCKING):
+            is_sleep = origin == "time.sleep"
+            better = "asyncio.sleep(...)" if is_sleep else "asyncio.to_thread(...)"
+            yield Wrong(
+                call,
+                f"{ast.unparse(call.func)} blocks the loop of the worker, and all of its other jobs "
+                f"wait. Write await {better}, or a client for asyncio.",
+            )
 
 
-@rule(
-    "JOB304",
-    "result-inside-a-job",
-    "A job waits for the result of another job.",
-    "The worker that waits cannot perform the job that it waits for. With as many waiting jobs as "
-    "workers everything stands still for ever.",
-    Example(
-        _CELERY + "def fetch(url: str) -> str: ...\n\n\n"
-        "@app.task\ndef count(url: str) -> int:\n    return len(fetch.delay(url).get())\n",
-        _CELERY.replace("Celery\n", "Celery, chain\n", 1) + "def fetch(url: str) -> str: ...\n\n\n"
-        "@app.task\ndef count(page: str) -> int:\n    return len(page)\n\n\n"
-        "def count_later(url: str) -> None:\n    chain(fetch.s(url), count.s())()\n",
-    ),
-)
-def result_inside(context: Context) -> Iterator[Fault]:
+@rule("JOB304")
+def result_inside_a_job(context: Context) -> Iterator[Fault]:
     for enqueue, wait in context.waits:
         job = context.bodies.get(id(enqueue.function))
         if job is not None:
-            yield Fault(
+            yield Fault.at(
                 job.module,
                 wait,
                 f"{job.short} waits for the result of another job and keeps its worker busy meanwhile: "
@@ -226,78 +150,42 @@ def result_inside(context: Context) -> Iterator[Fault]:
             )
 
 
-@rule(
-    "JOB306",
-    "lock-without-ttl",
-    "A job takes a lock that never ends.",
-    "A worker that is killed does not release its locks. Without a time to live the lock stays for "
-    "ever, and every later job finds it taken.",
-    Example(
-        _CELERY
-        + _SYNC
-        + "    if not redis.set(f'lock:{user_id}', 'held', nx=True):\n        raise Locked\n",
-        _CELERY
-        + _SYNC
-        + "    if not redis.set(f'lock:{user_id}', 'held', nx=True, ex=60):\n        raise Locked\n",
-    ),
-    Example(
-        _CELERY + _SYNC + "    with redis.lock(f'lock:{user_id}'):\n        pull(user_id)\n",
-        _CELERY
-        + _SYNC
-        + "    with redis.lock(f'lock:{user_id}', timeout=60):\n        pull(user_id)\n",
-    ),
-)
-def lock_without_ttl(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        for call in job.calls():
-            if not isinstance(call.func, ast.Attribute):
-                continue
-            named = {one.arg: constant(one.value) for one in call.keywords}
-            is_set = (
-                call.func.attr == "set"
-                and named.get("nx") is True
-                and not named.keys() & {"ex", "px", "exat", "pxat", None}
+@of_jobs("JOB306")
+def lock_without_ttl(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    for call in job.calls():
+        if not isinstance(call.func, ast.Attribute):
+            continue
+        named = {one.arg: constant(one.value) for one in call.keywords}
+        is_set = (
+            call.func.attr == "set"
+            and named.get("nx") is True
+            and not named.keys() & {"ex", "px", "exat", "pxat", None}
+        )
+        is_lock = (
+            call.func.attr == "lock"
+            and "redis" in ast.unparse(call.func.value).lower()
+            and not named.keys() & {"timeout", None}
+            and len(call.args) < 2
+        )
+        if is_set or is_lock:
+            yield Wrong(
+                call,
+                f"The lock of {job.short} never ends by itself: after a killed worker nobody gets it "
+                f"again. Give it a time to live, `{'timeout' if is_lock else 'ex'}=...`.",
             )
-            is_lock = (
-                call.func.attr == "lock"
-                and "redis" in ast.unparse(call.func.value).lower()
-                and not named.keys() & {"timeout", None}
-                and len(call.args) < 2
-            )
-            if is_set or is_lock:
-                yield Fault(
-                    job.module,
-                    call,
-                    f"The lock of {job.short} never ends by itself: after a killed worker nobody gets it "
-                    f"again. Give it a time to live, `{'timeout' if is_lock else 'ex'}=...`.",
+
+
+@of_jobs("JOB308")
+def volatile_key(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    for call in job.calls():
+        for name, value in _keys_of(call):
+            source = _volatile(value, job.module)
+            if source:
+                yield Wrong(
+                    value,
+                    f"{name} has {source} in it: each delivery has another key, so that it keeps "
+                    "nothing away. Make the key of the arguments of the job.",
                 )
-
-
-@rule(
-    "JOB308",
-    "volatile-key",
-    "An idempotency key differs with each delivery.",
-    "A key works because a repetition has the same one. One that is drawn or made of the time is new "
-    "each time, and the payment is made twice.",
-    Example(
-        "import uuid\n\n" + _CELERY + "def charge(payment_id: int) -> None:\n"
-        "    gateway.charge(payment_id, idempotency_key=str(uuid.uuid4()))\n",
-        _CELERY + "def charge(payment_id: int) -> None:\n"
-        "    gateway.charge(payment_id, idempotency_key=f'payment-{payment_id}')\n",
-    ),
-)
-def volatile_key(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        for call in job.calls():
-            for name, value in _keys_of(call):
-                source = _volatile(value, job.module)
-                if source:
-                    yield Fault(
-                        job.module,
-                        value,
-                        f"{name} has {source} in it: each delivery has another key, so that it keeps "
-                        "nothing away. Make the key of the arguments of the job.",
-                    )
 
 
 def _keys_of(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
@@ -305,10 +193,9 @@ def _keys_of(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
         if keyword.arg and _KEY.search(keyword.arg):
             yield keyword.arg, keyword.value
         for node in ast.walk(keyword.value):
-            if isinstance(node, ast.Dict):
-                for key, value in zip(node.keys, node.values, strict=True):
-                    if "idempotency-key" in str(constant(key)).lower():
-                        yield str(constant(key)), value
+            for key, value in entries(node).items() if isinstance(node, ast.Dict) else ():
+                if "idempotency-key" in key.lower():
+                    yield key, value
 
 
 def _volatile(node: ast.expr, module: Module, depth: int = 0) -> str:
@@ -328,36 +215,22 @@ def _is_among(origin: str, names: tuple[str, ...]) -> bool:
     return any(origin.startswith(one) if one[-1] == "." else origin == one for one in names)
 
 
-@rule(
-    "JOB310",
-    "lost-update",
-    "A job reads a value, and writes back what it computed.",
-    "Two deliveries at once read the same value, and the second write removes the first change. A "
-    "redelivery after half of the work adds twice.",
-    Example(
-        _CELERY + "def count(page_id):\n"
-        "    page = Page.objects.get(pk=page_id)\n    page.views += 1\n    page.save()\n",
-        "from django.db.models import F\n" + _CELERY + "def count(page_id):\n"
-        "    Page.objects.filter(pk=page_id).update(views=F('views') + 1)\n",
-    ),
-)
-def lost_update(context: Context) -> Iterator[Fault]:
-    for job in context.project.jobs:
-        source = ast.unparse(job.body)
-        fetched = {
-            target.id
-            for node in ast.walk(job.body)
-            if isinstance(node, ast.Assign) and ".objects" in ast.unparse(node.value)
-            for target in node.targets
-            if isinstance(target, ast.Name) and f"{target.id}.save(" in source
-        }
-        for node in ast.walk(job.body) if not _LOCKED.search(source) else ():
-            changed = node.target if isinstance(node, ast.AugAssign) else None
-            if isinstance(changed, ast.Attribute) and ast.unparse(changed.value) in fetched:
-                yield Fault(
-                    job.module,
-                    node,
-                    f"{job.short} reads {ast.unparse(changed)}, computes, and writes it back: two deliveries at "
-                    "once read the same value, and one change is lost. Write an F() expression, or "
-                    "select_for_update().",
-                )
+@of_jobs("JOB310")
+def lost_update(job: DeclaredJob, _: Context) -> Iterator[Wrong]:
+    source = ast.unparse(job.body)
+    fetched = {
+        target.id
+        for node in ast.walk(job.body)
+        if isinstance(node, ast.Assign) and ".objects" in ast.unparse(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name) and f"{target.id}.save(" in source
+    }
+    for node in ast.walk(job.body) if not _LOCKED.search(source) else ():
+        changed = node.target if isinstance(node, ast.AugAssign) else None
+        if isinstance(changed, ast.Attribute) and ast.unparse(changed.value) in fetched:
+            yield Wrong(
+                node,
+                f"{job.short} reads {ast.unparse(changed)}, computes, and writes it back: two deliveries at "
+                "once read the same value, and one change is lost. Write an F() expression, or "
+                "select_for_update().",
+            )

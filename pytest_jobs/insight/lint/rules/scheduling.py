@@ -9,9 +9,10 @@ from difflib import get_close_matches
 from typing import Final
 
 from ....bridges.libraries.known import ONLY_MADE
+from ...source.enqueues import Enqueue
 from ...source.jobs import constant, keywords, lacks
 from ...source.module import Module
-from ..basis.rule import Context, Example, Fault, rule
+from .rule import Context, Fault, of_enqueues, rule
 
 _STORES: Final = re.compile(
     r"\b(?:SQLAlchemy|Redis|MongoDB|Django|RethinkDB|ZooKeeper|Etcd)JobStore\b"
@@ -20,58 +21,23 @@ _CRONTAB: Final = re.compile(r"(?:celery\.schedules|huey|huey\.api|huey\.contrib
 #: Options of a crontab that name more than a minute.
 _LONGER: Final = frozenset(("hour", "day", "day_of_week", "day_of_month", "month_of_year", "month"))
 _DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+#: What may end a chain of jobs.
+_ENDS: Final = (
+    ast.If, ast.IfExp, ast.BoolOp, ast.ExceptHandler, ast.For, ast.Match, ast.Return, ast.Raise,
+)  # fmt: skip
 #: The option by which a job says its queue, and an enqueue another one.
 _QUEUE: Final = ("queue", "queue_name", "_queue_name")
 
-_APP: Final = (
-    "from celery import Celery\nfrom celery.schedules import crontab\n\n"
-    'app = Celery("shop", broker="memory://")\n\n\n'
-)
-_TASK: Final = "@app.task(name='shop.report')\ndef report({}): ...\n\n\n"
-_BEAT: Final = "app.conf.beat_schedule = {{'report': {{'task': '{}', 'schedule': {}}}}}\n"
-_ROUTES: Final = "app.conf.task_routes = {{'{}': {{'queue': 'slow'}}}}\n"
-_HUEY: Final = "from huey import MemoryHuey, crontab\n\nhuey = MemoryHuey()\n\n\n"
-_SCHEDULER: Final = "from apscheduler.schedulers.background import BackgroundScheduler\n\n"
-_STORE: Final = (
-    _SCHEDULER
-    + "from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore\n\n\ndef count(): ...\n\n\n"
-    "scheduler = BackgroundScheduler()\n\n\ndef main():\n"
-    "    scheduler.add_jobstore(SQLAlchemyJobStore('sqlite:///jobs.db'))\n"
-)
-#: The package of the tasks: names of another one may be of another service.
-_SHOP: Final = (("shop/__init__.py", ""),)
 
-
-@rule(
-    "JOB501",
-    "recurring-task-is-gone",
-    "A recurring task runs something that is not there.",
-    "A schedule names tasks as text. After a function is renamed, the scheduler goes on to send the "
-    "old name, and the worker refuses it, which only a log shows.",
-    Example(
-        _APP + _TASK.format("") + _BEAT.format("shop.reports", 3600),
-        _APP + _TASK.format("") + _BEAT.format("shop.report", 3600),
-        _SHOP,
-    ),
-    Example(
-        "from pytest_jobs import Job\n\n\nclass Reports(Job):\n    def perform(self) -> None: ...\n",
-        "from pytest_jobs import Job\n\n\nclass Report(Job):\n    def perform(self) -> None: ...\n",
-        (
-            (
-                "config/recurring.yml",
-                "production:\n  daily:\n    class: app.Report\n    schedule: every day at 6am\n",
-            ),
-        ),
-    ),
-)
-def gone(context: Context) -> Iterator[Fault]:
+@rule("JOB501")
+def recurring_task_is_gone(context: Context) -> Iterator[Fault]:
     project = context.project
     for task in context.workers.recurring:
         runs = re.split(r"[(\s]", task.runs, maxsplit=1)[0].replace(":", ".")
         is_ours = "." in runs and project.has(runs.partition(".")[0])
         if is_ours and not project.resolve(runs):
-            yield Fault(task.shown, task.line, _is_gone(task.key, runs, context))
-    for one in sorted(context.facts.named):
+            yield Fault(task.shown, task.line, 1, _is_gone(task.key, runs, context))
+    for one in sorted(context.running.named):
         if one.key and _names_nothing(one.name, context):
             yield from _at_the_name(one.name, _is_gone(one.key, one.name, context), context)
 
@@ -90,14 +56,14 @@ def _names_nothing(name: str, context: Context) -> bool:
     is_ours = "." in name and name.partition(".")[0] in context.packages
     return (
         is_ours
-        and name not in context.facts.tasks
+        and name not in context.running.tasks
         and not is_declared
         and not project.resolve(name)
     )
 
 
 def _nearest(name: str, context: Context) -> str:
-    every = {*context.facts.tasks, *(job.name for job in context.project.jobs)}
+    every = {*context.running.tasks, *(job.name for job in context.project.jobs)}
     found = get_close_matches(name, sorted(every), n=1)
     return f" Did you mean {found[0]}?" if found else ""
 
@@ -109,102 +75,51 @@ def _at_the_name(name: str, message: str, context: Context) -> Iterator[Fault]:
         for node in ast.walk(module.tree) if name in module.text else ():
             if constant(node) == name:
                 found = True
-                yield Fault(module, node, message)
+                yield Fault.at(module, node, message)
     if not found and context.project.modules:
-        yield Fault(context.project.modules[0], 1, message)
+        yield Fault(context.project.modules[0].shown, 1, 1, message)
 
 
-@rule(
-    "JOB502",
-    "recurring-task-without-arguments",
-    "A recurring task does not pass what the job needs.",
-    "The scheduler passes what its entry says and nothing else. The job fails each time that it is due.",
-    Example(
-        _APP + _TASK.format("kind") + _BEAT.format("shop.report", 3600),
-        _APP + _TASK.format("kind") + _BEAT.format("shop.report", "3600, 'args': ('daily',)"),
-    ),
-    Example(
-        _HUEY + "@huey.periodic_task(crontab(minute='0', hour='3'))\ndef report(kind): ...\n",
-        _HUEY
-        + "@huey.periodic_task(crontab(minute='0', hour='3'))\ndef report(kind='daily'): ...\n",
-    ),
-)
-def needs_arguments(context: Context) -> Iterator[Fault]:
-    for one in sorted(context.facts.named):
+@rule("JOB502")
+def recurring_task_without_arguments(context: Context) -> Iterator[Fault]:
+    for one in sorted(context.running.named):
         if one.refusal:
             message = (
                 f"The recurring task {one.key!r} runs {one.name}, and {one.refusal}: each time that it is "
                 "due, it fails."
             )
             yield from _at_the_name(one.name, message, context)
-    for job in context.project.jobs_of("huey"):
+    for job in context.project.jobs:
         decorators = " ".join(ast.unparse(one) for one in job.body.decorator_list)
-        refusal = context.facts_of(job).refusal(0, []) if "periodic_task(" in decorators else ""
+        is_periodic = job.library == "huey" and "periodic_task(" in decorators
+        refusal = context.facts_of(job).refusal(0, []) if is_periodic else ""
         if refusal:
-            yield Fault(
+            yield Fault.at(
                 job.module,
                 job.body,
                 f"{job.short} is periodic, and {refusal}: the scheduler passes no arguments. Give it a default.",
             )
 
 
-@rule(
-    "JOB503",
-    "chains-for-ever",
-    "A job enqueues itself, and nothing ends that.",
-    "A chain of jobs ends when its data ends. Without an end each start, each deployment and each "
-    "redelivery adds one more chain.",
-    Example(
-        _APP + "@app.task\ndef poll(site: str) -> None:\n    look(site)\n"
-        "    poll.apply_async((site,), countdown=60)\n",
-        _APP + "@app.task\ndef poll(site: str, left: int) -> None:\n    look(site)\n"
-        "    if left:\n        poll.apply_async((site, left - 1), countdown=60)\n",
-    ),
-)
-def chains_for_ever(context: Context) -> Iterator[Fault]:
-    ends = (
-        ast.If,
-        ast.IfExp,
-        ast.BoolOp,
-        ast.ExceptHandler,
-        ast.For,
-        ast.Match,
-        ast.Return,
-        ast.Raise,
-    )
-    for enqueue in context.project.enqueues:
-        job = context.bodies.get(id(enqueue.function))
-        if job is None or enqueue.job is not job or enqueue.verb in ONLY_MADE:
-            continue
-        if not any(isinstance(one, ends) for one in ast.walk(job.body)):
-            yield Fault(
-                enqueue.module,
-                enqueue.call,
-                f"{job.short} enqueues itself each time that it runs, and nothing ends the chain: each "
-                "start, and each redelivery, adds a chain that runs for ever. Return at the end of the "
-                "data, or use a recurring task.",
-            )
+@of_enqueues("JOB503")
+def chains_for_ever(enqueue: Enqueue, context: Context) -> Iterator[str]:
+    job = context.bodies.get(id(enqueue.function))
+    if job is None or enqueue.job is not job or enqueue.verb in ONLY_MADE:
+        return
+    if not any(isinstance(one, _ENDS) for one in ast.walk(job.body)):
+        yield (
+            f"{job.short} enqueues itself each time that it runs, and nothing ends the chain: each "
+            "start, and each redelivery, adds a chain that runs for ever. Return at the end of the "
+            "data, or use a recurring task."
+        )
 
 
-@rule(
-    "JOB504",
-    "every-minute",
-    "A crontab names an hour or a day, and no minute.",
-    "`crontab(hour=3)` means every minute from 03:00 to 03:59: sixty reports instead of one.",
-    Example(
-        _APP + _TASK.format("") + _BEAT.format("shop.report", "crontab(hour=3)"),
-        _APP + _TASK.format("") + _BEAT.format("shop.report", "crontab(hour=3, minute=0)"),
-    ),
-    Example(
-        _HUEY + "@huey.periodic_task(crontab(hour='3'))\ndef report(): ...\n",
-        _HUEY + "@huey.periodic_task(crontab(minute='0', hour='3'))\ndef report(): ...\n",
-    ),
-)
+@rule("JOB504")
 def every_minute(context: Context) -> Iterator[Fault]:
     for module, call in _crontabs(context):
         named = keywords(call)
         if not call.args and not {"minute", "**"} & named.keys() and named.keys() & _LONGER:
-            yield Fault(
+            yield Fault.at(
                 module,
                 call,
                 f"{ast.unparse(call)} is due in every minute of that time, since minute is '*' where "
@@ -219,25 +134,14 @@ def _crontabs(context: Context) -> Iterator[tuple[Module, ast.Call]]:
                 yield module, call
 
 
-@rule(
-    "JOB508",
-    "schedule-that-never-fires",
-    "A crontab names a day that no month of it has.",
-    "31 February never comes, and most schedulers do not say so: the job never runs.",
-    Example(
-        _HUEY
-        + "@huey.periodic_task(crontab(minute='0', day='31', month='2,4'))\ndef report(): ...\n",
-        _HUEY
-        + "@huey.periodic_task(crontab(minute='0', day='30', month='2,4'))\ndef report(): ...\n",
-    ),
-)
-def never_fires(context: Context) -> Iterator[Fault]:
+@rule("JOB508")
+def schedule_that_never_fires(context: Context) -> Iterator[Fault]:
     for module, call in _crontabs(context):
         named = keywords(call)
         days = _numbers(named.get("day_of_month", named.get("day")))
         months = _numbers(named.get("month_of_year", named.get("month")))
         if days and months and all(min(days) > _DAYS[(month - 1) % 12] for month in months):
-            yield Fault(
+            yield Fault.at(
                 module,
                 call,
                 f"{ast.unparse(call)} never comes: no such month has {min(days)} days. Correct the "
@@ -251,35 +155,19 @@ def _numbers(node: ast.expr | None) -> list[int]:
     return [int(one) for one in text.split(",")] if re.fullmatch(r"\d+(,\d+)*", text) else []
 
 
-@rule(
-    "JOB509",
-    "name-of-no-task",
-    "A route or `send_task` names a task that is not there.",
-    "Nothing compares these names with the tasks. A route of an old name does nothing, and the task goes to the "
-    "default queue; a message of an old name is refused by the worker.",
-    Example(
-        _APP + _TASK.format("") + _ROUTES.format("shop.reports"),
-        _APP + _TASK.format("") + _ROUTES.format("shop.report"),
-        _SHOP,
-    ),
-    Example(
-        _APP + _TASK.format("") + "def later():\n    app.send_task('shop.reports')\n",
-        _APP + _TASK.format("") + "def later():\n    app.send_task('shop.report')\n",
-        _SHOP,
-    ),
-)
+@rule("JOB509")
 def name_of_no_task(context: Context) -> Iterator[Fault]:
-    for one in sorted(context.facts.named):
+    for one in sorted(context.running.named):
         if not one.key and _names_nothing(one.name, context):
             nearest = _nearest(one.name, context)
             message = f"The route of {one.name} routes nothing: no task has this name.{nearest}"
             yield from _at_the_name(one.name, message, context)
-    for module in context.project.modules if context.facts.tasks else ():
+    for module in context.project.modules if context.running.tasks else ():
         for call in module.calls:
             name = constant(call.args[0]) if call.args else None
             is_sent = isinstance(call.func, ast.Attribute) and call.func.attr == "send_task"
             if is_sent and isinstance(name, str) and _names_nothing(name, context):
-                yield Fault(
+                yield Fault.at(
                     module,
                     call,
                     f"{name} is not a task of the project: the worker refuses the message."
@@ -287,20 +175,8 @@ def name_of_no_task(context: Context) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "JOB505",
-    "scheduler-in-the-web-server",
-    "A scheduler starts where a module is imported.",
-    "A web server has several processes, and each imports the application. Each has a scheduler then, "
-    "and each runs every job.",
-    Example(
-        _SCHEDULER + "scheduler = BackgroundScheduler()\n\n\nclass ShopConfig:\n"
-        "    def ready(self):\n        scheduler.start()\n",
-        _SCHEDULER
-        + "scheduler = BackgroundScheduler()\n\n\nif __name__ == '__main__':\n    scheduler.start()\n",
-    ),
-)
-def started_with_the_web(context: Context) -> Iterator[Fault]:
+@rule("JOB505")
+def scheduler_in_the_web_server(context: Context) -> Iterator[Fault]:
     for module in context.project.modules:
         for call in module.calls:
             if not isinstance(call.func, ast.Attribute) or call.func.attr != "start":
@@ -315,7 +191,7 @@ def started_with_the_web(context: Context) -> Iterator[Fault]:
                 and is_at_import
                 and not is_guarded
             ):
-                yield Fault(
+                yield Fault.at(
                     module,
                     call,
                     "The scheduler starts wherever this module is imported: each process of the web "
@@ -323,48 +199,21 @@ def started_with_the_web(context: Context) -> Iterator[Fault]:
                 )
 
 
-@rule(
-    "JOB506",
-    "added-at-each-start",
-    "A job is added to a persistent store at each start.",
-    "APScheduler finds the jobs of the last start in its store. A job without an id is added beside "
-    "them: after ten deployments it runs ten times.",
-    Example(
-        _STORE + "    scheduler.add_job(count, 'interval', hours=1)\n",
-        _STORE
-        + "    scheduler.add_job(count, 'interval', hours=1, id='count', replace_existing=True)\n",
-    ),
-)
-def added_again(context: Context) -> Iterator[Fault]:
-    if not _STORES.search(context.project.text):
-        return
-    for enqueue in context.project.enqueues:
-        options = enqueue.options
-        is_kept = constant(options.get("replace_existing")) is False
-        is_new = lacks(options, "id") or lacks(options, "replace_existing") or is_kept
-        if enqueue.library == "apscheduler" and enqueue.verb == "add_job" and is_new:
-            yield Fault(
-                enqueue.module,
-                enqueue.call,
-                "The job store keeps the job, and each start of the program adds it once more. Pass "
-                "id=... and replace_existing=True.",
-            )
+@of_enqueues("JOB506")
+def added_at_each_start(enqueue: Enqueue, context: Context) -> Iterator[str]:
+    options = enqueue.options
+    is_kept = constant(options.get("replace_existing")) is False
+    is_new = lacks(options, "id") or lacks(options, "replace_existing") or is_kept
+    is_added = enqueue.library == "apscheduler" and enqueue.verb == "add_job"
+    if is_added and is_new and _STORES.search(context.project.text):
+        yield (
+            "The job store keeps the job, and each start of the program adds it once more. Pass "
+            "id=... and replace_existing=True."
+        )
 
 
-@rule(
-    "JOB507",
-    "queue-that-nobody-serves",
-    "A job goes to a queue that no worker serves, and its name is nearly that of one.",
-    "Brokers take messages for any queue. In one that no worker serves they wait for ever, and "
-    "nothing fails. The queues are read in Procfile, compose files, units, `config/queue.yml`, "
-    "`RQ_QUEUES` and `TASKS`. Workers may be started elsewhere, so a name counts that is nearly the same.",
-    Example(
-        _APP + _TASK.format("") + "def later():\n    report.apply_async(queue='repots')\n",
-        _APP + _TASK.format("") + "def later():\n    report.apply_async(queue='reports')\n",
-        (("Procfile", "worker: celery -A app worker -l info -Q default,reports\n"),),
-    ),
-)
-def unserved_queue(context: Context) -> Iterator[Fault]:
+@rule("JOB507")
+def queue_that_nobody_serves(context: Context) -> Iterator[Fault]:
     places = [(job.library, job.module, job.body, job.options) for job in context.project.jobs]
     given = [(one.library, one.module, one.call, one.options) for one in context.project.enqueues]
     for library, module, node, options in (*places, *given):
@@ -372,7 +221,7 @@ def unserved_queue(context: Context) -> Iterator[Fault]:
         name = next((constant(options[one]) for one in _QUEUE if one in options), None)
         near = get_close_matches(str(name), sorted(served), n=1, cutoff=0.8)
         if isinstance(name, str) and name not in served and near:
-            yield Fault(
+            yield Fault.at(
                 module,
                 node,
                 f"The queue {name!r} is served by no worker: the job waits there for ever. Did you mean "

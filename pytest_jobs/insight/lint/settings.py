@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from ....errors import LintSettingsError
+from ...errors import LintSettingsError
 
 _TABLE: Final = "[tool.pytest-jobs.lint]"
 

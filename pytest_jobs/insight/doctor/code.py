@@ -9,14 +9,14 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, TypeAlias
+from typing import Final
 
-from ....bridges.libraries.known import EVERY, Library, library_named, names_by
-from ...source.jobs import constant, keywords, recurs, without_none
+from ...bridges.libraries.known import EVERY, Library, library_named, names_by
+from ..source.jobs import constant, entries, keywords, recurs, without_none
+from ..source.module import Function, Module, arguments_of
 from .facts import Declared, Evidence, Facts, Sent, note
 
 #: Schemes of addresses, and what listens there. Addresses hold passwords, so only the kind is kept.
@@ -67,11 +67,13 @@ _RETRIES: Final = frozenset(
 #: Names of what is told that a job has failed.
 _FAILURES: Final = frozenset(("on_failure", "exception_handlers", "exc_handler", "after_failure"))
 _LOGS: Final = re.compile(r"(?:^|\.)(?:log|logger|logging|_logger|LOGGER|LOG)\.\w+$")
-_LOOPS: Final = frozenset(
-    (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
-)
+_LOOPS: Final = (
+    ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp,
+)  # fmt: skip
+_NAMED: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+#: Fixtures of Celery that start a worker.
+_WORKER: Final = re.compile("celery_(?:session_)?(?:worker|app)")
 _ATOMIC: Final = "transaction.atomic"
-_Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
@@ -119,139 +121,68 @@ _KINDS: Final[Mapping[str, Callable[[Library], Iterable[str]]]] = {
 }
 
 
-@dataclass(frozen=True)
-class _At:
-    """Where in a file something stands."""
-
-    #: The names of the classes and functions around it, and the outermost function.
-    prefix: str = ""
-    outer: str = ""
-    in_loop: bool = False
-    in_transaction: bool = False
-    is_view: bool = False
-    is_job: bool = False
-    #: What made the objects of names: their annotation, or what was called.
-    made: dict[str, str] = field(default_factory=dict)
-
-
 class CodeReader:
     """Reads one file."""
 
     def __init__(
-        self, shown: str, text: str, reading: Reading, *, is_own: bool, is_production: bool
+        self, module: Module, reading: Reading, *, is_own: bool, is_production: bool
     ) -> None:
-        """Parse a file.
+        """Begin with a file.
 
         Args:
-            shown: its name, relative to the project.
-            text: its content.
+            module: the file.
             reading: what is known, and is added to.
             is_own: whether its jobs count: it is no test and no demo.
             is_production: whether it also answers for production, as no migration does.
-
-        Raises:
-            SyntaxError: when it is not Python.
         """
-        with warnings.catch_warnings():
-            # Of escapes such as "\\d", which are the business of another lint.
-            warnings.simplefilter("ignore")
-            self._tree = ast.parse(text)
-        self._shown = shown
+        self._module = module
         self._reading = reading
         self._facts = reading.facts
         self._is_own, self._is_production = is_own, is_production
-        self._has_sessions = "sqlalchemy" in text or "sqlmodel" in text
-        self._imported: dict[str, str] = {}
-        #: The job libraries among them.
-        self._used: set[str] = set()
-        self._assigned = {
-            _path(node.targets[0]): node.value
-            for node in self._tree.body
-            if isinstance(node, ast.Assign)
-        }
+        self._has_sessions = "sqlalchemy" in module.text or "sqlmodel" in module.text
+        #: The job libraries that it imports, and its functions that are jobs.
+        self._used = {library_named(origin) for origin in module.imported.values()}
+        self._jobs: set[ast.AST] = set()
+        #: What made the object of a name, in a function or outside: its annotation, or what was called.
+        self._made: dict[tuple[Function | None, str], str] = {}
 
     def read(self) -> None:
         """Add what the file says."""
-        self._below(self._tree, _At())
-
-    def _below(self, node: ast.AST, at: _At) -> None:
-        # Half the time of `ast.iter_child_nodes`.
-        for name in node._fields:
-            value = getattr(node, name, None)
-            for child in value if isinstance(value, list) else (value,):
-                if isinstance(child, ast.AST):
-                    self._visit(child, at)
-
-    def _visit(self, node: ast.AST, at: _At) -> None:
-        while isinstance(node, ast.Attribute):
-            node = node.value
-        kind = type(node)
-        if kind in _LOOPS:
-            at = replace(at, in_loop=True)
-        elif kind is ast.Lambda:
-            at = replace(at, in_transaction=False, in_loop=False)
-        elif isinstance(node, ast.Call):
-            self._call(node, at)
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            self._assign(node, at)
-        elif isinstance(node, ast.With | ast.AsyncWith):
-            at = self._with(node, at)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            self._import(node)
-        elif isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                self._setting(str(constant(key)), value, value, "")
-        elif isinstance(node, _Function):
-            at = self._function(node, at)
-        elif isinstance(node, ast.ClassDef):
-            at = self._class(node, at)
-        self._below(node, at)
+        for node in self._module.parents:
+            if isinstance(node, ast.Call):
+                self._call(node)
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                self._assign(node)
+            elif isinstance(node, ast.With | ast.AsyncWith):
+                self._with(node)
+            elif isinstance(node, ast.Dict):
+                for key, value in entries(node).items():
+                    self._setting(key, value, value, "")
+            elif isinstance(node, Function):
+                self._function(node)
+            elif isinstance(node, ast.ClassDef):
+                self._class(node)
 
     # What stands in the file.
 
-    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
-        for alias in node.names:
-            if isinstance(node, ast.Import):
-                name = alias.asname or alias.name.partition(".")[0]
-                origin = alias.name if alias.asname else name
-            else:
-                name = alias.asname or alias.name
-                origin = f"{'.' * node.level}{node.module or ''}.{alias.name}"
-            self._imported[name] = origin
-            self._used.add(library_named(origin))
-
-    def _function(self, node: _Function, at: _At) -> _At:
-        name = f"{at.prefix}{node.name}"
-        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        decorators = [*map(_path, node.decorator_list)]
-        is_atomic = any(text.endswith("atomic") for text in decorators)
-        if is_atomic:
+    def _function(self, node: Function) -> None:
+        name = self._inside(node, node.name)
+        if any(_path(one).endswith("atomic") for one in node.decorator_list):
             self._note("transactions", _ATOMIC, node, _ATOMIC)
         if node.name in _FAILURES:
             self._note("failures", node.name, node, node.name)
         if name.endswith("_later") and self._is_production:
             self._facts.later.append(self._at(node, name))
-        for one in arguments if "celery" in self._reading.libraries else ():
-            if re.fullmatch("celery_(?:session_)?(?:worker|app)", one.arg):
-                note(self._facts.tests, "a real worker in tests", self._at(node, one.arg))
-        first = next((one.arg for one in arguments if one.arg not in ("self", "cls")), "")
-        return _At(
-            prefix=f"{name}.",
-            outer=at.outer or node.name,
-            in_transaction=is_atomic,
-            is_view=(at.is_view and node.name in _VIEW_METHODS)
-            or first == "request"
-            or any(map(_ROUTES.search, decorators)),
-            is_job=self._declared(node, name, at) or at.is_job,
-            made={
-                **at.made,
-                **{one.arg: self._origin(without_none(one.annotation)) for one in arguments},
-            },
-        )
+        for one in arguments_of(node):
+            if "celery" in self._reading.libraries and _WORKER.fullmatch(one.arg):
+                self._note("tests", "a real worker in tests", node, one.arg)
+            self._made[node, one.arg] = self._origin(without_none(one.annotation))
+        if self._declared(node, name):
+            self._jobs.add(node)
 
-    def _class(self, node: ast.ClassDef, at: _At) -> _At:
-        name, bases = f"{at.prefix}{node.name}", [*map(_path, node.bases)]
-        self._declared(node, name, at)
+    def _class(self, node: ast.ClassDef) -> None:
+        name, bases = self._inside(node, node.name), [*map(_path, node.bases)]
+        self._declared(node, name)
         origins = {self._origin(base) for base in node.bases}
         if "pytest_jobs.CurrentAttributes" in origins:
             self._note("tenants", "current attributes", node, node.name)
@@ -266,55 +197,55 @@ class CodeReader:
             one = self._shape(node, frozenset(libraries), name, retries=retries)
             named = [base.rpartition(".")[2] for base in bases] + [""] * bool(body)
             self._reading.classes.setdefault(node.name, (one._replace(is_derived=True), named))
-        return replace(at, prefix=f"{name}.", is_view=any(one.endswith(_VIEWS) for one in bases))
 
-    def _with(self, node: ast.With | ast.AsyncWith, at: _At) -> _At:
-        made = dict(at.made)
+    def _with(self, node: ast.With | ast.AsyncWith) -> None:
         for item in node.items:
-            text = _path(item.context_expr)
+            text, name = _path(item.context_expr), _path(item.optional_vars)
             if text.rpartition(".")[2] == "atomic":
-                at = replace(at, in_transaction=True)
                 self._note("transactions", _ATOMIC, node, _ATOMIC)
             elif self._has_sessions and _SESSION.search(text):
                 self._note("transactions", "sessions of SQLAlchemy", node, text)
-            made[_path(item.optional_vars)] = self._maker(item.context_expr, at)
-        return replace(at, made=made)
+            if name:
+                around = self._module.function_around(node)
+                self._made[around, name] = self._maker(item.context_expr, node)
 
-    def _assign(self, node: ast.Assign | ast.AnnAssign, at: _At) -> None:
+    def _assign(self, node: ast.Assign | ast.AnnAssign) -> None:
+        around = self._module.function_around(node)
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             path, value = _path(target), node.value
             name = path.rpartition(".")[2]
             if isinstance(value, ast.Call | ast.Await):
-                at.made[path] = self._maker(value, at)
-            if isinstance(value, ast.Call) and not at.outer and name:
+                self._made[around, path] = self._maker(value, node)
+            if isinstance(value, ast.Call) and around is None and name:
                 # `on_paid = dramatiq.actor(OnPaid())` and `send = app.task(options)(function)`.
                 is_called = isinstance(value.func, ast.Call)
                 maker = value.func.func if isinstance(value.func, ast.Call) else value.func
-                libraries = self._libraries_of(maker, at)
+                libraries = self._libraries_of(maker, node)
                 if libraries and self._is_own and (value.args or is_called):
-                    self._facts.declared.append(self._shape(node, libraries, f"{at.prefix}{name}"))
+                    one = self._shape(node, libraries, self._inside(node, name))
+                    self._facts.declared.append(one)
             if value is not None:
                 self._setting(name, node, value, path)
 
-    def _call(self, node: ast.Call, at: _At) -> None:
+    def _call(self, node: ast.Call) -> None:
         origin, path = self._origin(node.func), _path(node.func)
         short, library = path.rpartition(".")[2], library_named(origin)
-        self._sent(node, path, at)
+        self._sent(node, path)
         for keyword in node.keywords:
             self._setting(keyword.arg or "", keyword.value, keyword.value, path)
-        if at.outer and short in self._reading.words["decorating"]:
-            self._wraps(at, self._libraries_of(node.func, at))
+        if short in self._reading.words["decorating"]:
+            self._wraps(node, self._libraries_of(node.func, node))
         if short in _CLASSES and library in self._reading.libraries:
             self._note("brokers", _CLASSES[short], node, f"{short}(...)")
         if short in self._reading.words["test_broker"] and not self._is_production:
-            note(self._facts.tests, short, self._at(node, f"{short}(...)"))
+            self._note("tests", short, node, f"{short}(...)")
         for one in self._reading.words["schedules"].get(short, ()):
             # Django-Q2 has one call for what is sent once and for what is sent again and again.
             if library in ("", one) and (one != "django_q" or ("chedule" in path and recurs(node))):
                 self._note("schedulers", EVERY[one].recurring, node, path)
         if short in ("on_commit", "delay_on_commit", "apply_async_on_commit"):
             self._note("transactions", "on_commit", node, short)
-        if at.is_view and not at.is_job and self._is_production and _WAITS.fullmatch(origin):
+        if self._is_production and _WAITS.fullmatch(origin) and self._is_in_view(node):
             self._facts.waiting.append(self._at(node, f"{path}(...)"))
         if short in ("patch", "object", "setattr") and node.args:
             text = constant(node.args[0])
@@ -323,37 +254,81 @@ class CodeReader:
             place = self._at(node, f"{short}({text!r})")
             self._reading.mocked.append((str(text).split("."), place))
 
+    # What stands around it.
+
+    def _inside(self, node: ast.AST, name: str) -> str:
+        """Return a name with those of the classes and functions around it."""
+        around = [one for one in self._module.around(node) if isinstance(one, _NAMED)]
+        return ".".join([*(one.name for one in reversed(around)), name])
+
+    def _is_in_view(self, node: ast.AST) -> bool:
+        """Say whether a node stands in a function that answers a request, and in no job."""
+        function = self._module.function_around(node)
+        if function is None or not self._jobs.isdisjoint(self._module.around(node)):
+            return False
+        names = (one.arg for one in arguments_of(function) if one.arg not in ("self", "cls"))
+        around = (one for one in self._module.around(function) if isinstance(one, _NAMED))
+        cls = next(around, None)
+        bases = map(_path, cls.bases) if isinstance(cls, ast.ClassDef) else ()
+        return (
+            (function.name in _VIEW_METHODS and any(one.endswith(_VIEWS) for one in bases))
+            or next(names, "") == "request"
+            or any(_ROUTES.search(_path(one)) for one in function.decorator_list)
+        )
+
+    def _is_in(self, node: ast.AST) -> tuple[bool, bool]:
+        """Say whether a node stands in a loop of its function, and in a transaction of Django there."""
+        in_loop, opened = False, list[ast.expr]()
+        for one in self._module.around(node):
+            if isinstance(one, ast.With | ast.AsyncWith):
+                opened += [item.context_expr for item in one.items]
+            elif isinstance(one, Function):
+                opened += one.decorator_list
+            in_loop |= isinstance(one, _LOOPS)
+            if isinstance(one, Function | ast.Lambda):
+                break
+        return in_loop, any(_path(one).endswith("atomic") for one in opened)
+
     # What is behind a name.
 
     def _origin(self, node: ast.AST | None) -> str:
         """Return the dotted name that an expression stands for; empty if it is not imported."""
         path = _path(node) if isinstance(node, ast.Name | ast.Attribute) else ""
         first, dot, rest = path.partition(".")
-        return f"{self._imported[first]}{dot}{rest}" if first in self._imported else ""
+        imported = self._module.imported.get(first)
+        return f"{imported}{dot}{rest}" if imported else ""
 
-    def _maker(self, node: ast.expr, at: _At) -> str:
+    def _maker(self, node: ast.expr, near: ast.AST) -> str:
         """Return what an object is made by, as a dotted name; empty if nobody knows."""
         while isinstance(node, ast.Await | ast.Call):
             node = node.value if isinstance(node, ast.Await) else node.func
         path = _path(node)
-        if path in at.made or self._origin(node):
-            return self._origin(node) or at.made[path]
-        value = self._assigned.get(path)
-        return self._maker(value, at) if isinstance(value, ast.Call | ast.Await) else ""
+        made = self._made_at(path, near)
+        if made is not None or self._origin(node):
+            return self._origin(node) or made or ""
+        value = self._module.assigned.get(path)
+        return self._maker(value, near) if isinstance(value, ast.Call | ast.Await) else ""
 
-    def _is_foreign(self, node: ast.expr, libraries: Iterable[str], at: _At) -> bool:
+    def _made_at(self, path: str, near: ast.AST) -> str | None:
+        """Return what made the object of a name, as the functions around say, and the file; None if unknown."""
+        scopes = (one for one in self._module.around(near) if isinstance(one, Function))
+        found = (self._made.get((scope, path)) for scope in (*scopes, None))
+        return next((one for one in found if one is not None), None)
+
+    def _is_foreign(self, node: ast.expr, libraries: Iterable[str], near: ast.AST) -> bool:
         """Say whether an object is of a package that is neither the project nor one of these libraries."""
         path = _path(node)
         # What an object of another package holds may be anybody's: `flask.current_app.queues["mail"]`.
-        is_held = "." in path and path not in at.made and not isinstance(node, ast.Call)
-        origin = "" if is_held else self._maker(node, at)
+        is_name = "." not in path or isinstance(node, ast.Call)
+        is_held = not is_name and self._made_at(path, near) is None
+        origin = "" if is_held else self._maker(node, near)
         return (
-            origin[:1] not in ("", ".")
+            origin != ""
             and library_named(origin) not in libraries
             and origin.partition(".")[0] not in self._reading.own
         )
 
-    def _libraries_of(self, called: ast.expr, at: _At) -> frozenset[str]:
+    def _libraries_of(self, called: ast.expr, near: ast.AST) -> frozenset[str]:
         """Return the libraries whose decorator something may be."""
         short = _path(called).rpartition(".")[2]
         libraries = self._reading.words["decorating"].get(short, frozenset())
@@ -361,10 +336,12 @@ class CodeReader:
             return frozenset()
         named = library_named(self._origin(called))
         receiver = called.value if isinstance(called, ast.Attribute) else called
-        made = named or library_named(self._maker(receiver, at))
+        made = named or library_named(self._maker(receiver, near))
         if made:
             return libraries & {made}
-        return frozenset() if self._is_foreign(receiver, libraries, at) else self._likely(libraries)
+        return (
+            frozenset() if self._is_foreign(receiver, libraries, near) else self._likely(libraries)
+        )
 
     def _likely(self, libraries: frozenset[str]) -> frozenset[str]:
         """Return those of some libraries that the file imports; all of them if it imports none."""
@@ -372,16 +349,16 @@ class CodeReader:
 
     # What it says.
 
-    def _declared(self, node: _Function | ast.ClassDef, name: str, at: _At) -> bool:
+    def _declared(self, node: Function | ast.ClassDef, name: str) -> bool:
         """Note what declares a function or class as a job; say whether anything does."""
         is_declared = False
         for decorator in node.decorator_list:
             called = decorator.func if isinstance(decorator, ast.Call) else decorator
-            libraries = self._libraries_of(called, at)
+            libraries = self._libraries_of(called, node)
             is_own = isinstance(called, ast.Name) and not hasattr(builtins, called.id)
-            if not libraries and (not is_own or self._is_foreign(called, (), at)):
+            if not libraries and (not is_own or self._is_foreign(called, (), node)):
                 continue
-            self._wraps(at, libraries)
+            self._wraps(node, libraries)
             if is_declared or not self._is_own:
                 continue
             options = keywords(decorator) if isinstance(decorator, ast.Call) else {}
@@ -399,17 +376,19 @@ class CodeReader:
     def _shape(
         self, node: ast.AST, libraries: frozenset[str], name: str, *, retries: bool = False
     ) -> Declared:
-        inner = [*ast.walk(node)] if isinstance(node, _Function) else []
+        inner = [*ast.walk(node)] if isinstance(node, Function) else []
         statements = sum(1 for one in inner[1:] if isinstance(one, ast.stmt))
         logs = any(isinstance(one, ast.Call) and _LOGS.search(_path(one.func)) for one in inner)
         place = self._at(node, name)
         return Declared(libraries, place, name, False, statements, logs, retries)
 
-    def _wraps(self, at: _At, libraries: Iterable[str]) -> None:
-        if self._is_own and at.outer:
-            self._reading.wrappers.setdefault(at.outer, set()).update(libraries)
+    def _wraps(self, node: ast.AST, libraries: Iterable[str]) -> None:
+        """Note the libraries whose jobs the outermost function around a node declares or enqueues."""
+        outer = [one for one in self._module.around(node) if isinstance(one, Function)][-1:]
+        if self._is_own and outer:
+            self._reading.wrappers.setdefault(outer[0].name, set()).update(libraries)
 
-    def _sent(self, node: ast.Call, path: str, at: _At) -> None:
+    def _sent(self, node: ast.Call, path: str) -> None:
         """Note a call that may enqueue. Whether the method is one of a job, the declarations of all files say."""
         words, verb = self._reading.words, path.rpartition(".")[2]
         methods = words["sending"].get(verb, frozenset())
@@ -419,16 +398,16 @@ class CodeReader:
         if not isinstance(node.func, ast.Attribute):
             functions &= {library_named(self._origin(node.func))}
             methods = frozenset()
-        elif self._is_foreign(node.func.value, methods | functions, at):
+        elif self._is_foreign(node.func.value, methods | functions, node):
             return
         else:
-            functions = functions & {library_named(self._maker(node.func.value, at))} or functions
+            functions = functions & {library_named(self._maker(node.func.value, node))} or functions
         if functions:
-            self._wraps(at, functions)
+            self._wraps(node, functions)
         libraries = functions or self._likely(methods)
         if libraries:
             place, names = self._at(node, path), path.split(".")[:-1]
-            one = Sent(libraries, place, bool(functions), names, at.in_loop, at.in_transaction)
+            one = Sent(libraries, place, bool(functions), names, *self._is_in(node))
             self._facts.sent.append(one)
 
     def _setting(self, name: str, node: ast.AST, value: ast.expr, of: str) -> None:
@@ -438,17 +417,14 @@ class CodeReader:
         if has_address or (lower == "backend" and "elery" in of):
             self._address(name, node, value)
         if lower == "backend" and isinstance(text, str) and _DUMMY.search(text):
-            note(self._facts.tests, "a backend of tasks for tests", self._at(node, name))
+            self._note("tests", "a backend of tasks for tests", node, name)
         if lower.endswith(("beat_schedule", "beatschedule")) and "celery" in libraries:
             self._note("schedulers", EVERY["celery"].recurring, node, name)
         if lower in _FAILURES:
             self._note("failures", lower, node, name)
         library, given_to, group, fact = _SWITCHES.get((lower, text), ("", "", "", ""))
         if fact and (not library or library in libraries) and given_to in (of.lower() or given_to):
-            if group == "tests":
-                note(self._facts.tests, fact, self._at(node, name))
-            else:
-                self._note(group, fact, node, name)
+            self._note(group, fact, node, name)
         if isinstance(value, ast.Call) and self._is_production and TENANT.fullmatch(name):
             if self._origin(value.func) == "contextvars.ContextVar":
                 self._note("tenants", "a context variable", node, name)
@@ -472,7 +448,7 @@ class CodeReader:
             return
         kinds: list[str] = []
         for one in ast.walk(value):
-            named = self._assigned.get(one.id) if isinstance(one, ast.Name) else None
+            named = self._module.assigned.get(one.id) if isinstance(one, ast.Name) else None
             for inner in [one] if named is None else ast.walk(named):
                 scheme = str(constant(inner)).partition(":")[0]
                 if scheme in SCHEMES and (f"{constant(inner)}" != scheme or "-" in scheme):
@@ -484,15 +460,15 @@ class CodeReader:
             self._note(group, ENVIRONMENT, node, name)
 
     def _note(self, group: str, name: str, node: ast.AST, text: str) -> None:
-        """Note a fact about production, of which tests, migrations and demos say nothing."""
-        if self._is_production:
+        """Note a fact, about production where tests, migrations and demos say nothing of it."""
+        if self._is_production or group == "tests":
             facts: dict[str, list[Evidence]] = getattr(self._facts, group)
             note(facts, name, self._at(node, text))
 
     def _at(self, node: ast.AST, text: str) -> Evidence:
         shown = " ".join(text.split())
         line = getattr(node, "lineno", 1)
-        return Evidence(self._shown, line, shown if len(shown) <= 60 else f"{shown[:57]}...")
+        return Evidence(self._module.shown, line, shown if len(shown) <= 60 else f"{shown[:57]}...")
 
 
 def _path(node: ast.AST | None) -> str:

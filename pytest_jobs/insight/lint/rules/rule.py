@@ -1,10 +1,9 @@
-"""A rule of the lint: what it looks for, and everything that its page says."""
+"""A rule of the lint, what it may look at, and what it finds."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
@@ -14,8 +13,8 @@ from ...source.enqueues import Enqueue
 from ...source.jobs import DeclaredJob
 from ...source.module import Module, first_line
 from ...source.project import Project
+from ...source.running import JobFacts
 from ...source.workers import Workers, workers_of
-from .facts import Facts, JobFacts
 
 #: Methods of results that wait.
 _WAITS: Final = frozenset(("get", "join", "wait", "wait_result", "get_result", "collect", "result"))
@@ -24,30 +23,24 @@ _WAITS: Final = frozenset(("get", "join", "wait", "wait_result", "get_result", "
 class Fault(NamedTuple):
     """One place where a rule is broken."""
 
-    #: The file; its name when it is not Python.
-    module: Module | str
-    #: The place in the file; the line when it is not Python.
-    node: ast.AST | int
+    #: The file, relative to where the user stands; the line and the column, both from one.
+    path: str
+    line: int
+    column: int
     #: What is wrong here and what to write instead, in one or two sentences.
     message: str
 
-    @property
-    def shown(self) -> str:
-        return self.module if isinstance(self.module, str) else self.module.shown
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """The line and the column, both from one."""
-        if isinstance(self.node, int):
-            return self.node, 1
-        return getattr(self.node, "lineno", 1), getattr(self.node, "col_offset", 0) + 1
+    @classmethod
+    def at(cls, module: Module, node: ast.AST, message: str) -> Fault:
+        return cls(
+            module.shown, getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1, message
+        )
 
 
 class Finding(NamedTuple):
     """One thing that was found."""
 
     rule: str
-    #: The file, relative to where the user stands.
     path: str
     line: int
     column: int
@@ -62,9 +55,9 @@ class Finding(NamedTuple):
 class Context:
     """What a rule may look at."""
 
-    def __init__(self, project: Project, facts: Facts) -> None:
+    def __init__(self, project: Project) -> None:
         self.project = project
-        self.facts = facts
+        self.running = project.running
 
     @cached_property
     def workers(self) -> Workers:
@@ -100,9 +93,9 @@ class Context:
     @cached_property
     def _facts_by_place(self) -> dict[tuple[str, int], JobFacts]:
         return {
-            (str(Path(job.file).resolve()), job.line): self.facts.jobs[job.bridge, job.name]
-            for job in (one.job for one in self.project.running.jobs)
-            if (job.bridge, job.name) in self.facts.jobs
+            (str(Path(job.file).resolve()), job.line): self.running.facts[job.bridge, job.name]
+            for job in (one.job for one in self.running.jobs)
+            if (job.bridge, job.name) in self.running.facts
         }
 
     def facts_of(self, job: DeclaredJob | None) -> JobFacts:
@@ -116,42 +109,54 @@ class Context:
 Check: TypeAlias = Callable[[Context], Iterator[Fault]]
 
 
-class Example(NamedTuple):
-    """A planted fault, and its mended twin."""
-
-    #: What a reader should not write.
-    bad: str
-    good: str
-    #: The other files of the example, by their names, as they are in both.
-    files: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Rule:
-    """A rule: the tests plant its examples, and its page is made of these words."""
+class Rule(NamedTuple):
+    """A rule. Its page in the reference says the rest: `docs/reference/lint/job301.md`."""
 
     #: The stable id, such as `JOB301`.
     id: str
-    #: A name of a few words, joined by hyphens.
-    name: str
-    #: What is wrong, as a sentence.
-    title: str
-    #: What happens in production.
-    why: str
-    #: The first example stands on the page.
-    examples: tuple[Example, ...]
-    check: Check
-    #: Whether deliveries answer it, while tests run with `--jobs-lint`. Its examples are tests.
-    is_watched: bool
+    #: Finds the faults; None where deliveries show them, while tests run with `--jobs-lint`.
+    check: Check | None
 
 
-def rule(
-    id: str,
-    name: str,
-    title: str,
-    why: str,
-    *examples: Example,
-    is_watched: bool = False,
-) -> Callable[[Check], Rule]:
-    """Make a rule of the function below, which finds the faults."""
-    return lambda check: Rule(id, name, title, why, examples, check, is_watched)
+class Wrong(NamedTuple):
+    """A place in the file of a job, and what is wrong there."""
+
+    node: ast.AST
+    message: str
+
+
+def rule(id: str) -> Callable[[Check], Rule]:
+    """Make a rule of the function below, which finds the faults, and has the name of the rule."""
+    return lambda check: Rule(id, check)
+
+
+def of_jobs(
+    id: str, *libraries: str
+) -> Callable[[Callable[[DeclaredJob, Context], Iterator[Wrong]]], Rule]:
+    """Make a rule of the function below, which finds what is wrong with one job.
+
+    Args:
+        id: that of the rule.
+        libraries: those whose jobs are judged; without them, all.
+    """
+    return lambda find: Rule(
+        id,
+        lambda context: (
+            Fault.at(job.module, *wrong)
+            for job in context.project.jobs
+            if not libraries or job.library in libraries
+            for wrong in find(job, context)
+        ),
+    )
+
+
+def of_enqueues(id: str) -> Callable[[Callable[[Enqueue, Context], Iterator[str]]], Rule]:
+    """Make a rule of the function below, which finds what is wrong with one call that enqueues."""
+    return lambda find: Rule(
+        id,
+        lambda context: (
+            Fault.at(enqueue.module, enqueue.call, message)
+            for enqueue in context.project.enqueues
+            for message in find(enqueue, context)
+        ),
+    )

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from ....harness.records.texts import counted
+from ...harness.records.texts import counted
 
 _KINDS: Final = ("derived job", "decorator", "listed function", "call")
 

@@ -8,69 +8,49 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 from typing import Final
 
-from ....bridges.libraries.floors import floors_of, is_below
-from ....bridges.libraries.known import EVERY, library_named
-from ....harness.records.home import is_of_tests
-from ....harness.records.texts import counted
-from ....integrations.recurring.yaml import read_documents
-from ....integrations.requirements import Requirement
-from ...source.dependencies import Requirements, required, required_libraries
-from ...source.tree import Tree
-from ...source.workers import COMMANDS, queues_in_commands
+from ...bridges.libraries.floors import floors_of, is_below
+from ...bridges.libraries.known import EVERY, library_named
+from ...harness.records.home import is_of_tests
+from ...harness.records.texts import counted
+from ...integrations.recurring.yaml import read_documents
+from ...integrations.requirements import Requirement
+from ..source.dependencies import Requirements, required, required_libraries
+from ..source.module import Module, name_from_root
+from ..source.tree import Tree
+from ..source.workers import COMMANDS, queues_in_commands
 from .code import ENVIRONMENT, SCHEMES, CodeReader, Reading
 from .facts import Declared, Evidence, Facts, UsedLibrary, note
 
-#: What a package is for a project: the group of the fact, and the fact.
+#: What a package is for a project: the group of the fact, and the fact; by itself the name of the package.
 _PACKAGES: Final = {
-    **{
-        name: ("schedulers", title)
-        for name, title in {
-            "django-celery-beat": "django-celery-beat",
-            "celery-redbeat": "RedBeat",
-            "rq-scheduler": "rq-scheduler",
-            "apscheduler": "APScheduler",
-            "django-apscheduler": "APScheduler",
-            "django-crontab": "django-crontab",
-            "django-crontask": "django-crontask",
-            "taskiq-cron": "taskiq-cron",
-        }.items()
-    },
-    **{
-        name: ("locks", name)
-        for name in (
-            "celery-once", "celery-singleton", "python-redis-lock", "pottery", "django-pglocks", "sherlock",
-            "django-concurrency",
-        )
-    },
-    **{
-        name: ("tenants", name)
-        for name in ("django-tenants", "django-tenant-schemas", "django-multitenant", "django-scopes")
-    },
-    **{
-        name: ("tests", name)
-        for name in (
-            "pytest", "pytest-django", "pytest-celery", "pytest-xdist", "pytest-jobs", "freezegun", "time-machine",
-        )
-    },
-    **{
-        name: ("failures", name)
-        for name in ("sentry-sdk", "rollbar", "bugsnag", "airbrake", "newrelic", "honeybadger", "elastic-apm")
-    },
+    "django-celery-beat": ("schedulers", ""),
+    "celery-redbeat": ("schedulers", "RedBeat"),
+    "rq-scheduler": ("schedulers", ""),
+    "apscheduler": ("schedulers", "APScheduler"),
+    "django-apscheduler": ("schedulers", "APScheduler"),
+    "django-crontab": ("schedulers", ""),
+    "django-crontask": ("schedulers", ""),
+    "taskiq-cron": ("schedulers", ""),
     "django-celery-results": ("backends", "Django's database"),
+    **dict.fromkeys(
+        ("celery-once", "celery-singleton", "python-redis-lock", "pottery", "django-pglocks", "sherlock",
+         "django-concurrency"),
+        ("locks", ""),
+    ),
+    **dict.fromkeys(
+        ("django-tenants", "django-tenant-schemas", "django-multitenant", "django-scopes"), ("tenants", "")
+    ),
+    **dict.fromkeys(
+        ("pytest", "pytest-django", "pytest-celery", "pytest-xdist", "pytest-jobs", "freezegun", "time-machine"),
+        ("tests", ""),
+    ),
+    **dict.fromkeys(
+        ("sentry-sdk", "rollbar", "bugsnag", "airbrake", "newrelic", "honeybadger", "elastic-apm"),
+        ("failures", ""),
+    ),
 }  # fmt: skip
 #: Folders whose files say nothing about production.
-_ASIDE: Final = frozenset(
-    (
-        "demo",
-        "demos",
-        "example",
-        "examples",
-        "docs",
-        "doc",
-        "benchmarks",
-        "sandbox",
-    )
-)
+_ASIDE: Final = {"demo", "demos", "example", "examples", "docs", "doc", "benchmarks", "sandbox"}
 #: The project may have a decorator of its own around that of a library.
 _OWN_DECORATOR: Final = re.compile(r"@[\w.]*(?:task|job|actor)")
 _MIGRATIONS: Final = frozenset(("migrations", "alembic"))
@@ -184,7 +164,11 @@ def _package(name: str, asked: list[tuple[str, Requirement]], facts: Facts) -> N
     if name in _PACKAGES and own:
         path, one = own[0]
         group, fact = _PACKAGES[name]
-        note(getattr(facts, group), fact, Evidence(path, one.line, f"{name} {one.version}".strip()))
+        note(
+            getattr(facts, group),
+            fact or name,
+            Evidence(path, one.line, f"{name} {one.version}".strip()),
+        )
 
 
 def _read_file(path: Path, shown: str, tree: Tree, facts: Facts) -> None:
@@ -200,13 +184,9 @@ def _read_file(path: Path, shown: str, tree: Tree, facts: Facts) -> None:
         line = text.count("\n", 0, start) + 1
         note(facts.queues, library, Evidence(shown, line, ", ".join(queues)))
     for found in _ENVIRONMENT.finditer(text):
-        if found[1] in SCHEMES:
-            line = text.count("\n", 0, found.start(1)) + 1
-            note(
-                facts.brokers,
-                SCHEMES[found[1]],
-                Evidence(shown, line, f"an address of {SCHEMES[found[1]]}"),
-            )
+        kind, line = SCHEMES.get(found[1]), text.count("\n", 0, found.start(1)) + 1
+        if kind is not None:
+            note(facts.brokers, kind, Evidence(shown, line, f"an address of {kind}"))
     if path.suffix in (".yml", ".yaml"):
         _read_yaml(path, shown, text, facts)
 
@@ -242,7 +222,8 @@ def _read_code(texts: dict[str, str], facts: Facts) -> None:
         is_own, is_production = _is_own(shown), _is_production(shown)
         if has_word(text, is_own):
             try:
-                CodeReader(shown, text, reading, is_own=is_own, is_production=is_production).read()
+                module = Module(Path(shown), shown, name_from_root(shown), text)
+                CodeReader(module, reading, is_own=is_own, is_production=is_production).read()
             except SyntaxError as error:
                 broken.append(f"{shown}:{error.lineno or 1} ({error.msg})")
             except (ValueError, RecursionError, MemoryError) as error:

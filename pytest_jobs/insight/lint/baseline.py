@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from ....errors import LintSettingsError
-from ....harness.records.texts import counted
+from ...errors import LintSettingsError
+from ...harness.records.texts import counted
 
 _HEAD: Final = "# Known to pytest-jobs. Lines go out by themselves; what is new belongs into the code, not here.\n"
 
