@@ -48,7 +48,8 @@ class OpenFiles:
     """
 
     def __init__(self) -> None:
-        self._known: tuple[tuple[int, int, int], ...] = ()
+        #: By descriptor, with their names: a file that was removed leaves its number on the disk to the next one.
+        self._known: dict[int, tuple[tuple[int, int], str]] = {}
         self._files: list[_OpenFile] = []
         #: Those to which no object of Python writes: a job may by their numbers.
         self._plain: list[_OpenFile] = []
@@ -56,7 +57,7 @@ class OpenFiles:
     def look(self) -> None:
         """Look for files that were opened since then. Only Linux lists them."""
         found = _regular_files()
-        known = tuple((number, *identity) for number, identity in found.items())
+        known = {number: (identity, _name(number)) for number, identity in found.items()}
         if known != self._known:
             self._known = known
             # To look at all objects of Python takes long, so that is done only where other files are open.
@@ -74,7 +75,7 @@ class OpenFiles:
         new = {
             number: identity
             for number, identity in _regular_files().items()
-            if (number, *identity) not in self._known
+            if self._known.get(number) != (identity, _name(number))
         }
         named: dict[str, _OpenFile] = {}
         # No garbage is collected while a history lasts, so what is new is in the first generation.
@@ -203,4 +204,8 @@ def _open_elsewhere() -> set[tuple[int, int]]:
 
 
 def _name(number: int) -> str:
-    return str((_LIST / str(number)).readlink()).removesuffix(" (deleted)")
+    try:
+        return str((_LIST / str(number)).readlink()).removesuffix(" (deleted)")
+    except OSError:
+        # Another thread has closed it since.
+        return ""
