@@ -444,6 +444,17 @@ class TestFilesThatWereOpenBefore:
         assert "  once: 'charge'\n  now:  2 x 'charge'" in str(error)
         assert (tmp_path / "ledger.txt").read_text() == "charge\n"
 
+    def test_a_file_has_the_name_that_it_has_by_now(self, tmp_path):
+        def charge(number):
+            ledger.write("charge\n")
+
+        with (tmp_path / "ledger.txt").open("w") as ledger:
+            failure(charge, folder)
+            (tmp_path / "ledger.txt").rename(tmp_path / "book.txt")
+            error = failure(charge, folder)
+
+        assert error.report.effect == f"open file {tmp_path}/book.txt (not shown)"
+
     @pytest.mark.parametrize("flags", [os.O_WRONLY, os.O_WRONLY | os.O_APPEND, os.O_RDWR])
     def test_so_is_what_is_written_by_the_number_of_a_file(self, tmp_path, flags):
         (tmp_path / "ledger.txt").write_text("")

@@ -182,13 +182,12 @@ def test_tables_come_to_their_first_rows_whatever_keeps_these_from_being_deleted
         postgresql_url.replace("postgresql+psycopg", "postgresql"), autocommit=True
     ) as db:
         db.execute(schema)
-        own = SimpleNamespace(cursor=db.cursor, connection=db)
-        tables = Tables(own, ["house", "person", "kept"], [("house_id_seq", 1, False)], own)
+        tables = Tables(db, ["house", "person", "kept"], [("house_id_seq", 1, False)], db)
         for _ in range(2):
             db.execute("insert into house default values; insert into person values (2, 1)")
             db.execute("update house set owner = 2; insert into kept values (8)")
 
-            tables.put_back(own, "Nothing else changes them.")
+            tables.put_back(db, "Nothing else changes them.")
             found = [
                 db.execute(f"select * from {name}").fetchall()
                 for name in ("house", "person", "kept")

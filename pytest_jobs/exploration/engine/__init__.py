@@ -3,8 +3,9 @@
 Read in this order:
 
 - `points`, `lines`, `scope`: what a crash point is, how lines are traced, and whose lines count;
-- `acts`, `sources`: the effects of jobs, and which libraries are patched to report them;
-- `watching`, `watchdog`: one watched delivery, which is stopped at a point, or where it would never end;
+- `run`, `watching`, `watchdog`: one watched delivery with its effects, which is stopped at a point, or where it
+  would never end;
+- `acts`, `sources`: how effects are reported to a watch, and which libraries are patched to report them;
 - `delivering`, `engine`: deliveries in a world, and the set-up that is the same for all of them;
 - `world`, `sameness`: building a world, and comparing its states;
 - `memory`: what each process keeps, and which objects two deliveries would share all the same;

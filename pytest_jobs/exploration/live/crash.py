@@ -23,7 +23,7 @@ from ...harness.records.record import FIRST, JobRecord, call_text, current_recor
 from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...harness.running.twice import HasLedger
-from ..effects.sql.basis.driver import Library
+from ..effects.sql.basis.driver import Ended
 from ..engine.acts import Act, SourceState, Transaction, Unwound, is_dead, skippable, watcher
 from ..engine.ending.leaving import Leaving
 from ..engine.ending.patchers import Patchers
@@ -216,7 +216,8 @@ class LiveEffects:
             "sqlalchemy.orm": "sqlalchemy:OpenSessions",
             "django.db.transaction": "django:Blocks",
         }
-        self._databases: list[Library] = []
+        #: Each notes what is open in a library when a delivery begins.
+        self._databases: list[Callable[[], Ended]] = []
         #: What a delivery puts in force without a block that ends it.
         self._handlers = SignalHandlers(patches, self._is_in_delivery)
         self._patchers = Patchers(patches, self._is_in_delivery)
@@ -238,7 +239,7 @@ class LiveEffects:
         for imported in [name for name in self._waiting if name in sys.modules]:
             module, _, name = self._waiting.pop(imported).partition(":")
             library = getattr(import_module(f"..effects.{module}", __package__), name)
-            self._databases.append(library(self._patches))
+            self._databases.append(library(self._patches).begin)
 
     @contextmanager
     def delivery(self, watch: LiveWatch, scope: Scope) -> Generator[None, None, None]:
@@ -253,7 +254,7 @@ class LiveEffects:
         self._watch = watch
         state, borrowed = ProcessState.taken(), Borrowed(scope.loaded_modules())
         try:
-            ends = [library.begin() for library in self._databases]
+            ends = [begin() for begin in self._databases]
             try:
                 yield
             finally:

@@ -10,7 +10,7 @@ import pickle
 import re
 import stat
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -95,7 +95,9 @@ class Files(Store):
             found = Path(path).stat()
         except OSError:
             return None if self._was_there.get(path) else ""
-        if stat.S_ISDIR(found.st_mode) or (_is_of_dbm(path) and not path.endswith(".dir")):
+        if stat.S_ISDIR(found.st_mode) or (
+            not path.endswith(".dir") and _entries_of_dbm(path) is not None
+        ):
             return ""
         is_lock = (found.st_dev, found.st_ino) in self._locked and found.st_size <= _LONGEST_LOCK
         return "a lock" if is_lock else None
@@ -103,10 +105,9 @@ class Files(Store):
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
         path = self._path(name)
         try:
-            if _is_of_dbm(path):
-                return tuple(
-                    (key, content_form(value, renamed)) for key, value in _entries_of_dbm(path)
-                )
+            entries = _entries_of_dbm(path)
+            if entries is not None:
+                return tuple((key, content_form(value, renamed)) for key, value in entries)
             return content_form(Path(path).read_bytes(), renamed)
         except OSError:
             return None
@@ -118,7 +119,10 @@ class Files(Store):
             self.has_handles = True
         if event in _TEMPORARY:
             self._made.append(_absolute(args[0]))
-        elif event not in _LOCKS and not _imports():
+        # For an import, Python lists the directories of modules.
+        elif event not in _LOCKS and not any(
+            frame.f_code.co_filename.startswith("<frozen importlib") for frame in _frames()
+        ):
             self._known.update(_paths(event, args))
 
     def reads(self, event: str, args: tuple[Any, ...]) -> list[str]:
@@ -201,10 +205,6 @@ def package_of(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__")).partition(".")[0]
 
 
-def _imports() -> bool:
-    return any(frame.f_code.co_filename.startswith("<frozen importlib") for frame in _frames())
-
-
 def _frames() -> Iterator[FrameType]:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -212,24 +212,21 @@ def _frames() -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _is_of_dbm(path: str) -> bool:
-    """Return whether a file is one of the files of `dbm.dumb`, where a value may lie at any place."""
+def _entries_of_dbm(path: str) -> list[tuple[str, bytes]] | None:
+    """Return the entries of a file of `dbm.dumb`, where a value may lie at any place; None for another file."""
     base, end = os.path.splitext(path)  # noqa: PTH122 - a path as a text
-    if end not in (".dir", ".dat", ".bak") or not Path(f"{base}.dat").exists():
-        return False
+    if end not in (".dir", ".dat", ".bak"):
+        return None
     try:
         lines = Path(f"{base}.dir").read_text("latin-1").splitlines()
+        data = Path(f"{base}.dat").read_bytes()
     except OSError:
-        return False
-    return all(_LINE_OF_DBM.fullmatch(line) for line in lines)
-
-
-def _entries_of_dbm(path: str) -> list[tuple[str, bytes]]:
-    base, _ = os.path.splitext(path)  # noqa: PTH122 - a path as a text
-    data = Path(f"{base}.dat").read_bytes()
+        return None
+    if not all(map(_LINE_OF_DBM.fullmatch, lines)):
+        return None
     # The same key may stand there again: the last one counts.
     found = {}
-    for line in Path(f"{base}.dir").read_text("latin-1").splitlines():
+    for line in lines:
         key, (place, size) = ast.literal_eval(line)
         found[str(key)] = data[place : place + size]
     return sorted(found.items())
@@ -254,47 +251,30 @@ def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
 
 def _unpacked(content: bytes) -> list[tuple[str, bytes]] | None:
     """Return the members of an archive, which has the times of its files; None for another file."""
-    unpack = next(
-        (unpack for place, mark, unpack in _ARCHIVES if content.startswith(mark, place)), None
-    )
-    if unpack is None:
-        return None
     try:
-        return unpack(io.BytesIO(content))
+        if content.startswith(b"\x1f\x8b"):
+            import gzip
+
+            return [("gzip", gzip.decompress(content))]
+        if content.startswith(b"PK\x03\x04"):
+            import zipfile
+
+            with zipfile.ZipFile(io.BytesIO(content)) as zipped:
+                return [(member.filename, zipped.read(member)) for member in zipped.infolist()]
+        if content.startswith(b"ustar", 257):
+            import tarfile
+
+            # Of several that were written one after the other, all count.
+            with tarfile.open(fileobj=io.BytesIO(content), mode="r:", ignore_zeros=True) as tarred:
+                found = ((member, tarred.extractfile(member)) for member in tarred.getmembers())
+                return [
+                    (
+                        f"{member.name} {member.linkname}".strip(),
+                        b"" if file is None else file.read(),
+                    )
+                    for member, file in found
+                ]
     except Exception:
         # Such as one that is encrypted, or half written: it is compared as it is.
         return None
-
-
-def _of_gzip(file: io.BytesIO) -> list[tuple[str, bytes]]:
-    import gzip
-
-    with gzip.open(file) as opened:
-        return [("gzip", opened.read())]
-
-
-def _of_zip(file: io.BytesIO) -> list[tuple[str, bytes]]:
-    import zipfile
-
-    with zipfile.ZipFile(file) as opened:
-        return [(member.filename, opened.read(member)) for member in opened.infolist()]
-
-
-def _of_tar(file: io.BytesIO) -> list[tuple[str, bytes]]:
-    import tarfile
-
-    # Of several that were written one after the other, all count.
-    with tarfile.open(fileobj=file, mode="r:", ignore_zeros=True) as opened:
-        found = ((member, opened.extractfile(member)) for member in opened.getmembers())
-        return [
-            (f"{member.name} {member.linkname}".strip(), b"" if file is None else file.read())
-            for member, file in found
-        ]
-
-
-#: Where the mark of each kind of archive is, the mark, and what returns the members.
-_ARCHIVES: Final[Sequence[tuple[int, bytes, Callable[[io.BytesIO], list[tuple[str, bytes]]]]]] = (
-    (0, b"\x1f\x8b", _of_gzip),
-    (0, b"PK\x03\x04", _of_zip),
-    (257, b"ustar", _of_tar),
-)
+    return None

@@ -10,10 +10,12 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from .files import content_form
 from .store import Store
+
+T = TypeVar("T", int, Path)
 
 #: Where Linux lists the open files of this process.
 _LIST: Final = Path("/proc/self/fd")
@@ -46,7 +48,8 @@ class OpenFiles:
     """
 
     def __init__(self) -> None:
-        self._known: tuple[tuple[int, int, int], ...] = ()
+        #: By descriptor, with their names: a file that was removed leaves its number on the disk to the next one.
+        self._known: dict[int, tuple[tuple[int, int], str]] = {}
         self._files: list[_OpenFile] = []
         #: Those to which no object of Python writes: a job may by their numbers.
         self._plain: list[_OpenFile] = []
@@ -54,7 +57,7 @@ class OpenFiles:
     def look(self) -> None:
         """Look for files that were opened since then. Only Linux lists them."""
         found = _regular_files()
-        known = tuple((number, *identity) for number, identity in found.items())
+        known = {number: (identity, _name(number)) for number, identity in found.items()}
         if known != self._known:
             self._known = known
             # To look at all objects of Python takes long, so that is done only where other files are open.
@@ -72,7 +75,7 @@ class OpenFiles:
         new = {
             number: identity
             for number, identity in _regular_files().items()
-            if (number, *identity) not in self._known
+            if self._known.get(number) != (identity, _name(number))
         }
         named: dict[str, _OpenFile] = {}
         # No garbage is collected while a history lasts, so what is new is in the first generation.
@@ -134,7 +137,7 @@ open_files = OpenFiles()
 
 
 def _regular_files() -> dict[int, tuple[int, int]]:
-    """Return the identity of each regular file by its descriptor, without streams and logs."""
+    """Return the regular files that this process has open, without streams and logs."""
     try:
         numbers = [int(number) for number in os.listdir(_LIST)]  # noqa: PTH208 - faster
     except OSError:
@@ -155,13 +158,14 @@ def _streams_of_logs() -> list[int]:
     return numbers
 
 
-def _identities(numbers: list[int]) -> dict[int, tuple[int, int]]:
+def _identities(places: Iterable[T]) -> dict[T, tuple[int, int]]:
+    """Return the identity of each regular file by its descriptor or path."""
     found = {}
-    for number in numbers:
+    for place in places:
         with suppress(OSError):
-            status = os.fstat(number)
+            status = os.stat(place)  # noqa: PTH116 - of a descriptor, too
             if stat.S_ISREG(status.st_mode):
-                found[number] = status.st_dev, status.st_ino
+                found[place] = status.st_dev, status.st_ino
     return found
 
 
@@ -193,16 +197,15 @@ def _open_elsewhere() -> set[tuple[int, int]]:
     """Return the identity of each regular file that another process has open, as far as they may be looked at."""
     found: set[tuple[int, int]] = set()
     for process in Path("/proc").glob("[0-9]*"):
-        if process.name == str(os.getpid()):
-            continue
-        with suppress(OSError):
-            for descriptor in (process / "fd").iterdir():
-                with suppress(OSError):
-                    status = descriptor.stat()
-                    if stat.S_ISREG(status.st_mode):
-                        found.add((status.st_dev, status.st_ino))
+        if process.name != str(os.getpid()):
+            with suppress(OSError):
+                found.update(_identities((process / "fd").iterdir()).values())
     return found
 
 
 def _name(number: int) -> str:
-    return str((_LIST / str(number)).readlink()).removesuffix(" (deleted)")
+    try:
+        return str((_LIST / str(number)).readlink()).removesuffix(" (deleted)")
+    except OSError:
+        # Another thread has closed it since.
+        return ""

@@ -29,9 +29,6 @@ def fake_mail() -> Generator[FakeMail, None, None]:
     """
     made = FakeMail()
 
-    def get_socket(self: Any, host: str, port: int, timeout: Any) -> _FakeSocket:
-        return _FakeSocket(made.inbox)
-
     def starttls(self: Any, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
         # Without wrapping the socket in TLS, which a fake cannot be.
         self.ehlo_or_helo_if_needed()
@@ -40,7 +37,7 @@ def fake_mail() -> Generator[FakeMail, None, None]:
 
     with Patches() as patches:
         for kind in (smtplib.SMTP, smtplib.SMTP_SSL):
-            patches.set(kind, "_get_socket", get_socket)
+            patches.set(kind, "_get_socket", lambda *args: _FakeSocket(made.inbox))
         patches.set(smtplib.SMTP, "starttls", starttls)
         yield made
 

@@ -238,10 +238,12 @@ class Connections(OpenConnections):
         from psycopg import Connection
 
         super().__init__(is_in_transaction)
-        after_calls(patches, Connection, "__init__", self._made)
-
-    def _made(self, returned: None, connection: Any, *args: Any, **kwargs: Any) -> None:
-        self.known.add(connection)
+        after_calls(
+            patches,
+            Connection,
+            "__init__",
+            lambda none, made, *args, **kwargs: self.known.add(made),
+        )
 
 
 #: Opens a connection as a pool does, with its settings.

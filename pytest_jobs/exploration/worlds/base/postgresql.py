@@ -1,7 +1,6 @@
 """Tables of a PostgreSQL database between histories: what is in them, and how the same is put back.
 
-A connection is anything that makes cursors of psycopg or psycopg2 and has the connection of the driver as
-`connection`, as the wrappers of Django do.
+A connection is one of psycopg or psycopg2. Questions can also be asked by the wrappers of Django.
 """
 
 from __future__ import annotations
@@ -34,17 +33,17 @@ FROM pg_constraint WHERE contype = 'f'
 """
 
 
-def asked(wrapper: Any, sql: str, params: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+def asked(connection: Any, sql: str, params: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
     """Run statements, and return the rows of the last one; none if it returns none."""
     if not sql:
         return []
-    with closing(wrapper.cursor()) as cursor:
+    with closing(connection.cursor()) as cursor:
         cursor.execute(sql, params)
         rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
     return rows
 
 
-def fingerprints_of(wrapper: Any, names: Sequence[str]) -> dict[str, Hashable]:
+def fingerprints_of(connection: Any, names: Sequence[str]) -> dict[str, Hashable]:
     """Return for each table, by its quoted name, a value that changes with its rows."""
     if not names:
         return {}
@@ -53,21 +52,21 @@ def fingerprints_of(wrapper: Any, names: Sequence[str]) -> dict[str, Hashable]:
         for place, name in enumerate(names)
     )
     return {
-        names[int(place)]: mark for place, mark in asked(wrapper, " UNION ALL ".join(questions))
+        names[int(place)]: mark for place, mark in asked(connection, " UNION ALL ".join(questions))
     }
 
 
 class SnapshotLooks:
     """Says what may have changed in a database since it was looked at last."""
 
-    def __init__(self, wrapper: Any) -> None:
-        self._wrapper = wrapper
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
         self._snapshot: object = None
 
     def changed(self, tables: Collection[str]) -> Collection[str]:
         """Return all tables if a transaction that writes has begun or ended anywhere since the last look."""
         before = self._snapshot
-        self._snapshot = asked(self._wrapper, "SELECT txid_current_snapshot()::text")
+        self._snapshot = asked(self._connection, "SELECT txid_current_snapshot()::text")
         return () if self._snapshot == before else tables
 
 
@@ -78,7 +77,11 @@ def set_sequences(states: Iterable[tuple[str, int, bool]]) -> str:
 
 
 def replace_rows(
-    wrapper: Any, names: Collection[str], contents: Mapping[str, bytes], *, truncates: bool = False
+    connection: Any,
+    names: Collection[str],
+    contents: Mapping[str, bytes],
+    *,
+    truncates: bool = False,
 ) -> None:
     """Delete all rows of tables in one transaction, and put others in: first those that are referred to.
 
@@ -88,13 +91,13 @@ def replace_rows(
     if truncates:
         deletions = f"TRUNCATE {', '.join(names)} CASCADE"
     try:
-        asked(wrapper, f"BEGIN; SET CONSTRAINTS ALL DEFERRED; {deletions}")
+        asked(connection, f"BEGIN; SET CONSTRAINTS ALL DEFERRED; {deletions}")
         for name in names:
             if contents.get(name):
-                _put_in(wrapper.connection, name, contents[name])
-        asked(wrapper, "COMMIT")
+                _put_in(connection, name, contents[name])
+        asked(connection, "COMMIT")
     except BaseException:
-        asked(wrapper, "ROLLBACK")
+        asked(connection, "ROLLBACK")
         raise
 
 
@@ -146,7 +149,7 @@ class Tables:
             self._marks = fingerprints_of(source, self.names)
         #: The rows of the others, in the format of COPY.
         self._contents = {
-            name: rows_of(source.connection, name)
+            name: rows_of(source, name)
             for name, mark in self._marks.items()
             if mark is not None and source is not None
         }

@@ -173,8 +173,8 @@ class EmptiedDatabase(Database):
             quoted = [wrapper.ops.quote_name(name) for name in self._names()]
             tables = [table for (table,) in asked(wrapper, _REFERRING, [quoted])]
             begins = ((name, start, False) for name, start in asked(wrapper, _BEGINS, [tables]))
-            self._tables = Tables(wrapper, tables, begins)
-        self._tables.put_back(wrapper)
+            self._tables = Tables(wrapper.connection, tables, begins)
+        self._tables.put_back(wrapper.connection)
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys(one._meta.db_table for one in with_referred(self._models)))
@@ -197,14 +197,14 @@ class ClonedDatabase(Database):
                 (f"{schema}.{name}", last, given)
                 for schema, name, last, given in asked(wrapper, STATES)
             )
-            self._tables = Tables(own, list(found), states, wrapper)
+            self._tables = Tables(own.connection, list(found), states, wrapper.connection)
         self.counts = len(found), self._tables.count
 
     def place(self) -> AbstractContextManager[dict[str, Any]]:
         return nullcontext(self._settings)
 
     def put_back(self, wrapper: Any) -> None:
-        self._tables.put_back(wrapper, _BUILD)
+        self._tables.put_back(wrapper.connection, _BUILD)
 
 
 def made_database(

@@ -150,10 +150,8 @@ class _History:
                 lead = in_check(self._lead, no_block)
                 surround(self._patches, getattr(module, kind), method, lead)
         fakeredis = sys.modules.get("fakeredis")
-        if not self._alone and fakeredis is not None:
-            self._note_servers(fakeredis)
-
-    def _note_servers(self, fakeredis: Any) -> None:
+        if self._alone or fakeredis is None:
+            return
         init = fakeredis.FakeServer.__init__
 
         @functools.wraps(init)

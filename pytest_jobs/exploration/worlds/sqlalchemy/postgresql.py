@@ -145,9 +145,9 @@ class SchemaStore(ServerStore):
             connection.exec_driver_sql(f"CREATE SCHEMA {self._name}")
 
     def note(self, connection: Connection, metadata: MetaData) -> None:
-        self._note(_Own(connection), {})
+        self._note(_driver_connection(connection), {})
 
-    def _note(self, own: _Own, states: Mapping[str, tuple[int, bool]]) -> None:
+    def _note(self, own: Any, states: Mapping[str, tuple[int, bool]]) -> None:
         """Note what each history finds, as a connection to the schema sees it when all its tables are there."""
         self._numbered = ranges_of_numbers(
             (sequence, name) for sequence, last, name in asked(own, _NUMBERED) if last >= LAST
@@ -160,11 +160,11 @@ class SchemaStore(ServerStore):
         self._tables = Tables(own, _texts(own, _OWN_TABLES), begins, own)
 
     def put_back(self, connection: Connection) -> None:
-        self._tables.put_back(_Own(connection), self.otherwise)
+        self._tables.put_back(_driver_connection(connection), self.otherwise)
 
     def number(self, connection: Connection) -> None:
         starts = ((sequence, numbers.start, False) for sequence, numbers, _ in self._numbered)
-        asked(_Own(connection), set_sequences(starts))
+        asked(_driver_connection(connection), set_sequences(starts))
 
 
 class TakenSchema(SchemaStore):
@@ -191,7 +191,7 @@ class TakenSchema(SchemaStore):
                 self._names = _tables(engine, test, source)
                 self.create()
                 with self._engine.connect() as connection:
-                    self._make(_Own(connection), test, source)
+                    self._make(_driver_connection(connection), test, source)
                     self._rows: dict[tuple[str, Hashable], list[dict[str, Any]]] = {}
                     self.before = self.reading(Fresh(self._place, connection))()
         except (DBAPIError, dbapi.Error) as error:
@@ -201,7 +201,7 @@ class TakenSchema(SchemaStore):
         names = "|".join(re.escape(schema.strip('"')) for schema in schemas)
         self._qualified = re.compile(rf'(?<![\w.])"?({names})"?\s*\.\s*["\w]', re.IGNORECASE)
 
-    def _make(self, own: _Own, test: Any, source: Any) -> None:
+    def _make(self, own: Any, test: Any, source: Any) -> None:
         """Make the tables, with their rows, and then what would change or check these."""
         likes = [
             f"CREATE TABLE {table} (LIKE {schema}.{table} INCLUDING ALL)"
@@ -243,7 +243,7 @@ class TakenSchema(SchemaStore):
 
     def reading(self, fresh: Fresh) -> Callable[[], Rows]:
         """Return what returns the rows that a history has by now, by table."""
-        own = _Own(fresh.connection)
+        own = _driver_connection(fresh.connection)
         looks, names = SnapshotLooks(own), self._tables.names
         marks: dict[str, Hashable] = {}
 
@@ -256,7 +256,7 @@ class TakenSchema(SchemaStore):
 
         return read
 
-    def _read(self, own: _Own, table: str, mark: Hashable) -> list[dict[str, Any]]:
+    def _read(self, own: Any, table: str, mark: Hashable) -> list[dict[str, Any]]:
         if mark is None:
             return []
         if (table, mark) not in self._rows:
@@ -284,17 +284,8 @@ def _blocking(connection: Any, engine: Engine) -> Any:
     return blocking
 
 
-class _Own:
-    """The connection to the copy: it makes cursors of the driver, and commits each statement."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = _driver_connection(connection)
-
-    def cursor(self) -> Any:
-        return self.connection.cursor()
-
-
 def _driver_connection(connection: Connection) -> Any:
+    """Return the connection of the driver. That of a copy commits each statement."""
     return connection.connection.driver_connection
 
 

@@ -8,7 +8,7 @@ import os
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, nullcontext, suppress
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import (
@@ -283,11 +283,10 @@ class SqliteStore:
 def _content(engine: Engine, held: Connection | None) -> bytes:
     if engine.dialect.is_async:
         return _awaited_content(engine, held)
-    if held is not None:
-        raw: Any = held.connection.driver_connection
-        return bytes(raw.serialize())
-    with closing(engine.raw_connection()) as pooled:
-        raw = pooled.driver_connection
+    with (
+        closing(engine.raw_connection()) if held is None else nullcontext(held.connection) as pooled
+    ):
+        raw: Any = pooled.driver_connection
         return bytes(raw.serialize())
 
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from contextvars import ContextVar
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 from .....harness.records.patches import Patches
@@ -341,26 +341,15 @@ def end_session(transport: Any, *messages: bytes) -> None:
 Ended: TypeAlias = Callable[[bool], None]
 
 
-class Library(Protocol):
-    """A library through which the jobs of a test reach databases that outlive a killed delivery."""
-
-    def __init__(self, patches: Patches) -> None:
-        """Watch it from now on."""
-        ...
-
-    def begin(self) -> Ended:
-        """Note what is open now, when a delivery begins that is to be killed."""
-        ...
-
-
 class OpenConnections:
-    """The connections of a driver, and which of them are in a transaction."""
+    """The connections of a driver in a test, which outlive a killed delivery."""
 
     def __init__(self, is_in_transaction: Callable[[Any], bool]) -> None:
         self.known: WeakSet[Any] = WeakSet()
         self._is_in_transaction = is_in_transaction
 
     def begin(self) -> Ended:
+        """Note what is open now, when a delivery begins that is to be killed."""
         before = WeakSet(self._open())
 
         def ended(dead: bool) -> None:
