@@ -75,6 +75,18 @@ def lock_by_id_of_multiprocessing(number):
         shop.row.update(owner=None, done=True)
 
 
+def write_by_keyword(number):
+    os.getpid()
+    with open(file=shop.folder / "log", mode="w") as file:  # noqa: PTH123 - by its name
+        file.write("here")
+    os.stat(path=shop.folder)  # noqa: PTH116 - by its name
+    shop.mail(number, key=number)
+
+
+def test_a_job_that_knows_its_id_opens_files_by_the_names_of_parameters():
+    check_idempotent(write_by_keyword, args=(1,), world=world, histories=["twice"])
+
+
 @pytest.mark.parametrize("job", [lock_by_id, lock_by_id_of_multiprocessing])
 def test_the_lock_of_a_killed_worker_is_held_by_another_process(job):
     with pytest.raises(LostEffect, match=r"LOST mail .*\[crash"):

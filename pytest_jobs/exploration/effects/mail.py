@@ -134,13 +134,7 @@ class Mail:
 
     @classmethod
     def sent(cls, sender: str, recipients: str | Sequence[str], written: str | bytes) -> Mail:
-        """Make a mail from what is handed to a server.
-
-        Args:
-            sender: the address of the envelope.
-            recipients: the addresses of the envelope.
-            written: headers and body.
-        """
+        """Make a mail from what is handed to a server: the addresses of the envelope, and headers and body."""
         # smtplib encodes text in the same way.
         raw = written.encode("ascii", "replace") if isinstance(written, str) else written
         message: Any = email.message_from_bytes(raw, policy=default)

@@ -191,12 +191,10 @@ class LiveScopes:
 
     def of_body(self, body: Callable[..., Any]) -> Scope:
         """Return the scope of the function that runs as a job, which is written in Python."""
-        scope = self._scopes.get(body)
-        if scope is None:
-            scope = Scope(atomic=self._atomic, root=self._root)
-            scope.add(body)
-            self._scopes[body] = scope
-        return scope
+        if body not in self._scopes:
+            self._scopes[body] = Scope(atomic=self._atomic, root=self._root)
+            self._scopes[body].add(body)
+        return self._scopes[body]
 
 
 class LiveEffects:

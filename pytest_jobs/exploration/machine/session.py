@@ -55,12 +55,7 @@ class MachineRun:
     """Keeps the engine open for one example after another, and remembers what was seen in them."""
 
     def __init__(self, options: Options, examples: int | None = None) -> None:
-        """Open nothing yet.
-
-        Args:
-            options: the attributes of the class of the machine.
-            examples: how many examples Hypothesis makes; None if it makes none, and there is one, a script.
-        """
+        """Open nothing yet. Hypothesis makes so many examples; None if there is only one, a script."""
         self.options = options
         self.searching = examples is not None
         #: Has a step for each example.

@@ -226,21 +226,13 @@ class CallKinds:
         return kind
 
     def of_attribute(self, name: str, own: str) -> CallKind:
-        """Return what setting an attribute is. It has no further effect when it is repeated.
-
-        Args:
-            name: the whole name of the attribute, such as `shop.tasks.gateway.timeout`.
-            own: the part of it from where the double was put in place.
-        """
+        """Return what setting an attribute is, by its names as in `of`. Repeating it has no further effect."""
         return self.said_of(name) or ("nothing" if is_quiet(own) else "put")
 
     def of_request(self, name: str, by_method: CallKind, guess: CallKind | None) -> CallKind:
-        """Return what a request over HTTP is.
+        """Return what a request over HTTP is. Its name is as in `auth.example POST /oauth/token`.
 
-        Args:
-            name: its host, method and path, as in `auth.example POST /oauth/token`.
-            by_method: what its method says.
-            guess: what its address or its body says, which the result of the check prints; None for nothing.
+        A guess is what its address or its body says, which the result of the check prints.
         """
         kind = self.said_of(name)
         if kind is None and guess is not None:

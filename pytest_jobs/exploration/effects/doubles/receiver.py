@@ -16,6 +16,7 @@ from types import AsyncGeneratorType, CodeType
 from typing import Any, Final, NamedTuple
 
 from ....errors import ReusedKeyError
+from ....harness.time.waiting import in_running_loop
 from ...engine.acts import (
     Act,
     acting,
@@ -430,7 +431,9 @@ class Receiver:
         if current is None:
             return
         unordered: set[str] = current.of_search.of("unordered calls", set)
-        before, self._made_by = self._made_by, (id(current), threading.get_ident(), _task())
+        # Without importing asyncio to find out.
+        task = sys.modules["asyncio"].current_task() if in_running_loop() else None
+        before, self._made_by = self._made_by, (id(current), threading.get_ident(), task)
         is_one_delivery = before is not None and before[0] == id(current)
         if current.undisturbed and is_one_delivery and before != self._made_by:
             current.of_search.learn(unordered, self.name)
@@ -460,16 +463,6 @@ class Receiver:
         current = watcher.get()
         if current is not None and current.undisturbed:
             self._kinds().learn_of(self._named(place), current.of_search)
-
-
-def _task() -> object:
-    asyncio: Any = sys.modules.get("asyncio")
-    if asyncio is None:
-        return None
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
 
 
 def _is_same(one: object, other: object) -> bool:

@@ -101,11 +101,9 @@ class Putters:
         self._heard_by: list[list[Any]] = []
 
     def catch_up(self, kept: SourceState, patches: Patches) -> None:
-        """Hear of those whose classes are imported by now.
+        """Hear of those whose classes are imported by now, until a state ends.
 
-        Args:
-            kept: ends that.
-            patches: ends it if a test has put something else in the place of what hears.
+        The patches end it earlier, if a test has put something else in the place of what hears.
         """
         kinds = []
         for module, kind, method in _PUTTERS:

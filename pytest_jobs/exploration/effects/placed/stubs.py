@@ -246,11 +246,7 @@ class Stub(Receiver):
     def __init__(self, name: str, own: str, value: Any, stubs: Stubs) -> None:
         """Begin without calls.
 
-        Args:
-            name: the place of what has the stub, or the place of the stub if that is a client.
-            own: the part of it that the test has named.
-            value: the stub.
-            stubs: knows whose code is whose.
+        The name is the place of what has the stub, or of the stub if that is a client. The test has named `own`.
         """
         super().__init__(name)
         self.own = own

@@ -71,6 +71,7 @@ class _Clients:
     lock: Any
     #: The attribute by which a pipeline says whether it is a transaction.
     is_transaction: str
+    is_awaited = False
 
     def __init__(self) -> None:
         #: The genuine method, which runs a command that waits in a transaction of its own.
@@ -102,11 +103,24 @@ class _Clients:
 
     def replaced(self, replacement: Replacement) -> Callable[..., Any]:
         """Return what is called in a delivery, for `in_delivery`."""
-        raise NotImplementedError
+
+        async def method(current: Any, genuine: Any, owner: Any, *args: Any, **kwargs: Any) -> Any:
+            # The client of a script or a lock. A bridge has clients for what its library keeps.
+            used = getattr(owner, "registered_client", owner)
+            used = getattr(used, "redis", used)
+            if not is_stand_in(used):
+                return await replacement(genuine, owner, *args, **kwargs)
+            with nullcontext() if self.is_awaited else reporting_afterwards(used), looking():
+                return await result_of(genuine(owner, *args, **kwargs))
+
+        return method if self.is_awaited else at_once(method)
 
     async def others_went_on(self, waited: float) -> bool:
         """Let the other tasks of the job go on, which may bring what this one waits for; False without any."""
-        raise NotImplementedError
+        if not self.is_awaited or waited > _PATIENCE or len(asyncio.all_tasks()) == 1:
+            return False
+        await asyncio.sleep(_STEP)
+        return True
 
     async def _command(self, genuine: Any, client: Any, *args: Any, **options: Any) -> Any:
         command = Command(args)
@@ -305,26 +319,13 @@ class _Blocking(_Clients):
         replace(redis.connection.ConnectionPool)
         replace(redis.connection.BlockingConnectionPool)
 
-    def replaced(self, replacement: Replacement) -> Callable[..., Any]:
-        replaced = at_once(replacement)
-
-        def method(current: Any, genuine: Any, owner: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_stand_in(used := _client_of(owner)):
-                with reporting_afterwards(used), looking():
-                    return genuine(owner, *args, **kwargs)
-            return replaced(genuine, owner, *args, **kwargs)
-
-        return method
-
-    async def others_went_on(self, waited: float) -> bool:
-        return False
-
 
 class _Awaited(_Clients):
     client = redis.asyncio.client
     script = redis.commands.core.AsyncScript
     lock = redis.asyncio.lock.Lock
     is_transaction = "is_transaction"
+    is_awaited = True
 
     def install(self, patches: Patches) -> None:
         """Watch also every connection that is made.
@@ -345,27 +346,6 @@ class _Awaited(_Clients):
                 return await connect(connection, *args, **kwargs)
 
         in_delivery(patches, connection_class, "connect", connected)
-
-    def replaced(self, replacement: Replacement) -> Callable[..., Any]:
-        async def method(current: Any, genuine: Any, owner: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_stand_in(_client_of(owner)):
-                with looking():
-                    return await genuine(owner, *args, **kwargs)
-            return await replacement(genuine, owner, *args, **kwargs)
-
-        return method
-
-    async def others_went_on(self, waited: float) -> bool:
-        if waited > _PATIENCE or len(asyncio.all_tasks()) == 1:
-            return False
-        await asyncio.sleep(_STEP)
-        return True
-
-
-def _client_of(owner: Any) -> Any:
-    """Return the client of a script or a lock. A bridge has clients for what its library keeps."""
-    used = getattr(owner, "registered_client", owner)
-    return getattr(used, "redis", used)
 
 
 def _noted(client: Any, *args: Any, **options: Any) -> AbstractContextManager[None]:

@@ -97,11 +97,9 @@ class Command:
 
 
 def act_of_transaction(commands: Sequence[Command], *, watching: bool) -> Act:
-    """Return the effect of commands that happen together or not at all.
+    """Return the effect of commands that happen together or not at all; their messages are noted one by one.
 
-    Args:
-        commands: the commands. Their messages are noted one by one when they were sent.
-        watching: whether keys are watched: the client then reports every failure as a change of these keys.
+    Where keys are watched, the client reports every failure as a change of these keys.
     """
     text = _cut(f"MULTI {'; '.join(map(str, commands))}")
     if not watching:

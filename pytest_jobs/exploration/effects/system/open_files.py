@@ -35,8 +35,12 @@ def install(patches: Patches) -> None:
 
     A socket that is made later was either connected by an effect or by the world, or its connection was refused.
     """
-    sockets = _Sockets()
-    after_calls(patches, socket.socket, "__init__", sockets.made)
+    new: WeakSet[socket.socket] = WeakSet()
+
+    def made(returned: None, connection: Any, *args: Any, **kwargs: Any) -> None:
+        new.add(connection)
+
+    after_calls(patches, socket.socket, "__init__", made)
     ways: list[tuple[Any, str]] = [
         (socket.socket, name) for name in ("send", "sendall", "sendmsg", "sendfile")
     ]
@@ -45,9 +49,9 @@ def install(patches: Patches) -> None:
         # its connections are new.
         ways += [(sys.modules["ssl"].SSLSocket, name) for name in ("send", "sendall", "write")]
     for owner, name in ways:
-        before_calls(patches, owner, name, functools.partial(sockets.sending, name))
+        before_calls(patches, owner, name, functools.partial(_sending, name, new))
     for name in _WRITING:
-        before_calls(patches, os, name, functools.partial(_writing, name, sockets))
+        before_calls(patches, os, name, functools.partial(_writing, name, new))
 
     def making_pipe(current: ActWatcher, path: Any, *args: Any, **kwargs: Any) -> None:
         # It has no content, so it is compared by itself.
@@ -56,27 +60,16 @@ def install(patches: Patches) -> None:
     before_calls(patches, os, "mkfifo", making_pipe)
 
 
-class _Sockets:
-    """The sockets that were made since the check began."""
-
-    def __init__(self) -> None:
-        self._new: WeakSet[socket.socket] = WeakSet()
-
-    def made(self, returned: None, connection: Any, *args: Any, **kwargs: Any) -> None:
-        self._new.add(connection)
-
-    def sending(
-        self, name: str, current: ActWatcher, connection: Any, *args: Any, **kwargs: Any
-    ) -> None:
-        if connection not in self._new and not is_datagram(current, connection):
-            _refuse(current, f"socket.{name}", _peer(connection), sys._getframe(3))
-
-    def peer_of(self, number: int, current: ActWatcher) -> object:
-        """Return the other end of the older socket of an open file; None if it is a new one, or of datagrams."""
-        if any(each.fileno() == number for each in list(self._new)):
-            return None
-        with socket.socket(fileno=os.dup(number)) as copy:
-            return None if is_datagram(current, copy) else _peer(copy)
+def _sending(
+    name: str,
+    new: WeakSet[socket.socket],
+    current: ActWatcher,
+    connection: Any,
+    *args: Any,
+    **kwargs: Any,
+) -> None:
+    if connection not in new and not is_datagram(current, connection):
+        _refuse(current, f"socket.{name}", _peer(connection), sys._getframe(3))
 
 
 def _peer(connection: socket.socket) -> object:
@@ -101,13 +94,18 @@ def _refuse(current: ActWatcher, function: str, peer: object, caller: FrameType)
         current.outside(f"{function} on {end}")
 
 
-def _writing(name: str, sockets: _Sockets, current: ActWatcher, *args: Any, **kwargs: Any) -> None:
+def _writing(
+    name: str, new: WeakSet[socket.socket], current: ActWatcher, *args: Any, **kwargs: Any
+) -> None:
     number = next(iter(args[_WRITING[name] :]), None)
     if not isinstance(number, int) or number in _STANDARD:
         return
     kind = os.fstat(number).st_mode
     if stat.S_ISSOCK(kind):
-        peer = sockets.peer_of(number, current)
+        if any(each.fileno() == number for each in list(new)):
+            return
+        with socket.socket(fileno=os.dup(number)) as copy:
+            peer = None if is_datagram(current, copy) else _peer(copy)
         if peer is not None:
             _refuse(current, f"os.{name}", peer, sys._getframe(3))
     elif stat.S_ISREG(kind) and not logs():

@@ -35,12 +35,13 @@ _OF_PROCESS: Final = re.compile(r"/proc/(\d+)(?=/|$)")
 
 def install(patches: Patches) -> None:
     """Give each delivery a process id of its own, and let it be dead when the delivery is."""
-    folders = _ProcessFolders(patches, os.getpid)
+    # As soon as a job has asked for its id.
+    translate = functools.cache(functools.partial(_translate, patches, os.getpid))
 
     def own_id(current: ActWatcher, getpid: Callable[[], int]) -> int:
         if not _shows_the_process(current, sys._getframe(2)):
             return getpid()
-        folders.translate()
+        translate()
         return current.process_id() or getpid()
 
     in_delivery(patches, os, "getpid", own_id)
@@ -60,55 +61,37 @@ def _kill(current: ActWatcher, kill: Callable[[int, int], None], pid: int, sig: 
         current.outside(f"os.kill({pid}, {sig}), a signal to the worker of a delivery")
 
 
-class _ProcessFolders:
-    """Lets the id and the folder of a living delivery stand for this process, for code that looks there."""
+def _translate(patches: Patches, getpid: Callable[[], int]) -> None:
+    """Let the id and the folder of a living delivery stand for this process, for code that looks there."""
 
-    def __init__(self, patches: Patches, getpid: Callable[[], int]) -> None:
-        self._patches = patches
-        self._getpid = getpid
-        self._translates = False
-
-    def translate(self) -> None:
-        """Replace the functions that look at a process, as soon as a job has asked for its id."""
-        if self._translates:
-            return
-        self._translates = True
-        for owner, name in (
-            (os, "getpgid"),
-            (os, "getsid"),
-            (os, "stat"),
-            (builtins, "open"),
-            (io, "open"),
-        ):
-            function = getattr(owner, name)
-            in_delivery(self._patches, owner, name, self._translated)
-            translated = getattr(owner, name)
-            # `shutil` asks these sets what a function is able to do.
-            for able in (os.supports_follow_symlinks, os.supports_dir_fd, os.supports_fd):
-                if function in able:
-                    able.add(translated)
-                    self._patches.undo_by(functools.partial(able.discard, translated))
-
-    def _translated(
-        self,
-        current: ActWatcher,
-        function: Callable[..., Any],
-        target: Any,
-        *args: Any,
-        **kwargs: Any,
+    def translated(
+        current: ActWatcher, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Any:
-        return function(self._real(target, current.is_alive), *args, **kwargs)
+        real = [_real(target, current.is_alive, getpid) for target in args[:1]]
+        return function(*real, *args[1:], **kwargs)
 
-    def _real(self, target: Any, is_alive: Callable[[int], bool | None]) -> Any:
-        if isinstance(target, int):
-            return self._getpid() if is_alive(target) else target
-        path = os.fspath(target) if isinstance(target, os.PathLike) else target
-        if not isinstance(path, str) or not path.startswith("/proc/"):
-            return target
-        found = _OF_PROCESS.match(path)
-        if found is None or not is_alive(int(found[1])):
-            return target
-        return f"/proc/{self._getpid()}{path[found.end() :]}"
+    for owner, name in (
+        *((os, "getpgid"), (os, "getsid"), (os, "stat")),
+        *((builtins, "open"), (io, "open")),
+    ):
+        function = getattr(owner, name)
+        in_delivery(patches, owner, name, translated)
+        replaced = getattr(owner, name)
+        # `shutil` asks these sets what a function is able to do.
+        for able in (os.supports_follow_symlinks, os.supports_dir_fd, os.supports_fd):
+            if function in able:
+                able.add(replaced)
+                patches.undo_by(functools.partial(able.discard, replaced))
+
+
+def _real(target: Any, is_alive: Callable[[int], bool | None], getpid: Callable[[], int]) -> Any:
+    if isinstance(target, int):
+        return getpid() if is_alive(target) else target
+    path = os.fspath(target) if isinstance(target, os.PathLike) else target
+    found = _OF_PROCESS.match(path) if isinstance(path, str) else None
+    if found is None or not is_alive(int(found[1])):
+        return target
+    return f"/proc/{getpid()}{path[found.end() :]}"
 
 
 def _shows_the_process(current: ActWatcher, frame: FrameType | None) -> bool:

@@ -21,11 +21,9 @@ _own_pipes: Final[WeakSet[Any]] = WeakSet()
 
 
 def _refusing(library: str, **ways: tuple[str, ...]) -> Source:
-    """Return a source that refuses calls, unless they are part of an effect or hand over a record of a log.
+    """Return a source that refuses calls of methods, by the names of their classes in a module.
 
-    Args:
-        library: the module.
-        ways: by the names of its classes: the names of the methods.
+    Calls are let through that are part of an effect, or hand over a record of a log.
     """
 
     def watch(patches: Patches, module: Any) -> None:
