@@ -312,12 +312,6 @@ def test_blocks_nest():
     assert (inner, outer, Current.world) == (("b", 1), ("a", None), None)
 
 
-# Several attributes
-
-
-# Delegation
-
-
 # No leak between classes
 
 
@@ -371,12 +365,6 @@ def test_a_task_begins_with_what_its_maker_had_and_leaves_nothing():
 
     assert asyncio.run(main()) == ([("main", "child"), ("main", "child")], "main")
     assert Current.world is None
-
-
-# Attributes copies
-
-
-# Restricted names
 
 
 # A nested executor restores the outer values

@@ -155,7 +155,7 @@ def test_arguments_have_the_order_and_types_of_the_column_and_go_through_the_con
 def test_an_app_whose_connector_has_no_database_refuses_nothing(open_over):
     app = procrastinate.App(connector=InMemoryConnector())
     task = app.task(lambda text: text, name="note")
-    with open_over(app) as inner:
+    with open_over(app) as jobs:
         task.defer(text="a\0b")
         jobs.drain()
 
