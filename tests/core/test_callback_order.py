@@ -134,8 +134,5 @@ def test_callbacks_know_the_arguments_of_the_job_and_what_they_make_of_them_is_e
     Look.perform_later((1,), second=2)
     (execution,) = adapter.perform_due()
 
-    assert Look.calls == [
-        (((1,),), {"second": 2}, 1),
-        (((1, 2),), {"second": "replaced"}, 1),
-    ]
+    assert Look.calls == [(((1,),), {"second": 2}, 1), (((1, 2),), {"second": "replaced"}, 1)]
     assert execution.result[1] == "replaced"

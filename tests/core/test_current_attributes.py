@@ -12,11 +12,7 @@ from typing import Any, ClassVar
 import pytest
 from tables import each_row
 
-from pytest_jobs import (
-    CurrentAttributes,
-    attribute,
-    job,
-)
+from pytest_jobs import CurrentAttributes, attribute, job
 from pytest_jobs.errors import ContextError, DeclarationError
 
 

@@ -8,15 +8,7 @@ from dataclasses import dataclass
 import pytest
 from tables import each_row
 
-from pytest_jobs import (
-    Job,
-    before_enqueue,
-    before_perform,
-    configure,
-    discard_on,
-    job,
-    retry_on,
-)
+from pytest_jobs import Job, before_enqueue, before_perform, configure, discard_on, job, retry_on
 from pytest_jobs.errors import (
     DeserializationError,
     Halt,

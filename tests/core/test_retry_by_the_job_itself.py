@@ -6,13 +6,7 @@ import pytest
 
 from pytest_jobs import Job, after_discard, before_perform, configure, discard_on, retry_on
 from pytest_jobs.adapters import TestAdapter
-from pytest_jobs.errors import (
-    EnqueueError,
-    Halt,
-    NaiveDatetimeError,
-    SignatureError,
-    WaitError,
-)
+from pytest_jobs.errors import EnqueueError, Halt, NaiveDatetimeError, SignatureError, WaitError
 
 SECOND = 10**9
 

@@ -7,11 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pytest_jobs import Job, job, retry_on
-from pytest_jobs.errors import (
-    NotPerformedError,
-    RealSleepWarning,
-    RunningLoopError,
-)
+from pytest_jobs.errors import NotPerformedError, RealSleepWarning, RunningLoopError
 
 pytestmark = pytest.mark.asyncio
 

@@ -157,10 +157,7 @@ def test_a_freeze_of_an_earlier_time_after_one_that_has_ended_is_an_error(time_i
 def test_a_travel_block_over_the_moved_clock_is_an_error_when_it_is_to_move(time_is_real, move):
     with open_jobs() as jobs:
         jobs.clock.move_to(NOON)
-        with (
-            time_machine.travel(LATER, tick=False),
-            pytest.raises(ClockConflictError) as caught,
-        ):
+        with time_machine.travel(LATER, tick=False), pytest.raises(ClockConflictError) as caught:
             MOVES[move](jobs)
 
         assert jobs.clock.now() == datetime.now(UTC) == NOON

@@ -365,10 +365,7 @@ _NOT_A_JOB = (
             )
             for on in ([], (), [0], [1, -1], [True], ["1"], "13", 3, [1.0])
         ),
-        (
-            {"times": 2, "on": [1]},
-            "times=2 and on=[1] both say which deliveries fail: give one.",
-        ),
+        ({"times": 2, "on": [1]}, "times=2 and on=[1] both say which deliveries fail: give one."),
         *(
             (
                 {"raising": raising},

@@ -4,14 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pytest_jobs import (
-    Job,
-    job,
-    limits_concurrency,
-    perform_all_later,
-    reference,
-    retry_on,
-)
+from pytest_jobs import Job, job, limits_concurrency, perform_all_later, reference, retry_on
 
 
 @pytest.fixture(autouse=True)

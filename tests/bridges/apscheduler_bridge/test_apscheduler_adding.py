@@ -23,10 +23,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from pytest_jobs import assert_enqueued, assert_not_enqueued
 from pytest_jobs.bridges.apscheduler.bridge import APSchedulerBridge
 from pytest_jobs.bridges.opening import bridges_to
-from pytest_jobs.errors import (
-    ApplicationError,
-    CriterionError,
-)
+from pytest_jobs.errors import ApplicationError, CriterionError
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

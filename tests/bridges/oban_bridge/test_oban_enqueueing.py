@@ -14,12 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from pytest_jobs import assert_enqueued
 from pytest_jobs.bridges.oban.bridge import ObanBridge
-from pytest_jobs.errors import (
-    ApplicationError,
-    BridgeError,
-    CriterionError,
-    DeclarationError,
-)
+from pytest_jobs.errors import ApplicationError, BridgeError, CriterionError, DeclarationError
 
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -56,12 +56,7 @@ def test_hooks_run_around_the_function(open_over, queue, run):
         run(queue.enqueue("fail"))
         jobs.drain(raise_errors=False)
 
-    assert seen == [
-        ("before", "add"),
-        ("after", type(None)),
-        ("before", "fail"),
-        ("after", Down),
-    ]
+    assert seen == [("before", "add"), ("after", type(None)), ("before", "fail"), ("after", Down)]
 
 
 def test_a_context_of_the_test_stands_in_for_the_startup(open_over, queue, run):
