@@ -8,23 +8,10 @@ from unittest.mock import MagicMock
 import pytest
 from tables import each_row
 
-from pytest_jobs import (
-    Job,
-    Payload,
-    job,
-    later,
-    polynomially_longer,
-    reference,
-    retry_on,
-)
+from pytest_jobs import Job, Payload, job, later, polynomially_longer, reference, retry_on
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.core.foundation.settings import settings
-from pytest_jobs.errors import (
-    CriterionError,
-    DeclarationError,
-    NoHarnessError,
-    SignatureError,
-)
+from pytest_jobs.errors import CriterionError, DeclarationError, NoHarnessError, SignatureError
 from pytest_jobs.harness.ledger.ledger import Ledger
 from pytest_jobs.harness.records.bridge import DeliverySemantics
 from pytest_jobs.harness.time.clock import VirtualClock

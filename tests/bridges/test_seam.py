@@ -113,12 +113,6 @@ def test_classes_are_patched_for_the_first_bridge_and_restored_after_the_last(se
     assert Connection.send is send
 
 
-def test_a_bridge_may_leave_that_never_entered(seam):
-    seam.leave(Bridge("shop"))
-
-    assert seam.bridges == []
-
-
 def test_a_seam_that_is_held_has_nothing_of_a_bridge_that_could_not_patch(seam, connection):
     class Failing(Bridge):
         def patch(self, seam):
@@ -201,18 +195,15 @@ def test_what_is_written_meanwhile_is_there_afterwards(seam, connection):
     assert not hasattr(gone, "pool")
 
 
-def test_a_property_that_cannot_be_deleted_still_cannot(seam, connection):
-    seam.enter(Bridge("shop"))
-
-    with pytest.raises(AttributeError):
-        del connection.backend
-
-
-def test_the_signature_of_what_is_replaced_is_still_found(seam):
+def test_signatures_are_found_and_what_cannot_be_deleted_still_cannot(seam, connection):
     signature = inspect.signature(Connection.send)
+    seam.leave(Bridge("shop"))  # Which never entered.
+    assert seam.bridges == []
     seam.enter(Bridge("shop"))
 
     assert inspect.signature(Connection.send) == signature
+    with pytest.raises(AttributeError):
+        del connection.backend
 
 
 def test_a_coroutine_function_goes_on_to_be_one(seam):

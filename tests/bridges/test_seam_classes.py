@@ -97,7 +97,14 @@ def test_a_method_that_sends_is_replaced_where_it_is_defined(bridge):
     assert bridge.sent == [("Redis", "a"), ("Derived", "b")]
 
 
-def test_a_class_that_is_made_later_is_replaced_and_restored(seam):
+def test_classes_of_before_made_later_and_made_twice_are_replaced_and_restored(seam):
+    class Sending:
+        def put(self, message):
+            raise AssertionError("sent")
+
+    class Mixed(Sending, Queue):
+        pass
+
     bridge = Bridge()
     seam.enter(bridge)
 
@@ -105,17 +112,27 @@ def test_a_class_that_is_made_later_is_replaced_and_restored(seam):
         def put(self, message):
             raise AssertionError("sent")
 
-    Later().put("a")
+    @dataclasses.dataclass(slots=True)
+    class Slotted(Queue):
+        url: str = "x"
+
+        def put(self, message):
+            raise AssertionError("sent")
+
+    for cls in (Mixed, Later, Slotted):
+        cls().put("a")
     patched = vars(Later)["put"]
     seam.leave(bridge)
 
-    assert bridge.sent == [("Later", "a")]
+    assert bridge.sent == [("Mixed", "a"), ("Later", "a"), ("Slotted", "a")]
     assert vars(Later)["put"] is patched.__wrapped__
-    with pytest.raises(AssertionError, match="sent"):
-        Later().put("b")
+    assert "put" not in vars(Mixed)
+    for cls in (Later, Slotted):
+        with pytest.raises(AssertionError, match="sent"):
+            cls().put("b")
 
 
-def test_an_override_that_calls_super_runs(bridge):
+def test_an_override_that_calls_super_or_names_its_parent_runs_also_in_another_thread(bridge):
     class Tenant(Redis):
         def put(self, message):
             super().put([*message, "tenant"])
@@ -124,19 +141,23 @@ def test_an_override_that_calls_super_runs(bridge):
         def put(self, message):
             return super().put([*message, "audit"])
 
-    Audited().put(["a"])
-
-    assert bridge.sent == [("Audited", ["a", "audit", "tenant"])]
-
-
-def test_an_override_that_names_its_parent_runs(bridge):
-    class Tenant(Redis):
+    class Naming(Redis):
         def put(self, message):
-            Redis.put(self, [*message, "tenant"])
+            Redis.put(self, [*message, "named"])
 
-    Tenant().put(["a"])
+    class Threaded(Redis):
+        async def put(self, message):
+            await asyncio.to_thread(super().put, message)
 
-    assert bridge.sent == [("Tenant", ["a", "tenant"])]
+    for cls in (Audited, Naming):
+        cls().put(["a"])
+    asyncio.run(Threaded().put("b"))
+
+    assert bridge.sent == [
+        ("Audited", ["a", "audit", "tenant"]),
+        ("Naming", ["a", "named"]),
+        ("Threaded", "b"),
+    ]
 
 
 @pytest.mark.parametrize("where", ["an attribute", "a list", "a dict", "a variable"])
@@ -161,68 +182,51 @@ def test_a_queue_that_hands_on_to_another_runs(bridge, where):
     assert bridge.sent == [("Redis", "a, wrapped")]
 
 
-def test_a_method_of_the_same_name_of_something_else_is_no_handing_on(bridge):
+def test_what_is_no_handing_on_is_replaced(bridge):
     client = Mock()
 
     class Misread(Queue):
         def put(self, message):
             client.put(message)
 
-    Misread().put("a")
-
-    assert (bridge.sent, client.put.called) == ([("Misread", "a")], False)
-
-
-def test_a_super_that_is_abstract_is_no_handing_on(bridge):
     class Polite(Queue):
         def put(self, message):
             super().put(message)
             raise AssertionError("sent")
 
-    Polite().put("a")
-
-    assert bridge.sent == [("Polite", "a")]
-
-
-def test_an_override_that_sends_itself_is_replaced_below_a_class_that_sends_too(bridge):
-    """The classes are those of an override with `super()`: only its code tells the two apart."""
-
     class Direct(Redis):
+        """Has the classes of an override with `super()`: only its code tells the two apart."""
+
         def put(self, message):
             raise AssertionError("sent")
 
-    Direct().put("a")
+    for cls in (Misread, Polite, Direct):
+        cls().put("a")
 
-    assert bridge.sent == [("Direct", "a")]
+    assert bridge.sent == [("Misread", "a"), ("Polite", "a"), ("Direct", "a")]
+    assert not client.put.called
 
 
-def test_an_override_that_captures_nothing_is_an_error(bridge):
+def test_an_override_that_captures_nothing_is_an_error_and_one_that_raises_raises_its_own(bridge):
     class Dropping(Redis):
         def put(self, message):
+            if message == "c":
+                raise KeyError(message)
             if message != "a":
                 super().put(message)
 
     Dropping().put("b")
+    with pytest.raises(KeyError):
+        Dropping().put("c")
     with pytest.raises(BridgeError) as caught:
         Dropping().put("a")
 
     assert str(caught.value) == (
-        f"{__name__}.test_an_override_that_captures_nothing_is_an_error.<locals>.Dropping.put returned and no "
-        "message was captured: it dropped the message, sends it later, or sent it in a way that pytest-jobs does "
-        "not see. Call super().put() before it returns, or replace Dropping.put in this test."
+        f"{Dropping.__module__}.{Dropping.__qualname__}.put returned and no message was captured: it dropped the "
+        "message, sends it later, or sent it in a way that pytest-jobs does not see. Call super().put() before it "
+        "returns, or replace Dropping.put in this test."
     )
     assert bridge.refusals == [str(caught.value)]
-
-
-def test_an_override_that_raises_raises_its_own_error(bridge):
-    class Refusing(Redis):
-        def put(self, message):
-            if message == "a":
-                raise KeyError(message)
-            super().put(message)
-
-    with pytest.raises(KeyError):
-        Refusing().put("a")
 
 
 def test_an_override_that_is_a_coroutine_function_is_checked_when_it_has_run(seam):
@@ -257,16 +261,6 @@ def test_an_override_that_is_a_coroutine_function_is_checked_when_it_has_run(sea
     seam.leave(bridge)
 
 
-def test_an_override_may_hand_on_in_another_thread(bridge):
-    class Threaded(Redis):
-        async def put(self, message):
-            await asyncio.to_thread(super().put, message)
-
-    asyncio.run(Threaded().put("a"))
-
-    assert bridge.sent == [("Threaded", "a")]
-
-
 def test_a_mixin_that_is_not_derived_from_the_base_is_replaced(bridge):
     class Sending:
         def put(self, message):
@@ -288,23 +282,7 @@ def test_a_mixin_that_is_not_derived_from_the_base_is_replaced(bridge):
     assert bridge.sent == [("Mixed", "a"), ("Both", "b, tenant")]
 
 
-def test_a_class_with_a_mixin_that_was_there_before_is_restored(seam):
-    class Sending:
-        def put(self, message):
-            raise AssertionError("sent")
-
-    class Mixed(Sending, Queue):
-        pass
-
-    bridge = Bridge()
-    seam.enter(bridge)
-    Mixed().put("a")
-    seam.leave(bridge)
-
-    assert (bridge.sent, "put" in vars(Mixed)) == ([("Mixed", "a")], False)
-
-
-def test_a_class_that_is_abstract_stays_abstract(bridge):
+def test_a_class_that_is_abstract_stays_abstract_and_the_signature_is_found(bridge):
     class Base(Queue):
         @abstractmethod
         def put(self, message):
@@ -312,73 +290,33 @@ def test_a_class_that_is_abstract_stays_abstract(bridge):
 
     with pytest.raises(TypeError, match="abstract"):
         Base()
-
-
-def test_a_class_that_is_made_twice_is_restored_twice(seam):
-    bridge = Bridge()
-    seam.enter(bridge)
-
-    @dataclasses.dataclass(slots=True)
-    class Slotted(Queue):
-        url: str
-
-        def put(self, message):
-            raise AssertionError("sent")
-
-    Slotted("x").put("a")
-    seam.leave(bridge)
-
-    assert bridge.sent == [("Slotted", "a")]
-    with pytest.raises(AssertionError, match="sent"):
-        Slotted("x").put("b")
-
-
-def test_a_mock_of_a_test_goes_first(bridge, monkeypatch):
-    queue, mock = Redis(), Mock()
-    queue.put = mock
-    queue.put("a")
-
-    assert (bridge.sent, mock.call_count) == ([], 1)
+    assert str(inspect.signature(Redis.put)) == "(self, message: list) -> None"
 
 
 @pytest.mark.parametrize("kind", [Mock, AsyncMock])
-def test_a_mock_in_a_class_goes_first(bridge, seam, monkeypatch, kind):
+def test_a_mock_of_a_test_goes_first_in_an_object_and_in_a_class(bridge, seam, monkeypatch, kind):
+    queue, mock = Redis(), kind()
+    queue.put = mock
+    of_the_object = queue.put("a")
     seam.leave(bridge)
-    mock = kind()
     monkeypatch.setattr(Redis, "put", mock)
     seam.enter(bridge)
-    result = Redis().put("a")
-    if kind is AsyncMock:
-        asyncio.run(result)
+    for result in (of_the_object, Redis().put("a")):
+        if kind is AsyncMock:
+            asyncio.run(result)
 
-    assert (bridge.sent, mock.call_count) == ([], 1)
-
-
-def test_a_class_that_a_test_had_mocked_before_is_captured_afterwards(seam):
-    put = vars(Redis)["put"]
-    bridge = Bridge()
-    seam.hold()
-    Redis.put = Mock()
-    seam.enter(bridge)
-    seam.leave(bridge)
-    Redis.put = put
-    seam.enter(bridge)
-    Redis().put("a")
-    seam.leave(bridge)
-    seam.release()
-
-    assert bridge.sent == [("Redis", "a")]
-    assert vars(Redis)["put"] is put
+    assert (bridge.sent, mock.call_count) == ([], 2)
 
 
-def test_a_class_that_a_test_had_replaced_before_is_captured_afterwards(seam):
+@pytest.mark.parametrize("stand_in", [Mock(), lambda itself, message: None])
+def test_a_class_that_a_test_had_replaced_before_is_captured_afterwards(seam, stand_in):
     class Later(Redis):
         pass
 
     put = vars(Redis)["put"]
     bridge = Bridge()
     seam.hold()
-    Redis.put = lambda itself, message: None
+    Redis.put = stand_in
     seam.enter(bridge)
 
     class Latest(Queue):
@@ -409,10 +347,6 @@ def test_a_class_of_a_test_is_not_kept(bridge):
     gc.collect()
 
     assert gone() is None
-
-
-def test_the_signature_is_still_found(bridge):
-    assert str(inspect.signature(Redis.put)) == "(self, message: list) -> None"
 
 
 def test_a_method_beside_sending_is_replaced_in_derived_classes_only(bridge):

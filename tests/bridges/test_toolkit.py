@@ -170,9 +170,7 @@ def test_two_libraries_may_give_their_jobs_the_same_id(bridge):
         call(bridge)
         (record,) = jobs.pending
         bridge.perform(
-            record,
-            now_ns=0,
-            around=lambda body: OtherLibrary().send(Called("an-id", ("Bob",), 0)),
+            record, now_ns=0, around=lambda body: OtherLibrary().send(Called("an-id", ("Bob",), 0))
         )
         jobs.ledger.removed(record)
 

@@ -90,26 +90,10 @@ LISTED = (
         ("dramatiq",),
         "dramatiq.bridge",
     ),
+    Listed("Huey", "how-to/huey.md", "test_huey_conformance:HueyLibrary", ("huey",), "huey.bridge"),
+    Listed("arq", "how-to/arq.md", "test_arq_conformance:ArqLibrary", ("arq",), "arq.bridge"),
     Listed(
-        "Huey",
-        "how-to/huey.md",
-        "test_huey_conformance:HueyLibrary",
-        ("huey",),
-        "huey.bridge",
-    ),
-    Listed(
-        "arq",
-        "how-to/arq.md",
-        "test_arq_conformance:ArqLibrary",
-        ("arq",),
-        "arq.bridge",
-    ),
-    Listed(
-        "SAQ",
-        "how-to/saq.md",
-        "test_saq_conformance:SaqLibrary",
-        ("saq", "redis"),
-        "saq.bridge",
+        "SAQ", "how-to/saq.md", "test_saq_conformance:SaqLibrary", ("saq", "redis"), "saq.bridge"
     ),
     Listed(
         "Django-Q2",
@@ -125,13 +109,7 @@ LISTED = (
         ("procrastinate", "psycopg"),
         "procrastinate.bridge",
     ),
-    Listed(
-        "Oban",
-        "how-to/oban.md",
-        "test_oban_conformance:ObanLibrary",
-        ("oban",),
-        "oban.bridge",
-    ),
+    Listed("Oban", "how-to/oban.md", "test_oban_conformance:ObanLibrary", ("oban",), "oban.bridge"),
     Listed(
         "APScheduler",
         "how-to/apscheduler.md",

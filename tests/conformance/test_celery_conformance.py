@@ -36,10 +36,7 @@ def parent(value):
 class CeleryLibrary:
     survives_exit = True
     lacks = MappingProxyType(
-        {
-            "async": "Celery runs functions only",
-            "unique": "Celery has no unique tasks",
-        }
+        {"async": "Celery runs functions only", "unique": "Celery has no unique tasks"}
     )
     jobs = DeclaredJobs(note, fails, retries, parent, breaks, asserts, hourly=hourly)
 

@@ -45,33 +45,24 @@ def _no_calls():
 
 
 @pytest.mark.parametrize(
-    ("error", "status"),
-    [("KeyError", "discarded"), ("ConnectionError", "exhausted"), ("ValueError", "failed")],
+    ("error", "status", "before"),
+    [
+        ("KeyError", "discarded", []),
+        ("ConnectionError", "exhausted", []),
+        ("ValueError", "failed", []),
+        ("TimeoutError", "exhausted", ["then"]),
+    ],
 )
-def test_all_methods_run_parents_first_when_the_job_is_given_up(adapter, error, status):
+def test_all_methods_run_parents_first_when_the_job_is_given_up(adapter, error, status, before):
     Pay.perform_later(error)
 
     assert adapter.perform_due()[-1].status == status
-    assert Pay.calls == [f"parent {error}", f"first {error}", f"second {error}"]
+    assert Pay.calls == [*before, f"parent {error}", f"first {error}", f"second {error}"]
 
 
-def test_the_methods_run_after_then(adapter):
-    Pay.perform_later("TimeoutError")
-    adapter.perform_due()
-
-    assert Pay.calls == ["then", "parent TimeoutError", "first TimeoutError", "second TimeoutError"]
-
-
-@pytest.mark.parametrize("error", [None, "EOFError"])
-def test_no_method_runs_when_the_job_is_performed_or_rescued(adapter, error):
+@pytest.mark.parametrize("error", [None, "EOFError", "ConnectionError"])
+def test_no_method_runs_when_the_job_is_performed_rescued_or_retried(adapter, error):
     Pay.perform_later(error)
-    adapter.perform_due()
-
-    assert Pay.calls == []
-
-
-def test_no_method_runs_when_the_job_is_retried(adapter):
-    Pay.perform_later("ConnectionError")
     adapter.perform(adapter.pending[0])
 
     assert Pay.calls == []

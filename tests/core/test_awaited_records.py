@@ -130,11 +130,18 @@ def test_a_record_is_found_once_however_often_it_is_named_and_by_its_own_class(a
         ("unreachable", RecordUnavailableError, ConnectionError),
     ],
 )
-def test_what_cannot_be_found_fails_the_job(adapter, id, error, cause):
-    execution = asyncio.run(delivered(adapter, Member(id)))
+@pytest.mark.parametrize("in_the_context", [True, False])
+def test_what_cannot_be_found_fails_the_job(adapter, id, error, cause, in_the_context):
+    if in_the_context:
+        with Current.set(tenant=Member(id)):
+            look_around.perform_later(Member(2))
+        execution = asyncio.run(perform(adapter.pending[-1]))
+    else:
+        execution = asyncio.run(delivered(adapter, Member(id)))
 
     assert (execution.status, type(execution.error)) == ("failed", error)
     assert type(execution.error.__cause__) is cause
+    assert looked_up == [id]
 
 
 def test_a_synchronous_job_cannot_have_them(adapter):
@@ -203,12 +210,3 @@ def test_the_records_of_the_context_are_awaited_one_after_the_other(adapter):
     assert execution.result == (Member("acme"), Member(1), Member(2))
     assert looked_up == ["acme", 1, 2]
     assert Current.attributes() == {}
-
-
-def test_a_record_of_the_context_that_is_gone_fails_the_job(adapter):
-    with Current.set(tenant=Member("gone")):
-        look_around.perform_later(Member(2))
-    execution = asyncio.run(perform(adapter.pending[-1]))
-
-    assert type(execution.error) is RecordNotFoundError
-    assert looked_up == ["gone"]

@@ -1,7 +1,6 @@
 """Callbacks form one chain in the order of their declaration, parents first."""
 
 import pytest
-from tables import each_row
 
 from pytest_jobs import (
     Job,
@@ -55,25 +54,16 @@ ORDERS = [
 ]
 
 
-@each_row(("declarations", "order"), ORDERS)
-def test_perform_callbacks_run_in_the_order_of_their_declaration(declarations, order):
-    job = _job(declarations, PERFORM)
-
-    job.perform_now()
-
-    assert job.calls == order
-
-
 @pytest.mark.parametrize(("declarations", "order"), ORDERS)
-def test_enqueue_callbacks_run_in_the_order_of_their_declaration(adapter, declarations, order):
-    job = _job(declarations, ENQUEUE)
+def test_callbacks_run_in_the_order_of_their_declaration(adapter, declarations, order):
+    performed, enqueued = _job(declarations, PERFORM), _job(declarations, ENQUEUE)
     take = adapter.enqueue
-    adapter.enqueue = lambda payload: [job.calls.append("perform"), take(payload)]
+    adapter.enqueue = lambda payload: [enqueued.calls.append("perform"), take(payload)]
 
-    enqueued = job.perform_later()
+    performed.perform_now()
 
-    assert enqueued.enqueued
-    assert job.calls == order
+    assert enqueued.perform_later().enqueued
+    assert performed.calls == enqueued.calls == order
 
 
 def test_the_callbacks_of_a_parent_are_the_outer_ones():
@@ -108,7 +98,7 @@ def test_enqueue_callbacks_do_not_run_around_perform_and_the_other_way_round(ada
     assert job.calls == ["b2", "b1", "perform"]
 
 
-def test_a_method_may_be_several_callbacks(adapter):
+def test_a_method_may_be_several_callbacks_and_after_enqueue_runs_when_it_was_handed_over(adapter):
     class Note(Job):
         calls = []  # noqa: RUF012
 
@@ -116,18 +106,18 @@ def test_a_method_may_be_several_callbacks(adapter):
         @after_enqueue
         @before_perform
         def note(self):
-            self.calls.append(self.enqueued)
+            self.calls.append((self.enqueued, self.payload))
 
         def perform(self):
             pass
 
-    Note.perform_later()
+    payload = Note.perform_later().payload
     adapter.perform_due()
 
-    assert Note.calls == [False, True, True]
+    assert Note.calls == [(False, None), (True, payload), (True, payload)]
 
 
-def test_callbacks_know_the_arguments_of_the_job(adapter):
+def test_callbacks_know_the_arguments_of_the_job_and_what_they_make_of_them_is_enqueued(adapter):
     class Look(Job):
         calls = []  # noqa: RUF012
 
@@ -135,40 +125,14 @@ def test_callbacks_know_the_arguments_of_the_job(adapter):
         @before_perform
         def look(self):
             self.calls.append((self.args, dict(self.kwargs), self.attempt))
-
-        def perform(self, first, *, second):
-            pass
-
-    Look.perform_later((1,), second=2)
-    adapter.perform_due()
-
-    assert Look.calls == [(((1,),), {"second": 2}, 1)] * 2
-
-
-def test_what_before_enqueue_makes_of_the_arguments_is_enqueued(adapter):
-    class Replace(Job):
-        @before_enqueue
-        def replace(self):
-            self.args = (self.args[0] + 1,)
+            self.args = (self.args[0] + (2,),)
             self.kwargs = {"second": "replaced"}
 
         def perform(self, first, *, second):
             return first, second
 
-    Replace.perform_later(1, second="given")
+    Look.perform_later((1,), second=2)
+    (execution,) = adapter.perform_due()
 
-    assert [execution.result for execution in adapter.perform_due()] == [(2, "replaced")]
-
-
-def test_after_enqueue_runs_when_the_job_has_been_handed_over(adapter):
-    class Look(Job):
-        @after_enqueue
-        def look(self):
-            self.seen = (self.enqueued, self.payload)
-
-        def perform(self):
-            pass
-
-    job = Look.perform_later()
-
-    assert job.seen == (True, adapter.pending[0])
+    assert Look.calls == [(((1,),), {"second": 2}, 1), (((1, 2),), {"second": "replaced"}, 1)]
+    assert execution.result[1] == "replaced"

@@ -30,15 +30,12 @@ async def fetch(url):
     return f"fetched {url}"
 
 
-@pytest.mark.parametrize("job", [Fetch, fetch])
-def test_a_coroutine_job_is_enqueued_and_performed_like_any_other(adapter, job):
-    job.perform_later("a")
-    (execution,) = adapter.perform_due()
+def test_a_coroutine_job_is_enqueued_and_performed_like_any_other(adapter):
+    for each in (Fetch, fetch):
+        each.perform_later("a")
+    executions = adapter.perform_due()
 
-    assert (execution.status, execution.result) == ("performed", "fetched a")
-
-
-def test_a_coroutine_job_function_stays_a_coroutine_function():
+    assert [(e.status, e.result) for e in executions] == [("performed", "fetched a")] * 2
     assert asyncio.run(fetch("a")) == "fetched a"
 
 
@@ -49,12 +46,19 @@ def test_a_coroutine_job_function_stays_a_coroutine_function():
         (ValueError, "discarded"),
         (EOFError, "performed"),
         (OSError, "failed"),
+        (Halt, "halted"),
     ],
 )
-def test_the_rules_hold_for_a_coroutine_job(adapter, error, status):
+def test_the_rules_and_callbacks_hold_for_a_coroutine_job(adapter, error, status):
     @retry_on(KeyError)
     @discard_on(ValueError)
     class Fail(Job):
+        @before_perform
+        async def halt(self):
+            await asyncio.sleep(0)
+            if error is Halt:
+                raise Halt
+
         async def perform(self):
             await asyncio.sleep(0)
             raise error
@@ -100,21 +104,6 @@ def test_coroutine_callbacks_are_awaited_around_a_coroutine_job():
 
     assert Look.perform_now() == "result"
     assert Look.calls == ["before", "in", "plain", "perform", "after", "result"]
-
-
-def test_a_coroutine_callback_can_halt_a_coroutine_job(adapter):
-    class Never(Job):
-        @before_perform
-        async def halt(self):
-            await asyncio.sleep(0)
-            raise Halt
-
-        async def perform(self):
-            raise AssertionError
-
-    Never.perform_later()
-
-    assert [execution.status for execution in adapter.perform_due()] == ["halted"]
 
 
 def test_what_cancels_a_coroutine_job_is_not_dealt_with(adapter):
@@ -189,29 +178,18 @@ def test_a_plain_callback_that_returns_a_coroutine_which_waits_fails_the_job(ada
     )
 
 
-def test_a_coroutine_job_stays_pending_when_it_cannot_be_performed_here(adapter):
-    first = Fetch.perform_later("a").payload
-    second = Fetch.perform_later("b").payload
+def test_a_coroutine_job_stays_what_it_was_when_it_cannot_be_performed_here(adapter):
+    done = Fetch.perform_later("a").payload
+    adapter.perform_due()
+    first, second = (Fetch.perform_later(url).payload for url in "ab")
 
-    async def main():
-        adapter.perform(first)
+    async def main(payload):
+        adapter.perform(payload)
 
-    with pytest.raises(RunningLoopError):
-        asyncio.run(main())
+    for payload in (first, done):
+        with pytest.raises(RunningLoopError):
+            asyncio.run(main(payload))
 
     assert adapter.pending == [first, second]
     assert adapter.dead == []
     assert [execution.result for execution in adapter.perform_due()] == ["fetched a", "fetched b"]
-
-
-def test_a_coroutine_job_that_is_not_pending_does_not_become_pending(adapter):
-    payload = Fetch.perform_later("a").payload
-    adapter.perform_due()
-
-    async def main():
-        adapter.perform(payload)
-
-    with pytest.raises(RunningLoopError):
-        asyncio.run(main())
-
-    assert adapter.pending == []

@@ -12,11 +12,7 @@ from typing import Any, ClassVar
 import pytest
 from tables import each_row
 
-from pytest_jobs import (
-    CurrentAttributes,
-    attribute,
-    job,
-)
+from pytest_jobs import CurrentAttributes, attribute, job
 from pytest_jobs.errors import ContextError, DeclarationError
 
 
@@ -312,12 +308,6 @@ def test_blocks_nest():
     assert (inner, outer, Current.world) == (("b", 1), ("a", None), None)
 
 
-# Several attributes
-
-
-# Delegation
-
-
 # No leak between classes
 
 
@@ -371,12 +361,6 @@ def test_a_task_begins_with_what_its_maker_had_and_leaves_nothing():
 
     assert asyncio.run(main()) == ([("main", "child"), ("main", "child")], "main")
     assert Current.world is None
-
-
-# Attributes copies
-
-
-# Restricted names
 
 
 # A nested executor restores the outer values

@@ -44,7 +44,4 @@ def test_what_freezegun_gives_for_a_date_or_a_datetime_is_sent_as_such():
         sent = [dt.date.today(), dt.datetime.now(UTC)]  # noqa: DTZ011
 
         assert Echo.perform_now(sent) == sent
-    assert Echo.perform_now(sent) == [
-        dt.date(2030, 1, 1),
-        dt.datetime(2030, 1, 1, 12, tzinfo=UTC),
-    ]
+    assert Echo.perform_now(sent) == [dt.date(2030, 1, 1), dt.datetime(2030, 1, 1, 12, tzinfo=UTC)]

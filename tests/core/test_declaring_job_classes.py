@@ -37,11 +37,7 @@ async def _yields(self):
 
 @pytest.mark.parametrize(
     ("bases", "body"),
-    [
-        ((Job,), {"perform": Exports.perform}),
-        ((Job,), {"perform": _yields}),
-        ((Exports, Job), {}),
-    ],
+    [((Job,), {"perform": Exports.perform}), ((Job,), {"perform": _yields}), ((Exports, Job), {})],
     ids=["plain", "async", "inherited"],
 )
 def test_a_perform_that_yields_is_refused(bases, body):

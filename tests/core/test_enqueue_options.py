@@ -7,12 +7,7 @@ import pytest
 from tables import each_row
 
 from pytest_jobs import Job, job
-from pytest_jobs.errors import (
-    DeclarationError,
-    NaiveDatetimeError,
-    SignatureError,
-    WaitError,
-)
+from pytest_jobs.errors import DeclarationError, NaiveDatetimeError, SignatureError, WaitError
 
 SECOND = 10**9
 TEN_O_CLOCK = datetime(2026, 1, 1, 10, tzinfo=UTC)

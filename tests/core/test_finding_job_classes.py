@@ -169,23 +169,6 @@ def test_of_classes_that_share_a_name_the_one_that_a_loaded_module_has_can_be_as
     assert first is not twice_named.Pay
 
 
-def test_a_class_inside_a_function_is_performed_here_and_not_transported(adapter):
-    class Pay(Job):
-        def perform(self):
-            return 7
-
-    payload = Pay.perform_later().payload
-
-    with pytest.raises(UnknownJobError) as raised:
-        payload.to_dict()
-
-    assert str(raised.value) == (
-        f"{Pay.__module__}.{Pay.__qualname__} was defined inside a function, so no worker can find it by its "
-        "name: define it at the top of a module."
-    )
-    assert [execution.result for execution in adapter.perform_due()] == [7]
-
-
 def _twins(name):
     return [
         type(name, (Job,), {"perform": lambda self, value: value, "__module__": __name__})
@@ -193,18 +176,44 @@ def _twins(name):
     ]
 
 
-def test_two_classes_of_one_name_are_performed_here_and_not_transported(adapter):
+def test_two_classes_of_one_name_or_inside_a_function_are_performed_here_and_not_transported(
+    adapter,
+):
+    class Pay(Job):
+        def perform(self, value):
+            return value
+
     twins = _twins("Sent")
-    payload, _ = [twin.perform_later(1).payload for twin in twins]
+    for each, error, said in (
+        (
+            Pay,
+            UnknownJobError,
+            (
+                f"{Pay.__module__}.{Pay.__qualname__} was defined inside a function, so no worker can find it by "
+                "its name: define it at the top of a module."
+            ),
+        ),
+        (
+            twins[0],
+            AmbiguousJobError,
+            (
+                f"2 job classes are named '{__name__}.Sent', so a payload cannot say which it means: rename all "
+                "but one."
+            ),
+        ),
+    ):
+        payload = each.perform_later(7).payload
+        with pytest.raises(error) as raised:
+            payload.to_dict()
+        assert str(raised.value) == said
+    assert [execution.result for execution in adapter.perform_due()] == [7, 7]
 
-    with pytest.raises(AmbiguousJobError) as raised:
-        payload.to_dict()
 
-    assert str(raised.value) == (
-        f"2 job classes are named '{__name__}.Sent', so a payload cannot say which it means: rename all but "
-        "one."
-    )
-    assert [execution.status for execution in adapter.perform_due()] == ["performed"] * len(twins)
+def test_a_class_that_is_gone_does_not_make_its_name_ambiguous(adapter):
+    first, second = _twins("Renamed")
+    del second
+
+    assert first.perform_later(1).payload.to_dict()["job"] == f"{__name__}.Renamed"
 
 
 def test_a_transported_name_that_two_classes_have_fails_the_job_and_keeps_its_payload(adapter):
@@ -218,13 +227,6 @@ def test_a_transported_name_that_two_classes_have_fails_the_job_and_keeps_its_pa
     assert type(execution.error) is AmbiguousJobError
     assert str(execution.error).startswith("2 job classes are named ")
     assert [letter.payload for letter in adapter.dead] == [payload]
-
-
-def test_a_class_that_is_gone_does_not_make_its_name_ambiguous(adapter):
-    first, second = _twins("Renamed")
-    del second
-
-    assert first.perform_later(1).payload.to_dict()["job"] == f"{__name__}.Renamed"
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,7 @@ def test_arguments_of_another_shape_are_refused(text):
         decode(text, dict, find=RecordReference)
 
 
+TAGS = "set datetime timedelta decimal uuid path bytes range enum record tuple dict dataclass flag"
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
@@ -192,24 +193,7 @@ JSON = st.recursive(
         | st.dictionaries(st.sampled_from(["~", "v", "t", "tagged", "a"]), inner, max_size=3)
         | st.fixed_dictionaries(
             {
-                "~": st.sampled_from(
-                    [
-                        "set",
-                        "datetime",
-                        "timedelta",
-                        "decimal",
-                        "uuid",
-                        "path",
-                        "bytes",
-                        "range",
-                        "enum",
-                        "record",
-                        "tuple",
-                        "dict",
-                        "dataclass",
-                        "flag",
-                    ]
-                ),
+                "~": st.sampled_from(TAGS.split()),
                 "v": inner,
                 "t": st.sampled_from(["", "os.system", "builtins.dict"]),
             }

@@ -95,18 +95,6 @@ def test_the_twin_enqueues_a_job_that_calls_the_method_of_the_record(
     assert getattr(SignedWebhook, twin) is on_the_class
 
 
-def test_the_record_is_found_again_when_the_job_runs(adapter):
-    Webhook.stored[1].deliver_later("a")
-    del Webhook.stored[1]
-
-    (execution,) = adapter.perform_due()
-
-    assert str(execution.error) == (
-        "The Webhook 1 does not exist any more: enqueue its job when it is committed, or drop such "
-        "jobs with @discard_on(RecordNotFoundError)."
-    )
-
-
 def test_a_base_gives_the_twin_its_queue_rules_and_callbacks(adapter):
     job = Webhook.stored[1].fail_later()
 
@@ -150,7 +138,7 @@ def test_a_call_that_does_not_fit_the_method_is_refused(adapter, args, kwargs, r
     )
 
 
-def test_a_subclass_can_have_a_twin_of_its_own(adapter):
+def test_a_subclass_can_have_a_twin_of_its_own_and_the_record_is_found_again_when_it_runs(adapter):
     class Quiet(Webhook):
         def deliver(self, url, *, times=1):
             return "quiet"
@@ -158,10 +146,17 @@ def test_a_subclass_can_have_a_twin_of_its_own(adapter):
         deliver_later = later(deliver, queue="quiet")
 
     Webhook.stored[3] = quiet = Quiet(3)
-    job = quiet.deliver_later("a")
+    assert quiet.deliver_later("a").payload.queue == "quiet"
+    Webhook.stored[1].deliver_later("a")
+    del Webhook.stored[1]
 
-    assert job.payload.queue == "quiet"
-    assert [execution.result for execution in adapter.perform_due()] == ["quiet"]
+    first, second = adapter.perform_due()
+
+    assert first.result == "quiet"
+    assert str(second.error) == (
+        "The Webhook 1 does not exist any more: enqueue its job when it is committed, or drop such "
+        "jobs with @discard_on(RecordNotFoundError)."
+    )
 
 
 def test_a_record_of_a_class_that_is_no_reference_is_refused(adapter):
@@ -181,16 +176,23 @@ def test_a_record_of_a_class_that_is_no_reference_is_refused(adapter):
     )
 
 
-def test_a_twin_outside_of_a_class_is_refused():
+def test_a_twin_outside_of_a_class_or_of_what_is_no_method_is_refused():
     twin = later(lambda record: None)
 
     with pytest.raises(DeclarationError) as raised:
         twin.job_class.new()
-
     assert str(raised.value) == (
         "`later(method)` is assigned in the body of the class that has the method."
     )
     assert repr(twin) == "<later >"
+
+    for given in (3, "deliver", None):
+        with pytest.raises(DeclarationError) as raised:
+            later(given)
+        assert str(raised.value) == (
+            f"later({given!r}) is given no method: write `deliver_later = later(deliver)` below the method "
+            "`deliver`."
+        )
 
 
 def _renaming(method):
@@ -234,14 +236,4 @@ def test_bad_options_of_a_twin_are_refused():
     error = raised.value
     assert "must be the name of a queue" in str(
         error.__cause__ if type(error) is RuntimeError else error
-    )
-
-
-@pytest.mark.parametrize("given", [3, "deliver", None])
-def test_what_is_no_method_has_no_twin(given):
-    with pytest.raises(DeclarationError) as caught:
-        later(given)
-
-    assert str(caught.value) == (
-        f"later({given!r}) is given no method: write `deliver_later = later(deliver)` below the method `deliver`."
     )

@@ -101,28 +101,28 @@ def test_headers_travel():
     assert _transported(payload).headers == {"trace": "x"}
 
 
-@pytest.mark.parametrize("format", [None, 0, 2, "1"])
-def test_another_format_is_refused(format):
-    with pytest.raises(DeserializationError) as raised:
-        Payload.from_dict({"format": format})
-
-    assert str(raised.value) == (
-        f"This payload has format {format!r}; this version of pytest-jobs reads format 1. It was not "
-        "written by `Payload.to_dict`, or by a later version."
-    )
-
-
-@pytest.mark.parametrize("missing", ["job", "arguments", "headers"])
-def test_a_payload_that_lacks_something_is_refused(adapter, missing):
-    data = Pay.perform_later(Money(7)).payload.to_dict()
-    del data[missing]
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("format", value) for value in (None, 0, 2, "1")),
+        *((name, KeyError) for name in ("job", "arguments", "headers")),
+    ],
+)
+def test_another_format_and_a_payload_that_lacks_something_is_refused(adapter, name, value):
+    data = {**Pay.perform_later(Money(7)).payload.to_dict(), name: value}
+    if value is KeyError:
+        del data[name]
+        said = f"This payload lacks '{name}', which every payload of format 1 has."
+    else:
+        said = (
+            f"This payload has format {value!r}; this version of pytest-jobs reads format 1. It was not written "
+            "by `Payload.to_dict`, or by a later version."
+        )
 
     with pytest.raises(DeserializationError) as raised:
         Payload.from_dict(data)
 
-    assert str(raised.value) == (
-        f"This payload lacks '{missing}', which every payload of format 1 has."
-    )
+    assert str(raised.value) == said
 
 
 def test_a_payload_can_be_passed_on_where_its_class_is_not_known(adapter):

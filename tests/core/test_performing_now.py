@@ -8,15 +8,7 @@ from dataclasses import dataclass
 import pytest
 from tables import each_row
 
-from pytest_jobs import (
-    Job,
-    before_enqueue,
-    before_perform,
-    configure,
-    discard_on,
-    job,
-    retry_on,
-)
+from pytest_jobs import Job, before_enqueue, before_perform, configure, discard_on, job, retry_on
 from pytest_jobs.errors import (
     DeserializationError,
     Halt,
@@ -92,12 +84,22 @@ def _fail():
     raise KeyError("a")
 
 
-def test_an_error_is_raised_with_its_own_traceback():
+@pytest.mark.parametrize("rule", [lambda fail: fail, retry_on(KeyError, attempts=1)])
+def test_an_error_also_of_an_exhausted_job_is_raised_with_its_own_traceback(rule):
     with pytest.raises(KeyError) as raised:
-        job(_fail).perform_now()
+        rule(job(_fail)).perform_now()
 
     assert raised.traceback[-1].name == "_fail"
     assert not hasattr(raised.value, "__notes__")
+
+
+def test_what_ends_the_program_is_raised():
+    @job
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop.perform_now()
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -121,11 +123,6 @@ def test_an_error_that_would_be_retried_without_an_adapter_says_so():
         retry_on(KeyError)(job(_fail)).perform_now()
 
     assert type(raised.value.__context__) is KeyError
-
-
-def test_an_exhausted_job_raises_its_error():
-    with pytest.raises(KeyError):
-        retry_on(KeyError, attempts=1)(job(_fail)).perform_now()
 
 
 @each_row("asynchronous", [False, True])
@@ -164,15 +161,6 @@ def test_a_job_that_asks_for_its_next_attempt_returns_what_perform_returns(adapt
 
     assert Poll.perform_now() == "later"
     assert [payload.attempt for payload in adapter.pending] == [2]
-
-
-def test_what_ends_the_program_is_raised():
-    @job
-    def stop():
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        stop.perform_now()
 
 
 def test_arguments_that_cannot_be_built_again_are_an_error():

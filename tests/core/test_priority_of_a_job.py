@@ -51,11 +51,12 @@ def by_base(amount):
 @pytest.mark.parametrize(
     "job", [ByFunction, ByStaticMethod, ByMethod, Inherited, by_option, by_base]
 )
-def test_a_priority_is_asked_of_the_arguments(adapter, job):
+def test_a_priority_is_asked_of_the_arguments_unless_the_enqueue_says_it(adapter, job):
     for amount in (700, 7):
         job.perform_later(amount)
+    job.set(priority=0).perform_later("not to be compared")
 
-    assert [payload.priority for payload in adapter.enqueued] == [1, None]
+    assert [payload.priority for payload in adapter.enqueued] == [1, None, 0]
 
 
 def test_a_twin_asks_for_it_with_the_record(adapter):
@@ -75,17 +76,6 @@ def test_a_twin_asks_for_it_with_the_record(adapter):
     Account(7).close_later(3)
 
     assert adapter.enqueued[0].priority == 10
-
-
-def test_a_priority_of_the_enqueue_is_not_asked_of_the_arguments(adapter):
-    class Pay(Job):
-        def priority(self, amount):
-            raise AssertionError
-
-        def perform(self, amount):
-            pass
-
-    assert Pay.set(priority=0).perform_later(3).payload.priority == 0
 
 
 def test_a_priority_sees_the_arguments_that_before_enqueue_left(adapter):

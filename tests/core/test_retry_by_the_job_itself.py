@@ -6,13 +6,7 @@ import pytest
 
 from pytest_jobs import Job, after_discard, before_perform, configure, discard_on, retry_on
 from pytest_jobs.adapters import TestAdapter
-from pytest_jobs.errors import (
-    EnqueueError,
-    Halt,
-    NaiveDatetimeError,
-    SignatureError,
-    WaitError,
-)
+from pytest_jobs.errors import EnqueueError, Halt, NaiveDatetimeError, SignatureError, WaitError
 
 SECOND = 10**9
 
@@ -47,42 +41,38 @@ def test_a_job_can_ask_for_its_next_attempt_and_go_on(adapter, drain):
     assert {payload.job_id for payload in adapter.enqueued} == {job.job_id}
 
 
-def test_a_retry_takes_options(adapter, clock, options):
-    options.update(wait=60, queue="slow", priority=0)
+@pytest.mark.parametrize(
+    ("given", "payload_is"),
+    [({"wait": 60, "queue": "slow", "priority": 0}, ("slow", 0)), ({}, ("fast", 5))],
+)
+def test_a_retry_takes_options_and_keeps_what_it_is_not_given(
+    adapter, clock, options, given, payload_is
+):
+    options.update(given)
     Poll.set(queue="fast", priority=5).perform_later(2)
-    (execution,) = adapter.perform_due()
+    execution = adapter.perform(adapter.pending[0])
 
     (payload,) = adapter.pending
-    assert execution.wait_ns == 60 * SECOND
-    assert payload.due_ns == clock.now_ns + 60 * SECOND
-    assert (payload.queue, payload.priority) == ("slow", 0)
-
-
-def test_a_retry_keeps_queue_and_priority_unless_it_says_otherwise(adapter, options):
-    Poll.set(queue="fast", priority=5).perform_later(2)
-    adapter.perform(adapter.pending[0])
-
-    (payload,) = adapter.pending
-    assert (payload.queue, payload.priority, payload.due_ns) == ("fast", 5, None)
+    assert (payload.queue, payload.priority) == payload_is
+    assert payload.due_ns == (clock.now_ns + 60 * SECOND if given else None)
+    assert execution.wait_ns == (60 * SECOND if given else 0)
 
 
 @pytest.mark.parametrize(
-    ("hour", "wait_ns"), [(10, 10 * 3600 * SECOND), (0, 0)], ids=["later", "now"]
+    ("at", "wait_ns"),
+    [
+        (datetime(2026, 1, 1, 10, tzinfo=UTC), 10 * 3600 * SECOND),
+        (datetime(2026, 1, 1, tzinfo=UTC), 0),
+        (datetime(2020, 1, 1, tzinfo=UTC), 0),
+    ],
+    ids=["later", "now", "past"],
 )
-def test_a_retry_can_be_due_at_an_instant(adapter, options, hour, wait_ns):
-    options.update(at=datetime(2026, 1, 1, hour, tzinfo=UTC))
+def test_a_retry_can_be_due_at_an_instant(adapter, options, at, wait_ns):
+    options.update(at=at)
     Poll.perform_later(2)
     execution = adapter.perform(adapter.pending[0])
 
     assert execution.wait_ns == wait_ns
-
-
-def test_an_instant_in_the_past_is_no_wait(adapter, options):
-    options.update(at=datetime(2020, 1, 1, tzinfo=UTC))
-    Poll.perform_later(2)
-    execution = adapter.perform(adapter.pending[0])
-
-    assert execution.wait_ns == 0
 
 
 def test_no_rule_counts_it(adapter, drain):
@@ -159,15 +149,12 @@ class Paused(Job):
         return "done"
 
 
-def test_a_job_that_halts_after_it_asked_for_its_next_attempt_is_retried(drain):
+def test_a_job_that_halts_after_it_asked_for_its_next_attempt_is_retried(adapter, drain):
     Paused.perform_later()
     first, second = drain()
 
     assert (first.status, first.error, first.wait_ns) == ("retried", None, 60 * SECOND)
     assert (second.status, second.result) == ("performed", "done")
-
-
-def test_a_job_that_halts_after_it_asked_for_its_next_attempt_performs_nothing_now(adapter):
     assert Paused.perform_now() is None
     assert [payload.attempt for payload in adapter.pending] == [2]
 

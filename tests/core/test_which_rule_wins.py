@@ -3,15 +3,7 @@
 import pytest
 from tables import each_row
 
-from pytest_jobs import (
-    Job,
-    after_perform,
-    before_perform,
-    discard_on,
-    job,
-    rescue_from,
-    retry_on,
-)
+from pytest_jobs import Job, after_perform, before_perform, discard_on, job, rescue_from, retry_on
 
 
 class PaymentError(Exception):

@@ -2,14 +2,7 @@
 
 import pytest
 
-from pytest_jobs import (
-    Job,
-    after_perform,
-    discard_on,
-    job,
-    rescue_from,
-    retry_on,
-)
+from pytest_jobs import Job, after_perform, discard_on, job, rescue_from, retry_on
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 
 

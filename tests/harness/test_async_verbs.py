@@ -7,11 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pytest_jobs import Job, job, retry_on
-from pytest_jobs.errors import (
-    NotPerformedError,
-    RealSleepWarning,
-    RunningLoopError,
-)
+from pytest_jobs.errors import NotPerformedError, RealSleepWarning, RunningLoopError
 
 pytestmark = pytest.mark.asyncio
 
@@ -82,29 +78,28 @@ async def test_adrain(jobs, noon):
     assert jobs.clock.now() == noon + timedelta(seconds=6)
 
 
-async def test_adrain_raises_the_error_of_a_job_and_goes_on_next_time(jobs):
-    Fail.perform_later()
-    Coroutine.perform_later("a")
-    with pytest.raises(ValueError, match=r"^no$"):
-        await jobs.adrain()
-
-    assert await jobs.adrain() == {"performed": 1}
-    assert await jobs.adrain() == {}
-
-
-async def test_adrain_until_and_filters(jobs, noon):
+async def test_adrain_until_with_filters_and_arun_for(jobs, noon):
     Coroutine.set(wait=5, queue="low").perform_later("a")
     Coroutine.set(wait=6).perform_later("b")
 
     assert await jobs.adrain(until=noon + timedelta(seconds=5), exclude=Note) == {"performed": 1}
     assert await jobs.adrain(queue="default") == {"performed": 1}
-
-
-async def test_arun_for(jobs, noon):
     Flaky.perform_later()
-
     assert await jobs.arun_for(timedelta(seconds=4)) == {"retried": 2}
-    assert jobs.clock.now() == noon + timedelta(seconds=4)
+    assert jobs.clock.now() == noon + timedelta(seconds=10)
+
+
+async def test_adrain_raises_the_error_of_a_job_and_goes_on_next_time(jobs):
+    before = dict(vars(asyncio.get_running_loop()))
+    Fail.perform_later()
+    Coroutine.perform_later("a")
+    with pytest.raises(ValueError, match=r"^no$"):
+        await jobs.adrain()
+    # The loop is as it was.
+    assert vars(asyncio.get_running_loop()).keys() == before.keys()
+
+    assert await jobs.adrain() == {"performed": 1}
+    assert await jobs.adrain() == {}
 
 
 @pytest.mark.parametrize(
@@ -233,15 +228,22 @@ async def test_sleeping_on_the_loop_of_the_test_is_real_and_warned_of(jobs):
     assert not jobs.clock.frozen
 
 
-async def test_yielding_or_a_timeout_on_the_loop_of_the_test_is_not_warned_of(jobs, recwarn):
+async def test_yielding_a_timeout_and_what_the_test_itself_sleeps_are_not_warned_of(jobs, recwarn):
     @job
-    async def quick():
+    async def waits():
         async with asyncio.timeout(60):
             await asyncio.wait_for(asyncio.sleep(0), 60)
+            await event.wait()
 
-    quick.perform_later()
+    async def nap():
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+        event.set()
+
+    event = asyncio.Event()
+    waits.perform_later()
     Coroutine.perform_later("a")
-    await jobs.adrain()
+    await asyncio.gather(jobs.adrain(), nap())
 
     assert recwarn.list == []
 
@@ -251,33 +253,6 @@ async def test_a_test_may_have_replaced_the_sleep_of_asyncio(jobs, monkeypatch):
     Coroutine.perform_later("a")
 
     assert await jobs.adrain() == {"performed": 1}
-
-
-async def test_what_the_test_itself_sleeps_meanwhile_is_not_warned_of(jobs, recwarn):
-    @job
-    async def waits():
-        await event.wait()
-
-    async def nap():
-        await asyncio.sleep(0)
-        await asyncio.sleep(0.001)
-        event.set()
-
-    event = asyncio.Event()
-    waits.perform_later()
-    await asyncio.gather(jobs.adrain(), nap())
-
-    assert recwarn.list == []
-
-
-async def test_the_loop_of_the_test_is_as_it_was_afterwards(jobs):
-    loop = asyncio.get_running_loop()
-    before = dict(vars(loop))
-    Fail.perform_later()
-    with pytest.raises(ValueError):
-        await jobs.adrain()
-
-    assert vars(loop).keys() == before.keys()
 
 
 async def test_a_plain_job_that_raises_stop_iteration_is_still_recorded(jobs):

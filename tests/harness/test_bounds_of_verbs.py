@@ -41,18 +41,15 @@ def test_run_for_stops_too_and_its_time_has_passed(jobs, noon):
     assert (jobs.clock.now() - noon).total_seconds() == 60
 
 
-def test_a_loop_ends_without_an_error(jobs):
-    again.perform_later()
+def test_a_loop_ends_without_an_error_and_retries_are_deliveries(jobs):
+    flaky.perform_later()
+    assert jobs.drain(at_least=2, at_most=2) == {"retried": 2}
+    jobs.drain(raise_errors=False)
 
+    again.perform_later()
     assert jobs.drain(at_most=5, limit=5).total == 5
     with pytest.raises(LoopLimitError):
         jobs.drain(at_most=7, limit=5)
-
-
-def test_retries_are_deliveries(jobs):
-    flaky.perform_later()
-
-    assert jobs.drain(at_least=2, at_most=2) == {"retried": 2}
 
 
 def test_the_twins_do_the_same(jobs):

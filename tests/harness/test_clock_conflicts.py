@@ -3,6 +3,7 @@
 # ruff: noqa: PT012 - a harness, and a block of one, raises at its end
 
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import freezegun
@@ -157,10 +158,7 @@ def test_a_freeze_of_an_earlier_time_after_one_that_has_ended_is_an_error(time_i
 def test_a_travel_block_over_the_moved_clock_is_an_error_when_it_is_to_move(time_is_real, move):
     with open_jobs() as jobs:
         jobs.clock.move_to(NOON)
-        with (
-            time_machine.travel(LATER, tick=False),
-            pytest.raises(ClockConflictError) as caught,
-        ):
+        with time_machine.travel(LATER, tick=False), pytest.raises(ClockConflictError) as caught:
             MOVES[move](jobs)
 
         assert jobs.clock.now() == datetime.now(UTC) == NOON
@@ -197,27 +195,34 @@ def test_a_travel_block_that_a_job_opens_over_the_clock_is_an_error(time_is_real
     assert str(caught.value) == TRAVEL
 
 
-def test_a_travel_block_that_is_still_open_at_the_end_is_an_error_and_everything_is_restored(
-    time_is_real,
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_travel_block_that_is_still_open_at_the_end_is_an_error_that_hides_none_of_the_test(
+    time_is_real, fails
 ):
     travel = time_machine.travel(LATER, tick=False)
-    jobs = open_jobs()
-    jobs.open()
-    jobs.clock.move_to(NOON)
-    travel.start()
-    with pytest.raises(ClockConflictError) as caught:
-        jobs.close()
+    with pytest.raises(ClockConflictError) as caught, open_jobs() as jobs:
+        jobs.clock.move_to(NOON)
+        travel.start()
+        if fails:
+            raise KeyError("mine")
     travel.stop()
 
     assert str(caught.value) == TRAVEL
+    assert repr(caught.value.__context__) == ("KeyError('mine')" if fails else "None")
     with pytest.raises(NoAdapterError):
         Note.perform_later()
 
 
-def test_a_travel_block_over_the_moved_clock_that_never_sees_it_move_is_no_matter(time_is_real):
+@pytest.mark.parametrize("is_real", [True, False])
+def test_a_travel_block_that_never_sees_the_clock_move_or_in_real_time_is_no_matter(
+    time_is_real, is_real
+):
     with open_jobs() as jobs:
         jobs.clock.move_to(NOON)
-        with time_machine.travel(LATER, tick=False):
+        with (
+            jobs.real_time() if is_real else nullcontext(),
+            time_machine.travel(LATER, tick=False),
+        ):
             assert datetime.now(UTC) == LATER
         assert datetime.now(UTC) == NOON
 
@@ -243,22 +248,3 @@ def test_a_travel_block_that_is_opened_before_the_clock_first_moves_is_where_it_
         jobs.clock.stop()
 
     assert now == jobs.performed[0].at == NOON + timedelta(minutes=1)
-
-
-def test_a_travel_block_inside_real_time_is_no_matter(time_is_real):
-    with open_jobs() as jobs:
-        jobs.clock.move_to(NOON)
-        with jobs.real_time(), time_machine.travel(LATER, tick=False):
-            assert datetime.now(UTC) == LATER
-        assert datetime.now(UTC) == NOON
-
-
-def test_a_conflict_at_the_end_does_not_hide_the_error_of_the_test(time_is_real):
-    travel = time_machine.travel(LATER, tick=False)
-    with pytest.raises(ClockConflictError) as caught, open_jobs() as jobs:
-        jobs.clock.move_to(NOON)
-        travel.start()
-        raise KeyError("mine")
-    travel.stop()
-
-    assert repr(caught.value.__context__) == "KeyError('mine')"

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -117,32 +118,23 @@ def test_sleeping_after_the_clock_has_travelled_for_years(virtual, years):
     assert abs(moved - timedelta(days=1, seconds=60.25)) < timedelta(milliseconds=1)
 
 
-def test_tasks_wake_in_the_order_of_their_times(virtual):
+def test_tasks_wake_and_calls_come_in_the_order_of_their_times(virtual):
     async def naps():
+        loop = asyncio.get_running_loop()
         woke = []
 
         async def nap(seconds):
             await asyncio.sleep(seconds)
             woke.append(seconds)
 
+        loop.call_later(2.5, woke.append, "later")
+        loop.call_at(loop.time() + 1.25, woke.append, "at")
         async with asyncio.TaskGroup() as group:
             for seconds in (3, 1, 2, 1.5):
                 group.create_task(nap(seconds))
         return woke
 
-    assert performed(virtual, naps) == ([1, 1.5, 2, 3], timedelta(seconds=3))
-
-
-def test_call_later_and_call_at_follow_the_clock(virtual):
-    async def calls():
-        loop = asyncio.get_running_loop()
-        called, done = [], loop.create_future()
-        loop.call_later(2, called.append, 2)
-        loop.call_at(loop.time() + 1, called.append, 1)
-        loop.call_later(3, done.set_result, called)
-        return await done
-
-    assert performed(virtual, calls) == ([1, 2], timedelta(seconds=3))
+    assert performed(virtual, naps) == ([1, "at", 1.5, 2, "later", 3], timedelta(seconds=3))
 
 
 def test_a_retry_waits_from_the_end_of_the_attempt(virtual, noon):
@@ -162,28 +154,19 @@ def test_a_retry_waits_from_the_end_of_the_attempt(virtual, noon):
     assert virtual.clock.now() - noon == timedelta(seconds=20)
 
 
-def test_all_jobs_run_on_one_loop_that_is_closed_with_the_harness(sleepless):
+def test_all_jobs_run_on_one_loop_that_is_closed_with_the_harness_and_plain_ones_on_none(sleepless):
     async def which():
         return asyncio.get_running_loop()
 
     with open_jobs() as jobs:
+        performed(jobs, lambda: None)
+        assert jobs.performer._own_loop is None
         first, _ = performed(jobs, which)
         second, _ = performed(jobs, which)
         assert first is second
         assert not first.is_closed()
 
     assert first.is_closed()
-
-
-def test_no_loop_is_made_for_plain_jobs(jobs):
-    @job
-    def plain():
-        pass
-
-    plain.perform_later()
-    jobs.drain()
-
-    assert jobs.performer._own_loop is None
 
 
 def test_context_variables_of_a_coroutine_job_do_not_leak(virtual):
@@ -202,28 +185,34 @@ def test_context_variables_of_a_coroutine_job_do_not_leak(virtual):
     assert (seen, variable.get()) == ("of the caller", "of the caller")
 
 
-def test_a_background_task_that_a_job_left_is_cancelled_with_the_harness(sleepless):
-    ended = []
+def test_a_task_and_a_generator_that_a_job_left_are_ended_with_the_harness(sleepless):
+    ended, kept = [], []
+
+    async def numbers():
+        try:
+            while True:
+                yield 1
+        finally:
+            ended.append("generator")
+
+    async def forever():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("task")
 
     @job
     async def leaves():
-        async def forever():
-            try:
-                await asyncio.Event().wait()
-            finally:
-                ended.append(True)
+        kept.extend([numbers(), asyncio.create_task(forever())])
+        return await anext(kept[0]) or await asyncio.sleep(0)
 
-        tasks.append(asyncio.create_task(forever()))
-        await asyncio.sleep(0)
-
-    tasks = []
     with open_jobs() as jobs:
         leaves.perform_later()
         jobs.drain()
-        before = list(ended)
+        asyncio_ended = list(ended)
 
-    assert (before, ended) == ([], [True])
-    assert tasks[0].cancelled()
+    assert (asyncio_ended, sorted(ended)) == ([], ["generator", "task"])
+    assert kept[1].cancelled()
 
 
 def test_work_in_threads_is_waited_for(jobs, noon):
@@ -243,12 +232,18 @@ def test_work_in_threads_is_waited_for(jobs, noon):
     assert performed(jobs, works) == ((3, [0, 1, 2, 3, 4]), timedelta(0))
 
 
-def test_sleeping_after_work_in_a_thread_moves_the_clock(jobs, noon):
+def test_sleeping_after_work_in_a_thread_moves_the_clock_and_what_it_does_meanwhile_is_seen(
+    jobs, noon
+):
     async def works():
         await asyncio.to_thread(int)
+        task = asyncio.create_task(asyncio.sleep(10))
+        await asyncio.sleep(0)
+        time.sleep(60)  # noqa: ASYNC251
+        await task
         await asyncio.sleep(60)
 
-    assert performed(jobs, works) == (None, timedelta(seconds=60))
+    assert performed(jobs, works) == (None, timedelta(seconds=120))
 
 
 def test_the_threads_of_a_loop_are_waited_for_when_it_is_closed(sleepless, recwarn):
@@ -310,18 +305,6 @@ def test_an_open_connection_on_which_nothing_comes_holds_a_jump_up_for_a_moment_
     assert performed(jobs, listens) == (None, timedelta(seconds=60))
 
 
-def test_what_the_clock_does_meanwhile_is_seen_by_the_loop(virtual):
-    import time
-
-    async def both():
-        task = asyncio.create_task(asyncio.sleep(10))
-        await asyncio.sleep(0)
-        time.sleep(60)  # noqa: ASYNC251
-        await task
-
-    assert performed(virtual, both) == (None, timedelta(seconds=60))
-
-
 def test_a_timer_that_cannot_move_the_clock_is_an_error_that_fails_the_job(jobs):
     import time_machine
 
@@ -338,29 +321,6 @@ def test_a_timer_that_cannot_move_the_clock_is_an_error_that_fails_the_job(jobs)
 
     assert len(jobs.pending) == 0
     assert [type(delivery.error) for delivery in jobs.failed] == [ClockConflictError]
-
-
-def test_an_asynchronous_generator_is_closed_with_the_harness(sleepless):
-    closed = []
-
-    async def numbers():
-        try:
-            while True:
-                yield 1
-        finally:
-            closed.append(True)
-
-    @job
-    async def takes_one():
-        kept.append(numbers())
-        return await anext(kept[0])
-
-    kept = []
-    with open_jobs() as jobs:
-        takes_one.perform_later()
-        jobs.drain()
-
-    assert closed == [True]
 
 
 def test_a_connection_can_be_watched_both_ways(jobs, noon):

@@ -4,15 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from pytest_jobs import (
-    Job,
-    after_discard,
-    before_perform,
-    discard_on,
-    job,
-    rescue_from,
-    retry_on,
-)
+from pytest_jobs import Job, after_discard, before_perform, discard_on, job, rescue_from, retry_on
 from pytest_jobs.errors import DeserializationError, Halt
 from pytest_jobs.harness.records.delivery import STATUSES, Delivery
 

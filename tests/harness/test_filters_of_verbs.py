@@ -169,10 +169,7 @@ def test_a_filter_is_asked_again_when_the_job_is_due(jobs, noon):
         ({"only": Order.ship_later}, f"only={Order.ship_later!r}"),
         ({"queue": "urgent"}, "queue='urgent'"),
         ({"only": Pay, "queue": "low"}, f"only={Pay!r}, queue='low'"),
-        (
-            {"exclude": [Pay, PayTwice, Mail, tidy]},
-            f"exclude={[Pay, PayTwice, Mail, tidy]!r}",
-        ),
+        ({"exclude": [Pay, PayTwice, Mail, tidy]}, f"exclude={[Pay, PayTwice, Mail, tidy]!r}"),
     ],
 )
 @pytest.mark.parametrize("verb", ["drain", "perform_due", "run_for"])

@@ -118,24 +118,17 @@ def test_what_is_due_later_waits_for_the_clock_retries_too(jobs, noon):
     assert jobs.drain() == {"performed": 1}
 
 
-def test_what_was_pending_before_the_block_stays_so(jobs):
+def test_what_was_pending_before_the_block_stays_so_also_when_it_has_become_due(jobs):
     Note.perform_later("before")
     Note.set(priority=-1).perform_later("urgent, before")
-    with jobs.inline():
-        Note.perform_later("inside")
-
-    assert performed(jobs) == ["inside"]
-    assert [record.args[0] for record in jobs.pending] == ["before", "urgent, before"]
-    assert jobs.drain() == {"performed": 2}
-
-
-def test_what_was_scheduled_before_the_block_stays_so_when_it_has_become_due(jobs):
-    Note.set(wait=5).perform_later("before")
+    Note.set(wait=5).perform_later("scheduled, before")
     with jobs.inline():
         jobs.clock.advance(5)
         Note.perform_later("inside")
 
     assert performed(jobs) == ["inside"]
+    assert len(jobs.pending) == 3
+    assert jobs.drain() == {"performed": 3}
 
 
 @pytest.mark.parametrize(
@@ -171,13 +164,22 @@ def test_a_filter_that_matches_nothing_is_no_error_and_one_that_is_none_is(jobs)
     )
 
 
-def test_the_caller_never_sees_the_error_of_a_job(jobs):
-    with pytest.raises(ValueError, match=r"^no$"), jobs.inline():
+def test_the_caller_never_sees_the_error_of_a_job_and_the_end_of_the_block_once(jobs):
+    block = jobs.inline()
+    with pytest.raises(ValueError, match=r"^no$"), block:
         Fail.perform_later()
         Note.perform_later("after")
-
+        assert repr(block._inline) == "<Inline, 1 errors to raise>"
     assert performed(jobs) == ["after"]
     assert len(jobs.failed) == 1
+
+    with jobs.inline():
+        Note.perform_later("a")
+    with pytest.raises(KeyError), jobs.inline():  # Of the block itself, which comes first.
+        Fail.perform_later()
+        raise KeyError
+    Note.perform_later("b")
+    assert performed(jobs) == ["after", "a"]
 
 
 def test_the_error_is_raised_at_the_end_of_the_block_with_its_own_traceback(jobs):
@@ -203,22 +205,6 @@ def test_of_several_errors_the_first_is_raised_with_notes_that_name_the_others(j
         "Another inline job failed too: ValueError: second",
         "Another inline job failed too: ValueError: third",
     ]
-
-
-def test_the_error_of_the_block_itself_comes_first_and_it_stops_performing(jobs):
-    with pytest.raises(KeyError), jobs.inline():
-        Fail.perform_later()
-        raise KeyError
-    Note.perform_later("a")
-
-    assert performed(jobs) == []
-
-
-def test_errors_are_raised_once(jobs):
-    with pytest.raises(ValueError), jobs.inline():
-        Fail.perform_later()
-    with jobs.inline():
-        Note.perform_later("a")
 
 
 def test_a_job_whose_rules_dealt_with_the_error_raises_nothing(jobs):
@@ -317,12 +303,15 @@ def test_each_of_nested_blocks_raises_its_own_errors(jobs):
             Fail.perform_later("inner")
 
 
-def test_jobs_of_a_thread_pool_are_performed(jobs):
+def test_jobs_of_threads_are_performed_and_their_errors_raised_at_the_end(jobs):
     with jobs.inline(), ThreadPoolExecutor(4) as pool:
         list(pool.map(Note.perform_later, range(200)))
-
     assert sorted(performed(jobs)) == list(range(200))
     assert jobs.pending == []
+
+    with pytest.raises(ValueError, match=r"^no$"), jobs.inline(), ThreadPoolExecutor(1) as pool:
+        survived = pool.submit(Fail.perform_later)
+    assert survived.result().enqueued
 
 
 def test_jobs_of_a_thread_inside_a_job_are_performed_after_it(jobs):
@@ -342,20 +331,6 @@ def test_jobs_of_a_thread_inside_a_job_are_performed_after_it(jobs):
     assert [d.record.args for d in jobs.performed] == [(), ("from the thread",)]
 
 
-def test_the_error_of_a_job_of_a_thread_is_raised_at_the_end(jobs):
-    def enqueue():
-        Fail.perform_later()
-        survived.append(True)
-
-    survived = []
-    with pytest.raises(ValueError, match=r"^no$"), jobs.inline():
-        thread = Thread(target=enqueue)
-        thread.start()
-        thread.join()
-
-    assert survived == [True]
-
-
 def test_a_coroutine_job_is_performed_without_a_running_loop(jobs, no_real_waiting, noon):
     import asyncio
 
@@ -372,27 +347,22 @@ def test_a_coroutine_job_is_performed_without_a_running_loop(jobs, no_real_waiti
     assert jobs.clock.now() == noon + timedelta(seconds=5)
 
 
-def test_a_verb_inside_the_block_is_followed_by_what_its_jobs_enqueued(jobs):
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda jobs, parent: jobs.perform(jobs.pending[0]),
+        lambda jobs, parent: jobs.drain(only=parent),
+        lambda jobs, parent: jobs.drain(only=parent, workers=2),
+    ],
+)
+def test_a_verb_inside_the_block_is_followed_by_what_its_jobs_enqueued(jobs, verb):
     @job
     def parent():
         Note.perform_later("child")
 
     parent.perform_later()
     with jobs.inline():
-        delivery = jobs.perform(jobs.pending[0])
-        assert delivery.status == "performed"
-        assert [d.record.args for d in jobs.performed] == [(), ("child",)]
-
-
-@pytest.mark.parametrize("workers", [None, 2])
-def test_a_drain_with_filters_is_followed_by_what_they_left_out(jobs, workers):
-    @job
-    def parent():
-        Note.perform_later("child")
-
-    parent.perform_later()
-    with jobs.inline():
-        jobs.drain(only=parent, workers=workers)
+        verb(jobs, parent)
         assert [d.record.args for d in jobs.performed] == [(), ("child",)]
 
 
@@ -460,13 +430,6 @@ def test_a_simulation_inside_the_block_performs_nothing_else(jobs):
 
     assert timeline.wait_seconds == [3]
     assert jobs.deliveries == []
-
-
-def test_a_block_says_how_many_errors_it_will_raise(jobs):
-    block = jobs.inline()
-    with pytest.raises(ValueError), block:
-        Fail.perform_later()
-        assert repr(block._inline) == "<Inline, 1 errors to raise>"
 
 
 def test_a_job_that_a_thread_enqueues_as_the_last_one_ends_is_performed(jobs, monkeypatch):

@@ -40,30 +40,23 @@ def performed(jobs):
 
 
 async def test_the_end_of_an_async_block_waits_for_coroutine_jobs_in_their_order(jobs):
-    async with jobs.inline():
-        Note.perform_later("a")
-        Coroutine.perform_later("b")
-        Note.perform_later("c")
-        Coroutine.perform_later("d")
-        assert performed(jobs) == ["a"]
-    Coroutine.perform_later("e")
-
-    assert performed(jobs) == ["a", "b", "c", "d"]
-    assert jobs.performed[1].result is asyncio.get_running_loop()
-    assert len(jobs.pending) == 1
-
-
-async def test_what_coroutine_jobs_enqueue_is_performed_after_them(jobs):
     @job
     async def parent(text):
         Coroutine.perform_later("coroutine child")
         Note.perform_later("plain child")
 
     async with jobs.inline():
+        Note.perform_later("a")
+        Coroutine.perform_later("b")
+        Note.perform_later("c")
         parent.perform_later("parent")
+        assert performed(jobs) == ["a"]
+    Coroutine.perform_later("e")
 
-    assert performed(jobs) == ["parent", "coroutine child", "plain child"]
-    assert [record.parent for record in jobs.enqueued] == [None, 0, 0]
+    assert performed(jobs) == ["a", "b", "c", "parent", "coroutine child", "plain child"]
+    assert jobs.performed[1].result is asyncio.get_running_loop()
+    assert [record.parent for record in jobs.enqueued] == [*[None] * 4, 3, 3, None]
+    assert len(jobs.pending) == 1
 
 
 async def test_a_plain_block_is_enough_when_the_jobs_end_inside_it(jobs):
@@ -121,23 +114,20 @@ async def test_a_plain_block_that_raises_is_not_hidden_by_unfinished_jobs(jobs):
     await asyncio.sleep(0)
 
 
-async def test_coroutine_jobs_can_be_performed_by_a_twin_inside_a_plain_block(jobs):
-    with jobs.inline():
-        Coroutine.perform_later("a")
-        assert await jobs.adrain() == {"performed": 1}
-
-    assert jobs.pending == []
-
-
-async def test_a_twin_inside_an_async_block_is_followed_by_what_its_jobs_enqueued(jobs):
+async def test_a_twin_performs_coroutine_jobs_inside_a_block_and_what_they_enqueue_follows(jobs):
     @job
     async def parent(text):
         Coroutine.perform_later("child")
 
+    with jobs.inline():
+        Coroutine.perform_later("a")
+        assert await jobs.adrain() == {"performed": 1}
+    assert jobs.pending == []
+
     parent.perform_later("parent")
     async with jobs.inline():
         await jobs.aperform(jobs.pending[0])
-        assert performed(jobs) == ["parent", "child"]
+        assert performed(jobs) == ["a", "parent", "child"]
 
 
 @pytest.mark.parametrize("error", [ValueError, AssertionError])
@@ -156,28 +146,21 @@ async def test_the_caller_never_sees_the_error_of_a_coroutine_job(jobs, error):
     assert performed(jobs) == ["a"]
 
 
-async def test_the_error_of_an_async_block_itself_comes_first(jobs):
+async def test_the_error_of_a_coroutine_job_is_raised_at_the_end_after_that_of_the_block(jobs):
     with pytest.raises(KeyError):
         async with jobs.inline():
             Fail.perform_later()
             raise KeyError
-
     assert len(jobs.failed) == 1
 
-
-async def test_the_error_of_a_coroutine_job_is_raised_at_the_end_since_no_caller_is_left(sleepless):
-    with open_jobs(raise_at="enqueue") as jobs:
+    with open_jobs(raise_at="enqueue") as inner:
         with pytest.raises(ValueError, match=r"^no$"):
-            async with jobs.inline():
+            async with inner.inline():
                 Fail.perform_later()
                 Coroutine.perform_later("a")
         Note.perform_later("after the block")
+    assert (performed(inner), len(inner.pending)) == (["a"], 1)
 
-    assert performed(jobs) == ["a"]
-    assert len(jobs.pending) == 1
-
-
-async def test_the_error_of_a_coroutine_job_is_never_lost(sleepless):
     with pytest.raises(ValueError, match=r"^no$"), open_jobs(mode="inline", raise_at="enqueue"):
         Fail.perform_later()
         for _ in range(5):

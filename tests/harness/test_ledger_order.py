@@ -47,10 +47,7 @@ WAITS = st.none() | st.integers(0, 4)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
-@given(
-    st.lists(st.tuples(PRIORITIES, WAITS, st.integers(0, 1)), max_size=25),
-    st.integers(0, 6),
-)
+@given(st.lists(st.tuples(PRIORITIES, WAITS, st.integers(0, 1)), max_size=25), st.integers(0, 6))
 def test_records_are_taken_in_order_of_priority_then_due_time_then_sequence(
     make_record, enqueued, later
 ):

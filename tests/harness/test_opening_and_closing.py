@@ -228,24 +228,24 @@ def waits(jobs):
     return [d.wait.total_seconds() for d in jobs.drain(raise_errors=False).deliveries if d.wait]
 
 
-def test_jitter_is_zero_when_nothing_is_said():
-    with open_jobs() as jobs:
-        assert waits(jobs) == waits(jobs) == [100, 100, 100]
-
-
-def test_seeded_jitter_is_the_same_in_every_run():
-    found = []
-    for _ in range(2):
-        with open_jobs(jitter="seeded") as jobs:
-            found.append(waits(jobs))
+def test_jitter_is_zero_or_the_same_in_every_run_or_chance_which_is_restored(monkeypatch):
+    before = settings.draw
+    found = {}
+    for jitter in ("zero", "seeded"):
+        for turn in range(2):
+            with open_jobs(**{"jitter": jitter} if turn else {}) as jobs:
+                assert settings.draw is jobs._draw
+                found[jitter, turn] = waits(jobs)
+    with open_jobs(jitter="seeded") as jobs:
+        again = waits(jobs)
     generator = random.Random(0)
+    assert settings.draw is before is random.random
 
-    assert found[0] == found[1]
-    assert found[0] == pytest.approx([100 + 50 * generator.random() for _ in range(3)])
-    assert len(set(found[0])) == 3
-
-
-def test_live_jitter_is_chance(monkeypatch):
+    assert found["zero", 0] == found["zero", 1] == [100, 100, 100]
+    assert (
+        found["seeded", 1] == again == pytest.approx([100 + 50 * generator.random() for _ in "123"])
+    )
+    assert len(set(again)) == 3
     drawn = iter([0.0, 0.5, 0.25])
     monkeypatch.setattr(random, "random", lambda: next(drawn))
     with open_jobs(jitter="live") as jobs:
@@ -259,15 +259,6 @@ def test_the_bounds_of_a_wait_do_not_depend_on_the_jitter(jitter):
         low, high = jobs.perform(jobs.pending[0]).wait_bounds
 
     assert (low.total_seconds(), high.total_seconds()) == (100, 150)
-
-
-def test_where_chance_comes_from_is_restored():
-    before = settings.draw
-    with open_jobs() as jobs:
-        during = settings.draw
-
-    assert during is jobs._draw
-    assert settings.draw is before is random.random
 
 
 def test_the_harness_tells_a_listener_of_every_delivery():

@@ -101,15 +101,9 @@ def test_filters_hold_for_run_for_and_one_that_matches_nothing_leaves_the_clock_
     ("delta", "message"),
     [
         (-1, "delta is -1: a wait is finite and not negative. Write 0 for no wait."),
-        (
-            "60",
-            "delta must be a number of seconds such as 30, or timedelta(minutes=5), got '60'.",
-        ),
+        ("60", "delta must be a number of seconds such as 30, or timedelta(minutes=5), got '60'."),
         (float("inf"), "delta is inf: a wait is finite and not negative. Write 0 for no wait."),
-        (
-            None,
-            "delta must be a number of seconds such as 30, or timedelta(minutes=5), got None.",
-        ),
+        (None, "delta must be a number of seconds such as 30, or timedelta(minutes=5), got None."),
     ],
 )
 def test_a_delta_that_is_no_wait_is_an_error(jobs, delta, message):

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from tables import each_row
@@ -132,15 +133,12 @@ def test_succeed_on_names_the_attempt_that_succeeds(jobs, number):
     assert timeline.attempts[-1].error is None
 
 
-def test_a_job_that_never_gives_up_is_stopped_at_the_limit(jobs):
+def test_a_job_that_never_gives_up_is_stopped_at_the_limit_of_a_hundred_if_none_is_given(jobs):
     timeline = jobs.simulate_retries(Endless, raising=Unavailable, limit=7)
 
     assert timeline.status == "retried"
     assert timeline.wait_seconds == [5] * 7
     assert timeline.headline == "Endless: still retried after 7 attempts in 30s"
-
-
-def test_a_hundred_attempts_are_the_limit_when_none_is_given(jobs):
     assert len(jobs.simulate_retries(Endless, raising=Unavailable).attempts) == 100
 
 
@@ -292,40 +290,33 @@ def test_nothing_of_it_is_in_the_views_and_pending_jobs_are_left_alone(jobs):
     assert jobs.enqueued[2].sequence == 2
 
 
-def test_what_the_job_enqueues_is_not_performed(jobs):
+def test_what_the_job_and_its_callbacks_enqueue_is_not_performed_nor_taken_for_it(jobs):
     enqueued = []
 
-    @retry_on(
-        Unavailable, attempts=2, then=lambda job, error: enqueued.append(Note.perform_later("gone"))
-    )
+    def note(text):
+        enqueued.append(Note.perform_later(text))
+
+    @retry_on(Unavailable, attempts=2, then=lambda job, error: note("gone"))
     class Careful(Plain):
-        @before_perform
-        def before(self):
-            enqueued.append(Note.perform_later("before"))
-
-    timeline = jobs.simulate_retries(Careful, raising=Unavailable)
-
-    assert len(timeline.attempts) == 2
-    assert [job.args for job in enqueued] == [("before",), ("before",), ("gone",)]
-    assert all(job.enqueued for job in enqueued)
-    assert jobs.enqueued == []
-
-
-def test_what_a_callback_enqueues_before_the_job_is_not_taken_for_it(jobs):
-    @retry_on(Unavailable, attempts=2)
-    class Audited(Plain):
         @before_enqueue
         def audit(self):
-            Note.perform_later("audit")
+            note("audit")
 
         @after_enqueue
         def audit_again(self):
-            Note.perform_later("audit")
+            note("audit again")
 
-    timeline = jobs.simulate_retries(Audited, raising=Unavailable)
+        @before_perform
+        def before(self):
+            note("before")
 
-    assert timeline.name == "Audited"
-    assert timeline.wait_seconds == [3]
+    timeline = jobs.simulate_retries(Careful, raising=Unavailable)
+
+    assert (timeline.name, timeline.wait_seconds) == ("Careful", [3])
+    texts = [*("audit", "audit again"), *("before", "before"), "gone"]
+    assert [job.args for job in enqueued] == [(text,) for text in texts]
+    assert all(job.enqueued for job in enqueued)
+    assert jobs.enqueued == []
 
 
 def test_a_job_that_is_halted_at_enqueue_cannot_be_simulated(jobs):
@@ -346,18 +337,15 @@ def test_a_job_that_is_halted_at_enqueue_cannot_be_simulated(jobs):
     assert not jobs.clock.frozen
 
 
-def test_the_clock_is_back_at_where_it_stood(jobs, noon):
-    jobs.simulate_retries(Sidekiq, raising=Unavailable)
-
-    assert jobs.clock.now() == datetime.now(UTC) == noon
-
-
-def test_a_clock_that_had_not_moved_is_real_again(jobs):
+def test_the_clock_is_back_at_where_it_stood_or_real_again(jobs):
     before = time.time()
     jobs.simulate_retries(Sidekiq, raising=Unavailable)
-
     assert not jobs.clock.frozen
     assert time.time() - before < 3600
+
+    noon = jobs.clock.freeze()
+    jobs.simulate_retries(Sidekiq, raising=Unavailable)
+    assert jobs.clock.now() == datetime.now(UTC) == noon
 
 
 def test_the_clock_is_back_after_an_error(jobs, noon):
@@ -377,33 +365,22 @@ def test_the_clock_is_back_after_an_error(jobs, noon):
     assert len(jobs.pending) == 1
 
 
-def test_a_coroutine_job(jobs):
+@pytest.mark.asyncio
+async def test_a_coroutine_job_inside_a_running_loop_needs_the_twin_and_a_plain_one_does_not(jobs):
     @retry_on(Unavailable, wait=10, attempts=3)
     @job
     async def coroutine(amount):
         raise AssertionError("the body runs")
 
-    failed = jobs.simulate_retries(coroutine, raising=Unavailable)
-    succeeded = jobs.simulate_retries(coroutine, raising=Unavailable, succeed_on=2)
-
+    simulate = partial(jobs.simulate_retries, coroutine, raising=Unavailable)
+    failed = await asyncio.to_thread(simulate)
+    succeeded = await asyncio.to_thread(simulate, succeed_on=2)
     assert (failed.status, failed.wait_seconds) == ("exhausted", [10, 10])
     assert (succeeded.status, succeeded.wait_seconds) == ("performed", [10])
 
-
-@pytest.mark.asyncio
-async def test_a_plain_job_inside_a_running_loop(jobs):
     assert jobs.simulate_retries(Charge, raising=Unavailable).status == "exhausted"
-
-
-@pytest.mark.asyncio
-async def test_a_coroutine_job_inside_a_running_loop_needs_the_twin(jobs):
-    @retry_on(Unavailable, wait=10, attempts=3)
-    @job
-    async def coroutine(amount):
-        raise AssertionError("the body runs")
-
     with pytest.raises(RunningLoopError, match=r"write `await jobs\.asimulate_retries\(\.\.\.\)`"):
-        jobs.simulate_retries(coroutine, raising=Unavailable)
+        simulate()
     timeline = await jobs.asimulate_retries(coroutine, raising=Unavailable)
 
     assert timeline.wait_seconds == [10, 10]

@@ -150,18 +150,13 @@ def test_a_job_cannot_commit(harness):
 
 
 @pytest.mark.asyncio
-async def test_the_twin_does_the_same(stub, harness):
-    stub.functions = [lambda: asend.perform_later(1)]
+@pytest.mark.parametrize("mode", ["record", "inline"])
+async def test_the_twin_does_the_same_and_waits_for_coroutine_jobs_that_are_inline(stub, mode):
+    with Jobs([ReferenceBridge()], transactions=[stub], mode=mode) as jobs:
+        stub.functions = [lambda: asend.perform_later(1)]
 
-    assert [record.args for record in await harness.acommit()] == [(1,)]
-
-
-@pytest.mark.asyncio
-async def test_the_twin_waits_for_coroutine_jobs_that_are_inline(stub, inline):
-    stub.functions = [lambda: asend.perform_later(1)]
-    await inline.acommit()
-
-    assert performed == [1]
+        assert [record.args for record in await jobs.acommit()] == [(1,)]
+        assert performed == [1] * (mode == "inline")
 
 
 # Looking

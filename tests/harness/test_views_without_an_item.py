@@ -34,10 +34,7 @@ class Note(Job):
             "failed",
             "No job ended in failure; jobs.deliveries has every attempt, jobs.pending what is to come.",
         ),
-        (
-            "waiting_for_commit",
-            "Nothing waits for a commit; jobs.enqueued has what was enqueued.",
-        ),
+        ("waiting_for_commit", "Nothing waits for a commit; jobs.enqueued has what was enqueued."),
     ],
 )
 def test_an_empty_view_says_where_to_look(jobs, view, why):

@@ -108,20 +108,18 @@ def test_the_clock_cannot_go_back(clock):
     assert clock.now() == NOON
 
 
-def test_the_first_move_may_go_into_the_past(clock):
+def test_the_first_move_may_go_into_the_past_but_not_behind_what_was_enqueued(sleepless):
     past = datetime(2001, 1, 1, tzinfo=UTC)
-
-    assert clock.move_to(past) == past == datetime.now(UTC)
-    assert clock.travelled_ns == 0
-
-
-def test_the_first_move_cannot_go_back_behind_what_was_enqueued(jobs):
-    job(lambda: None).perform_later()
-
-    with pytest.raises(ClockError, match=r"cannot go back to 2001-01-01T00:00:00\+00:00"):
-        jobs.clock.move_to(datetime(2001, 1, 1, tzinfo=UTC))
-
-    assert not jobs.clock.frozen
+    with open_jobs() as jobs:
+        assert jobs.clock.move_to(past) == past == datetime.now(UTC)
+        assert jobs.clock.travelled_ns == 0
+    with open_jobs() as jobs:
+        job(lambda: None).perform_later()
+        with pytest.raises(ClockError, match=r"cannot go back to 2001-01-01T00:00:00\+00:00"):
+            jobs.clock.move_to(past)
+        assert not jobs.clock.frozen
+        jobs.clock.advance(60)  # Which performs nothing.
+        assert (len(jobs.deliveries), len(jobs.pending)) == (0, 1)
 
 
 @each_row(
@@ -181,18 +179,6 @@ def test_the_clock_stops_at_the_end_of_time(clock):
         "its `retry_on` an end with `attempts=`, or perform a part with `until=`."
     )
     assert clock.now() == NOON
-
-
-def test_the_clock_performs_nothing(clock, jobs):
-    @job
-    def note():
-        pass
-
-    note.set(wait=5).perform_later()
-    clock.advance(60)
-
-    assert jobs.deliveries == []
-    assert len(jobs.pending) == 1
 
 
 @pytest.mark.parametrize("moves", [0, 1, 3])

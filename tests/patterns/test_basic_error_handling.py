@@ -5,14 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from pytest_jobs import (
-    Job,
-    discard_on,
-    job,
-    polynomially_longer,
-    reference,
-    retry_on,
-)
+from pytest_jobs import Job, discard_on, job, polynomially_longer, reference, retry_on
 from pytest_jobs.errors import DeserializationError, RecordNotFoundError
 
 log = logging.getLogger("orders")

@@ -116,25 +116,17 @@ def test_a_batch_can_be_found_by_its_id(jobs):
 # Adding
 
 
-def test_a_job_adds_to_its_batch_while_it_runs(jobs):
-    batch = Batch(on_success=notify.new(1))
-    batch.enqueue([split.new(2)])
-    jobs.perform(jobs.pending[0])
-    assert (batch.total, batch.pending) == (3, 2)
-
-    jobs.drain()
-    assert [record.job for record in jobs.enqueued] == [split, load, load, notify]
-
-
-def test_a_job_that_is_delivered_twice_adds_once(jobs):
+def test_a_job_adds_to_its_batch_while_it_runs_and_once_when_it_is_delivered_twice(jobs):
     batch = Batch(on_success=notify.new(1))
     batch.enqueue([split.new(2)])
     first = jobs.pending[0]
     jobs.perform(first)
+    assert (batch.total, batch.pending) == (3, 2)
     jobs.perform(jobs.redeliver(first))
+    assert (batch.total, batch.pending) == (3, 2)
 
-    assert batch.total == 3
-    assert len(ids(jobs)) == 3
+    jobs.drain()
+    assert [record.job for record in jobs.enqueued] == [split, load, load, notify]
 
 
 def test_a_job_that_had_failed_adds_when_it_is_redriven(jobs):
@@ -161,7 +153,7 @@ def test_jobs_that_several_add_are_several_though_they_are_alike(jobs):
 # Enqueued again
 
 
-def test_a_batch_that_is_enqueued_again_adds_what_it_does_not_have(jobs):
+def test_a_batch_that_is_enqueued_again_adds_what_it_does_not_have_and_calls_back_once(jobs):
     Batch("import-7", on_success=notify.new(1)).enqueue([load.new(1)])
     batch = Batch("import-7", on_success=notify.new(1))
     again, *others = batch.enqueue([load.new(1), load.new(2), load.new(1)])
@@ -170,30 +162,20 @@ def test_a_batch_that_is_enqueued_again_adds_what_it_does_not_have(jobs):
     assert again.dropped_for == jobs.enqueued[0].job_id
     assert [each.enqueued for each in others] == [True, True]
     assert [record.args for record in jobs.enqueued] == [(1,), (2,), (1,)]
-
-
-def test_a_finished_batch_that_is_enqueued_again_sends_no_callback_again(jobs):
-    batch = Batch("import-7", on_success=notify.new(1))
-    batch.enqueue([load.new(1)])
     jobs.drain()
     batch.enqueue([load.new(1)])
     batch.enqueue([])
-
-    assert len(ids(jobs)) == 2
-
-
-def test_batches_without_an_id_are_different_ones(jobs):
-    for _ in range(2):
-        Batch(on_success=notify.new(1)).enqueue([load.new(1)])
-
-    assert len(set(ids(jobs))) == 2
+    assert len(ids(jobs)) == 4
 
 
-def test_ids_are_the_same_in_every_process(jobs):
+def test_batches_without_an_id_are_different_ones_and_ids_the_same_in_every_process(jobs):
     Batch("import-7", on_success=notify.new(1)).enqueue([load.new(1)])
     jobs.drain()
-
     assert [each[:8] for each in ids(jobs)] == ["70e24ec7", "b8e01d23"]
+
+    for _ in range(2):
+        Batch(on_success=notify.new(1)).enqueue([load.new(1)])
+    assert len(set(ids(jobs))) == 4
 
 
 # Kept out
@@ -217,31 +199,22 @@ def test_a_job_that_a_callback_halts_at_enqueue_is_not_in_the_batch(jobs):
     assert [record.args for record in jobs.enqueued if record.job is notify] == [(2,)]
 
 
-def test_a_unique_job_that_is_dropped_is_not_in_the_batch(jobs):
+def test_a_unique_job_that_is_dropped_is_not_in_the_batch_and_a_limited_one_waits_and_ends(jobs):
     @unique()
+    @limits_concurrency()
     @job
     def once(n): ...
 
     first = once.perform_later(1)
-    batch = Batch(on_success=notify.new(1))
-    dropped, _ = batch.enqueue([once.new(1), once.new(2)])
+    batch = Batch(on_success=once.new(7), on_complete=once.new(7))
+    dropped, *_ = batch.enqueue([once.new(1), once.new(2), once.new(3)])
 
     assert dropped.dropped_for == first.job_id
-    assert batch.total == 1
+    assert batch.total == 2
     jobs.drain()
-    assert batch.finished
-
-
-def test_a_limited_job_waits_and_ends_in_its_batch(jobs):
-    @limits_concurrency()
-    @job
-    def alone(n): ...
-
-    batch = Batch(on_success=notify.new(1))
-    batch.enqueue([alone.new(1), alone.new(2)])
-    jobs.drain()
-
-    assert (batch.total, batch.failed, batch.finished) == (2, 0, True)
+    assert (batch.failed, batch.finished) == (0, True)
+    # The callbacks may be limited and unique as well: one of the two is dropped.
+    assert [record.args for record in jobs.enqueued] == [(1,), (2,), (3,), (7,)]
 
 
 def test_a_job_that_is_replaced_has_ended_for_its_batch_and_was_not_performed(jobs):
@@ -271,18 +244,6 @@ def test_whoever_begins_a_finished_batch_again_is_no_error_for_a_job_that_was_dr
 
     assert [each.enqueued for each in begin()] == [False, False]
     assert jobs.pending == []
-
-
-def test_a_callback_may_be_limited_or_unique(jobs):
-    @unique()
-    @limits_concurrency()
-    @job
-    def summary(n): ...
-
-    Batch(on_success=summary.new(1), on_complete=summary.new(1)).enqueue([load.new(1)])
-    jobs.drain()
-
-    assert [record.job for record in jobs.enqueued] == [load, summary]
 
 
 def test_all_of_a_list_are_in_the_batch_before_the_first_runs():

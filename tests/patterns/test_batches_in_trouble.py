@@ -189,29 +189,23 @@ def test_a_key_that_cannot_be_made_keeps_all_back(jobs, enqueue):
     assert (jobs.enqueued, jobs.locks) == ([], [])
 
 
-def test_a_finished_batch_takes_no_job(jobs):
-    batch = Batch("import-7", on_success=notify.new(1))
-    batch.enqueue([])
-
-    with pytest.raises(BatchError) as caught:
-        batch.enqueue([load.new(1)])
-    assert str(caught.value) == (
-        "The batch import-7 is finished, or not kept any more, so no job can be added to it. Enqueue all of them "
-        "at once; what is only known later is added by a job of the batch while it runs: "
-        "Batch.current().enqueue([...])."
-    )
-    assert [record.job for record in jobs.enqueued] == [notify]
-
-
-def test_a_callback_cannot_add_to_its_batch(jobs):
+def test_a_finished_batch_takes_no_job_and_a_callback_cannot_add_to_its_own(jobs):
     @job
     def more():
         Batch.current().enqueue([load.new(1)])
 
-    Batch(on_success=more.new()).enqueue([])
+    batch = Batch("import-7", on_success=more.new())
+    batch.enqueue([])
 
-    with pytest.raises(BatchError):
-        jobs.drain()
+    for add in (lambda: batch.enqueue([load.new(1)]), jobs.drain):
+        with pytest.raises(BatchError) as caught:
+            add()
+        assert str(caught.value) == (
+            "The batch import-7 is finished, or not kept any more, so no job can be added to it. Enqueue all of "
+            "them at once; what is only known later is added by a job of the batch while it runs: "
+            "Batch.current().enqueue([...])."
+        )
+    assert [record.job for record in jobs.enqueued] == [more]
 
 
 class Locks:

@@ -61,20 +61,18 @@ def _users():
     User(2, premium=False)
 
 
-def test_each_job_waits_in_the_queue_of_its_user(jobs, assert_enqueued):
+def test_each_job_waits_in_the_queue_of_its_user_however_arguments_are_passed(
+    jobs, assert_enqueued
+):
     for user in User.stored.values():
         Notify.perform_later(user, "hello")
+    Notify.perform_later(user=User.stored[1], message="named")
 
-    assert_enqueued(Notify, params={"user": User.stored[1]}, queue="high_priority")
+    assert_enqueued(
+        Notify, params={"user": User.stored[1], "message": "hello"}, queue="high_priority"
+    )
     assert_enqueued(Notify, params={"user": User.stored[2]}, queue="default")
-    assert jobs.drain(queue="high_priority") == {"performed": 1}
-
-
-@pytest.mark.parametrize("arguments", [{"message": "hello"}, {"message": ""}])
-def test_however_the_arguments_are_passed(jobs, arguments):
-    Notify.perform_later(user=User.stored[1], **arguments)
-
-    assert jobs.enqueued[0].queue == "high_priority"
+    assert jobs.drain(queue="high_priority") == {"performed": 2}
 
 
 def test_it_is_asked_once_and_a_retry_stays_where_it_was(jobs):
@@ -87,16 +85,12 @@ def test_it_is_asked_once_and_a_retry_stays_where_it_was(jobs):
     assert jobs.pending[0].wait == timedelta(minutes=1)
 
 
-def test_a_queue_that_is_set_is_not_asked_for(jobs):
+def test_an_id_is_looked_up_where_it_is_enqueued_unless_the_queue_is_set(jobs):
     NotifyById.set(queue="bulk").perform_later(1, "hello")
-
     assert (jobs.enqueued[0].queue, User.looked_up) == ("bulk", [])
 
-
-def test_an_id_is_looked_up_where_it_is_enqueued(jobs):
     NotifyById.perform_later(1, "hello")
-
-    assert (jobs.enqueued[0].queue, User.looked_up) == ("high_priority", [1])
+    assert (jobs.enqueued[1].queue, User.looked_up) == ("high_priority", [1])
 
 
 def test_an_answer_that_is_no_queue_is_refused_and_nothing_is_enqueued(jobs):

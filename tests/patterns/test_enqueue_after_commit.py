@@ -213,70 +213,53 @@ def test_the_context_is_that_of_the_call(adapter, database):
     assert "ann" in str(adapter.enqueued[0].headers)
 
 
-def test_it_goes_to_the_adapter_of_the_call(adapter, database):
+def test_it_goes_to_the_adapter_of_the_call_and_is_refused_there_without_one(adapter, database):
     elsewhere = TestAdapter()
 
     with database.transaction():
         Ship.perform_later(1)
+        with (
+            configure(adapter=None, transactions=[database]),
+            pytest.raises(NoAdapterError),
+        ):
+            Ship.perform_later(1)
         restore = configure(adapter=elsewhere, transactions=[database])
     restore()
 
     assert (len(adapter.enqueued), len(elsewhere.enqueued)) == (1, 0)
 
 
-def test_without_an_adapter_it_is_refused_at_the_call(database):
-    with (
-        configure(adapter=None, transactions=[database]),
-        database.transaction(),
-        pytest.raises(NoAdapterError),
-    ):
-        Ship.perform_later(1)
-
-
 # At the commit
 
 
-def test_jobs_come_in_the_order_of_their_calls(adapter, database):
+def test_jobs_come_in_order_when_every_open_transaction_has_committed(adapter, database, other):
     with database.transaction():
         Ship.perform_later(1)
-        with database.transaction():
+        with database.transaction(), other.transaction():
             Ship.perform_later(2)
+        with database.transaction(rolls_back=True):
+            dropped = Ship.perform_later(9)
+        assert isinstance(dropped.enqueue_error, RolledBackError)
         Ship.perform_later(3)
+        assert adapter.enqueued == []
 
     assert arguments(adapter) == ["[[1],{}]", "[[2],{}]", "[[3],{}]"]
 
 
-def test_every_open_transaction_has_to_commit(adapter, database, other):
-    with database.transaction():
-        with other.transaction():
-            Ship.perform_later(1)
-        assert adapter.enqueued == []
-
-    assert len(adapter.enqueued) == 1
-
-
-@pytest.mark.parametrize("inner", [True, False])
-def test_a_rollback_of_one_of_them_drops_it(adapter, database, other, inner):
-    with database.transaction(rolls_back=not inner), other.transaction(rolls_back=inner):
+@pytest.mark.parametrize(
+    ("outer", "inner", "name"),
+    [(True, False, "ledger"), (False, True, "other"), (True, True, "other")],
+)
+def test_a_rollback_of_one_of_them_drops_it(adapter, database, other, outer, inner, name):
+    with database.transaction(rolls_back=outer), other.transaction(rolls_back=inner):
         ship = Ship.perform_later(1)
 
     assert adapter.enqueued == []
     assert not ship.enqueued
-    name = "other" if inner else "ledger"
     assert str(ship.enqueue_error) == (
         f"{ship!r} was to be enqueued after the commit of a transaction of {name!r}, and was dropped by a "
         "rollback."
     )
-
-
-def test_a_savepoint_that_is_rolled_back_drops_what_was_enqueued_in_it(adapter, database):
-    with database.transaction():
-        Ship.perform_later(1)
-        with database.transaction(rolls_back=True):
-            dropped = Ship.perform_later(2)
-        assert isinstance(dropped.enqueue_error, RolledBackError)
-
-    assert arguments(adapter) == ["[[1],{}]"]
 
 
 def test_a_database_that_tells_its_end_twice_is_heard_once(adapter, database, other):
@@ -289,13 +272,6 @@ def test_a_database_that_tells_its_end_twice_is_heard_once(adapter, database, ot
         assert adapter.enqueued == []
 
     assert len(adapter.enqueued) == 1
-
-
-def test_a_job_that_was_dropped_by_both_hears_of_the_first(adapter, database, other):
-    with database.transaction(rolls_back=True), other.transaction(rolls_back=True):
-        ship = Ship.perform_later(1)
-
-    assert "a transaction of 'other'" in str(ship.enqueue_error)
 
 
 @pytest.mark.parametrize("waits", [True, False])

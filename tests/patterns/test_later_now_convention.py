@@ -84,7 +84,14 @@ def _nothing_stored():
     Delivery.answers.clear()
 
 
-def test_a_record_that_is_created_is_delivered_later(jobs, assert_enqueued):
+def test_a_record_that_is_created_is_delivered_later_and_may_be_now_without_any_job(
+    jobs, assert_enqueued
+):
+    now = Delivery(8, "https://b.example")
+    Delivery.answers.append("200 OK")
+    now.deliver()
+    assert (now.state, jobs.enqueued) == ("completed", [])
+
     delivery = Delivery.create(7, "https://a.example")
     Delivery.answers.append("200 OK")
     assert_enqueued(Delivery.deliver_later, args=(delivery,), queue="webhooks")
@@ -92,15 +99,6 @@ def test_a_record_that_is_created_is_delivered_later(jobs, assert_enqueued):
 
     jobs.drain()
     assert (delivery.state, delivery.response) == ("completed", "200 OK")
-
-
-def test_it_can_be_delivered_now_without_any_job(jobs):
-    delivery = Delivery(7, "https://a.example")
-    Delivery.answers.append("200 OK")
-    delivery.deliver()
-
-    assert delivery.state == "completed"
-    assert jobs.enqueued == []
 
 
 def test_the_payload_names_the_record_and_the_job_finds_it_as_it_is_then(jobs):
@@ -113,21 +111,17 @@ def test_the_payload_names_the_record_and_the_job_finds_it_as_it_is_then(jobs):
     assert (delivery.state, later_on.state) == ("new", "completed")
 
 
-def test_the_wrapper_written_by_hand_is_the_same(jobs):
+def test_the_wrapper_written_by_hand_is_the_same_as_the_twin_which_takes_options(jobs):
     delivery = Delivery(7, "https://a.example")
-    Delivery.answers.extend(["200 OK", "200 OK"])
+    Delivery.answers.extend(["200 OK"] * 3)
     DeliverByHand.perform_later(delivery)
     delivery.deliver_later()
+    delivery.deliver_later.set(wait=60, queue="low")()
 
-    assert [record.queue for record in jobs.enqueued] == ["webhooks", "webhooks"]
-    assert [record.args for record in jobs.enqueued] == [(delivery,), (delivery,)]
-    assert jobs.drain() == {"performed": 2}
-
-
-def test_the_twin_takes_options(jobs, assert_enqueued):
-    Delivery(7, "https://a.example").deliver_later.set(wait=60, queue="low")()
-
-    assert_enqueued(Delivery.deliver_later, wait=timedelta(minutes=1), queue="low")
+    assert [record.queue for record in jobs.enqueued] == ["webhooks", "webhooks", "low"]
+    assert [record.args for record in jobs.enqueued] == [(delivery,)] * 3
+    assert jobs.enqueued[2].wait == timedelta(minutes=1)
+    assert jobs.drain() == {"performed": 3}
 
 
 def test_an_error_that_the_record_keeps_to_itself_is_never_retried(jobs):

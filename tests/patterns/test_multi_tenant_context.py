@@ -334,28 +334,21 @@ async def test_every_awaited_verb_brings_it_back(jobs, acme, other, verb):
     assert (seen, mine) == ([1], other)
 
 
-def test_an_inline_block_leaves_the_values_of_the_caller_alone(jobs, acme, other):
+@pytest.mark.parametrize("is_mode", [True, False])
+def test_inline_leaves_the_values_of_the_caller_alone(jobs, acme, other, is_mode):
     @job
     def change():
         Current.account = None
         Current.tags.append("changed")
 
-    with Current.set(account=acme, tags=["mine"]), jobs.inline():
-        look.perform_later()
-        change.perform_later()
-        look.perform_later()
+    with Current.set(account=acme, tags=["mine"]):
+        with open_jobs(mode="inline") if is_mode else jobs.inline():
+            for each in (look, change, look):
+                each.perform_later()
         mine = Current.attributes()
 
     assert seen == [1, 1]
     assert mine == {"account": acme, "tags": ["mine"]}
-
-
-def test_inline_mode_leaves_the_values_of_the_caller_alone(acme):
-    with open_jobs(mode="inline"), Current.set(account=acme):
-        look.perform_later()
-        mine = current_id()
-
-    assert (seen, mine) == ([1], 1)
 
 
 def test_adapters_without_a_harness_carry_it(acme, other):
@@ -372,7 +365,10 @@ def test_adapters_without_a_harness_carry_it(acme, other):
     assert (seen, mine) == ([1, 2], 2)
 
 
-def test_performing_now_makes_the_same_round_trip(jobs, acme):
+def test_performing_now_makes_the_same_round_trip_also_on_the_loop(jobs, acme):
+    async def anow():
+        await alook.aperform_now()
+
     with Current.set(account=acme, request="lives here only"):
 
         @job
@@ -381,13 +377,8 @@ def test_performing_now_makes_the_same_round_trip(jobs, acme):
 
         assert now.perform_now() == (1, None)
         assert Current.request == "lives here only"
-
-
-@pytest.mark.asyncio
-async def test_performing_now_on_the_loop_does_too(jobs, acme):
     with Current.set(account=acme):
-        await alook.aperform_now()
-
+        asyncio.run(anow())
     assert seen == [1]
 
 
@@ -594,11 +585,14 @@ def test_threads_have_values_of_their_own(jobs, acme, other):
 
 
 @pytest.mark.asyncio
-async def test_tasks_have_values_of_their_own(jobs, acme, other):
+@pytest.mark.parametrize("now", [True, False])
+async def test_tasks_and_coroutine_jobs_at_the_same_time_have_values_of_their_own(
+    jobs, acme, other, now
+):
     async def request(account):
         with Current.set(account=account):
             await asyncio.sleep(0)
-            look.perform_later()
+            await alook.aperform_now() if now else look.perform_later()
             await asyncio.sleep(0)
             return current_id()
 
@@ -606,17 +600,6 @@ async def test_tasks_have_values_of_their_own(jobs, acme, other):
     await jobs.adrain()
 
     assert (ids, seen, current_id()) == ([1, 2], [1, 2], None)
-
-
-@pytest.mark.asyncio
-async def test_coroutine_jobs_that_run_at_the_same_time_are_kept_apart(jobs, acme, other):
-    async def run(account):
-        with Current.set(account=account):
-            await alook.aperform_now()
-
-    await asyncio.gather(run(acme), run(other))
-
-    assert seen == [1, 2]
 
 
 def test_what_a_test_leaves_behind_is_gone_with_its_harness(acme, other):
@@ -716,19 +699,6 @@ def test_a_value_that_cannot_be_written_is_refused_at_enqueue(jobs):
     assert len(jobs.enqueued) == 0
 
 
-def test_an_attribute_that_is_not_carried_keeps_to_its_process(jobs):
-    @job
-    def read():
-        return Current.request
-
-    with Current.set(request=object()):
-        read.perform_later()
-    jobs.drain()
-
-    assert jobs.enqueued[0].headers == {}
-    assert jobs.performed[0].result is None
-
-
 def test_an_attribute_that_is_gone_is_left_out(jobs, acme):
     with Current.set(account=acme):
         payload = parent.perform_later().payload
@@ -788,20 +758,21 @@ def test_an_account_that_is_gone_is_judged_by_the_rules_of_the_job(jobs, account
     assert seen == []
 
 
-def test_several_classes_are_carried(jobs, acme):
+def test_several_classes_are_carried_and_an_attribute_that_is_not_keeps_to_its_process(jobs, acme):
     class Locale(CurrentAttributes):
         language: str = "en"
 
     @job
     def read():
-        return current_id(), Locale.language
+        return current_id(), Locale.language, Current.request
 
-    with Current.set(account=acme), Locale.set(language="eo"):
+    with Current.set(account=acme, request=object()), Locale.set(language="eo"):
         read.perform_later()
     jobs.drain()
 
-    assert jobs.performed[0].result == (1, "eo")
+    assert jobs.performed[0].result == (1, "eo", None)
     assert Locale.carried_by(jobs.enqueued[0]) == {"language": "eo"}
+    assert Current.carried_by(jobs.enqueued[0]) == {"account": acme}
 
 
 # In failure text

@@ -94,21 +94,6 @@ def test_v8_eleven_jobs_of_one_key_never_overlap(jobs):
     assert spans(jobs) == [(n, n + 1) for n in range(11)]
 
 
-def test_while_executing_puts_the_second_off(jobs):
-    @unique(until="while_executing", key=lambda n: 0, on_conflict="reschedule")
-    @job
-    def rebuild(n):
-        time.sleep(12)
-
-    rebuild.perform_later(1)
-    rebuild.perform_later(2)
-    jobs.drain(workers=2)
-
-    second = [d for d in jobs.deliveries if d.record.args == (2,)]
-    assert [d.status for d in second] == ["snoozed", "snoozed", "snoozed", "performed"]
-    assert [(d.at - NOON).total_seconds() for d in second] == [0, 5, 10, 15]
-
-
 def test_until_executing_lets_one_wait_while_one_runs(jobs):
     @unique(until="executing")
     @job

@@ -76,14 +76,19 @@ def test_two_days_of_the_seeds_schedule(jobs, start, seed, done, hours):
     assert (scheduler.missed, scheduler.dropped) == ((), ())
 
 
-def test_a_job_is_enqueued_at_its_time_with_what_the_task_says(jobs, start, seed, assert_enqueued):
-    jobs.recurring(seed)
-    jobs.run_for(7 * DAY)
+def test_a_job_is_enqueued_at_its_time_with_what_the_task_says_as_in_the_preview(
+    jobs, start, seed, assert_enqueued
+):
+    scheduler = jobs.recurring(seed)
+    expected = preview(seed, 8 * DAY)
+    jobs.run_for(8 * DAY)
 
+    assert list(expected) == list(scheduler.fired)
+    assert len(expected) == 8 * (48 + 24 + 1) + 1
     record = assert_enqueued(WeeklyReport, args=("summary",), queue="low", at=None)
     assert record.enqueued_at == datetime(2030, 1, 7, 9, tzinfo=UTC)
     command = {"command": "recurring_jobs.Card.auto_postpone_all_due"}
-    assert_enqueued(RecurringCommand, params=command, queue="recurring", count=7 * 24)
+    assert_enqueued(RecurringCommand, params=command, queue="recurring", count=8 * 24)
 
 
 def test_priority_and_keywords_reach_the_job(jobs, start, assert_enqueued):
@@ -99,38 +104,31 @@ def test_priority_and_keywords_reach_the_job(jobs, start, assert_enqueued):
     assert_enqueued(WeeklyReport, args=("full",), kwargs={"copies": 3}, priority=7, queue="reports")
 
 
-def test_a_preview_is_what_is_fired(jobs, start, seed):
-    scheduler = jobs.recurring(seed)
-    expected = preview(seed, 8 * DAY)
-    jobs.run_for(8 * DAY)
-
-    assert list(expected) == list(scheduler.fired)
-    assert len(expected) == 8 * (48 + 24 + 1) + 1
-
-
-def test_the_beginning_is_left_out_and_the_end_is_not(jobs, start):
+def test_the_beginning_is_left_out_and_the_end_is_not_and_a_scheduler_says_how_it_is(jobs, start):
     scheduler = jobs.recurring(Schedule({"sync": {"class": sync_data, "schedule": "every day"}}))
     jobs.run_for(DAY)
 
     assert [firing.at for firing in scheduler.fired] == [start + DAY]
+    assert repr(scheduler) == "<Scheduler 1 fired>"
+    assert repr(scheduler.fired[0]) == "<Firing sync 2030-01-02 00:00:00+00:00>"
     assert scheduler.fired[0].key == "sync"
+    assert scheduler.fired[0] != "sync"
+    assert len({*scheduler.fired, *scheduler.fired}) == 1
+    with scheduler.down():
+        assert repr(scheduler) == "<Scheduler down 1 fired>"
 
 
-def test_v16_two_schedulers_enqueue_one_job_for_each_task_and_time(jobs, start, seed):
-    one, other = jobs.recurring(seed), jobs.recurring(seed)
+@pytest.mark.parametrize("is_read_again", [True, False])
+def test_v16_two_schedulers_enqueue_one_job_for_each_task_and_time(
+    jobs, start, seed, write, is_read_again
+):
+    again = load_schedule(write("recurring.yml", SEED), environment="production")
+    one, other = (jobs.recurring(each) for each in (seed, again if is_read_again else seed))
     jobs.run_for(2 * DAY)
 
     assert len(jobs.enqueued) == len(preview(seed, 2 * DAY, start=start))
     assert (len(one.fired), len(other.fired)) == (146, 0)
     assert other.missed == ()
-
-
-def test_v16_schedulers_that_read_the_same_file_have_the_same_tasks(jobs, start, write):
-    path = write("recurring.yml", SEED)
-    for _ in range(2):
-        jobs.recurring(load_schedule(path, environment="production"))
-
-    assert jobs.run_for(DAY) == {"performed": 73}
 
 
 def test_one_scheduler_fires_while_the_other_is_down(jobs, start):
@@ -195,33 +193,22 @@ def test_a_clock_that_begins_earlier_takes_the_scheduler_along(jobs):
     assert [firing.at for firing in scheduler.missed] == [datetime(2000, 1, 1, 9, tzinfo=UTC)]
 
 
-def test_other_jobs_come_in_between(jobs, start):
-    jobs.recurring(Schedule(DAILY))
+def test_other_jobs_come_in_between_and_what_fires_at_once_by_priority(jobs, start):
+    every = "every day at 9am"
+    last = {"class": sync_data, "schedule": every, "priority": 2}
+    first = {"class": WeeklyReport, "args": "a", "schedule": every, "priority": 1}
+    jobs.recurring(Schedule({"last": last, "first": first}))
     for hours in (8, 9, 10):
         WeeklyReport.set(wait=timedelta(hours=hours)).perform_later(str(hours))
     jobs.run_for(DAY)
 
-    assert [(d.at.hour, d.record.job) for d in jobs.performed] == [
-        (8, WeeklyReport),
-        (9, WeeklyReport),
+    assert [(d.at.hour, d.record.job, *d.record.args) for d in jobs.performed] == [
+        (8, WeeklyReport, "8"),
+        (9, WeeklyReport, "9"),
+        (9, WeeklyReport, "a"),
         (9, sync_data),
-        (10, WeeklyReport),
+        (10, WeeklyReport, "10"),
     ]
-
-
-def test_what_fires_at_once_is_performed_by_priority(jobs, start):
-    every = "every day at 9am"
-    jobs.recurring(
-        Schedule(
-            {
-                "last": {"class": sync_data, "schedule": every, "priority": 2},
-                "first": {"class": WeeklyReport, "args": "a", "schedule": every, "priority": 1},
-            }
-        )
-    )
-    jobs.run_for(DAY)
-
-    assert [d.record.job for d in jobs.performed] == [WeeklyReport, sync_data]
 
 
 def test_what_fires_while_a_job_sleeps_is_enqueued_at_its_time_and_performed_after_it(jobs, start):
@@ -379,18 +366,6 @@ def test_the_twin_fires_too_and_inline_mode_performs_what_fires(jobs, start, don
         jobs.run_for(2 * DAY) if inline else asyncio.run(jobs.arun_for(2 * DAY))
 
         assert done == ["synced since yesterday"] * 2
-
-
-def test_a_scheduler_says_how_it_is(jobs, start):
-    scheduler = jobs.recurring(Schedule(DAILY))
-    jobs.run_for(DAY)
-
-    assert repr(scheduler) == "<Scheduler 1 fired>"
-    assert repr(scheduler.fired[0]) == "<Firing sync 2030-01-01 09:00:00+00:00>"
-    assert scheduler.fired[0] != "sync"
-    assert len({*scheduler.fired, *scheduler.fired}) == 1
-    with scheduler.down():
-        assert repr(scheduler) == "<Scheduler down 1 fired>"
 
 
 @unique(until="expired", ttl=3 * DAY)

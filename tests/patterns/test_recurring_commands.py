@@ -37,19 +37,14 @@ def test_a_command_is_called(jobs, done, command, result):
     assert [(d.record.job, d.result) for d in jobs.performed] == [(RecurringCommand, result)]
 
 
-def test_a_task_has_its_command():
-    told = {"command": "recurring_jobs.deliver_bundles", "schedule": "every day", "queue": "low"}
-    task = Schedule({"it": told}).tasks["it"]
-
-    assert task.command == "recurring_jobs.deliver_bundles"
-    assert task.queue == "low"
-
-
-def test_a_command_may_enqueue(jobs, assert_performed, done):
+def test_a_task_has_its_command_which_may_enqueue(jobs, assert_performed, done):
     command = "recurring_jobs.sync_data.perform_later('today')"
-    Schedule({"it": {"command": command, "schedule": "every day"}}).tasks["it"].enqueue()
-    jobs.drain()
+    told = {"command": command, "schedule": "every day", "queue": "low"}
+    task = Schedule({"it": told}).tasks["it"]
+    assert (task.command, task.queue) == (command, "low")
 
+    task.enqueue()
+    jobs.drain()
     assert done == ["synced since today"]
 
 

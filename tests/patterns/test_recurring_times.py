@@ -39,11 +39,7 @@ SPRING, AUTUMN = "2026-03-08", "2026-11-01"
 def test_a_time_that_is_left_out_in_spring_comes_as_soon_as_there_is_one():
     assert times(
         "every day at 2:30am", "2026-03-07 00:00", "2026-03-10 00:00", "America/New_York"
-    ) == [
-        "2026-03-07 02:30-05:00",
-        "2026-03-08 03:00-04:00",
-        "2026-03-09 02:30-04:00",
-    ]
+    ) == ["2026-03-07 02:30-05:00", "2026-03-08 03:00-04:00", "2026-03-09 02:30-04:00"]
 
 
 def test_two_times_that_are_left_out_come_once_and_one_that_comes_twice_counts_once():

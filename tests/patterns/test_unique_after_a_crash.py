@@ -28,17 +28,17 @@ def killed(jobs):
     return jobs.pending[0]
 
 
-def test_the_lock_of_a_killed_job_stays_until_its_time_is_over(jobs, killed):
+@pytest.mark.parametrize("comes_again", [True, False])
+def test_the_lock_of_a_killed_job_stays_until_its_time_is_over_or_it_comes_again(
+    jobs, killed, comes_again
+):
     assert [lock.kind for lock in jobs.locks] == ["running"]
 
-    jobs.clock.advance(60)
-    assert jobs.locks == []
-
-
-def test_the_job_itself_passes_when_it_is_delivered_again_and_gives_the_lock_back(jobs, killed):
-    Import.killed = False
-    assert jobs.perform(killed).status == "performed"
-
+    if comes_again:
+        Import.killed = False
+        assert jobs.perform(killed).status == "performed"
+    else:
+        jobs.clock.advance(60)
     assert jobs.locks == []
 
 

@@ -59,41 +59,30 @@ def test_u8_replace_with_nothing_to_be_found_enqueues(jobs):
     assert work.perform_later().enqueued
 
 
-def test_u8_a_rescheduled_job_comes_again_in_five_seconds_as_often_as_it_must_and_then_runs(jobs):
-    @unique(until="while_executing", key=lambda n: 0, on_conflict="reschedule")
-    @job
-    def rebuild(n):
-        time.sleep(12)
-
-    rebuild.perform_later(1)
-    second = rebuild.perform_later(2)
-    jobs.drain(workers=2)
-
-    came_to = [d for d in jobs.deliveries if d.record.job_id == second.job_id]
-    assert [d.status for d in came_to] == ["snoozed"] * 3 + ["performed"]
-    assert [d.wait for d in came_to[:3]] == [timedelta(seconds=5)] * 3
-    assert {d.record.attempt for d in came_to} == {1}
-    assert jobs.locks == []
-
-
-def test_u8_another_wait_is_that_of_a_rule(jobs):
+@pytest.mark.parametrize(
+    ("on_conflict", "status", "wait", "attempts"),
+    [("reschedule", "snoozed", 5, [1, 1, 1, 1]), ("raise", "retried", 10, [1, 2, 3])],
+)
+def test_u8_a_rescheduled_job_comes_again_in_five_seconds_or_by_a_rule_until_it_runs(
+    jobs, on_conflict, status, wait, attempts
+):
     @retry_on(JobLockedError, wait=10, attempts=None)
-    @unique(until="while_executing", key=lambda n: 0, on_conflict="raise")
+    @unique(until="while_executing", key=lambda n: 0, on_conflict=on_conflict)
     @job
     def rebuild(n):
         time.sleep(12)
 
+    begin = jobs.clock.freeze()
     rebuild.perform_later(1)
     second = rebuild.perform_later(2)
     jobs.drain(workers=2)
 
-    came_to = [d for d in jobs.deliveries if d.record.job_id == second.job_id]
-    assert [(d.status, d.record.attempt) for d in came_to] == [
-        ("retried", 1),
-        ("retried", 2),
-        ("performed", 3),
-    ]
-    assert came_to[0].wait == timedelta(seconds=10)
+    *before, last = [d for d in jobs.deliveries if d.record.job_id == second.job_id]
+    assert last.status == "performed"
+    assert {(d.status, d.wait) for d in before} == {(status, timedelta(seconds=wait))}
+    assert [d.record.attempt for d in (*before, last)] == attempts
+    assert (last.at - begin).total_seconds() == wait * len(before)
+    assert jobs.locks == []
 
 
 def test_u9_a_key_of_none_is_a_key(jobs):

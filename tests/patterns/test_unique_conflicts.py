@@ -337,8 +337,7 @@ def test_a_job_that_may_not_run_is_halted(adapter, caplog, until, strategy, line
 
 @pytest.mark.parametrize("until", SIDES)
 @pytest.mark.parametrize(
-    ("strategy", "status", "handled"),
-    [("raise", "failed", False), ("reject", "discarded", True)],
+    ("strategy", "status", "handled"), [("raise", "failed", False), ("reject", "discarded", True)]
 )
 def test_raise_and_reject_make_a_dead_letter(adapter, until, strategy, status, handled):
     _, second, execution = overlap(conflicting(until, strategy), adapter)

@@ -53,28 +53,18 @@ def crm():
 # What it gives
 
 
-def test_a_second_job_of_the_user_is_not_enqueued(jobs):
+def test_a_second_job_of_the_user_is_not_enqueued_until_the_first_has_ended(jobs):
+    jobs.fail(SyncUser, raising=ConnectionError("refused"), on=[1])
+    jobs.fail(SyncUser, raising=LookupError, on=[2])
     first = SyncUser.perform_later(7)
     second = SyncUser.perform_later(7, full=True)
-
     assert (second.enqueued, second.dropped_for) == (False, first.job_id)
-    assert SyncUser.perform_later(8).enqueued
 
-
-def test_nor_while_the_first_is_to_be_retried(jobs):
-    jobs.fail(SyncUser, raising=ConnectionError("refused"), on=[1])
-    first = SyncUser.perform_later(7)
     jobs.perform_due()
-
     assert SyncUser.perform_later(7).dropped_for == first.job_id
-
-
-def test_it_is_when_the_first_has_ended(jobs):
-    jobs.fail(SyncUser, raising=LookupError)
-    SyncUser.perform_later(7)
     jobs.drain(raise_errors=False)
-
     assert SyncUser.perform_later(7).enqueued
+    assert SyncUser.perform_later(8).enqueued
 
 
 # What it does not give

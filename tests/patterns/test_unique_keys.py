@@ -53,10 +53,7 @@ def note(*parts, **more): ...
         (
             note,
             None,
-            [
-                lambda do: do(1, a=1, b={"x": 1, "y": 2}),
-                lambda do: do(1, b={"y": 2, "x": 1}, a=1),
-            ],
+            [lambda do: do(1, a=1, b={"x": 1, "y": 2}), lambda do: do(1, b={"y": 2, "x": 1}, a=1)],
             [lambda do: do(1, a=1)],
             None,
         ),

@@ -60,10 +60,6 @@ def test_the_same_seed_draws_the_same(weights, seed):
     assert Counter(first) == dict.fromkeys(weights, 10)
 
 
-def test_another_seed_draws_otherwise():
-    assert taken(Queues(WEIGHTS), jobs_each=10) != taken(Queues(WEIGHTS, seed=1), jobs_each=10)
-
-
 def test_the_draws_begin_anew_when_it_is_said_again(jobs):
     def round_of_draws():
         jobs.serve(Queues(WEIGHTS))
@@ -88,17 +84,15 @@ def test_the_draws_do_not_touch_those_of_the_test():
     assert random.random() == first
 
 
-def test_only_queues_with_due_jobs_are_drawn():
-    order = taken(Queues(WEIGHTS), jobs_each=20, names=["low"])
-
-    assert order == ["low"] * 20
-
-
-def test_no_queue_starves():
+def test_no_queue_starves_and_only_those_with_due_jobs_are_drawn():
     order = taken(Queues(WEIGHTS), jobs_each=100)
 
     assert order.index("low") < 60
     assert set(order[-20:]) <= {"default", "low"}
+    assert taken(Queues(WEIGHTS), jobs_each=20, names=["low"]) == ["low"] * 20
+    assert taken(Queues(WEIGHTS), jobs_each=10) != taken(Queues(WEIGHTS, seed=1), jobs_each=10)
+    of_one = taken(Queues({"a": 1, "b": 1}), jobs_each=200, at_most=200)
+    assert 70 < Counter(of_one)["a"] < 130
 
 
 def test_within_a_queue_the_order_stays(jobs):
@@ -112,12 +106,6 @@ def test_within_a_queue_the_order_stays(jobs):
     for name in WEIGHTS:
         mine = [d.record.args[0] for d in jobs.deliveries if d.record.queue == name]
         assert mine == even_then_odd
-
-
-def test_weights_of_one_are_a_random_order():
-    order = taken(Queues({"a": 1, "b": 1}), jobs_each=200, at_most=200)
-
-    assert 70 < Counter(order)["a"] < 130
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from pytest_jobs import assert_enqueued, assert_not_enqueued
 from pytest_jobs.bridges.apscheduler.bridge import APSchedulerBridge
 from pytest_jobs.bridges.opening import bridges_to
-from pytest_jobs.errors import (
-    ApplicationError,
-    CriterionError,
-)
+from pytest_jobs.errors import ApplicationError, CriterionError
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -270,12 +267,18 @@ def test_a_database_is_never_asked_and_its_jobs_must_be_written_down(open_over):
         assert jobs.drain() == {"performed": 2}
 
 
-def test_a_store_in_memory_takes_what_cannot_be_written_down(jobs, scheduler):
+def test_a_store_in_memory_takes_what_cannot_be_written_down_and_a_shutdown_loses_it(
+    jobs, scheduler
+):
     lock = threading.Lock()
+    scheduler.start()
     scheduler.add_job(lambda given: given, args=(lock,))
-
     jobs.drain()
     assert jobs.performed[0].result is lock
+
+    scheduler.add_job(add, args=(1,))
+    scheduler.shutdown()
+    assert jobs.pending == []
 
 
 @pytest.mark.parametrize("kind", [BackgroundScheduler, BlockingScheduler])
@@ -295,14 +298,6 @@ def test_a_scheduler_starts_without_a_thread_and_does_not_block(open_over, kind)
         assert not scheduler.running
 
     assert scheduler.state == STATE_STOPPED
-
-
-def test_a_shutdown_loses_what_is_in_memory(jobs, scheduler):
-    scheduler.start()
-    scheduler.add_job(add, args=(1,))
-    scheduler.shutdown()
-
-    assert jobs.pending == []
 
 
 def test_listeners_are_called(jobs, scheduler):

@@ -13,11 +13,7 @@ from pytest_jobs import open_jobs
 from pytest_jobs.bridges.arq import is_settings
 from pytest_jobs.bridges.arq.bridge import ArqBridge
 from pytest_jobs.bridges.opening import bridges_to
-from pytest_jobs.errors import (
-    AmbiguousJobError,
-    ApplicationError,
-    CriterionError,
-)
+from pytest_jobs.errors import AmbiguousJobError, ApplicationError, CriterionError
 
 
 async def add(ctx, a):

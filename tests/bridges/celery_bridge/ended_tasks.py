@@ -9,10 +9,7 @@ from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 
 app = Celery(
-    "ended",
-    broker="redis://127.0.0.1:1/0",
-    backend="redis://127.0.0.1:1/0",
-    set_as_current=False,
+    "ended", broker="redis://127.0.0.1:1/0", backend="redis://127.0.0.1:1/0", set_as_current=False
 )
 app.conf.worker_lost_wait = 0.1
 #: A late acknowledgement that a failure does not make.

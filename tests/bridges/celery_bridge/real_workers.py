@@ -19,11 +19,7 @@ _ENDED = ("SUCCESS", "FAILURE")
 
 @contextmanager
 def running_worker(
-    module: str,
-    url: str,
-    directory: Path,
-    *options: str,
-    log: str = "worker.log",
+    module: str, url: str, directory: Path, *options: str, log: str = "worker.log"
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker of the application in a module for a block, and kill what is left of it."""
     command = [sys.executable, "-m", "celery", "-A", module, "worker", "--loglevel=INFO"]
@@ -31,10 +27,7 @@ def running_worker(
     variables = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url, "PYTHONPATH": _HERE}
     try:
         with process(
-            [*command, *quiet, *options],
-            directory,
-            log=log,
-            environment=variables,
+            [*command, *quiet, *options], directory, log=log, environment=variables
         ) as worker:
             yield worker
     finally:

@@ -11,10 +11,7 @@ from pytest_jobs.harness.jobs import Jobs
 
 def make_app(name):
     return Celery(
-        name,
-        broker="redis://127.0.0.1:1/0",
-        backend="redis://127.0.0.1:1/1",
-        set_as_current=False,
+        name, broker="redis://127.0.0.1:1/0", backend="redis://127.0.0.1:1/1", set_as_current=False
     )
 
 

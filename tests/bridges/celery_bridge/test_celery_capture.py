@@ -85,30 +85,22 @@ def test_applications_that_nobody_names_are_captured_one_that_a_job_makes_too(ma
     assert [each.result for each in jobs.performed] == ["before", "other", None, "inside"]
 
 
-def test_an_application_of_a_derived_class_is_captured(jobs):
+def test_an_application_of_a_derived_class_is_captured_and_its_backend_not_contacted(jobs):
     class Tenants(Celery):
+        @property
+        def backend(self):
+            return RedisBackend(app=self, url="redis://127.0.0.1:1/0")
+
         def send_task(self, *args, **options):
             return super().send_task(*args, **options, headers={"tenant": "blue"})
 
     app = Tenants("tenants", broker="amqp://127.0.0.1:1//", set_as_current=False)
 
-    make_task(app).delay()
-
-    assert jobs.enqueued[0].headers["tenant"] == "blue"
-
-
-def test_a_backend_that_a_derived_class_makes_itself_is_not_contacted(jobs):
-    class OwnBackend(Celery):
-        @property
-        def backend(self):
-            return RedisBackend(app=self, url="redis://127.0.0.1:1/0")
-
-    app = OwnBackend("own", broker="redis://127.0.0.1:1/0", set_as_current=False)
-
     sent = make_task(app).delay()
     jobs.drain()
 
-    assert sent.get() == "own"
+    assert jobs.enqueued[0].headers["tenant"] == "blue"
+    assert sent.get() == "tenants"
 
 
 def test_an_application_that_is_still_to_be_finalized_sends_by_name(jobs):
@@ -130,25 +122,20 @@ def test_a_task_class_that_sends_in_its_own_way_is_captured_with_what_it_adds(ma
     assert jobs.enqueued[0].queue == "urgent"
 
 
-def test_a_shared_task_is_captured_by_whatever_application_is_current(jobs):
+def test_a_shared_task_a_chain_and_a_group_are_captured(made_before, jobs):
     @shared_task(name="capture.shared")
     def shared(n):
         return n
 
-    shared.delay(7)
-    jobs.drain()
-
-    assert jobs.performed[0].result == 7
-
-
-def test_a_chain_and_a_group_are_captured(made_before, jobs):
     task = make_task(made_before)
 
+    shared.delay(7)
     chain(task.s(1), task.s(2)).delay()
     group(task.s(3), task.s(4)).delay()
     jobs.drain()
 
-    assert len(jobs.performed) == 4
+    assert jobs.performed[0].result == 7
+    assert len(jobs.performed) == 5
 
 
 @pytest.mark.parametrize("when", ["before it is configured", "afterwards"])

@@ -39,19 +39,50 @@ def described(*named):
     return CeleryBridge(named).described()
 
 
-def test_the_application_is_named_as_a_worker_is_given_it(project):
-    project("proj.celery", app=make_app())
+def everywhere():
+    app = make_app()
+    return {name: {"app": app} for name in ("proj", "proj.celery", "proj.tasks")}
 
-    assert described() == "proj.celery:app; broker redis://127.0.0.1:1/0 is not contacted"
+
+REDIS = "broker redis://127.0.0.1:1/0 is not contacted"
+TWO = "amqp://user:secret@rabbit//;amqp://user:secret@hare//"
 
 
-def test_of_several_applications_one_is_named(project):
-    project("proj.celery", app=make_app())
-    project("other", first=make_app(), second=make_app())
+@pytest.mark.parametrize(
+    ("modules", "text"),
+    [
+        (dict, ""),
+        # As a worker is given it.
+        (lambda: {"proj.celery": {"app": make_app()}}, f"proj.celery:app; {REDIS}"),
+        (
+            lambda: {
+                "proj.celery": {"app": make_app()},
+                "other": {"first": make_app(), "second": make_app()},
+            },
+            f"proj.celery:app and 2 more; {REDIS}",
+        ),
+        # Where it is made, though many modules import it.
+        (everywhere, f"proj.celery:app; {REDIS}"),
+        (
+            lambda: {"proj": {"app": make_app(broker=TWO)}},
+            "proj:app; brokers amqp://user:**@rabbit// and amqp://user:**@hare// are not contacted",
+        ),
+        (
+            lambda: {"proj": {f"app{n}": make_app(broker=f"redis://host{n}/0") for n in range(4)}},
+            "proj:app0 and 3 more; brokers redis://host0/0 and 3 more are not contacted",
+        ),
+        (lambda: {"proj": {"app": make_app(broker="memory://")}}, "proj:app"),
+        (
+            lambda: {"proj": {"app": make_app(broker=None, task_always_eager=True)}},
+            "proj:app; task_always_eager is ignored",
+        ),
+    ],
+)
+def test_one_application_and_its_broker_are_named_and_passwords_masked(project, modules, text):
+    for name, values in modules().items():
+        project(name, **values)
 
-    assert (
-        described() == "proj.celery:app and 2 more; broker redis://127.0.0.1:1/0 is not contacted"
-    )
+    assert described() == text
 
 
 def test_an_application_that_jobs_apps_names_comes_first(project):
@@ -59,47 +90,6 @@ def test_an_application_that_jobs_apps_names_comes_first(project):
     project("proj.celery", app=make_app())
 
     assert described(named).startswith("the Celery app 'billing' and 1 more; ")
-
-
-def test_an_application_that_many_modules_import_is_named_where_it_is_made(project):
-    app = make_app()
-    project("proj", celery_app=app)
-    project("proj.celery", app=app)
-    project("proj.tasks", app=app)
-
-    assert described().startswith("proj.celery:app; ")
-
-
-def test_passwords_are_masked(project):
-    project("proj", app=make_app(broker="amqp://user:secret@rabbit//;amqp://user:secret@hare//"))
-
-    assert described() == (
-        "proj:app; brokers amqp://user:**@rabbit// and amqp://user:**@hare// are not contacted"
-    )
-
-
-def test_of_many_brokers_one_is_named(project):
-    project("proj", **{f"app{n}": make_app(broker=f"redis://host{n}/0") for n in range(4)})
-
-    assert described() == (
-        "proj:app0 and 3 more; brokers redis://host0/0 and 3 more are not contacted"
-    )
-
-
-def test_a_broker_inside_the_process_is_not_mentioned(project):
-    project("proj", app=make_app(broker="memory://"))
-
-    assert described() == "proj:app"
-
-
-def test_an_eager_application_is_mentioned(project):
-    project("proj", app=make_app(broker=None, task_always_eager=True))
-
-    assert described() == "proj:app; task_always_eager is ignored"
-
-
-def test_without_any_application_there_is_nothing_to_say():
-    assert described() == ""
 
 
 @contextmanager

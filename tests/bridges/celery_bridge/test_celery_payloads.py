@@ -61,24 +61,22 @@ def test_what_a_file_holds(recorded):
     }
 
 
-def test_a_message_is_performed_by_the_task_of_its_name(app, recorded):
+def test_a_message_is_performed_by_the_task_of_its_name_also_that_of_an_open_harness(
+    app, recorded, jobs
+):
     assert check_payloads(recorded.parent, apps=[app], perform=True) == (recorded,)
-
-
-def test_the_harness_that_is_open_knows_the_tasks(recorded, jobs):
     assert check_payloads(recorded.parent, perform=True) == (recorded,)
     assert len(jobs.enqueued) == len(jobs.deliveries) == 0
 
 
-def test_a_task_that_takes_less(app, recorded, refused):
+def test_a_task_that_takes_less_fails_or_is_gone(app, recorded, refused):
     declare(app, send_less)
-
     assert "go on accepting `at` until no job with it can be waiting." in refused(recorded)
 
+    declare(app, fail)
+    assert "The delivery ended as failed, LookupError: 7" in refused(recorded)
 
-def test_a_task_that_is_gone(app, recorded, refused):
     app.tasks.pop("shop.send_receipt")
-
     assert refused(recorded).splitlines()[4:] == [
         "  failed at: finding the job",
         "  because:   No job has this name any more.",
@@ -87,12 +85,6 @@ def test_a_task_that_is_gone(app, recorded, refused):
             "job can be waiting."
         ),
     ]
-
-
-def test_a_task_that_fails(app, recorded, refused):
-    declare(app, fail)
-
-    assert "The delivery ended as failed, LookupError: 7" in refused(recorded)
 
 
 @pytest.mark.parametrize(

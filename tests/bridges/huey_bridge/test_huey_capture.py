@@ -11,11 +11,7 @@ import huey as library
 from huey import MemoryHuey, RedisHuey, SqliteHuey
 
 from pytest_jobs.bridges.huey.bridge import HueyBridge
-from pytest_jobs.errors import (
-    ApplicationError,
-    PayloadError,
-    UnknownVersionError,
-)
+from pytest_jobs.errors import ApplicationError, PayloadError, UnknownVersionError
 
 
 @pytest.fixture

@@ -101,7 +101,9 @@ def test_a_rescheduled_task_is_cancelled_and_comes_anew(jobs, add):
 
 
 @pytest.mark.parametrize("immediate", [True, False])
-def test_the_mode_that_performs_at_once_is_of_no_importance(open_over, immediate):
+def test_the_mode_that_performs_at_once_is_of_no_importance_and_stays_with_the_huey(
+    open_over, immediate
+):
     huey = MemoryHuey("mail", immediate=immediate)
     runs = []
     task = huey.task()(runs.append)
@@ -111,16 +113,12 @@ def test_the_mode_that_performs_at_once_is_of_no_importance(open_over, immediate
         assert runs == []
         assert huey.immediate is False
         jobs.drain()
-
     assert runs == [1]
     assert huey.immediate is immediate
 
-
-def test_a_mode_that_is_set_in_a_harness_stays_with_the_huey(huey, open_over):
     with open_over(huey):
-        huey.immediate = True
-
-    assert huey.immediate is True
+        huey.immediate = not immediate
+    assert huey.immediate is not immediate
 
 
 def test_a_class_of_a_project_that_adds_something_is_run(open_over):

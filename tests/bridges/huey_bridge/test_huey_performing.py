@@ -42,26 +42,20 @@ def work(huey):
     return work
 
 
-def test_hooks_run_around_the_body(jobs, huey, work):
+def test_hooks_run_around_the_body_and_may_stop_it(jobs, huey, work):
     seen = []
     huey.pre_execute(name="before")(lambda task: seen.append(task.args))
     huey.post_execute(name="after")(lambda task, value, error: seen.append((value, error)))
     work()
-
     jobs.drain()
-
     assert seen == [(), ("done", None)]
 
-
-def test_a_hook_may_stop_a_task(jobs, huey, work):
     @huey.pre_execute()
     def refuse(task):
         raise CancelExecution
 
     work()
-    (delivery,) = [jobs.perform(record) for record in jobs.pending]
-
-    assert delivery.status == "halted"
+    assert jobs.perform(jobs.pending[0]).status == "halted"
 
 
 def test_a_task_that_cancels_itself_is_discarded_and_a_revoked_one_cancelled(jobs, work):
@@ -169,11 +163,7 @@ def test_signals_are_those_of_a_worker(jobs, signals, work, delay):
         named.SIGNAL_EXECUTING,
         named.SIGNAL_COMPLETE,
     ]
-
-
-def test_a_task_for_later_is_performed_at_once_when_a_test_says_so(jobs, work):
     work.schedule(delay=60)
-
     assert jobs.perform(jobs.pending[0]).status == "performed"
 
 
@@ -230,19 +220,14 @@ def test_the_higher_priority_goes_first(jobs, huey):
     assert order == ["high", "low", "none"]
 
 
-def test_a_result_that_cannot_be_pickled_fails_the_task(jobs, huey):
-    huey.task(name="work")(lambda: (each for each in ()))()
-
+def test_a_result_that_cannot_be_pickled_and_a_task_that_is_gone_are_errors(jobs, huey, work):
+    huey.task(name="unpickled")(lambda: (each for each in ()))()
     with pytest.raises(TypeError, match="pickle"):
         jobs.drain()
-
     assert [each.status for each in jobs.deliveries] == ["failed"]
 
-
-def test_a_task_that_is_gone_is_an_error(jobs, work):
     work()
     work.unregister()
-
     with pytest.raises(UnknownJobError, match="import the module that declares it"):
         jobs.drain()
 

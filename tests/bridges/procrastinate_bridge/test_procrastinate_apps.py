@@ -14,11 +14,7 @@ from procrastinate.testing import InMemoryConnector
 from pytest_jobs import open_jobs
 from pytest_jobs.bridges.opening import bridges_to
 from pytest_jobs.bridges.procrastinate.bridge import ProcrastinateBridge
-from pytest_jobs.errors import (
-    AmbiguousJobError,
-    ApplicationError,
-    CriterionError,
-)
+from pytest_jobs.errors import AmbiguousJobError, ApplicationError, CriterionError
 
 
 @pytest.fixture

@@ -34,16 +34,6 @@ def test_a_job_makes_a_record(jobs, add):
     assert (record.queue, record.priority, record.payload) == ("sums", 3, '{"a": 1, "b": 2}')
 
 
-@pytest.mark.parametrize("in_a_loop", [False, True])
-def test_a_job_is_deferred_synchronously_also_in_a_running_loop(jobs, add, run, in_a_loop):
-    async def defer():
-        add.defer(a=1)
-
-    run(defer()) if in_a_loop else add.defer(a=1)
-
-    assert jobs.enqueued[0].kwargs == {"a": 1}
-
-
 def test_every_asynchronous_way_makes_a_record(jobs, app, add, run):
     async def defer():
         async with app.open_async():
@@ -58,14 +48,18 @@ def test_every_asynchronous_way_makes_a_record(jobs, app, add, run):
     assert [record.kwargs["a"] for record in jobs.enqueued] == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_every_synchronous_way_makes_a_record(jobs, app, add):
+def test_every_synchronous_way_makes_a_record_also_in_a_running_loop(jobs, app, add, run):
+    async def defer():
+        add.defer(a=6)
+
     with app.open():
         add.batch_defer({"a": 1}, {"a": 2})
         add.configure(task_kwargs={"b": 5}).defer(a=3)
         app.configure_task("add", queue="other").defer(a=4)
         add.configure(connection=object()).defer(a=5)
+    run(defer())
 
-    assert [record.kwargs["a"] for record in jobs.enqueued] == [1, 2, 3, 4, 5]
+    assert [record.kwargs["a"] for record in jobs.enqueued] == [1, 2, 3, 4, 5, 6]
     assert jobs.enqueued[2].kwargs == {"a": 3, "b": 5}
     assert jobs.enqueued[3].queue == "other"
 
@@ -101,7 +95,7 @@ def test_the_higher_priority_is_performed_first(jobs, app):
     assert seen == [1, 0, 2]
 
 
-def test_the_tasks_of_a_blueprint_belong_to_its_app(jobs, app):
+def test_tasks_of_blueprints_by_their_alias_and_of_another_service_are_found(jobs, app):
     blueprint = Blueprint()
 
     @blueprint.task(name="sync")
@@ -109,21 +103,17 @@ def test_the_tasks_of_a_blueprint_belong_to_its_app(jobs, app):
         return x
 
     app.add_tasks_from(blueprint, namespace="crm")
+    app.task(lambda: 7, name="new", aliases=["old"])
     sync.defer(x=1)
-    jobs.drain()
-
-    assert (jobs.performed[0].record.name, jobs.performed[0].result) == ("crm:sync", 1)
-
-
-def test_a_task_is_found_by_its_alias(jobs, app):
-    @app.task(name="new", aliases=["old"])
-    def work():
-        return 7
-
     app.configure_task("old").defer()
     jobs.drain()
 
-    assert jobs.performed[0].result == 7
+    assert [each.record.name for each in jobs.performed] == ["crm:sync", "new"]
+    assert [each.result for each in jobs.performed] == [1, 7]
+    app.configure_task("elsewhere").defer(x=1)
+    assert (jobs.enqueued[2].job, jobs.enqueued[2].kwargs) == ("elsewhere", {"x": 1})
+    with pytest.raises(TaskNotFound):
+        app.configure_task("elsewhere", allow_unknown=False)
 
 
 def test_apps_of_any_connector_have_ids_of_their_own(make_app, open_over):
@@ -148,10 +138,18 @@ def test_json_that_the_column_refuses_is_refused_with_the_error_of_the_library(j
     assert jobs.enqueued == []
 
 
-def test_arguments_have_the_order_and_the_types_of_the_column(jobs, add):
+def test_arguments_have_the_order_and_types_of_the_column_and_go_through_the_connectors_functions(
+    jobs, add, make_app, open_over
+):
     add.defer(total=1, a=(1, 2), b=3)
-
     assert list(jobs.enqueued[0].kwargs.items()) == [("a", [1, 2]), ("b", 3), ("total", 1)]
+
+    app = make_app(json_dumps=lambda value: json.dumps(value, default=str), json_loads=json.loads)
+    task = app.task(lambda at: at, name="note")
+    with open_over(app) as inner:
+        task.defer(at=datetime(2030, 1, 1, tzinfo=UTC))
+
+        assert inner.enqueued[0].kwargs == {"at": "2030-01-01 00:00:00+00:00"}
 
 
 def test_an_app_whose_connector_has_no_database_refuses_nothing(open_over):
@@ -162,15 +160,6 @@ def test_an_app_whose_connector_has_no_database_refuses_nothing(open_over):
         jobs.drain()
 
         assert jobs.performed[0].result == "a\0b"
-
-
-def test_arguments_go_through_the_functions_of_the_connector(make_app, open_over):
-    app = make_app(json_dumps=lambda value: json.dumps(value, default=str), json_loads=json.loads)
-    task = app.task(lambda at: at, name="note")
-    with open_over(app) as jobs:
-        task.defer(at=datetime(2030, 1, 1, tzinfo=UTC))
-
-        assert jobs.enqueued[0].kwargs == {"at": "2030-01-01 00:00:00+00:00"}
 
 
 def test_a_queueing_lock_keeps_a_second_job_out_and_a_batch_of_two(jobs, add):
@@ -190,9 +179,14 @@ def test_a_queueing_lock_keeps_a_second_job_out_and_a_batch_of_two(jobs, add):
     assert [record.kwargs["a"] for record in jobs.enqueued] == [1, 3]
 
 
-def test_a_job_is_cancelled(jobs, app, add, run):
-    first, second = add.defer(a=1), add.defer(a=2)
+def test_jobs_are_listed_and_cancelled(jobs, app, add, run):
+    first, second = add.defer(a=1), add.configure(queue="other").defer(a=2)
 
+    listed = app.job_manager.list_jobs()
+    assert [(job.task_name, job.queue, job.status) for job in listed] == [
+        ("add", "sums", "todo"),
+        ("add", "other", "todo"),
+    ]
     assert app.job_manager.cancel_job_by_id(first)
     assert run(app.job_manager.cancel_job_by_id_async(second, delete_job=True))
     assert not app.job_manager.cancel_job_by_id(first)
@@ -219,22 +213,3 @@ def test_a_failed_job_is_put_back_by_hand(jobs, app, run):
     assert [record.attempt for record in jobs.pending] == [3]
     assert jobs.drain() == {"performed": 1}
     assert len(jobs.enqueued) == 1
-
-
-def test_jobs_can_be_listed(jobs, app, add):
-    add.defer(a=1)
-    add.configure(queue="other").defer(a=2)
-
-    listed = app.job_manager.list_jobs()
-    assert [(job.task_name, job.queue, job.status) for job in listed] == [
-        ("add", "sums", "todo"),
-        ("add", "other", "todo"),
-    ]
-
-
-def test_a_task_of_another_service_is_recorded_by_its_name(jobs, app):
-    app.configure_task("elsewhere").defer(x=1)
-
-    assert (jobs.enqueued[0].job, jobs.enqueued[0].kwargs) == ("elsewhere", {"x": 1})
-    with pytest.raises(TaskNotFound):
-        app.configure_task("elsewhere", allow_unknown=False)

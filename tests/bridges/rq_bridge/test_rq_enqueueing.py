@@ -125,23 +125,21 @@ def test_threads_that_are_the_first_to_enqueue_share_a_server(jobs):
 
 
 @pytest.mark.parametrize("executes", [True, False])
-def test_a_pipeline_enqueues_when_it_is_executed(jobs, executes):
+def test_a_pipeline_enqueues_when_it_is_executed_and_that_of_the_real_server_at_once(
+    jobs, executes
+):
     with queue.connection.pipeline() as pipeline:
         queue.enqueue(greet, "Ann", pipeline=pipeline)
         assert len(jobs.enqueued) == 0
         if executes:
             pipeline.execute()
-
     assert [record.args for record in jobs.enqueued] == [("Ann",)] * executes
 
-
-def test_a_pipeline_of_the_real_server_is_not_waited_for(jobs):
     with rq_tasks.redis.pipeline() as pipeline:
-        queue.enqueue_many([Queue.prepare_data(greet, ("Ann",))], pipeline=pipeline)
-        queue.enqueue_in(MINUTE, greet, "Bob", pipeline=pipeline)
+        queue.enqueue_many([Queue.prepare_data(greet, ("Bob",))], pipeline=pipeline)
+        queue.enqueue_in(MINUTE, greet, "Cid", pipeline=pipeline)
         pipeline.execute()
-
-    assert [record.args for record in jobs.enqueued] == [("Ann",), ("Bob",)]
+    assert [record.args for record in jobs.enqueued][executes:] == [("Bob",), ("Cid",)]
 
 
 def test_a_second_job_of_an_id_is_refused_by_rq(jobs):
@@ -162,6 +160,8 @@ def test_the_project_finds_its_jobs_where_it_looks(jobs):
     assert (len(queue), queue.job_ids) == (1, [made.id])
     assert Queue.all(rq_tasks.redis) == [queue]
     assert ScheduledJobRegistry(queue=queue).get_job_ids() == [later.id]
+    queue.compact()
+    assert (len(jobs.enqueued), len(jobs.pending)) == (2, 2)
 
 
 def test_code_that_asks_for_the_address_of_a_queue_gets_that_of_its_settings(jobs):
@@ -201,7 +201,7 @@ def test_a_scheduled_job_that_is_enqueued_as_well_runs_twice_unless_it_was_moved
     assert jobs.drain() == {"performed": 3}
 
 
-def test_an_id_that_is_enqueued_again_runs_twice_with_the_later_arguments(jobs):
+def test_an_id_that_is_enqueued_again_runs_twice_and_one_that_is_scheduled_again_once_later(jobs):
     queue.enqueue(greet, "Ann", job_id="order-1")
     queue.enqueue(greet, "Bob", job_id="order-1")
 
@@ -210,11 +210,8 @@ def test_an_id_that_is_enqueued_again_runs_twice_with_the_later_arguments(jobs):
     assert [each.result for each in jobs.performed] == ["Hello, Bob!", "Hello, Bob!"]
     assert [each.record.args for each in jobs.performed] == [("Bob",), ("Bob",)]
 
-
-def test_an_id_that_is_scheduled_again_runs_once_at_the_later_time(jobs):
-    queue.enqueue_in(MINUTE, greet, "Ann", job_id="order-1")
-    queue.enqueue_in(2 * MINUTE, greet, "Bob", job_id="order-1")
-
+    queue.enqueue_in(MINUTE, greet, "Ann", job_id="order-2")
+    queue.enqueue_in(2 * MINUTE, greet, "Bob", job_id="order-2")
     assert [(record.args, record.wait) for record in jobs.pending] == [(("Bob",), 2 * MINUTE)]
 
 
@@ -258,14 +255,6 @@ def test_an_id_that_comes_before_its_job_is_recorded_with_the_job(jobs):
     job.save()
 
     assert the_only(jobs).args == ("Ann",)
-
-
-def test_a_queue_that_is_compacted_has_the_same_jobs_and_no_new_ones(jobs):
-    queue.enqueue(greet, "Ann")
-
-    queue.compact()
-
-    assert (len(jobs.enqueued), len(jobs.pending)) == (1, 1)
 
 
 def test_a_function_that_was_never_enqueued_is_known_in_assertions_alone(jobs, bridge):

@@ -56,12 +56,7 @@ def test_hooks_run_around_the_function(open_over, queue, run):
         run(queue.enqueue("fail"))
         jobs.drain(raise_errors=False)
 
-    assert seen == [
-        ("before", "add"),
-        ("after", type(None)),
-        ("before", "fail"),
-        ("after", Down),
-    ]
+    assert seen == [("before", "add"), ("after", type(None)), ("before", "fail"), ("after", Down)]
 
 
 def test_a_context_of_the_test_stands_in_for_the_startup(open_over, queue, run):
@@ -108,24 +103,20 @@ def test_waits_are_those_of_the_job(jobs, queue, run, options, waits):
     assert jobs.deliveries[-1].status == ("exhausted" if waits else "failed")
 
 
-def test_jitter_may_make_a_wait_as_long_as_the_backoff(jobs, queue, run):
+@pytest.mark.parametrize("jitter", ["zero", "seeded"])
+def test_jitter_may_make_a_wait_as_long_as_the_backoff(open_over, queue, run, jitter):
     options = {"retries": 4, "retry_delay": 10.0, "retry_backoff": 25.0}
-    run(queue.enqueue("fail", **options))
-    jobs.drain(raise_errors=False)
-
-    assert [each.wait_bounds for each in jobs.retried] == [
-        (timedelta(0), timedelta(seconds=most)) for most in (10, 20, 25)
-    ]
-
-
-def test_seeded_jitter_is_within_its_bounds(open_over, queue, run):
-    with open_over(fail, jitter="seeded") as jobs:
-        run(queue.enqueue("fail", retries=3, retry_delay=10.0, retry_backoff=True))
+    with open_over(fail, jitter=jitter) as jobs:
+        run(queue.enqueue("fail", **options))
         jobs.drain(raise_errors=False)
 
+        assert [each.wait_bounds for each in jobs.retried] == [
+            (timedelta(0), timedelta(seconds=most)) for most in (10, 20, 25)
+        ]
         for each in jobs.retried:
             shortest, longest = each.wait_bounds
-            assert shortest < each.wait < longest
+            assert shortest <= each.wait < longest
+            assert (each.wait > shortest) is (jitter == "seeded")
 
 
 def test_a_simulation_takes_the_options_of_the_last_job_and_makes_one_attempt_without(
@@ -149,26 +140,28 @@ def test_a_later_attempt_can_be_asked_for_if_saq_makes_it(jobs, queue, run):
     assert jobs.perform(record, attempt=3).status == "exhausted"
 
 
-def test_a_timeout_ends_a_job_in_virtual_time(open_over, queue, run):
-    async def slow(ctx):
-        await asyncio.sleep(3600)
+async def _sleeps(ctx):
+    await asyncio.sleep(3600)
 
-    with open_over(("slow", slow)) as jobs:
-        run(queue.enqueue("slow", timeout=10))
-        with pytest.raises(TimeoutError):
+
+async def _returns_an_object(ctx):
+    return object()
+
+
+@pytest.mark.parametrize(
+    ("work", "error"),
+    [(_sleeps, TimeoutError), (_returns_an_object, TypeError)],
+    ids=["timeout", "no JSON"],
+)
+def test_a_timeout_in_virtual_time_and_a_result_that_is_no_json_fail_the_job(
+    open_over, queue, run, work, error
+):
+    with open_over(("work", work)) as jobs:
+        run(queue.enqueue("work", timeout=10))
+        with pytest.raises(error, match="JSON" if error is TypeError else None):
             jobs.drain()
 
         assert [each.status for each in jobs.deliveries] == ["failed"]
-
-
-def test_a_result_that_cannot_be_json_fails_the_job(open_over, queue, run):
-    async def work(ctx):
-        return object()
-
-    with open_over(("work", work)) as jobs:
-        run(queue.enqueue("work"))
-        with pytest.raises(TypeError, match="JSON"):
-            jobs.drain()
 
 
 def test_a_job_may_note_its_progress(open_over, queue, run):

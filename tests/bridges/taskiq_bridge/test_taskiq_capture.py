@@ -220,11 +220,16 @@ def test_a_shared_task_is_sent_and_scheduled_by_its_default_broker(jobs, shared,
 
 
 @pytest.mark.usefixtures("alone")
-def test_which_broker_a_shared_task_is_for_may_be_unknown(bridge, shared):
+def test_without_a_broker_it_is_said_which_is_missing_and_that_nothing_is_contacted(bridge, shared):
+    data = {"task_id": "x", "task_name": "add", "labels": {}, "args": [], "kwargs": {}}
+
     with pytest.raises(
         CriterionError, match="which of the brokers of taskiq it goes to is not known"
     ):
         bridge.enqueue(shared, (1,), {})
+    with pytest.raises(UnknownJobError):
+        bridge.record_from(data)
+    assert TaskiqBridge().described() == "nothing is contacted"
 
 
 def test_a_result_backend_that_is_set_later_is_not_reached(jobs, run):
@@ -361,13 +366,6 @@ def test_a_written_message_goes_to_the_broker_that_has_the_task(jobs, bridge, mo
     assert again.envelope.broker is module.second
 
 
-@pytest.mark.usefixtures("alone")
-def test_a_written_message_needs_a_broker(bridge):
-    data = {"task_id": "x", "task_name": "add", "labels": {}, "args": [], "kwargs": {}}
-    with pytest.raises(UnknownJobError):
-        bridge.record_from(data)
-
-
 # What is said
 
 
@@ -404,30 +402,14 @@ def test_the_brokers_of_modules_are_described_by_where_they_are_made(tmp_path, m
     assert a_tasks_of_parcels.broker is not letters_of_a_shop.broker
 
 
-@pytest.mark.usefixtures("alone")
-def test_without_a_broker_it_is_said_that_nothing_is_contacted():
-    assert TaskiqBridge().described() == "nothing is contacted"
-
-
 # Restoring
 
 
-def test_a_task_goes_to_its_server_again_afterwards(open_over, run):
+def test_a_task_goes_to_its_server_and_a_source_deletes_by_itself_again_afterwards(open_over, run):
     class Own(ListQueueBroker):
         async def kick(self, message):
             raise LookupError
 
-    task = Own(URL).register_task(add, "add")
-    with open_over() as jobs:
-        run(task.kiq(1))
-    with pytest.raises(SendTaskError) as caught:
-        run(task.kiq(1))
-
-    assert len(jobs.enqueued) == 1
-    assert isinstance(caught.value.__cause__, LookupError)
-
-
-def test_a_source_deletes_by_itself_again_afterwards(open_over, run):
     class Source(ScheduleSource):
         async def get_schedules(self):
             return []
@@ -438,9 +420,13 @@ def test_a_source_deletes_by_itself_again_afterwards(open_over, run):
         async def delete_schedule(self, schedule_id):
             return f"{schedule_id} is deleted"
 
-    source = Source()
-    task = ListQueueBroker(URL).register_task(add, "add")
-    with open_over():
+    source, task = Source(), Own(URL).register_task(add, "add")
+    with open_over() as jobs:
+        run(task.kiq(1))
         run(task.schedule_by_time(source, NOON, 1))
+    with pytest.raises(SendTaskError) as caught:
+        run(task.kiq(1))
 
+    assert len(jobs.enqueued) == 2
+    assert isinstance(caught.value.__cause__, LookupError)
     assert (run(source.delete_schedule("x")), vars(source)) == ("x is deleted", {})

@@ -11,13 +11,7 @@ import pytest
 pytest.importorskip("taskiq.receiver")
 pytest.importorskip("taskiq_redis")
 
-from taskiq import (
-    Context,
-    InMemoryBroker,
-    TaskiqDepends,
-    TaskiqMiddleware,
-    TaskiqState,
-)
+from taskiq import Context, InMemoryBroker, TaskiqDepends, TaskiqMiddleware, TaskiqState
 from taskiq.exceptions import NoResultError
 from taskiq_redis import RedisStreamBroker
 

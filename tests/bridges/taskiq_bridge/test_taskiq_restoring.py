@@ -16,10 +16,7 @@ from taskiq.task import AsyncTaskiqTask
 from pytest_jobs.bridges.opening import bridges_to
 from pytest_jobs.bridges.taskiq import bridge
 from pytest_jobs.bridges.taskiq.bridge import TaskiqBridge
-from pytest_jobs.errors import (
-    ApplicationError,
-    NotPerformedError,
-)
+from pytest_jobs.errors import ApplicationError, NotPerformedError
 
 
 def draw():

@@ -120,22 +120,21 @@ def test_no_schedule_can_be_told_where_only_running_shows_it(make_broker, open_o
     assert bridge.retry_policy(flaky_task(broker)) is None
 
 
-@pytest.mark.parametrize("label", [False, "False", None])
-def test_a_task_that_is_not_to_be_retried_fails(step, label):
-    labels = {} if label is None else {"retry_on_error": label}
-    (delivery,) = step(SimpleRetryMiddleware(), **labels)
-
-    assert (delivery.status, delivery.raises) == ("failed", True)
-
-
 @pytest.mark.parametrize(
-    ("error", "statuses"),
-    [(Down, ["retried", "retried", "exhausted"]), (Full, ["failed"])],
+    ("labels", "error", "statuses"),
+    [
+        ({"retry_on_error": True}, Down, ["retried", "retried", "exhausted"]),
+        ({"retry_on_error": True}, Full, ["failed"]),
+        ({"retry_on_error": False}, Down, ["failed"]),
+        ({"retry_on_error": "False"}, Down, ["failed"]),
+        ({}, Down, ["failed"]),
+    ],
 )
-def test_only_the_errors_named_are_retried(step, error, statuses):
-    middleware = SmartRetryMiddleware(default_retry_label=True, types_of_exceptions=[Down])
+def test_only_tasks_that_are_to_be_and_the_errors_named_are_retried(step, labels, error, statuses):
+    deliveries = step(SmartRetryMiddleware(types_of_exceptions=[Down]), error=error("x"), **labels)
 
-    assert [d.status for d in step(middleware, error=error("x"))] == statuses
+    assert [d.status for d in deliveries] == statuses
+    assert deliveries[-1].raises
 
 
 def test_a_retry_keeps_id_arguments_and_labels(make_broker, open_over, run):
@@ -152,15 +151,21 @@ def test_a_retry_keeps_id_arguments_and_labels(make_broker, open_over, run):
         assert (len(jobs.enqueued), jobs.enqueued[0].attempt) == (1, 1)
 
 
-def test_an_exhausted_task_raises_its_own_error(make_broker, open_over, run):
+def test_an_exhausted_task_raises_its_own_error_and_redriven_has_all_its_attempts_again(
+    make_broker, open_over, run
+):
     broker = make_broker(SimpleRetryMiddleware(default_retry_label=True))
     flaky = flaky_task(broker)
     with open_over(broker) as jobs:
         run(flaky.kiq(5))
         with pytest.raises(Down, match="5"):
             jobs.drain()
-
         assert jobs.dead[0].status == "exhausted"
+        again = jobs.redrive(jobs.dead[0])
+
+        assert (again.attempt, again.job_id) == (1, jobs.enqueued[0].job_id)
+        assert jobs.drain(raise_errors=False) == {"retried": 2, "exhausted": 1}
+        assert len(jobs.dead) == 1
 
 
 def test_an_error_of_a_dependency_is_retried_and_shown(make_broker, open_over, run):
@@ -234,19 +239,6 @@ def test_a_simulated_success_does_not_run_a_function_that_is_no_coroutine(make_b
         assert (timeline.wait_seconds, timeline.status) == ([5], "performed")
 
 
-def test_an_exhausted_task_that_is_redriven_has_all_its_attempts_again(make_broker, open_over, run):
-    broker = make_broker(SimpleRetryMiddleware(default_retry_label=True))
-    flaky = flaky_task(broker)
-    with open_over(broker) as jobs:
-        run(flaky.kiq(5))
-        jobs.drain(raise_errors=False)
-        again = jobs.redrive(jobs.dead[0])
-
-        assert (again.attempt, again.job_id) == (1, jobs.enqueued[0].job_id)
-        assert jobs.drain(raise_errors=False) == {"retried": 2, "exhausted": 1}
-        assert len(jobs.dead) == 1
-
-
 @pytest.mark.parametrize("kind", [ListQueueBroker, RedisStreamBroker])
 @pytest.mark.parametrize(
     "make_middleware",
@@ -275,21 +267,15 @@ def test_a_schedule_source_waits_whatever_the_broker_ignores(step):
 
 
 def test_the_declared_schedule_of_a_broker_that_ignores_the_label_has_no_waits(
-    make_broker, open_over
+    make_broker, open_over, run
 ):
-    broker = make_broker(SmartRetryMiddleware(default_delay=3))
+    broker, in_memory = make_broker(SmartRetryMiddleware(default_delay=3)), InMemoryBroker()
     flaky = flaky_task(broker, retry_on_error=True)
     with open_over(broker) as jobs:
         (bridge,) = [each for each in jobs.bridges if each.name == "taskiq"]
         policy = bridge.retry_policy(flaky)
-
-    assert [policy.wait(attempt) for attempt in (1, 2)] == [timedelta()] * 2
-
-
-def test_the_broker_in_memory_ignores_the_label_too(open_over, run):
-    broker = InMemoryBroker()
-    flaky = flaky_task(broker, delay=3600)
-    with open_over(broker) as jobs:
-        run(flaky.kiq())
+    with open_over(in_memory) as jobs:
+        run(flaky_task(in_memory, delay=3600).kiq())
 
         assert jobs.enqueued[0].wait is None
+    assert [policy.wait(attempt) for attempt in (1, 2)] == [timedelta()] * 2

@@ -126,12 +126,7 @@ def test_it_is_sent_by_the_scheduler_when_it_is_performed(make_broker, open_over
         assert source.calls == []
         jobs.drain()
 
-    assert source.calls == [
-        "pre_send",
-        "stamp",
-        "post_send",
-        {"schedule_id": "s", "stamp": "blue"},
-    ]
+    assert source.calls == ["pre_send", "stamp", "post_send", {"schedule_id": "s", "stamp": "blue"}]
 
 
 @pytest.mark.parametrize(

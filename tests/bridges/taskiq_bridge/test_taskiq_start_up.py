@@ -19,12 +19,7 @@ from taskiq import (
     TaskiqScheduler,
 )
 from taskiq.api import run_receiver_task
-from taskiq_redis import (
-    ListQueueBroker,
-    PubSubBroker,
-    RedisAsyncResultBackend,
-    RedisStreamBroker,
-)
+from taskiq_redis import ListQueueBroker, PubSubBroker, RedisAsyncResultBackend, RedisStreamBroker
 
 
 class Noted(TaskiqMiddleware):
