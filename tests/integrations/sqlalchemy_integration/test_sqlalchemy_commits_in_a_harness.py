@@ -59,7 +59,9 @@ def test_an_assertion_that_fails_says_that_it_waits(jobs, session):
     session.add(Order(id=1))
     Ship.perform_later(1)
 
-    with pytest.raises(AssertionError, match=r"1 job waits for commit: .* The commit enqueues it\."):
+    with pytest.raises(
+        AssertionError, match=r"1 job waits for commit: .* The commit enqueues it\."
+    ):
         assert_enqueued(Ship)
 
 
