@@ -10,6 +10,12 @@ from pytest_jobs.errors import CriterionError
 from pytest_jobs.harness.records.texts import Reader
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+#: The assertions that look for a job.
+POSITIVE = (
+    *("assert_enqueued", "assert_performed", "assert_retried", "assert_discarded"),
+    *("assert_failed", "assert_delivered"),
+)
+NEGATIVE = ("assert_not_enqueued", "assert_not_performed")
 
 
 @pytest.fixture(autouse=True)

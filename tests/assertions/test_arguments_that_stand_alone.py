@@ -1,6 +1,7 @@
 """Arguments of the job that are written as those of the assertion are refused, and so is a missing job."""
 
 import pytest
+from asserting import NEGATIVE, POSITIVE
 
 from pytest_jobs import Job, job
 
@@ -15,19 +16,7 @@ def send_receipt(order_id):
     pass
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "assert_enqueued",
-        "assert_performed",
-        "assert_retried",
-        "assert_discarded",
-        "assert_failed",
-        "assert_delivered",
-        "assert_not_enqueued",
-        "assert_not_performed",
-    ],
-)
+@pytest.mark.parametrize("name", [*POSITIVE, *NEGATIVE])
 def test_args_is_named(request, refusal, name):
     assertion = request.getfixturevalue(name)
 
@@ -36,17 +25,7 @@ def test_args_is_named(request, refusal, name):
     )
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "assert_enqueued",
-        "assert_performed",
-        "assert_retried",
-        "assert_discarded",
-        "assert_failed",
-        "assert_delivered",
-    ],
-)
+@pytest.mark.parametrize("name", POSITIVE)
 @pytest.mark.parametrize("criteria", [{}, {"job": Pay}, {"args": (7,)}], ids=["", "job", "args"])
 def test_without_a_job_it_is_asked_for(request, refusal, name, criteria):
     assert refusal(request.getfixturevalue(name), **criteria) == (

@@ -32,18 +32,3 @@ def test_criteria_apply(jobs, noon, assert_discarded):
 
     assert assert_discarded(Pay, error=Expired("expired"), queue="low", at=noon, wait=None)
     assert len(assert_discarded(Pay, params={"card": "expired"}, at_least=1)) == 2
-
-
-def test_a_job_that_failed_is_not_discarded(jobs, assert_discarded, failure):
-    Pay.perform_later("broken")
-    jobs.drain(raise_errors=False)
-
-    assert failure(assert_discarded, Pay) == (
-        "Expected exactly 1 Pay discarded\n"
-        "but no job was discarded.\n"
-        "\n"
-        "Hint: this became of it: #0 Pay('broken') failed: ValueError: broken\n"
-        "\n"
-        "Next: correct the job, or assert what became of it; jobs.deliveries shows every attempt.\n"
-        "See: python -m pytest_jobs explain another-outcome"
-    )

@@ -48,87 +48,19 @@ def test_an_empty_list_is_an_expectation(jobs, assert_enqueued_in_order, failure
 
     Publish.perform_later()
 
-    assert failure(assert_enqueued_in_order, []) == (
-        "Expected exactly 0 jobs enqueued, in this order\n"
-        "but from index 0 on are more.\n"
-        "\n"
-        "Expected:\n"
-        ">   0  (none)\n"
-        "\n"
-        "Enqueued:\n"
-        ">   0  #0 Publish() queue='default'\n"
-        "\n"
-        "Next: correct the code that enqueues them, or the list; assert_enqueued looks for one job at any "
-        "place.\n"
-        "See: python -m pytest_jobs explain another-list"
-    )
+    assert "but from index 0 on are more.\n" in failure(assert_enqueued_in_order, [])
 
 
-def test_within_a_window_only(jobs, assert_enqueued_in_order):
+def test_within_a_window_only(jobs, assert_enqueued_in_order, failure):
     fetch.perform_later(1)
     with jobs.capture() as sent:
         resize.perform_later(1)
 
     assert assert_enqueued_in_order([resize], within=sent) == tuple(sent)
-
-
-def test_another_job_is_named_by_its_index(jobs, assert_enqueued_in_order, failure):
-    fetch.perform_later(1)
-    Publish.perform_later()
-    resize.perform_later(1)
-
-    assert failure(assert_enqueued_in_order, [fetch, resize, Publish], within=jobs.enqueued) == (
-        "Expected exactly 3 jobs enqueued inside `within`, in this order\n"
-        "but at index 1 is another one.\n"
-        "\n"
-        "Expected:\n"
-        "    0  fetch\n"
-        ">   1  resize\n"
-        "    2  Publish\n"
-        "\n"
-        "Enqueued:\n"
-        "    0  #0 fetch(1) queue='default'\n"
-        ">   1  #1 Publish() queue='default'\n"
-        "    2  #2 resize(1) queue='images'\n"
-        "\n"
-        "Next: correct the code that enqueues them, or the list; assert_enqueued looks for one job at any "
-        "place.\n"
-        "See: python -m pytest_jobs explain another-list"
-    )
-
-
-def test_another_argument_is_shown_criterion_by_criterion(jobs, assert_enqueued_in_order, failure):
-    resize.perform_later(1)
-
-    wanted = [(resize, {"params": {"size": 20}, "queue": "images"})]
-
-    assert failure(assert_enqueued_in_order, wanted) == (
-        "Expected exactly 1 job enqueued, in this order\n"
-        "but at index 0 is another one.\n"
-        "\n"
-        "Expected:\n"
-        ">   0  resize with params size=20, queue 'images'\n"
-        "\n"
-        "Enqueued:\n"
-        ">   0  #0 resize(1) queue='images'\n"
-        "\n"
-        "Closest: #0 resize(1) queue='images'\n"
-        "  params  differs  size: expected 20, got 10\n"
-        "  queue   ok\n"
-        "\n"
-        "Next: correct the code that enqueues them, or the list; assert_enqueued looks for one job at any "
-        "place.\n"
-        "See: python -m pytest_jobs explain another-list"
-    )
-
-
-def test_a_list_that_ends_too_early_says_where(jobs, assert_enqueued_in_order, failure):
-    fetch.perform_later(1)
-
-    text = failure(assert_enqueued_in_order, [fetch, Publish])
-
-    assert "but at index 1 is none.\n" in text
-    assert ">   1  (none)" in text
+    assert failure(assert_enqueued_in_order, [fetch], within=sent).splitlines()[:2] == [
+        "Expected exactly 1 job enqueued inside `within`, in this order",
+        "but at index 0 is another one.",
+    ]
 
 
 def test_a_subclass_is_another_job(jobs, assert_enqueued_in_order):

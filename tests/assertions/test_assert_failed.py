@@ -51,20 +51,3 @@ def test_a_job_that_was_discarded_or_performed_did_not_fail(jobs, assert_failed,
     jobs.drain()
 
     assert assert_failed(Sync, count=0) == ()
-
-
-def test_the_message_says_what_became_of_it(jobs, assert_failed, failure):
-    Sync.perform_later("KeyError")
-    Sync.perform_later("")
-    jobs.drain()
-
-    assert failure(assert_failed, Sync) == (
-        "Expected exactly 1 Sync failed\n"
-        "but no job failed.\n"
-        "\n"
-        "Hint: this became of it: #0 Sync('KeyError') discarded: KeyError: 'down'\n"
-        "Hint: this became of it: #1 Sync('') performed\n"
-        "\n"
-        "Next: correct the job, or assert what became of it; jobs.deliveries shows every attempt.\n"
-        "See: python -m pytest_jobs explain another-outcome"
-    )

@@ -51,21 +51,6 @@ def test_it_takes_the_criteria_of_records(jobs, assert_performed):
     assert assert_performed(Pay, args=(7,), priority=2, attempt=1).record.sequence == 1
 
 
-def test_a_pending_job_is_not_performed(jobs, assert_performed, failure):
-    Pay.perform_later(7)
-
-    assert failure(assert_performed, Pay) == (
-        "Expected exactly 1 Pay performed\n"
-        "but no job was performed.\n"
-        "\n"
-        "Hint: #0 Pay(7) is pending: nothing has performed it yet. Call jobs.perform_due() or jobs.drain() "
-        "first.\n"
-        "\n"
-        "Next: perform the jobs first; jobs.drain() performs all of them, whenever they are due.\n"
-        "See: python -m pytest_jobs explain not-performed-yet"
-    )
-
-
 def test_a_retried_job_is_performed_at_its_last_attempt(jobs, assert_performed):
     Flaky.perform_later("timeout")
     jobs.drain()

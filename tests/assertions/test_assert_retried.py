@@ -94,18 +94,3 @@ def test_the_last_attempt_is_not_retried(jobs, assert_retried, failure):
     assert len(assert_retried(Sync, count=3)) == 3
     with pytest.raises(AssertionError):
         assert_retried(Sync, attempt=4)
-
-
-def test_a_job_that_succeeded_at_once_says_so(jobs, assert_retried, failure):
-    Sync.perform_later(1, errors=0)
-    jobs.drain()
-
-    assert failure(assert_retried, Sync) == (
-        "Expected exactly 1 Sync retried\n"
-        "but no job was retried.\n"
-        "\n"
-        "Hint: this became of it: #0 Sync(1, errors=0) performed\n"
-        "\n"
-        "Next: correct the job, or assert what became of it; jobs.deliveries shows every attempt.\n"
-        "See: python -m pytest_jobs explain another-outcome"
-    )

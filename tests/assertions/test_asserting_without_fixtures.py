@@ -1,16 +1,14 @@
 """The assertions can be imported, for other test runners and for scripts."""
 
 import pytest
+from asserting import NEGATIVE, POSITIVE
 from tables import each_row
 
 import pytest_jobs
 from pytest_jobs import Job, open_jobs
 from pytest_jobs.errors import NoHarnessError
 
-NAMES = [
-    *("assert_enqueued", "assert_performed", "assert_retried", "assert_discarded"),
-    *("assert_failed", "assert_not_enqueued", "assert_not_performed"),
-]
+NAMES = [*POSITIVE, *NEGATIVE]
 
 
 class Pay(Job):

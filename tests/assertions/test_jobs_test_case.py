@@ -153,19 +153,6 @@ def test_an_expected_failure_is_one():
     assert (result.wasSuccessful(), len(result.expectedFailures)) == (True, 1)
 
 
-def test_the_error_of_an_inline_job_is_an_error_of_the_test():
-    class Case(JobsTestCase):
-        jobs_mode = "inline"
-
-        def test_it(self):
-            pay.perform_later(-1)
-
-    ((_, text),) = run(Case).errors
-
-    assert text.endswith("ValueError: -1\n")
-    assert "open_harness.py" not in text
-
-
 def test_a_test_that_failed_otherwise_fails_for_that_alone():
     class Case(JobsTestCase):
         jobs_mode = "inline"
@@ -273,18 +260,6 @@ def test_an_application_that_cannot_be_found_is_an_error_of_each_test():
 
     assert len(result.errors) == 2
     assert "ApplicationError" in result.errors[0][1]
-
-
-def test_a_coroutine_test_drains_on_its_loop():
-    class Case(JobsTestCase, unittest.IsolatedAsyncioTestCase):
-        async def asyncSetUp(self):
-            fetch.perform_later(1)
-
-        async def test_it(self):
-            await self.jobs.adrain()
-            self.assert_performed(fetch, result=1)
-
-    assert counts(run(Case)) == (1, 0, 0, 0)
 
 
 @job

@@ -34,22 +34,6 @@ def _told(jobs):
     return str(caught.value)
 
 
-def test_it_is_listed():
-    with _opened(WAITING, callback("send_receipt.perform_later(7)", owner=send_receipt)) as jobs:
-        assert _told(jobs) == (
-            "This test left 2 jobs that wait for a commit, and never looked at them:\n"
-            "waiting for commit: 2\n"
-            "callback                       using    registered at     state\n"
-            "Pay.perform_later(7)           default  shop/views.py:12  waiting\n"
-            "send_receipt.perform_later(7)  default  shop/views.py:12  waiting\n"
-            "\n"
-            "Next: commit, with jobs.commit() or as the application does, and assert what is enqueued then; look "
-            "at jobs.waiting_for_commit, or mark the test with @pytest.mark.jobs(strict=False) if they do not "
-            "matter here.\n"
-            "See: python -m pytest_jobs explain left-waiting-for-a-commit"
-        )
-
-
 @pytest.mark.parametrize("look", [list, lambda view: view[0], lambda view: view == []])
 def test_what_the_test_has_seen_is_not_left(look):
     with _opened(WAITING) as jobs:

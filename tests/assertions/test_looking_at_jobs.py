@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_jobs import Job, open_jobs
+from pytest_jobs import Job
 from pytest_jobs.assertions.remaining import check_nothing_left
 
 
@@ -70,34 +70,3 @@ def test_printing_and_counting_is_not_looking(jobs, left):
     assert str(jobs.pending)
     assert len(jobs.pending) == 1
     assert left() == [1]
-
-
-def test_what_is_left_is_listed():
-    with open_jobs() as jobs:
-        Pay.perform_later(1)
-        Pay.set(queue="low").perform_later(2)
-        with pytest.raises(AssertionError) as caught:
-            check_nothing_left(jobs)
-
-    assert str(caught.value) == (
-        "This test left 2 jobs that it neither looked at nor performed:\n"
-        "left: 2\n"
-        "#  job  arguments  queue    wait  attempt  state\n"
-        "0  Pay  1          default  -     1        pending\n"
-        "1  Pay  2          low      -     1        pending\n"
-        "\n"
-        "Next: assert them (assert_enqueued), perform them (jobs.drain()), or mark the test with "
-        "@pytest.mark.jobs(strict=False) if they do not matter here.\n"
-        "See: python -m pytest_jobs explain left-alone"
-    )
-
-
-def test_one_that_is_left_is_no_plural():
-    with open_jobs() as jobs:
-        Pay.perform_later(1)
-        with pytest.raises(AssertionError) as caught:
-            check_nothing_left(jobs)
-
-    assert str(caught.value).splitlines()[0] == (
-        "This test left 1 job that it neither looked at nor performed:"
-    )

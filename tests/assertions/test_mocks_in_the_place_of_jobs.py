@@ -5,6 +5,7 @@ import sys
 from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, patch
 
 import pytest
+from asserting import NEGATIVE
 
 from pytest_jobs import Job, job
 
@@ -115,7 +116,7 @@ def test_a_mock_is_no_job(jobs, assert_enqueued, assert_not_enqueued, refusal, m
     )
 
 
-@pytest.mark.parametrize("name", ["assert_not_enqueued", "assert_not_performed"])
+@pytest.mark.parametrize("name", NEGATIVE)
 def test_a_negative_assertion_about_a_mocked_job_is_refused(request, jobs, refusal, name):
     with patch.object(Pay, "perform_later"):
         text = refusal(request.getfixturevalue(name), Pay)
@@ -127,7 +128,7 @@ def test_a_negative_assertion_about_a_mocked_job_is_refused(request, jobs, refus
 
 
 @pytest.mark.parametrize("job", [(), (Pay,)], ids=["every job", "the job"])
-@pytest.mark.parametrize("name", ["assert_not_enqueued", "assert_not_performed"])
+@pytest.mark.parametrize("name", NEGATIVE)
 def test_so_is_one_after_the_mock_has_swallowed_a_call(request, jobs, refusal, name, job):
     with patch.object(Pay, "perform_later"):
         Pay.perform_later(7)

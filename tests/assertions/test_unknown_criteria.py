@@ -1,6 +1,7 @@
 """A criterion that an assertion does not know is refused, and the likely one named."""
 
 import pytest
+from asserting import NEGATIVE, POSITIVE
 
 from pytest_jobs import Job
 
@@ -80,13 +81,7 @@ def test_a_negative_assertion_knows_no_numbers(
     )
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("assert_enqueued", "assert_performed", "assert_retried", "assert_discarded"),
-        *("assert_failed", "assert_not_enqueued", "assert_not_performed"),
-    ],
-)
+@pytest.mark.parametrize("name", [*POSITIVE, *NEGATIVE])
 def test_the_refusal_names_the_assertion(jobs, request, refusal, name):
     assert refusal(request.getfixturevalue(name), Pay, colour="red").startswith(
         f"{name}() knows no criterion 'colour'. It knows args, at, "

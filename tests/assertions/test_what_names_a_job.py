@@ -1,6 +1,7 @@
 """A job is named by its class, its function, its `later` twin, or its full name as text."""
 
 import pytest
+from asserting import NEGATIVE, POSITIVE
 
 from pytest_jobs import Job, job, later, reference
 from pytest_jobs.errors import CriterionError
@@ -166,17 +167,7 @@ def test_a_base_without_perform_has_no_jobs(jobs, assert_not_enqueued):
     assert_not_enqueued(Base)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "assert_enqueued",
-        "assert_performed",
-        "assert_retried",
-        "assert_discarded",
-        "assert_failed",
-        "assert_delivered",
-    ],
-)
+@pytest.mark.parametrize("name", POSITIVE)
 def test_none_is_refused_and_not_read_as_any_job(jobs, request, refusal, name):
     Pay.perform_later(7)
     jobs.drain()
@@ -186,7 +177,7 @@ def test_none_is_refused_and_not_read_as_any_job(jobs, request, refusal, name):
     )
 
 
-@pytest.mark.parametrize("name", ["assert_not_enqueued", "assert_not_performed"])
+@pytest.mark.parametrize("name", NEGATIVE)
 def test_none_is_refused_and_not_read_as_every_job(jobs, request, refusal, name):
     assert refusal(request.getfixturevalue(name), None) == (
         "None is not a job: the variable was probably never set. Pass a job class, a job function or a task. "

@@ -6,6 +6,7 @@ import types
 from contextlib import contextmanager
 
 import pytest
+from tables import each_row
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError
@@ -29,26 +30,128 @@ def ends_at_once():
     yield
 
 
-@pytest.mark.parametrize("world", [ends_at_once, contextmanager(ends_at_once)])
-def test_a_world_that_yields_nothing(world):
-    assert message(world) == (
-        f"world={world!r} ended without a `yield`, so it shows no state: yield a callable that returns the state, "
-        "as in `yield lambda: {'payments': rows('payments')}`."
-    )
-
-
 def yields_twice():
     place.stored = []
     yield lambda: {"stored": place.stored}
     yield dict
 
 
-@pytest.mark.parametrize("world", [yields_twice, contextmanager(yields_twice)])
-def test_a_world_that_yields_twice(world):
-    assert message(world) == (
-        f"world={world!r} yields more than once: yield one callable that returns the whole state, as in "
-        "`yield lambda: {'payments': rows('payments'), 'mails': mailer.calls}`."
-    )
+def fails_at_the_end():
+    place.stored = []
+    yield lambda: {"stored": place.stored}
+    raise FileNotFoundError("out.csv")
+
+
+def yields_an_iterator():
+    yield iter([])
+
+
+def yields_a_state():
+    yield {"state": 1}
+
+
+def yields_what_returns_nothing():
+    yield place.stored.clear
+
+
+def yields_what_is_awaited():
+    async def snapshot():
+        return {}
+
+    yield snapshot
+
+
+def yields_a_generator_function():
+    def snapshot():
+        yield from place.stored
+
+    yield snapshot
+
+
+def fails_after_another_error():
+    place.stored = []
+    try:
+        yield lambda: {"stored": [object()]}
+    finally:
+        assert place.stored == [1]
+
+
+def swallows_exceptions():
+    place.stored = []
+    try:
+        yield lambda: {"stored": [object()]}
+    except Exception:
+        return
+
+
+@contextmanager
+def block():
+    yield dict
+
+
+ENDED = (
+    "world={!r} ended without a `yield`, so it shows no state: yield a callable that returns the state, as in "
+    "`yield lambda: {{'payments': rows('payments')}}`."
+)
+TWICE = (
+    "world={!r} yields more than once: yield one callable that returns the whole state, as in "
+    "`yield lambda: {{'payments': rows('payments'), 'mails': mailer.calls}}`."
+)
+FAILED = (
+    "world={!r} ended with FileNotFoundError: out.csv while it was left. It is left after every history, also "
+    "when the job was killed or did nothing: let the lines after its `yield` succeed then too, for example within "
+    "`with contextlib.suppress(FileNotFoundError):`."
+)
+
+
+@each_row(
+    "world, text",
+    [
+        *((world, ENDED.format(world)) for world in (ends_at_once, contextmanager(ends_at_once))),
+        *((world, TWICE.format(world)) for world in (yields_twice, contextmanager(yields_twice))),
+        *(
+            (world, FAILED.format(world))
+            for world in (fails_at_the_end, contextmanager(fails_at_the_end))
+        ),
+        (
+            yields_an_iterator,
+            "is not a snapshot: yield a callable that returns the state, as in `yield lambda:",
+        ),
+        (yields_a_state, "which is not a snapshot"),
+        (
+            yields_what_returns_nothing,
+            (
+                "The snapshot of the world returned None, which is not a state: return the values that the job "
+                "changes, by name, as in `yield lambda: {'payments': rows('payments')}`."
+            ),
+        ),
+        (
+            yields_what_is_awaited,
+            "returned an awaitable, a coroutine, which is not a state: return the values",
+        ),
+        (
+            yields_a_generator_function,
+            (
+                "The state holds an iterator, state (a generator), which is used up when it is read once: put "
+                "`list(...)` around it."
+            ),
+        ),
+        # Another error is not hidden.
+        (fails_after_another_error, "which has no fields"),
+        (swallows_exceptions, "which has no fields"),
+        (lambda: 7, "it is a generator function"),
+        # One that cannot be made for each history.
+        (3, "write a generator function that yields a snapshot callable once"),
+        (block(), "as in world=shop, without parentheses"),
+        (yields_twice(), "as in world=shop, without parentheses"),
+    ],
+)
+def test_a_world_that_shows_no_state_or_cannot_be_left_is_refused(world, text):
+    with pytest.raises(ExplorationError) as found:
+        check_idempotent(store, world=world)
+
+    assert text in str(found.value)
+    assert isinstance(found.value.__cause__, FileNotFoundError) == ("FileNotFoundError" in text)
 
 
 def test_a_verb_in_a_world(jobs):
@@ -66,92 +169,6 @@ def test_a_verb_in_a_world(jobs):
     assert jobs.drain() == {}
 
 
-def test_a_world_that_yields_an_iterator():
-    def world():
-        yield iter([])
-
-    assert (
-        "is not a snapshot: yield a callable that returns the state, as in `yield lambda:"
-        in message(world)
-    )
-
-
-def test_a_snapshot_that_returns_nothing():
-    def world():
-        yield place.stored.clear
-
-    assert message(world) == (
-        "The snapshot of the world returned None, which is not a state: return the values that the job changes, "
-        "by name, as in `yield lambda: {'payments': rows('payments')}`."
-    )
-
-
-def test_a_snapshot_that_must_be_awaited():
-    async def snapshot():
-        return {}
-
-    def world():
-        yield snapshot
-
-    assert "returned an awaitable, a coroutine, which is not a state: return the values" in message(
-        world
-    )
-
-
-def test_a_snapshot_that_is_an_iterator():
-    def snapshot():
-        yield from place.stored
-
-    def world():
-        yield snapshot
-
-    assert message(world) == (
-        "The state holds an iterator, state (a generator), which is used up when it is read once: put `list(...)` "
-        "around it."
-    )
-
-
-def fails_at_the_end():
-    place.stored = []
-    yield lambda: {"stored": place.stored}
-    raise FileNotFoundError("out.csv")
-
-
-@pytest.mark.parametrize("world", [fails_at_the_end, contextmanager(fails_at_the_end)])
-def test_a_world_that_fails_while_it_is_left(world):
-    with pytest.raises(ExplorationError) as found:
-        check_idempotent(store, world=world)
-
-    assert str(found.value) == (
-        f"world={world!r} ended with FileNotFoundError: out.csv while it was left. It is left after every "
-        "history, also when the job was killed or did nothing: let the lines after its `yield` succeed then "
-        "too, for example within `with contextlib.suppress(FileNotFoundError):`."
-    )
-    assert isinstance(found.value.__cause__, FileNotFoundError)
-
-
-def test_a_world_that_fails_after_another_error_does_not_hide_it():
-    def world():
-        place.stored = []
-        try:
-            yield lambda: {"stored": [object()]}
-        finally:
-            assert place.stored == [1]
-
-    assert "which has no fields" in message(world)
-
-
-def test_a_world_that_swallows_exceptions_hides_nothing():
-    def world():
-        place.stored = []
-        try:
-            yield lambda: {"stored": [object()]}
-        except Exception:
-            return
-
-    assert "which has no fields" in message(world)
-
-
 def test_a_world_that_cleans_up_is_left_after_each_history():
     left = []
 
@@ -166,8 +183,8 @@ def test_a_world_that_cleans_up_is_left_after_each_history():
     assert len(left) >= 3
 
 
-@pytest.mark.parametrize(
-    ("accept", "line"),
+@each_row(
+    "accept, line",
     [
         (ValueError, "(ValueError,)"),
         (ValueError("no"), "(ValueError,)"),

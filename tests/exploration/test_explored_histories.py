@@ -55,13 +55,7 @@ def test_a_history_finds(job, history, verdict):
         (explored_jobs.charge_once_a_process, "twice"),
         (explored_jobs.charge_then_mark, "twice"),
         (explored_jobs.charge_then_mark, "restart"),
-        (explored_jobs.charge_with_key, "crash"),
-        (explored_jobs.charge_with_key, "effect_fails"),
-        (explored_jobs.charge_with_key, "reply_lost"),
-        (explored_jobs.charge_with_key, "overlap"),
         (explored_jobs.look_up_then_charge, "crash"),
-        (explored_jobs.charge_with_key, "late"),
-        (explored_jobs.charge_with_key, "lease_expires"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )

@@ -7,6 +7,7 @@ import sqlite3
 import explored_jobs
 import pytest
 from explored_worlds import Gateway, shop
+from tables import each_row
 
 from pytest_jobs import check_idempotent, fake, sqlite_world
 from pytest_jobs.errors import CriterionError, ExplorationError, PartialExploration
@@ -16,13 +17,6 @@ def refused(job, world=shop, **options):
     with pytest.raises(ExplorationError) as refusal:
         check_idempotent(job, args=(1,), world=world, **options)
     return str(refusal.value)
-
-
-def test_a_job_that_does_nothing():
-    assert refused(explored_jobs.do_nothing) == (
-        "One clean run of the job changes nothing that the world shows, and does nothing that is heard of: the "
-        "state that the world yields has to show its work."
-    )
 
 
 def test_a_job_whose_changes_nobody_can_see():
@@ -38,12 +32,6 @@ def test_a_job_whose_changes_nobody_can_see():
         "One clean run of the job does sqlite: create table scratch (number), and the state that "
         "the world yields is the same as before, so nobody would see that it is done twice: let the state show "
         "what the job changes, and begin as it is before the job."
-    )
-
-
-def test_a_job_that_fails_by_itself():
-    assert "One clean run of the job ends with ValueError: broken" in refused(
-        explored_jobs.always_fail
     )
 
 
@@ -69,29 +57,6 @@ def test_a_job_that_is_not_deterministic():
     assert "the job keeps something from one run to the next" in refusal
 
 
-def test_a_connection_to_somewhere():
-    text = refused(explored_jobs.connect_somewhere)
-
-    assert text.startswith("The job called socket.connect(('127.0.0.1', 1)), which reaches outside")
-
-
-def test_a_world_that_yields_no_snapshot():
-    def world():
-        yield {"state": 1}
-
-    assert "which is not a snapshot" in refused(explored_jobs.charge_always, world)
-
-
-def test_a_world_that_is_none():
-    assert "it is a generator function" in refused(explored_jobs.charge_always, lambda: 7)
-
-
-def test_time_that_does_not_suffice():
-    text = refused(explored_jobs.charge_with_key, time_limit=0.0)
-
-    assert text.startswith("0 s did not suffice: Explored 0 of ")
-
-
 def test_time_that_does_not_suffice_can_be_accepted():
     with pytest.warns(PartialExploration, match="histories, for want of time"):
         explored = check_idempotent(
@@ -109,23 +74,60 @@ def test_what_cannot_be_faked_or_bound():
         sqlite_world("", bind=(explored_jobs, "nothing")).__enter__()
 
 
-@pytest.mark.parametrize(
-    ("job", "options", "message"),
+ARGS = "args={0!r} are not arguments: write them in a tuple, as in args=({0!r},)."
+
+
+@each_row(
+    "job, options, error, text",
     [
-        (7, {}, "7 is not a job or a function"),
-        (explored_jobs.overwrite, {"histories": ["thrice"]}, "got 'thrice'"),
-        (explored_jobs.overwrite, {"histories": []}, "No history is named"),
-        (explored_jobs.overwrite, {"histories": ["out_of_order"]}, "out_of_order needs others="),
+        (7, {}, CriterionError, "7 is not a job or a function"),
+        (explored_jobs.overwrite, {"histories": ["thrice"]}, CriterionError, "got 'thrice'"),
+        (explored_jobs.overwrite, {"histories": []}, CriterionError, "No history is named"),
+        (
+            explored_jobs.overwrite,
+            {"histories": ["out_of_order"]},
+            CriterionError,
+            "out_of_order needs others=",
+        ),
+        (explored_jobs.overwrite, {"trace": 7}, ExplorationError, "trace= names 7"),
+        *(
+            (explored_jobs.overwrite, {"args": args}, ExplorationError, ARGS.format(args))
+            for args in (7, "7", b"7")
+        ),
+        (
+            explored_jobs.overwrite,
+            {"args": (), "kwargs": [1]},
+            ExplorationError,
+            "as in kwargs={'user_id': 7}",
+        ),
+        (
+            explored_jobs.charge_with_key,
+            {"time_limit": 0.0},
+            ExplorationError,
+            "0 s did not suffice: Explored 0 of ",
+        ),
+        (
+            explored_jobs.do_nothing,
+            {},
+            ExplorationError,
+            (
+                "One clean run of the job changes nothing that the world shows, and does nothing that is heard "
+                "of: the state that the world yields has to show its work."
+            ),
+        ),
+        (
+            explored_jobs.always_fail,
+            {},
+            ExplorationError,
+            "One clean run of the job ends with ValueError: broken",
+        ),
     ],
 )
-def test_a_call_that_cannot_be_meant(job, options, message):
-    with pytest.raises(CriterionError, match=message):
-        check_idempotent(job, args=(1,), world=shop, **options)
+def test_a_call_that_cannot_be_meant_or_shows_nothing(job, options, error, text):
+    with pytest.raises(error) as found:
+        check_idempotent(job, **{"args": (1,), "world": shop, **options})
 
-
-def test_a_trace_that_cannot_be_meant():
-    with pytest.raises(ExplorationError, match="trace= names 7"):
-        check_idempotent(explored_jobs.overwrite, args=(1,), world=shop, trace=7)
+    assert text in str(found.value)
 
 
 def test_nothing_is_left_behind():
@@ -160,37 +162,17 @@ def test_no_exception_of_a_dead_delivery_is_left_in_the_thread():
         assert sys.exc_info() == (None, None, None)
 
 
-@contextlib.contextmanager
-def block():
-    yield dict
+def test_a_connection_to_somewhere():
+    def caught(number):
+        try:
+            explored_jobs.connect_somewhere(number)
+        except BaseException:
+            raise ValueError("the service is down") from None
 
-
-@pytest.mark.parametrize(
-    ("world", "instead"),
-    [
-        (3, "write a generator function that yields a snapshot callable once"),
-        (block(), "as in world=shop, without parentheses"),
-        (shop(), "as in world=shop, without parentheses"),
-    ],
-    ids=["a number", "a block", "a generator"],
-)
-def test_a_world_that_cannot_be_made_for_each_history(world, instead):
-    assert instead in refused(explored_jobs.charge_always, world)
-
-
-@pytest.mark.parametrize("args", [7, "7", b"7"])
-def test_arguments_that_are_no_list(args):
-    with pytest.raises(ExplorationError) as refusal:
-        check_idempotent(explored_jobs.charge_always, args=args, world=shop)
-
-    assert str(refusal.value) == (
-        f"args={args!r} are not arguments: write them in a tuple, as in args=({args!r},)."
-    )
-
-
-def test_keyword_arguments_that_are_no_mapping():
-    with pytest.raises(ExplorationError, match=r"as in kwargs=\{'user_id': 7\}"):
-        check_idempotent(explored_jobs.charge_always, kwargs=[1], world=shop)
+    for job in (explored_jobs.connect_somewhere, caught):
+        assert refused(job).startswith(
+            "The job called socket.connect(('127.0.0.1', 1)), which reaches outside"
+        )
 
 
 def test_the_error_of_a_refused_job_is_what_it_did_and_it_leaves_no_lock_file(tmp_path):
@@ -208,19 +190,6 @@ def test_the_error_of_a_refused_job_is_what_it_did_and_it_leaves_no_lock_file(tm
     for _ in range(2):
         assert refused(look_up_under_a_lock).startswith("The job called socket.connect(")
         assert not lock.exists()
-
-
-def test_the_error_of_a_refused_job_that_catches_everything_is_what_it_did():
-    marked = []
-
-    def mark_as_failed(number):
-        try:
-            explored_jobs.connect_somewhere(number)
-        except BaseException:
-            marked.append(number)
-            raise ValueError("the service is down") from None
-
-    assert refused(mark_as_failed).startswith("The job called socket.connect(")
 
 
 def test_the_error_of_a_refused_coroutine_is_what_it_did_and_its_cleanup_may_wait():

@@ -2,12 +2,11 @@
 
 import gallery_jobs
 import pytest
-from gallery import GALLERY, cancel, shop
+from gallery import cancel, shop
 from hypothesis import strategies as st
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect, NotIdempotent
-from pytest_jobs.exploration.histories.replay import parsed_token
 from pytest_jobs.exploration.report.audience import Audience, audience
 
 
@@ -33,20 +32,6 @@ def token_of(job, **options):
 
 def check(job, args=(1,), **options):
     return check_idempotent(job, args=args, world=shop, **options)
-
-
-@pytest.mark.parametrize("shown", GALLERY, ids=lambda shown: shown.name)
-def test_the_same_comes_out(shown, replaying):
-    replaying()
-    first = shown.report()
-    replaying(str(first.report.token))
-
-    again = shown.report()
-
-    assert type(again) is type(first)
-    assert again.report.to_dict()["deliveries"] == first.report.to_dict()["deliveries"]
-    assert "replayed: this one history; no other was looked at." in str(again)
-    assert str(again.report.token) == str(first.report.token)
 
 
 def test_only_that_history_is_carried_out(replaying):
@@ -188,19 +173,6 @@ def defined(path):
     names = {}
     exec(compile(path.read_text("utf-8"), path, "exec"), names)
     return names["pay"]
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("thrice:pay", "there is no history 'thrice': it begins with one of twice, restart, crash"),
-        ("crash", "it names no job"),
-        ("", "there is no history ''"),
-    ],
-)
-def test_what_is_no_token_is_refused(text, why):
-    with pytest.raises(ValueError, match=why):
-        parsed_token(text)
 
 
 def test_arguments_that_were_cut_off_are_refused(replaying):

@@ -42,11 +42,17 @@ def failure(job, **options):
 
 
 @pytest.mark.parametrize("shown", GALLERY, ids=lambda shown: shown.name)
-def test_a_report_is_the_same_on_every_python_and_in_every_run(shown):
+def test_a_report_is_the_same_on_every_python_in_every_run_and_when_it_is_replayed(shown, reads):
     """After a change on purpose `python tests/exploration/gallery.py` writes the reports anew: read them."""
-    text = (REPORTS / f"{shown.name}.txt").read_text("utf-8")
+    first = shown.report()
+    assert f"{first}\n" == (REPORTS / f"{shown.name}.txt").read_text("utf-8")
 
-    assert f"{shown.report()}\n" == text
+    reads(replay=str(first.report.token))
+    again = shown.report()
+    assert type(again) is type(first)
+    assert again.report.to_dict()["deliveries"] == first.report.to_dict()["deliveries"]
+    assert "replayed: this one history; no other was looked at." in str(again)
+    assert str(again.report.token) == str(first.report.token)
 
 
 def test_the_gallery_has_every_verdict_and_no_report_that_is_long():

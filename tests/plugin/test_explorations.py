@@ -51,21 +51,41 @@ def run(pytester):
     return pytester.runpytest
 
 
-def test_what_checks_explored_is_said(checks, run):
+def test_what_checks_explored_is_said_and_what_they_left_out_warned_of(checks, run):
     checks(
         ONE_SAFE,
         "def test_late(): check(paying.charge_with_key, histories=['late'])\n",
         "def test_twice(): check(paying.charge_with_key, histories=['twice'])\n",
+        "def test_part(): check(paying.charge_with_key, time_limit=0, allow_partial=True)\n",
+        "@pytest.fixture\ndef checked():\n    check(paying.charge_with_key, histories=['twice'])\n",
+        "def test_it(checked): pass\n",
     )
 
-    result = run()
+    result = run("-W", "default::pytest_jobs.errors.JobsWarning")
 
-    result.assert_outcomes(passed=3)
+    # A default check that passes warns of nothing.
+    result.assert_outcomes(passed=5, warnings=1)
     result.stdout.fnmatch_lines(
         [
+            "*PartialExploration: The check of charge_with_key passed, and did not explore: * for want of time.",
             "=* explored jobs =*",
+            "passed: 5 checks of charge_with_key, * histories; not explored: lease_expires, out_of_order",
+            "test_it.py::test_part: charge_with_key: left out * of * histories, for want of time",
+        ]
+    )
+
+
+def test_where_more_is_asked_for_each_test_and_all_failing_points_are_told(checks, run):
+    checks(ONE_SAFE, ONE_UNSAFE)
+
+    result = run("-v")
+
+    result.stdout.fnmatch_lines(
+        [
+            "* histories failed:*",
             (
-                "passed: 3 checks of charge_with_key, * histories; not explored: lease_expires, out_of_order"
+                "test_it.py::test_safe: 1 check of charge_with_key, * histories; "
+                "not explored: late, lease_expires, out_of_order"
             ),
         ]
     )
@@ -85,42 +105,6 @@ def test_what_no_check_of_a_job_explored_is_said_with_the_number_of_jobs():
     assert list(summary(notes, verbose=False)) == [
         "passed: 5 checks of pay, mail, tell, 5 histories; not explored: twice (of 1 job), late (of 2 jobs)"
     ]
-
-
-def test_where_more_is_asked_for_each_test_is_told(checks, run):
-    checks(ONE_SAFE)
-
-    run("-v").stdout.fnmatch_lines(
-        [
-            (
-                "test_it.py::test_safe: 1 check of charge_with_key, * histories; "
-                "not explored: late, lease_expires, out_of_order"
-            )
-        ]
-    )
-
-
-def test_a_default_check_that_passes_warns_of_nothing(checks, run):
-    checks(ONE_SAFE)
-
-    run("-W", "error::pytest_jobs.errors.JobsWarning").assert_outcomes(passed=1)
-
-
-def test_what_was_asked_for_and_left_out_is_warned_of_and_said(checks, run):
-    checks(
-        "def test_part(): check(paying.charge_with_key, time_limit=0, allow_partial=True)\n",
-    )
-
-    result = run("-W", "default::pytest_jobs.errors.JobsWarning")
-
-    result.assert_outcomes(passed=1, warnings=1)
-    result.stdout.fnmatch_lines(
-        [
-            "*PartialExploration: The check of charge_with_key passed, and did not explore: * for want of time.",
-            "=* explored jobs =*",
-            "test_it.py::test_part: charge_with_key: left out * of * histories, for want of time",
-        ]
-    )
 
 
 def test_lines_of_the_project_that_were_not_looked_at_are_warned_of(pytester, checks, run):
@@ -169,15 +153,6 @@ def test_a_session_without_checks_says_nothing_of_them(pytester, run):
     assert "explored" not in str(run().stdout)
 
 
-def test_checks_in_fixtures_count(checks, run):
-    checks(
-        "@pytest.fixture\ndef checked():\n    check(paying.charge_with_key)\n",
-        "def test_it(checked): check(paying.charge_with_key)\n",
-    )
-
-    run().stdout.fnmatch_lines(["passed: 2 checks of charge_with_key, *"])
-
-
 def test_the_replay_line_names_the_test_from_where_pytest_was_started(pytester, run):
     folder = pytester.mkdir("deep")
     pytester.makeini("[pytest]\npythonpath = .")
@@ -187,13 +162,6 @@ def test_the_replay_line_names_the_test_from_where_pytest_was_started(pytester, 
     run().stdout.fnmatch_lines(
         ['E *replay: pytest "deep/test_it.py::test_unsafe" --jobs-replay=twice:charge']
     )
-
-
-def test_all_failing_points_are_told_where_more_is_asked_for(checks, run):
-    checks(ONE_UNSAFE)
-
-    assert " histories failed:" in str(run("-v").stdout)
-    assert " histories failed:" not in str(run().stdout)
 
 
 def test_a_failure_is_coloured_on_a_terminal_and_nowhere_else(checks, pytester, run):
@@ -214,6 +182,7 @@ def test_a_failure_is_coloured_on_a_terminal_and_nowhere_else(checks, pytester, 
     assert re.search(r"\x1b\[36mhint: ", text)
     assert "#x1B" not in (pytester.path / "found.xml").read_text("utf-8")
     assert "\x1b" not in "\n".join(plain.outlines)
+    assert " histories failed:" not in str(plain.stdout)
     without = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in coloured.outlines]
     shown = [line for line in without if line.startswith("E")]
     assert len(shown) > 15

@@ -51,29 +51,7 @@ def test_it_returns_applications(project):
     project.runpytest().assert_outcomes(passed=1)
 
 
-def test_it_may_be_of_one_test(project):
-    project.makepyfile("""
-        import pytest
-        from factory import make_app
-
-        @pytest.fixture
-        def app():
-            return make_app()
-
-        @pytest.fixture
-        def jobs_apps(app):
-            return [app]
-
-        @pytest.mark.parametrize("n", [1, 2])
-        def test_it(jobs, app, n):
-            app.send_task("made.add", (n,))
-            assert len(jobs.enqueued) == 1
-    """)
-
-    project.runpytest().assert_outcomes(passed=2)
-
-
-def test_names_and_applications_mix(project):
+def test_it_may_be_of_some_tests_and_names_and_applications_mix(project):
     project.makepyfile("""
         import pytest
         import factory
@@ -82,18 +60,36 @@ def test_names_and_applications_mix(project):
         factory.app = make_app("named")
         made = make_app()
 
-        @pytest.fixture
-        def jobs_apps():
-            return ["celery:factory:app", made]
+        def test_without_it_there_is_only_the_core(jobs, jobs_apps):
+            assert tuple(jobs_apps) == ()
 
-        def test_it(jobs):
-            made.send_task("made.add", (1,))
-            factory.app.send_task("named.add", (2,))
-            jobs.drain()
-            assert [d.result for d in jobs.performed] == [1, 2]
+        class TestMixed:
+            @pytest.fixture
+            def jobs_apps(self):
+                return ["celery:factory:app", made]
+
+            @pytest.mark.parametrize("n", [1, 2])
+            def test_it(self, jobs, n):
+                made.send_task("made.add", (n,))
+                factory.app.send_task("named.add", (2,))
+                jobs.drain()
+                assert [d.result for d in jobs.performed] == [n, 2]
+
+        class TestNone:
+            @pytest.fixture
+            def jobs_apps(self):
+                return [7]
+
+            def test_it(self, jobs):
+                pass
     """)
 
-    project.runpytest().assert_outcomes(passed=1)
+    result = project.runpytest()
+
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(
+        ["*ApplicationError: 7 is not an application of a library that pytest-jobs knows*"]
+    )
 
 
 def test_with_a_guard_the_session_is_guarded_as_soon_as_the_application_is_made(project):
@@ -121,35 +117,6 @@ def test_with_a_guard_the_session_is_guarded_as_soon_as_the_application_is_made(
             assert len(jobs.enqueued) == 0
             app.send_task("made.add", (8,))
             assert len(jobs.enqueued) == 1
-    """)
-
-    project.runpytest().assert_outcomes(passed=1)
-
-
-def test_what_is_no_application_is_told(project):
-    project.makepyfile("""
-        import pytest
-
-        @pytest.fixture
-        def jobs_apps():
-            return [7]
-
-        def test_it(jobs):
-            pass
-    """)
-
-    result = project.runpytest()
-
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(
-        ["*ApplicationError: 7 is not an application of a library that pytest-jobs knows*"]
-    )
-
-
-def test_without_it_there_is_only_the_core(project):
-    project.makepyfile("""
-        def test_it(jobs, jobs_apps):
-            assert tuple(jobs_apps) == ()
     """)
 
     project.runpytest().assert_outcomes(passed=1)

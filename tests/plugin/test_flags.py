@@ -10,15 +10,27 @@ pytestmark = pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize(
     ("ini", "flags", "header"),
     [
+        ("jobs_mode = record", [], "mode record"),
+        ("jobs_mode = off", [], "mode off"),
         ("", ["--jobs-mode=record"], "mode record"),
+        ("", ["--jobs-inline"], "mode inline"),
         ("jobs_mode = record", ["--jobs-mode=inline"], "mode inline"),
+        ("jobs_mode = record", ["--jobs-inline"], "mode inline"),
         ("jobs_mode = inline", ["--jobs-mode=off"], "mode off"),
         ("", ["--jobs-mode=inline", "--jobs-inline"], "mode inline"),
+        ("jobs_strict = true", [], "strict"),
         ("jobs_raise = end", ["--jobs-raise=enqueue"], "errors raised at enqueue"),
         ("jobs_jitter = live", ["--jobs-jitter=seeded"], "jitter seeded"),
+        (
+            "jobs_mode = inline\njobs_raise = enqueue\njobs_jitter = live",
+            ["--jobs-strict"],
+            "mode inline, strict, errors raised at enqueue, jitter live",
+        ),
     ],
 )
-def test_the_flag_goes_before_the_ini_file(pytester, ini, flags, header):
+def test_the_header_says_what_is_no_default_and_the_flag_goes_before_the_ini_file(
+    pytester, ini, flags, header
+):
     pytester.makeini(f"[pytest]\n{ini}\n")
     pytester.makepyfile("def test_it(): pass")
 
@@ -29,57 +41,85 @@ def test_the_flag_goes_before_the_ini_file(pytester, ini, flags, header):
 
 
 @pytest.mark.parametrize(
-    ("flag", "message"),
-    [
-        ("--jobs-mode=inlien", "--jobs-mode is 'inlien'; valid are record, inline, off."),
-        ("--jobs-raise=start", "--jobs-raise is 'start'; valid are end, enqueue."),
-        ("--jobs-jitter=none", "--jobs-jitter is 'none'; valid are zero, seeded, live."),
-        (
-            "--jobs-queues=a b c",
-            "--jobs-queues is 'a b c'; it is a file, and its environment where it has any.",
-        ),
-        (
-            "--jobs-apps=celery",
-            "jobs_apps: 'celery' does not say where the app is: write \"celery:package.module:app\".",
-        ),
-    ],
+    "ini", ["jobs_mode =", "jobs_strict = false\njobs_raise = end\njobs_jitter = zero"]
 )
-def test_a_wrong_value_stops_the_run(pytester, flag, message):
-    pytester.makepyfile("def test_it(): pass")
+def test_the_defaults_are_not_said(pytester, run_test, ini):
+    pytester.makeini(f"[pytest]\n{ini}")
+    result = run_test("def test_it(): pass")
 
-    result = pytester.runpytest(flag)
-
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"ERROR: {message}" in result.stderr.str().splitlines()
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("jobs:*")
 
 
 @pytest.mark.parametrize(
     ("ini", "flags", "message"),
     [
-        ("", ["--jobs-mode=off"], "--jobs-mode=off lets none in"),
-        ("", ["--jobs-mode=record"], "--jobs-mode=record keeps them"),
-        ("jobs_mode = inline", ["--jobs-mode=record"], "--jobs-mode=record keeps them"),
+        ("jobs_mode = Record", [], "jobs_mode is 'Record'; valid are record, inline, off."),
+        ("jobs_raise =", [], "jobs_raise is ''; valid are end, enqueue."),
+        ("jobs_jitter = none", [], "jobs_jitter is 'none'; valid are zero, seeded, live."),
+        ("", ["--jobs-mode=inlien"], "--jobs-mode is 'inlien'; valid are record, inline, off."),
+        ("", ["--jobs-raise=start"], "--jobs-raise is 'start'; valid are end, enqueue."),
+        ("", ["--jobs-jitter=none"], "--jobs-jitter is 'none'; valid are zero, seeded, live."),
+        (
+            "",
+            ["--jobs-queues=a b c"],
+            "--jobs-queues is 'a b c'; it is a file, and its environment where it has any.",
+        ),
+        (
+            "",
+            ["--jobs-apps=celery"],
+            "jobs_apps: 'celery' does not say where the app is: write \"celery:package.module:app\".",
+        ),
+        *(
+            (
+                ini,
+                ["--jobs-inline", *flags],
+                f"--jobs-inline performs every job, and {message}: drop one of the two.",
+            )
+            for ini, flags, message in (
+                ("jobs_mode = off", [], "jobs_mode = off lets none in"),
+                ("", ["--jobs-mode=off"], "--jobs-mode=off lets none in"),
+                ("jobs_mode = inline", ["--jobs-mode=record"], "--jobs-mode=record keeps them"),
+            )
+        ),
+        (
+            "",
+            ["--jobs-twice", "--jobs-mode=off"],
+            (
+                "--jobs-twice attacks the jobs of every test, and --jobs-mode=off lets none in: drop one of the "
+                "two."
+            ),
+        ),
     ],
 )
-def test_inline_and_another_mode_exclude_each_other(pytester, ini, flags, message):
+def test_what_cannot_be_meant_stops_the_run(pytester, ini, flags, message):
     pytester.makeini(f"[pytest]\n{ini}\n")
+    pytester.makepyfile("def test_it(): print('it ran')")
 
-    result = pytester.runpytest("--jobs-inline", *flags)
+    result = pytester.runpytest(*flags)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert (
-        f"ERROR: --jobs-inline performs every job, and {message}: drop one of the two."
-        in result.stderr.str().splitlines()
-    )
+    assert f"ERROR: {message}" in result.stderr.str().splitlines()
+    assert "it ran" not in result.stdout.str()
 
 
-def test_an_attack_and_no_harness_exclude_each_other(pytester):
-    result = pytester.runpytest("--jobs-twice", "--jobs-mode=off")
+@pytest.mark.parametrize(
+    ("ini", "flags", "message"),
+    [
+        ("", ["--jobs-inlien"], "unrecognized arguments: --jobs-inlien"),
+        ("", ["--jobs-nothing=7"], "unrecognized arguments: --jobs-nothing=7"),
+        ("jobs_strict = maybe", [], ""),
+    ],
+)
+def test_what_pytest_does_not_know_stops_the_run(pytester, ini, flags, message):
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    pytester.makepyfile("def test_it(): print('it ran')")
 
-    assert (
-        "ERROR: --jobs-twice attacks the jobs of every test, and --jobs-mode=off lets none in: "
-        "drop one of the two." in result.stderr.str().splitlines()
-    )
+    result = pytester.runpytest(*flags)
+
+    assert result.ret != 0
+    assert message in result.stderr.str()
+    assert "it ran" not in result.stdout.str()
 
 
 def test_the_file_of_the_workers_lies_where_pytest_was_started(pytester):

@@ -1,7 +1,5 @@
 """`pytest_jobs_bridges` brings further bridges in, for each harness anew."""
 
-import pytest
-
 STUB = """
     import pytest
 
@@ -71,7 +69,7 @@ def test_whoever_opens_a_harness_has_them(pytester, run_test):
 
         def test_a_block():
             with open_jobs() as jobs:
-                assert "stub" in {bridge.name for bridge in jobs.bridges}
+                assert {"core", "stub"} <= {bridge.name for bridge in jobs.bridges}
 
         class TestCase(JobsTestCase):
             @classmethod
@@ -85,36 +83,28 @@ def test_whoever_opens_a_harness_has_them(pytester, run_test):
     """).assert_outcomes(passed=3)
 
 
-def test_they_join_the_bridge_of_the_core(pytester, run_test):
-    pytester.makeconftest(
-        STUB
-        + """
-    def pytest_jobs_bridges():
-        return [StubBridge("stub")]
-    """
-    )
-    run_test("""
-        def test_it(jobs):
-            assert {"core", "stub"} <= {bridge.name for bridge in jobs.bridges}
-    """).assert_outcomes(passed=1)
+def test_a_hook_may_have_none(pytester, told):
+    pytester.makeconftest("""
+        given = [None, [], ()]
 
-
-@pytest.mark.parametrize("nothing", ["None", "[]", "()"])
-def test_a_hook_may_have_none(pytester, run_test, nothing):
-    pytester.makeconftest(f"""
         def pytest_jobs_bridges():
-            return {nothing}
+            return given.pop()
     """)
-    run_test("""
+    told(
+        """
+        import pytest
         from pytest_jobs import job
 
         @job
         def ping(): pass
 
-        def test_it(jobs, assert_enqueued):
+        @pytest.mark.parametrize("time", range(3))
+        def test_it(jobs, assert_enqueued, time):
             ping.perform_later()
             assert_enqueued(ping)
-    """).assert_outcomes(passed=1)
+        """,
+        passed=3,
+    )
 
 
 def test_one_that_cannot_be_installed_leaves_no_harness_open(pytester, run_test):

@@ -5,18 +5,29 @@ import pytest
 pytestmark = pytest.mark.usefixtures("shop")
 
 CONFTEST = """
-    delivered = []
+    import pytest_jobs
+
+    delivered, seen = [], []
 
     def pytest_jobs_delivered(delivery):
         delivered.append(delivery)
+        seen.append(delivery in pytest_jobs.current_jobs().deliveries)
 """
 
 
-def test_it_is_called_with_each_delivery(pytester, run_test):
+def test_it_is_called_with_each_delivery_when_that_is_in_the_views(pytester, told):
     pytester.makeconftest(CONFTEST)
-    run_test("""
-        from conftest import delivered
-        from shop import Pay, Refuse, Sync
+    told(
+        """
+        import pytest
+        from conftest import delivered, seen
+        from shop import Pay, Refuse, Sync, fetch
+
+        @pytest.fixture(autouse=True)
+        def heard():
+            delivered.clear()
+            yield
+            assert all(seen)
 
         def test_it(jobs):
             Pay.perform_later(7)
@@ -26,43 +37,15 @@ def test_it_is_called_with_each_delivery(pytester, run_test):
 
             assert delivered == list(jobs.deliveries)
             assert [d.status for d in delivered] == ["performed", "failed", "retried", "performed"]
-    """).assert_outcomes(passed=1)
 
-
-def test_it_hears_of_inline_and_of_coroutine_jobs(pytester):
-    pytester.makeconftest(CONFTEST)
-    pytester.makepyfile("""
-        from conftest import delivered
-        from shop import fetch
-
-        def test_it(jobs):
+        @pytest.mark.jobs(mode="inline")
+        def test_inline_and_coroutine_jobs(jobs):
             fetch.perform_later(3)
 
             assert [d.result for d in delivered] == [3]
-    """)
-
-    pytester.runpytest("--jobs-inline").assert_outcomes(passed=1)
-
-
-def test_when_it_is_called_the_delivery_is_in_the_views(pytester, run_test):
-    pytester.makeconftest("""
-        import pytest_jobs
-
-        seen = []
-
-        def pytest_jobs_delivered(delivery):
-            seen.append(delivery in pytest_jobs.current_jobs().deliveries)
-    """)
-    run_test("""
-        from conftest import seen
-        from shop import Pay
-
-        def test_it(jobs):
-            Pay.perform_later(7)
-            jobs.drain()
-
-            assert seen == [True]
-    """).assert_outcomes(passed=1)
+        """,
+        passed=2,
+    )
 
 
 def test_each_conftest_hears_of_it(pytester):

@@ -32,96 +32,74 @@ def project(pytester):
     return pytester
 
 
-def test_two_lines_are_enough(project):
+def test_one_line_guards_every_test_and_the_session(project):
     project.makepyfile("""
-        from proj import add
+        import unittest
+        import pytest
+        from proj import add, app
+        from pytest_jobs import current_jobs
 
-        def test_it(jobs, assert_enqueued):
+        @pytest.fixture(scope="session", autouse=True)
+        def seed():
+            add.delay(70)
+
+        def test_with_fixtures(jobs, assert_enqueued):
             add.delay(1, b=2)
             assert_enqueued(add, args=(1, 2))
             jobs.drain()
             assert jobs.performed[0].result == 3
-    """)
 
-    result = project.runpytest()
-
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["jobs: celery 5.*"])
-
-
-def test_a_test_that_asks_for_nothing_is_guarded_too(project):
-    project.makepyfile("""
-        from proj import add
-
-        def test_it():
+        def test_that_asks_for_nothing():
             add.delay(1)
 
         class TestIt:
             def test_it(self):
                 add.delay(1)
-    """)
-
-    project.runpytest().assert_outcomes(passed=2)
-
-
-def test_a_unittest_case_is_guarded_from_its_class_set_up_on(project):
-    project.makepyfile("""
-        import unittest
-        from proj import add
 
         class Case(unittest.TestCase):
             @classmethod
             def setUpClass(cls):
-                cls.result = add.delay(0)
+                cls.result = add.delay(80)
 
             def setUp(self):
                 add.delay(1)
 
             def test_it(self):
-                from pytest_jobs import current_jobs
-
                 add.delay(2)
                 assert [record.args for record in current_jobs().enqueued] == [(1,), (2,)]
-    """)
 
-    project.runpytest().assert_outcomes(passed=1)
+        @pytest.mark.jobs(mode="inline")
+        def test_inline():
+            assert add.delay(1, 2).get() == 3
 
-
-def test_a_session_fixture_is_guarded_and_what_it_left_is_told(project):
-    project.makepyfile("""
-        import pytest
-        from proj import add
-
-        @pytest.fixture(scope="session", autouse=True)
-        def seed():
-            add.delay(7)
-
-        def test_it(jobs):
-            assert len(jobs.enqueued) == 0
+        @pytest.mark.jobs(mode="off")
+        def test_eager_mode_is_left_to_a_test_that_takes_itself_out():
+            app.conf.task_always_eager = True
+            try:
+                assert add.delay(1, 2).get() == 3
+            finally:
+                app.conf.task_always_eager = False
     """)
 
     result = project.runpytest()
 
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(passed=6)
     result.stdout.fnmatch_lines(
-        ["*jobs enqueued outside of tests and never performed*", "*add(7)*"]
+        [
+            "jobs: celery 5.*",
+            "*jobs enqueued outside of tests and never performed*",
+            "*add(70)*",
+            "*add(80)*",
+        ]
     )
 
 
-def test_inline_performs_each_task(project):
-    project.makepyfile("""
-        from proj import add
-
-        def test_it():
-            assert add.delay(1, 2).get() == 3
-    """)
-
-    project.runpytest("--jobs-inline").assert_outcomes(passed=1)
-
-
-def test_several_applications_are_mixed(project):
+@pytest.mark.parametrize(
+    "named", ["\n    celery:proj:app\n    celery:other:app", "celery:proj:app, celery:other:app,"]
+)
+def test_several_applications_are_mixed(project, named):
     project.makepyfile(other=APP.replace('"proj', '"other'))
-    project.makeini("[pytest]\njobs_apps =\n    celery:proj:app\n    celery:other:app\n")
+    project.makeini(f"[pytest]\njobs_apps = {named}\n")
     project.makepyfile("""
         import other
         import proj
@@ -137,22 +115,6 @@ def test_several_applications_are_mixed(project):
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["jobs: celery 5.*"])
-
-
-def test_commas_may_stand_between_applications(project):
-    project.makepyfile(other=APP.replace('"proj', '"other'))
-    project.makeini("[pytest]\njobs_apps = celery:proj:app, celery:other:app,\n")
-    project.makepyfile("""
-        import other
-        import proj
-
-        def test_it(jobs):
-            proj.add.delay(1)
-            other.add.delay(2)
-            assert [record.name for record in jobs.enqueued] == ["proj.add", "other.add"]
-    """)
-
-    project.runpytest().assert_outcomes(passed=1)
 
 
 def test_the_mode_off_leaves_the_application_alone(project):
@@ -332,24 +294,3 @@ def test_a_suite_without_a_job_fixture_never_opens_a_connection(project):
 
     result.assert_outcomes(passed=5)
     result.stdout.fnmatch_lines(["connections: []"])
-
-
-def test_eager_mode_is_left_to_a_test_that_takes_itself_out(project):
-    project.makepyfile("""
-        import pytest
-        from proj import add, app
-
-        @pytest.mark.jobs(mode="off")
-        def test_old():
-            app.conf.task_always_eager = True
-            try:
-                assert add.delay(1, 2).get() == 3
-            finally:
-                app.conf.task_always_eager = False
-
-        def test_new(jobs):
-            add.delay(1, 2)
-            assert len(jobs.pending) == 1
-    """)
-
-    project.runpytest().assert_outcomes(passed=2)

@@ -102,17 +102,56 @@ TESTS = """
 """
 
 
-def test_a_direct_call_is_made_twice_and_the_test_gets_what_the_first_returned(pytester):
-    result = run(pytester, TESTS, "--jobs-twice", "--jobs-attack-calls")
+OTHERS = """
+    import pytest
 
-    result.assert_outcomes(passed=1, failed=3)
+    @pytest.fixture
+    def seeded():
+        ledger.add(1)
+
+    def test_of_a_fixture(seeded):
+        assert ledger.points == [1]
+
+    def test_one_that_raises_is_not_repeated():
+        with pytest.raises(LookupError):
+            ledger.refuse(5)
+        assert ledger.points == [5]
+
+    def test_calls_within_a_call_are_a_part_of_it():
+        ledger.outer(5)
+        assert ledger.points == [5]
+
+    def test_what_a_second_call_enqueues_is_hidden(jobs, assert_enqueued):
+        ledger.paid.add(8)
+        send(8)
+        assert_enqueued(ledger.pay)
+
+    @ledger.job
+    def send(number):
+        ledger.pay.perform_later(number)
+
+    def test_a_second_call_that_fails_gets_the_arguments_of_the_first(jobs):
+        ledger.refuse_again([7])
+"""
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_a_direct_call_is_made_twice_and_the_test_gets_what_the_first_returned(pytester, by_file):
+    if by_file:
+        pytester.makeini("[pytest]\njobs_attack_calls = true")
+    result = run(
+        pytester, TESTS + OTHERS, "--jobs-twice", *([] if by_file else ["--jobs-attack-calls"])
+    )
+
+    result.assert_outcomes(passed=5, failed=4)
     result.stdout.fnmatch_lines(
         [
             "add, delivered twice, breaks this test; without second deliveries it passes.",
             "- add(5) was delivered again",
             "Add, delivered twice, breaks this test; without second deliveries it passes.",
             "add_on_loop, delivered twice, breaks this test; without second deliveries it passes.",
-            "4 deliveries of 4 jobs made once more, in 4 tests of 4.",
+            "- refuse_again([[]7]) was delivered again, and failed: LookupError: 7",
+            "7 deliveries of 7 jobs made once more, in 7 tests of 9.",
         ]
     )
 
@@ -165,12 +204,6 @@ def test_without_the_option_they_are_left_alone_and_it_is_named(pytester):
     )
 
 
-def test_the_ini_file_asks_for_it(pytester):
-    pytester.makeini("[pytest]\njobs_attack_calls = true")
-
-    run(pytester, TESTS, "--jobs-twice").assert_outcomes(passed=1, failed=3)
-
-
 def test_it_needs_an_attack(pytester):
     result = run(pytester, TESTS, "--jobs-attack-calls")
 
@@ -178,125 +211,53 @@ def test_it_needs_an_attack(pytester):
     result.stderr.fnmatch_lines(["*this run attacks nothing: add --jobs-twice or --jobs-crash."])
 
 
-def test_a_call_that_raises_is_not_repeated_and_calls_within_a_call_are_a_part_of_it(pytester):
-    result = run(
-        pytester,
+#: What a library has of tasks, and the expressions that call them.
+TASKS = {
+    "celery": (
         """
-        import pytest
-        import ledger
-
-        @pytest.fixture
-        def seeded():
-            ledger.add(1)
-
-        def test_raising():
-            with pytest.raises(LookupError):
-                ledger.refuse(5)
-            assert ledger.points == [5]
-
-        def test_nested():
-            ledger.outer(5)
-            assert ledger.points == [5]
-
-        def test_of_a_fixture(seeded):
-            assert ledger.points == [1]
-        """,
-        "--jobs-twice",
-        "--jobs-attack-calls",
-    )
-
-    result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["1 delivery of 1 job made once more, in 1 test of 3."])
-
-
-def test_a_second_call_that_fails_breaks_the_test_and_gets_the_arguments_of_the_first(pytester):
-    result = run(
-        pytester,
-        """
-        import ledger
-
-        def test_it(jobs):
-            ledger.refuse_again([7])
-        """,
-        "--jobs-twice",
-        "--jobs-attack-calls",
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["- refuse_again([[]7]) was delivered again, and failed: LookupError: 7"]
-    )
-
-
-def test_what_a_second_call_enqueues_is_hidden_from_the_test(pytester):
-    result = run(
-        pytester,
-        """
-        import ledger
-
-        def test_it(jobs, assert_enqueued):
-            ledger.paid.add(8)
-            send(8)
-            assert_enqueued(ledger.pay)
-
-        @ledger.job
-        def send(number):
-            ledger.pay.perform_later(number)
-        """,
-        "--jobs-twice",
-        "--jobs-attack-calls",
-    )
-
-    result.assert_outcomes(passed=1)
-
-
-def test_direct_calls_of_celery(pytester):
-    pytest.importorskip("celery")
-    result = run(
-        pytester,
-        """
-        import ledger
         from celery import Celery
 
         app = Celery("shop", broker="redis://redis.invalid/0")
 
-        @app.task
+        # A shared one would be there twice in a process that runs this file twice.
+        @app.task(shared=False)
         def add(number):
             ledger.points.append(number)
-            return number
+            return len(ledger.points)
 
-        @app.task(bind=True)
+        @app.task(bind=True, shared=False)
         def bound(self, number):
-            ledger.points.append(self.request.id)
+            ledger.points.append(number)
+            return self.request.id and len(ledger.points)
 
-        def test_calling():
-            assert add(5) == 5
-            assert ledger.points == [5]
-
-        def test_running():
-            assert add.run(5) == 5
-            assert ledger.points == [5]
-
-        def test_applying():
-            assert add.apply((5,)).get() == 5
-            assert ledger.points == [5]
-
-        def test_bound():
-            bound.apply(args=[5])
-            assert len(ledger.points) == 1
+        enqueue = add.delay
         """,
-        "--jobs-twice",
-        "--jobs-attack-calls",
-    )
+        ["add(5)", "add.run(5)", "add.apply((5,)).get()", "bound.apply(args=[5]).get()"],
+    ),
+    "taskiq": (
+        """
+        import asyncio
+        from taskiq import InMemoryBroker
 
-    result.assert_outcomes(failed=4)
-    result.stdout.fnmatch_lines(
-        ["test_it.add broke 3 tests:", "4 deliveries of 2 jobs made once more, in 4 tests of 4."]
-    )
+        broker = InMemoryBroker()
 
+        @broker.task
+        async def add(number):
+            ledger.points.append(number)
+            return len(ledger.points)
 
-TASKS = {
-    "dramatiq": """
+        @broker.task
+        def add_here(number):
+            ledger.points.append(number)
+            return len(ledger.points)
+
+        def enqueue(number):
+            asyncio.run(add.kiq(number))
+        """,
+        ["asyncio.run(add(5))", "add_here(5)"],
+    ),
+    "dramatiq": (
+        """
         import dramatiq
         from dramatiq.brokers.stub import StubBroker
 
@@ -305,12 +266,12 @@ TASKS = {
             ledger.points.append(number)
             return len(ledger.points)
 
-        def call():
-            return add(5)
-
         enqueue = add.send
-    """,
-    "huey": """
+        """,
+        ["add(5)"],
+    ),
+    "huey": (
+        """
         from huey import MemoryHuey
 
         @MemoryHuey().task(context=True)
@@ -318,12 +279,12 @@ TASKS = {
             ledger.points.append(number)
             return len(ledger.points)
 
-        def call():
-            return add.call_local(5)
-
         enqueue = add
-    """,
-    "procrastinate": """
+        """,
+        ["add.call_local(5)"],
+    ),
+    "procrastinate": (
+        """
         import asyncio
         from procrastinate import App
         from procrastinate.testing import InMemoryConnector
@@ -335,12 +296,11 @@ TASKS = {
             ledger.points.append(number)
             return len(ledger.points)
 
-        def call():
-            return asyncio.run(add(5))
-
         def enqueue(number):
             add.defer(number=number)
-    """,
+        """,
+        ["asyncio.run(add(5))"],
+    ),
 }
 
 
@@ -348,14 +308,17 @@ TASKS = {
 @pytest.mark.parametrize(
     "attack", ["--jobs-twice", pytest.param("--jobs-crash", marks=needs_monitoring)]
 )
-def test_direct_calls_of_further_libraries(pytester, library, attack):
+def test_direct_calls_of_libraries(pytester, library, attack):
     pytest.importorskip(library)
+    declared, calls = TASKS[library]
     result = run(
         pytester,
         f"""
         import ledger
-        {TASKS[library]}
-        def test_calling():
+        import pytest
+        {declared}
+        @pytest.mark.parametrize("call", [{", ".join(f"lambda: {call}" for call in calls)}])
+        def test_calling(call):
             assert call() == 1
             assert ledger.points == [5]
 
@@ -368,44 +331,15 @@ def test_direct_calls_of_further_libraries(pytester, library, attack):
         "--jobs-attack-calls",
     )
 
-    result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["*add broke 2 tests:"])
-
-
-def test_direct_calls_of_taskiq(pytester):
-    pytest.importorskip("taskiq")
-    result = run(
-        pytester,
-        """
-        import asyncio
-        import ledger
-        from taskiq import InMemoryBroker
-
-        broker = InMemoryBroker()
-
-        @broker.task
-        async def add(number):
-            ledger.points.append(number)
-            return number
-
-        @broker.task
-        def add_here(number):
-            ledger.points.append(number)
-
-        def test_awaiting():
-            assert asyncio.run(add(5)) == 5
-            assert ledger.points == [5]
-
-        def test_calling():
-            add_here(5)
-            assert ledger.points == [5]
-        """,
-        "--jobs-twice",
-        "--jobs-attack-calls",
-    )
-
-    result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["2 deliveries of 2 jobs made once more, in 2 tests of 2."])
+    tests = len(calls) + 1
+    others = {"celery": 1, "taskiq": 1}.get(library, 0)
+    result.assert_outcomes(failed=tests)
+    result.stdout.fnmatch_lines([f"*add broke {tests - others} tests:"])
+    if attack == "--jobs-twice":
+        jobs = f"{1 + others} job{'s' * others}"
+        result.stdout.fnmatch_lines(
+            [f"{tests} deliveries of {jobs} made once more, in {tests} tests of {tests}."]
+        )
 
 
 def test_direct_calls_of_django_tasks(pytester):

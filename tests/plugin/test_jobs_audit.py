@@ -291,9 +291,14 @@ def test_jobs_are_checked_however_a_test_reaches_them_and_a_mistake_is_one_findi
         ["No finding:", "  shop.ship (1 check)"],
         [
             "Lost, stuck or half done when the worker is killed:",
-            "- LOST shop.gateway.charge in pay_for(Order(number=1))",
+            # The audit begins with the job that takes the least time.
+            "- LOST shop.gateway.charge in *(*1*)",
             "  killed after sqlite: commit (shop.py:21)",
-            "  so are shop.pay_again, shop.pay",
+            "  so are *shop.pay*, *shop.pay*",
+        ],
+        [
+            "Seen only through a double of your own code, which may hide what prevents it:",
+            "- LOST shop.gateway.charge in pay_for(Order(number=1))",
         ],
         # A row too many after a kill is work that was left half done.
         [

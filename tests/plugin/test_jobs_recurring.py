@@ -59,77 +59,55 @@ def project(pytester, monkeypatch, request):
     return run
 
 
-def test_the_fixture_fires_the_schedule_of_the_ini_file(project):
-    project(AN_HOUR.format(count=24)).assert_outcomes(passed=1)
-
-
-@pytest.mark.wide
-def test_its_environment_may_stand_behind_it(project):
-    line = "jobs_recurring = config/recurring.yml staging"
-
-    project(AN_HOUR.format(count=1), line=line).assert_outcomes(passed=1)
-
-
-@pytest.mark.wide
-def test_the_flag_goes_before_the_ini_file(project):
-    flag = "--jobs-recurring=config/recurring.yml staging"
-
-    project(AN_HOUR.format(count=1), flag).assert_outcomes(passed=1)
-
-
-@pytest.mark.wide
-def test_a_test_without_the_fixture_fires_nothing(project):
-    project("""
-from datetime import UTC, datetime, timedelta
-
-def test_a_day(jobs):
-    assert jobs.run_for(timedelta(days=1)) == {}
-""").assert_outcomes(passed=1)
-
-
-@pytest.mark.wide
-def test_each_test_has_a_scheduler_of_its_own_and_the_file_is_read_once(project, monkeypatch):
-    project("""
-from datetime import UTC, datetime, timedelta
+OTHERS = """
 from pathlib import Path
 
 import pytest
+from pytest_jobs import Schedule
+
+def test_without_the_fixture_nothing_fires(jobs):
+    assert jobs.run_for(timedelta(days=1)) == {}
 
 @pytest.mark.parametrize("number", range(2))
-def test_an_hour(jobs, jobs_recurring, number):
+def test_each_has_a_scheduler_of_its_own_and_the_file_is_read_once(jobs, jobs_recurring, number):
     Path("config/recurring.yml").write_text("")
     jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
     jobs.run_for(timedelta(hours=1))
     assert len(jobs_recurring.fired) == 1
-""").assert_outcomes(passed=2)
+
+class TestOverridden:
+    @pytest.fixture
+    def jobs_recurring(self, jobs):
+        return jobs.recurring(Schedule({"tidy": {"class": tidy, "every": "30m"}}))
+
+    def test_an_hour(self, jobs, jobs_recurring):
+        jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
+        jobs.run_for(timedelta(hours=1))
+        assert len(jobs_recurring.fired) == 2
+"""
 
 
-def test_the_fixture_may_be_overridden(project):
-    project(
-        """
-from datetime import UTC, datetime, timedelta
+def test_the_fixture_fires_the_schedule_of_the_ini_file(project):
+    result = project(AN_HOUR.format(count=24) + OTHERS)
 
-import pytest
-from pytest_jobs import Schedule
-from shop_jobs import tidy
-
-@pytest.fixture
-def jobs_recurring(jobs):
-    return jobs.recurring(Schedule({"tidy": {"class": tidy, "every": "30m"}}))
-
-def test_an_hour(jobs, jobs_recurring):
-    jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
-    jobs.run_for(timedelta(hours=1))
-    assert len(jobs_recurring.fired) == 2
-""",
-        line="",
-    ).assert_outcomes(passed=1)
-
-
-def test_the_header_names_the_file(project):
-    result = project("def test_it(): pass")
-
+    result.assert_outcomes(passed=5)
     result.stdout.fnmatch_lines(["jobs: recurring jobs of config/recurring.yml"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        ([], "jobs_recurring = config/recurring.yml staging"),
+        (
+            ["--jobs-recurring=config/recurring.yml staging"],
+            "jobs_recurring = config/recurring.yml",
+        ),
+    ],
+)
+def test_its_environment_may_stand_behind_it_and_the_flag_goes_before_the_file(
+    project, flags, line
+):
+    project(AN_HOUR.format(count=1), *flags, line=line).assert_outcomes(passed=1)
 
 
 def test_without_a_file_the_fixture_says_what_to_write(project):

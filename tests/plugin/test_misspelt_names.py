@@ -60,26 +60,35 @@ def test_an_option_of_the_command_line(stopped):
     )
 
 
-@pytest.mark.parametrize(
-    "ini",
-    [
-        "[pytest]\nmarkers =\n    jobs_slow: jobs that take long\n",
-        "[pytest]\njob_location = here\n",
-        "[other]\njobs_mdoe = record\n[pytest]\n",
-    ],
+@pytest.mark.filterwarnings(
+    "ignore:Unknown config option:pytest.PytestConfigWarning",
+    "ignore::pytest.PytestUnknownMarkWarning",
 )
-@pytest.mark.filterwarnings("ignore:Unknown config option:pytest.PytestConfigWarning")
-def test_a_line_that_is_no_option_of_ours_is_left_alone(pytester, run_test, ini):
-    pytester.makeini(ini)
-
-    run_test("def test_it(): pass").assert_outcomes(passed=1)
-
-
-def test_an_option_that_another_plugin_declares_is_left_alone(pytester, run_test):
-    pytester.makeini("[pytest]\njobs_directory = here")
+def test_options_and_markers_that_are_not_ours_are_left_alone(pytester, run_test):
+    pytester.makeini(
+        "[other]\njobs_mdoe = record\n[pytest]\njob_location = here\njobs_directory = here\n"
+        "markers =\n    jobs_slow: jobs that take long\n    jos(n)\n"
+    )
+    pytester.makepyprojecttoml("[tool.pytest-jobs.lint]\nignore = []\n")
     pytester.makeconftest("def pytest_addoption(parser): parser.addini('jobs_directory', 'where')")
+    run_test("""
+        import pytest
 
-    run_test("def test_it(): pass").assert_outcomes(passed=1)
+        @pytest.mark.jobs_slow
+        @pytest.mark.jos(7)
+        @pytest.mark.obs
+        @pytest.mark.jinja
+        def test_less_alike_or_registered(): pass
+
+        @pytest.mark.job
+        def test_without_arguments(): pass
+
+        @pytest.mark.job(7)
+        def test_by_position(): pass
+
+        @pytest.mark.job(name='nightly')
+        def test_by_another_keyword(): pass
+    """).assert_outcomes(passed=4)
 
 
 @pytest.mark.parametrize("table", ["pytest-jobs", "pytest_jobs"])
@@ -119,36 +128,6 @@ def test_a_marker_with_keywords_of_ours_fails_its_test(run_test, name):
             f"@pytest.mark.{name} of test_a_marker_*.py::test_it is not a marker of pytest-jobs: did you mean*"
         ]
     )
-
-
-@pytest.mark.parametrize("arguments", ["", "(7)", "(name='nightly')"])
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnknownMarkWarning")
-def test_another_marker_of_the_project_need_not_be_registered(run_test, arguments):
-    run_test(f"import pytest\n@pytest.mark.job{arguments}\ndef test_it(): pass").assert_outcomes(
-        passed=1
-    )
-
-
-def test_a_marker_of_the_project_is_left_alone(pytester, run_test):
-    pytester.makeini("[pytest]\nmarkers =\n    job: of our own\n    jos(n)")
-
-    run_test(
-        "import pytest\n@pytest.mark.job\n@pytest.mark.jos(7)\ndef test_it(): pass"
-    ).assert_outcomes(passed=1)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnknownMarkWarning")
-def test_a_marker_that_is_less_alike_is_left_alone(run_test):
-    run_test(
-        "import pytest\n@pytest.mark.obs\n@pytest.mark.jinja\ndef test_it(): pass"
-    ).assert_outcomes(passed=1)
-
-
-def test_the_table_of_the_lint_is_read_by_the_lint(pytester):
-    pytester.makepyprojecttoml("[tool.pytest-jobs.lint]\nignore = []\n")
-    pytester.makepyfile("def test_it(): pass")
-
-    pytester.runpytest().assert_outcomes(passed=1)
 
 
 def test_an_option_beside_the_table_of_the_lint_is_refused(pytester):

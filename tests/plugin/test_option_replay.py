@@ -87,6 +87,7 @@ def test_a_session_that_replays_nothing_fails(pytester, run):
     [
         ("thrice:charge", "there is no history 'thrice': it begins with one of twice, restart, *"),
         ("crash", "it names no job: copy the whole replay line of a report."),
+        ("", "there is no history '': it begins with *"),
     ],
 )
 def test_what_is_no_token_is_a_usage_error(pytester, token, why):
@@ -94,17 +95,6 @@ def test_what_is_no_token_is_a_usage_error(pytester, token, why):
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: --jobs-replay={token}: {why}"])
-
-
-def test_a_point_that_is_gone_is_an_error_that_says_what_to_do(checks, run):
-    checks(ONE_UNSAFE)
-
-    result = run("--jobs-replay=crash:charge:charge:00000000:1")
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["E *ExplorationError: * names a point in charge that a clean run *"]
-    )
 
 
 def test_arguments_that_were_drawn_are_replayed(pytester, run):

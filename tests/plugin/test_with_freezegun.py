@@ -46,8 +46,10 @@ def test_a_decorator(run, ini):
     run(DECORATED, ini=ini).assert_outcomes(passed=2)
 
 
-def test_a_decorated_class(run):
+def test_a_class_a_case_and_a_fixture_whatever_the_order(run):
     run("""
+    from pytest_jobs import JobsTestCase
+
     @freeze_time(NOON)
     class TestIt:
         def test_it(self, jobs, assert_performed):
@@ -55,52 +57,41 @@ def test_a_decorated_class(run):
 
         def test_again(self, jobs, assert_performed):
             moves_along(jobs, assert_performed)
-    """).assert_outcomes(passed=3)
 
+    @freeze_time(NOON)
+    class TestCase(JobsTestCase):
+        def test_it(self):
+            moves_along(self.jobs, self.assert_performed)
 
-@pytest.mark.parametrize("fixtures", ["frozen, jobs", "jobs, frozen"])
-def test_a_fixture_whatever_the_order(run, fixtures):
-    run(f"""
     @pytest.fixture
     def frozen():
         with freeze_time(NOON) as frozen:
             yield frozen
 
-    def test_it({fixtures}, assert_performed):
+    def test_before(frozen, jobs, assert_performed):
         moves_along(jobs, assert_performed)
-    """).assert_outcomes(passed=2)
 
-
-def test_a_unittest_case(run):
-    run("""
-    from pytest_jobs import JobsTestCase
-
-    @freeze_time(NOON)
-    class TestIt(JobsTestCase):
-        def test_it(self):
-            moves_along(self.jobs, self.assert_performed)
-    """).assert_outcomes(passed=2)
+    def test_within(jobs, frozen, assert_performed):
+        moves_along(jobs, assert_performed)
+    """).assert_outcomes(passed=6)
 
 
 def test_a_suite_that_delivers_twice(run):
     run(DECORATED, ini="jobs_twice = true").assert_outcomes(passed=2)
 
 
-@pytest.mark.parametrize(
-    "test",
-    [
-        """
+def test_pytest_freezer(run):
+    pytest.importorskip("pytest_freezer")
+    run("""
     @pytest.mark.freeze_time("2030-01-01 12:00")
-    def test_it(jobs, assert_performed):
+    def test_the_marker(jobs, assert_performed):
         moves_along(jobs, assert_performed)
-    """,
-        """
-    def test_it(freezer, jobs, assert_performed):
+
+    def test_the_fixture(freezer, jobs, assert_performed):
         freezer.move_to(NOON)
         moves_along(jobs, assert_performed)
-    """,
-        """
-    def test_it(jobs, freezer):
+
+    def test_both_clocks_are_moved(jobs, freezer):
         freezer.move_to(NOON)
         Sync.set(wait=60).perform_later(failures=0)
         jobs.clock.advance(30)
@@ -108,13 +99,7 @@ def test_a_suite_that_delivers_twice(run):
         jobs.perform_due()
 
         assert jobs.performed[0].at == NOON + timedelta(minutes=1)
-    """,
-    ],
-)
-def test_pytest_freezer(run, test):
-    pytest.importorskip("pytest_freezer")
-
-    run(test).assert_outcomes(passed=2)
+    """).assert_outcomes(passed=4)
 
 
 def test_freezing_the_time_imports_nothing_of_ours(pytester):

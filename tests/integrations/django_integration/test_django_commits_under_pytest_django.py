@@ -79,8 +79,8 @@ from shop.services import done, later, numbers, pay, send
     return run
 
 
-def test_db(run):
-    run(
+def test_fixtures_of_the_database(run):
+    result = run(
         """
 @pytest.mark.parametrize("time", [1, 2])
 def test_in_a_test_case(db, jobs, time):
@@ -109,69 +109,66 @@ def test_the_row_of_before_is_gone(db):
     from shop.models import Order
 
     assert not Order.objects.exists()
-""",
-        passed=5,
-    )
 
 
-def test_the_databases_of_a_marker(run):
-    run(
-        """
 @pytest.mark.django_db(databases=["default", "other"])
-def test_two(jobs):
+def test_the_databases_of_a_marker(jobs):
     later(1, "other")
     later(2)
     assert numbers(jobs.commit()) == [1, 2]
-""",
-        passed=1,
-    )
 
 
-@pytest.mark.parametrize("fixture", ["transactional_db", "django_db_reset_sequences"])
-def test_where_django_commits_by_itself(run, fixture):
-    run(
-        f"""
-def test_it({fixture}, jobs):
+def commits(jobs):
     with transaction.atomic():
         later(1)
         assert jobs.enqueued == []
     assert numbers(jobs.enqueued) == [1]
     assert jobs.commit() == ()
-""",
-        passed=1,
-    )
 
 
-def test_captured_callbacks(run):
-    run(
-        """
-def test_it(db, jobs, django_capture_on_commit_callbacks):
+def test_where_django_commits_by_itself(transactional_db, jobs):
+    commits(jobs)
+
+
+def test_where_it_resets_sequences_too(django_db_reset_sequences, jobs):
+    commits(jobs)
+
+
+def test_captured_callbacks(db, jobs, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True) as callbacks:
         later(1)
     assert len(callbacks) == 1
     assert numbers(jobs.enqueued) == [1]
     assert jobs.commit() == ()
-""",
-        passed=1,
-    )
 
 
-def test_a_fixture_that_registers_before_the_harness(run):
-    run(
-        """
 @pytest.fixture
 def order(db):
     later(1)
 
 
-def test_it(order, jobs):
+def test_a_fixture_that_registers_before_the_harness(order, jobs):
     assert numbers(jobs.commit()) == [1]
+
+
+def test_what_waits_shows_in_a_failure(db, jobs, assert_enqueued):
+    later(7)
+    assert_enqueued(send)
 """,
-        passed=1,
+        passed=10,
+        failed=1,
+    )
+
+    result.stdout.fnmatch_lines(
+        "*Hint: 1 callback waits for commit: send.perform_later(7), registered at shop/services.py:19. "
+        "jobs.commit() runs it."
     )
 
 
 CASES = """
+from asgiref.sync import sync_to_async
+
+
 class OrderCase(TestCase):
     @classmethod
     def setUpTestData(cls):
@@ -195,6 +192,12 @@ class OrderCase(TestCase):
         assert numbers(current_jobs().commit()) == [1]
 
 
+class AsyncCase(TestCase):
+    async def test_it(self):
+        await sync_to_async(later)(1)
+        assert numbers(await current_jobs().acommit()) == [1]
+
+
 class RealCase(TransactionTestCase):
     def test_it(self):
         later(1)
@@ -204,7 +207,7 @@ class RealCase(TransactionTestCase):
 
 
 def test_test_cases_of_django(run):
-    run(CASES, "-o", "jobs_mode=record", passed=4)
+    run(CASES, "-o", "jobs_mode=record", passed=5)
 
 
 def test_test_cases_of_django_inline(run):
@@ -225,37 +228,4 @@ def test_function(db):
 """,
         "--jobs-inline",
         passed=2,
-    )
-
-
-def test_what_waits_shows_in_a_failure(run):
-    result = run(
-        """
-def test_it(db, jobs, assert_enqueued):
-    later(7)
-    assert_enqueued(send)
-""",
-        failed=1,
-    )
-
-    result.stdout.fnmatch_lines(
-        "*Hint: 1 callback waits for commit: send.perform_later(7), registered at shop/services.py:19. "
-        "jobs.commit() runs it."
-    )
-
-
-def test_async_tests_of_django(run):
-    run(
-        """
-from asgiref.sync import sync_to_async
-
-
-class OrderCase(TestCase):
-    async def test_it(self):
-        await sync_to_async(later)(1)
-        assert numbers(await current_jobs().acommit()) == [1]
-""",
-        "-o",
-        "jobs_mode=record",
-        passed=1,
     )
