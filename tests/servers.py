@@ -148,7 +148,7 @@ def process(
     log: str,
     environment: Mapping[str, str] | None = None,
     user: str | None = None,
-    stop: signal.Signals = signal.SIGKILL,
+    stop: signal.Signals | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program as the leader of a group of processes of its own; kill them all at the end.
 
@@ -158,7 +158,7 @@ def process(
         log: the name of the file there that its output is added to.
         environment: variables beside ours.
         user: as whom it runs; None as we do.
-        stop: the signal that ends it.
+        stop: the signal that ends it; None for SIGKILL, which Windows lacks, where this module is imported too.
     """
     with (directory / log).open("ab") as output:
         running = subprocess.Popen(
@@ -176,10 +176,10 @@ def process(
             kill_group(running, stop)
 
 
-def kill_group(running: subprocess.Popen[bytes], stop: signal.Signals = signal.SIGKILL) -> None:
+def kill_group(running: subprocess.Popen[bytes], stop: signal.Signals | None = None) -> None:
     """Kill a program and all processes that it started, as an outage of its machine does."""
     with suppress(ProcessLookupError):
-        os.killpg(running.pid, stop)
+        os.killpg(running.pid, stop or signal.SIGKILL)
     running.wait()
 
 

@@ -451,3 +451,24 @@ def test_options_of_a_class_reach_the_library(seam):
     seam.leave(bridge)
 
     assert (seen, bridge.sent) == ([{"color": "blue"}], [("Derived", "a")])
+
+
+def test_options_of_a_class_reach_a_mixin_of_the_project(seam):
+    seen = []
+
+    class Mixin:
+        def __init_subclass__(cls, **options):
+            super().__init_subclass__()
+            seen.append(options)
+
+    bridge = Bridge()
+    seam.enter(bridge)
+
+    class Tenant(Queue, Mixin, color="blue"):
+        def put(self, message):
+            raise AssertionError("sent")
+
+    Tenant().put("a")
+    seam.leave(bridge)
+
+    assert (seen, bridge.sent) == ([{"color": "blue"}], [("Tenant", "a")])

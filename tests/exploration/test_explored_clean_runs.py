@@ -365,6 +365,21 @@ def test_an_enqueue_that_is_lost_is_lost_also_where_its_job_does_nothing_that_is
     assert "Explored" in outcome(enqueuing(nothing), histories=["twice"])
 
 
+def test_a_queue_that_a_delivery_fills_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr("pytest_jobs.exploration.histories.history.MOST_CHILDREN", 2)
+
+    @job
+    def ship_more_each_time(number):
+        paid = users[number]["paid"] = 1 + users[number].get("paid", 0)
+        for each in range(1 if paid == 1 else 30):
+            ship.perform_later(each)
+
+    assert outcome(ship_more_each_time, histories=["twice"]) == (
+        "The job has enqueued more than 20 jobs, among them test_explored_clean_runs.ship, and one clean run "
+        "enqueues fewer than 2."
+    )
+
+
 def test_an_error_of_a_child_is_that_of_the_check():
     with pytest.raises(PoisonJob) as poison:
         check_idempotent(enqueuing(insert), args=(7,), world=world)

@@ -229,6 +229,17 @@ def test_a_request_that_no_route_answers_is_named_although_the_job_caught_it(nam
         check_idempotent(charge, world=world)
 
 
+@pytest.mark.parametrize(
+    ("routes", "named"), [({}, "none"), ({"GET /a": 204, "GET /b": 204}, "GET /a, GET /b")]
+)
+def test_the_error_of_a_request_that_no_route_answers_names_the_routes(routes, named):
+    with (
+        pytest.raises(ExplorationError, match=f"The routes are: {named}\\. Add one, as in"),
+        fake_http(routes),
+    ):
+        SENDERS["http_client"]("POST", "https://api.example.com/refunds")
+
+
 @pytest.mark.parametrize("async_name", ASYNC_SENDERS)
 def test_a_request_of_a_coroutine_that_no_route_answers_comes_to_it_as_what_it_is(async_name):
     pytest.importorskip(LIBRARIES[async_name])

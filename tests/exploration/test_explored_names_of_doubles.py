@@ -102,13 +102,12 @@ def guesses_of(double, calls):
 
 @pytest.mark.parametrize("double", [a_mock, a_fake, a_wrapped_service, a_stub])
 def test_one_table_of_names_says_of_each_double_what_its_calls_count_as(double):
-    wanted = {
-        f"{call.partition('(')[0]} ({kind})"
-        for kind in ("read", "put", "nothing")
-        for call in CALLS[kind]
-    }
+    # By themselves: a name may be in two lists, with other arguments.
+    for kind, calls in CALLS.items():
+        names = {call.partition("(")[0] for call in calls}
+        guessed = set() if kind == "effect" else {f"{name} ({kind})" for name in names}
 
-    assert guesses_of(double, [call for calls in CALLS.values() for call in calls]) == wanted
+        assert guesses_of(double, calls) == guessed
 
 
 @pytest.mark.parametrize("double", [a_mock, a_fake, a_wrapped_service, a_stub])

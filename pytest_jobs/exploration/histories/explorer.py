@@ -174,6 +174,8 @@ class Explorer:
                 self.exploration.inconclusive.append((plan, history.inconclusive))
                 return None
             found = runner.observed()
+            # What the queue held until then may have been refused.
+            check_not_refused(history)
             history.account.check_bound()
             self.exploration.add_unshown(history.account)
             verdict = self.judged(plan, history, last, found)

@@ -146,7 +146,7 @@ class Celery(Engine):
     scheduling = ()
     quietly = ("--loglevel=ERROR",)
     noticing = MappingProxyType({"VISIBILITY_TIMEOUT": "3"})
-    stop = signal.SIGKILL
+    stop = None
 
     def make_adapter(self):
         from celery_setup import make_app
