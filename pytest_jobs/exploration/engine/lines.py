@@ -91,8 +91,9 @@ class LineTracer:
 
 
 def line_tracer(scope: Scope, leaving: Leaving) -> LineTracer:
-    kind = _Monitoring if sys.version_info >= (3, 12) else _Tracing
-    return kind(scope, leaving)
+    if sys.version_info >= (3, 12):
+        return _Monitoring(scope, leaving)
+    return _Tracing(scope, leaving)
 
 
 class _Monitoring(LineTracer):
