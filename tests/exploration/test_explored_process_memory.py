@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import os
 import sys
@@ -407,6 +408,31 @@ def test_a_new_process_has_forgotten_what_is_kept_in_a_module_that_the_first_run
         check_idempotent(sends, args=(1,), world=mails)
     assert not sys.modules["welcome_mails"].sent
     assert not sys.modules["welcome_mails"].Mails.sent
+
+
+def test_a_module_may_have_its_own_variables_under_a_name(tmp_path, monkeypatch):
+    (tmp_path / "mails_by_name.py").write_text(
+        "variables = globals()\n"
+        "both = [variables]\n"
+        "sent = False\n"
+        "def send_once(mailer):\n"
+        "    if not sent:\n"
+        "        mailer.send('hello')\n"
+        "        variables['sent'] = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    mails_by_name = importlib.import_module("mails_by_name")
+    monkeypatch.delitem(sys.modules, "mails_by_name")
+    monkeypatch.setitem(sys.modules, "mails_by_name", mails_by_name)
+
+    def sends(number):
+        mails_by_name.send_once(app.mailer)
+        app.mailer.send(number, key=number)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mailer.send \[restart\]"):
+        check_idempotent(sends, args=(1,), world=mails)
+    assert not mails_by_name.sent
+    assert mails_by_name.variables is vars(mails_by_name)
 
 
 def test_a_check_leaves_the_memory_as_it_was():

@@ -176,7 +176,10 @@ class Names(Place):
     def taken(self) -> Taken:
         self._all = self.values()
         self._last = {
-            name: held(value) for name, value in self._all.items() if self._is_state(name, value)
+            name: held(value)
+            for name, value in self._all.items()
+            # `variables = globals()` says again what is here.
+            if value is not self._names and self._is_state(name, value)
         }
         self._with_content = [value for value in self._last.values() if value.content is not None]
         return self._last
@@ -414,7 +417,7 @@ class _Walk:
             if way is not None and identity(value) not in seen:
                 seen.add(identity(value))
                 waiting += way(value)
-        for key in self._named:
+        for key in self._named - self._globals:
             self.places.pop(key, None)
 
     def _way(self, kind: type) -> Callable[[Any], Iterable[Any]] | None:
@@ -449,6 +452,9 @@ class _Walk:
         return found
 
     def _in_container(self, value: Any) -> Iterable[Any]:
+        if identity(value) in self._globals:
+            # The variables of a module have a place of their own.
+            return ()
         self.places[identity(value)] = Inner(value)
         return list(value.values() if isinstance(value, dict) else value)
 
