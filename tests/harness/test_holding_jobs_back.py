@@ -1,5 +1,7 @@
 """`jobs.holding` keeps some jobs pending, whatever verb is called."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from pytest_jobs import job
@@ -44,40 +46,28 @@ def test_it_holds_from_the_call_on_until_it_is_released(jobs):
     assert pending(jobs) == []
 
 
-def test_a_callable_says_which(jobs):
+def test_a_callable_says_which_two_hold_both_and_what_is_due_later_is_held(jobs, noon):
     send_mail.perform_later(1)
     send_mail.perform_later(2)
-
+    send_mail.set(wait=60).perform_later(2)
     with jobs.holding(lambda record: record.args == (2,)):
         jobs.drain()
+    assert [record.args for record in jobs.pending] == [(2,), (2,)]
 
-    assert [record.args for record in jobs.pending] == [(2,)]
-
-
-def test_two_of_them_hold_both(jobs):
     order.perform_later(1)
-    send_mail.perform_later(2)
-
     with jobs.holding(order), jobs.holding(send_mail):
         assert jobs.drain().total == 0
-
-
-def test_what_is_due_later_is_held_and_the_clock_does_not_jump_to_it(jobs, noon):
-    send_mail.set(wait=60).perform_later(1)
-
-    with jobs.holding(send_mail):
-        jobs.drain()
-
     assert jobs.clock.now() == noon
 
 
-def test_inline_they_wait_and_are_performed_when_released(jobs):
-    with jobs.inline():
-        with jobs.holding(send_mail):
+@pytest.mark.parametrize("is_mode", [True, False])
+def test_inline_they_wait_and_are_performed_when_released(jobs, is_mode):
+    with open_jobs(mode="inline") if is_mode else nullcontext(jobs) as harness, harness.inline():
+        with harness.holding(send_mail):
             order.perform_later(1)
-            assert pending(jobs) == [send_mail]
+            assert pending(harness) == [send_mail]
 
-        assert pending(jobs) == []
+        assert pending(harness) == []
 
 
 def test_inline_nothing_is_performed_when_the_block_raises(jobs):
@@ -92,38 +82,21 @@ def test_inline_nothing_is_performed_when_the_block_raises(jobs):
     assert pending(jobs) == [send_mail]
 
 
-def test_in_the_mode_inline_too():
-    with open_jobs(mode="inline") as jobs:
-        with jobs.holding(send_mail):
-            order.perform_later(1)
-            held = pending(jobs)
-
-        assert held == [send_mail]
-        assert pending(jobs) == []
-
-
-def test_performing_one_of_them_is_refused(jobs):
+def test_performing_or_asking_for_one_of_them_is_refused(jobs):
     send_mail.perform_later(1)
 
-    with jobs.holding(send_mail) as holding, pytest.raises(NotPerformedError) as caught:
-        jobs.perform(jobs.pending[0])
+    with jobs.holding(send_mail) as holding:
+        with pytest.raises(NotPerformedError) as caught:
+            jobs.perform(jobs.pending[0])
+        with pytest.raises(NothingMatchedError) as nothing:
+            jobs.drain(only=send_mail)
     assert str(caught.value) == (
         f"{jobs.pending[0]!r} is held back by jobs.holding({send_mail!r}): release it first."
     )
-    assert repr(holding) == f"<Holding {send_mail!r}>"
-
-
-def test_asking_for_one_of_them_says_that_it_is_held_back(jobs):
-    send_mail.perform_later(1)
-
-    with jobs.holding(send_mail), pytest.raises(NothingMatchedError) as caught:
-        jobs.drain(only=send_mail)
-    assert str(caught.value) == (
+    assert str(nothing.value) == (
         f"jobs.drain(only={send_mail!r}) matches no pending job, so it would have done nothing. Pending: 1 "
         "send_mail in 'mailers' held back."
     )
-
-
-def test_what_is_no_job_is_refused(jobs):
+    assert repr(holding) == f"<Holding {send_mail!r}>"
     with pytest.raises(CriterionError, match="held=3 is not a job: name a job"):
         jobs.holding(3)

@@ -104,21 +104,6 @@ def test_times_are_aware_and_in_utc(jobs):
     assert record.due_at == before + timedelta(hours=1)
 
 
-def test_the_headers_and_the_expiry_are_those_of_the_envelope(make_record):
-    record = make_record(headers={"tenant": "a"}, expires_ns=1_500_000_000, queue=None)
-
-    assert (record.headers, record.queue) == ({"tenant": "a"}, None)
-    assert record.expires_at == datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC)
-
-
-def test_records_are_told_apart_by_identity(make_record):
-    first, second = make_record(), make_record()
-
-    assert first == first  # noqa: PLR0124
-    assert first != second
-    assert len({first, second}) == 2
-
-
 @each_row(
     "attribute",
     [
@@ -227,11 +212,19 @@ def test_arguments_that_cannot_be_read_are_an_error_where_they_are_looked_at(job
     record = last(jobs)
     record.payload.arguments = "not JSON"
 
-    with pytest.raises(DeserializationError):
-        record.args  # noqa: B018
-    with pytest.raises(DeserializationError):
-        record.kwargs  # noqa: B018
+    for attribute in ("args", "kwargs"):
+        with pytest.raises(DeserializationError):
+            getattr(record, attribute)
     assert repr(record) == "<#0 send_receipt(unreadable: DeserializationError) queue='mailers'>"
+
+
+def test_headers_and_expiry_are_those_of_the_envelope_and_records_told_apart(make_record):
+    given = {"headers": {"tenant": "a"}, "expires_ns": 1_500_000_000, "queue": None}
+    record, other = make_record(**given), make_record(**given)
+
+    assert (record.headers, record.queue) == ({"tenant": "a"}, None)
+    assert record.expires_at == datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC)
+    assert len({record, other}) == 2
 
 
 def test_the_parent_is_the_job_that_enqueued_it(jobs):

@@ -22,13 +22,6 @@ async def answered_by_a_thread(seconds=0.05):
     return await answer
 
 
-def in_a_loop_of_its_own(coroutine):
-    def body():
-        asyncio.run(coroutine())
-
-    return body
-
-
 async def asks_a_thread():
     async with asyncio.timeout(10):
         assert await answered_by_a_thread() == "spoken"
@@ -49,17 +42,13 @@ async def asks_an_executor_and_sleeps():
 
 
 @pytest.mark.parametrize("asks", [asks_a_thread, asks_aiosqlite])
-@pytest.mark.parametrize("form", [lambda body: body, in_a_loop_of_its_own])
-def test_a_timeout_does_not_pass_while_a_thread_may_answer(jobs, asks, form):
-    @job
-    async def asking():
-        await asks()
-
+@pytest.mark.parametrize("by_itself", [False, True])
+def test_a_timeout_does_not_pass_while_a_thread_may_answer(jobs, asks, by_itself):
     @job
     def asking_by_itself():
         asyncio.run(asks())
 
-    (asking if form(asks) is asks else asking_by_itself).perform_later()
+    (asking_by_itself if by_itself else job(asks)).perform_later()
     assert jobs.drain()["performed"] == 1
 
 

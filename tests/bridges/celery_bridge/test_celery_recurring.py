@@ -31,38 +31,28 @@ def reason(task, **told):
     return str(caught.value).removeprefix("the schedule: task 'cleanup': ")
 
 
-def test_it_is_enqueued_at_its_time(jobs, cleanup):
+def test_it_is_enqueued_at_its_time_in_the_queue_and_with_the_priority_of_the_schedule(
+    jobs, cleanup
+):
     jobs.clock.move_to(MONDAY)
-    jobs.recurring(schedule(cleanup, args=[30, {"dry": True}]))
+    jobs.recurring(schedule(cleanup, args=[30, {"dry": True}], queue="low", priority=3))
     jobs.run_for(timedelta(days=2))
 
     assert [d.record.enqueued_at.day for d in jobs.performed] == [7, 8]
     assert [d.result for d in jobs.performed] == ["30 days, dry True"] * 2
-    assert {d.record.job for d in jobs.performed} == {cleanup}
-
-
-def test_in_the_queue_and_with_the_priority_of_the_schedule(jobs, cleanup):
-    jobs.clock.move_to(MONDAY)
-    jobs.recurring(schedule(cleanup, queue="low", priority=3))
-    jobs.run_for(timedelta(days=1))
-    record = jobs.enqueued[0]
-
-    assert (record.queue, record.priority) == ("low", 3)
-
-
-def test_a_preview_has_the_queue_where_it_is_routed(app, cleanup):
-    app.conf.task_routes = {"shop.clean*": {"queue": "nightly"}}
-    shown = preview(schedule(cleanup), timedelta(days=1), start=MONDAY)
-
-    assert "cleanup(30)" in str(shown)
-    assert "nightly" in str(shown)
+    assert {(r.job, r.queue, r.priority) for r in jobs.enqueued} == {(cleanup, "low", 3)}
 
 
 @pytest.mark.filterwarnings("ignore::celery.exceptions.CDeprecationWarning")
-def test_a_queue_of_the_task_itself(app):
+def test_a_preview_has_the_queue_where_it_is_routed_or_that_of_the_task_itself(app, cleanup):
     @app.task(queue="slow")
     def sync(days): ...
 
+    app.conf.task_routes = {"shop.clean*": {"queue": "nightly"}}
+    shown = str(preview(schedule(cleanup), timedelta(days=1), start=MONDAY))
+
+    assert "cleanup(30)" in shown
+    assert "nightly" in shown
     assert "slow" in str(preview(schedule(sync), 86_400))
 
 
@@ -77,7 +67,7 @@ def test_a_dotted_path_in_a_file(jobs, tmp_path, monkeypatch):
     assert task.args == (30,)
 
 
-def test_arguments_that_it_cannot_take(app, cleanup):
+def test_arguments_that_it_cannot_take_and_a_signature_which_is_no_job(app, cleanup):
     @app.task(typing=False)
     def loose(): ...
 
@@ -85,13 +75,9 @@ def test_arguments_that_it_cannot_take(app, cleanup):
         "its arguments do not fit shop.cleanup: cleanup() takes 1 positional argument but 2 were given."
     )
     assert schedule(loose, args=[1, 2])
-
-
-def test_a_signature_is_no_job(cleanup):
     assert reason(cleanup.s(1)) == (
         "class is shop.cleanup(1), which is not a job: derive it from Job or decorate it with @job; what is "
-        "only to "
-        "be called is a `command:`."
+        "only to be called is a `command:`."
     )
 
 

@@ -158,33 +158,20 @@ def test_the_number_of_retries_asked_for_at_the_retry_is_gone_with_the_harness(a
     assert not hasattr(app.tasks[fetch.name], "override_max_retries")
 
 
-def test_retries_without_end_have_no_last_attempt(jobs, app):
-    @app.task(autoretry_for=(Busy,), max_retries=None, default_retry_delay=1)
-    def fetch():
-        raise Busy
-
-    timeline = jobs.simulate_retries(fetch, raising=Busy(), limit=30)
-
-    assert timeline.wait_seconds == [1] * 30
-    assert timeline.status == "retried"
-
-
-def test_an_error_that_is_not_to_be_retried_is_not(jobs, app):
-    @app.task(autoretry_for=(Exception,), dont_autoretry_for=(KeyError,))
+def test_retries_without_end_of_other_errors_or_by_hand_have_no_schedule_to_its_end(jobs, app):
+    @app.task(autoretry_for=(Exception,), dont_autoretry_for=(KeyError,), max_retries=None)
     def fetch():
         """Fetch."""
 
-    timeline = jobs.simulate_retries(fetch, raising=KeyError("gone"))
-
-    assert timeline.status == "failed"
-
-
-def test_a_task_that_retries_by_hand_has_no_declared_schedule(app):
     @app.task(bind=True)
-    def fetch(self):
+    def by_hand(self):
         raise self.retry()
 
-    assert CeleryBridge([app]).retry_policy(fetch) is None
+    timeline = jobs.simulate_retries(fetch, raising=Busy(), limit=30)
+    assert timeline.wait_seconds == [180] * 30
+    assert timeline.status == "retried"
+    assert jobs.simulate_retries(fetch, raising=KeyError("gone")).status == "failed"
+    assert CeleryBridge([app]).retry_policy(by_hand) is None
 
 
 def test_an_exhausted_task_that_is_redriven_has_all_its_retries_again(jobs, app):
@@ -287,36 +274,24 @@ def test_a_fault_in_place_of_a_body_that_asks_for_its_retries_says_so(jobs, app)
             )
 
 
-def test_a_body_that_never_asks_has_a_timeline_and_a_fault_as_ever(jobs, app):
+def test_a_body_that_never_asks_or_has_run_has_a_timeline_and_a_fault_as_ever(jobs, app):
     @app.task
-    def charge(client):
+    def plain(client):
         client.retry()
 
-    timeline = jobs.simulate_retries(charge, raising=Busy())
-    jobs.fail(charge, raising=Busy, times=1)
-    charge.delay(1)
-    with pytest.raises(Busy) as caught:
-        jobs.drain()
-
-    assert timeline.headline == "charge: failed after 1 attempt in 0s"
-    assert timeline.undecided == ""
-    assert not hasattr(caught.value, "__notes__")
-
-
-def test_a_success_in_place_of_a_body_that_asks_is_decided(jobs, app):
-    timeline = jobs.simulate_retries(by_method(app), args=[1], raising=Busy, succeed_on=1)
-
-    assert timeline.headline == "charge: performed after 1 attempt in 0s"
-
-
-def test_a_fault_after_a_body_that_asks_has_no_note(jobs, app):
     @app.task(bind=True)
-    def charge(self):
+    def asks(self, client):
         return self.retry
 
-    jobs.fail(charge, raising=Busy, after=True)
-    charge.delay()
-    with pytest.raises(Busy) as caught:
-        jobs.drain()
+    timeline = jobs.simulate_retries(plain, raising=Busy())
+    assert timeline.headline == "plain: failed after 1 attempt in 0s"
+    assert timeline.undecided == ""
+    timeline = jobs.simulate_retries(by_method(app), args=[1], raising=Busy, succeed_on=1)
+    assert timeline.headline == "charge: performed after 1 attempt in 0s"
 
-    assert not hasattr(caught.value, "__notes__")
+    for task, after in ((plain, False), (asks, True)):
+        jobs.fail(task, raising=Busy, times=1, after=after)
+        task.delay(1)
+        with pytest.raises(Busy) as caught:
+            jobs.drain()
+        assert not hasattr(caught.value, "__notes__")

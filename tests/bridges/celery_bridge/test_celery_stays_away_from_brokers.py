@@ -3,7 +3,6 @@
 import socket
 
 import pytest
-from celery import Celery
 
 from pytest_jobs.bridges.celery.bridge import CeleryBridge
 from pytest_jobs.harness.jobs import Jobs
@@ -28,31 +27,20 @@ def add(app):
     return add
 
 
-def test_a_connection_of_the_application_goes_nowhere(jobs, app):
+def test_connections_messages_and_events_of_the_application_go_nowhere(jobs, app, add):
     with app.connection_for_write() as connection:
         connection.ensure_connection(max_retries=1)
         assert connection.transport_cls == "memory"
     with app.pool.acquire() as pooled:
         assert pooled.transport_cls == "memory"
-
-
-def test_no_worker_answers(jobs, app):
-    assert app.control.ping(timeout=0.01) == []
-    assert app.control.inspect(timeout=0.01).active() is None
-
-
-def test_a_message_of_the_applications_own_goes_nowhere(jobs, app):
     with app.producer_or_acquire() as producer:
         producer.publish({"hello": "world"}, exchange="events", routing_key="x")
-
+    assert app.control.ping(timeout=0.01) == []
+    assert app.control.inspect(timeout=0.01).active() is None
     assert len(jobs.enqueued) == 0
 
-
-def test_task_events_go_nowhere(jobs, app, add):
     app.conf.task_send_sent_event = True
-
     add.delay(1, 2)
-
     assert len(jobs.enqueued) == 1
 
 
@@ -67,37 +55,19 @@ def test_a_pool_that_was_in_use_before_is_back_afterwards(app):
     assert app.amqp.producer_pool is producers
 
 
-def test_eager_mode_is_off_while_a_harness_is_open(app, add):
-    app.conf.task_always_eager = True
+@pytest.mark.parametrize("meanwhile", [True, False])
+def test_eager_mode_is_off_while_a_harness_is_open_also_when_it_is_turned_on_meanwhile(
+    app, add, meanwhile
+):
+    app.conf.task_always_eager = not meanwhile
 
     with Jobs([CeleryBridge([app])]) as jobs:
+        app.conf.task_always_eager = True
         add.delay(1, 2)
         assert len(jobs.pending) == 1
 
     assert app.conf.task_always_eager is True
     assert add.delay(1, 2).get() == 3
-
-
-def test_eager_mode_that_the_settings_declare_is_off_too(add):
-    app = Celery("eager", task_always_eager=True, set_as_current=False)
-
-    @app.task(shared=False)
-    def work():
-        raise AssertionError("it ran")
-
-    with Jobs([CeleryBridge([app])]) as jobs:
-        work.delay()
-        assert len(jobs.pending) == 1
-
-    assert app.conf.task_always_eager is True
-
-
-def test_eager_mode_that_is_turned_on_meanwhile_is_ignored_too(jobs, app, add):
-    app.conf.task_always_eager = True
-
-    add.delay(1, 2)
-
-    assert len(jobs.pending) == 1
 
 
 @pytest.mark.parametrize("version", ["5.3.6", "5.5.0", "5.7.1rc1", "main"])

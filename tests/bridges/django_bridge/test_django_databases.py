@@ -1,6 +1,7 @@
 """Tasks see what the test wrote in its transaction, and the test sees what they wrote."""
 
 import asyncio
+from contextlib import nullcontext
 
 import pytest
 
@@ -33,22 +34,17 @@ def visitors():
         return [visitor for (visitor,) in cursor.fetchall()]
 
 
-def test_a_function_uses_the_connection_of_the_test(jobs, tasks, table):
+def test_functions_and_coroutines_use_the_connection_of_the_test_in_whatever_thread(
+    jobs, tasks, table
+):
     visit("test")
-    tasks.call.enqueue(f"{__name__}.visit", ["task"])
-    jobs.drain()
-
-    assert visitors() == ["task", "test"]
-
-
-def test_a_coroutine_uses_the_connection_of_the_test(jobs, tasks, table):
-    visit("test")
-    tasks.call_later.enqueue(f"{__name__}.visit", ["task"])
+    tasks.call.enqueue(f"{__name__}.visit", ["function"])
+    tasks.call_later.enqueue(f"{__name__}.visit", ["coroutine"])
+    tasks.call_later.enqueue(f"{__name__}.both_ways", [])
     tasks.call_later.enqueue(f"{__name__}.visitors", [])
     jobs.drain()
 
-    assert jobs.performed[1].result == ["task", "test"]
-    assert visitors() == ["task", "test"]
+    assert visitors() == jobs.performed[3].result == ["both ways", "coroutine", "function", "test"]
 
 
 def test_the_connections_are_given_back(jobs, tasks, table):
@@ -73,13 +69,6 @@ def both_ways():
     async_to_sync(on_the_loop)()
 
 
-def test_a_coroutine_may_change_threads_to_and_fro(jobs, tasks, table):
-    tasks.call_later.enqueue(f"{__name__}.both_ways", [])
-    jobs.drain()
-
-    assert visitors() == ["both ways"]
-
-
 def test_receivers_of_the_signals_of_a_coroutine_may_use_the_database(jobs, tasks, table, package):
     from importlib import import_module
 
@@ -101,46 +90,32 @@ def test_receivers_of_the_signals_of_a_coroutine_may_use_the_database(jobs, task
     assert len(visitors()) == 2
 
 
-def test_an_async_test_drains_in_the_thread_of_the_database(jobs, tasks, table):
+@pytest.mark.parametrize("inline", [True, False])
+def test_an_async_test_drains_and_inline_mode_performs_in_the_thread_of_the_database(
+    jobs, tasks, table, inline
+):
     """Do as a TestCase does with an async method."""
 
     async def test():
-        await tasks.call.aenqueue(f"{__name__}.visit", ["function"])
-        await tasks.call_later.aenqueue(f"{__name__}.visit", ["coroutine"])
-        await sync_to_async(jobs.drain)()
-
-    async_to_sync(test)()
-
-    assert visitors() == ["coroutine", "function"]
-
-
-def test_inline_mode_performs_in_the_thread_of_the_database_too(jobs, tasks, table):
-    async def test():
-        with jobs.inline():
+        with jobs.inline() if inline else nullcontext():
             await tasks.call.aenqueue(f"{__name__}.visit", ["function"])
             await tasks.call_later.aenqueue(f"{__name__}.visit", ["coroutine"])
+        if not inline:
+            await sync_to_async(jobs.drain)()
 
     async_to_sync(test)()
 
     assert visitors() == ["coroutine", "function"]
 
 
-def test_coroutines_are_performed_on_the_loop_of_an_async_test(jobs, tasks, table):
-    async def test():
-        await tasks.call_later.aenqueue(f"{__name__}.visit", ["coroutine"])
-        await jobs.adrain()
-
-    async_to_sync(test)()
-
-    assert visitors() == ["coroutine"]
-
-
-def test_a_function_that_uses_the_database_is_refused_on_the_loop_of_an_async_test(
+def test_on_the_loop_of_an_async_test_coroutines_are_performed_and_functions_refused(
     jobs, tasks, table
 ):
-    async def test():
-        await tasks.call.aenqueue(f"{__name__}.visit", ["function"])
+    async def test(task):
+        await task.aenqueue(f"{__name__}.visit", ["coroutine"])
         await jobs.adrain()
 
+    async_to_sync(test)(tasks.call_later)
+    assert visitors() == ["coroutine"]
     with pytest.raises(SynchronousOnlyOperation, match="use a thread or sync_to_async"):
-        async_to_sync(test)()
+        async_to_sync(test)(tasks.call)

@@ -23,22 +23,15 @@ def test_what_is_returned_is_as_json_has_it_and_a_task_can_have_its_context(jobs
     ]
 
 
-def test_a_result_that_json_has_not_fails_the_task(jobs, tasks):
+def test_a_result_that_json_has_not_and_arguments_that_do_not_fit_fail_the_task(jobs, tasks):
     result = tasks.unserialisable.enqueue()
-    delivery = jobs.perform(jobs.pending[0])
+    tasks.add.enqueue(amonut=1)
+    deliveries = [jobs.perform(record) for record in jobs.pending]
     result.refresh()
 
-    assert (delivery.status, str(delivery.error)) == (
-        "failed",
-        "Unsupported type: <class 'object'>",
-    )
+    assert [(d.status, type(d.error)) for d in deliveries] == [("failed", TypeError)] * 2
+    assert str(deliveries[0].error) == "Unsupported type: <class 'object'>"
     assert result.errors[0].exception_class is TypeError
-
-
-def test_arguments_that_do_not_fit_fail_the_task(jobs, tasks):
-    tasks.add.enqueue(amonut=1)
-
-    assert isinstance(jobs.perform(jobs.pending[0]).error, TypeError)
 
 
 @pytest.mark.parametrize("inline", [False, True])
@@ -115,29 +108,24 @@ def test_the_higher_priority_goes_first(jobs, tasks):
     assert [d.record.priority for d in jobs.performed] == [10, 7, 0, -5]
 
 
-def test_a_task_that_no_worker_finds_is_enqueued_and_fails(jobs, tasks):
-    result = tasks.found_under_another_name.enqueue(1)
-    delivery = jobs.perform(jobs.pending[0])
+def test_a_task_that_no_worker_finds_or_that_is_gone_is_enqueued_and_fails(
+    jobs, tasks, monkeypatch
+):
+    result, gone = tasks.found_under_another_name.enqueue(1), tasks.add
+    monkeypatch.delattr(tasks, "add")
+    gone.enqueue(1)
+    unknown, missing = (jobs.perform(record).error for record in jobs.pending)
     result.refresh()
 
-    assert isinstance(delivery.error, UnknownJobError)
-    assert str(delivery.error) == (
+    assert type(unknown) is type(missing) is UnknownJobError
+    assert str(unknown) == (
         f"A worker imports the task from '{tasks.__name__}.hidden', where its function is, and finds "
         f"{tasks.hidden!r}, which is not a Task: give the Task the name of the function, as `@task` does."
     )
-    assert str(result.status) == "FAILED"
-
-
-def test_a_task_that_is_gone_is_enqueued_and_fails(jobs, tasks, monkeypatch):
-    gone = tasks.add
-    monkeypatch.delattr(tasks, "add")
-    gone.enqueue(1)
-    delivery = jobs.perform(jobs.pending[0])
-
-    assert isinstance(delivery.error, UnknownJobError)
-    assert str(delivery.error).startswith(
+    assert str(missing).startswith(
         f"A worker imports the task from '{tasks.__name__}.add', where its function is, and cannot: "
     )
+    assert str(result.status) == "FAILED"
 
 
 def test_a_failed_task_is_logged_with_its_error(jobs, tasks, caplog):

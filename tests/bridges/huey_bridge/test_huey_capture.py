@@ -70,18 +70,15 @@ def test_what_only_the_storage_of_production_has_is_refused(huey, jobs):
     )
 
 
-def test_what_is_not_a_huey_cannot_be_named():
-    with pytest.raises(ApplicationError, match="is not a Huey"):
-        HueyBridge([object()])
-
-
-def test_the_header_says_where_the_hueys_are(huey, monkeypatch):
+def test_the_header_says_where_the_hueys_are_and_what_is_none_cannot_be_named(huey, monkeypatch):
     module = ModuleType("shop_of_this_test")
     module.huey = huey
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
     assert HueyBridge([huey]).described().startswith("shop_of_this_test:huey")
     assert HueyBridge().version == library.__version__
+    with pytest.raises(ApplicationError, match="is not a Huey"):
+        HueyBridge([object()])
 
 
 def test_pickles_cannot_be_recorded_as_text(tmp_path, huey, open_over):

@@ -18,8 +18,9 @@ def work(huey):
     return huey.task(name="work")(lambda value=None: value)
 
 
-def test_a_result_or_an_error_is_there_once_the_task_was_performed(jobs, huey, work):
+def test_a_result_or_an_error_is_there_and_waited_for_once_the_task_was_performed(jobs, huey, work):
     result, task_id = work(7), work(8).id
+    results = work.map([1, 2])
     failed = huey.task(name="fails")(lambda: 1 / 0)()
     assert result.get() is None
 
@@ -28,6 +29,9 @@ def test_a_result_or_an_error_is_there_once_the_task_was_performed(jobs, huey, w
     assert (result.get(), huey.result(task_id), huey.result(task_id)) == (7, 8, None)
     with pytest.raises(TaskException, match="ZeroDivisionError"):
         failed.get()
+    assert list(results.as_completed()) == [1, 2]
+    assert [asyncio.run(aget_result(each)) for each in results] == [1, 2]
+    assert results[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -47,15 +51,6 @@ def test_a_result_or_an_error_is_there_once_the_task_was_performed(jobs, huey, w
 def test_waiting_for_a_task_that_nobody_performs_is_an_error(jobs, work, wait):
     with pytest.raises(NotPerformedError, match="drain"):
         wait(work)
-
-
-def test_waiting_works_once_the_tasks_were_performed(jobs, work):
-    results = work.map([1, 2])
-    jobs.drain()
-
-    assert list(results.as_completed()) == [1, 2]
-    assert [asyncio.run(aget_result(each)) for each in results] == [1, 2]
-    assert results[0] == 1
 
 
 def test_waiting_for_none_is_an_error_since_huey_does_not_keep_it(jobs, work):

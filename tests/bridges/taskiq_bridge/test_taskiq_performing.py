@@ -12,7 +12,6 @@ pytest.importorskip("taskiq.receiver")
 pytest.importorskip("taskiq_redis")
 
 from taskiq import Context, InMemoryBroker, TaskiqDepends, TaskiqMiddleware, TaskiqState
-from taskiq.exceptions import NoResultError
 from taskiq_redis import RedisStreamBroker
 
 from pytest_jobs.errors import DeserializationError, UnknownJobError
@@ -118,7 +117,11 @@ def test_dependencies_are_given_and_can_be_overridden(jobs, broker, run, overrid
     )
 
 
-def test_an_error_of_a_dependency_is_that_of_the_delivery(jobs, broker, run):
+def test_an_error_of_a_dependency_or_a_middleware_is_that_of_the_delivery(jobs, broker, run):
+    class Broken(TaskiqMiddleware):
+        def pre_execute(self, message):
+            raise LookupError("broken")
+
     def broken():
         raise LookupError("no database")
 
@@ -127,10 +130,15 @@ def test_an_error_of_a_dependency_is_that_of_the_delivery(jobs, broker, run):
         raise AssertionError("not reached")
 
     run(depends.kiq())
-    delivery = jobs.perform(jobs.pending[0])
+    run(depends.kiq())
+    deliveries = [jobs.perform(jobs.pending[0])]
+    middleware = Broken()
+    broker.add_middlewares(middleware)
+    deliveries.append(jobs.perform(jobs.pending[0]))
 
-    assert (delivery.status, delivery.raises) == ("failed", True)
-    assert repr(delivery.error) == "LookupError('no database')"
+    assert [(d.status, d.raises) for d in deliveries] == [("failed", True)] * 2
+    assert [str(d.error) for d in deliveries] == ["no database", "broken"]
+    assert broker.middlewares == [middleware]
 
 
 # Taskiq's own call, on Python 3.12 and newer.
@@ -186,16 +194,6 @@ def test_a_requeued_task_is_snoozed_and_delivered_again(jobs, broker, run):
     assert len(jobs.enqueued) == 1
 
 
-def test_a_task_that_wants_no_result_is_performed(jobs, broker, run):
-    @broker.task("silent")
-    async def silent():
-        raise NoResultError
-
-    run(silent.kiq())
-
-    assert jobs.drain() == {"performed": 1}
-
-
 def test_a_timeout_ends_a_coroutine_on_the_virtual_clock_and_no_function(jobs, broker, run):
     @broker.task("slow", timeout=5)
     async def slow():
@@ -248,25 +246,6 @@ def test_a_message_that_cannot_be_read_fails(jobs, broker, run):
     assert isinstance(delivery.error, DeserializationError)
     with pytest.raises(DeserializationError):
         record.args  # noqa: B018
-
-
-def test_a_middleware_that_raises_fails_the_delivery(jobs, broker, run):
-    class Broken(TaskiqMiddleware):
-        def pre_execute(self, message):
-            raise LookupError("broken")
-
-    broken = Broken()
-    broker.add_middlewares(broken)
-
-    @broker.task("known")
-    def known():
-        raise AssertionError("not reached")
-
-    run(known.kiq())
-    delivery = jobs.perform(jobs.pending[0])
-
-    assert (delivery.status, repr(delivery.error)) == ("failed", "LookupError('broken')")
-    assert broker.middlewares == [broken]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit])
