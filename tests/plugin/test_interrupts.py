@@ -24,7 +24,7 @@ CONFTEST = """
 """
 
 
-@pytest.mark.parametrize("mode", ["", "record", "inline"])
+@pytest.mark.parametrize("mode", ["", "inline"])
 @pytest.mark.parametrize("where", ["test", "job", "fixture"])
 def test_an_interrupt_passes_through(pytester, where, mode):
     pytester.makeini(f"[pytest]\njobs_mode = {mode}")

@@ -315,7 +315,6 @@ def test_manage_py_test(pytester):
                 "'inline' in the class."
             ),
         ),
-        ("jobs_raise = ", "jobs_raise is ''; valid are end, enqueue."),
         (
             "jobs_mdoe = inline",
             (
@@ -323,7 +322,6 @@ def test_manage_py_test(pytester):
                 f"{', '.join(NAMES)}."
             ),
         ),
-        ("jobs_jitter = none", "jobs_jitter is 'none'; valid are zero, seeded, live."),
         ("jobs_strict = maybe", "jobs_strict is 'maybe'; valid are true and false."),
         (
             "jobs_queues = a b c",
