@@ -6,13 +6,11 @@ nightly workflow runs it, so that we know what a release breaks before our users
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
-import tempfile
 from pathlib import Path
 
-from environments import ROOT, made, said
+from environments import ROOT, made, said, tried
 
 #: By the extra that installs a library: the library that `jobs_apps` names, and the modules that make it known.
 LIBRARIES = {
@@ -51,7 +49,7 @@ def trial(extra: str, folder: Path) -> str:
     """Return what is wrong with the newest version of a library; empty if it fits."""
     name, module = LIBRARIES[extra]
     python = made(
-        folder / extra, "--pre", f"{ROOT}[{extra},recurring,redis]", "--group", "test-tools"
+        folder / "environment", "--pre", f"{ROOT}[{extra},recurring,redis]", "--group", "test-tools"
     )
     _, version = said(python, "-m", "pip", "list", "--format=freeze")
     sys.stdout.write(f"{extra}: {' '.join(re.findall(rf'(?im)^{extra}==.*$', version))}\n")
@@ -66,22 +64,5 @@ def trial(extra: str, folder: Path) -> str:
     )
 
 
-def main() -> int:
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--keep", type=Path, help="where the environments stay for the next run")
-    asked.add_argument(
-        "libraries", nargs="*", help=f"some of {', '.join(LIBRARIES)} (default: all)"
-    )
-    given = asked.parse_args()
-    wrong: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as temporary:
-        for extra in given.libraries or LIBRARIES:
-            if why := trial(extra, given.keep or Path(temporary)):
-                wrong[extra] = why
-    for extra, why in wrong.items():
-        sys.stdout.write(f"\n{extra}: {why}\n")
-    return bool(wrong)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tried(__doc__, LIBRARIES, trial))

@@ -224,6 +224,31 @@ def test_a_column_that_counts_attempts_is_named():
     )
 
 
+@each_row(
+    "before, half, whole, said",
+    [
+        ([1], [1, 2], [1, 2, 3], "HALF_DONE paid [dies, "),
+        (0, 50, 100, "DIVERGED paid [dies, "),
+    ],
+)
+def test_some_of_several_pieces_are_half_a_call_and_another_value_is_not(before, half, whole, said):
+    def world():
+        HERE.outbox = {"paid": before}
+        HERE.orders = {7: "NEW"}
+        HERE.mails = []
+        yield lambda: {**HERE.outbox, "orders": dict(HERE.orders)}
+
+    def pay(number):
+        HERE.outbox["paid"] = half
+        HERE.outbox["paid"] = whole
+        Send.perform_later(number)
+
+    with pytest.raises(NotIdempotent) as found:
+        check_handoff(pay, args=(7,), world=world, recover=lambda: Send.perform_later(7))
+
+    assert said in str(found.value).splitlines()[0]
+
+
 def test_a_relay_that_sends_and_then_marks_sends_twice_and_one_that_marks_first_loses():
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE gateway.notify .dies"):
         check_handoff(relay, world=outbox, recover=relay)

@@ -45,10 +45,12 @@ def groups() -> dict[str, list[str]]:
     }
 
 
-def run(folder: Path, only: list[str], options: list[str]) -> None:
+def run(folder: Path, only: list[str], marks: str, tests: list[str]) -> None:
     for group, arguments in groups().items():
         if only and group not in only:
             continue
+        # What a group leaves out, it leaves out of the tests that are asked for as well.
+        ignored = [each for each in arguments if each.startswith("--")]
         environment = {
             **os.environ,
             "MUTANTS": str(folder / "mutants.json"),
@@ -70,7 +72,10 @@ def run(folder: Path, only: list[str], options: list[str]) -> None:
         ]
         print(group, flush=True)
         subprocess.run(
-            [*command, *django, *options, *arguments], env=environment, cwd=ROOT, check=False
+            [*command, *django, "-m", marks, *([*tests, *ignored] if tests else arguments)],
+            env=environment,
+            cwd=ROOT,
+            check=False,
         )
 
 
@@ -139,7 +144,7 @@ def main() -> None:
         drawn = schemata.drawn(options.count, options.seed)
         (folder / "mutants.json").write_text(json.dumps(drawn, indent=1))
     if not options.report:
-        run(folder, options.only, ["-m", options.marks, *options.tests])
+        run(folder, options.only, options.marks, options.tests)
     report(folder)
 
 

@@ -204,6 +204,8 @@ def _in_children(jobs: Sequence[Callable[[], None]], ended: Callable[[int], None
     while waiting or running:
         while waiting and len(running) < (os.cpu_count() or 1):
             (at, job), folder = waiting.pop(), tempfile.mkdtemp(prefix="mutant-")
+            # A server of a test runs as another user where root starts it.
+            Path(folder).chmod(0o711)
             pid = os.fork()
             if pid == 0:
                 with _alone(Path(folder)):
