@@ -11,7 +11,7 @@ from asgiref.sync import AsyncToSync, SyncToAsync
 
 from ...harness.records.patches import Patches
 from ...harness.time.waiting import off_the_loop
-from ..engine.acts import ActWatcher, watcher
+from ..engine.acts import Watch, watcher
 from .wrapping import in_delivery
 
 library: Final = "asgiref.sync"
@@ -25,9 +25,7 @@ def install(patches: Patches) -> None:
     another thread cannot be interrupted. The parts run one at a time either way, in the order of the calls.
     """
 
-    async def call(
-        current: ActWatcher, genuine: Any, self: Any, /, *args: Any, **kwargs: Any
-    ) -> Any:
+    async def call(current: Watch, genuine: Any, self: Any, /, *args: Any, **kwargs: Any) -> Any:
         function = self.func
         context = getattr(self, "context", None)
         if context is not None:

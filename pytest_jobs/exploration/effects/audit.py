@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...harness.records.patches import Patches
-from ..engine.acts import ActWatcher, audit_hook, watcher
+from ..engine.acts import Watch, audit_hook, watcher
 from ..engine.sources import check_connection, is_near_name
 from ..stores.files import logs, opens_for_writing
 from .system.open_files import is_datagram, name_of_open_file
@@ -58,18 +58,18 @@ def _on_event(event: str, args: tuple[Any, ...]) -> None:
         _REPORTS[event](current, event, args)
 
 
-def _outside(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+def _outside(current: Watch, event: str, args: tuple[Any, ...]) -> None:
     if not (event in _SIGNALS and _is_own_signal(*args)) and not logs():
         place = _OUTSIDE[event]
         current.outside(f"{event}({repr(args[place]) if place < len(args) else ''})")
 
 
-def _sent(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+def _sent(current: Watch, event: str, args: tuple[Any, ...]) -> None:
     if not is_datagram(current, args[0]):
         _outside(current, event, args)
 
 
-def _connected(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+def _connected(current: Watch, event: str, args: tuple[Any, ...]) -> None:
     if is_datagram(current, args[0]):
         # It only keeps the address to which datagrams go.
         return
@@ -83,7 +83,7 @@ def _connected(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
         raise
 
 
-def _looked_up(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+def _looked_up(current: Watch, event: str, args: tuple[Any, ...]) -> None:
     host = args[0]
     if event == "socket.getaddrinfo" and is_datagram(current, args[3]):
         return
@@ -93,7 +93,7 @@ def _looked_up(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
         current.outside(f"{event}({host!r})")
 
 
-def _opened(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+def _opened(current: Watch, event: str, args: tuple[Any, ...]) -> None:
     current.look()
     path = args[0]
     if path is None or isinstance(path, int) or _CACHE.search(os.fsdecode(path)):
@@ -102,7 +102,7 @@ def _opened(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
         current.changing(f"open({_name(path)!r}, {args[1]!r})")
 
 
-def _changed(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+def _changed(current: Watch, event: str, args: tuple[Any, ...]) -> None:
     if logs():
         # A handler that begins a new file.
         return
@@ -134,7 +134,7 @@ def _changes_nothing(event: str, args: tuple[Any, ...]) -> bool:
     )
 
 
-def _opened_database(current: ActWatcher, event: str, args: tuple[Any, ...]) -> None:
+def _opened_database(current: Watch, event: str, args: tuple[Any, ...]) -> None:
     from .sql.sqlite3 import is_opening
 
     # Before it is opened: of one that is left open Python warns.
@@ -142,7 +142,7 @@ def _opened_database(current: ActWatcher, event: str, args: tuple[Any, ...]) -> 
         current.outside("sqlite3.connect, under a name that it had before the check")
 
 
-_REPORTS: Final[Mapping[str, Callable[[ActWatcher, str, tuple[Any, ...]], None]]] = {
+_REPORTS: Final[Mapping[str, Callable[[Watch, str, tuple[Any, ...]], None]]] = {
     "open": _opened,
     "sqlite3.connect": _opened_database,
     **dict.fromkeys(_FILE_EVENTS, _changed),

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
 
 from ...harness.records.patches import Patches
-from ..engine.acts import Act, ActWatcher, acting, note_connection, note_effect
+from ..engine.acts import Act, Watch, acting, note_connection, note_effect
 from .wrapping import in_delivery, surround
 
 library: Final = "subprocess"
@@ -49,7 +49,7 @@ def install(patches: Patches) -> None:
             note_connection(functools.partial(leave, process))
             note_effect(act)
 
-    def wait(current: ActWatcher, genuine: Any, process: Any, *args: Any, **kwargs: Any) -> Any:
+    def wait(current: Watch, genuine: Any, process: Any, *args: Any, **kwargs: Any) -> Any:
         # A dead worker waits for nobody, also where its `with` block ends.
         return process.poll() if current.dead else genuine(process, *args, **kwargs)
 

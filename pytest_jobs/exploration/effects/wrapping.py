@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from ...harness.records.patches import Patches
-from ..engine.acts import ActWatcher, explored, skippable, watcher
+from ..engine.acts import Watch, explored, skippable, watcher
 from ..engine.lines import call_traced, untraced
 
 #: Returns the block in which a call runs, from the arguments of the call: `acting(act)` or `looking(busy)`.
@@ -133,7 +133,7 @@ def before_calls(patches: Patches, owner: Any, name: str, note: Callable[..., ob
     the function.
     """
 
-    def noted(current: ActWatcher, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def noted(current: Watch, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         note(current, *args, **kwargs)
         return function(*args, **kwargs)
 

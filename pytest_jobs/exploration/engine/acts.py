@@ -22,14 +22,12 @@ from .run import (
 )
 from .sameness.chance import drawing
 from .unwinding import Skipped as Skipped, Unwound as Unwound
-from .watching import Watch
+from .watching import Watch as Watch
 
 T = TypeVar("T")
-#: What effect sources call the watch of a delivery.
-ActWatcher: TypeAlias = Watch
 
 #: The watch of the delivery that runs in this context.
-watcher: ContextVar[ActWatcher | None] = ContextVar("pytest_jobs_act_watcher", default=None)
+watcher: ContextVar[Watch | None] = ContextVar("pytest_jobs_act_watcher", default=None)
 
 
 def later_acts(history: SourceState) -> list[Callable[[], Iterable[Act]]]:
@@ -193,7 +191,7 @@ def note_connection(close: Callable[[], object], shared: object = None) -> None:
         current.opened(close, shared)
 
 
-def explored() -> ActWatcher | None:
+def explored() -> Watch | None:
     """Return the watch of the delivery that check_idempotent or JobMachine makes here.
 
     None under --jobs-crash, where a delivery has the connections of the test, and outside of deliveries.

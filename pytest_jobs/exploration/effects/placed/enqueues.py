@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ....bridges import __file__ as _bridges
 from ....harness.jobs import current_jobs
-from ...engine.acts import Act, ActWatcher, SourceState, acting, skippable
+from ...engine.acts import Act, SourceState, Watch, acting, skippable
 from ...engine.sources import is_mock
 from ..doubles.arguments import comparable, text_of
 from .places import Placed
@@ -81,7 +81,7 @@ def enqueues(function: Any, is_of_project: Callable[[Any], bool]) -> bool:
 
 
 def enqueued(
-    current: ActWatcher,
+    current: Watch,
     name: str,
     function: Callable[..., Any],
     args: Sequence[Any],

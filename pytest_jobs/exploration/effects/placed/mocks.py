@@ -19,8 +19,8 @@ from typing import Any, Final
 from ....harness.records.patches import Patches
 from ...engine.acts import (
     Act,
-    ActWatcher,
     SourceState,
+    Watch,
     acting,
     looking,
     note_look,
@@ -50,7 +50,7 @@ _WRITES_FILE: Final = re.compile(r"(^|\.)open\(\)(\.__enter__\(\))?\.write(lines
 def mocks(patches: Patches, module: Any) -> None:
     """Let the calls of all mocks be effects, by the one method that they share."""
 
-    def call(current: ActWatcher, original: Any, mock: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def call(current: Watch, original: Any, mock: Any, /, *args: Any, **kwargs: Any) -> Any:
         if current.isolated:
             _kept_in(current.of_history).keep_counts(mock)
         if vars(mock).get("_mock_wraps") is not None or _is_spy(mock):
@@ -68,7 +68,7 @@ backport: Final = source_of("mock.mock", idles=True)(mocks.watch)
 
 
 def _change(
-    module: Any, current: ActWatcher, original: Any, mock: Any, attribute: str, *value: Any
+    module: Any, current: Watch, original: Any, mock: Any, attribute: str, *value: Any
 ) -> None:
     """Set an attribute of a mock, or delete it, as an effect if a job does it."""
     if (
@@ -124,7 +124,7 @@ class _CallOfMock:
     _original: Callable[..., Any]
     _args: tuple[Any, ...]
     _kwargs: dict[str, Any]
-    _current: ActWatcher
+    _current: Watch
 
     def made(self) -> Any:
         current, search = self._current, self._current.of_search

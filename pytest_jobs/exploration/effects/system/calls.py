@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 from ....harness.records.patches import Patches
-from ...engine.acts import Act, ActWatcher, acting, note_draw
+from ...engine.acts import Act, Watch, acting, note_draw
 from ...stores.files import logs, package_of
 from ..wrapping import after_calls, before_calls, in_delivery, source_of, surround
 
@@ -32,7 +32,7 @@ def exit_handlers(patches: Patches, module: Any) -> None:
     A library may have handlers, which end what the library has begun.
     """
 
-    def registering(current: ActWatcher, func: Any, *args: Any, **kwargs: Any) -> None:
+    def registering(current: Watch, func: Any, *args: Any, **kwargs: Any) -> None:
         if _is_of_project(current, sys._getframe(3)):
             current.outside(f"atexit.register({getattr(func, '__name__', func)})")
 
@@ -44,13 +44,13 @@ def foreign_functions(patches: Patches, module: Any) -> None:
     """Refuse that the project looks a function in C up, unless a module does so that is imported."""
     foreign: Any = module._CFuncPtr
 
-    def get(current: ActWatcher, genuine: Any, opened: Any, name: str) -> Any:
+    def get(current: Watch, genuine: Any, opened: Any, name: str) -> Any:
         found = genuine(opened, name)
         if isinstance(found, foreign):
             looked_up(current, opened, name)
         return found
 
-    def looked_up(current: ActWatcher, opened: Any, name: object) -> None:
+    def looked_up(current: Watch, opened: Any, name: object) -> None:
         frame = sys._getframe(3)
         while frame.f_back is not None and frame.f_globals.get("__name__") == "ctypes":
             frame = frame.f_back
@@ -72,7 +72,7 @@ def temporary_names(patches: Patches, module: Any) -> None:
     after_calls(patches, sequence, "__next__", lambda name, sequence: note_draw(name))
 
 
-def _is_of_project(current: ActWatcher, frame: FrameType) -> bool:
+def _is_of_project(current: Watch, frame: FrameType) -> bool:
     """Return whether the code of the project calls, rather than a library or a module that is imported."""
     if not current.is_of_project(frame.f_code):
         return False

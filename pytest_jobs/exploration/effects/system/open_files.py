@@ -13,7 +13,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from ....harness.records.patches import Patches
-from ...engine.acts import ActWatcher
+from ...engine.acts import Watch
 from ...stores.account import accounts
 from ...stores.files import logs, package_of
 from ..doubles.kinds import kinds_of
@@ -53,7 +53,7 @@ def install(patches: Patches) -> None:
     for name in _WRITING:
         before_calls(patches, os, name, functools.partial(_writing, name, new))
 
-    def making_pipe(current: ActWatcher, path: Any, *args: Any, **kwargs: Any) -> None:
+    def making_pipe(current: Watch, path: Any, *args: Any, **kwargs: Any) -> None:
         # It has no content, so it is compared by itself.
         current.changing(f"os.mkfifo({Path(os.fsdecode(path)).name!r})", counts=True)
 
@@ -63,7 +63,7 @@ def install(patches: Patches) -> None:
 def _sending(
     name: str,
     new: WeakSet[socket.socket],
-    current: ActWatcher,
+    current: Watch,
     connection: Any,
     *args: Any,
     **kwargs: Any,
@@ -80,7 +80,7 @@ def _peer(connection: socket.socket) -> object:
         return "an unknown address"
 
 
-def _refuse(current: ActWatcher, function: str, peer: object, caller: FrameType) -> None:
+def _refuse(current: Watch, function: str, peer: object, caller: FrameType) -> None:
     """Refuse bytes for an address.
 
     Libraries wake their event loops by pairs of sockets, and those bytes do not leave the process.
@@ -95,7 +95,7 @@ def _refuse(current: ActWatcher, function: str, peer: object, caller: FrameType)
 
 
 def _writing(
-    name: str, new: WeakSet[socket.socket], current: ActWatcher, *args: Any, **kwargs: Any
+    name: str, new: WeakSet[socket.socket], current: Watch, *args: Any, **kwargs: Any
 ) -> None:
     number = next(iter(args[_WRITING[name] :]), None)
     if not isinstance(number, int) or number in _STANDARD:
@@ -126,7 +126,7 @@ def name_of_open_file(number: int) -> str:
 _NAME: Final = "datagrams"
 
 
-def is_datagram(current: ActWatcher, connection: Any) -> bool:
+def is_datagram(current: Watch, connection: Any) -> bool:
     """Return whether a socket sends datagrams, and have the result of the check say that none of them counts."""
     kind = connection if isinstance(connection, int) else getattr(connection, "type", None)
     if kind != socket.SOCK_DGRAM:

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import ActWatcher
+from ...engine.acts import Watch
 from ...stores.files import package_of
 from ..wrapping import before_calls, in_delivery, source_of
 
@@ -38,7 +38,7 @@ def install(patches: Patches) -> None:
     # As soon as a job has asked for its id.
     translate = functools.cache(functools.partial(_translate, patches, os.getpid))
 
-    def own_id(current: ActWatcher, getpid: Callable[[], int]) -> int:
+    def own_id(current: Watch, getpid: Callable[[], int]) -> int:
         if not _shows_the_process(current, sys._getframe(2)):
             return getpid()
         translate()
@@ -51,7 +51,7 @@ def install(patches: Patches) -> None:
     before_calls(patches, os, "abort", lambda current: current.outside("os.abort()"))
 
 
-def _kill(current: ActWatcher, kill: Callable[[int, int], None], pid: int, sig: int, /) -> None:
+def _kill(current: Watch, kill: Callable[[int, int], None], pid: int, sig: int, /) -> None:
     alive = current.is_alive(pid)
     if alive is None:
         kill(pid, sig)
@@ -65,7 +65,7 @@ def _translate(patches: Patches, getpid: Callable[[], int]) -> None:
     """Let the id and the folder of a living delivery stand for this process, for code that looks there."""
 
     def translated(
-        current: ActWatcher, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+        current: Watch, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Any:
         real = [_real(target, current.is_alive, getpid) for target in args[:1]]
         return function(*real, *args[1:], **kwargs)
@@ -94,7 +94,7 @@ def _real(target: Any, is_alive: Callable[[int], bool | None], getpid: Callable[
     return f"/proc/{getpid()}{path[found.end() :]}"
 
 
-def _shows_the_process(current: ActWatcher, frame: FrameType | None) -> bool:
+def _shows_the_process(current: Watch, frame: FrameType | None) -> bool:
     """Return whether the id that some code asks for becomes visible to the project or to other processes."""
     while frame is not None and frame.f_globals.get("__name__") in _WITH_PROPERTY:
         frame = frame.f_back
@@ -107,12 +107,12 @@ def _shows_the_process(current: ActWatcher, frame: FrameType | None) -> bool:
 def psutil(patches: Patches, module: Any) -> None:
     """Let the process of a living delivery be this one, by its own id."""
 
-    def exists(current: ActWatcher, genuine: Callable[[int], bool], pid: int) -> bool:
+    def exists(current: Watch, genuine: Callable[[int], bool], pid: int) -> bool:
         alive = current.is_alive(pid)
         return genuine(pid) if alive is None else alive
 
     def init(
-        current: ActWatcher, genuine: Any, process: Any, pid: int | None, *args: Any, **kwargs: Any
+        current: Watch, genuine: Any, process: Any, pid: int | None, *args: Any, **kwargs: Any
     ) -> None:
         if pid is None:
             asking: FrameType | None = sys._getframe(2)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from ....harness.records.patches import Patches
-from ...engine.acts import ActWatcher, watcher
+from ...engine.acts import Watch, watcher
 from ...stores.files import logs
 from ..wrapping import Source, after_calls, before_calls, in_delivery, source_of
 
@@ -37,7 +37,7 @@ def _refusing(library: str, **ways: tuple[str, ...]) -> Source:
     return Source(library, watch)
 
 
-def _refuse(way: str, current: ActWatcher, owner: Any, *args: Any, **kwargs: Any) -> None:
+def _refuse(way: str, current: Watch, owner: Any, *args: Any, **kwargs: Any) -> None:
     if getattr(owner, "_writer", owner) not in _own_pipes and not logs():
         # The function that runs in the other process, or else what is sent there.
         given = args[0] if args else getattr(owner, "_target", None)
@@ -74,7 +74,7 @@ def pools(patches: Patches, module: Any) -> None:
     ways = ("apply_async", "imap", "imap_unordered", "map", "map_async", "starmap", "starmap_async")
 
     def called(
-        current: ActWatcher, genuine: Any, pool: Any, func: Any, *args: Any, **kwargs: Any
+        current: Watch, genuine: Any, pool: Any, func: Any, *args: Any, **kwargs: Any
     ) -> Any:
         if isinstance(pool, module.ThreadPool):
             func = _in_context(func, current)
@@ -86,7 +86,7 @@ def pools(patches: Patches, module: Any) -> None:
         in_delivery(patches, module.Pool, name, called)
 
 
-def _in_context(function: Callable[..., Any], current: ActWatcher) -> Callable[..., Any]:
+def _in_context(function: Callable[..., Any], current: Watch) -> Callable[..., Any]:
     """Return a function that runs as a part of the delivery, in whichever thread it is called."""
     current.begun(function)
     context = contextvars.copy_context()
@@ -104,9 +104,7 @@ def shared_memory(patches: Patches, module: Any) -> None:
     buffer = kind.buf.fget
     of_world: set[str] = set()
 
-    def opening(
-        current: ActWatcher, memory: Any, name: Any = None, *args: Any, **kwargs: Any
-    ) -> None:
+    def opening(current: Watch, memory: Any, name: Any = None, *args: Any, **kwargs: Any) -> None:
         if name not in of_world:
             current.outside(f"SharedMemory({name!r})")
 

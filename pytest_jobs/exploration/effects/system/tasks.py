@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ....harness.records.record import current_record
-from ...engine.acts import ActWatcher, watcher
+from ...engine.acts import Watch, watcher
 from ..wrapping import after_calls, before_calls, in_check, in_delivery, no_block
 
 library: Final = "asyncio.runners"
@@ -44,7 +44,7 @@ def _close_in_the_end(returned: None, loop: Any, *args: Any, **kwargs: Any) -> N
 
 
 def _run_watched(
-    current: ActWatcher, run: Callable[..., Any], runner: Any, coro: Any, *, context: Any = None
+    current: Watch, run: Callable[..., Any], runner: Any, coro: Any, *, context: Any = None
 ) -> Any:
     """Let the delivery that uses a runner be watched: a runner keeps the context in which it was used first."""
     if context is not None or runner.get_loop().is_running():
