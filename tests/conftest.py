@@ -30,6 +30,11 @@ pytest_plugins = ["pytester"]
 
 _TESTS = Path(__file__).parent
 
+# A commit of SQLite waits for the disc, which takes longer than most tests.
+_MEMORY = "/dev/shm"
+if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 2**30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _MEMORY)
+
 # No test is to depend on how busy the machine is.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
