@@ -360,7 +360,7 @@ def wait_for(look: Callable[[], Search[T]], ledger: Ledger) -> Search[T]:
 
 
 async def await_for(look: Callable[[], Search[T]], ledger: Ledger) -> Search[T]:
-    """Do the same on the running event loop, whose other tasks go on."""
+    """Wait for matches on the running event loop, whose other tasks go on."""
     import asyncio
 
     loop = asyncio.get_running_loop()

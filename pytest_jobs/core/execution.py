@@ -108,7 +108,7 @@ class Run:
         return self._ended(execution)
 
     def deliver_in_unit(self) -> Execution:
-        """Do the same, and decide about jobs that no transaction decides about."""
+        """Perform the job, and decide about the jobs it enqueues that no transaction decides about."""
         unit = UnitOfWork(awaits=False)
         unit.begin()
         try:
@@ -117,7 +117,7 @@ class Run:
             unit.end()
 
     async def adeliver(self, unit: UnitOfWork | None = None) -> Execution:
-        """Do the same for a coroutine job, or for one with records."""
+        """Perform a coroutine job, or one with records, and handle its error."""
         exclusion, callbacks = self.declaration.exclusion, self.declaration.perform_callbacks
         try:
             execution = None if exclusion is None else exclusion.enter(self._payload)
@@ -215,7 +215,7 @@ class Run:
         return execution
 
     def _failed_in(self, unit: UnitOfWork, error: Exception) -> Execution:
-        """Do the same, between what the job and what its rules enqueued."""
+        """Handle the error of the job, between what the job and what its rules enqueued."""
         unit.failed()
         execution = self._failed(error)
         try:
@@ -225,7 +225,7 @@ class Run:
         return execution
 
     async def _afailed(self, error: Exception, unit: UnitOfWork) -> Execution:
-        """Do the same between a rollback of what the job did and a commit of what its rules do."""
+        """Handle the error between a rollback of what the job did and a commit of what its rules do."""
         await unit.roll_back(error)
         try:
             execution = self._outcome_of(error)

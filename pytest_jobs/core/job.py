@@ -45,7 +45,7 @@ class Job(JobBase):
         perform_later: ClassVar[MakesJob]
         #: Performs a job with these arguments here and returns what `perform` returns.
         perform_now: ClassVar[PerformsNow]
-        #: Does the same inside a running event loop.
+        #: Performs a job so inside a running event loop.
         aperform_now: ClassVar[APerformsNow]
         #: Returns a job with these arguments that is not enqueued yet.
         new: ClassVar[MakesJob]

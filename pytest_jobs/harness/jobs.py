@@ -267,7 +267,7 @@ class Jobs(OpenHarness):
 
     @awaitable
     async def acommit(self) -> tuple[JobRecord, ...]:
-        """Do the same where an async application runs its synchronous code; see `commit`."""
+        """Commit where an async application runs its synchronous code; see `commit`."""
         check_outside_jobs("acommit")
         self._transactions.check_can_commit("acommit")
         before = len(self.ledger.records)
@@ -307,7 +307,7 @@ class Jobs(OpenHarness):
     @awaitable
     @in_our_words(CriterionError)
     async def aperform(self, record: JobRecord, *, attempt: int | None = None) -> Delivery:
-        """Do the same on the running event loop."""
+        """Perform one job on the running event loop; see `perform`."""
         checked = _checked_record(record, "perform")
         plan = verbs.perform_one(self.ledger, checked, attempt, self._holdings)
         return await self._adrive("aperform", plan, raise_errors=False)
@@ -334,7 +334,7 @@ class Jobs(OpenHarness):
     @awaitable
     @in_our_words(CriterionError, by_position="only")
     async def aperform_due(self, *, children: bool = True, **filters: Unpack[VerbFilters]) -> Tally:
-        """Do the same on the running event loop; see `perform_due`."""
+        """Perform what is due on the running event loop; see `perform_due`."""
         call = self._call("aperform_due", filters)
         plan = call.perform_due(children=children)
         return await self._adrive("aperform_due", plan, raise_errors=call.raise_errors)
@@ -386,7 +386,7 @@ class Jobs(OpenHarness):
         workers: int | None = None,
         **filters: Unpack[VerbFilters],
     ) -> Tally:
-        """Do the same on the running event loop; see `drain`. It refuses `workers`, and says what to write."""
+        """Drain on the running event loop; see `drain`. It refuses `workers`, and says what to write."""
         if workers is not None:
             raise CriterionError(
                 f"await jobs.adrain(workers={workers!r}) cannot be: on the event loop of the test jobs sleep in "
@@ -433,7 +433,7 @@ class Jobs(OpenHarness):
     @awaitable
     @in_our_words(CriterionError, by_position="only")
     async def arun_for(self, delta: Seconds, **filters: Unpack[VerbFilters]) -> Tally:
-        """Do the same on the running event loop; see `run_for`."""
+        """Run on the running event loop; see `run_for`."""
         call = self._call("arun_for", filters)
         plan = call.run_for(delta_ns(delta, "delta"), self._recurring)
         return await self._adrive("arun_for", plan, raise_errors=call.raise_errors)
@@ -677,7 +677,7 @@ class Jobs(OpenHarness):
         succeed_on: int | None = None,
         limit: int = 100,
     ) -> RetryTimeline:
-        """Do the same on the running event loop; see `simulate_retries`."""
+        """Simulate retries on the running event loop; see `simulate_retries`."""
         simulation = Simulation(self.targets.get(job), raising, succeed_on=succeed_on, limit=limit)
         check_outside_jobs("asimulate_retries")
         with sandbox(self.bridges, self._clock) as ledger:

@@ -314,7 +314,7 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
 
     @contextmanager
     def sandbox_with_batches(self, sink: Sink) -> Generator[None, None, None]:
-        """Do the same as `sandbox`, with a copy of results, locks, revocations, and the counters of chords."""
+        """Open a sandbox as `sandbox` does, with a copy of results, locks, revocations and counters of chords."""
         before = self.store
         with self.sandbox(sink):
             self.store.copy(before)
@@ -397,7 +397,7 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
         return message.data
 
     def semantics_of(self, task: TaskClass) -> DeliverySemantics:
-        """Return the same for every task: each storage takes a task from the queue before it runs."""
+        """Return one answer for every task: each storage takes a task from the queue before it runs."""
         return AT_MOST_ONCE
 
     def policy_of(self, task: TaskClass) -> RetryPolicy:

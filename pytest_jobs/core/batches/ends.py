@@ -61,7 +61,7 @@ def end_in_batch(payload: Payload, status: str) -> None:
 
 
 def end_in_batch_or_log(payload: Payload, status: str) -> None:
-    """Do the same, and log an error instead of raising it: for a job that is not delivered again."""
+    """Note the end of a job in its batch, and log an error: for a job that is not delivered again."""
     try:
         end_in_batch(payload, status)
     except Exception as error:

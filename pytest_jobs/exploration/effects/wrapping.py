@@ -53,7 +53,7 @@ def of_history(owner: Hashable, make: Callable[[], T]) -> T:
 
 
 def of_search(owner: Hashable, make: Callable[[], T]) -> T:
-    """Return the same for the search that runs here."""
+    """Return what belongs to an owner in the search that runs here; something new where nobody watches."""
     current = watcher.get()
     return make() if current is None else current.of_search.of(owner, make)
 
@@ -73,7 +73,7 @@ class OfDelivery(Generic[T]):
         return self._made[current]
 
     def get(self) -> T | None:
-        """Return the same, or None outside of checks."""
+        """Return that of the delivery that runs here; None outside of checks."""
         return None if explored() is None else self.mine()
 
     def all(self) -> list[T]:

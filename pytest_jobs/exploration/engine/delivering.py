@@ -206,7 +206,7 @@ class Deliveries(Owner):
         self._advance_ns(-self.engine.clock.now_ns() % _SECOND_NS)
 
     def _noting_suspensions(self, run: Run, at_point: AtSome) -> AtSome:
-        """Return the same, which also notes how long the delivery was suspended."""
+        """Let a plan for points also note how long the delivery was suspended."""
         clock, begin_ns = self.engine.clock, run.at_ns
 
         def at_this_point(index: int) -> BaseException | None:

@@ -79,7 +79,7 @@ class Act:
         return self.counts or self.value is not None
 
     def in_memory(self) -> Act:
-        """Return the same for an effect that cannot fail, since setting the memory of a process cannot."""
+        """Return this effect as one that cannot fail, since setting the memory of a process cannot."""
         return replace(self, refused=None, answer_lost=None)
 
 

@@ -588,7 +588,7 @@ class Watch:
         return [*reversed(list(waiting_frames(self._coroutine))), *frames_of_delivery(frame)]
 
     def standing_in_blocks(self, frame: FrameType | None) -> list[FrameType]:
-        """Return the same, without functions that are not inside a block that they have to leave."""
+        """Return those of these functions that are inside a block which they have to leave."""
         return list(self._leaving.in_blocks(self.standing(frame)))
 
     def may_be_left(self, frame: FrameType | None) -> bool:

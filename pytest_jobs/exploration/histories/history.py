@@ -464,7 +464,7 @@ class History(Deliveries):
         )
 
     def observed_at_end(self) -> dict[str, Any]:
-        """Return the same, and what the job wrote to stores without the world showing it.
+        """Return the state and the effects at the end, and what the job wrote that the world does not show.
 
         Stores are read last: only now is known what the snapshot reads.
         """

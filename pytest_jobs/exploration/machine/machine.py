@@ -192,7 +192,7 @@ def name_of(point: Point) -> str:
 
 
 def effect_name_of(point: Point) -> str:
-    """Return the same without `before` or `after`."""
+    """Return what scripts call the effect of a point: its name without `before` or `after`."""
     time = f", time {point.hit}" if point.hit > 1 else ""
     return f"{point.text} in {point.function}{time}"
 

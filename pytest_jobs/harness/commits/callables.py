@@ -87,7 +87,7 @@ def calling_place(skipped: Collection[str] = PASSING_ON) -> tuple[str, int]:
 
 
 def calling_line(skipped: Collection[str] = PASSING_ON) -> str:
-    """Return the same as text, as in `shop/orders.py:12`."""
+    """Return that place as text, as in `shop/orders.py:12`."""
     return line_text(*calling_place(skipped))
 
 

@@ -86,7 +86,7 @@ class CoreTransactions:
             raise CommitError(self.refusal("commit"))
 
     async def acommit(self) -> None:
-        """Do the same."""
+        """Do nothing, as `commit` does."""
         self.commit()
 
     def refusal(self, verb: str) -> str:

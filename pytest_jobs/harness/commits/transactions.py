@@ -87,7 +87,7 @@ class Transactions(Protocol):
         ...
 
     async def acommit(self) -> None:
-        """Do the same where an asynchronous application runs its synchronous code."""
+        """Run the callbacks where an asynchronous application runs its synchronous code; see `commit`."""
         ...
 
 

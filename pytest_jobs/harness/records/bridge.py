@@ -187,7 +187,7 @@ class KeepsBatches(Protocol):
     """Further method of a bridge whose jobs are counted in batches, to which a redelivered job belongs too."""
 
     def sandbox_with_batches(self, sink: Sink) -> AbstractContextManager[None]:
-        """Do the same as `sandbox`, with a copy of the present batches."""
+        """Open a sandbox as `sandbox` does, with a copy of the present batches."""
         ...
 
 

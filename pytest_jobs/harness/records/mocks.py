@@ -45,7 +45,7 @@ def mock_of(value: object) -> Any:
 
 
 def swallowing_mock_of(value: object) -> Any:
-    """Return the same, unless the mock passes calls on, as a spy does."""
+    """Return the mock that a value is; None as well for a mock that passes calls on, as a spy does."""
     mock = mock_of(value)
     if mock is None or vars(mock).get("_mock_wraps") is not None:
         return None

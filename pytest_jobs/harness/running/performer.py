@@ -128,7 +128,7 @@ class Adversary(Protocol):
     async def adeliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
     ) -> Delivery:
-        """Do the same on the running event loop."""
+        """Make the delivery on the running event loop; see `deliver`."""
         ...
 
 
@@ -209,7 +209,7 @@ class Performer:
         record: JobRecord,
         make_body: Callable[[JobRecord], Body] | None = None,
     ) -> Delivery:
-        """Do the same on the running event loop, where sleeping is real and warned of."""
+        """Make one delivery on the running event loop, where sleeping is real and warned of; see `deliver`."""
         if make_body is not None:
             return await self.amake(ledger, record, make_body(record))
         body = RealBody(self.outcomes, self._fault_for(record) if self.faults else None)
@@ -258,7 +258,7 @@ class Performer:
         *,
         in_real_time: bool = False,
     ) -> Delivery:
-        """Do the same on the running event loop."""
+        """Make one delivery on the running event loop, and record it; see `make`."""
         before = ledger.begin(record) if before is None else before
         for listener in self.when_begun:
             listener(record, before)
@@ -297,7 +297,10 @@ class Performer:
     async def aattempt(
         self, record: JobRecord, body: Body, *, in_real_time: bool = False
     ) -> Delivery:
-        """Do the same on the running event loop. In real time sleeps are those of the application."""
+        """Make one attempt on the running event loop; see `attempt`.
+
+        In real time sleeps are those of the application.
+        """
         from ..time.loop import warned_sleeps
 
         bridge = cast(Bridge, record.source)

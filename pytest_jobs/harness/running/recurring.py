@@ -288,7 +288,7 @@ class Recurring:
         return Round(coming)
 
     def firings_between(self, now_ns: int, until_ns: int) -> list[tuple[int, Callable[[], object]]]:
-        """Return the same for a world of its own: nothing is noted, and each call returns it again."""
+        """Return the firings for a world of its own: nothing is noted, and each call returns them again."""
         coming = [
             (ns, cast("Callable[[], object]", task.enqueue))
             for scheduler in self._schedulers

@@ -90,7 +90,7 @@ class Twice:
     async def adeliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
     ) -> Delivery:
-        """Do the same on the running event loop."""
+        """Make the delivery and its copy on the running event loop."""
         import asyncio
 
         delivery = await performer.amake(ledger, record, body)
@@ -116,7 +116,7 @@ class Twice:
         return result
 
     async def acall(self, call: DirectCall) -> Any:
-        """Do the same for a coroutine function."""
+        """Make a direct call of a coroutine function, and once more if it did not fail."""
         with calling():
             result = await call.make()
             if self._is_worth_a_second_call(call, result):

@@ -51,7 +51,7 @@ def drive(plan: Plan[T], deliver: Callable[[JobRecord], Delivery]) -> T:
 
 
 async def adrive(plan: Plan[T], deliver: Callable[[JobRecord], Awaitable[Delivery]]) -> T:
-    """Do the same on the running event loop."""
+    """Drive a plan on the running event loop; see `drive`."""
     delivery: Any = None
     try:
         while True:

@@ -168,7 +168,7 @@ class VirtualClock:
         return self.now()
 
     def move_ns(self, ns: int) -> None:
-        """Do the same with a time in nanoseconds since the epoch."""
+        """Move the clock to a time in nanoseconds since the epoch; see `move_to`."""
         now_ns = self.now_ns()
         if ns >= now_ns - now_ns % 1000:
             self._move(now_ns, max(ns, now_ns))

@@ -62,7 +62,7 @@ class TwicePlugin(AdversaryPlugin):
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, object, object]:
-        """Do the same for copies of jobs that fixtures performed at their end."""
+        """Fail a test of which a copy failed that belongs to a job of a fixture at its end."""
         made = len(self._twice.copies) if self._twice is not None else 0
         result = yield
         self._raise_failed_copy(made)

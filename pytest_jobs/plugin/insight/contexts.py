@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Where a worker of pytest-xdist puts what it has to say.
 _KEY = "pytest_jobs_contexts"
-#: Since then `switch_context` returns the context before, which is that of the test.
+#: Since then `switch_context` returns the context before: the one of the test.
 _OLDEST: Final = (7, 16)
 _TOO_OLD: Final = (
     "Lines of coverage have no context of their job: that takes coverage 7.16 or newer, and this is "

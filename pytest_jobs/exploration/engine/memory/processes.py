@@ -196,7 +196,7 @@ class ProcessMemory:
         self._left = {}
 
     def any_guess(self) -> bool:
-        """Return whether the next world is to decide something that was guessed in the one that is gone."""
+        """Return whether something was guessed in the last world that only the next world can decide."""
         return not self._guessed.keys().isdisjoint(self._left)
 
     # One world
