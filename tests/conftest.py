@@ -11,7 +11,7 @@ import pkgutil
 import shutil
 import sys
 from collections import defaultdict
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PathDistribution
 from pathlib import Path
@@ -181,6 +181,26 @@ def _no_tracer_is_left():
 _SURROUNDINGS = ("BUILD_NUMBER", "CI", "PYTHONIOENCODING")
 
 
+@pytest.fixture(autouse=True)
+def _files_end_with_their_test(request):
+    """Remove the files of a test that passed, which pytest keeps for three sessions.
+
+    Its folder stays, which `tmp_path_retention_policy` would remove: a later test would have the same paths then,
+    and jobs and code are known by theirs.
+    """
+    names = {"pytester", "tmp_path"}.intersection(request.fixturenames)
+    made = [request.getfixturevalue(name) for name in sorted(names)]
+    before = request.session.testsfailed
+    yield
+    for folder in made if request.session.testsfailed == before else ():
+        for path in Path(getattr(folder, "path", folder)).iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink()
+
+
 @pytest.fixture(scope="session")
 def fresh_runs():
     """Return what runs pytest in fresh processes."""
@@ -201,11 +221,7 @@ def _calm_inner_runs(request, fresh_runs):
         patch.setenv("PYTEST_ADDOPTS", _INNER_OPTIONS)
         for name in _SURROUNDINGS:
             patch.delenv(name, raising=False)
-        before = request.session.testsfailed
         yield
-    if request.session.testsfailed == before:
-        # As `tmp_path_retention_policy` does with `tmp_path`.
-        shutil.rmtree(pytester.path, ignore_errors=True)
 
 
 @pytest.fixture
