@@ -138,7 +138,7 @@ async def perform_act_async(act: Act, do: Callable[[], Awaitable[T]]) -> T:
 def looking(
     busy: Callable[[BaseException], bool] = never_busy, transaction: Transaction | None = None
 ) -> AbstractContextManager[None]:
-    """Return a block in which an effect source reads something outside of the job. To read is no effect.
+    """Return a block in which an effect source reads outside of the job, which is no effect.
 
     Calls that leave the process within it, such as connecting to a server, are part of it.
 

@@ -364,7 +364,7 @@ class _Loaded:
         return self._by_file
 
     def near(self) -> dict[str, list[ModuleType]]:
-        """Return those of them that are neither installed nor ours."""
+        """Return the modules that are neither installed nor ours, by their files."""
         self.by_file()
         return self._near
 

@@ -588,7 +588,7 @@ class Watch:
         return [*reversed(list(waiting_frames(self._coroutine))), *frames_of_delivery(frame)]
 
     def standing_in_blocks(self, frame: FrameType | None) -> list[FrameType]:
-        """Return those of these functions that are inside a block which they have to leave."""
+        """Return the functions that stand inside a block such as a `with`, the innermost first."""
         return list(self._leaving.in_blocks(self.standing(frame)))
 
     def may_be_left(self, frame: FrameType | None) -> bool:

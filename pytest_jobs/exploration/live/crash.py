@@ -55,11 +55,11 @@ class LiveWatch(Watch):
 
     isolated = False
 
-    def __init__(self, scope: Scope, kill_at: CrashPoint | None) -> None:
+    def __init__(self, scope: Scope, leaving: Leaving, kill_at: CrashPoint | None) -> None:
         self._kill_at = kill_at
         #: How often the delivery has come to the place of that point.
         self._times = 0
-        super().__init__(Run(1), scope, line_tracer(scope, Leaving()), AtSome(self._die_at))
+        super().__init__(Run(1), scope, line_tracer(scope, leaving), AtSome(self._die_at))
         #: What the delivery did outside of the process that is not a point.
         self.reached: list[str] = []
         self._process_ids = ProcessIds(lambda process_id: None)
@@ -181,6 +181,8 @@ class LiveScopes:
         self._root = root
         self._atomic: list[object] = []
         self._scopes: dict[object, Scope] = {}
+        #: What is known of the code in which a delivery may be killed. A test is run again for each of its points.
+        self.leaving = Leaving()
         for name in atomic:
             try:
                 self._atomic.append(import_module(name))
@@ -394,7 +396,7 @@ class LiveCrash:
             return None
         self._watching = True
         self._effects.catch_up()
-        watch = LiveWatch(scope, target)
+        watch = LiveWatch(scope, self._scopes.leaving, target)
         block = functools.partial(self._watched, name, text, number, watch, scope)
         return _Attempt(ledger, record, body, watch, block)
 

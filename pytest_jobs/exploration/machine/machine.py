@@ -165,7 +165,7 @@ _IMPORTING: Final = "<module>"
 
 @dataclass
 class DrawnPoint:
-    """The point at a position among those of its kind: the points are unknown before the delivery.
+    """A point by its kind and its position, since the points themselves are unknown before the delivery.
 
     Positions are counted from 1; 0 is at none.
     """

@@ -52,6 +52,11 @@ class Placed(NamedTuple):
     written: str = ""
 
     @property
+    def key(self) -> tuple[int, bool, Any]:
+        """What tells this place from all others as long as its owner lives."""
+        return identity(self.owner), self.is_item, self.name
+
+    @property
     def value(self) -> Any:
         """What is there now."""
         if self.is_item:
@@ -152,9 +157,8 @@ def in_force(putters: Sequence[Any]) -> Iterator[Placed]:
     known: set[tuple[int, bool, Any]] = set()
     for putter in reversed(putters):
         for placed in _placed_by(putter):
-            key = identity(placed.owner), placed.is_item, placed.name
-            if key not in known and placed.value is not ABSENT:
-                known.add(key)
+            if placed.key not in known and placed.value is not ABSENT:
+                known.add(placed.key)
                 yield placed
 
 
@@ -188,7 +192,7 @@ class MockNames:
     def of(self, mock: Any) -> tuple[str, str]:
         """Return the whole name of a mock, and the part of it that begins where the test has put its root.
 
-        The root is the mock of which it is an attribute, or a result, at any depth.
+        A mock that another one has made, as an attribute or a result, leads to its root: the first of them.
         """
         own, root = str(mock._extract_mock_name()), mock
         while vars(root).get("_mock_new_parent") is not None:

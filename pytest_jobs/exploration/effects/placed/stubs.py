@@ -59,8 +59,8 @@ class Stubs:
         putters.hear_for(self._search)
         #: The places of the project that had something of the tests in the first world.
         self._assigned: list[Placed] | None = None
-        #: What lies in a place and is no double, with the owner, by the place. pytest and its plugins put some
-        #: twenty functions into classes of their own, and each world asks for all of them.
+        #: The values that are no doubles, by their places, with the owners. pytest and its plugins put some twenty
+        #: functions into classes of their own, and each world asks for all of them.
         self._settled: dict[tuple[int, bool, Any], tuple[Any, Any]] = {}
         #: Whether a class stands in a file of tests, for the classes of objects.
         self._kinds: dict[type, bool] = {}
@@ -77,8 +77,8 @@ class Stubs:
             self._assigned = list(self._find_assigned(known))
         known += [one for one in self._assigned if self._is_of_tests(one.value)]
         for placed in known:
-            value, key = placed.value, (identity(placed.owner), placed.is_item, placed.name)
-            owner, settled = self._settled.get(key, (None, None))
+            value = placed.value
+            owner, settled = self._settled.get(placed.key, (None, None))
             if owner is placed.owner and settled is value:
                 continue
             if is_one_of((classmethod, staticmethod), value):
@@ -88,7 +88,7 @@ class Stubs:
                 world.callback(_memory_kept_in(value))
                 world.callback(placed.put(self._called_as_effects(placed, value)))
             else:
-                self._settled[key] = placed.owner, value
+                self._settled[placed.key] = placed.owner, value
 
     def _find_assigned(self, known: list[Placed]) -> Iterator[Placed]:
         """Yield the places to which a test has assigned something of its own without a helper that knows them.
@@ -164,10 +164,9 @@ class Stubs:
 
     def _title_of(self, placed: Placed) -> str:
         # The name of an object is looked for in all modules, and each world has the same stubs.
-        key = identity(placed.owner), placed.is_item, placed.name
-        known = self._titles.get(key)
+        known = self._titles.get(placed.key)
         if known is None or known[0] is not placed.owner:
-            known = self._titles[key] = placed.owner, placed.title
+            known = self._titles[placed.key] = placed.owner, placed.title
         return known[1]
 
     def seen(self) -> object:
