@@ -177,8 +177,8 @@ def _no_tracer_is_left():
     assert after is before
 
 
-# Where one of these is set, pytest prints more, or in another encoding.
-_SURROUNDINGS = ("BUILD_NUMBER", "CI", "PYTHONIOENCODING")
+# Where one of these is set, pytest prints more, or in another encoding, or takes over the timer of the run outside.
+_SURROUNDINGS = ("BUILD_NUMBER", "CI", "PYTEST_TIMEOUT", "PYTHONIOENCODING")
 
 
 @pytest.fixture(autouse=True)
