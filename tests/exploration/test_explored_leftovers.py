@@ -85,6 +85,22 @@ def pay_unless_it_is_being_paid(number):
             paying.reset(token)
 
 
+tenant = ContextVar("tenant")
+
+
+def shop_of_a_tenant():
+    token = tenant.set("acme")
+    try:
+        yield from shop()
+    finally:
+        tenant.reset(token)
+
+
+def pay_for_the_tenant(number):
+    if tenant.get() == "acme":
+        pay(number)
+
+
 def mark_paid_after_a_charge(number):
     machine_jobs.gateway.charge(number)
     pay(number)
@@ -204,6 +220,10 @@ def test_a_context_variable_that_was_set():
     check_idempotent(pay_unless_it_is_being_paid, args=(1,), world=shop, histories="all")
 
     assert paying.get() is None
+
+
+def test_a_context_variable_of_the_world_is_there_in_each_process():
+    check_idempotent(pay_for_the_tenant, args=(1,), world=shop_of_a_tenant, histories="all")
 
 
 def test_a_thread_that_outlives_its_delivery():

@@ -128,6 +128,8 @@ class History(Deliveries):
             stack.callback(current_record.reset, token)
             accounts.open(self.account, stack)
             self._enter_world(stack, self._delay)
+            # A new worker has what the world sets up in each process, such as the tenant, and nothing of the job.
+            self._context = contextvars.copy_context()
             self.account.note_built()
             known = self._known
             # Two clean runs have begun alike, and a look may take as long as the job.
