@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import gc
-import importlib
 import importlib.metadata
 import os
-import pkgutil
 import shutil
 import sys
 from collections import defaultdict
@@ -17,12 +15,13 @@ from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
+from _pytest.pytester import SysModulesSnapshot
 from fresh_runs import FreshRuns
 from hypothesis import given, settings, strategies
 
-from pytest_jobs import assertions, core, harness, plugin
 from pytest_jobs.exploration import check
 from pytest_jobs.exploration.engine.world import TimeLimit
+from pytest_jobs.harness.records.home import is_installed
 from pytest_jobs.harness.running.recurring import Recurring
 from pytest_jobs.plugin.opening import HELD_SEAMS
 
@@ -38,21 +37,6 @@ if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 2**30:
 # No test is to depend on how busy the machine is.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
-
-# An in-process run of pytester forgets the modules that were first imported in it, and the next run
-# would import them anew: classes twice, and a second list of open harnesses.
-for name in (
-    "hypothesis.internal.observability",
-    "time_machine",
-    "pytest_jobs.adapters",
-    "pytest_jobs.exploration.check",
-    "pytest_jobs.exploration.payload_check",
-    "pytest_jobs.exploration.histories.replay",
-):
-    importlib.import_module(name)
-for room in (assertions, core, harness, plugin):
-    for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
-        importlib.import_module(module.name)
 
 # Without assertion rewriting outside, modules are there already that the run inside would rewrite.
 # Django is set up once a process: pytest-django would do it again in every run inside.
@@ -119,6 +103,26 @@ def _unhurried():
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _libraries_are_imported_once():
+    """Let runs of pytester in this process forget no library that they were the first to import.
+
+    The next run would import what is missing anew: classes twice, two lists of open harnesses, a half of Celery.
+    """
+    genuine = SysModulesSnapshot.restore
+
+    def restore(self):
+        imported = dict(sys.modules)
+        genuine(self)
+        for name, module in imported.items():
+            if name.startswith("pytest_jobs.") or is_installed(module):
+                sys.modules.setdefault(name, module)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SysModulesSnapshot, "restore", restore)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _what_is_installed_is_read_once():
     """Read once what is installed: runs of pytester would spend a quarter of their time on it.
 
@@ -177,7 +181,7 @@ def _no_tracer_is_left():
     assert after is before
 
 
-# Where one of these is set, pytest prints more, or in another encoding, or takes over the timer of the run outside.
+# Where one of these is set, pytest prints more, or in another encoding, or takes over the alarm of the outer run.
 _SURROUNDINGS = ("BUILD_NUMBER", "CI", "PYTEST_TIMEOUT", "PYTHONIOENCODING")
 
 

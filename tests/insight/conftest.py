@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
 import sys
 from contextlib import contextmanager
@@ -24,11 +23,6 @@ _LIBRARIES = re.compile(
 )
 
 _OF_BRIDGES = str(Path(__file__).parents[1] / "bridges")
-
-# Before any test runs: pytester takes away what an inner run has imported, and half of a library would stay.
-for _name in ("celery", "rq", "huey", "dramatiq", "taskiq", "apscheduler"):
-    if importlib.util.find_spec(_name) is not None:
-        importlib.import_module(f"pytest_jobs.bridges.{_name}.bridge")
 
 
 @pytest.fixture
