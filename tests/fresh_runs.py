@@ -113,9 +113,9 @@ class FreshRuns:
         return pytest.RunResult(code, printed, errors, seconds)
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, which waits for orders as long as a child of a test has its pipe."""
         if self._server is not None:
-            self._server.stdin.close()
+            self._server.kill()
         self._stack.close()
 
 

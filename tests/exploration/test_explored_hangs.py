@@ -140,3 +140,27 @@ def test_a_search_that_only_waits_names_what_it_left_out_where_a_part_is_enough(
             every_line=True,
             allow_partial=True,
         )
+
+
+def test_the_watchdog_is_no_thread_of_the_delivery():
+    own = []
+
+    def look(number):
+        [watchdog] = [each for each in threading.enumerate() if each.name == "pytest-jobs-watchdog"]
+        own.append("run" in vars(watchdog))
+        explored_hangs.STATE["n"] = number
+
+    check_idempotent(look, args=(1,), world=explored_hangs.world, histories=["twice"])
+
+    assert own
+    assert not any(own)
+
+
+def test_a_delivery_that_hangs_ends_although_its_source_cannot_be_read(monkeypatch):
+    def broken(*_):
+        raise ValueError("the source has gone")
+
+    monkeypatch.setattr(signs.linecache, "getline", broken)
+
+    line = explored_hangs.for_an_event.__code__.co_firstlineno + 3
+    assert f"explored_hangs.py:{line}: \n" in refused(explored_hangs.for_an_event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import ctypes
 import signal
 import sys
@@ -93,7 +94,9 @@ class Watchdog:
             self._thread = threading.Thread(
                 target=self._look, name="pytest-jobs-watchdog", daemon=True
             )
-            self._thread.start()
+            # In a context of its own: the delivery that is about to begin would be that of the thread as well, and
+            # what the thread reads would be read by the job.
+            contextvars.Context().run(self._thread.start)
         return self._on_top(_Guarded(watch, on_hang))
 
     def off_duty(self) -> AbstractContextManager[None]:
