@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Integer,
     MetaData,
+    NullPool,
     String,
     Table,
     create_engine,
@@ -21,12 +22,13 @@ from sqlalchemy import (
     func,
     update,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
 from pytest_jobs import check_idempotent, fake, sqlalchemy_world
 from pytest_jobs.errors import DivergedState, DuplicateEffect, ExplorationError, NotIdempotent
+from pytest_jobs.exploration.worlds.sqlalchemy import stores
 
 app = SimpleNamespace(gateway=None)
 
@@ -276,3 +278,19 @@ def test_an_asynchronous_engine_of_another_database_gets_a_driver_that_is_there(
         monkeypatch.setitem(sys.modules, driver, None)
     with pytest.raises(ExplorationError, match="pip install aiomysql"):
         sqlalchemy_world(Base, bind=engine, url=url).__enter__()
+
+
+def test_a_table_that_a_transaction_keeps_is_an_error_of_the_next_history(url, monkeypatch):
+    monkeypatch.setattr(stores, "_PATIENCE", 1)
+    keepers = []
+
+    def shop():
+        with sqlalchemy_world(Base, bind=Session, url=url, rows=[Payment()]) as database:
+            if not keepers:
+                keepers.append(Session())
+                keepers[0].get(Payment, 1)
+            yield database.snapshot
+
+    Session.configure(bind=create_engine("mysql+pymysql://", poolclass=NullPool))
+    with pytest.raises(OperationalError, match="Lock wait timeout exceeded"):
+        check(lambda number: None, shop)

@@ -6,6 +6,7 @@ MariaDB is reached by mysqlclient, or by PyMySQL in its place where that cannot 
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from importlib import import_module
 from importlib.util import find_spec
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +22,7 @@ from servers import mysql_url, postgresql_url  # noqa: F401
 
 from pytest_jobs import check_idempotent, django_world
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
+from pytest_jobs.exploration.worlds.django import databases as django_databases
 
 # The fixtures of servers are asked for by name.
 pytestmark = pytest.mark.slow
@@ -224,6 +226,25 @@ def test_keys_go_on_behind_the_first_rows():
         payments().create()
 
         assert [row["id"] for row in database.rows(Payment)] == [5, 6]
+
+
+def test_a_row_that_a_transaction_keeps_is_an_error_of_the_next_history(server, monkeypatch):
+    soon = {
+        "postgresql": "SET lock_timeout = 100",
+        "mysql": "SET lock_wait_timeout = 1, innodb_lock_wait_timeout = 1",
+    }
+    monkeypatch.setattr(django_databases, "_LIMITS", soon)
+    with closing(connections.create_connection("server")) as keeper:
+
+        def kept():
+            with django_world([Payment], using="server", rows=[Payment(pk=1)]) as database:
+                if keeper.connection is None:
+                    keeper.set_autocommit(False)
+                    keeper.cursor().execute(f"SELECT * FROM {Payment._meta.db_table} FOR UPDATE")
+                yield database.snapshot
+
+        with pytest.raises(Exception, match="(?i)lock.* timeout"):
+            check(lambda number: None, world=kept)
 
 
 @postgresql

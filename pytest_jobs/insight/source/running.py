@@ -295,7 +295,7 @@ def _facts(bridge: Any, name: str) -> JobFacts:
         {key: one for key, one in options.items() if isinstance(one, int | float | None)},
         attempts,
         [policy.wait(attempt).total_seconds() for attempt in tried] if policy else [],
-        bridge.name != "celery" or type(task).apply_async.__module__.startswith("celery."),
+        bridge.name != "celery" or task.__class__.apply_async.__module__.startswith("celery."),
     )
 
 

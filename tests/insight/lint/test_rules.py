@@ -21,6 +21,12 @@ _HUEY = "from huey import MemoryHuey, crontab\n\nhuey = MemoryHuey()\n\n\n@huey.
 _REPORT = _CELERY + "@app.task(name='shop.report')\ndef report(): ...\n\n\ndef later():\n"
 _TASKS = {"tasks.py": _CELERY + "@app.task\ndef send_receipt(order_id: int) -> None: ...\n"}
 _RECURRING = "production:\n  daily:\n    class: app.Report\n    schedule: every day at 6am\n"
+#: Another application has a task of the same name, so that the module says which one is meant.
+_NAMESAKES = {
+    f"{module}.py": _CELERY
+    + "@app.task(name='tasks.send_receipt', shared=False)\ndef send_receipt(order_id: int) -> None: ...\n"
+    for module in ("tasks", "former")
+}
 #: Names of another package may be of another service.
 _SHOP = {"shop/__init__.py": ""}
 
@@ -59,6 +65,13 @@ FURTHER = [
         "(order):\n    send_receipt.apply_async(order.id)\n",
         "(order):\n    send_receipt.apply_async((order.id,))\n    send_receipt.si(7).delay()\n",
         _TASKS,
+    ),
+    (
+        "JOB202",
+        _RECEIPT,
+        "(order):\n    send_receipt.delay(order=order.id)\n",
+        "(order):\n    send_receipt.delay(order_id=order.id)\n",
+        _NAMESAKES,
     ),
     ("JOB202", _RQ, ", 'card', job_timeout=60)\n", ", job_timeout=60)\n", {}),
     (

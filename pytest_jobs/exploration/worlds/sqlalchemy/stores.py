@@ -47,7 +47,9 @@ _ROOM: Final = 100_000
 #: The begin of the names of the databases and schemas of worlds.
 OF_WORLDS: Final = "pytest_jobs_"
 _numbers: Final = itertools.count(1)
-
+#: Seconds that MySQL waits for what a transaction of a test or of a delivery holds. It may never be released, and
+#: MySQL itself would wait for a table for a day.
+_PATIENCE: Final = 5
 
 #: The columns that number the rows of a table of MySQL.
 _NUMBERED: Final = """
@@ -176,7 +178,8 @@ class DatabaseStore(ServerStore):
         )
 
     def put_back(self, connection: Connection) -> None:
-        connection.exec_driver_sql("SET foreign_key_checks = 0")
+        limits = f"lock_wait_timeout = {_PATIENCE}, innodb_lock_wait_timeout = {_PATIENCE}"
+        connection.exec_driver_sql(f"SET foreign_key_checks = 0, {limits}")
         for table in self._tables:
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - a table that is there
         connection.exec_driver_sql("SET foreign_key_checks = 1")
