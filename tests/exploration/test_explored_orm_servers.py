@@ -243,7 +243,7 @@ def test_a_row_that_a_transaction_keeps_is_an_error_of_the_next_history(server, 
                     keeper.cursor().execute(f"SELECT * FROM {Payment._meta.db_table} FOR UPDATE")
                 yield database.snapshot
 
-        with pytest.raises(Exception, match="(?i)lock.* timeout"):
+        with pytest.raises(Exception, match=r"(?i)lock.* timeout"):
             check(lambda number: None, world=kept)
 
 
