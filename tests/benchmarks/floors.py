@@ -19,6 +19,7 @@ from subjects import Subject
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import NotIdempotent
+from pytest_jobs.exploration.report.audience import keeping
 
 #: The subject, what its row says, and its goal as a multiple of the floor of one history.
 _HISTORIES = (
@@ -136,4 +137,6 @@ def _megabytes() -> float:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
-    print(json.dumps(_measured(sys.argv[1])))
+    # As in a session of pytest, which keeps what is patched once.
+    with keeping():
+        print(json.dumps(_measured(sys.argv[1])))
