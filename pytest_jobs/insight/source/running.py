@@ -98,7 +98,8 @@ class Running:
     files: set[str] = field(default_factory=set)
     #: By the places of expressions that may name a job: its library and its name; None for what names none.
     names: dict[Place, tuple[str, str] | None] = field(default_factory=dict)
-    #: What bridges say of names that several jobs have: no verdict about one of them would be sure.
+    #: What bridges say of names that several jobs have, and of jobs that they cannot describe: no verdict about one
+    #: of them would be sure.
     shared: set[str] = field(default_factory=set)
     #: What a library says of each job, by the library and the name of the job there.
     facts: dict[tuple[str, str], JobFacts] = field(default_factory=dict)
@@ -263,11 +264,14 @@ def _add_facts(bridge: Any, found: Running) -> None:
     """Note what a library says of its jobs."""
     applications: dict[int, Any] = {}
     for name in sorted(one.job.name for one in found.jobs if one.job.bridge == bridge.name):
-        with suppress(Exception):  # A job without a body, and each bridge says so in its own way.
+        try:
             found.facts[bridge.name, name] = _facts(bridge, name)
             if bridge.name == "celery":
-                app = bridge.known(name).app
+                app = bridge.known(meant_by(bridge, name)).app
                 applications[id(app)] = app
+        except Exception as error:
+            # Of the project, such as a policy that it computes: rules would pass the job without a word.
+            found.shared.add(f"{name!r}, since {bridge.name} cannot say what it is: {error!r}.")
     for app in applications.values():
         with suppress(Exception):  # Of the settings of the application.
             _ask(app, bridge, found)

@@ -1,4 +1,4 @@
-"""Jobs that have one name: a module that was imported anew, and two applications."""
+"""Jobs of which no rule says anything: two have one name, or the library itself cannot describe one."""
 
 from __future__ import annotations
 
@@ -53,3 +53,15 @@ def test_actors_of_two_brokers_that_share_a_name_are_said(looked_at):
     assert found.jobs == 1
     [said] = found.handoffs.lines()
     assert said.startswith("Not looked at: 'tidy' names a task of each of <dramatiq.brokers.stub.")
+
+
+def test_a_job_that_its_library_cannot_describe_is_said(looked_at):
+    found = looked_at(
+        "from celery import Celery\n\napp = Celery('shop', broker='memory://')\n\n\n"
+        "@app.task(autoretry_for=(OSError,), retry_backoff='soon')\ndef push(): ...\n"
+    )
+
+    assert [*found.handoffs.lines()] == [
+        "Not looked at: 'app.push', since celery cannot say what it is: "
+        "ValueError(\"could not convert string to float: 'soon'\")."
+    ]
