@@ -98,8 +98,8 @@ class Running:
     files: set[str] = field(default_factory=set)
     #: By the places of expressions that may name a job: its library and its name; None for what names none.
     names: dict[Place, tuple[str, str] | None] = field(default_factory=dict)
-    #: What bridges say of names that several jobs have, and of jobs that they cannot describe: no verdict about one
-    #: of them would be sure.
+    #: What bridges say of names that several jobs have, and of jobs that they cannot describe: no verdict about
+    #: one of them would be sure.
     shared: set[str] = field(default_factory=set)
     #: What a library says of each job, by the library and the name of the job there.
     facts: dict[tuple[str, str], JobFacts] = field(default_factory=dict)
