@@ -438,7 +438,9 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
         return again
 
     def _owner_of(self, task: TaskClass) -> Huey | None:
-        return next((each for each in self.applications.every() if self._owns(each, task)), None)
+        name = self.name_of(task)
+        owners = (each for each in self.applications.every() if registered(each, name) is task)
+        return next(owners, None)
 
     def queue_of(self, task: TaskClass) -> str | None:
         return getattr(self._owner_of(task), "name", None)
@@ -451,9 +453,6 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
                 "enqueue a task of it first."
             )
         owner.enqueue(task(args, dict(kwargs)))
-
-    def _owns(self, application: Huey, task: TaskClass) -> bool:
-        return registered(application, self.name_of(task)) is task
 
     def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield the periodic tasks that the scheduler of the consumer enqueues, which looks once a minute."""

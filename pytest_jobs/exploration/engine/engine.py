@@ -153,10 +153,6 @@ class Engine:
         if is_end:
             self._patchers.renew()
 
-    def _leave_nothing(self, before: ProcessState) -> None:
-        before.put_back(recursion_limit=False)
-        self._renew_process(True)
-
     def start(self) -> None:
         """Patch the libraries, stop the clock, and trace lines, until the block ends."""
         stack, clock = self._stack, self.clock
@@ -166,7 +162,8 @@ class Engine:
         stack.callback(random.setstate, random.getstate())
         before = ProcessState.taken()
         self._signal_handlers = SignalHandlers(self.patches, is_explored)
-        stack.callback(self._leave_nothing, before)
+        stack.callback(self._renew_process, True)
+        stack.callback(before.put_back, recursion_limit=False)
         self._pin_chance()
         follow_imports(self.patches, self._note_import)
         self.sources.catch_up()

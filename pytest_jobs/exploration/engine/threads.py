@@ -210,17 +210,13 @@ def _starting(start: Callable[[threading.Thread], None]) -> Callable[[threading.
             if isinstance(thread, threading.Timer):
                 current.called_later(thread, sys._getframe(1))
                 # It must not go off when the world is gone.
-                current.of_history.undo_by(functools.partial(_end_timer, thread))
+                current.of_history.undo_by(functools.partial(thread.join, signs.PATIENCE))
+                current.of_history.undo_by(thread.cancel)
             context, run = contextvars.copy_context(), thread.run
             thread.run = lambda: context.run(_until_dead, run)  # type: ignore[method-assign]
         start(thread)
 
     return started
-
-
-def _end_timer(timer: threading.Timer) -> None:
-    timer.cancel()
-    timer.join(signs.PATIENCE)
 
 
 def _until_dead(run: Callable[[], None]) -> None:

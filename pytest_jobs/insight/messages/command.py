@@ -31,7 +31,10 @@ def broken_by(new: Messages, old: Messages) -> Iterator[str]:
         present = new.jobs.get(library, {})
         for name, one in sorted(jobs.items()):
             if name not in present:
-                near = _renamed(name, one, {each: present[each] for each in {*present} - {*jobs}})
+                # The only new job that takes the same, if none has a like name.
+                new_ones = sorted({*present} - {*jobs})
+                same = [each for each in new_ones if present[each].takes == one.takes != "()"]
+                near = nearest_name(name, new_ones) or (same[0] if len(same) == 1 else None)
                 now = f"; is it {near} now?" if near else "."
                 yield (
                     f"{name} ({library}) is not registered any more{now} Keep it under this name until its "
@@ -41,12 +44,6 @@ def broken_by(new: Messages, old: Messages) -> Iterator[str]:
             for why in _misfits(signature_in(one.takes), signature_in(present[name].takes)):
                 yield f"{name} ({library}) {why}"
         yield from _unserved(library, jobs, present, new)
-
-
-def _renamed(name: str, job: Accepted, candidates: Mapping[str, Accepted]) -> str | None:
-    """Return what a job has most likely become: a new job of a like name, or the only one that takes the same."""
-    same = [each for each, other in candidates.items() if other.takes == job.takes != "()"]
-    return nearest_name(name, candidates) or (same[0] if len(same) == 1 else None)
 
 
 def _misfits(old: Signature, new: Signature) -> Iterator[str]:
