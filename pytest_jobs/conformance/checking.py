@@ -191,16 +191,13 @@ class _Calls:
         return self._made_of(self._note, self._enqueue, swallows=True)
 
     def sweep(self) -> Callable[[], Any]:
-        return self._made_of(self._enqueue_if_owed)
+        return self._made_of(lambda: self._enqueue() if self._notes == ["owed"] else None)
 
     def _note(self) -> None:
         self._notes.append("owed")
 
     def _enqueue(self) -> Any:
         return self._library.enqueue(self._library.jobs.note, (7,))
-
-    def _enqueue_if_owed(self) -> Any:
-        return self._enqueue() if self._notes == ["owed"] else None
 
     def _made_of(self, *steps: Callable[[], Any], swallows: bool = False) -> Callable[[], Any]:
         def call() -> None:

@@ -340,17 +340,14 @@ def _send(cluster: str) -> None:
         patches.set(Conf, "CLUSTER_NAME", cluster)
         patches.set(scheduling, "close_old_django_connections", lambda: None)
         # The scheduler takes a row after its time, and not at it.
-        patches.set(scheduling, "timezone", SimpleNamespace(now=_just_after_now))
+        just_after = timedelta(microseconds=1)
+        now = SimpleNamespace(now=lambda: timezone.now() + just_after)
+        patches.set(scheduling, "timezone", now)
         patches.set(scheduling, "logger", _Raising())
         with off_the_loop():
             scheduling.scheduler(get_broker(cluster))
     finally:
         patches.restore()
-
-
-def _just_after_now() -> datetime:
-    now: datetime = timezone.now()
-    return now + timedelta(microseconds=1)
 
 
 class _Raising:
