@@ -162,7 +162,7 @@ def running_jobs(root: Path) -> Running:
                     _add_call(call, every, found)
         for bridge in every:
             if isinstance(bridge, LibraryBridge):
-                _add_facts(bridge, found)
+                _add_facts(bridge, root, found)
     return found
 
 
@@ -260,10 +260,11 @@ def _job(bridge: Any, name: str) -> RegisteredJob:
         return RegisteredJob(SeenJob(bridge.name, name), is_bound=False)
 
 
-def _add_facts(bridge: Any, found: Running) -> None:
+def _add_facts(bridge: Any, root: Path, found: Running) -> None:
     """Note what a library says of its jobs."""
     applications: dict[int, Any] = {}
-    for name in sorted(one.job.name for one in found.jobs if one.job.bridge == bridge.name):
+    for job in sorted(one.job for one in found.jobs if one.job.bridge == bridge.name):
+        name = job.name
         try:
             found.facts[bridge.name, name] = _facts(bridge, name)
             if bridge.name == "celery":
@@ -271,7 +272,8 @@ def _add_facts(bridge: Any, found: Running) -> None:
                 applications[id(app)] = app
         except Exception as error:
             # Of the project, such as a policy that it computes: rules would pass the job without a word.
-            found.shared.add(f"{name!r}, since {bridge.name} cannot say what it is: {error!r}.")
+            if Path(job.file).is_relative_to(root):
+                found.shared.add(f"{name!r}, since {bridge.name} cannot say what it is: {error!r}.")
     for app in applications.values():
         with suppress(Exception):  # Of the settings of the application.
             _ask(app, bridge, found)
