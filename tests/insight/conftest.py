@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from weakref import WeakSet
 
@@ -48,6 +48,10 @@ def imported(tmp_path, monkeypatch):
             if "celery" in sys.modules:
                 from celery import _state
 
+                # One that is set up later would take the shared tasks of the example, and keep them.
+                for application in [*_state._apps]:
+                    with suppress(Exception):
+                        application.finalize(auto=True)
                 patch.setattr(_state, "_on_app_finalizers", {*_state._on_app_finalizers})
                 patch.setattr(_state, "_apps", WeakSet())
             if "dramatiq" in used:
