@@ -28,7 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
 from pytest_jobs import check_idempotent, fake, sqlalchemy_world
 from pytest_jobs.errors import DivergedState, DuplicateEffect, ExplorationError, NotIdempotent
-from pytest_jobs.exploration.worlds.sqlalchemy import stores
+from pytest_jobs.exploration.worlds.base import store
 
 app = SimpleNamespace(gateway=None)
 
@@ -281,7 +281,7 @@ def test_an_asynchronous_engine_of_another_database_gets_a_driver_that_is_there(
 
 
 def test_a_table_that_a_transaction_keeps_is_an_error_of_the_next_history(url, monkeypatch):
-    monkeypatch.setattr(stores, "_PATIENCE", 1)
+    monkeypatch.setattr(store, "PATIENCE", 1)
     keepers = []
 
     def shop():

@@ -22,7 +22,7 @@ from servers import mysql_url, postgresql_url  # noqa: F401
 
 from pytest_jobs import check_idempotent, django_world
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
-from pytest_jobs.exploration.worlds.django import databases as django_databases
+from pytest_jobs.exploration.worlds.base import store
 
 # The fixtures of servers are asked for by name.
 pytestmark = pytest.mark.slow
@@ -229,11 +229,7 @@ def test_keys_go_on_behind_the_first_rows():
 
 
 def test_a_row_that_a_transaction_keeps_is_an_error_of_the_next_history(server, monkeypatch):
-    soon = {
-        "postgresql": "SET lock_timeout = 100",
-        "mysql": "SET lock_wait_timeout = 1, innodb_lock_wait_timeout = 1",
-    }
-    monkeypatch.setattr(django_databases, "_LIMITS", soon)
+    monkeypatch.setattr(store, "PATIENCE", 1)
     with closing(connections.create_connection("server")) as keeper:
 
         def kept():

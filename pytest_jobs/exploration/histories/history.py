@@ -102,7 +102,6 @@ class History(Deliveries):
         self._performed: dict[int, str] = {}
         #: What is observed before the first delivery.
         self.initial: Mapping[str, Any] = {}
-        self._context = contextvars.copy_context()
         self._given_up: list[Worker[Run]] = []
         #: How long nothing was delivered since the last delivery began.
         self._waited_ns = 0

@@ -1,10 +1,10 @@
-"""A store of the test, of which each history has its own, and what is left out of it."""
+"""A store of the test, of which each history has its own, what is left out of it, and how long it may be kept."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from ...engine.acts import watcher
 from ...engine.sameness.differences import PASSING
@@ -14,6 +14,18 @@ K = TypeVar("K")
 V = TypeVar("V")
 #: Returns whether a thing is left out of the state, by its names. Errors name it by the first.
 IsIgnored = Callable[..., bool]
+#: Seconds that a server waits for what a transaction of a test or of a delivery keeps from a world. It may never
+#: be released; PostgreSQL itself would wait for ever, and MySQL for a table a day.
+PATIENCE: Final = 5
+
+
+def limited_waiting(server: str) -> str:
+    """Return the statement by which the own connection of a world waits no longer; "" for any other database."""
+    limits = {
+        "postgresql": f"SET lock_timeout = '{PATIENCE}s'",
+        "mysql": f"SET lock_wait_timeout = {PATIENCE}, innodb_lock_wait_timeout = {PATIENCE}",
+    }
+    return limits.get(server, "")
 
 
 class Building(NamedTuple):

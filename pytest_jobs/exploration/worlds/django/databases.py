@@ -15,17 +15,13 @@ from django.db.utils import load_backend
 from ....errors import ExplorationError
 from ...engine.world import kept_for_search
 from ..base.postgresql import asked
+from ..base.store import limited_waiting
 
 _BLOCKED: Final = (
     "The test may not use the database {using!r} ({error}). With pytest-django mark it "
     "`@pytest.mark.django_db{databases}` or let it ask for the fixture `db`; with unittest derive from "
     "django.test.TestCase and name the database in `databases`. The world has a database of its own all the same."
 )
-#: How long a server waits for what a transaction of a test or of a delivery holds, which may never be released.
-_LIMITS: Final = {
-    "postgresql": "SET lock_timeout = '5s'",
-    "mysql": "SET lock_wait_timeout = 5, innodb_lock_wait_timeout = 5",
-}
 
 
 def settings_of(using: str) -> dict[str, Any]:
@@ -133,7 +129,7 @@ def opened_connection(using: str) -> Generator[Any, None, None]:
     wrapper.inc_thread_sharing()
     try:
         allowed(using, wrapper.ensure_connection)
-        asked(wrapper, _LIMITS.get(wrapper.vendor, ""))
+        asked(wrapper, limited_waiting(wrapper.vendor))
         yield wrapper
     finally:
         wrapper.close()

@@ -27,6 +27,7 @@ from ..base.postgresql import (
     rows_of,
     set_sequences,
 )
+from ..base.store import PATIENCE
 from .binding import driver_for
 from .stores import LAST, OF_WORLDS, Fresh, Rows, ServerStore, new_name, ranges_of_numbers
 
@@ -136,8 +137,7 @@ class SchemaStore(ServerStore):
         """Connect to nothing yet. The schemas in `path` are looked into as well; each is after a comma."""
         name = new_name()
         place = _with_options(url.set(drivername=driver_for(url)), f"-csearch_path={name}{path}")
-        # A lock that the transaction of a test or of a delivery has may never be released.
-        super().__init__(name, place, _with_options(place, "-clock_timeout=5000"))
+        super().__init__(name, place, _with_options(place, f"-clock_timeout={PATIENCE}s"))
 
     def create(self) -> None:
         with self._engine.connect() as connection:

@@ -29,6 +29,7 @@ from ....errors import ExplorationError
 from ...engine.sameness.renaming import AsAtFirst
 from ...stores.sqlite import Looks
 from ..base.sqlite import file_with
+from ..base.store import limited_waiting
 from .binding import driver_for
 
 #: Rows by table, as the driver gives them.
@@ -47,9 +48,6 @@ _ROOM: Final = 100_000
 #: The begin of the names of the databases and schemas of worlds.
 OF_WORLDS: Final = "pytest_jobs_"
 _numbers: Final = itertools.count(1)
-#: Seconds that MySQL waits for what a transaction of a test or of a delivery holds. It may never be released, and
-#: MySQL itself would wait for a table for a day.
-_PATIENCE: Final = 5
 
 #: The columns that number the rows of a table of MySQL.
 _NUMBERED: Final = """
@@ -178,8 +176,8 @@ class DatabaseStore(ServerStore):
         )
 
     def put_back(self, connection: Connection) -> None:
-        limits = f"lock_wait_timeout = {_PATIENCE}, innodb_lock_wait_timeout = {_PATIENCE}"
-        connection.exec_driver_sql(f"SET foreign_key_checks = 0, {limits}")
+        connection.exec_driver_sql(limited_waiting("mysql"))
+        connection.exec_driver_sql("SET foreign_key_checks = 0")
         for table in self._tables:
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - a table that is there
         connection.exec_driver_sql("SET foreign_key_checks = 1")
