@@ -114,6 +114,10 @@ class LintSettingsError(JobsError, ValueError):
     """A setting of the lint has a mistake."""
 
 
+class BaselineError(JobsError, ValueError):
+    """A baseline of accepted findings cannot be read or written."""
+
+
 class MessagesFileError(JobsError):
     """A file is none that `pytest --jobs-messages` has written, or nothing can be compared with it."""
 

@@ -34,6 +34,9 @@ _MEMORY = "/dev/shm"
 if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 2**30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _MEMORY)
 
+# A run inside a test writes annotations only where the test says that GitHub runs it.
+os.environ.pop("GITHUB_ACTIONS", None)
+
 # No test is to depend on how busy the machine is.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import sys
 import unittest
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from ..bridges.opening import open_jobs
-from ..errors import DeclarationError
 from ..harness.jobs import Jobs, current_jobs
 from ..harness.ledger.queues import Queues
 from ..harness.open_harness import Jitter, Mode, open_harnesses
 from ..harness.records.delivery import own_traceback
 from ..harness.running.inline import RaiseAt
+from ..integrations.options import (
+    APPS,
+    IGNORE,
+    JITTER,
+    MODE,
+    QUEUES,
+    RAISE,
+    STRICT,
+    Given,
+    Settings,
+)
 from .asserts import (
     AssertDiscarded,
     AssertEnqueued,
@@ -24,7 +34,7 @@ from .asserts import (
     AssertPerformed,
     AssertRetried,
 )
-from .case_settings import CaseSettings, libraries_of, queues_of, settings_of_ini_file
+from .case_settings import OF_CASES, settings_of_case, settings_of_ini_file
 from .failure import Assertion
 from .remaining import check_nothing_left
 
@@ -36,13 +46,6 @@ __unittest = True
 
 
 A = TypeVar("A", bound=Assertion)
-
-_VALID: Final[Mapping[str, tuple[object, ...]]] = {
-    "jobs_mode": get_args(Mode),
-    "jobs_raise": get_args(RaiseAt),
-    "jobs_jitter": get_args(Jitter),
-    "jobs_strict": (True, False),
-}
 
 
 class _OfCase(Generic[A]):
@@ -82,7 +85,7 @@ class JobsTestCase(unittest.TestCase):
     jobs_queues: ClassVar[Queues | str | Path | None] = None
 
     #: What the plugin has read, flags included; None where no plugin is, and for what the ini file says.
-    jobs_configured: ClassVar[CaseSettings | None] = None
+    jobs_configured: ClassVar[Settings | None] = None
 
     #: The harness of the test.
     jobs: Jobs
@@ -99,13 +102,12 @@ class JobsTestCase(unittest.TestCase):
             DeclarationError: when an attribute has no valid value.
         """
         super().__init_subclass__()
-        for name, valid in _VALID.items():
-            value = getattr(cls, name)
-            if value is not None and value not in valid:
-                raise DeclarationError(
-                    f"{cls.__qualname__}.{name} is {value!r}; valid are {', '.join(map(repr, valid))}."
-                )
-        libraries_of(cls.jobs_ignore or (), f"{cls.__qualname__}.jobs_ignore")
+        if cls.jobs_mode is not None and cast(str, cls.jobs_mode) == "off":
+            Given("off", f"{cls.__qualname__}.jobs_mode", Path.cwd()).refuse(
+                "a JobsTestCase cannot do without a harness: valid are record and inline"
+            )
+        # The file of the queues is read when a harness is opened: a class may be defined anywhere.
+        settings_of_case(cls, Path.cwd(), (option for option in OF_CASES if option is not QUEUES))
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -165,14 +167,15 @@ class JobsTestCase(unittest.TestCase):
     @classmethod
     def _new_jobs(cls) -> Jobs:
         settings = cls._settings()
+        own = [app for app in cls.jobs_apps if app not in settings[APPS]]
         jobs = open_jobs(
-            apps=settings.apps,
-            mode=settings.mode,
-            raise_at=settings.raise_at,
-            jitter=settings.jitter,
-            ignore=settings.ignore,
+            apps=(*settings[APPS], *own),
+            mode=cast(Mode, settings[MODE]),
+            raise_at=settings[RAISE],
+            jitter=settings[JITTER],
+            ignore=settings[IGNORE],
         )
-        jobs.serve(settings.queues)
+        jobs.serve(settings[QUEUES])
         jobs.find_home = cls._home
         return jobs
 
@@ -184,26 +187,12 @@ class JobsTestCase(unittest.TestCase):
         return Home([sys.modules[cls.__module__]])
 
     @classmethod
-    def _settings(cls) -> CaseSettings:
-        """Return what the class says, and what is configured where it says nothing."""
+    def _settings(cls) -> Settings:
+        """Return what is configured, and what the class says over it."""
         if cls.jobs_configured is None:
             # Once for a class: a file may be long.
             cls.jobs_configured = settings_of_ini_file(Path.cwd())
-        settings = cls.jobs_configured
-        own = [app for app in cls.jobs_apps if app not in settings.apps]
-        return CaseSettings(
-            apps=(*settings.apps, *own),
-            mode=cls.jobs_mode or settings.mode,
-            raise_at=cls.jobs_raise or settings.raise_at,
-            jitter=cls.jobs_jitter or settings.jitter,
-            strict=settings.strict if cls.jobs_strict is None else cls.jobs_strict,
-            queues=settings.queues
-            if cls.jobs_queues is None
-            else queues_of(cls.jobs_queues, Path.cwd()),
-            ignore=settings.ignore
-            if cls.jobs_ignore is None
-            else libraries_of(cls.jobs_ignore, f"{cls.__qualname__}.jobs_ignore"),
-        )
+        return cls.jobs_configured.changed(settings_of_case(cls, Path.cwd()), always=True)
 
     def _check_jobs(self, result: _WatchedResult) -> None:
         """Fail the test for errors of its jobs that nobody saw, and for jobs that it left."""
@@ -218,7 +207,7 @@ class JobsTestCase(unittest.TestCase):
 
     @classmethod
     def _check_strictly(cls, jobs: Jobs) -> None:
-        if cls._settings().strict:
+        if cls._settings()[STRICT]:
             check_nothing_left(jobs, "set `jobs_strict = False` in a class of their own")
 
 

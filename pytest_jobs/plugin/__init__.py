@@ -77,7 +77,7 @@ from .session import (
     pytest_sessionfinish,
     pytest_sessionstart,
 )
-from .settings.declared import pytest_addoption
+from .settings.declared import pytest_addoption, pytest_load_initial_conftests
 
 __all__ = [
     "assert_batched",
@@ -101,6 +101,7 @@ __all__ = [
     "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_load_initial_conftests",
     "pytest_report_collectionfinish",
     "pytest_report_header",
     "pytest_runtest_call",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from ..exploration.report.audience import Audience, audience, keeping
+from ..integrations.options import REPEATABLE
 from .settings.declared import is_verbose
 from .settings.options import item_options
 
@@ -83,7 +84,7 @@ class Explorations:
             path, colons, name = nodeid.partition("::")
             nodeid = os.path.relpath(root / path, started) + colons + name
         self.audience.nodeid = nodeid
-        self.audience.repeatable = lambda: item_options(item).repeatable
+        self.audience.repeatable = lambda: item_options(item)[REPEATABLE]
         self.audience.notes.clear()
         try:
             return (yield)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..integrations.options import APPS
+
 if TYPE_CHECKING:
     from ..harness.jobs import Jobs
     from ..harness.running.recurring import Scheduler
@@ -31,7 +33,7 @@ def jobs_apps(request: pytest.FixtureRequest) -> Sequence[object]:
     """
     from .settings.options import session_options
 
-    return session_options(request.config).apps
+    return session_options(request.config)[APPS]
 
 
 @pytest.fixture

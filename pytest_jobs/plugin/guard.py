@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from ..integrations.options import APPS
 from .settings.options import item_options, session_options
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class SessionGuard:
             from .opening import open_harness
 
             options = session_options(self._config)
-            self._jobs = open_harness(self._config, options, "", options.apps)
+            self._jobs = open_harness(self._config, options, "", options[APPS])
         return self._jobs
 
     @pytest.hookimpl(trylast=True)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..harness.jobs import Jobs
+from ..integrations.options import IGNORE, JITTER, MODE, QUEUES, RAISE, RECURRING, Settings
 from .exploring import shows_only_ascii
 from .settings.declared import is_verbose
-from .settings.options import JobOptions, session_options
+from .settings.options import session_options
 
 if TYPE_CHECKING:
     from ..bridges.libraries.capture import HeldSeams
@@ -26,7 +27,7 @@ _SCHEDULE: pytest.StashKey[Schedule] = pytest.StashKey()
 
 
 def open_harness(
-    config: pytest.Config, options: JobOptions, nodeid: str, applications: Iterable[object]
+    config: pytest.Config, options: Settings, nodeid: str, applications: Iterable[object]
 ) -> Jobs:
     """Return an open harness.
 
@@ -44,7 +45,8 @@ def open_harness(
     from ..bridges.opening import new_bridges, transactions_in_use
     from ..harness.records.texts import Reader
 
-    if options.mode == "off":
+    mode = options[MODE]
+    if mode == "off":
         raise pytest.UsageError(
             f"{nodeid} asks for the job harness, and its jobs mode is off: take the fixture out, or set the mode "
             "to record with @pytest.mark.jobs(mode='record')."
@@ -54,16 +56,16 @@ def open_harness(
         )
     jobs = Jobs(
         new_bridges(applications),
-        capture=LibraryCapture(options.ignore, _held_seams(config)),
+        capture=LibraryCapture(options[IGNORE], _held_seams(config)),
         # After the bridges, which may be the first to set a database library up.
         transactions=transactions_in_use(),
-        mode=options.mode,
-        raise_at=options.raise_at,
-        jitter=options.jitter,
+        mode=mode,
+        raise_at=options[RAISE],
+        jitter=options[JITTER],
         outcomes=(AssertionError, pytest.fail.Exception, pytest.skip.Exception),
     )
-    if options.queues is not None:
-        jobs.serve(options.queues)
+    if options[QUEUES] is not None:
+        jobs.serve(options[QUEUES])
     jobs.reader = Reader(verbose=is_verbose(config), ascii=shows_only_ascii(config))
     jobs.open()
     if not nodeid:
@@ -144,7 +146,7 @@ def configured_schedule(config: pytest.Config) -> Schedule:
 
     if _SCHEDULE in config.stash:
         return config.stash[_SCHEDULE]
-    file = session_options(config).recurring
+    file = session_options(config)[RECURRING]
     if file is None:
         raise pytest.UsageError(
             "jobs_recurring fires a schedule, and no option names its file: write jobs_recurring = "

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 
+from ..integrations.options import AUDIT, IGNORE, REPLAY, STRICT, Settings, is_annotating
 from .exploring import Explorations, Replay
 from .fixtures import ANSWERED, CLOSED, JOBS
 from .settings.declared import MARKER, WRONG_MARKER, is_anything_said, is_jobs_case, is_verbose
-
-if TYPE_CHECKING:
-    from .settings.options import JobOptions
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,66 +31,21 @@ def pytest_configure(config: pytest.Config) -> None:
         from .insight.totals import Totals
 
         register(Totals(), "pytest_jobs_totals")
-    if not is_anything_said(config):
-        return
-    from .settings.options import session_options
+    options = None
+    if is_anything_said(config):
+        from .settings.options import session_options
 
-    options = session_options(config)
-    if options.opens:
-        from .guard import SessionGuard
+        options = session_options(config)
+        if options.opens:
+            from .guard import SessionGuard
 
-        register(SessionGuard(config), "pytest_jobs_guard")
-    _register_insight(config, options, explorations)
-    if options.attack == "twice":
-        from .adversary.twice import TwicePlugin
+            register(SessionGuard(config), "pytest_jobs_guard")
+        if options[REPLAY] is not None:
+            register(Replay(config, explorations), "pytest_jobs_replay")
+    if options is not None or is_annotating():
+        from .insight.registering import register_insight
 
-        register(TwicePlugin(config, options), "pytest_jobs_adversary")
-    if options.attack == "crash":
-        from .adversary.crash import CrashPlugin
-
-        register(CrashPlugin(config, options), "pytest_jobs_adversary")
-    if options.audits is not None:
-        from .audit.plugin import AuditPlugin
-
-        audit = AuditPlugin(
-            config, options, options.audits, explorations.audience, explorations.notes
-        )
-        register(audit, "pytest_jobs_audit")
-        if options.report is not None:
-            cast(Any, config.pluginmanager.get_plugin("pytest_jobs_report")).audit = audit.shown
-    if config.getoption("--jobs-replay") is not None:
-        register(Replay(config, explorations), "pytest_jobs_replay")
-
-
-def _register_insight(
-    config: pytest.Config, options: JobOptions, explorations: Explorations
-) -> None:
-    """Register what tells of the jobs of a session."""
-    register = config.pluginmanager.register
-    if options.lint:
-        from .insight.linting import LintPlugin
-
-        register(LintPlugin(config, options.lint_baseline), "pytest_jobs_lint")
-    if options.annotates:
-        from .insight.annotating import Annotations
-
-        register(Annotations(config), "pytest_jobs_annotations")
-    if options.coverage is not None:
-        from .insight.contexts import LineContexts
-        from .insight.covering import CoveragePlugin
-        from .insight.recording import recording
-
-        recorded = recording(config, explorations.audience)
-        register(CoveragePlugin(config, options.coverage, recorded), "pytest_jobs_coverage")
-        register(LineContexts(config), "pytest_jobs_contexts")
-    if options.messages is not None:
-        from .insight.messages import MessagesPlugin
-
-        register(MessagesPlugin(config, options.messages, options), "pytest_jobs_messages")
-    if options.report is not None:
-        from .insight.reporting import Reporting
-
-        register(Reporting(config, options.report, explorations.audience), "pytest_jobs_report")
+        register_insight(config, options or Settings({}), explorations)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -103,7 +56,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         from .settings.options import session_options
 
         options = session_options(config)
-        repeats = options.attack is not None or options.audits is not None
+        repeats = options[AUDIT]
     if repeats or (sys.__stdout__ is not None and sys.__stdout__.isatty()):
         from .progress import show_progress
 
@@ -171,7 +124,7 @@ def pytest_report_collectionfinish(
     from ..bridges.libraries.capture import described_libraries
     from .settings.options import session_options
 
-    return [f"jobs: {line}" for line in described_libraries(session_options(config).ignore)]
+    return [f"jobs: {line}" for line in described_libraries(session_options(config)[IGNORE])]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -190,7 +143,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         from .outcome import check_jobs
         from .settings.options import item_options
 
-        check_jobs(harness, strict=item_options(item).strict)
+        check_jobs(harness, strict=item_options(item)[STRICT])
         item.stash[ANSWERED] = True
     return result
 

@@ -29,10 +29,10 @@ def counts(result):
 @pytest.mark.parametrize(
     ("name", "value", "valid"),
     [
-        ("jobs_mode", "off", "'record', 'inline'"),
-        ("jobs_raise", "never", "'end', 'enqueue'"),
-        ("jobs_jitter", 0, "'zero', 'seeded', 'live'"),
-        ("jobs_strict", "yes", "True, False"),
+        ("jobs_mode", "of", "record, inline, off"),
+        ("jobs_raise", "never", "end, enqueue"),
+        ("jobs_jitter", 0, "zero, seeded, live"),
+        ("jobs_strict", "yes", "true and false"),
     ],
 )
 def test_an_attribute_without_a_valid_value_is_refused(name, value, valid):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
+from pytest_jobs.integrations.ini_options import CRASH_POINTS
 
 from pytest_jobs.exploration.effects.sql.basis.statements import act_of
 from pytest_jobs.exploration.engine.acts import Act
 from pytest_jobs.exploration.engine.points import Point
 from pytest_jobs.exploration.live.worth import CrashPoint, by_worth
-from pytest_jobs.integrations.ini_options import CRASH_POINTS
 
 
 def statement(kind: str, text: str) -> Act:

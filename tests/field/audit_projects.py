@@ -109,11 +109,11 @@ def _audit(project: Project, folder: Path) -> bool:
     report = results / f"{project.name}.json"
     report.unlink(missing_ok=True)
     plain = _run(project, folder, tree, python, ())
-    flags = ("-p", "pytest_jobs.plugin", "--jobs-audit", f"--jobs-audit-report={report}")
+    flags = ("-p", "pytest_jobs.plugin", "--jobs-audit", f"--jobs-report={report}")
     audited = _run(project, folder, tree, python, (*flags, *project.audit))
     if not report.exists():
         raise _CannotRun(f"no job was audited, and {results / project.name}-audit.txt says why.")
-    said = json.loads(report.read_text("utf-8"))
+    said = json.loads(report.read_text("utf-8"))["audit"]
     _say(*_lines(project, plain, audited, said))
     return _found(said) != set(project.expected)
 

@@ -14,9 +14,8 @@ import pytest_jobs
 from pytest_jobs import errors, plugin
 from pytest_jobs.bridges import toolkit
 from pytest_jobs.exploration import effects
-from pytest_jobs.integrations.ini_options import OPTIONS
+from pytest_jobs.integrations.options import KEYWORDS, OPTIONS
 from pytest_jobs.plugin.hookspecs import JobsHookSpecs
-from pytest_jobs.plugin.settings.declared import KEYWORDS
 
 SNAPSHOT = Path(__file__).with_name("public_api.txt")
 #: Defaults that are the same text in each run; another one is shown as dots.
@@ -39,7 +38,8 @@ def described() -> str:
         and found.__module__ == errors.__name__
     ]
     lines += [f"fixture {name}" for name in plugin.__all__ if not name.startswith("pytest_")]
-    lines += [f"option --jobs-{each.name} {each.kind}" for each in OPTIONS]
+    lines += [f"flag {each.flag}" for each in OPTIONS if each.flag]
+    lines += [f"option {each.ini}" for each in OPTIONS if each.ini]
     lines += [f"marker jobs({name}=)" for name in KEYWORDS]
     lines += [f"hook {line}" for line in _members("", JobsHookSpecs)]
     return "".join(f"{line}\n" for line in sorted(lines))

@@ -41,7 +41,7 @@ PAGES = {
     "pytest_jobs.exploration.report",
     "pytest_jobs.exploration.report.audience",
     "pytest_jobs.integrations",
-    "pytest_jobs.integrations.ini_options",
+    "pytest_jobs.integrations.options",
 }
 PLUGIN = ("-p", "pytest_jobs.plugin")
 

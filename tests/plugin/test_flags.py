@@ -1,6 +1,4 @@
-"""Each option of the ini file has a flag of the same name, which goes before it."""
-
-import sys
+"""What is typed for one run has a flag, which goes before the ini file; what is set once has none."""
 
 import pytest
 
@@ -19,8 +17,8 @@ pytestmark = pytest.mark.usefixtures("shop")
         ("jobs_mode = inline", ["--jobs-mode=off"], "mode off"),
         ("", ["--jobs-mode=inline", "--jobs-inline"], "mode inline"),
         ("jobs_strict = true", [], "strict"),
-        ("jobs_raise = end", ["--jobs-raise=enqueue"], "errors raised at enqueue"),
-        ("jobs_jitter = live", ["--jobs-jitter=seeded"], "jitter seeded"),
+        ("jobs_raise = end", ["-o", "jobs_raise=enqueue"], "errors raised at enqueue"),
+        ("jobs_jitter = live", ["-o", "jobs_jitter=seeded"], "jitter seeded"),
         (
             "jobs_mode = inline\njobs_raise = enqueue\njobs_jitter = live",
             ["--jobs-strict"],
@@ -58,16 +56,22 @@ def test_the_defaults_are_not_said(pytester, run_test, ini):
         ("jobs_raise =", [], "jobs_raise is ''; valid are end, enqueue."),
         ("jobs_jitter = none", [], "jobs_jitter is 'none'; valid are zero, seeded, live."),
         ("", ["--jobs-mode=inlien"], "--jobs-mode is 'inlien'; valid are record, inline, off."),
-        ("", ["--jobs-raise=start"], "--jobs-raise is 'start'; valid are end, enqueue."),
-        ("", ["--jobs-jitter=none"], "--jobs-jitter is 'none'; valid are zero, seeded, live."),
         (
-            "",
-            ["--jobs-queues=a b c"],
-            "--jobs-queues is 'a b c'; it is a file, and its environment where it has any.",
+            "jobs_queues = a b c",
+            [],
+            "jobs_queues is 'a b c'; it is a file, and its environment where it has any.",
         ),
         (
             "",
-            ["--jobs-apps=celery"],
+            ["--jobs-report=jobs.txt"],
+            (
+                "--jobs-report: jobs.txt does not say which report it is: .html is the page, .json has all that "
+                "was found, .sarif is for services that show findings in the code."
+            ),
+        ),
+        (
+            "jobs_apps = celery",
+            [],
             "jobs_apps: 'celery' does not say where the app is: write \"celery:package.module:app\".",
         ),
         *(
@@ -81,14 +85,6 @@ def test_the_defaults_are_not_said(pytester, run_test, ini):
                 ("", ["--jobs-mode=off"], "--jobs-mode=off lets none in"),
                 ("jobs_mode = inline", ["--jobs-mode=record"], "--jobs-mode=record keeps them"),
             )
-        ),
-        (
-            "",
-            ["--jobs-twice", "--jobs-mode=off"],
-            (
-                "--jobs-twice attacks the jobs of every test, and --jobs-mode=off lets none in: drop one of the "
-                "two."
-            ),
         ),
     ],
 )
@@ -108,7 +104,7 @@ def test_what_cannot_be_meant_stops_the_run(pytester, ini, flags, message):
     [
         ("", ["--jobs-inlien"], "unrecognized arguments: --jobs-inlien"),
         ("", ["--jobs-nothing=7"], "unrecognized arguments: --jobs-nothing=7"),
-        ("jobs_strict = maybe", [], ""),
+        ("jobs_strict = maybe", [], "invalid truth value 'maybe'"),
     ],
 )
 def test_what_pytest_does_not_know_stops_the_run(pytester, ini, flags, message):
@@ -122,43 +118,36 @@ def test_what_pytest_does_not_know_stops_the_run(pytester, ini, flags, message):
     assert "it ran" not in result.stdout.str()
 
 
-def test_the_file_of_the_workers_lies_where_pytest_was_started(pytester):
-    config = pytester.mkdir("config")
-    pytester.makeini("[pytest]\n")
-    (config / "queues.yml").write_text(":queues:\n  - critical\n  - default\n", "utf-8")
-    pytester.makepyfile("""
-        from shop import send_receipt
+@pytest.mark.parametrize(
+    ("flag", "way"),
+    [
+        ("--jobs-crash-points=7", "--jobs-crash-points: --jobs-audit kills the jobs of the tests."),
+        ("--jobs-twice", "--jobs-twice: --jobs-audit delivers the jobs of the tests again."),
+        ("--jobs-audit-report=a.json", "--jobs-audit-report: write --jobs-report=FILE.json or *"),
+        ("--jobs-apps=django", "--jobs-apps: write jobs_apps in the ini file, or -o jobs_apps=..."),
+    ],
+)
+def test_a_flag_that_there_is_no_more_names_the_way(pytester, flag, way):
+    pytester.makepyfile("def test_it(): print('it ran')")
 
-        def test_it(jobs):
-            send_receipt.set(queue="default").perform_later(1)
-            send_receipt.set(queue="critical").perform_later(2)
-            jobs.drain()
-            assert [delivery.record.queue for delivery in jobs.deliveries] == ["critical", "default"]
-    """)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(config)
-
-        pytester.runpytest("--jobs-queues=queues.yml", pytester.path).assert_outcomes(passed=1)
-
-
-def test_modules_that_are_one_step_are_named_by_the_flag_too(pytester):
-    pytester.makeini("[pytest]\njobs_crash_atomic = nothing\n")
-    pytester.makeconftest("""
-        from pytest_jobs.plugin.settings.options import session_options
-
-        def pytest_unconfigure(config):
-            print("atomic:", session_options(config).crash_atomic)
-    """)
-
-    result = pytester.runpytest("-s", "--jobs-crash-atomic=a,b", "--jobs-crash-atomic", "c")
-
-    result.stdout.fnmatch_lines(["atomic: ('a', 'b', 'c')"])
-
-
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="of Python 3.11")
-def test_crashes_are_refused_on_an_old_python(pytester):
-    pytester.makepyfile("def test_it(): ...")
-    result = pytester.runpytest("--jobs-crash")
+    result = pytester.runpytest(flag)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--jobs-crash needs Python 3.12 or newer: *"])
+    result.stderr.fnmatch_lines([f"ERROR: unrecognized arguments: {flag}", way], consecutive=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "way"),
+    [
+        ("jobs_crash = true", "jobs_crash is not an option of pytest-jobs: --jobs-audit kills *"),
+        ("jobs_lint_baseline = a", "jobs_lint_baseline is not *: write --jobs-baseline=FILE.*"),
+    ],
+)
+def test_a_line_of_the_ini_file_that_there_is_no_more_names_the_way(pytester, line, way):
+    pytester.makeini(f"[pytest]\n{line}\n")
+    pytester.makepyfile("def test_it(): print('it ran')")
+
+    result = pytester.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: tox.ini: {way}"])

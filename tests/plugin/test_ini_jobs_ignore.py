@@ -6,19 +6,14 @@ from pytest_jobs.bridges.libraries.known import LIBRARIES
 
 
 @pytest.mark.parametrize(
-    ("ini", "arguments", "where"),
+    ("ini", "arguments"),
     [
-        ("jobs_ignore = django celry", [], "jobs_ignore"),
-        ("", ["--jobs-ignore=celry"], "--jobs-ignore"),
-        ("", ["--jobs-ignore=django,celry"], "--jobs-ignore"),
-        (
-            "jobs_ignore = django",
-            ["--jobs-ignore", "rq", "--jobs-ignore", "celry"],
-            "--jobs-ignore",
-        ),
+        ("jobs_ignore = django celry", []),
+        ("jobs_ignore = django,celry", []),
+        ("jobs_ignore = django", ["-o", "jobs_ignore=rq celry"]),
     ],
 )
-def test_a_library_that_there_is_not_stops_the_run(pytester, ini, arguments, where):
+def test_a_library_that_there_is_not_stops_the_run(pytester, ini, arguments):
     pytester.makeini(f"[pytest]\n{ini}\n")
     pytester.makepyfile("def test_it(): pass")
 
@@ -26,6 +21,6 @@ def test_a_library_that_there_is_not_stops_the_run(pytester, ini, arguments, whe
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert result.stderr.str().strip() == (
-        f"ERROR: {where}: 'celry' is not a job library: did you mean 'celery'? The libraries are "
+        "ERROR: jobs_ignore: 'celry' is not a job library: did you mean 'celery'? The libraries are "
         f"{', '.join(sorted(LIBRARIES))}."
     )

@@ -118,9 +118,12 @@ PAYING = """
     """
 
 
-def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(pytester, audit):
+def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(
+    pytester, audit, monkeypatch
+):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
     page = ["--jobs-report=jobs.html"] if find_spec("jinja2") else []
-    result = audit(PAYING, "--jobs-audit-report=found.json", "--jobs-annotations=github", *page)
+    result = audit(PAYING, "--jobs-report=found.json", *page)
 
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -145,8 +148,13 @@ def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(pytester,
             "  when it is killed, delivered again. (1 job)",
         ]
     )
-    result.stdout.fnmatch_lines(["::warning file=shop.py,line=21,col=1,title=audit-killed::LOST *"])
-    found = json.loads((pytester.path / "found.json").read_text("utf-8"))
+    result.stdout.fnmatch_lines(
+        [
+            "FAIL --jobs-audit: 2 findings. The session ends with status 1.",
+            "::warning file=shop.py,line=21,col=1,title=audit-killed::LOST *",
+        ]
+    )
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))["audit"]
     assert found["complete"]
     assert [one["kind"] for one in found["findings"]] == ["killed", "own_double"]
     assert found["findings"][0]["line"] == 21
@@ -422,12 +430,12 @@ def test_ctrl_c_keeps_what_was_found_until_then(pytester, audit):
     """
     )
 
-    result = pytester.runpytest_subprocess("--jobs-audit", "--jobs-audit-report=found.json")
+    result = pytester.runpytest_subprocess("--jobs-audit", "--jobs-report=found.json")
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["2 jobs reached, *"])
     result.stdout.fnmatch_lines(["- The audit was interrupted before it."])
-    found = json.loads((pytester.path / "found.json").read_text("utf-8"))
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))["audit"]
     assert len(found["findings"]) == 2
     assert not found["complete"]
 
@@ -521,24 +529,24 @@ def test_the_line_of_the_ini_file_audits_as_the_flag_does(pytester, audit):
     ("arguments", "message"),
     [
         (
-            ["--jobs-audit", "--jobs-twice"],
-            "ERROR: --jobs-audit and --jobs-twice each run tests in a way of their own: give one, *",
-        ),
-        (
             ["--jobs-audit", "--jobs-mode=off"],
             "ERROR: --jobs-audit checks the jobs of every test, and --jobs-mode=off lets none in: *",
         ),
         (
             ["--jobs-audit-time=3"],
-            "ERROR: --jobs-audit-time says how --jobs-audit checks, and this run checks nothing: *",
+            "ERROR: --jobs-audit-time says something about --jobs-audit, which *: add --jobs-audit.",
         ),
         (
-            ["--jobs-audit", "--jobs-audit-update"],
-            "ERROR: --jobs-audit-update writes the file of the accepted findings, and none is named: *",
+            ["--jobs-baseline=accepted.json"],
+            "ERROR: --jobs-baseline says something about --jobs-audit or --jobs-lint, which *",
         ),
         (
-            ["--jobs-audit", "--jobs-audit-baseline=accepted.json"],
-            "ERROR: --jobs-audit-baseline: there is no accepted.json: --jobs-audit-update writes it.",
+            ["--jobs-audit", "--jobs-update-baseline"],
+            "ERROR: --jobs-update-baseline says something about --jobs-baseline, which *",
+        ),
+        (
+            ["--jobs-audit", "--jobs-baseline=accepted.json"],
+            "ERROR: --jobs-baseline: there is no accepted.json: add --jobs-update-baseline once, which writes it.",
         ),
         (
             ["--jobs-audit", "--jobs-audit-time=soon"],
@@ -564,9 +572,9 @@ def test_processes_of_xdist_audit_together_and_end_with_one_result(pytester, aud
     def test_idling():
         shop.idle(1)
     """
-    flags = ("-n2", "-p", "xdist", "--jobs-audit-report=found.json")
-    flags += ("--jobs-audit-baseline=accepted.json",)
-    result = audit(text, *flags, "--jobs-audit-update")
+    flags = ("-n2", "-p", "xdist", "--jobs-report=found.json")
+    flags += ("--jobs-baseline=accepted.json",)
+    result = audit(text, *flags, "--jobs-update-baseline")
 
     result.assert_outcomes(passed=4)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -578,12 +586,12 @@ def test_processes_of_xdist_audit_together_and_end_with_one_result(pytester, aud
         ["4 jobs of the registries that no test reaches:", "  shop.charge"],
     ):
         result.stdout.fnmatch_lines(lines)
-    found = json.loads((pytester.path / "found.json").read_text("utf-8"))
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))["audit"]
     assert found["complete"]
     assert [one["kind"] for one in found["findings"]] == ["killed", "own_double"]
 
     accepted = json.loads((pytester.path / "accepted.json").read_text("utf-8"))
-    for one in accepted["findings"]:
+    for one in accepted["audit"]:
         one["reason"] = "A sweeper charges it."
     (pytester.path / "accepted.json").write_text(json.dumps(accepted), "utf-8")
     result = audit(text, *flags, "-n1")
@@ -993,12 +1001,12 @@ def test_a_call_that_no_message_can_carry_is_checked_as_the_call_that_it_is(audi
 
 def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(pytester, audit):
     file = pytester.path / "accepted.json"
-    flags = ("--jobs-audit-baseline=accepted.json",)
-    assert audit(PAYING, *flags, "--jobs-audit-update").ret == pytest.ExitCode.TESTS_FAILED
+    flags = ("--jobs-baseline=accepted.json",)
+    assert audit(PAYING, *flags, "--jobs-update-baseline").ret == pytest.ExitCode.TESTS_FAILED
     written = json.loads(file.read_text("utf-8"))
     kinds = ["killed", "own_double"]
     assert [
-        (one["kind"], one["job"], one["verdict"], one["reason"]) for one in written["findings"]
+        (one["kind"], one["job"], one["verdict"], one["reason"]) for one in written["audit"]
     ] == [(kind, "shop.pay", "LOST shop.gateway.charge", "") for kind in kinds]
 
     result = audit(PAYING, *flags)
@@ -1006,7 +1014,7 @@ def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["  accepted.json lists it without a reason: write one *"])
 
-    for one in written["findings"]:
+    for one in written["audit"]:
         one["reason"] = "A sweeper charges it."
     file.write_text(json.dumps(written), "utf-8")
     result = audit(PAYING, *flags)
@@ -1022,7 +1030,7 @@ def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(
 
     text = SHOP.replace('if first_time(number, "paid"):', 'if first_time(number, "paid") or 1:')
     pytester.makepyfile(shop=text)
-    result = audit(PAYING, *flags, "--jobs-audit-update")
+    result = audit(PAYING, *flags, "--jobs-update-baseline")
 
     result.stdout.fnmatch_lines(["Not found again, so accepted.json can do without *"])
     assert "LOST" not in file.read_text("utf-8")
@@ -1066,7 +1074,7 @@ def test_places_that_hand_work_off_are_counted_and_those_are_named_that_nobody_c
     def test_sweeping():
         check_idempotent(orders.sweep, histories=["twice"])
     """,
-        "--jobs-audit-report=found.json",
+        "--jobs-report=found.json",
     ).stdout.fnmatch_lines(
         [
             "Handed off:",
@@ -1075,7 +1083,7 @@ def test_places_that_hand_work_off_are_counted_and_those_are_named_that_nobody_c
         ],
         consecutive=True,
     )
-    found = json.loads((pytester.path / "found.json").read_text("utf-8"))
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))["audit"]
 
     assert found["handoffs"] == {"places": 2, "unchecked": ["orders.py:11"]}
 
@@ -1109,7 +1117,7 @@ FAILING = """
 
 
 def test_a_verdict_is_the_same_in_each_run_wherever_the_folder_of_the_test_lies(pytester, audit):
-    audit(FAILING, "--jobs-audit-report=found.sarif")
+    audit(FAILING, "--jobs-report=found.sarif")
     found = json.loads((pytester.path / "found.sarif").read_text("utf-8"))["runs"][0]["results"]
 
     assert {one["ruleId"] for one in found} == {"audit-effect_fails", "audit-own_double"}

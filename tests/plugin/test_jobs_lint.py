@@ -120,11 +120,14 @@ def test_a_mistake_in_the_settings_is_a_usage_error(pytester):
 def test_a_baseline_lets_known_findings_pass(pytester):
     pytester.makepyfile(baselined=SWALLOWS, test_app=TWICE.replace("app", "baselined"))
 
-    result = pytester.runpytest("--jobs-lint", "--jobs-lint-baseline=known.txt")
+    flags = ("--jobs-lint", "--jobs-baseline=known.json")
+    assert pytester.runpytest(*flags, "--jobs-update-baseline").ret == pytest.ExitCode.TESTS_FAILED
+    file = pytester.path / "known.json"
+    file.write_text(file.read_text("utf-8").replace('"reason": ""', '"reason": "old"'), "utf-8")
 
-    result.stdout.fnmatch_lines(
-        ["no findings in 1 job of 2 files. known.txt is new and has 1 line. *"]
-    )
+    result = pytester.runpytest_subprocess(*flags)
+
+    result.stdout.fnmatch_lines(["no findings in 1 job of 2 files. known.json accepts 1 finding."])
     assert result.ret == pytest.ExitCode.OK
 
 
@@ -132,12 +135,12 @@ def test_a_baseline_lets_known_findings_pass(pytester):
     ("arguments", "said"),
     [
         (
-            ["--jobs-lint-baseline=known.txt"],
-            "ERROR: --jobs-lint-baseline says *: add --jobs-lint.",
+            ["--jobs-baseline=known.txt"],
+            "ERROR: --jobs-baseline says *: add --jobs-audit or --jobs-lint.",
         ),
         (
-            ["--jobs-lint", "--jobs-lint-baseline=known.txt"],
-            "ERROR: *known.txt is not a baseline: *",
+            ["--jobs-lint", "--jobs-baseline=known.txt"],
+            "ERROR: *known.txt is not a baseline of this version *",
         ),
     ],
 )

@@ -374,7 +374,7 @@ def test_a_default_that_is_no_literal_is_the_same_in_every_run(pytester):
 def test_the_queues_that_workers_serve_are_those_of_jobs_queues(pytester):
     pytester.makepyfile(app=APPS["core"][0], test_app="import app\n\n\ndef test_nothing(): ...")
     pytester.makefile(".yml", sidekiq=":queues:\n  - critical\n  - mail\n")
-    pytester.runpytest_subprocess("--jobs-messages=messages.json", "--jobs-queues=sidekiq.yml")
+    pytester.runpytest_subprocess("--jobs-messages=messages.json", "-o", "jobs_queues=sidekiq.yml")
 
     served = json.loads(pytester.path.joinpath("messages.json").read_text())["served"]
     assert served == ["critical", "mail"]

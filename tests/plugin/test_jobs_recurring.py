@@ -99,7 +99,7 @@ def test_the_fixture_fires_the_schedule_of_the_ini_file(project):
     [
         ([], "jobs_recurring = config/recurring.yml staging"),
         (
-            ["--jobs-recurring=config/recurring.yml staging"],
+            ["-o", "jobs_recurring=config/recurring.yml staging"],
             "jobs_recurring = config/recurring.yml",
         ),
     ],

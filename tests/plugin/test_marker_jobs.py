@@ -85,33 +85,39 @@ WRONG = [
     (
         "'inline'",
         (
-            " has positional arguments: write mode=, strict=, raise_at=, jitter=, queues=, repeatable=, "
-            "idempotent=, crash= or audit=."
+            " has positional arguments: write mode=, strict=, raise_at=, jitter=, queues=, repeatable= or audit=."
         ),
     ),
     ("mode='inlien'", ": mode is 'inlien'; valid are record, inline, off."),
     ("mode=None", ": mode is None; valid are record, inline, off."),
     ("raise_at='start'", ": raise_at is 'start'; valid are end, enqueue."),
     ("jitter=0", ": jitter is 0; valid are zero, seeded, live."),
-    ("strict='yes'", ": strict is 'yes'; it is True or False."),
+    ("strict='yes'", ": strict is 'yes'; valid are true and false."),
     (
         "inline=True",
         (
             ": 'inline' is not a keyword of the marker. "
-            "It takes mode, raise_at, jitter, queues, repeatable, strict, idempotent, crash, audit."
+            "It takes mode, strict, raise_at, jitter, queues, repeatable, audit."
+        ),
+    ),
+    (
+        "idempotent=False",
+        (
+            ": 'idempotent' is not a keyword of the marker: audit=False keeps --jobs-audit away from a test. "
+            "It takes mode, strict, raise_at, jitter, queues, repeatable, audit."
         ),
     ),
     (
         "raises='enqueue'",
         (
             ": 'raises' is not a keyword of the marker: did you mean 'raise_at'? "
-            "It takes mode, raise_at, jitter, queues, repeatable, strict, idempotent, crash, audit."
+            "It takes mode, strict, raise_at, jitter, queues, repeatable, audit."
         ),
     ),
 ]
 
 
-@pytest.mark.parametrize("options", ["", "jobs_mode = record", "jobs_twice = true"])
+@pytest.mark.parametrize("options", ["", "jobs_mode = record", "jobs_strict = true"])
 def test_a_wrong_argument_fails_the_test_alone_whatever_the_session_does(pytester, told, options):
     pytester.makeini(f"[pytest]\n{options}")
     tests = "".join(
@@ -230,7 +236,7 @@ def test_marked():
     ("options", "passed"),
     [
         ([], 1),
-        (["--jobs-repeatable", "enqueue shop.ship, test_*.mail.*"], 2),
+        (["-o", "jobs_repeatable=enqueue shop.ship, test_*.mail.*"], 2),
         (["-o", "jobs_repeatable=enqueue shop.ship\n  test_*.mail.send"], 2),
     ],
 )

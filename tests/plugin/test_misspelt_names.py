@@ -2,15 +2,7 @@
 
 import pytest
 
-OPTIONS = (
-    "jobs_mode, jobs_strict, jobs_raise, jobs_apps, jobs_ignore, jobs_jitter, jobs_queues, "
-    "jobs_recurring, jobs_lint, jobs_lint_baseline, jobs_cov, jobs_cov_report, jobs_cov_fail_under, "
-    "jobs_cov_baseline, jobs_report, "
-    "jobs_messages, jobs_annotations, jobs_audit, jobs_audit_time, jobs_audit_report, jobs_audit_baseline, "
-    "jobs_audit_update, jobs_twice, jobs_crash, jobs_repeatable, "
-    "jobs_crash_points, "
-    "jobs_attack_calls, jobs_crash_atomic"
-)
+from pytest_jobs.integrations.options import NAMES
 
 
 @pytest.fixture
@@ -42,7 +34,7 @@ def test_an_option_of_the_ini_file(pytester, stopped, written, question):
 
     assert (
         stopped()
-        == f"tox.ini: {written} is not an option of pytest-jobs{question} The options are {OPTIONS}."
+        == f"tox.ini: {written} is not an option of pytest-jobs{question} The options are {', '.join(NAMES)}."
     )
 
 
@@ -106,13 +98,6 @@ def test_a_table_of_our_own_beside_another_ini_file(pytester, stopped):
     pytester.makefile(".ini", pytest="[pytest]\n")
 
     assert stopped().endswith("write jobs_mode under [pytest] of pytest.ini instead.")
-
-
-def test_points_without_a_crash(stopped):
-    assert stopped("", "--jobs-crash-points=7") == (
-        "--jobs-crash-points=7 says how many points --jobs-crash tries, and this run kills no jobs: "
-        "add --jobs-crash."
-    )
 
 
 @pytest.mark.parametrize("name", ["job", "jbos", "Jobs", "jobss"])

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pytest_jobs.integrations.ini_options import NAMES
+from pytest_jobs.integrations.options import NAMES
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -173,7 +173,7 @@ def test_under_pytest_the_class_goes_before_the_file_too(pytester):
     pytester.runpytest().assert_outcomes(passed=2)
 
 
-def test_under_pytest_the_flags_reach_what_the_class_enqueues(pytester):
+def test_under_pytest_an_override_reaches_what_the_class_enqueues(pytester):
     pytester.path.joinpath("queues.yml").write_text(":queues: [critical, low]\n", "utf-8")
     pytester.makepyfile("""
         from pytest_jobs import JobsTestCase
@@ -184,7 +184,7 @@ def test_under_pytest_the_flags_reach_what_the_class_enqueues(pytester):
                 self.assertIn("critical", self.class_jobs.queues.described)
     """)
 
-    pytester.runpytest("--jobs-queues=queues.yml").assert_outcomes(passed=1)
+    pytester.runpytest("-o", "jobs_queues=queues.yml").assert_outcomes(passed=1)
 
 
 def test_the_applications_of_the_file_and_those_of_the_class(pytester, run):

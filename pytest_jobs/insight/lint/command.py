@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...errors import LintSettingsError
-from .baseline import Baseline
+from ...errors import BaselineError, LintSettingsError
+from ..baseline import Baseline, Section
 from .collecting import collected
 from .linter import RULES, lint, with_baseline
 from .output import FORMATS
@@ -41,7 +41,12 @@ def take_arguments(command: argparse.ArgumentParser) -> None:
         "--baseline",
         type=Path,
         metavar="FILE",
-        help="only findings that FILE does not have; it is written where it is not there, and only shrinks",
+        help="only findings that FILE does not list with a reason",
+    )
+    command.add_argument(
+        "--update-baseline",
+        action="store_true",
+        help="write FILE: what is gone leaves it, and what is new waits there for a reason",
     )
     command.add_argument("--explain", metavar="ID", help="print the page of a rule")
     command.add_argument("--rules", action="store_true", help="list the rules")
@@ -80,11 +85,13 @@ def _act(asked: argparse.Namespace) -> int:
     )
     resolved = [path.resolve() for path in paths]
     try:
-        baseline = asked.baseline and Baseline(asked.baseline)
+        section = _section(asked)
         running = collected(resolved[0])
         found = lint(resolved, settings, base=Path.cwd(), running=running)
-        findings = with_baseline(found, baseline, settings, running, Path.cwd())
-    except LintSettingsError as error:
+        findings = with_baseline(
+            found, section, settings, running, Path.cwd(), updates=asked.update_baseline
+        )
+    except (BaselineError, LintSettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     sys.stdout.write(FORMATS[asked.format](findings))
@@ -92,6 +99,20 @@ def _act(asked: argparse.Namespace) -> int:
     if findings.handoffs.unseen:
         return 2
     return 1 if findings.found else 0
+
+
+def _section(asked: argparse.Namespace) -> Section | None:
+    if asked.baseline is None:
+        if asked.update_baseline:
+            raise BaselineError("--update-baseline writes a file: add --baseline=FILE.")
+        return None
+    baseline = Baseline(
+        asked.baseline,
+        where="--baseline",
+        written=str(asked.baseline),
+        updates=asked.update_baseline,
+    )
+    return baseline["lint"]
 
 
 def _explain(rule_id: str) -> int:

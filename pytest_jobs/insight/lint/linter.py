@@ -8,12 +8,13 @@ from pathlib import Path, PurePath
 from typing import Final, NamedTuple
 
 from ...harness.records.home import is_of_tests
+from ...harness.records.texts import counted
+from ..baseline import Key, Section
 from ..source.handoffs import Handoffs, handoffs
 from ..source.module import Module
 from ..source.project import Project
 from ..source.running import Running
 from ..source.tree import Tree
-from .baseline import Baseline
 from .rules import declaring, enqueueing, performing, retrying, scheduling
 from .rules.rule import Check, Context, Fault, Finding, Rule
 from .settings import LintSettings
@@ -86,32 +87,48 @@ def lint(
 
 def with_baseline(
     findings: Findings,
-    baseline: Baseline | None,
+    section: Section | None,
     settings: LintSettings,
     running: Running,
     base: Path,
+    *,
+    updates: bool,
 ) -> Findings:
-    """Return the findings without those that a baseline knows.
+    """Return the findings without those that a baseline accepts; an update writes the baseline.
 
     A finding of the file is gone where the rule was asked, and the module was imported or is not there any more.
+
+    Raises:
+        BaselineError: when the file cannot be written.
     """
-    if baseline is None:
+    if section is None:
         return findings
     asked = {rule.id for rule in RULES if settings.wants(rule.id) and rule.check}
 
-    def was_looked_at(line: str) -> bool:
-        shown, _, rest = line.partition(": ")
-        path, rule = base / shown, rest.partition(" ")[0]
+    def was_looked_at(key: Key) -> bool:
+        path, rule = base / key[0], key[1]
         return not path.exists() or (rule in asked and str(path.resolve()) in running.files)
 
-    new, said = baseline.compare((one.known for one in findings.found), was_looked_at)
+    keys = [one.key for one in findings.found]
+    accepted, gone = section.accepted(keys), section.gone(keys, was_looked_at)
+    said = [f"{section.file} accepts {counted(accepted.total(), 'finding')}."]
+    unexplained = sum(section.reason(key) == "" for key in set(keys))
+    if unexplained:
+        said.append(
+            f"It lists {counted(unexplained, 'finding')} without a reason: write one for each."
+        )
+    if gone and not updates:
+        said.append(f"{counted(len(gone), 'entry')} of it can go, by an update: not found again.")
+    if updates:
+        section.update(keys, was_looked_at)
     left: list[Finding] = []
-    # Of equal ones the first are known.
-    for one in reversed(findings.found):
-        if new[one.known]:
-            new[one.known] -= 1
-            left.insert(0, one)
-    return findings._replace(found=left, said=said)
+    # Of equal ones the first are accepted.
+    for one in findings.found:
+        if accepted[one.key]:
+            accepted[one.key] -= 1
+        else:
+            left.append(one)
+    return findings._replace(found=left, said=" ".join(said))
 
 
 def _faults(rule_id: str, check: Check, context: Context) -> Iterator[Fault]:

@@ -1,13 +1,14 @@
-"""Findings as text, as annotations of GitHub, as SARIF and as JSON."""
+"""Findings as text, as SARIF, as JSON, and as the annotations of GitHub."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 from ...harness.records.texts import counted
+from ...integrations.options import is_annotating
 from .linter import RULES, Findings
 from .pages import page_of
 from .rules.rule import Finding
@@ -18,7 +19,8 @@ _GITHUB_VALUE: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":":
 
 
 def as_text(findings: Findings) -> str:
-    return "\n".join([*lines_of(findings), summary(findings)]) + "\n"
+    shown = as_annotations(findings.found) if is_annotating() else []
+    return "\n".join([*lines_of(findings), summary(findings), *shown]) + "\n"
 
 
 def lines_of(findings: Findings) -> list[str]:
@@ -46,11 +48,11 @@ def summary(findings: Findings) -> str:
     return f"{what} {where}{open_ones}.{hint}{baseline}"
 
 
-def as_github(found: Iterable[Finding]) -> str:
-    return "".join(
-        annotation("warning", one.path, one.line, one.rule, one.message, column=one.column) + "\n"
+def as_annotations(found: Iterable[Finding]) -> list[str]:
+    return [
+        annotation("warning", one.path, one.line, one.rule, one.message, column=one.column)
         for one in found
-    )
+    ]
 
 
 def annotation(
@@ -63,14 +65,18 @@ def annotation(
     return f"::{level} {place},title={title.translate(_GITHUB_VALUE)}::{message.translate(_GITHUB)}"
 
 
-def as_json(findings: Findings) -> str:
-    content = {
+def to_dict(findings: Findings) -> dict[str, Any]:
+    """Return findings as values that JSON has."""
+    return {
         "files": findings.files,
         "jobs": findings.jobs,
         "unseen": [vars(one) for one in findings.handoffs.unseen],
         "unresolved": [list(one) for one in findings.handoffs.unresolved],
         "findings": [one._asdict() for one in findings.found],
     }
+
+
+def as_json(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -88,7 +94,8 @@ def as_sarif(found: Iterable[Finding]) -> str:
     ]
     results = [
         {
-            "ruleId": one.rule,
+            # The verdict of a check, without its effect.
+            "ruleId": one.rule.partition(" ")[0],
             "level": "warning",
             "message": {"text": one.message},
             "locations": [
@@ -108,12 +115,11 @@ def as_sarif(found: Iterable[Finding]) -> str:
         "version": "2.1.0",
         "runs": [{"tool": {"driver": driver}, "results": results}],
     }
-    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+    return as_json(log)
 
 
 FORMATS: Final[Mapping[str, Callable[[Findings], str]]] = {
     "text": as_text,
-    "github": lambda findings: as_github(findings.found),
     "sarif": lambda findings: as_sarif(findings.found),
-    "json": as_json,
+    "json": lambda findings: as_json(to_dict(findings)),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -22,32 +22,34 @@ from ...errors import LintSettingsError
 from ...exploration.engine.functions import FunctionBridge
 from ...exploration.histories.exploration import Exploration
 from ...exploration.report.audience import Audience
+from ...exploration.report.report import quoted
 from ...harness.open_harness import open_harnesses
 from ...harness.records.bridge import Bridge
 from ...harness.records.patches import Patches
 from ...harness.records.progress import Work
 from ...harness.records.record import KnowsNames
 from ...harness.records.targets import Target
-from ...harness.records.texts import error_text
+from ...harness.records.texts import counted, error_text
 from ...harness.running.calls import direct_calls
-from ...insight.lint.output import as_github, as_sarif
+from ...insight.baseline import Baseline
+from ...insight.lint.rules.rule import Finding as Fault
 from ...insight.lint.settings import read_settings
 from ...insight.report.data import ShownAudit
+from ...integrations.options import APPS, AUDIT, AUDIT_TIME, AUDITABLE, IGNORE, Settings
 from ..adversary.runs import Run, Runs, runs_nothing
 from ..insight.recording import importing
-from ..settings.options import AuditOptions, JobOptions, item_options
+from ..settings.options import item_options
 from . import checking
 from .arrivals import Arrival, Reach, Reached
 from .checking import Checked, Checker
 from .findings import Finding, in_files
 from .functions import CalledFunctions
 from .result import (
+    Accepted,
     Audited,
-    Baseline,
     Handoffs,
     Result,
     Share,
-    as_json,
     lines_of_handoffs,
     together,
 )
@@ -70,8 +72,8 @@ class AuditPlugin:
     def __init__(
         self,
         config: pytest.Config,
-        options: JobOptions,
-        audits: AuditOptions,
+        options: Settings,
+        baseline: Baseline | None,
         audience: Audience,
         notes: list[tuple[str, dict[str, Any]]],
     ) -> None:
@@ -80,13 +82,16 @@ class AuditPlugin:
         Args:
             config: has the flags.
             options: the settings of the session.
-            audits: those of the audit.
+            baseline: the findings that are accepted; None if there are none.
             audience: the test that runs.
             notes: gets a note for a replayed history that passes.
         """
         self._config = config
         self._options = options
-        self._audits = audits
+        self._file = baseline
+        self._baseline = None if baseline is None else Accepted(baseline["audit"])
+        #: Called after each check, so that nothing is lost when the audit is killed.
+        self.when_found: Callable[[], object] = lambda: None
         self._audience = audience
         self._notes = notes
         #: The harness of the running test; None if it has none.
@@ -104,6 +109,8 @@ class AuditPlugin:
         self._result = Result()
         self._importing = importing(config)
         self._known_handoffs: Handoffs | None = None
+        #: Whether all processes have said what they have imported.
+        self._is_ended = False
         try:
             self._settings = read_settings(config.rootpath)
         except LintSettingsError as error:
@@ -118,8 +125,6 @@ class AuditPlugin:
             else None
         )
         audience.when_checked.append(self._note_check)
-        file = audits.baseline
-        self._baseline = None if file is None else Baseline(file, may_be_missing=audits.updates)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -152,7 +157,7 @@ class AuditPlugin:
                 self._result = together(self._folder)
                 self._end()
         functions = CalledFunctions(
-            self._config.rootpath.resolve(), self._options.apps, self._options.ignore
+            self._config.rootpath.resolve(), self._options[APPS], self._options[IGNORE]
         )
         self._result.registered = functions.names
         direct_calls.when_seen.append(functions.exchange)
@@ -193,7 +198,7 @@ class AuditPlugin:
                 runs.once(self._checker, last=lambda run: True)
             return True
         self._last, self._reached.nodeid = item, item.nodeid
-        if not item_options(item).audit:
+        if not item_options(item)[AUDITABLE]:
             self._spared[item.nodeid] = "Its tests say audit=False."
         elif not isinstance(item, pytest.Function):
             self._spared[item.nodeid] = "Its tests are no functions, which alone can run once more."
@@ -229,10 +234,10 @@ class AuditPlugin:
         """Fail a session with findings, or one that was to be audited, by the flag, and checked no job."""
         if runs_nothing(self._config) or self._share is not None:
             return
-        self._write(self._handoffs())
+        self._is_ended = True
         if session.exitstatus != pytest.ExitCode.OK:
             return
-        is_empty = not self._result.checked and self._config.getoption("--jobs-audit")
+        is_empty = not self._result.checked and self._config.getoption(AUDIT.flag)
         # A worker that dies after its tests breaks none of them.
         if is_empty or not self._result.is_complete or self._new():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -247,9 +252,22 @@ class AuditPlugin:
         checks = (check for each in self._result.checked for check in each.checks if check.story)
         for check in checks:
             terminalreporter.line(f"\n{check.story}")
-        if self._options.annotates:
-            for line in as_github(in_files(self._new(), self._config.rootpath)).splitlines():
-                terminalreporter.line(line)
+        if self._new():
+            count = counted(len(self._new()), "finding")
+            terminalreporter.line(
+                f"FAIL --jobs-audit: {count}. The session ends with status 1.", red=True
+            )
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield the findings that fail the session as those of the lint, which reports in files show."""
+        return in_files(self._new(), self._config.rootpath)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was found as values that JSON has."""
+        found = self._result.to_dict()
+        if self._is_ended:
+            found["handoffs"] = self._handoffs().to_dict()
+        return found
 
     def shown(self) -> ShownAudit:
         """Return what the audit says, which is on the page of the report too."""
@@ -322,7 +340,7 @@ class AuditPlugin:
             if reach.shape in shapes and not self._is_replay:
                 continue
             if self._is_over(begun):
-                limit = self._audits.seconds
+                limit = self._options[AUDIT_TIME]
                 why = f"No time was left of {limit:g} s of computing. Raise --jobs-audit-time."
                 audited.reasons[why] = None
                 break
@@ -342,7 +360,7 @@ class AuditPlugin:
 
     def _is_over(self, begun: float) -> bool:
         """Say whether the time of the audit is over, which began at a time of computing."""
-        return time.process_time() - begun > self._audits.seconds
+        return time.process_time() - begun > self._options[AUDIT_TIME]
 
     def _end(self) -> None:
         """Write the files of this process, and tell of replays that pass."""
@@ -353,8 +371,8 @@ class AuditPlugin:
         if self._is_replay:
             checks = [check for each in result.checked for check in each.checks if check.passes]
             self._notes += [(check.reach.nodeid, {"replay": "passes"}) for check in checks]
-        elif self._audits.updates and self._baseline is not None and result.is_complete:
-            self._baseline.update(result)
+        elif result.is_complete and self._file is not None and self._file.updates:
+            Accepted(self._file["audit"]).update(result)
 
     def _handoffs(self) -> Handoffs:
         """Return the places that hand work off, when all processes have said what they have imported."""
@@ -366,26 +384,12 @@ class AuditPlugin:
             )
         return self._known_handoffs
 
-    def _write(self, handoffs: Handoffs | None = None) -> None:
-        """Write what was found until now into the file of the report; a worker writes for the controller.
-
-        Args:
-            handoffs: the places that hand work off; None while they are not known.
-        """
-        path = self._audits.report
+    def _write(self) -> None:
+        """Have what was found until now written; a worker writes it for the controller."""
         if self._share is not None:
             self._share.write(self._result)
-            return
-        if path is None:
-            return
-        if path.suffix == ".sarif":
-            text = as_sarif(in_files(self._new(), self._config.rootpath))
         else:
-            found = self._result.to_dict()
-            if handoffs is not None:
-                found["handoffs"] = handoffs.to_dict()
-            text = as_json(found)
-        path.write_text(text, "utf-8")
+            self.when_found()
 
     def _checked(self, item: pytest.Item, reach: Reach, seconds: float) -> Checked:
         """Run a test once more with a check inside, and throw its outcome away."""
@@ -410,12 +414,12 @@ class AuditPlugin:
         flags = ["--jobs-inline"] if option("--jobs-inline") else []
         if option("--jobs-mode"):
             flags.append(f"--jobs-mode={option('--jobs-mode')}")
-        flags += [f"--jobs-apps={name}" for name in option("--jobs-apps") or ()]
+        flags += [f"-o {quoted(text)}" for text in option("override_ini") or () if "job" in text]
         return "".join(f"{flag} " for flag in (*flags, "--jobs-audit"))
 
     def _names_of_registries(self) -> set[str]:
         """Return the jobs that the libraries know, now that all modules of the suite are imported."""
-        with asking_bridges(self._options.apps, self._options.ignore) as (bridges, _):
+        with asking_bridges(self._options[APPS], self._options[IGNORE]) as (bridges, _):
             return {
                 name
                 for bridge in bridges

@@ -7,22 +7,19 @@ and the controller reads the whole, also when a worker was killed.
 
 from __future__ import annotations
 
-import json
 import pickle
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-import pytest
-
 from ...exploration.histories.exploration import Exploration
+from ...insight.baseline import Section
 from ...insight.coverage.coverage import Site, job_coverage
 from ...insight.lint.settings import LintSettings
 from ...insight.seen.session import SeenSession
 from ...insight.source.running import Running
-from ..settings.options import NamedFile
 from .arrivals import Way
 from .checking import Checked
 from .findings import Finding
@@ -153,7 +150,6 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """Return it as values that JSON has."""
         return {
-            "version": 1,
             "complete": self.is_complete,
             "findings": [finding.to_dict() for finding in self.findings],
             "no_finding": [each.job for each in self.checked if not each.findings],
@@ -200,42 +196,19 @@ def together(folder: Path) -> Result:
     return whole
 
 
-class Baseline:
-    """The accepted findings of a file, by kind, job and verdict: lines move, and these stay."""
+class Accepted:
+    """The findings that the baseline accepts, by kind, job and verdict: lines move, and these stay."""
 
-    def __init__(self, file: NamedFile, *, may_be_missing: bool) -> None:
-        """Read the file.
+    def __init__(self, section: Section) -> None:
+        self._section = section
 
-        Args:
-            file: has the findings, as `--jobs-audit-report` and `--jobs-audit-update` write them.
-            may_be_missing: whether a file that is not there has no findings.
-
-        Raises:
-            pytest.UsageError: when it cannot be read.
-        """
-        self._path = file.path
-        self.name = file.written
-        try:
-            found = json.loads(file.path.read_text("utf-8"))["findings"]
-            self._reasons: dict[tuple[str, ...], str] = {
-                (one["kind"], one["job"], one["verdict"]): str(one["reason"]).strip()
-                for one in found
-            }
-        except FileNotFoundError:
-            if not may_be_missing:
-                raise pytest.UsageError(
-                    f"{file.where}: there is no {file.written}: --jobs-audit-update writes it."
-                ) from None
-            self._reasons = {}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise pytest.UsageError(
-                f"{file.where}: {file.written} is no list of findings ({error!r}): take it out, and let "
-                "--jobs-audit-update write it."
-            ) from None
+    @property
+    def file(self) -> str:
+        return self._section.file
 
     def reason(self, finding: Finding) -> str | None:
         """Return why a finding is accepted: empty if nobody has said it yet, None for one that is not listed."""
-        return self._reasons.get(finding.key)
+        return self._section.reason(finding.key)
 
     def new(self, findings: Iterable[Finding]) -> list[Finding]:
         """Return those that fail the session."""
@@ -243,25 +216,17 @@ class Baseline:
 
     def gone(self, result: Result) -> list[tuple[str, ...]]:
         """Return the keys of what is listed, and was not found again although its job was checked."""
-        found = {finding.key for finding in result.findings}
-        checked = {each.job for each in result.checked if each.is_done}
-        return [key for key in self._reasons if key[1] in checked and key not in found]
+        return self._section.gone(*_looked_at(result))
 
     def update(self, result: Result) -> None:
         """Write the file: without what is gone, and with what is new, for which somebody is to write a reason."""
-        gone = self.gone(result)
-        kept = {key: reason for key, reason in self._reasons.items() if key not in gone}
-        for finding in result.findings:
-            kept.setdefault(finding.key, "")
-        written: list[dict[str, Any]] = [
-            {"kind": kind, "job": job, "verdict": verdict, "reason": reason}
-            for (kind, job, verdict), reason in sorted(kept.items())
-        ]
-        self._path.write_text(as_json({"version": 1, "findings": written}), "utf-8")
+        self._section.update(*_looked_at(result))
 
 
-def as_json(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+def _looked_at(result: Result) -> tuple[set[tuple[str, ...]], Callable[[tuple[str, ...]], bool]]:
+    """Return the keys of the findings, and what says of a key whether its job was checked to the end."""
+    checked = {each.job for each in result.checked if each.is_done}
+    return {finding.key for finding in result.findings}, lambda key: key[1] in checked
 
 
 @dataclass

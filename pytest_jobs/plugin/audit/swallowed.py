@@ -19,7 +19,7 @@ from ...harness.records.home import is_installed
 from ...harness.records.mocks import mock_of, raises, swallowing_mock_of
 from ...harness.records.patches import Patches
 from ...harness.records.record import JobRecord
-from ..settings.options import JobOptions
+from ...integrations.options import APPS, IGNORE, Settings
 from .arrivals import Arrival
 
 
@@ -30,7 +30,7 @@ class Swallowed:
     the test, in a queue of its own: the bridge of the library says which job it is, and with which arguments.
     """
 
-    def __init__(self, patches: Patches, options: JobOptions) -> None:
+    def __init__(self, patches: Patches, options: Settings) -> None:
         """Hear of no patch yet.
 
         Args:
@@ -76,7 +76,9 @@ class Swallowed:
                 jobs = current_jobs() if open_harnesses.any_open() else None
                 if jobs is None:
                     options = self._options
-                    jobs = stack.enter_context(open_jobs(apps=options.apps, ignore=options.ignore))
+                    jobs = stack.enter_context(
+                        open_jobs(apps=options[APPS], ignore=options[IGNORE])
+                    )
                 for placed, mock in (*self._ended, *called):
                     arrivals = _Calls(jobs, placed, mock).enqueued()
                     is_method = not isinstance(placed.owner, ModuleType)

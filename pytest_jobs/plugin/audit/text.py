@@ -15,7 +15,7 @@ from ...insight.report.data import (
     ShownRank,
 )
 from .findings import Finding, Kind
-from .result import Audited, Baseline, Handoffs, Result
+from .result import Accepted, Audited, Handoffs, Result
 
 _WAYS: Final = {
     "delivered": "delivered",
@@ -57,7 +57,7 @@ def written(audit: ShownAudit) -> Iterator[str]:
             yield from wrap(names, _WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
-def shown(result: Result, baseline: Baseline | None, handoffs: Handoffs) -> ShownAudit:
+def shown(result: Result, baseline: Accepted | None, handoffs: Handoffs) -> ShownAudit:
     """Return what an audit says, in the terminal and on the page of the report.
 
     Args:
@@ -88,7 +88,7 @@ def shown(result: Result, baseline: Baseline | None, handoffs: Handoffs) -> Show
     )
 
 
-def _causes(result: Result, baseline: Baseline | None) -> list[list[tuple[Finding, Audited]]]:
+def _causes(result: Result, baseline: Accepted | None) -> list[list[tuple[Finding, Audited]]]:
     """Return the findings that are not accepted, those together that have one cause."""
     causes: dict[object, list[tuple[Finding, Audited]]] = {}
     for each in result.checked:
@@ -114,7 +114,7 @@ def _sentences(result: Result, found: int) -> Iterator[str]:
 
 
 def _ranks(
-    causes: Sequence[Sequence[tuple[Finding, Audited]]], baseline: Baseline | None
+    causes: Sequence[Sequence[tuple[Finding, Audited]]], baseline: Accepted | None
 ) -> Iterator[ShownRank]:
     for kind in Kind:
         found = [_finding(same, baseline) for same in causes if same[0][0].kind is kind]
@@ -122,7 +122,7 @@ def _ranks(
             yield ShownRank(kind.value, "bad" if kind in _BUGS else "wait", found)
 
 
-def _finding(same: Sequence[tuple[Finding, Audited]], baseline: Baseline | None) -> ShownFinding:
+def _finding(same: Sequence[tuple[Finding, Audited]], baseline: Accepted | None) -> ShownFinding:
     """Return a finding, which several jobs may have."""
     finding, audited = same[0]
     told = _HISTORIES[finding.history]
@@ -140,17 +140,19 @@ def _finding(same: Sequence[tuple[Finding, Audited]], baseline: Baseline | None)
         lines.append(f"so {'are' if len(others) > 1 else 'is'} {', '.join(others)}")
     if baseline is not None and baseline.reason(finding) == "":
         lines.append(
-            f"{baseline.name} lists it without a reason: write one if it is to be accepted"
+            f"{baseline.file} lists it without a reason: write one if it is to be accepted"
         )
     return ShownFinding(finding.verdict, finding.call, lines, finding.replay)
 
 
-def _of_baseline(result: Result, baseline: Baseline) -> dict[str, list[ShownGroup]]:
+def _of_baseline(result: Result, baseline: Accepted) -> dict[str, list[ShownGroup]]:
     """Return what the baseline accepts, and what it can do without."""
     reasons = {finding.key: baseline.reason(finding) for finding in result.findings}
-    gone = f"Not found again, so {baseline.name} can do without (--jobs-audit-update takes it out)"
+    gone = (
+        f"Not found again, so {baseline.file} can do without (--jobs-update-baseline takes it out)"
+    )
     return {
-        f"Accepted by {baseline.name}": [
+        f"Accepted by {baseline.file}": [
             ShownGroup(f"{verdict} in {job}: {why}")
             for (_, job, verdict), why in reasons.items()
             if why

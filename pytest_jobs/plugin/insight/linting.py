@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ...errors import LintSettingsError
-from ...insight.lint.baseline import Baseline
+from ...errors import BaselineError, LintSettingsError
+from ...insight.baseline import Baseline
 from ...insight.lint.linter import Findings, lint, with_baseline
 from ...insight.lint.output import lines_of, summary
 from ...insight.lint.settings import read_settings
@@ -15,8 +15,6 @@ from ...insight.lint.watching import Watch
 from .recording import importing
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ...harness.records.delivery import Delivery
 
 #: Where a worker of pytest-xdist puts what it saw.
@@ -30,14 +28,14 @@ class LintPlugin:
         pytest.UsageError: when a setting of the lint is wrong.
     """
 
-    def __init__(self, config: pytest.Config, baseline: Path | None) -> None:
+    def __init__(self, config: pytest.Config, baseline: Baseline | None) -> None:
         self._config = config
         self._importing = importing(config)
         try:
             self._settings = read_settings(config.rootpath)
-            self._baseline = None if baseline is None else Baseline(baseline)
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None
+        self._baseline = baseline
         self._watch = Watch(self._settings)
         self._findings: Findings | None = None
 
@@ -60,7 +58,15 @@ class LintPlugin:
         running = self._importing.running
         found = lint([root], self._settings, base=root, running=running)
         found = found._replace(found=[*found.found, *self._watch.findings(root)])
-        self._findings = with_baseline(found, self._baseline, self._settings, running, root)
+        baseline = self._baseline
+        section = None if baseline is None else baseline["lint"]
+        updates = baseline is not None and baseline.updates
+        try:
+            self._findings = with_baseline(
+                found, section, self._settings, running, root, updates=updates
+            )
+        except BaselineError as error:
+            self._findings = found._replace(said=str(error))
         if self._is_bad(self._findings) and session.exitstatus in (
             pytest.ExitCode.OK,
             pytest.ExitCode.NO_TESTS_COLLECTED,

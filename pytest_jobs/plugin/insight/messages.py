@@ -13,7 +13,7 @@ from ...errors import MessagesFileError
 from ...harness.records.bridge import TakesFunctions
 from ...harness.records.texts import counted
 from ...insight.messages.accepted import Messages
-from ..settings.options import JobOptions
+from ...integrations.options import APPS, QUEUES, Settings
 
 if TYPE_CHECKING:
     from ...harness.jobs import Jobs
@@ -34,7 +34,7 @@ class MessagesPlugin:
         pytest.UsageError: when there is another file of the name.
     """
 
-    def __init__(self, config: pytest.Config, path: Path, options: JobOptions) -> None:
+    def __init__(self, config: pytest.Config, path: Path, options: Settings) -> None:
         self._config = config
         self._path = path
         self._options = options
@@ -45,7 +45,7 @@ class MessagesPlugin:
             raise pytest.UsageError(
                 f"--jobs-messages: {path} is there, and it is not overwritten: {error}. Name another file."
             ) from None
-        self._messages = Messages(served=options.queues.names if options.queues else None)
+        self._messages = Messages(served=queues.names if (queues := options[QUEUES]) else None)
         #: The functions that tests enqueued, by library, where a library takes any function.
         self._enqueued: dict[str, set[str]] = defaultdict(set)
         #: What is said at the end: jobs that are left out, and why nothing was written.
@@ -73,7 +73,7 @@ class MessagesPlugin:
         config = self._config
         # A test that does not run today may be the only one that imports a module.
         self._said.update(self._known.import_modules())
-        with asking_bridges(self._options.apps) as (bridges, refused):
+        with asking_bridges(self._options[APPS]) as (bridges, refused):
             for bridge in bridges:
                 enqueued = self._enqueued[bridge.name]
                 self._said.update(

@@ -22,7 +22,6 @@ from ...insight.lint.settings import read_settings
 from ...insight.report.data import ReportData, ShownAudit
 from ...insight.report.filling import schedules, shown_maps, shown_tests
 from ...insight.report.making import page
-from ..settings.options import session_options
 from .covering import CoveragePlugin
 from .linting import LintPlugin
 from .recording import importing, recording
@@ -40,9 +39,9 @@ class Reporting:
         pytest.UsageError: when a setting of the lint is wrong.
     """
 
-    def __init__(self, config: pytest.Config, path: Path, audience: Audience) -> None:
+    def __init__(self, config: pytest.Config, paths: Sequence[Path], audience: Audience) -> None:
         self._config = config
-        self._path = path
+        self._paths = paths
         self._recording = recording(config, audience)
         self._importing = importing(config)
         self._recording.draw(self._map)
@@ -51,8 +50,8 @@ class Reporting:
             self._settings = read_settings(config.rootpath)
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None
-        #: What is said at the end about the page; empty until then.
-        self._ending = ""
+        #: What is said at the end about the pages.
+        self._endings: list[str] = []
         #: Returns what --jobs-audit says; None without that option.
         self.audit: Callable[[], ShownAudit | None] = lambda: None
 
@@ -65,24 +64,25 @@ class Reporting:
         """Write the page; the controller of pytest-xdist writes it for all workers."""
         if hasattr(self._config, "workeroutput") or self._config.getoption("collectonly"):
             return
-        try:
-            self._path.write_text(page(self._data(session)), "utf-8")
-        except OSError as error:
-            # It could be written at the start; the disk is full, say.
-            self._ending = f"no jobs report: {self._path} cannot be written: {error.strerror}"
-            if session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        else:
-            self._ending = f"jobs report: {self._path}"
+        text = page(self._data(session))
+        for path in self._paths:
+            try:
+                path.write_text(text, "utf-8")
+            except OSError as error:
+                # It could be written at the start; the disk is full, say.
+                self._endings.append(f"no jobs report: {path} cannot be written: {error.strerror}")
+                if session.exitstatus == pytest.ExitCode.OK:
+                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            else:
+                self._endings.append(f"jobs report: {path}")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._ending:
-            terminalreporter.write_sep("-", self._ending)
+        for ending in self._endings:
+            terminalreporter.write_sep("-", ending)
 
     def _data(self, session: pytest.Session) -> ReportData:
         seen = self._recording.seen
-        repeats = session_options(self._config).attack == "crash"
-        shown = shown_tests(seen.tests, first_runs=repeats)
+        shown = shown_tests(seen.tests)
         return ReportData(
             self._config.rootpath.name,
             shown,

@@ -3,71 +3,54 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pytest
 
-from ...integrations.ini_options import OPTIONS, ini_name
+from ...integrations.options import OPTIONS, way_out
 
 _SAID = pytest.StashKey[bool]()
 #: A line of an ini file that sets a name like ours, and a table of pyproject.toml that is called like us.
 _LIKE_OURS: Final = r"""(?m)^\s*(["']?jobs?[-_]|\[.*pytest.jobs)"""
-#: The keywords of the marker.
-KEYWORDS: Final = (
-    *("mode", "raise_at", "jitter", "queues", "repeatable"),
-    *("strict", "idempotent", "crash", "audit"),
-)
 #: Why a marker of a test is wrong. The test fails by it, and no other test does.
 WRONG_MARKER = pytest.StashKey[str]()
 MARKER: Final = (
     "jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', jitter='zero'|'seeded'|'live', "
-    "queues=file, repeatable=names, idempotent=bool, crash=bool, audit=bool): open a job harness for the test, "
-    "with these settings. idempotent=False keeps --jobs-twice and --jobs-crash away, crash=False the latter, "
-    "audit=False keeps --jobs-audit away, and repeatable names effects that may happen again in checks; these "
-    "four alone open none."
+    "queues=file, repeatable=names, audit=bool): open a job harness for the test, with these settings. "
+    "audit=False keeps --jobs-audit away, and repeatable names effects that may happen again in checks; these two "
+    "alone open none."
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare each option as a flag and as a line of the ini file.
+    """Declare each option of the table as a flag and as a line of the ini file.
 
     `dest` is what it would be without being named: pytest then compares it with that of every other option.
     """
     group = parser.getgroup("jobs", "background jobs")
-    group.addoption(
-        "--jobs-inline",
-        action="store_true",
-        dest="jobs_inline",
-        default=False,
-        help="The same as --jobs-mode=inline.",
-    )
     for option in OPTIONS:
-        flag, name = f"--jobs-{option.name}", ini_name(option.name)
-        if option.kind == "switch":
-            group.addoption(flag, action="store_true", dest=name, default=False, help=option.text)
-            parser.addini(name, option.text, type="bool", default=False)
-            continue
-        action = "append" if option.kind in ("words", "lines", "reports") else "store"
-        group.addoption(
-            flag,
-            action=action,
-            dest=name,
-            metavar=option.metavar,
-            default=None,
-            help=option.text,
-        )
-        if option.kind == "value":
-            parser.addini(name, option.text, default=option.default)
-        else:
-            kind: Literal["linelist", "args"] = "linelist" if option.kind == "lines" else "args"
-            parser.addini(name, option.text, type=kind, default=[])
-    group.addoption(
-        "--jobs-replay",
-        dest="jobs_replay",
-        metavar="TOKEN",
-        default=None,
-        help="Carry out only the history that a report of check_idempotent names in its replay line.",
-    )
+        name = f"jobs_{option.name.replace('-', '_')}"
+        if option.flag:
+            given: dict[str, Any] = {"action": option.action, "dest": name, "help": option.text}
+            if option.action != "store_true":
+                given["metavar"] = option.metavar
+            # None says that nobody has given the flag.
+            group.addoption(option.flag, default=None, **given)
+        if option.ini:
+            parser.addini(option.ini, option.text, type=option.ini_type, default=None)
+
+
+def pytest_load_initial_conftests(args: list[str]) -> None:
+    """Say of a flag that there is no more what to write instead: pytest itself only says that it is unknown.
+
+    Raises:
+        pytest.UsageError: with both.
+    """
+    for written in args:
+        flag = written.partition("=")[0]
+        way = way_out(flag) if flag.startswith("--jobs-") else ""
+        if way:
+            raise pytest.UsageError(f"unrecognized arguments: {written}\n{flag}: {way}")
 
 
 def is_anything_said(config: pytest.Config) -> bool:
@@ -83,13 +66,7 @@ def is_anything_said(config: pytest.Config) -> bool:
 
 def _may_say_something(config: pytest.Config) -> bool:
     return bool(
-        config.getoption("--jobs-inline")
-        or config.getoption("--jobs-replay") is not None
-        or any(config.getoption(f"--jobs-{option.name}") for option in OPTIONS)
-        or any(
-            config.getini(ini_name(option.name)) not in (option.default, [], False)
-            for option in OPTIONS
-        )
+        any(option.flag and config.getoption(option.flag) is not None for option in OPTIONS)
         or any("job" in text for text in config.getoption("override_ini") or ())
         or any(
             path is not None

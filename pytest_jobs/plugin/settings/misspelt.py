@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ...integrations.ini_options import NAMES, nearest_option
-from .declared import KEYWORDS, WRONG_MARKER
+from ...integrations.options import KEYWORDS, NAMES, nearest_option, way_out
+from .declared import WRONG_MARKER
 
 
 def check_names_in_files(config: pytest.Config) -> None:
@@ -51,7 +51,7 @@ def _is_unknown(name: str, config: pytest.Config) -> bool:
     """Say whether a name looks like an option of ours, and neither we nor another plugin declared it."""
     if not name.startswith(("jobs_", "jobs-", "job_", "job-")):
         return False
-    # An option of another plugin, such as `job_location`, is not `jobs_annotations`.
+    # An option of another plugin, such as `job_location`, is not ours.
     if not name.startswith("jobs_") and nearest_option(name, cutoff=0.75) is None:
         return False
     try:
@@ -62,10 +62,10 @@ def _is_unknown(name: str, config: pytest.Config) -> bool:
 
 
 def _refuse(name: str, where: str) -> None:
-    meant = nearest_option(name)
+    way, meant = way_out(name), nearest_option(name)
+    hint = f": {way}" if way else f": did you mean {meant}?" if meant else "."
     raise pytest.UsageError(
-        f"{where} is not an option of pytest-jobs{f': did you mean {meant}?' if meant else '.'} "
-        f"The options are {', '.join(NAMES)}."
+        f"{where} is not an option of pytest-jobs{hint} The options are {', '.join(NAMES)}."
     )
 
 

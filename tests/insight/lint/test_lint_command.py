@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatch
 
 import pytest
 
@@ -215,10 +216,13 @@ def test_a_name_is_nobodys_where_it_belongs_to_others(run, text):
     assert run(tasks__py=actor + text)[:2] == (0, "no findings in 1 job of 1 file.\n")
 
 
-def test_github_shows_annotations(run):
-    _, printed, _ = run("--format=github", tasks__py=SWALLOWS)
+def test_github_shows_annotations(run, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    _, printed, _ = run(tasks__py=SWALLOWS)
 
-    assert printed == f"::warning file=tasks.py,line=8,col=5,title=JOB301::{MESSAGE}\n"
+    assert printed.splitlines()[2:] == [
+        f"::warning file=tasks.py,line=8,col=5,title=JOB301::{MESSAGE}"
+    ]
 
 
 def test_json_has_what_was_found_and_how_much_was_looked_at(run):
@@ -308,44 +312,79 @@ def test_a_setting_names_functions_that_are_jobs(run):
     assert run(pyproject__toml=pyproject)[0] == 1
 
 
-def test_a_baseline_knows_findings_and_only_shrinks(run, tmp_path):
+def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(run, tmp_path):
     second = SWALLOWS.replace("bill", "pay")
-    asked = ("--baseline=known.txt",)
+    file = tmp_path / "known.json"
+    update = ("--baseline=known.json", "--update-baseline")
+    asked = update[:1]
 
-    written = run(*asked, tasks__py=SWALLOWS, more__py=second)
+    written = run(*update, tasks__py=SWALLOWS, more__py=second)
+    entries = json.loads(file.read_text("utf-8"))["lint"]
+    unexplained = run(*asked)
+    file.write_text(file.read_text("utf-8").replace('"reason": ""', '"reason": "old"'), "utf-8")
     moved = run(*asked, tasks__py="\n\n" + SWALLOWS)
     other_rules = run(*asked, "--select=JOB4")
     gone = run(*asked, more__py=second.replace("pass", "raise"))
+    run(*update)
     back = run(*asked, more__py=second)
 
-    assert written[:2] == (
-        0,
-        "no findings in 2 jobs of 2 files. known.txt is new and has 2 lines. Commit it: further ones fail.\n",
+    assert written[0] == 1
+    assert entries == [
+        {
+            "path": path,
+            "rule": "JOB301",
+            "message": MESSAGE.replace("bill", job),
+            "reason": "",
+        }
+        for path, job in (("more.py", "pay"), ("tasks.py", "bill"))
+    ]
+    assert unexplained[0] == 1
+    assert (
+        "known.json accepts 0 findings. It lists 2 findings without a reason: write one for each."
+        in unexplained[1]
     )
-    assert moved[:2] == (
+    assert moved[:2] == (0, "no findings in 2 jobs of 2 files. known.json accepts 2 findings.\n")
+    assert other_rules[:2] == (
         0,
-        "no findings in 2 jobs of 2 files. 2 lines of known.txt are left.\n",
+        "no findings in 2 jobs of 2 files. known.json accepts 0 findings.\n",
     )
-    assert other_rules[:2] == moved[:2]
     assert gone[:2] == (
         0,
-        "no findings in 2 jobs of 2 files. 1 line of known.txt is gone, and it is smaller now. Commit it.\n",
+        (
+            "no findings in 2 jobs of 2 files. known.json accepts 1 finding. 1 entry of it can go, by an update: "
+            "not found again.\n"
+        ),
     )
     assert back[0] == 1
     assert back[1].startswith("more.py:8:5: JOB301")
-    assert (tmp_path / "known.txt").read_text("utf-8").splitlines()[1:] == [
-        f"tasks.py: JOB301 {MESSAGE}"
-    ]
+    assert [one["path"] for one in json.loads(file.read_text("utf-8"))["lint"]] == ["tasks.py"]
 
 
-def test_a_file_that_is_no_baseline_is_an_error(run):
-    code, _, errors = run("--baseline=known.txt", known__txt="mine\n", tasks__py=SWALLOWS)
+@pytest.mark.parametrize(
+    ("arguments", "text", "said"),
+    [
+        (
+            ["--baseline=known.txt"],
+            "mine\n",
+            "--baseline: known.txt is not a baseline of this version *",
+        ),
+        (
+            ["--baseline=known.txt"],
+            '{"version": 1, "findings": []}',
+            (
+                "--baseline: known.txt is not a baseline of this version *. Move it away, let `pytest --jobs-audit "
+                "--jobs-lint --jobs-baseline=known.txt --jobs-update-baseline` write it anew, and copy your "
+                "reasons over.\n"
+            ),
+        ),
+        (["--update-baseline"], "", "--update-baseline writes a file: add --baseline=FILE.\n"),
+    ],
+)
+def test_a_file_that_is_no_baseline_is_an_error(run, arguments, text, said):
+    code, _, errors = run(*arguments, known__txt=text, tasks__py=SWALLOWS)
 
     assert code == 2
-    assert errors == (
-        "known.txt is not a baseline: its first line is not that of one. Name another file, or remove this one, "
-        "and it is written anew.\n"
-    )
+    assert fnmatch(errors, said)
 
 
 @pytest.mark.parametrize(

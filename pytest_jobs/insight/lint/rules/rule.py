@@ -47,9 +47,9 @@ class Finding(NamedTuple):
     message: str
 
     @property
-    def known(self) -> str:
-        """Its line in a baseline, which has no number: what moves stays known."""
-        return " ".join(f"{self.path}: {self.rule} {self.message}".split())
+    def key(self) -> tuple[str, ...]:
+        """Its names in a baseline, which have no number: a finding that moves stays the same."""
+        return self.path, self.rule, " ".join(self.message.split())
 
 
 class Context:

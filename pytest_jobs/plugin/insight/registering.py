@@ -1,0 +1,104 @@
+"""Registers what tells of the jobs of a session: the lint, the audit, messages in flight, and the reports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ...errors import BaselineError
+from ...insight.baseline import Baseline
+from ...integrations.options import (
+    AUDIT,
+    BASELINE,
+    LINT,
+    MESSAGES,
+    REPORT,
+    UPDATE_BASELINE,
+    NamedFile,
+    Settings,
+    is_annotating,
+)
+
+if TYPE_CHECKING:
+    from ..exploring import Explorations
+
+
+def register_insight(config: pytest.Config, options: Settings, explorations: Explorations) -> None:
+    """Register what the options ask for. Who writes last what others found is registered last.
+
+    Raises:
+        pytest.UsageError: when a file cannot be read or written: that is said now, and not after all tests.
+    """
+    register, audience = config.pluginmanager.register, explorations.audience
+    baseline = _baseline(options)
+    for file in () if hasattr(config, "workerinput") else options[REPORT]:
+        _check_file(file)
+    pages = [file.path for file in options[REPORT] if file.path.suffix == ".html"]
+    others = [file.path for file in options[REPORT] if file.path not in pages]
+    lint = audit = None
+    if options[LINT]:
+        from .linting import LintPlugin
+
+        lint = LintPlugin(config, baseline)
+        register(lint, "pytest_jobs_lint")
+    messages = options[MESSAGES]
+    if messages is not None:
+        from .messages import MessagesPlugin
+
+        register(MessagesPlugin(config, messages.path, options), "pytest_jobs_messages")
+    if options[AUDIT]:
+        from ..audit.plugin import AuditPlugin
+
+        audit = AuditPlugin(config, options, baseline, audience, explorations.notes)
+        register(audit, "pytest_jobs_audit")
+    if pages:
+        from .reporting import Reporting
+
+        page = Reporting(config, pages, audience)
+        if audit is not None:
+            page.audit = audit.shown
+        register(page, "pytest_jobs_report")
+    if others or is_annotating():
+        from .found import Found
+
+        found = Found(config, others)
+        found.lint, found.audit = lint, audit
+        if audit is not None and others:
+            audit.when_found = found.write
+        register(found, "pytest_jobs_found")
+
+
+def _baseline(options: Settings) -> Baseline | None:
+    file = options[BASELINE]
+    if file is None:
+        return None
+    try:
+        return Baseline(
+            file.path, where=file.where, written=file.written, updates=options[UPDATE_BASELINE]
+        )
+    except BaselineError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _check_file(file: NamedFile) -> None:
+    """Refuse the file of a report that cannot be written."""
+    path = file.path
+    if path.suffix == ".html":
+        from ...integrations.templates import has_templates
+
+        if not has_templates():
+            raise pytest.UsageError(
+                f"{file.where} needs Jinja2: pip install 'pytest-jobs[report]'."
+            )
+    is_new = not path.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise pytest.UsageError(
+            f"{file.where}: the report cannot be written into {path}: {error.strerror}. Name a file that you may "
+            "write, such as jobs.html."
+        ) from None
