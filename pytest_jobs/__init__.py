@@ -89,7 +89,6 @@ if TYPE_CHECKING:
         HttpResponse as HttpResponse,
     )
     from .exploration.handoff_check import check_handoff as check_handoff
-    from .exploration.machine.machine import JobMachine as JobMachine
     from .exploration.payload_check import check_payloads as check_payloads
     from .exploration.worlds.batches import batch_world as batch_world
     from .exploration.worlds.django.world import django_world as django_world
@@ -174,7 +173,6 @@ _HOMES = {
     "exploration": ("effects",),
     "exploration.check": ("check_idempotent",),
     "exploration.handoff_check": ("check_handoff",),
-    "exploration.machine.machine": ("JobMachine",),
     "exploration.effects.http.request": ("HttpRequest", "HttpResponse"),
     "exploration.worlds.batches": ("batch_world",),
     "exploration.worlds.django.world": ("django_world",),

@@ -86,22 +86,16 @@ class Explorations:
         self.audience.nodeid = nodeid
         self.audience.repeatable = lambda: item_options(item)[REPEATABLE]
         self.audience.notes.clear()
-        try:
-            return (yield)
-        finally:
-            self.audience.end_script()
+        return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Lend the temporary folder of the test, and close the script that its body began."""
-        # The script of a fixture goes on until the fixture is torn down.
-        of_fixture = self.audience.script
+        """Lend the temporary folder of the test."""
         self.audience.folder = getattr(item, "funcargs", {}).get("tmp_path")
         try:
             return (yield)
         finally:
             self.audience.folder = None
-            self.audience.end_script(of_fixture)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -126,9 +126,8 @@ class LoggedProgress(Progress):
 
 
 def _time_left(work: Work, seconds: float) -> str:
-    planned = work.planned
     done = work.steps - 1
-    if planned is None or done < 1:
+    if done < 1:
         return ""
-    left = seconds / done * (planned - done)
+    left = seconds / done * (work.planned - done)
     return f"about {left:.0f} s left" if left >= 1 else ""

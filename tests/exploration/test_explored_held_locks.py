@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pytest_jobs import JobMachine, check_idempotent, fake
+from pytest_jobs import check_idempotent, fake
 
 app = types.SimpleNamespace(mail=None, done=set())
 
@@ -159,21 +159,3 @@ def test_a_lock_that_another_thread_holds_is_not_released():
     finally:
         ended.set()
         thread.join()
-
-
-@pytest.mark.parametrize("step", ["crash", "overlap"])
-def test_a_machine_goes_on_where_a_delivery_stands_in_a_handler(shipping, step):
-    class Shop(JobMachine):
-        world = staticmethod(globals()["world"])
-        jobs = {log_and_mark: {"number": 1}}  # noqa: RUF012 - as users write it
-        time_limit = 1.5
-
-        def settled(self):
-            assert self.state["done"] == {1}
-
-    with Shop() as state:
-        state.enqueue("log_and_mark", 1)
-        getattr(state, step)("log_and_mark#1", at="after mail: mail(1, key=1) in send")
-        state.drain()
-
-    assert is_free(shipping.lock)

@@ -7,10 +7,10 @@ import threading
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
-import machine_jobs
 import pytest
+from explored_worlds import Gateway
 
-from pytest_jobs import JobMachine, check_idempotent
+from pytest_jobs import check_idempotent, fake, sqlite_world
 from pytest_jobs.errors import DuplicateEffect, PartialExploration
 
 needs_monitoring = pytest.mark.skipif(
@@ -18,9 +18,37 @@ needs_monitoring = pytest.mark.skipif(
 )
 
 
+SCHEMA = """
+create table payments (id integer primary key, status);
+insert into payments values (1, 'open'), (2, 'open');
+"""
+
+gateway = None
+
+
+def connect():
+    raise NotImplementedError("the world binds it")
+
+
+def shop():
+    with (
+        sqlite_world(SCHEMA, bind=(sys.modules[__name__], "connect")) as rows,
+        fake(sys.modules[__name__], "gateway", Gateway(), key="key") as made,
+    ):
+        yield lambda: {
+            "payments": dict(rows("payments")),
+            "charges": [call[1] for call in made.calls],
+        }
+
+
+def world():
+    with contextmanager(shop)() as snapshot:
+        yield lambda: {"charges": sorted(snapshot()["charges"])}
+
+
 async def charge(number):
     await asyncio.sleep(0)
-    machine_jobs.gateway.charge(number, key=number)
+    gateway.charge(number, key=number)
     await asyncio.sleep(0)
 
 
@@ -47,7 +75,7 @@ def charge_in_a_thread(number):
     thread = threading.Thread(target=charge_when, args=(done, number), daemon=True)
     thread.start()
     try:
-        machine_jobs.gateway.charge(number, key=number)
+        gateway.charge(number, key=number)
     finally:
         done.set()
         thread.join()
@@ -55,12 +83,12 @@ def charge_in_a_thread(number):
 
 def charge_when(done, number):
     done.wait(0.1)
-    machine_jobs.gateway.charge(number + 1, key=number + 1)
+    gateway.charge(number + 1, key=number + 1)
 
 
 @contextmanager
 def unit_of_work():
-    connection = machine_jobs.connect()
+    connection = connect()
     try:
         with connection:
             yield connection
@@ -102,7 +130,7 @@ def pay_for_the_tenant(number):
 
 
 def mark_paid_after_a_charge(number):
-    machine_jobs.gateway.charge(number)
+    gateway.charge(number)
     pay(number)
 
 
@@ -112,7 +140,7 @@ class Farewell:
     def __init__(self, number):
         self.itself = self
         self.number = number
-        self.gateway = machine_jobs.gateway
+        self.gateway = gateway
 
     def __del__(self):
         self.gateway.charge(self.number)
@@ -125,16 +153,6 @@ def pay_and_leave_garbage(number):
     enough_to_be_collected.clear()
 
 
-def world():
-    with contextmanager(machine_jobs.shop)() as snapshot:
-        yield lambda: {"charges": sorted(snapshot()["charges"])}
-
-
-def shop():
-    with contextmanager(machine_jobs.shop)() as snapshot:
-        yield snapshot
-
-
 @pytest.fixture(autouse=True)
 def no_word(caplog):
     """Collect what is left, so that all of it is heard of here."""
@@ -144,27 +162,9 @@ def no_word(caplog):
     assert not caplog.records
 
 
-TASKS = pytest.mark.parametrize("body", [charge_by_gathering, charge_in_tasks])
-
-
-@TASKS
+@pytest.mark.parametrize("body", [charge_by_gathering, charge_in_tasks])
 def test_the_tasks_of_a_coroutine(body):
     check_idempotent(body, args=(1,), world=world, histories=["crash", "overlap"])
-
-
-@pytest.mark.wide
-@TASKS
-def test_the_tasks_of_a_coroutine_in_a_machine(body):
-    class Shop(JobMachine):
-        jobs = {body: {"number": 1}}  # noqa: RUF012 - as users write it
-
-        def settled(self):
-            assert self.state["charges"] == [1, 2]
-
-    Shop.world = staticmethod(world)
-    with Shop() as state:
-        state.enqueue(body.__name__, 1)
-        state.crash(f"{body.__name__}#1", at="before gateway: charge(1, key=1) in charge")
 
 
 @pytest.mark.parametrize("collecting", [True, False])
@@ -177,21 +177,6 @@ def test_the_end_of_garbage_is_no_act_of_the_delivery_in_which_it_would_be_colle
         assert gc.isenabled() is collecting
     finally:
         gc.enable()
-
-
-def test_the_end_of_garbage_is_no_act_of_a_delivery_of_a_machine():
-    class Shop(JobMachine):
-        jobs = {pay_and_leave_garbage: {"number": 1}}  # noqa: RUF012 - as users write it
-        world = staticmethod(shop)
-
-        def settled(self):
-            assert self.state["charges"] == []
-
-    with Shop() as state:
-        state.enqueue("pay_and_leave_garbage", 1)
-        state.perform("pay_and_leave_garbage#1")
-
-    assert gc.isenabled()
 
 
 def test_a_coroutine_that_was_made_and_not_begun(recwarn):

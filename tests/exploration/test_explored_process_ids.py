@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_jobs import JobMachine, check_idempotent, fake
+from pytest_jobs import check_idempotent, fake
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect
 
 shop = SimpleNamespace(row={}, mail=None, folder=None)
@@ -256,21 +256,6 @@ def test_nothing_stays_patched():
     check_idempotent(take_over(is_alive), args=(1,), world=world, histories=["crash"])
 
     assert (os.getpid, os.kill, os.stat, open, os.supports_follow_symlinks) == before
-
-
-def test_each_process_of_a_machine_has_an_id_of_its_own():
-    class Shop(JobMachine):
-        jobs = {lock_by_id: {"number": 1}}  # noqa: RUF012 - as users write it
-        world = staticmethod(world)
-
-        def settled(self):
-            pass
-
-    with Shop() as state:
-        state.enqueue("lock_by_id", 1)
-        state.crash("lock_by_id#1", at="before mail: mail(1, key=1) in lock_by_id")
-        state.drain()
-        assert not state.state["mails"]
 
 
 @needs_monitoring

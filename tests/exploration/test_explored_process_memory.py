@@ -190,6 +190,12 @@ def in_a_level():
         log.setLevel(logging.INFO)
 
 
+def in_the_environment():
+    if "SHOP_GREETED" not in os.environ:
+        app.mailer.send("hello")
+        os.environ["SHOP_GREETED"] = "1"
+
+
 def remembering():
     seen, sent = [], False
 
@@ -230,6 +236,7 @@ in_a_closure, in_a_nonlocal_name = remembering()
         in_a_cache_of_a_static_method,
         in_a_handler,
         in_a_level,
+        in_the_environment,
         in_a_closure,
         in_a_nonlocal_name,
     ],
@@ -380,7 +387,7 @@ def welcome(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
     yield
-    del sys.modules["welcome_mails"]
+    sys.modules.pop("welcome_mails", None)
 
 
 def in_its_globals():
@@ -408,6 +415,22 @@ def test_a_new_process_has_forgotten_what_is_kept_in_a_module_that_the_first_run
         check_idempotent(sends, args=(1,), world=mails)
     assert not sys.modules["welcome_mails"].sent
     assert not sys.modules["welcome_mails"].Mails.sent
+
+
+@pytest.mark.parametrize(
+    "remember",
+    [in_a_class, in_a_cache, in_the_environment, in_a_module_without_code, in_its_globals],
+)
+@pytest.mark.usefixtures("welcome")
+def test_what_an_overtaking_delivery_keeps_is_not_in_the_first_process(remember):
+    def sends(number):
+        app.mailer.send(number, key=number)
+        remember()
+
+    # Wherever the first delivery is overtaken.
+    every_point = r"(?s)\[overlap, 1 of (\d+) failing points\].*explored: \1 of \1 histories"
+    with pytest.raises(DuplicateEffect, match=every_point):
+        check_idempotent(sends, args=(1,), world=mails, histories=["overlap"])
 
 
 def test_a_module_may_have_its_own_variables_under_a_name(tmp_path, monkeypatch):

@@ -9,15 +9,14 @@ from package_modules import modules, tree
 
 from pytest_jobs import errors
 
-#: What is raised there is no error of ours: that of the suite's jobs, what ends a dead delivery, what
-#: ends a search, and what collects the way to a part of a state.
+#: What is raised there is no error of ours: that of the suite's jobs, what ends a dead delivery, and what
+#: collects the way to a part of a state.
 NO_ERRORS = (
     "pytest_jobs.bridges.celery.attempt",
     "pytest_jobs.conformance.bodies",
     "pytest_jobs.exploration.live.watching",
     "pytest_jobs.exploration.engine.sameness.renaming",
     "pytest_jobs.exploration.engine.unwinding",
-    "pytest_jobs.exploration.machine.processes",
 )
 CLASSES = [
     value

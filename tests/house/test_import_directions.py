@@ -36,8 +36,6 @@ OWN_FILES = (
     "pytest_jobs.exploration.worlds.",
     "pytest_jobs.exploration.effects.",
 )
-#: What derives from a class of Hypothesis imports it at once, and is imported late itself.
-DERIVED = ("pytest_jobs.exploration.machine.",)
 #: Modules that cost more than they are worth at start-up.
 HEAVY = {
     "asyncio",
@@ -227,19 +225,18 @@ def test_heavy_modules_are_imported_late():
         for found in imports()
         if found.imported.partition(".")[0] in HEAVY - {"asyncio"}
         and found.early
-        and not lies_in(found.importer, (*OWN_FILES, *DERIVED))
+        and not lies_in(found.importer, OWN_FILES)
     ]
 
     assert early == []
 
 
 def test_what_imports_a_third_party_at_once_is_imported_late():
-    at_home = (*OWN_FILES, *DERIVED)
     early = [(found.importer, found.imported) for found in imports() if found.early]
     heavy = {
         importer
         for importer, imported in early
-        if is_third_party(imported) and lies_in(importer, at_home)
+        if is_third_party(imported) and lies_in(importer, OWN_FILES)
     }
     while found := {
         importer for importer, imported in early if importer not in heavy and imported in heavy
@@ -247,4 +244,4 @@ def test_what_imports_a_third_party_at_once_is_imported_late():
         heavy |= found
 
     assert "pytest_jobs.bridges.celery" in heavy
-    assert {module for module in heavy if not lies_in(module, at_home)} == set()
+    assert {module for module in heavy if not lies_in(module, OWN_FILES)} == set()

@@ -89,7 +89,7 @@ def in_check(do: Callable[..., T], elsewhere: Callable[..., T]) -> Callable[...,
     """Return a function that is one in the deliveries of a check, and another one everywhere else.
 
     Args:
-        do: is called with the same arguments within a delivery of `check_idempotent` or of a JobMachine.
+        do: is called with the same arguments within a delivery of `check_idempotent` or `check_handoff`.
         elsewhere: is called by the test, by its world, and with `--jobs-crash`.
     """
 

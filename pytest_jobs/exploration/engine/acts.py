@@ -192,7 +192,7 @@ def note_connection(close: Callable[[], object], shared: object = None) -> None:
 
 
 def explored() -> Watch | None:
-    """Return the watch of the delivery that check_idempotent or JobMachine makes here.
+    """Return the watch of the delivery that check_idempotent or check_handoff makes here.
 
     None under --jobs-crash, where a delivery has the connections of the test, and outside of deliveries.
     """
@@ -213,7 +213,7 @@ def is_dead() -> bool:
 
 
 def is_explored() -> bool:
-    """Return True inside check_idempotent and JobMachine, False under --jobs-crash or outside of all.
+    """Return True inside check_idempotent and check_handoff, False under --jobs-crash or outside of all.
 
     Only the former isolate the connections of deliveries. For effect sources of projects; ours patch by
     `in_check` of `effects/wrapping.py`, which asks for them.

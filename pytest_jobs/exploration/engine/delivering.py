@@ -52,15 +52,15 @@ _LAST_BEGIN_NS: Final = 50 * _SECOND_NS
 
 
 class Deliveries(Owner):
-    """A world, and the deliveries that are made in it: the base of `History` and of `Session`."""
+    """A world, and the deliveries that are made in it: the base of `History`."""
 
     def __init__(
         self,
         engine: Engine,
         world: World,
-        accept: tuple[type[BaseException], ...] = (),
+        accept: tuple[type[BaseException], ...],
         *,
-        seed: int = 1,
+        seed: int,
     ) -> None:
         super().__init__(engine.of_search)
         self.engine = engine
@@ -86,7 +86,7 @@ class Deliveries(Owner):
         #: Whether a delivery was interrupted since it would not have ended.
         self.hangs = False
 
-    def _enter_world(self, stack: ExitStack, delay: timedelta = timedelta(0)) -> None:
+    def _enter_world(self, stack: ExitStack, delay: timedelta) -> None:
         engine = self.engine
         self.ledger = ledger = Ledger(engine.clock)
         without_garbage_collection(stack)
@@ -123,12 +123,9 @@ class Deliveries(Owner):
     def _world_is_gone(self) -> None:
         """Do what has to wait until the world is torn down: for subclasses."""
 
-    def state(self) -> Any:
-        return self._snapshot()
-
     def observed(self) -> dict[str, Any]:
-        """Return the state in a form that can be compared with that of another history."""
-        return self._observed_by(self._renaming())
+        """Return the state in a form that can be compared with that of another history: for subclasses."""
+        raise NotImplementedError
 
     def _renaming(self) -> Renaming:
         # They only become more.
@@ -147,9 +144,6 @@ class Deliveries(Owner):
 
         # A delivery may be suspended, and functions that show the state are not a part of it.
         return self.engine.tracer.unhooked(formed)
-
-    def wait(self, gap: timedelta) -> None:
-        self._advance_ns(int(gap.total_seconds() * 1e9))
 
     def _advance_ns(self, ns: int) -> None:
         if ns:
@@ -231,10 +225,10 @@ class Deliveries(Owner):
         self,
         run: Run,
         record: JobRecord,
-        at_point: AtSome | None = None,
+        at_point: AtSome | None,
         *,
-        lines: bool = True,
-        limited: bool = False,
+        lines: bool,
+        limited: bool,
     ) -> None:
         """Make a delivery. The other arguments are as for `Watch`."""
         engine = self.engine

@@ -39,8 +39,7 @@ _LATER: Final = timedelta(minutes=1)
 class Engine:
     """Lets the deliveries of one search be watched.
 
-    A call of `check_idempotent`, a search by a `JobMachine` and a script each open one. It uses the
-    harness of the test, or opens one.
+    Each call of `check_idempotent` or `check_handoff` opens one. It uses the harness of the test, or opens one.
     """
 
     def __init__(

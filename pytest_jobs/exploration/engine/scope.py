@@ -8,7 +8,7 @@ import linecache
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from functools import cache, partial
 from operator import is_
@@ -230,21 +230,22 @@ class Scope:
         self._untraced[f"{Path(code.co_filename).name}: {code.co_qualname}"] = None
 
     def modules(self) -> list[Namespace]:
-        """Return the modules that the traced code has used so far: see `used_by`."""
+        """Return the modules that the traced code has used so far: see `_used`."""
         state = (len(self._files), len(sys.modules), len(self._globals), len(self._names))
         if self._modules_of != state:
-            self._modules = self.used_by(self._files)
+            self._modules = self._used()
             self._modules_of = state
         return self._modules
 
-    def used_by(self, files: Collection[str]) -> list[Namespace]:
-        """Return the modules of some files, modules of the project that their code names, and generated globals.
+    def _used(self) -> list[Namespace]:
+        """Return the modules that have run, modules of the project that their code names, and generated globals.
 
         A module that has no code but classes and values, such as one of settings, never runs in a delivery. A job
         keeps things in it all the same.
         """
         used: dict[int, Namespace] = {}
-        for module in (module for file in files for module in _loaded.by_file().get(file, ())):
+        loaded = _loaded.by_file()
+        for module in (module for file in self._files for module in loaded.get(file, ())):
             used[identity(vars(module))] = module
         used |= {key: found for key, found in self._globals.items() if key not in used}
         known = {identity(vars(module)): module for module in self.loaded_modules()}

@@ -62,57 +62,45 @@ class Worker(Generic[T]):
 
 
 class OwnThread(Worker[T]):
-    """A thread that calls one function after another, and can hand over to its caller in between.
+    """A thread that calls one function, and can hand over to its caller in between.
 
     Whatever a library keeps for each thread, such as a connection, is new there, as it is in another
-    process. If a function waits for ever, its caller can go on without it.
+    process. If the function waits for ever, its caller can go on without it.
     """
 
-    def __init__(self, waits: Waits, *, stays: bool = False) -> None:
-        """Prepare the thread; it starts with its first function, and may stay for further ones until `end`."""
+    def __init__(self, waits: Waits) -> None:
         super().__init__(lambda run: run())
         self._waits = waits
-        self._stays = stays
-        self._function: Callable[[], T] | None = None
         self._error: BaseException | None = None
-        self._paused = self._free = self._over = False
+        self._paused = self._free = self._ended = False
         self._changed = threading.Condition()
         self._caller = threading.get_ident()
-        self._thread = threading.Thread(target=self._work, name="pytest-jobs-delivery", daemon=True)
 
     def do(self, run: Callable[[], T]) -> State:
-        with self._changed:
-            self._function, self._error, self._results = run, None, []
-            self._free = False
-            self._changed.notify_all()
-        if self._thread.ident is None:
-            self._thread.start()
+        self._thread = threading.Thread(
+            target=self._work, args=(run,), name="pytest-jobs-delivery", daemon=True
+        )
+        self._thread.start()
         return self.wait()
 
     def wait(self) -> State:
         with self._changed:
-            if not self._comes_about(lambda: self._function is None or self._paused, self.identity):
+            if not self._comes_about(lambda: self._ended or self._paused, self.identity):
                 return "blocked"
-            if self._function is not None:
+            if not self._ended:
                 return "paused"
-        if not self._stays:
-            self._thread.join()
+        self._thread.join()
         return "ended"
 
-    def pause(self, *, for_good: bool = False) -> None:
+    def pause(self) -> None:
         """Hand over to the caller, from within the function.
 
-        Args:
-            for_good: whether to stand still until `resume` or `end`. If not, the function goes on too
-                as soon as its caller waits for it without a sign of life.
+        The function goes on too as soon as its caller waits for it without a sign of life.
         """
         with self._changed:
             self._paused = not self._free
             self._changed.notify_all()
-            if for_good:
-                self._changed.wait_for(lambda: self._free)
-            else:
-                self._comes_about(lambda: self._free, self._caller)
+            self._comes_about(lambda: self._free, self._caller)
             self._paused = False
 
     def resume(self) -> State:
@@ -127,41 +115,19 @@ class OwnThread(Worker[T]):
             raise self._error
         return self._results[0]
 
-    def end(self, ends: Callable[[Callable[[float], bool]], bool]) -> bool:
-        """Let the thread end, and a function that has paused go on to its end; return whether it ended."""
-        with self._changed:
-            self._over = self._free = True
-            self._changed.notify_all()
-        if self._thread.ident is None:
-            return True
-
-        def ended(seconds: float) -> bool:
-            self._thread.join(seconds)
-            return not self._thread.is_alive()
-
-        return ends(ended)
-
     @property
     def identity(self) -> int:
         return self._thread.ident or 0
 
-    def _work(self) -> None:
-        while True:
+    def _work(self, run: Callable[[], T]) -> None:
+        try:
+            self._results = [run()]
+        except BaseException as error:
+            self._error = error
+        finally:
             with self._changed:
-                self._changed.wait_for(lambda: self._function is not None or self._over)
-            function = self._function
-            if function is None:
-                return
-            try:
-                self._results = [function()]
-            except BaseException as error:
-                self._error = error
-            finally:
-                with self._changed:
-                    self._function = None
-                    self._changed.notify_all()
-            if not self._stays:
-                return
+                self._ended = True
+                self._changed.notify_all()
 
     def _comes_about(self, what: Callable[[], bool], thread: int) -> bool:
         return self._waits(lambda seconds: self._changed.wait_for(what, seconds), thread)

@@ -169,8 +169,8 @@ class History(Deliveries):
         record: JobRecord,
         at_point: AtSome | None = None,
         *,
-        lines: bool = True,
-        limited: bool = False,
+        lines: bool,
+        limited: bool,
     ) -> None:
         with self.account.during("delivery"):
             super().make(run, record, at_point, lines=lines, limited=limited)

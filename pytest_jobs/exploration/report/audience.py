@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from ..engine.ending.log import ReportHandler
     from ..engine.sources import EffectSource
     from ..histories.exploration import Exploration
-
-    class Script(Protocol):
-        """A script of a machine that has begun; see `MachineRun`."""
-
-        def close(self) -> None: ...
-
 
 #: What a check says before the calls that its guesses let pass.
 GUESSED: Final = "Calls that do not count, by their names (mocks= changes it)"
@@ -95,15 +89,6 @@ class Audience:
         #: The flags with which `--jobs-audit` repeats one of its checks; empty for the checks of a test. In an
         #: audit one failure of each history is enough, and a history that finds nothing to try is no error.
         self.audit = ""
-        #: The script that has begun and was not torn down. Nothing in a script that fails can tear it down.
-        self.script: Script | None = None
-
-    def end_script(self, begun_before: Script | None = None) -> None:
-        """Close the script that was left open, unless it had begun before."""
-        script = self.script
-        if script is not None and script is not begun_before:
-            self.script = None
-            script.close()
 
 
 #: The running test; None if no plugin of a test runner sets it.

@@ -39,8 +39,8 @@ class Work:
     name: str
     #: What a step is, in the plural.
     unit: str
-    #: How many steps there will be, or a function of the work that returns it; None if nobody knows.
-    _planned: int | Callable[[Work], int] | None
+    #: How many steps there will be, or a function of the work that returns it.
+    _planned: int | Callable[[Work], int]
     #: How many steps have begun.
     steps: int = 0
     #: What the current step does. Its text is asked for when it is shown.
@@ -67,10 +67,10 @@ class Work:
             self._watcher = None
 
     @property
-    def planned(self) -> int | None:
-        """How many steps there will be in all; None where nobody knows."""
+    def planned(self) -> int:
+        """How many steps there will be in all."""
         planned = self._planned(self) if callable(self._planned) else self._planned
-        return None if planned is None else max(planned, self.steps)
+        return max(planned, self.steps)
 
     def text(self, time_left: str = "") -> str:
         """Return how far it has come, in one line.
@@ -78,11 +78,9 @@ class Work:
         Args:
             time_left: how long it goes on, where that is known: "about 7 s left".
         """
-        planned = self.planned
-        of = "" if planned is None else f" of {planned}"
         now = str(self.now)
         parts = [
-            f"{self.name}: {self.steps}{of} {self.unit}",
+            f"{self.name}: {self.steps} of {self.planned} {self.unit}",
             time_left,
             f"now {now}" if now else "",
         ]

@@ -55,7 +55,6 @@ class _World:
     """What is remembered of one world."""
 
     observe: Callable[[], object] = object
-    used: Callable[[], Iterable[Namespace]] | None = None
     #: What belongs to it for certain.
     kept: set[Spot] = field(default_factory=set)
     #: The places, with queues and the like, which it may have made, and the first values there.
@@ -84,8 +83,6 @@ class ProcessMemory:
            |          |  its locks.
            |          |
          end  --------+  names of modules, caches and queues get their first values; the rest waits to be judged
-           |
-        put_back         no further world will judge: all is put back
 
     `keep_only`, after the first run, leaves out what the job has no way to; it puts back the names of modules as
     they were before the first world. `note_import` adds a module that a delivery is the first to import.
@@ -95,8 +92,7 @@ class ProcessMemory:
     - the *state* decides about names of modules, with the containers that they name, about caches of functions,
       and about queues, events and the like: what the state of the world shows belongs to the world;
     - the *next world* decides about classes, objects, and containers in containers: what it makes anew belongs to
-      the world. A machine has only one world for an example, so it guesses by the state, and asks the next world
-      whether that was right;
+      the world;
     - a lock always belongs to a process, by whatever name.
 
     Other places, such as an object of a library or a generator that waits, are not looked at: of two clean runs
@@ -133,21 +129,11 @@ class ProcessMemory:
         self._before: dict[Key, Taken] = {}
         #: What belongs to processes.
         self._own: set[Spot] = set()
-        #: What worlds have made anew.
-        self._of_worlds: set[Spot] = set()
         #: What deliveries have changed, and left in the world that is gone: what is there, and what was before.
         self._left: dict[Spot, tuple[Held, Held]] = {}
-        #: Names of what was guessed to belong to processes before the last world has made it anew.
-        self.guessed_wrongly: list[str] = []
         self._world = _World()
         #: Those that are not torn down yet: the end of a history may have to be compared with that of another run.
         self._open: list[_World] = []
-        #: What most likely belongs to processes, and what was there: the state of this world does not show it.
-        self._guessed: dict[Spot, Held] = {}
-        #: What was there when the last step of a machine ended.
-        self._seen: dict[Key, Taken] = {}
-        #: The modules that the jobs of a machine use, and what they reach.
-        self._reached: tuple[list[Namespace], AbstractSet[Key]] = ([], frozenset())
 
     # Between two worlds
 
@@ -189,33 +175,20 @@ class ProcessMemory:
         if _key_of(module) in first:
             self._before[_key_of(module)] = first[_key_of(module)]
 
-    def put_back(self) -> None:
-        """Put back what the next world was to decide: there is none."""
-        for (key, name), (_, first) in self._left.items():
-            self._all[key].put(name, first)
-        self._left = {}
-
-    def any_guess(self) -> bool:
-        """Return whether something was guessed in the last world that only the next world can decide."""
-        return not self._guessed.keys().isdisjoint(self._left)
-
     # One world
 
     def begin(
         self,
         observe: Callable[[], object],
         *,
-        kept: AbstractSet[Spot] = frozenset(),
-        used: Callable[[], Iterable[Namespace]] | None = None,
-        learns: bool = True,
+        kept: AbstractSet[Spot],
+        learns: bool,
     ) -> None:
         """Begin with the first process of a world that was just built, and looked at.
 
         Args:
             observe: returns the state of the world. What it shows belongs to the world.
             kept: what is known to belong to the world.
-            used: for a machine, which has no clean run that shows what processes keep: returns the modules whose
-                code has run in deliveries. None in a check.
             learns: whether to look at every place, however many there are.
         """
         places = self._places
@@ -231,15 +204,10 @@ class ProcessMemory:
                     module, is_of_module
                 )
         now = _taken(places, self._world.first)
-        self.guessed_wrongly = []
         for (key, name), (left, first) in self._left.items():
             if is_same(now[key].get(name, GONE), left):
                 self._own.add((key, name))
                 self._all[key].put(name, first)
-                continue
-            self._of_worlds.add((key, name))
-            if (key, name) in self._guessed:
-                self.guessed_wrongly.append(self._name_of(key, name))
         if self._left:
             self._left = {}
             now = _taken(places, self._world.first)
@@ -252,7 +220,6 @@ class ProcessMemory:
         }
         self._world = _World(
             observe,
-            used,
             set(kept),
             {**places, **keepers},
             {**now, **_taken(keepers, {})},
@@ -262,7 +229,6 @@ class ProcessMemory:
             ProcessState.taken(),
         )
         self._open.append(self._world)
-        self._guessed, self._seen = {}, {}
 
     def end(self) -> None:
         """End the last process of a world: nothing of the deliveries stays in force."""
@@ -276,11 +242,6 @@ class ProcessMemory:
                 self._put(key, name, was)
             elif not self._state_decides((key, name), was):
                 self._left[key, name] = left, was
-        for (key, name), left in self._guessed.items():
-            # A new process has put it back, and the next world is still to decide.
-            if (key, name) not in self._left:
-                self._put(key, name, left)
-                self._left[key, name] = left, self._first_of((key, name))
         self._world.state.put_back(recursion_limit=False)
         self._renew(True)
         self._open.pop()
@@ -291,40 +252,6 @@ class ProcessMemory:
         """Return what has changed, about which the state decides, and what belongs to the world."""
         self._decide(self._changed())
         return frozenset(self._world.kept)
-
-    @contextmanager
-    def step(self) -> Generator[None, None, None]:
-        """Make deliveries of a machine, or start processes, in a block.
-
-        The test changes what changes between two blocks, such as the model of a rule: each process has that.
-        """
-        for key, seen in self._seen.items():
-            here, first = self._world.here[key].look(seen), dict(self._world.first[key])
-            if here is seen:
-                continue
-            for name in {**seen, **here}:
-                now = here.get(name, GONE)
-                # The state may be shown by a function with a cache.
-                if is_same(seen.get(name, GONE), now) or type(now.value) is CACHE:
-                    continue
-                first[name] = now
-                if now is GONE:
-                    del first[name]
-            self._world.first[key] = first
-        try:
-            yield
-        finally:
-            self.note_step()
-
-    def note_step(self) -> None:
-        """Note what is there when deliveries end. In a large project only what its jobs reach is looked at."""
-        keys: Iterable[Key] = self._world.first
-        if len(self._world.first) > _MOST_EACH_TIME:
-            modules = self._modules()
-            if self._reached[0] is not modules:
-                self._reached = modules, found_below(modules, self._left_out).keys()
-            keys = self._reached[1] & self._world.first.keys()
-        self._seen = _taken({key: self._world.here[key] for key in keys}, self._seen)
 
     # Processes
 
@@ -340,7 +267,7 @@ class ProcessMemory:
     def leave_dead(self, frames: Iterable[FrameType] = ()) -> Memory:
         """Release the locks of a process that is dead, also those that functions hold, and return its memory."""
         changed = self._changed()
-        spots = self._own | self._guessed.keys() | self._by_state(changed)
+        spots = self._own | self._by_state(changed)
         return Memory(self._values(spots), self._release(frames, changed), ProcessState.taken())
 
     def switch_to(self, there: Memory | None, frames: Iterable[FrameType] = ()) -> Memory:
@@ -366,16 +293,6 @@ class ProcessMemory:
             lock.take()
         there.state.put_back()
         return here
-
-    @contextmanager
-    def released(self, frames: Iterable[FrameType]) -> Generator[None, None, None]:
-        """Let functions not hold their locks for a block, in which they stand still."""
-        locks = self._release(frames, self._changed())
-        try:
-            yield
-        finally:
-            for lock in locks:
-                lock.take()
 
     def _end_process(self, changed: Changes) -> None:
         for each in self._synchronisers_with(changed):
@@ -412,18 +329,9 @@ class ProcessMemory:
     def _decide(self, changed: Changes) -> set[Spot]:
         """Return what belongs to the process, and has its first value in a new one."""
         by_state = self._by_state(changed)
-        guesses: dict[Spot, Held] = {}
-        if self._world.used is not None:
-            known = self._own | self._of_worlds | self._guessed.keys()
-            guesses = {
-                spot: now
-                for spot, was, now in changed
-                if spot not in known and not self._state_decides(spot, was)
-            }
-        shown = self._shown(by_state | guesses.keys())
-        self._world.kept |= shown & by_state
-        self._guessed |= {spot: now for spot, now in guesses.items() if spot not in shown}
-        return self._own | self._guessed.keys() | (by_state - shown)
+        shown = self._shown(by_state)
+        self._world.kept |= shown
+        return self._own | (by_state - shown)
 
     def _shown(self, candidates: AbstractSet[Spot]) -> set[Spot]:
         """Return what belongs to the world: without it, the state is another one."""
@@ -442,14 +350,9 @@ class ProcessMemory:
 
     def _by_state(self, changed: Changes) -> set[Spot]:
         """Return about which of some changes the state decides, without what belongs to the world for certain."""
-        spots = {
+        return {
             spot for spot, was, _ in changed if self._state_decides(spot, was)
         } - self._world.kept
-        if self._world.used is not None:
-            # What a delivery cannot have changed.
-            used = set(map(_key_of, self._world.used()))
-            spots = {s for s in spots if s[0] in used or not _is_of_module(self._world.here[s[0]])}
-        return spots
 
     def _state_decides(self, spot: Spot, was: Held) -> bool:
         place = self._world.here[spot[0]]
@@ -467,15 +370,6 @@ class ProcessMemory:
                 if not is_same(was, now):
                     found.append(((key, name), was, now))
         return found
-
-    def _name_of(self, key: Key, name: Any) -> str:
-        """Return how a message names a spot: by the class or the function that keeps it."""
-        place = self._all[key]
-        if not isinstance(place, Names):
-            return f"a {type(place.taken()[name].value).__name__}"
-        owner = place.owner
-        kept_by = getattr(owner, "__qualname__", type(owner).__qualname__)
-        return f"{kept_by}.{getattr(name, '__name__', name)}"
 
     # Values
 

@@ -9,5 +9,5 @@ Read in this order:
 - `renaming`: a whole state, by its structure;
 - `differences`: two states, name by name.
 
-`engine/delivering.py` observes each history by a `Renaming`; `histories` and `machine` compare the results.
+`engine/delivering.py` observes each history by a `Renaming`; `histories` compares the results.
 """
