@@ -89,7 +89,6 @@ if TYPE_CHECKING:
         HttpResponse as HttpResponse,
     )
     from .exploration.handoff_check import check_handoff as check_handoff
-    from .exploration.payload_check import check_payloads as check_payloads
     from .exploration.worlds.batches import batch_world as batch_world
     from .exploration.worlds.django.world import django_world as django_world
     from .exploration.worlds.fakes import fake as fake
@@ -190,7 +189,6 @@ _HOMES = {
     "harness.records.delivery": ("Delivery", "Tally"),
     "harness.running.timeline": ("RetryTimeline",),
     "harness.time.clock": ("VirtualClock",),
-    "exploration.payload_check": ("check_payloads",),
     # Asserting
     "assertions.asserts": (
         "AssertDelivered",

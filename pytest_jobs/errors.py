@@ -271,17 +271,6 @@ class CriterionError(JobsError, TypeError):
     """An assertion about jobs was asked something that cannot be true of any job."""
 
 
-# Keeping payloads
-
-
-class PayloadError(JobsError):
-    """Payloads cannot be recorded, or could not be looked at."""
-
-
-class IncompatiblePayload(JobsError, AssertionError):
-    """A payload that was recorded cannot be performed by the code as it is now."""
-
-
 # Exploring
 
 

@@ -21,7 +21,6 @@ from ..core.foundation.signature import Binder
 from ..errors import (
     BridgeError,
     CriterionError,
-    DeserializationError,
     NoHarnessError,
     NotPerformedError,
 )
@@ -39,13 +38,11 @@ from ..harness.records.bridge import (
     FiresTasks,
     HoldsLocks,
     KeepsBatches,
-    KeepsPayloads,
     NamesSenders,
     RetryPolicy,
     Sink,
     Steps,
     TakesFunctions,
-    WrittenPayload,
 )
 from ..harness.records.delivery import Delivery, Status
 from ..harness.records.instants import duration_ns, to_datetime, to_ns
@@ -92,7 +89,6 @@ __all__ = [
     "HoldsLocks",
     "JobRecord",
     "KeepsBatches",
-    "KeepsPayloads",
     "LibraryBridge",
     "Member",
     "Message",
@@ -111,8 +107,6 @@ __all__ = [
     "Steps",
     "TakesFunctions",
     "ThisThread",
-    "WrittenMessages",
-    "WrittenPayload",
     "as_jsonb",
     "check_fakeredis",
     "check_json_text",
@@ -413,8 +407,6 @@ class LibraryBridge(Generic[T, M, S]):
     version: str = ""
     #: The class of what `deliver` is given. A library with more to note has a derived class.
     attempt_class: ClassVar[type[Attempt[Any]]] = Attempt
-    #: How the library writes arguments if that is not text, as in "pickles"; payloads cannot be recorded then.
-    encoding: ClassVar[str] = ""
     #: Whether a message has the name of each argument, also of one that a caller passes by its place.
     names_arguments: ClassVar[bool] = False
     #: What a body has for asking for a retry itself: classes such as `Retry`, and methods such as `Task.retry`.
@@ -902,55 +894,3 @@ def function_at(path: str) -> Callable[..., Any] | None:
     for attribute in attributes:
         found = getattr(found, attribute, None)
     return found if callable(found) else None
-
-
-class WrittenMessages(LibraryBridge[T, M, S]):
-    """A bridge whose messages can be written as JSON, which `jobs.record_payloads()` needs."""
-
-    #: What errors call a message of the library.
-    noun: ClassVar[str] = "a message"
-
-    def fields(self, message: M) -> Mapping[str, Any]:
-        """Return a message as values of JSON, without its id and its times. `args` and `kwargs` are among them.
-
-        Default: `fields` of the message.
-
-        Raises:
-            PayloadError: when the library did not write this message as text.
-        """
-        made: Any = message
-        if not hasattr(made, "fields"):
-            raise not_written(self, "fields")
-        return cast("Mapping[str, Any]", made.fields())
-
-    def message_from(self, fields: Mapping[str, Any]) -> M:
-        """Return a message that has these fields and is enqueued now.
-
-        Raises:
-            UnknownJobError: when the library needs the task for that, and does not know it.
-        """
-        raise not_written(self, "message_from")
-
-    def written(self, record: JobRecord) -> WrittenPayload:
-        """Return the payload of a record as values of JSON."""
-        fields = self.fields(self.message_of(record))
-        return WrittenPayload(fields, fields["args"], fields["kwargs"])
-
-    def record_from(self, data: Mapping[str, Any]) -> JobRecord:
-        """Report a message that was written, as enqueued now.
-
-        Raises:
-            DeserializationError: when a field is missing.
-        """
-        return self.report(self.message_from(_Fields(self.noun, data)), FIRST)
-
-
-class _Fields(dict[str, Any]):
-    """The fields of a message that was read from a file."""
-
-    def __init__(self, noun: str, data: Mapping[str, Any]) -> None:
-        super().__init__(data)
-        self._noun = noun
-
-    def __missing__(self, name: str) -> Any:
-        raise DeserializationError(f"It lacks {name!r}, which {self._noun} has.")

@@ -1,18 +1,15 @@
-"""The suite as a whole, and its tests of how jobs are known and payloads are kept."""
+"""The suite as a whole, and its tests of how jobs are known."""
 
 from __future__ import annotations
 
 import inspect
-import json
-from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from ..assertions.asserts import AssertEnqueued, AssertNotEnqueued
 from ..errors import CriterionError
 from ..harness.jobs import Jobs
-from ..harness.records.bridge import Bridge, KeepsPayloads
+from ..harness.records.bridge import Bridge
 from . import bodies
 from .case import CAPABILITIES, Case, Library, sent_record
 from .checking import Checking
@@ -71,29 +68,5 @@ class Identifying(Case):
             assert not semantics.redelivered_on_outage
 
 
-class Keeping(Case):
-    """Payloads are written down, and performed by later code."""
-
-    def test_a_payload_that_was_written_is_performed_as_the_job_that_it_was(
-        self, library: Library, bridge: Bridge, jobs: Jobs, noted: list[Any]
-    ) -> None:
-        if not isinstance(bridge, KeepsPayloads):
-            pytest.skip(f"{bridge.name}: the bridge does not write payloads")
-        wait = timedelta(hours=1) if "eta" in bridge.capabilities else None
-        record = sent_record(jobs, library, library.jobs.note, 7, kwargs={"again": [1]}, wait=wait)
-        written = bridge.written(record)
-
-        again = bridge.record_from(json.loads(json.dumps(written.data)))
-
-        assert (again.name, again.queue, again.job) == (record.name, "notes", record.job)
-        assert (again.args, again.kwargs, again.due_at) == (record.args, record.kwargs, None)
-        assert again.params == {"value": 7, "again": [1]}
-        assert jobs.perform(again).status == "performed"
-        assert noted == [7]
-        assert bridge.written(again) == written
-
-
-class BridgeConformance(
-    Enqueueing, Performing, Retrying, Identifying, Installing, Keeping, Checking
-):
+class BridgeConformance(Enqueueing, Performing, Retrying, Identifying, Installing, Checking):
     """Derive a test class from this, with a fixture `library` that returns a `Library`."""

@@ -7,7 +7,7 @@ From the ground up; no room imports one that stands below it in this list:
   builds afresh;
 - `histories`, then `report`: the search of `check_idempotent`, and what it says when it has ended;
 - `live`: `--jobs-crash`;
-- `check`: `check_idempotent` itself; `payload_check`: `check_payloads`.
+- `check`: `check_idempotent` itself.
 
 Begin with `check`, follow it into `histories/explorer` and `histories/plan_runner`, and from there
 into `engine/delivering` and `engine/watching`.

@@ -8,7 +8,7 @@ The flat files are what a test and a plugin see; the rooms below them, from the 
 - `commits/`: the transactions of the application, and the jobs that wait for their commit.
 - `running/`: deliveries, verbs, inline mode, simulated retries.
 - `open_harness`: puts them together; opens and closes. `jobs`: `Jobs`, with all views and verbs.
-- `views`: read-only sequences that print as tables. `payload_files`: payloads for `check_payloads`.
+- `views`: read-only sequences that print as tables.
 
 Read `records.record`, `records.delivery`, `records.bridge`, `ledger.ledger`, `running.performer`,
 `running.verbs` and `jobs`, in this order. Bridges, assertions, explorations and the plugin use it.

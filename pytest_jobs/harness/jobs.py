@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final, TypeVar, Unpack, cast
 
 from ..core.foundation.vocabulary import in_our_words, keyword_advice
@@ -18,7 +16,6 @@ from .ledger.locks import KeptOut, Lock, held_locks, kept_out_jobs
 from .ledger.queues import Queues, Serving
 from .ledger.selection import Holding, JobFilter, JobFilters, record_test
 from .open_harness import OpenHarness, check_outside_jobs, open_harnesses, sandbox
-from .payload_files import write_payloads
 from .records.delivery import ENDED_IN_FAILURE, Delivery, Tally, own_traceback
 from .records.instants import delta_ns, to_ns
 from .records.progress import Work
@@ -94,24 +91,6 @@ class Jobs(OpenHarness):
             "jobs.capture", window, "nothing looked at it", "with jobs.capture() as sent:"
         )
         return window
-
-    def record_payloads(self, directory: str | os.PathLike[str]) -> tuple[Path, ...]:
-        """Write the payloads of the enqueued jobs to files, for `check_payloads` to read with later code.
-
-        There is one file of JSON for each job and shape of its arguments, to be committed. A file that
-        exists is left as it is, whatever the values, so that a second run writes nothing.
-
-        Args:
-            directory: the directory of the files; it is made if it does not exist.
-
-        Returns:
-            The files that were written, without those that existed.
-
-        Raises:
-            PayloadError: when nothing was enqueued, or a job whose library writes no text.
-            UnknownJobError: when a job lives inside a function.
-        """
-        return write_payloads(self.ledger.first_enqueues(), directory)
 
     # Views of what happened
 

@@ -16,7 +16,6 @@ from pytest_jobs.bridges.toolkit import (
     LibraryBridge,
     Message,
     PinnedRandom,
-    WrittenMessages,
     current_attempt,
     minutes_between,
     times_between,
@@ -26,7 +25,6 @@ from pytest_jobs.bridges.toolkit import (
 from pytest_jobs.errors import (
     BridgeError,
     CriterionError,
-    DeserializationError,
     NoHarnessError,
     NotPerformedError,
 )
@@ -55,10 +53,9 @@ class Called(Message):
         self.args = args
 
 
-class SmallBridge(WrittenMessages):
+class SmallBridge(LibraryBridge):
     name = "small"
     capabilities = frozenset()
-    noun = "a call"
 
     def patch(self, seam):
         seam.replace(Library, "send", SmallBridge.sent)
@@ -90,12 +87,6 @@ class SmallBridge(WrittenMessages):
 
     def semantics_of(self, task):
         return DeliverySemantics("before", False, False, False)
-
-    def fields(self, message):
-        return {"args": list(message.args), "kwargs": {}}
-
-    def message_from(self, fields):
-        return Called("recorded", tuple(fields["args"]), self.sink.now_ns())
 
 
 class OtherLibrary:
@@ -244,8 +235,6 @@ def test_the_errors_of_the_base_class_name_the_library(bridge, jobs):
         bridge.resolve(7)
     with pytest.raises(BridgeError, match="The bridge to small is installed already"):
         bridge.install(jobs.ledger, float)
-    with pytest.raises(DeserializationError, match=r"^It lacks 'args', which a call has\.$"):
-        bridge.record_from({})
     error = bridge.not_performed("an-id")
     assert isinstance(error, NotPerformedError)
     assert "has not been performed, so it has no result" in str(error)
@@ -313,7 +302,6 @@ def test_a_class_that_patches_has_a_seam_of_its_own():
             )
         ),
         (LibraryBridge, "send", [None, (), {}]),
-        (WrittenMessages, "fields", [Message("greet", "1", 0)]),
         (CountedAttempts, "retried", [Message("greet", "1", 0), 3]),
     ],
 )
@@ -329,13 +317,9 @@ class OfItself(Message):
     def as_attempt(self, attempt):
         return OfItself(self.name, self.job_id, self.enqueued_ns, attempt=attempt)
 
-    def fields(self):
-        return {"args": [], "kwargs": {"name": self.name}}
 
-
-def test_a_message_is_asked_for_its_fields_and_its_next_attempt():
+def test_a_message_is_asked_for_its_next_attempt():
     message = OfItself("greet", "1", 0)
-    assert WrittenMessages().fields(message) == {"args": [], "kwargs": {"name": "greet"}}
     assert CountedAttempts().retried(message, 3).attempt == 3
 
 

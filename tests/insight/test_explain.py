@@ -76,8 +76,8 @@ def test_a_chapter_of_the_errors_is_a_page_too(explain):
 
 def test_links_are_printed_without_their_targets(explain):
     assert (
-        "PayloadError\n============\n\nCause: no payloads were recorded, or none"
-        in explain("PayloadError")[1]
+        "Cause: current attributes: an attribute without a default was read"
+        in explain("ContextError")[1]
     )
 
 

@@ -1,39 +1,46 @@
-"""What earlier versions of the package recorded stays readable.
+"""Payloads that earlier versions of the package wrote stay readable.
 
-A folder is added here with each new format, and none is ever changed.
+A file is added here with each new format, and none is ever changed.
 """
 
+import json
 from pathlib import Path
 
 import kept_jobs
 import pytest
 
-from pytest_jobs import check_payloads, open_jobs
-from pytest_jobs.core.foundation.payload import FORMAT as FORMAT_OF_PAYLOADS
-from pytest_jobs.harness.payload_files import FORMAT
+from pytest_jobs import Payload
+from pytest_jobs.core.foundation.payload import FORMAT
+from pytest_jobs.core.foundation.settings import settings
 
 HERE = Path(__file__).parent
-FORMATS = sorted(path.name for path in HERE.glob("format-*"))
+FORMATS = sorted(path.name for path in HERE.glob("format-*.json"))
+
+
+def kept(name):
+    return json.loads((HERE / name).read_text("ascii"))
 
 
 def test_each_format_is_kept():
-    assert [f"format-{number}" for number in range(1, FORMAT + 1)] == FORMATS
-    assert FORMAT >= FORMAT_OF_PAYLOADS
+    assert [f"format-{number}.json" for number in range(1, FORMAT + 1)] == FORMATS
 
 
-@pytest.mark.parametrize("folder", FORMATS)
-def test_payloads_of_an_earlier_version_are_performed(folder):
-    checked = check_payloads(HERE / folder, perform=True)
+@pytest.mark.parametrize("name", FORMATS)
+def test_payloads_of_an_earlier_version_are_performed(jobs, name):
+    payloads = kept(name)
+    for data in payloads:
+        settings.adapter.enqueue(Payload.from_dict(data))
 
-    assert len(checked) >= len(kept_jobs.VALUES)
+    assert jobs.drain() == {"performed": len(payloads)}
+    assert len(payloads) >= len(kept_jobs.VALUES)
 
 
-def test_what_this_version_writes_is_the_newest_format(tmp_path):
-    with open_jobs() as jobs:
-        kept_jobs.enqueue()
-        written = jobs.record_payloads(tmp_path)
+def test_what_this_version_writes_is_the_newest_format(jobs):
+    kept_jobs.enqueue()
 
-    kept = HERE / f"format-{FORMAT}"
-    assert {path.name: path.read_bytes() for path in written} == {
-        path.name: path.read_bytes() for path in kept.iterdir()
-    }
+    written = [
+        {**record.payload.to_dict(), "job_id": str(number), "enqueued_ns": 0}
+        for number, record in enumerate(jobs.enqueued)
+    ]
+
+    assert written == kept(f"format-{FORMAT}.json")

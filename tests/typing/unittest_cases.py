@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 from typing import assert_type
 
-from pytest_jobs import Delivery, Job, JobRecord, Jobs, JobsTestCase, check_payloads
+from pytest_jobs import Delivery, Job, JobRecord, Jobs, JobsTestCase
 
 
 class Pay(Job):
@@ -21,8 +21,6 @@ class PayTest(JobsTestCase):
         assert_type(self.class_jobs, Jobs)
         assert_type(self.assert_enqueued(Pay), JobRecord)
         assert_type(self.assert_performed(Pay, count=2), tuple[Delivery, ...])
-        self.jobs.record_payloads("payloads")
-        check_payloads("payloads", perform=True)
 
         self.assert_not_enqueued(Pay, count=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 

@@ -29,7 +29,6 @@ from ...errors import (
     BridgeError,
     CriterionError,
     NotPerformedError,
-    PayloadError,
     UnknownJobError,
 )
 from ..applications import ApplicationBridge
@@ -46,7 +45,6 @@ from ..toolkit import (
     Origin,
     Probe,
     Seam,
-    WrittenMessages,
     current_attempt,
     times_between,
     to_datetime,
@@ -170,14 +168,11 @@ class WorkerClient(ArqRedis):  # type: ignore[misc]
         return answer
 
 
-class ArqBridge(
-    ApplicationBridge[AllSettings, Task, SentJob, Store], WrittenMessages[Task, SentJob, Store]
-):
+class ArqBridge(ApplicationBridge[AllSettings, Task, SentJob, Store]):
     """Brings the functions of all arq workers into the harness, instead of their Redis server."""
 
     name = "arq"
     capabilities = frozenset(("eta", "retry", "async", "serialise", "unique", "cron"))
-    noun = "a job of arq"
     attempt_class = TaskAttempt
     asks_by = (Retry, RetryJob)
     in_loop = True
@@ -392,37 +387,6 @@ class ArqBridge(
 
     def retried(self, message: SentJob, attempt: int) -> SentJob:
         return message.retried(attempt, message.score, 0, message.enqueued_ns)
-
-    def fields(self, message: SentJob) -> Mapping[str, Any]:
-        if message.client.job_serializer is None:
-            raise PayloadError(
-                f"A job of {message.name} cannot be recorded, since arq pickles its jobs, and a pickle is not "
-                "text: give a `job_serializer` and a `job_deserializer` of JSON to create_pool(), and to the "
-                "worker settings."
-            )
-        args, kwargs = message.decoded()
-        return {
-            "function": message.name,
-            "queue": message.queue,
-            "args": list(args),
-            "kwargs": kwargs,
-        }
-
-    def message_from(self, fields: Mapping[str, Any]) -> SentJob:
-        task = self.applications.named_task(fields["function"], fields["queue"])
-        if task is None:
-            raise UnknownJobError
-        client = WorkerClient(self._kept().server, task.settings)
-        now_ms = timestamp_ms()
-        data = serialize_job(
-            task.name,
-            tuple(fields["args"]),
-            fields["kwargs"],
-            None,
-            now_ms,
-            serializer=client.job_serializer,
-        )
-        return SentJob(client, "recorded", data, fields["queue"], now_ms, self.sink.now_ns())
 
     # Jobs that are kept out
 

@@ -40,7 +40,6 @@ from ..toolkit import (
     RetryPolicy,
     Seam,
     Steps,
-    WrittenMessages,
     current_attempt,
     to_ns,
 )
@@ -97,16 +96,13 @@ def _computed_before(now_ns: int) -> int:
     return computed_ns if computed_ns is not None and is_recent else now_ns
 
 
-class CeleryBridge(
-    CountedAttempts[Task, TaskMessage, _Kept], WrittenMessages[Task, TaskMessage, _Kept]
-):
+class CeleryBridge(CountedAttempts[Task, TaskMessage, _Kept]):
     """Brings the tasks of all Celery applications of the process into the harness, instead of their brokers."""
 
     name = "celery"
     capabilities = frozenset(
         ("eta", "priority", "headers", "retry", "discard", "serialise", "cron", "chains")
     )
-    noun = "a message of Celery"
     attempt_class = TaskAttempt
     asks_by = (Task.retry, Retry)
 
@@ -447,28 +443,6 @@ class CeleryBridge(
         found = task.app.amqp.router.route(options, task.name, (), {}, task_type=task).get("queue")
         name: str | None = getattr(found, "name", found)
         return name
-
-    def message_from(self, fields: Mapping[str, Any]) -> TaskMessage:
-        """Return the message as the application that has the task would send it now."""
-        name, args, kwargs = fields["task"], fields["args"], fields["kwargs"]
-        queue, priority = fields["queue"], fields["priority"]
-        owners = self._apps.owners(name)
-        if not owners:
-            raise UnknownJobError
-        app = owners[0]
-        made = app.amqp.create_task_message("recorded", name, args, kwargs)
-        return TaskMessage(
-            app,
-            made.body,
-            made.headers,
-            serializer="json",
-            compression=None,
-            declare=None,
-            exchange=None,
-            routing_key=queue,
-            properties={**made.properties, "priority": priority},
-            enqueued_ns=self.sink.now_ns(),
-        )
 
     # Enqueueing and performing
 

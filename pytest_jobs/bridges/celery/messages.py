@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any, Final
@@ -13,10 +12,9 @@ from kombu import serialization
 from kombu.compression import compress
 from kombu.message import Message as KombuMessage
 
-from ...errors import DeserializationError, PayloadError
+from ...errors import DeserializationError
 from ..toolkit import Message, Steps, to_ns
 
-_JSON: Final = "application/json"
 #: What `publish` is given beside the properties of the message.
 _NO_PROPERTIES: Final = frozenset(
     ("confirm_timeout", "declare", "immediate", "mandatory", "retry", "retry_policy", "timeout")
@@ -122,23 +120,6 @@ class TaskMessage(Message):
             },
             accept=serialization.prepare_accept_content(self.app.conf.accept_content),
         )
-
-    def fields(self) -> dict[str, Any]:
-        """Return the message as values of JSON, without the canvas."""
-        if self.content_type != _JSON or "compression" in self.headers:
-            how = "compressed" if "compression" in self.headers else f"as {self.content_type}"
-            raise PayloadError(
-                f"A message of {self.name} is written {how}, and only those in plain JSON can be recorded: send "
-                "it with serializer='json' and without compression."
-            )
-        args, kwargs, _ = json.loads(self.body)
-        return {
-            "task": self.name,
-            "args": args,
-            "kwargs": kwargs,
-            "queue": self.queue,
-            "priority": self.priority,
-        }
 
 
 def _instant_ns(value: Any, app: Celery) -> int | None:

@@ -22,7 +22,6 @@ from ...core.job import Job
 from ...core.locks.stores import MemoryStore
 from ...errors import AmbiguousJobError, CriterionError, NoHarnessError, UnknownJobError
 from ..toolkit import (
-    FIRST,
     Around,
     Binder,
     CountedAttempts,
@@ -32,15 +31,11 @@ from ..toolkit import (
     RetryPolicy,
     Seam,
     Sink,
-    WrittenMessages,
-    WrittenPayload,
 )
 from .adapter import HarnessAdapter, Redriving, exclusion_of
 
 
-class ReferenceBridge(
-    CountedAttempts[type[Job], Payload, None], WrittenMessages[type[Job], Payload, None]
-):
+class ReferenceBridge(CountedAttempts[type[Job], Payload, None]):
     """Brings the core's jobs into the harness, as the adapter that they go to."""
 
     name = "core"
@@ -221,25 +216,6 @@ class ReferenceBridge(
         other.attempt = attempt
         other.failures = dict.fromkeys(keys, attempt - 1)
         return other
-
-    def written(self, record: JobRecord) -> WrittenPayload:
-        """Return what a transport would carry, without the id and the times.
-
-        Raises:
-            UnknownJobError: when the class lives inside a function.
-            AmbiguousJobError: when another class has the same name.
-        """
-        data = self.message_of(record).to_dict()
-        data.update(job_id="recorded", enqueued_ns=0, due_ns=None)
-        arguments = data["arguments"]
-        args, kwargs = arguments["tagged"] if isinstance(arguments, dict) else arguments
-        return WrittenPayload(data, args, kwargs)
-
-    def record_from(self, data: Mapping[str, Any]) -> JobRecord:
-        """Report a payload that came through a transport; the core checks its layout."""
-        payload = Payload.from_dict(data)
-        payload.enqueued_ns = self.sink.now_ns()
-        return self.report(payload, FIRST)
 
     # Enqueueing and performing
 

@@ -16,7 +16,7 @@ from django.db import connections, router
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from ...errors import ApplicationError, CriterionError, UnknownJobError
+from ...errors import ApplicationError, CriterionError
 from ...harness.records.attributes import variables_of_modules
 from ...harness.time.waiting import in_running_loop
 from ..toolkit import (
@@ -28,9 +28,9 @@ from ..toolkit import (
     Delivery,
     DeliverySemantics,
     JobRecord,
+    LibraryBridge,
     OpenTransaction,
     Seam,
-    WrittenMessages,
     as_jsonb,
     check_json_text,
     transaction_on,
@@ -84,13 +84,12 @@ def bridge(applications: Sequence[Any]) -> DjangoBridge:
     return DjangoBridge()
 
 
-class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
+class DjangoBridge(LibraryBridge[Any, StoredTask, ResultStore]):
     """Brings Django tasks into the harness, whatever backends `TASKS` configures."""
 
     name = "django"
     capabilities = frozenset(("eta", "priority", "async", "serialise"))
     another = "DjangoBridge()"
-    noun = "a Django task"
     attempt_class = TaskAttempt
     order = -1
 
@@ -252,31 +251,6 @@ class DjangoBridge(WrittenMessages[Any, StoredTask, ResultStore]):
 
     def send(self, task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         task.enqueue(*args, **kwargs)
-
-    def fields(self, message: StoredTask) -> Mapping[str, Any]:
-        args, kwargs = message.decoded()
-        return {
-            "task": message.name,
-            "args": args,
-            "kwargs": kwargs,
-            "backend": message.task.backend,
-            "queue": message.queue,
-            "priority": message.priority,
-        }
-
-    def message_from(self, fields: Mapping[str, Any]) -> StoredTask:
-        name, args, kwargs = fields["task"], fields["args"], fields["kwargs"]
-        backend, queue, priority = fields["backend"], fields["queue"], fields["priority"]
-        found = self.find(name)
-        if found is None:
-            raise UnknownJobError
-        task = found.using(backend=backend, queue_name=queue, priority=priority)
-        family = self._family_of(task)
-        result = family.new_result(task, "recorded", args, kwargs)
-        set_on(result, enqueued_at=timezone.now())
-        stored = StoredTask(family, result, self.sink.now_ns(), type(task.get_backend()))
-        self.store.add(stored)
-        return stored
 
     def _family_of(self, task: object) -> Family:
         for family in self._families[1:]:

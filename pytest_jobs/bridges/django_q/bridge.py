@@ -100,7 +100,6 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
 
     name = "django_q"
     capabilities = frozenset(("chains", "cron"))
-    encoding = "signed pickles"
     another = "DjangoQBridge()"
     attempt_class = TaskAttempt
 

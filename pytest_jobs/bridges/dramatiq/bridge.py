@@ -12,7 +12,6 @@ from dramatiq.broker import MessageProxy
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import current_millis, q_name
 from dramatiq.errors import Retry
-from dramatiq.message import Message as DramatiqMessage
 from dramatiq.middleware import AsyncIO, Retries, retries as retries_module
 from dramatiq.rate_limits import RateLimiterBackend
 from dramatiq.results import ResultBackend, ResultMissing, ResultTimeout
@@ -28,7 +27,6 @@ from ..toolkit import (
     RetryPolicy,
     Seam,
     Steps,
-    WrittenMessages,
 )
 from .backends import Store
 from .brokers import Brokers, IdleConsumer, firings
@@ -62,16 +60,13 @@ _PROBE: Final = Probe(
 _LIMITING: Final = ("add", "incr", "decr", "incr_and_sum")
 
 
-class DramatiqBridge(
-    ApplicationBridge[Brokers, Any, SentMessage, Store], WrittenMessages[Any, SentMessage, Store]
-):
+class DramatiqBridge(ApplicationBridge[Brokers, Any, SentMessage, Store]):
     """Brings the actors of all Dramatiq brokers into the harness, instead of their servers."""
 
     name = "dramatiq"
     capabilities = frozenset(
         ("eta", "priority", "headers", "retry", "discard", "async", "serialise", "chains")
     )
-    noun = "a message of Dramatiq"
     attempt_class = ActorAttempt
     asks_by = (Retry,)
     elsewhere = "is declared with none of {}", "declares the actor"
@@ -264,22 +259,6 @@ class DramatiqBridge(
         while options is not None and "group_completion_uuid" not in options:
             options = (options.get("pipe_target") or {}).get("options")
         return None if options is None else str(options["group_completion_uuid"])
-
-    def message_from(self, fields: Mapping[str, Any]) -> SentMessage:
-        """Return a message for the broker that has the actor."""
-        name = fields["actor_name"]
-        actor = self.applications.find(name)
-        if actor is None:
-            raise UnknownJobError
-        message = DramatiqMessage(
-            fields["queue_name"],
-            name,
-            tuple(fields["args"]),
-            fields["kwargs"],
-            fields["options"],
-            "recorded",
-        )
-        return SentMessage(actor.broker, message, self.sink.now_ns(), None)
 
     def firings_between(self, after_ns: int, until_ns: int) -> Iterator[Due]:
         """Yield what Periodiq sends, where the program has it: Dramatiq has no scheduler of its own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from copy import copy
 from typing import Any, Final
@@ -12,13 +11,9 @@ from dramatiq.common import dq_name, q_name
 from dramatiq.message import Message as DramatiqMessage
 from dramatiq.middleware import AgeLimit
 
-from ...errors import PayloadError
 from ..toolkit import Message
 
 MILLISECOND_NS: Final = 1_000_000
-
-#: Options that say when a message is due or was tried, and differ from run to run.
-_VOLATILE: Final = frozenset(("eta", "redis_message_id", "requeue_timestamp", "traceback"))
 
 
 class SentMessage(Message):
@@ -60,24 +55,6 @@ class SentMessage(Message):
         other.data = self.read().copy(options={"retries": attempt - 1}).encode()
         other.attempt = attempt
         return other
-
-    def fields(self) -> dict[str, Any]:
-        """Return the message as it goes over the wire, without its id and its times."""
-        try:
-            wire = json.loads(self.data)
-        except ValueError as error:
-            raise PayloadError(
-                f"A message of {self.name} cannot be recorded, since the encoder of Dramatiq does not write JSON: "
-                "use dramatiq.JSONEncoder in tests."
-            ) from error
-        options = {name: value for name, value in wire["options"].items() if name not in _VOLATILE}
-        return {
-            "queue_name": self.queue,
-            "actor_name": self.name,
-            "args": wire["args"],
-            "kwargs": wire["kwargs"],
-            "options": options,
-        }
 
 
 def delayed(message: Any, eta: int) -> DramatiqMessage[Any]:

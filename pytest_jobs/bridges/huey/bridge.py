@@ -141,7 +141,6 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
 
     name = "huey"
     capabilities = frozenset(("eta", "priority", "retry", "discard", "serialise", "cron", "chains"))
-    encoding = "pickles"
     attempt_class = HueyAttempt
     asks_by = (RetryTask,)
     order = -1

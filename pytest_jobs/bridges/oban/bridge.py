@@ -40,7 +40,6 @@ from ..toolkit import (
     Probe,
     RetryPolicy,
     Seam,
-    WrittenMessages,
     current_attempt,
     function_at,
     minutes_between,
@@ -90,14 +89,11 @@ _given: ContextVar[Any] = ContextVar("pytest_jobs_oban_conn", default=None)
 _WAITING: Final = frozenset(("available", "scheduled", "retryable"))
 
 
-class ObanBridge(
-    ApplicationBridge[Applications[Oban], type, SentJob, Rows], WrittenMessages[type, SentJob, Rows]
-):
+class ObanBridge(ApplicationBridge[Applications[Oban], type, SentJob, Rows]):
     """Brings the jobs of all instances of Oban into the harness, instead of their databases."""
 
     name = "oban"
     capabilities = frozenset(("eta", "priority", "headers", "retry", "async", "serialise", "cron"))
-    noun = "a job of Oban"
     attempt_class = JobAttempt
     order = 1
     in_loop = True
@@ -370,15 +366,6 @@ class ObanBridge(
                 f"for {attempt}."
             )
         return message.as_attempt(attempt)
-
-    def message_from(self, fields: Mapping[str, Any]) -> SentJob:
-        name = fields["worker"]
-        if self.find(name) is None:
-            raise UnknownJobError
-        options = {each: fields[each] for each in ("queue", "priority", "max_attempts", "tags")}
-        job = Job(name, args=fields["kwargs"], meta=fields["meta"], **options)
-        (row,) = self._kept().insert([job], self._now())
-        return SentJob(row, self.sink.now_ns())
 
     def send(self, task: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Enqueue a job of a worker.

@@ -64,19 +64,6 @@ class SentJob(Message):
         """Return the job as its row is before another attempt."""
         return SentJob({**self.row, "attempt": attempt - 1}, self.enqueued_ns)
 
-    def fields(self) -> Mapping[str, Any]:
-        """Return the job as values of JSON, without its id and its times."""
-        return {
-            "worker": self.name,
-            "queue": self.queue,
-            "priority": self.priority,
-            "max_attempts": self.row["max_attempts"],
-            "tags": list(self.row["tags"]),
-            "meta": decoded(self.row["meta"]),
-            "args": [],
-            "kwargs": self.args,
-        }
-
 
 class Rows:
     """The rows of all databases. Oban asks for one by its id."""

@@ -36,7 +36,6 @@ from ..toolkit import (
     Probe,
     RetryPolicy,
     Seam,
-    WrittenMessages,
     current_attempt,
     times_between,
     to_datetime,
@@ -81,14 +80,12 @@ class Store:
 
 
 class ProcrastinateBridge(
-    ApplicationBridge[Applications[App], Task[Any, Any, Any], SentJob, Store],
-    WrittenMessages[Task[Any, Any, Any], SentJob, Store],
+    ApplicationBridge[Applications[App], Task[Any, Any, Any], SentJob, Store]
 ):
     """Brings the tasks of all Procrastinate apps into the harness, instead of their databases."""
 
     name = "procrastinate"
     capabilities = frozenset(("eta", "priority", "retry", "async", "serialise", "unique", "cron"))
-    noun = "a job of Procrastinate"
     attempt_class = TaskAttempt
     order = -1
     in_loop = True
@@ -253,36 +250,6 @@ class ProcrastinateBridge(
 
         # It counts the attempts after the first.
         return RetryPolicy(most + 1 if most else None, wait)
-
-    def fields(self, message: SentJob) -> Mapping[str, Any]:
-        _, kwargs = self.decoded(message)
-        return {
-            "task": message.name,
-            "queue": message.queue,
-            "priority": message.priority,
-            "lock": message.lock,
-            "queueing_lock": message.queueing_lock,
-            "args": [],
-            "kwargs": kwargs,
-        }
-
-    def message_from(self, fields: Mapping[str, Any]) -> SentJob:
-        name = fields["task"]
-        app = next((app for app in self.applications.every() if name in app.tasks), None)
-        if app is None:
-            raise UnknownJobError
-        row = {
-            "id": next(self.store.counter),
-            "task_name": name,
-            "queue_name": fields["queue"],
-            "priority": fields["priority"],
-            "lock": fields["lock"],
-            "queueing_lock": fields["queueing_lock"],
-            "scheduled_at": None,
-            "attempts": 0,
-        }
-        text = app.job_manager.connector.encoded(fields["kwargs"])
-        return SentJob(app, row, text, self.sink.now_ns())
 
     # Jobs that are kept out
 

@@ -166,7 +166,6 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
 
     name = "rq"
     capabilities = frozenset(("eta", "headers", "retry", "async", "cron", "chains"))
-    encoding = "pickles"
     attempt_class = RqAttempt
     asks_by = (Retry,)
     #: A job that was enqueued `at_front` has -1.

@@ -41,7 +41,6 @@ from ..toolkit import (
     PinnedRandom,
     Probe,
     Seam,
-    WrittenMessages,
     current_attempt,
     duration_ns,
     times_between,
@@ -139,15 +138,11 @@ _PROBE: Final = Probe(
 _waiting: ContextVar[bool] = ContextVar("pytest_jobs_saq_waiting", default=False)
 
 
-class SaqBridge(
-    ApplicationBridge[Applications[Queue], Registered, SaqMessage, Store],
-    WrittenMessages[Registered, SaqMessage, Store],
-):
+class SaqBridge(ApplicationBridge[Applications[Queue], Registered, SaqMessage, Store]):
     """Brings the jobs of all queues of SAQ into the harness, instead of Redis and PostgreSQL."""
 
     name = "saq"
     capabilities = frozenset(("eta", "priority", "headers", "retry", "async", "serialise", "cron"))
-    noun = "a job of SAQ"
     attempt_class = SaqAttempt
     elsewhere = "is in no settings of a worker here", "has the settings"
     order = 1
@@ -439,17 +434,6 @@ class SaqBridge(
                 f"ask for an attempt up to {retries}, and not for {attempt}."
             )
         return message.as_attempt(attempt)
-
-    def message_from(self, fields: Mapping[str, Any]) -> SaqMessage:
-        """Return a job for the queue that it was recorded in."""
-        name, queue_name, kwargs = fields["function"], fields["queue"], fields["kwargs"]
-        queues = [*self.applications.every(), *(each.queue for each in self._workers.every())]
-        queue = next((each for each in queues if each.name == queue_name), None)
-        if queue is None:
-            raise UnknownJobError
-        job = Job(name, kwargs=kwargs, queue=queue, status=Status.QUEUED, **fields["options"])
-        entry = self._kept().put(queue, job)
-        return SaqMessage(queue, job, entry.data, self.sink.now_ns())
 
     def send(
         self, task: Registered, args: tuple[Any, ...], kwargs: Mapping[str, Any]

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 from saq import Job, Queue
 
-from ...errors import PayloadError
+from ...errors import DeserializationError
 from ..toolkit import Message
 
 _SECOND_NS: Final = 1_000_000_000
-#: What differs from run to run, or is written by the worker.
-_VOLATILE: Final = frozenset(
-    (
-        *("function", "kwargs", "queue", "key", "scheduled", "progress", "attempts", "completed"),
-        *("queued", "started", "touched", "result", "error", "status", "worker_id"),
-    )
-)
 #: The key of a job whose application chose none: a UUID of the time.
 _MADE_KEY: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -50,7 +41,7 @@ class SaqMessage(Message):
         """Read the job anew."""
         job = self.sender.deserialize(self.data)
         if job is None:
-            raise PayloadError(f"{self!r} has no content.")
+            raise DeserializationError(f"{self!r} has no content.")
         return job
 
     def as_attempt(self, attempt: int) -> SaqMessage:
@@ -58,24 +49,6 @@ class SaqMessage(Message):
         job = self.read()
         job.attempts = attempt - 1
         return SaqMessage(self.sender, job, self.sender.serialize(job), self.enqueued_ns)
-
-    def fields(self) -> Mapping[str, Any]:
-        """Return the job as values of JSON, without its key and its times."""
-        try:
-            wire = json.loads(self.data)
-        except (ValueError, TypeError) as error:
-            raise PayloadError(
-                f"A job of {self.name} cannot be recorded, since the `dump` of its queue does not write JSON: "
-                "take the default `dump` and `load` in tests."
-            ) from error
-        options = {name: value for name, value in wire.items() if name not in _VOLATILE}
-        return {
-            "function": self.name,
-            "queue": self.queue,
-            "args": [],
-            "kwargs": wire.get("kwargs") or {},
-            "options": options,
-        }
 
 
 def due_ns_of(job: Job, now_ns: int) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
@@ -39,7 +38,6 @@ from ..toolkit import (
     Probe,
     RetryPolicy,
     Seam,
-    WrittenMessages,
     current_attempt,
 )
 from .brokers import (
@@ -86,16 +84,13 @@ _PROBE: Final = Probe(
 Task: TypeAlias = AsyncTaskiqDecoratedTask[Any, Any]
 
 
-class TaskiqBridge(
-    ApplicationBridge[Brokers, Task, SentMessage, Store], WrittenMessages[Task, SentMessage, Store]
-):
+class TaskiqBridge(ApplicationBridge[Brokers, Task, SentMessage, Store]):
     """Brings the tasks of all Taskiq brokers into the harness, instead of their servers."""
 
     name = "taskiq"
     capabilities = frozenset(
         ("eta", "priority", "headers", "retry", "discard", "async", "serialise", "cron")
     )
-    noun = "a message of Taskiq"
     attempt_class = TaskAttempt
     elsewhere = "is registered with none of {}", "declares the task"
     order = -1
@@ -422,24 +417,6 @@ class TaskiqBridge(
 
     def policy_of(self, task: Task) -> RetryPolicy | None:
         return policy_of(task, self.broker_of(task))
-
-    def message_from(self, fields: Mapping[str, Any]) -> SentMessage:
-        """Return a message for the broker that has the task, or for the first one."""
-        name, labels = fields["task_name"], fields["labels"]
-        broker = self.applications.having(name)
-        if broker is None:
-            raise UnknownJobError
-        data = json.dumps(dict(fields)).encode()
-        return SentMessage(
-            broker,
-            name,
-            "recorded",
-            data,
-            labels,
-            self.sink.now_ns(),
-            None,
-            data,
-        )
 
     # Enqueueing and performing
 

@@ -42,12 +42,6 @@ class Brokers(Applications[AsyncBroker]):
         """Return the task with a name, a shared one as well."""
         return super().find(name) or AsyncBroker.global_task_registry.get(name)
 
-    def having(self, name: str) -> AsyncBroker | None:
-        """Return the first broker that has a task with a name; without one, the first broker."""
-        every = self.every()
-        first = every[0] if every else None
-        return next((broker for broker in every if broker.find_task(name) is not None), first)
-
 
 def _sending(broker: Any) -> Any:
     if isinstance(broker, AsyncSharedBroker):

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from copy import copy
-from typing import Any, Final
+from typing import Any
 
 from taskiq import AsyncBroker
 from taskiq.abc.schedule_source import ScheduleSource
 from taskiq.message import TaskiqMessage
 
-from ...errors import DeserializationError, PayloadError
+from ...errors import DeserializationError
 from ..toolkit import Message, duration_ns
-
-#: The labels that say when a message is due, or differ from run to run.
-_VOLATILE: Final = frozenset(("delay", "schedule_id"))
 
 
 class SentMessage(Message):
@@ -36,7 +32,7 @@ class SentMessage(Message):
         payload: Any,
         source: ScheduleSource | None = None,
     ) -> None:
-        """Describe a message of a broker, file or schedule; its labels say queue, priority and attempt."""
+        """Describe a message of a broker or a schedule; its labels say queue, priority and attempt."""
         priority = _number(labels, "priority")
         super().__init__(
             name,
@@ -85,22 +81,6 @@ class SentMessage(Message):
                 f"{error}. Read it as it was written, with the same formatter and serializer."
             ) from error
         return message
-
-    def fields(self) -> dict[str, Any]:
-        """Return the message as it goes over the wire, without its id."""
-        try:
-            wire = json.loads(self.data)
-            _, _, labels = wire["args"], wire["kwargs"], wire["labels"]
-        except (ValueError, LookupError, TypeError) as error:
-            raise PayloadError(
-                f"A message of {self.name} cannot be recorded, since the formatter of its broker does not write "
-                "it as an object of JSON: take the formatter and the serializer of Taskiq in tests."
-            ) from error
-        kept = {name: value for name, value in labels.items() if name not in _VOLATILE}
-        types = wire.get("labels_types")
-        if types is not None:
-            types = {name: kind for name, kind in types.items() if name not in _VOLATILE}
-        return {**wire, "task_id": "recorded", "labels": kept, "labels_types": types}
 
 
 def delay_ns(labels: Mapping[str, Any]) -> int | None:

@@ -68,12 +68,6 @@ class Binder:
         """
         return f"{error}. The job takes {name}{self.signature}."
 
-    @property
-    def positional_names(self) -> tuple[str, ...]:
-        """The names of the parameters that an argument can be passed to by position."""
-        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        return tuple(p.name for p in self.signature.parameters.values() if p.kind in kinds)
-
     def blank(self) -> tuple[tuple[None, ...], dict[str, None]]:
         """Return a call that gives None for each parameter that is required, by position where it can."""
         named = {p.name: None for p in self.required if p.kind is p.KEYWORD_ONLY}

@@ -282,40 +282,6 @@ class CountsAttempts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenPayload:
-    """A payload as plain values of JSON. From run to run only its arguments may differ."""
-
-    #: The values from which the bridge makes a record again.
-    data: Mapping[str, Any]
-    #: The positional arguments as they are on the wire.
-    args: Sequence[Any]
-    #: The keyword arguments as they are on the wire.
-    kwargs: Mapping[str, Any]
-
-
-@runtime_checkable
-class KeepsPayloads(Protocol):
-    """Further methods of a bridge whose library writes its payloads as text."""
-
-    def written(self, record: JobRecord) -> WrittenPayload:
-        """Return the payload of a record, without its id and its times.
-
-        Raises:
-            PayloadError: when its library did not write this one as text.
-        """
-        ...
-
-    def record_from(self, data: Mapping[str, Any]) -> JobRecord:
-        """Report a written payload as enqueued just now.
-
-        Raises:
-            UnknownJobError: when the library cannot enqueue a job that it does not know.
-            DeserializationError: when the data has another layout.
-        """
-        ...
-
-
 #: Makes the block in which a bridge reports to another sink.
 Sandboxing: TypeAlias = Callable[[Bridge], AbstractContextManager[None]]
 

@@ -1,6 +1,7 @@
 """A job goes through arq's worker: hooks, context, timeouts, results."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 pytest.importorskip("arq")
 
 from arq import func
+from arq.connections import ArqRedis
 from arq.jobs import JobStatus, ResultNotFound
 from arq.worker import JobExecutionFailed
 
@@ -20,6 +22,21 @@ async def add(ctx, a, b=0):
 
 async def fails(ctx):
     raise ValueError("it failed")
+
+
+def as_bytes(value):
+    return json.dumps(value).encode()
+
+
+def test_a_job_is_written_and_read_by_the_serializers_of_the_application(open_over, settings, run):
+    client = ArqRedis(port=1, job_serializer=as_bytes, job_deserializer=json.loads)
+    serializers = {"job_serializer": staticmethod(as_bytes), "job_deserializer": json.loads}
+    with open_over(settings(func(add, name="add"), **serializers)) as jobs:
+        run(client.enqueue_job("add", 1, b=2))
+
+        assert (jobs.enqueued[0].args, jobs.enqueued[0].kwargs) == ((1,), {"b": 2})
+        assert jobs.drain() == {"performed": 1}
+    assert jobs.performed[0].result == 3
 
 
 def test_the_hooks_of_a_worker_run_around_each_job(open_over, settings, client, run):

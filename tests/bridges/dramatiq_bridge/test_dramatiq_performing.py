@@ -53,6 +53,18 @@ class Signals(Middleware):
         return super().__getattribute__(name)
 
 
+def test_a_message_is_written_and_read_by_the_encoder_of_the_application(actor, jobs):
+    before = dramatiq.get_encoder()
+    dramatiq.set_encoder(dramatiq.PickleEncoder())
+    try:
+        actor(lambda number: number, actor_name="double").send({7})
+
+        assert jobs.enqueued[0].args == ({7},)
+        assert jobs.drain() == {"performed": 1}
+    finally:
+        dramatiq.set_encoder(before)
+
+
 @pytest.fixture
 def signals(broker):
     signals = Signals()

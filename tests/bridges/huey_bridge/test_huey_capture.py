@@ -11,7 +11,7 @@ import huey as library
 from huey import MemoryHuey, RedisHuey, SqliteHuey
 
 from pytest_jobs.bridges.huey.bridge import HueyBridge
-from pytest_jobs.errors import ApplicationError, PayloadError, UnknownVersionError
+from pytest_jobs.errors import ApplicationError, UnknownVersionError
 
 
 @pytest.fixture
@@ -79,19 +79,6 @@ def test_the_header_says_where_the_hueys_are_and_what_is_none_cannot_be_named(hu
     assert HueyBridge().version == library.__version__
     with pytest.raises(ApplicationError, match="is not a Huey"):
         HueyBridge([object()])
-
-
-def test_pickles_cannot_be_recorded_as_text(tmp_path, huey, open_over):
-    add = huey.task(name="add")(lambda a: a)
-    with open_over(huey) as jobs:
-        add(1)
-        with pytest.raises(PayloadError) as caught:
-            jobs.record_payloads(tmp_path)
-
-    assert str(caught.value) == (
-        "add(1) cannot be recorded: huey writes pickles, and recorded payloads are text that people can read. "
-        "Record in tests that enqueue no such job."
-    )
 
 
 def test_a_version_without_what_the_bridge_needs_is_refused(monkeypatch):

@@ -1,6 +1,4 @@
-"""A task is explored through its real path, and recorded payloads are performed by later code."""
-
-import json
+"""A task is explored through its real path, and a dead job is deferred anew."""
 
 import pytest
 
@@ -9,8 +7,8 @@ pytest.importorskip("procrastinate")
 from booked import Shop, books
 from procrastinate.exceptions import AlreadyEnqueued
 
-from pytest_jobs import check_idempotent, check_payloads
-from pytest_jobs.errors import IncompatiblePayload, LostEffect
+from pytest_jobs import check_idempotent
+from pytest_jobs.errors import LostEffect
 
 
 def with_mail(app):
@@ -43,38 +41,6 @@ def test_as_configured_the_job_of_a_killed_worker_is_lost(app, jobs):
 
     with pytest.raises(LostEffect, match=r"LOST ledger\.book \[crash"):
         check_idempotent(book, args=(7,), world=books, delivery="as configured")
-
-
-@pytest.fixture
-def recorded(app, jobs, tmp_path):
-    @app.task(name="send", queue="mails")
-    def send(order, copy=False):
-        return order
-
-    send.configure(schedule_in={"hours": 1}, lock="mails").defer(order=7)
-    (path,) = jobs.record_payloads(tmp_path)
-    return path
-
-
-def test_a_job_is_recorded_as_text_and_performed_again(jobs, recorded):
-    assert json.loads(recorded.read_text("ascii"))["payload"] == {
-        "args": [],
-        "kwargs": {"order": 7},
-        "lock": "mails",
-        "priority": 0,
-        "queue": "mails",
-        "queueing_lock": None,
-        "task": "send",
-    }
-    assert check_payloads(recorded.parent, perform=True) == (recorded,)
-    assert len(jobs.deliveries) == 0
-
-
-def test_a_recorded_job_whose_task_is_gone_is_told(app, recorded):
-    del app.tasks["send"]
-
-    with pytest.raises(IncompatiblePayload, match="No job has this name any more"):
-        check_payloads(recorded.parent, perform=True)
 
 
 def test_a_dead_job_is_deferred_anew(app, jobs):

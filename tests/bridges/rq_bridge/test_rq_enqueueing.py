@@ -14,7 +14,7 @@ from rq.registry import ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 from rq_tasks import greet, queue, receipt
 
-from pytest_jobs.errors import BridgeError, PayloadError
+from pytest_jobs.errors import BridgeError
 
 
 def the_only(jobs):
@@ -266,18 +266,6 @@ def test_a_function_that_was_never_enqueued_is_known_in_assertions_alone(jobs, b
         AssertEnqueued(lambda: jobs)(rq_tasks.never_enqueued)
     assert bridge.identify(rq_tasks.never_enqueued) is None
     assert bridge.identify(receipt) == "rq_tasks.receipt"
-
-
-def test_pickles_cannot_be_recorded_as_text(jobs, tmp_path):
-    queue.enqueue(greet, "Ann")
-
-    with pytest.raises(PayloadError) as refused:
-        jobs.record_payloads(tmp_path)
-
-    assert str(refused.value) == (
-        "greet('Ann') cannot be recorded: rq writes pickles, and recorded payloads are text that people can read. "
-        "Record in tests that enqueue no such job."
-    )
 
 
 def test_a_worker_of_the_project_does_not_work_under_the_harness(jobs):

@@ -38,7 +38,6 @@ from pytest_jobs.errors import (
     BridgeError,
     CriterionError,
     RefusedEnqueueError,
-    UnknownJobError,
 )
 
 URL = "redis://localhost:1"
@@ -221,14 +220,10 @@ def test_a_shared_task_is_sent_and_scheduled_by_its_default_broker(jobs, shared,
 
 @pytest.mark.usefixtures("alone")
 def test_without_a_broker_it_is_said_which_is_missing_and_that_nothing_is_contacted(bridge, shared):
-    data = {"task_id": "x", "task_name": "add", "labels": {}, "args": [], "kwargs": {}}
-
     with pytest.raises(
         CriterionError, match="which of the brokers of taskiq it goes to is not known"
     ):
         bridge.enqueue(shared, (1,), {})
-    with pytest.raises(UnknownJobError):
-        bridge.record_from(data)
     assert TaskiqBridge().described() == "nothing is contacted"
 
 
@@ -356,14 +351,6 @@ def test_a_name_is_looked_up_among_brokers_of_modules_and_of_two_it_is_ambiguous
         AmbiguousJobError, match=r"'same' names a task of each of .* and .*, so it can"
     ):
         bridge.known("same")
-
-
-def test_a_written_message_goes_to_the_broker_that_has_the_task(jobs, bridge, module, run):
-    module.first, module.second = ListQueueBroker(URL), ListQueueBroker(URL)
-    run(module.second.register_task(add, "add").kiq(1))
-    again = bridge.record_from(bridge.written(jobs.enqueued[0]).data)
-
-    assert again.envelope.broker is module.second
 
 
 # What is said

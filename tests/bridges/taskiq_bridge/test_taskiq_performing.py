@@ -1,6 +1,7 @@
 """A delivery goes through the receiver of the worker."""
 
 import asyncio
+import json
 import threading
 import time
 from datetime import timedelta
@@ -12,6 +13,7 @@ pytest.importorskip("taskiq.receiver")
 pytest.importorskip("taskiq_redis")
 
 from taskiq import Context, InMemoryBroker, TaskiqDepends, TaskiqMiddleware, TaskiqState
+from taskiq.abc.serializer import TaskiqSerializer
 from taskiq_redis import RedisStreamBroker
 
 from pytest_jobs.errors import DeserializationError, UnknownJobError
@@ -41,6 +43,24 @@ def log(broker):
     log = Log()
     broker.add_middlewares(log)
     return log
+
+
+class Reversed(TaskiqSerializer):
+    def dumpb(self, value):
+        return json.dumps(value).encode()[::-1]
+
+    def loadb(self, value):
+        return json.loads(value[::-1])
+
+
+def test_a_message_is_written_and_read_by_the_serializer_of_its_broker(make_broker, open_over, run):
+    broker = make_broker().with_serializer(Reversed())
+    task = broker.task("shop.send_receipt")(lambda number, copy=False: number)
+    with open_over(broker) as jobs:
+        run(task.kiq(7, copy=True))
+
+        assert (jobs.enqueued[0].args, jobs.enqueued[0].kwargs) == ((7,), {"copy": True})
+        assert jobs.drain() == {"performed": 1}
 
 
 def test_a_task_that_is_no_coroutine_is_performed_in_this_thread(jobs, broker, run):
