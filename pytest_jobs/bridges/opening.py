@@ -118,12 +118,12 @@ def asking_bridges(
         ignore: the names of libraries that are not asked.
     """
     with Jobs(new_bridges(applications), capture=LibraryCapture(ignore)) as jobs:
-        found = {bridge.name for bridge in jobs.bridges}
+        found = {bridge.name for bridge in jobs.harness.bridges}
         others = (
             each for each in LIBRARIES.values() if each.is_imported and each.name not in found
         )
         yield (
-            jobs.bridges,
+            jobs.harness.bridges,
             [f"{each.title} is left out: {bridge_or_reason(each)}." for each in others],
         )
 

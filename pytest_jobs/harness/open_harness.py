@@ -223,6 +223,11 @@ class OpenHarness:
         """The virtual clock."""
         return self._clock
 
+    @property
+    def harness(self) -> Self:
+        """What the package itself asks of an open harness."""
+        return self
+
     @cached_property
     def _dead_letters(self) -> DeadLetters:
         return DeadLetters(self.ledger)

@@ -44,19 +44,19 @@ def job_harness(request: pytest.FixtureRequest, jobs_apps: Sequence[object]) -> 
 
     item: pytest.Item = request.node
     applications = applications_of_case(item, jobs_apps)
-    harness = open_harness(request.config, item_options(item), item.nodeid, applications)
-    harness.find_home = partial(home_of, item)
-    item.stash[JOBS] = harness
-    hand_over(item, harness)
+    jobs = open_harness(request.config, item_options(item), item.nodeid, applications)
+    jobs.harness.find_home = partial(home_of, item)
+    item.stash[JOBS] = jobs
+    hand_over(item, jobs)
     item.stash[ANSWERED] = False
     try:
-        yield harness
+        yield jobs
         if item.stash[ANSWERED]:
-            harness.check()
+            jobs.check()
     finally:
         del item.stash[JOBS]
-        item.stash[CLOSED] = harness
-        harness.close()
+        item.stash[CLOSED] = jobs
+        jobs.close()
 
 
 @pytest.fixture

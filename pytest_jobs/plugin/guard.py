@@ -64,13 +64,13 @@ class SessionGuard:
         """Leave the application alone during a test that has no harness."""
         if item_options(item).opens:
             return (yield)
-        self.jobs.stand_aside()
+        self.jobs.harness.stand_aside()
         self._aside = True
         try:
             return (yield)
         finally:
             self._aside = False
-            self.jobs.stand_in()
+            self.jobs.harness.stand_in()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
@@ -94,9 +94,9 @@ class SessionGuard:
             from ..bridges.opening import bridges_to
 
             # The named applications only rank, which matters to nobody but a test: each has a harness of its own.
-            captured = {bridge.name for bridge in jobs.bridges}
+            captured = {bridge.name for bridge in jobs.harness.bridges}
             named = bridges_to(cast(Any, value))
-            jobs.bring_in(bridge for bridge in named if bridge.name not in captured)
+            jobs.harness.bring_in(bridge for bridge in named if bridge.name not in captured)
         return value
 
     @pytest.hookimpl(trylast=True)
@@ -107,7 +107,7 @@ class SessionGuard:
 
             jobs, self._jobs = self._jobs, None
             self._keep_errors(jobs)
-            pending = (record for record in jobs.ledger.pending() if not record.seen)
+            pending = (record for record in jobs.harness.ledger.pending() if not record.seen)
             self._found[_LEFT] += [record_line(record) for record in pending]
             jobs.close()
         output = getattr(self._config, "workeroutput", None)
@@ -142,8 +142,8 @@ class SessionGuard:
         from ..harness.jobs import current_jobs
 
         if self._aside:
-            jobs.stand_in()
-            diversion.callback(jobs.stand_aside)
+            jobs.harness.stand_in()
+            diversion.callback(jobs.harness.stand_aside)
             return
         current = current_jobs()
         if current is not jobs:

@@ -66,15 +66,15 @@ def open_harness(
     )
     if options[QUEUES] is not None:
         jobs.serve(options[QUEUES])
-    jobs.reader = Reader(verbose=is_verbose(config), ascii=shows_only_ascii(config))
+    jobs.harness.reader = Reader(verbose=is_verbose(config), ascii=shows_only_ascii(config))
     jobs.open()
     if not nodeid:
         # It outlives the test that asked for it first: copies of that run would stay for all other tests.
-        jobs.performer.adversary = None
+        jobs.harness.performer.adversary = None
     try:
         hook = config.hook.pytest_jobs_delivered
         if hook.get_hookimpls():
-            jobs.when_delivered(lambda delivery: hook(delivery=delivery))
+            jobs.harness.when_delivered(lambda delivery: hook(delivery=delivery))
         config.hook.pytest_jobs_opened(jobs=jobs, nodeid=nodeid)
     except BaseException:
         jobs.close()

@@ -13,15 +13,15 @@ from ..harness.records.delivery import ENDED_IN_FAILURE, own_traceback
 _TRACEBACKS_SHOWN: Final = 3
 
 
-def check_jobs(harness: Jobs, *, strict: bool) -> None:
+def check_jobs(jobs: Jobs, *, strict: bool) -> None:
     """Fail the test for errors of its jobs that nobody saw, and for jobs that it left alone.
 
     Args:
-        harness: the harness of the test.
+        jobs: the harness of the test.
         strict: whether a job that was neither looked at nor performed fails the test.
     """
     try:
-        harness.check()
+        jobs.check()
     except Exception as error:
         from ..errors import CriterionError, ForgottenCallError, UnusedFaultError
 
@@ -34,31 +34,31 @@ def check_jobs(harness: Jobs, *, strict: bool) -> None:
         from ..assertions.remaining import check_nothing_left
 
         try:
-            check_nothing_left(harness)
+            check_nothing_left(jobs)
         except AssertionError as failure:
             # No line of the test is to blame, so none is shown.
             raise pytest.fail.Exception(str(failure), pytrace=False) from None
 
 
-def sections(harness: Jobs, shown: BaseException | None) -> list[tuple[str, str]]:
+def sections(jobs: Jobs, shown: BaseException | None) -> list[tuple[str, str]]:
     """Return the sections about its jobs with which the report of a failed test ends.
 
     Args:
-        harness: the harness of the test.
+        jobs: the harness of the test.
         shown: the error that failed the test, which the report shows already.
     """
     from ..assertions.remaining import jobs_in_this_test
 
     found = {
-        "Jobs that failed": _tracebacks(harness, shown),
-        "jobs in this test": jobs_in_this_test(harness),
+        "Jobs that failed": _tracebacks(jobs, shown),
+        "jobs in this test": jobs_in_this_test(jobs),
     }
     return [(title, text) for title, text in found.items() if text]
 
 
-def _tracebacks(harness: Jobs, shown_already: BaseException | None) -> str:
+def _tracebacks(jobs: Jobs, shown_already: BaseException | None) -> str:
     """Return the tracebacks of the last jobs that failed, without that of the error which failed the test."""
-    failed = [d for d in harness.ledger.deliveries if d.status in ENDED_IN_FAILURE]
+    failed = [d for d in jobs.harness.ledger.deliveries if d.status in ENDED_IN_FAILURE]
     errors = [delivery.error for delivery in failed[-_TRACEBACKS_SHOWN:]]
     shown = [
         "".join(traceback.format_exception(type(error), error, own_traceback(error))).rstrip()

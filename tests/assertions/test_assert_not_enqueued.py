@@ -69,4 +69,4 @@ def test_it_is_no_look_at_the_other_jobs(jobs, assert_not_enqueued):
     Other.perform_later()
     assert_not_enqueued(Pay)
 
-    assert not jobs.ledger.records[0].seen
+    assert not jobs.harness.ledger.records[0].seen

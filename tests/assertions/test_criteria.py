@@ -128,7 +128,7 @@ class Sync(Job):
 def opened(*enqueue):
     """Open a harness at noon, whose texts are brief, and enqueue what a row says."""
     with open_jobs() as jobs:
-        jobs.reader = Reader()
+        jobs.harness.reader = Reader()
         jobs.clock.move_to(NOON)
         for call in enqueue:
             call()

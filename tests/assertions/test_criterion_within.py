@@ -137,7 +137,7 @@ def test_looking_within_a_capture_is_not_looking_at_all_of_it(jobs, assert_enque
         Pay.perform_later(2)
     assert_enqueued(Pay, params={"payment_id": 2}, within=sent)
 
-    assert [record.seen for record in jobs.ledger.records] == [False, True]
+    assert [record.seen for record in jobs.harness.ledger.records] == [False, True]
 
 
 def test_a_job_outside_is_a_hint(jobs, assert_enqueued, failure):

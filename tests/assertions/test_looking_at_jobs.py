@@ -19,7 +19,11 @@ def left(jobs):
         try:
             check_nothing_left(jobs)
         except AssertionError:
-            return [r.args[0] for r in jobs.ledger.records if not r.seen and r.state == "pending"]
+            return [
+                r.args[0]
+                for r in jobs.harness.ledger.records
+                if not r.seen and r.state == "pending"
+            ]
         return []
 
     return left

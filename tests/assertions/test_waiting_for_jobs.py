@@ -182,4 +182,4 @@ def test_nobody_is_woken_afterwards(jobs, assert_enqueued):
     with pytest.raises(AssertionError):
         assert_enqueued(note, timeout=SOON)
 
-    assert jobs.ledger._wakers == []
+    assert jobs.harness.ledger._wakers == []

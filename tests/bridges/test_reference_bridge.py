@@ -216,7 +216,7 @@ def test_perform_makes_one_delivery_with_what_stands_in_for_the_body_and_records
 
 
 def test_sandboxes_can_be_nested_and_end_with_their_blocks(jobs):
-    bridge = jobs.bridges[0]
+    bridge = jobs.harness.bridges[0]
     outer, inner = Ledger(VirtualClock()), Ledger(VirtualClock())
     with suppress(KeyError), bridge.sandbox(outer):
         with bridge.sandbox(inner):

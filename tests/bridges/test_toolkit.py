@@ -131,7 +131,7 @@ def test_a_message_has_defaults():
 
 def test_a_job_is_recorded_and_performed_and_a_sandbox_has_a_store_of_its_own(jobs, bridge):
     call(bridge)
-    with bridge.sandbox(jobs.ledger):
+    with bridge.sandbox(jobs.harness.ledger):
         assert bridge.store == []
     jobs.drain()
 
@@ -163,7 +163,7 @@ def test_two_libraries_may_give_their_jobs_the_same_id(bridge):
         bridge.perform(
             record, now_ns=0, around=lambda body: OtherLibrary().send(Called("an-id", ("Bob",), 0))
         )
-        jobs.ledger.removed(record)
+        jobs.harness.ledger.removed(record)
 
         assert [(record.bridge, record.origin) for record in jobs.enqueued] == [
             ("small", "enqueue"),
@@ -234,7 +234,7 @@ def test_the_errors_of_the_base_class_name_the_library(bridge, jobs):
     with pytest.raises(CriterionError, match=r"^7 is not a task of small\.$"):
         bridge.resolve(7)
     with pytest.raises(BridgeError, match="The bridge to small is installed already"):
-        bridge.install(jobs.ledger, float)
+        bridge.install(jobs.harness.ledger, float)
     error = bridge.not_performed("an-id")
     assert isinstance(error, NotPerformedError)
     assert "has not been performed, so it has no result" in str(error)

@@ -181,5 +181,5 @@ def is_taken_back(enqueue: Callable[[], object]) -> bool:
         # The core warns of such a job.
         warnings.simplefilter("ignore", EnqueuedInTransactionWarning)
         enqueue()
-        (_,) = jobs.ledger.records
+        (_,) = jobs.harness.ledger.records
         return not jobs.enqueued

@@ -179,5 +179,5 @@ def test_interrupts_pass_through_and_the_record_stays_pending(jobs, error, async
         jobs.drain()
 
     assert len(jobs.pending) == 1
-    assert jobs.ledger.deliveries == []
+    assert jobs.harness.ledger.deliveries == []
     assert jobs.drain() == {"performed": 1}

@@ -142,7 +142,7 @@ async def test_a_job_that_is_cancelled_stays_pending(jobs):
         await task
 
     assert len(jobs.pending) == 1
-    assert jobs.ledger.deliveries == []
+    assert jobs.harness.ledger.deliveries == []
 
 
 async def test_what_other_tasks_enqueue_meanwhile_is_no_child(jobs):

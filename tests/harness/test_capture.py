@@ -79,7 +79,7 @@ def test_a_capture_is_a_sequence_that_prints_as_a_table(jobs):
     assert (sent[0], sent[-1], sent[1:]) == (first, third, (second, third))
     assert second in sent
     assert list(reversed(sent)) == [third, second, first]
-    assert sent.peek() == tuple(jobs.ledger.records)
+    assert sent.peek() == tuple(jobs.harness.ledger.records)
     with pytest.raises(IndexError):
         sent[3]
     assert str(sent) == (
@@ -116,8 +116,8 @@ def test_what_was_looked_at_through_a_capture_was_seen(jobs):
     len(sent)
     str(sent)
     sent.peek()
-    before = [record.seen for record in jobs.ledger.records]
+    before = [record.seen for record in jobs.harness.ledger.records]
     sent[1]
 
     assert before == [False, False]
-    assert [record.seen for record in jobs.ledger.records] == [False, True]
+    assert [record.seen for record in jobs.harness.ledger.records] == [False, True]

@@ -111,7 +111,7 @@ def test_what_is_no_number_is_refused(jobs, attempt):
 def test_a_library_that_does_not_count_says_so(stub_bridge, make_jobs, make_record):
     bridge = stub_bridge()
     with make_jobs([bridge]) as jobs:
-        jobs.ledger.added(make_record(bridge=bridge))
+        jobs.harness.ledger.added(make_record(bridge=bridge))
 
         with pytest.raises(CriterionError) as caught:
             jobs.perform(jobs.pending[0], attempt=2)

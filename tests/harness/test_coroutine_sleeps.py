@@ -160,7 +160,7 @@ def test_all_jobs_run_on_one_loop_that_is_closed_with_the_harness_and_plain_ones
 
     with open_jobs() as jobs:
         performed(jobs, lambda: None)
-        assert jobs.performer._own_loop is None
+        assert jobs.harness.performer._own_loop is None
         first, _ = performed(jobs, which)
         second, _ = performed(jobs, which)
         assert first is second

@@ -145,7 +145,7 @@ def test_what_has_decided_or_changes_nothing_or_is_outside_has_none(jobs, databa
 def test_without_a_database_nothing_looks():
     with Jobs([ReferenceBridge()]) as jobs:
         assert warned(lambda: Ship.perform_later(7)) == []
-        assert jobs.ledger.listen(None) is None
+        assert jobs.harness.ledger.listen(None) is None
 
 
 def test_inline_it_is_warned_of_too(open_harness, jobs, database):

@@ -433,7 +433,7 @@ def test_a_simulation_inside_the_block_performs_nothing_else(jobs):
 
 
 def test_a_job_that_a_thread_enqueues_as_the_last_one_ends_is_performed(jobs, monkeypatch):
-    put_back, late = type(jobs.ledger).put_back, ["late"]
+    put_back, late = type(jobs.harness.ledger).put_back, ["late"]
 
     def enqueue_from_a_thread(ledger, records):
         put_back(ledger, records)
@@ -442,7 +442,7 @@ def test_a_job_that_a_thread_enqueues_as_the_last_one_ends_is_performed(jobs, mo
             thread.start()
             thread.join()
 
-    monkeypatch.setattr(type(jobs.ledger), "put_back", enqueue_from_a_thread)
+    monkeypatch.setattr(type(jobs.harness.ledger), "put_back", enqueue_from_a_thread)
     with jobs.inline():
         Note.perform_later("a")
 

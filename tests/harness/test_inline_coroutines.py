@@ -102,7 +102,7 @@ async def test_what_had_begun_at_the_end_of_a_plain_block_stays_pending(jobs):
     await asyncio.sleep(0)
 
     assert len(jobs.pending) == 1
-    assert jobs.ledger.deliveries == []
+    assert jobs.harness.ledger.deliveries == []
 
 
 async def test_a_plain_block_that_raises_is_not_hidden_by_unfinished_jobs(jobs):
@@ -218,7 +218,7 @@ async def test_a_harness_can_be_closed_inside_a_running_loop_after_it_ran_a_loop
 
 
 async def test_a_job_that_a_thread_enqueues_as_the_last_one_ends_is_performed(jobs, monkeypatch):
-    put_back = type(jobs.ledger).put_back
+    put_back = type(jobs.harness.ledger).put_back
     late = ["late"]
 
     def enqueue_from_a_thread(ledger, records):
@@ -226,12 +226,12 @@ async def test_a_job_that_a_thread_enqueues_as_the_last_one_ends_is_performed(jo
 
         put_back(ledger, records)
         # Garbage of another test may end meanwhile, and put back into its own ledger.
-        if ledger is jobs.ledger and late and performed(jobs) == ["a"]:
+        if ledger is jobs.harness.ledger and late and performed(jobs) == ["a"]:
             thread = threading.Thread(target=Note.perform_later, args=(late.pop(),))
             thread.start()
             thread.join()
 
-    monkeypatch.setattr(type(jobs.ledger), "put_back", enqueue_from_a_thread)
+    monkeypatch.setattr(type(jobs.harness.ledger), "put_back", enqueue_from_a_thread)
     async with jobs.inline():
         Coroutine.perform_later("a")
 
@@ -272,11 +272,11 @@ async def test_an_async_block_that_is_cancelled_stops_performing(jobs):
     Note.perform_later("after")
 
     assert len(jobs.pending) == 2
-    assert jobs.ledger.deliveries == []
+    assert jobs.harness.ledger.deliveries == []
 
 
 async def test_an_error_of_a_bridge_is_raised_at_the_end(jobs, monkeypatch):
-    bridge = jobs.bridges[0]
+    bridge = jobs.harness.bridges[0]
     monkeypatch.setattr(
         type(bridge), "perform", lambda self, record, **options: {}["the bridge is broken"]
     )

@@ -86,14 +86,14 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def perform_one(self, data):
         sequence = data.draw(st.sampled_from(sorted(self.lists.pending)))
-        self.jobs.perform(self.jobs.ledger.records[sequence])
+        self.jobs.perform(self.jobs.harness.ledger.records[sequence])
         self.lists.perform(sequence)
 
     @precondition(lambda self: self.lists.delivered)
     @rule(data=st.data())
     def redeliver(self, data):
         sequence = data.draw(st.sampled_from(self.lists.delivered))
-        record = self.jobs.ledger.records[sequence]
+        record = self.jobs.harness.ledger.records[sequence]
         self.jobs.redeliver(record)
         self.lists.add(record.priority, self.lists.dues[sequence], None, fails=False, first=False)
 
@@ -131,7 +131,7 @@ class LedgerMachine(RuleBasedStateMachine):
             *lists.due()
         }
         assert len(jobs.performed) + len(jobs.retried) == len(jobs.deliveries)
-        assert [record.sequence for record in jobs.ledger.records] == [*range(lists.rows)]
+        assert [record.sequence for record in jobs.harness.ledger.records] == [*range(lists.rows)]
 
 
 TestLedger = LedgerMachine.TestCase

@@ -57,7 +57,7 @@ def test_a_record_that_was_withdrawn_is_not_pending_and_never_taken(ledger, make
 def test_a_record_that_was_withdrawn_while_a_filter_held_it_back_stays_withdrawn(jobs):
     @job
     def withdraw():
-        jobs.ledger.removed(jobs.enqueued[0])
+        jobs.harness.ledger.removed(jobs.enqueued[0])
 
     Note.perform_later(1)
     withdraw.perform_later()

@@ -218,9 +218,9 @@ def test_a_conflict_about_the_time_keeps_nothing_from_being_restored(make_jobs, 
 
 def test_jobs_are_asked_of_the_first_bridge_that_knows_them(make_jobs, stub_bridge):
     with make_jobs([ReferenceBridge(), stub_bridge("stub")]) as jobs:
-        assert jobs.targets.get(Note).bridge.name == "core"
-        assert jobs.targets.get("anything").bridge.name == "stub"
-        assert jobs.targets.get(target := jobs.targets.get(Note)) is target
+        assert jobs.harness.targets.get(Note).bridge.name == "core"
+        assert jobs.harness.targets.get("anything").bridge.name == "stub"
+        assert jobs.harness.targets.get(target := jobs.harness.targets.get(Note)) is target
 
 
 def waits(jobs):
@@ -264,7 +264,7 @@ def test_the_bounds_of_a_wait_do_not_depend_on_the_jitter(jitter):
 def test_the_harness_tells_a_listener_of_every_delivery():
     heard = []
     with open_jobs() as jobs:
-        jobs.when_delivered(heard.append)
+        jobs.harness.when_delivered(heard.append)
         Note.perform_later("a")
         Flaky.perform_later()
         jobs.drain(raise_errors=False)
@@ -275,7 +275,7 @@ def test_the_harness_tells_a_listener_of_every_delivery():
 def test_what_is_enqueued_can_be_reported_to_another_harness():
     with open_jobs() as outer, open_jobs() as inner:
         Note.perform_later("inner")
-        with inner.reporting_to(outer):
+        with inner.harness.reporting_to(outer):
             Note.perform_later("outer")
         Note.perform_later("inner again")
 

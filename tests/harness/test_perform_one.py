@@ -62,7 +62,7 @@ def test_a_retry_is_performed_by_name(jobs):
     ("take", "what"),
     [
         (lambda jobs, record: jobs.perform(record), "has been performed"),
-        (lambda jobs, record: jobs.ledger.removed(record), "was withdrawn"),
+        (lambda jobs, record: jobs.harness.ledger.removed(record), "was withdrawn"),
     ],
 )
 def test_a_record_that_is_not_pending_is_refused(jobs, take, what):

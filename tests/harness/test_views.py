@@ -190,7 +190,7 @@ def test_a_table_is_cut_at_twenty_rows(jobs):
 
 
 def seen(jobs):
-    return [record.sequence for record in jobs.ledger.records if record.seen]
+    return [record.sequence for record in jobs.harness.ledger.records if record.seen]
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_looking_at_a_delivery_is_looking_at_its_record(three):
 
 
 def test_peek_returns_everything_and_the_harness_prints_how_much_there_is(three):
-    assert three.enqueued.peek() == tuple(three.ledger.records)
+    assert three.enqueued.peek() == tuple(three.harness.ledger.records)
     three.perform(three.enqueued[0])
 
     assert repr(three) == "<Jobs 3 records, 2 pending>"

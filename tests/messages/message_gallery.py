@@ -60,7 +60,7 @@ class Situation:
         """Return what it fails with."""
         # Whether a database library is set up depends on the tests before.
         with Jobs([ReferenceBridge()]) as jobs:
-            jobs.reader = reader
+            jobs.harness.reader = reader
             jobs.clock.move_to(NOON)
             try:
                 self.arrange(jobs)

@@ -385,11 +385,11 @@ def no_adapter(jobs):
     """Neither a harness is open nor an adapter configured: the core would not know where to put the job.
 
     Ask for the `jobs` fixture, or configure an adapter in a program."""
-    jobs.stand_aside()
+    jobs.harness.stand_aside()
     try:
         Pay.perform_later(7)
     finally:
-        jobs.stand_in()
+        jobs.harness.stand_in()
 
 
 @situation
@@ -397,11 +397,11 @@ def no_harness(jobs):
     """An assertion was called where no harness is open.
 
     Ask for the `jobs` fixture, or open a harness."""
-    jobs.stand_aside()
+    jobs.harness.stand_aside()
     try:
         assert_enqueued(Pay)
     finally:
-        jobs.stand_in()
+        jobs.harness.stand_in()
 
 
 # Performing

@@ -114,7 +114,7 @@ def killed(jobs, cls=Materialize):
     with pytest.raises(SystemExit):
         jobs.drain()
     record = jobs.pending[0]
-    jobs.ledger.removed(record)
+    jobs.harness.ledger.removed(record)
     return record
 
 

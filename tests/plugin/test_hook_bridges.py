@@ -69,7 +69,7 @@ def test_whoever_opens_a_harness_has_them(pytester, run_test):
 
         def test_a_block():
             with open_jobs() as jobs:
-                assert {"core", "stub"} <= {bridge.name for bridge in jobs.bridges}
+                assert {"core", "stub"} <= {bridge.name for bridge in jobs.harness.bridges}
 
         class TestCase(JobsTestCase):
             @classmethod
@@ -79,7 +79,7 @@ def test_whoever_opens_a_harness_has_them(pytester, run_test):
                 assert log == ["stub installed"]
 
             def test_it(self):
-                assert "stub" in {bridge.name for bridge in self.jobs.bridges}
+                assert "stub" in {bridge.name for bridge in self.jobs.harness.bridges}
     """).assert_outcomes(passed=3)
 
 

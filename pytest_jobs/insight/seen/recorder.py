@@ -63,8 +63,10 @@ class Recorder:
         if nodeid:
             self._running.append(test)
         notes = _Notes(jobs, self)
-        jobs.when_closing(lambda: self._closing(jobs, test, notes))
-        jobs.when_simulated(lambda deliveries: test.timelines.append(self._timeline(deliveries)))
+        jobs.harness.when_closing(lambda: self._closing(jobs, test, notes))
+        jobs.harness.when_simulated(
+            lambda deliveries: test.timelines.append(self._timeline(deliveries))
+        )
 
     def checked(self, target: Target, explorations: Sequence[Any]) -> None:
         """Record a check that has ended: that of the test which runs."""
@@ -110,7 +112,7 @@ class Recorder:
         self._running.clear()
 
     def _closing(self, jobs: Jobs, test: SeenTest, notes: _Notes) -> None:
-        ledger, clock = jobs.ledger, jobs.clock
+        ledger, clock = jobs.harness.ledger, jobs.clock
         if clock.frozen:
             test.froze_ns = clock.now_ns() - clock.travelled_ns
         elif clock.origin_ns is None:
@@ -125,7 +127,9 @@ class Recorder:
         test.deliveries += [
             notes.added(_delivery(one, one.record.sequence), one) for one in ledger.deliveries
         ]
-        test.firings += [SeenFiring(key, at_ns, [*records]) for key, at_ns, records in jobs.firings]
+        test.firings += [
+            SeenFiring(key, at_ns, [*records]) for key, at_ns, records in jobs.harness.firings
+        ]
 
     def _record(self, record: JobRecord, known: dict[tuple[str, str], SeenJob]) -> SeenRecord:
         envelope = record.envelope
@@ -164,12 +168,15 @@ class _Notes:
         self._done: dict[Delivery, dict[str, Any]] = {}
         #: By the sequence of a record: the file and the line that enqueued it.
         self.places: dict[int, tuple[str, int]] = {}
-        self._records, self._deliveries = jobs.ledger.records, jobs.ledger.deliveries
+        self._records, self._deliveries = (
+            jobs.harness.ledger.records,
+            jobs.harness.ledger.deliveries,
+        )
         self._recorder = recorder
-        jobs.when_begun(self._running.__setitem__)
-        jobs.when_delivered(self._delivered)
+        jobs.harness.when_begun(self._running.__setitem__)
+        jobs.harness.when_delivered(self._delivered)
         listening = ExitStack()
-        listening.enter_context(jobs.ledger.waking(self._enqueued))
+        listening.enter_context(jobs.harness.ledger.waking(self._enqueued))
         self.close = listening.close
 
     def added(self, seen: SeenDelivery, delivery: Delivery) -> SeenDelivery:

@@ -58,11 +58,11 @@ class MessagesPlugin:
         """Note which functions a test enqueues: no registry has those of RQ, say."""
 
         def note() -> None:
-            for record in jobs.ledger.records:
+            for record in jobs.harness.ledger.records:
                 if isinstance(record.source, TakesFunctions):
                     self._enqueued[record.bridge].add(record.name)
 
-        jobs.when_closing(note)
+        jobs.harness.when_closing(note)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self._is_uncollected |= report.failed

@@ -45,20 +45,20 @@ class Properties:
             properties.append(("jobs_timeline", str(RetryTimeline(name, deliveries))))
 
         def note_jobs() -> None:
-            if jobs.ledger.records:
+            if jobs.harness.ledger.records:
                 properties.append(("jobs", _listed(jobs)))
 
-        jobs.when_simulated(note_timeline)
-        jobs.when_closing(note_jobs)
+        jobs.harness.when_simulated(note_timeline)
+        jobs.harness.when_closing(note_jobs)
 
 
 def _listed(jobs: Jobs) -> str:
     """Return the jobs of a test, one in a line, each with how its deliveries have ended."""
     ended: dict[int, list[str]] = defaultdict(list)
-    for delivery in jobs.ledger.deliveries:
+    for delivery in jobs.harness.ledger.deliveries:
         error = "" if delivery.error is None else f" ({error_text(delivery.error)})"
         ended[delivery.record.sequence].append(f"{delivery.status}{error}")
-    records = jobs.ledger.records
+    records = jobs.harness.ledger.records
     lines = [
         f"{record_line(record)}: {', '.join(ended[record.sequence]) or record.state}"
         for record in records[:_LISTED]

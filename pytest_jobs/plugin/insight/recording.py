@@ -156,9 +156,9 @@ class Unperformed:
         """Look at what a test has left when its harness closes."""
 
         def look() -> None:
-            self._of_test.update(["pending"] if any(jobs.ledger.pending()) else ())
+            self._of_test.update(["pending"] if any(jobs.harness.ledger.pending()) else ())
 
-        jobs.when_closing(look)
+        jobs.harness.when_closing(look)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, object, object]:

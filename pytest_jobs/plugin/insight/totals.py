@@ -26,13 +26,13 @@ class Totals:
 
     def pytest_jobs_opened(self, jobs: Jobs, nodeid: str) -> None:
         def count() -> None:
-            ledger = jobs.ledger
+            ledger = jobs.harness.ledger
             if ledger.records:
                 self._of_test["enqueued"] += len(ledger.first_enqueues())
                 self._of_test["left pending"] += sum(1 for _ in ledger.pending())
                 self._of_test.update(delivery.status for delivery in ledger.deliveries)
 
-        jobs.when_closing(count)
+        jobs.harness.when_closing(count)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

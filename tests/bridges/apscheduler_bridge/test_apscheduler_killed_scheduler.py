@@ -71,7 +71,7 @@ def test_a_run_of_a_killed_scheduler_is_lost_and_its_job_comes_at_its_next_time(
     tmp_path, scheduler, jobs
 ):
     scheduler.add_job(work, args=("any",), next_run_time=None)
-    expected = jobs.bridges[0].delivery_semantics(work)
+    expected = jobs.harness.bridges[0].delivery_semantics(work)
     service = Service(tmp_path)
     names = ("raises", "is killed", "recurs and is killed")
 

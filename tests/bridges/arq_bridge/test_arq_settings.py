@@ -92,7 +92,7 @@ def test_a_dictionary_with_a_queue_is_settings_of_saq():
 def test_a_name_of_two_functions_is_ambiguous(open_over, settings):
     first, second = settings(func(add, name="work")), settings(func(other, name="work"))
     with open_over(first, second) as jobs, pytest.raises(AmbiguousJobError) as caught:
-        jobs.bridges[0].find("work")
+        jobs.harness.bridges[0].find("work")
 
     assert str(caught.value) == (
         "'work' names a function of each of Settings and Settings, so it can mean any of them: name the function "
@@ -102,7 +102,7 @@ def test_a_name_of_two_functions_is_ambiguous(open_over, settings):
 
 def test_a_function_that_no_worker_has_is_an_error(open_over, settings):
     with open_over(settings(add)) as jobs, pytest.raises(CriterionError) as caught:
-        jobs.bridges[0].known(other)
+        jobs.harness.bridges[0].known(other)
 
     assert str(caught.value) == (
         f"{other!r} is not among the functions of Settings: add it to `functions` of the worker settings, and "
@@ -113,4 +113,8 @@ def test_a_function_that_no_worker_has_is_an_error(open_over, settings):
 def test_what_arq_makes_of_a_function_is_a_job_too(open_over, settings):
     function = func(add, name="sum")
     with open_over(settings(function)) as jobs:
-        assert jobs.bridges[0].identify(function) == jobs.bridges[0].identify(add) == "sum"
+        assert (
+            jobs.harness.bridges[0].identify(function)
+            == jobs.harness.bridges[0].identify(add)
+            == "sum"
+        )

@@ -364,7 +364,7 @@ def test_a_function_that_may_be_a_filter_or_a_job_is_refused(jobs):
 
 def test_a_task_that_a_test_enqueues_is_performed_once(kept):
     timeline = kept.simulate_retries(fail, [1], raising=LookupError)
-    kept.targets.get(mail).bridge.enqueue(mail, (7,), {})
+    kept.harness.targets.get(mail).bridge.enqueue(mail, (7,), {})
     kept.drain()
 
     assert len(timeline.attempts) == 1

@@ -140,7 +140,7 @@ def test_a_simulation_leaves_no_results(jobs, app):
 
     jobs.simulate_retries(flaky, raising=ValueError(), limit=1)
 
-    assert not any(jobs.bridges[1].store.values())
+    assert not any(jobs.harness.bridges[1].store.values())
 
 
 def test_a_task_with_a_result_backend_of_its_own_does_not_reach_it(jobs, app):

@@ -99,7 +99,7 @@ def test_a_harness_inside_knows_the_results_of_the_one_outside(jobs, tasks, brid
 def test_a_sandbox_has_results_of_its_own(jobs, tasks, bridge):
     result = tasks.add.enqueue(1)
     record = jobs.pending[0]
-    with bridge.sandbox(jobs.ledger):
+    with bridge.sandbox(jobs.harness.ledger):
         bridge.perform(record, now_ns=0, around=lambda call: call())
         inside = tasks.add.get_result(result.id)
     result.refresh()

@@ -99,7 +99,7 @@ def test_a_job_that_a_rollback_took_back_is_named(jobs):
     with jobs.capture() as sent:
         refused(send, 1)
 
-    assert (len(sent), len(jobs.pending), jobs.ledger.named("q_tasks.greet")) == (0, 0, [])
+    assert (len(sent), len(jobs.pending), jobs.harness.ledger.named("q_tasks.greet")) == (0, 0, [])
     (dropped,) = jobs.dropped_by_rollback
     assert (dropped.text, dropped.using, dropped.dropped) == (
         "greet(1)",

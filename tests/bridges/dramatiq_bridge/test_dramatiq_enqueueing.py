@@ -164,7 +164,7 @@ def test_of_two_brokers_with_an_actor_of_a_name_the_sender_is_meant(make_broker,
     actors = [dramatiq.actor(add, broker=broker) for broker in brokers]
     with open_over(*brokers) as jobs:
         with pytest.raises(AmbiguousJobError, match="'add' names a task of each of "):
-            jobs.bridges[0].find("add")
+            jobs.harness.bridges[0].find("add")
         actors[1].send(1)
 
         assert_not_enqueued(actors[0], within=jobs.enqueued)
@@ -173,7 +173,7 @@ def test_of_two_brokers_with_an_actor_of_a_name_the_sender_is_meant(make_broker,
 
 def test_what_is_not_an_actor_is_refused(jobs):
     with pytest.raises(CriterionError, match="is not a task of"):
-        jobs.bridges[0].known(add)
+        jobs.harness.bridges[0].known(add)
 
 
 def test_a_message_to_another_service_is_recorded(jobs, broker):

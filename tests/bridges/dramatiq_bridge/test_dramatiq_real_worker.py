@@ -104,7 +104,7 @@ def test_a_failing_actor_is_tried_as_often_and_as_far_apart_as_the_bridge_says(s
     actor = dramatiq.actor(work, broker=broker, **options)
     with open_over(broker) as jobs:
         timeline = jobs.simulate_retries(actor, args=("raises",), raising=ValueError())
-        semantics = jobs.bridges[0].delivery_semantics(actor)
+        semantics = jobs.harness.bridges[0].delivery_semantics(actor)
 
     with service.worker():
         service.send("raises")

@@ -21,7 +21,7 @@ def test_a_sandbox_has_records_and_results_of_its_own(make_broker, open_over, le
     with open_over(broker) as jobs:
         message = work.send()
         jobs.drain()
-        with jobs.bridges[0].sandbox(ledger):
+        with jobs.harness.bridges[0].sandbox(ledger):
             work.send()
             with pytest.raises(ResultMissing):
                 message.get_result(backend=backend)

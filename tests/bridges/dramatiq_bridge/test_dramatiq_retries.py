@@ -42,7 +42,7 @@ def test_the_waits_double_up_to_the_longest_as_declared(jobs, actor):
     assert in_seconds == (
         [(1, 2), (2, 4), (2.5, 5), (2.5, 5)] if LENGTHENED else [(0.5, 1), (1, 2), (2, 4), (2.5, 5)]
     )
-    policy = jobs.bridges[0].retry_policy(work)
+    policy = jobs.harness.bridges[0].retry_policy(work)
     assert policy.attempts == 5
     assert [policy.wait(n).total_seconds() for n in range(1, 5)] == expected
 
@@ -88,7 +88,7 @@ def test_an_expected_error_ends_the_message_and_is_not_raised(jobs, actor):
 def test_a_predicate_decides_what_is_retried(jobs, actor):
     work = actor(fails, retry_when=lambda retries, error: retries < 2)
 
-    assert jobs.bridges[0].retry_policy(work) is None
+    assert jobs.harness.bridges[0].retry_policy(work) is None
     work.send()
     with pytest.raises(ValueError, match="no"):
         jobs.drain()
@@ -116,14 +116,14 @@ def test_without_the_middleware_a_failure_ends_the_message(open_over):
             jobs.drain()
 
         assert statuses(jobs) == ["failed"]
-        assert jobs.bridges[0].retry_policy(work) is None
+        assert jobs.harness.bridges[0].retry_policy(work) is None
 
 
 def test_the_middleware_says_how_often_when_the_actor_does_not(open_over):
     broker = StubBroker(middleware=[Retries(max_retries=2, min_backoff=4_000)])
     work = dramatiq.actor(fails, broker=broker)
     with open_over(broker) as jobs:
-        policy = jobs.bridges[0].retry_policy(work)
+        policy = jobs.harness.bridges[0].retry_policy(work)
         timeline = jobs.simulate_retries(work, raising=ValueError())
 
     assert policy.attempts == 3

@@ -38,7 +38,7 @@ def test_waits_grow_by_the_backoff_as_declared(jobs, huey):
     work = huey.task(retries=4, retry_delay=10, retry_backoff=2)(lambda: None)
 
     timeline = jobs.simulate_retries(work, raising=Down())
-    policy = jobs.bridges[-1].retry_policy(work)
+    policy = jobs.harness.bridges[-1].retry_policy(work)
 
     assert timeline.wait_seconds == [10, 20, 40, 80]
     assert policy.attempts == 5

@@ -268,7 +268,7 @@ def test_a_worker_of_another_service_is_recorded_and_has_no_code(jobs, oban, run
 
     assert assert_enqueued("billing.workers.Charge").job == "billing.workers.Charge"
     with pytest.raises(DeclarationError, match="not the path of a worker here"):
-        jobs.bridges[-1].resolve("billing.workers.Charge")
+        jobs.harness.bridges[-1].resolve("billing.workers.Charge")
 
 
 def test_a_worker_is_named_by_its_path_and_what_is_none_is_an_error(jobs, mail, run):

@@ -43,7 +43,7 @@ def test_an_instance_can_be_named(oban, run, monkeypatch):
 
     with open_jobs(apps=["oban:shop_of_oban:oban"]) as jobs:
         run(oban.enqueue(Work.new()))
-        [bridge] = (bridge for bridge in jobs.bridges if bridge.name == "oban")
+        [bridge] = (bridge for bridge in jobs.harness.bridges if bridge.name == "oban")
 
         assert str(bridge) == repr(oban)
         assert bridge.described() == "shop_of_oban:oban; nothing is contacted"

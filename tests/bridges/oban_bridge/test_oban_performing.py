@@ -83,7 +83,7 @@ def test_a_job_that_fails_is_tried_again_until_its_attempts_are_used_up(jobs, ob
 def test_waits_grow_as_declared_and_jitter_makes_them_longer(open_over, oban, enqueue):
     work = declare(fails, max_attempts=40)
     with open_over() as jobs:
-        policy = jobs.bridges[-1].retry_policy(work)
+        policy = jobs.harness.bridges[-1].retry_policy(work)
         timeline = jobs.simulate_retries(work, raising=Down())
     with open_over(jitter="seeded") as jobs:
         enqueue(work)
@@ -128,7 +128,7 @@ def test_a_backoff_of_the_worker_decides(jobs, enqueue, process, backoff, wait, 
     (retried,) = jobs.retried
     assert retried.wait == timedelta(seconds=wait)
     assert retried.wait_bounds == ((retried.wait,) * 2 if has_bounds else None)
-    assert jobs.bridges[-1].retry_policy(jobs.enqueued[0].job) is None
+    assert jobs.harness.bridges[-1].retry_policy(jobs.enqueued[0].job) is None
 
 
 def test_chance_decides_outside_of_a_delivery(jobs):
@@ -310,7 +310,7 @@ def test_a_worker_enqueued_by_the_harness_has_named_arguments(jobs):
 
 @pytest.mark.parametrize(("attempts", "is_kept"), [(1, False), (2, True)])
 def test_a_job_with_attempts_left_survives_its_worker(jobs, attempts, is_kept):
-    semantics = jobs.bridges[-1].delivery_semantics(declare(fails, max_attempts=attempts))
+    semantics = jobs.harness.bridges[-1].delivery_semantics(declare(fails, max_attempts=attempts))
 
     assert semantics.redelivered_on_kill is semantics.redelivered_on_outage is is_kept
     assert (semantics.acknowledged, semantics.redelivered_on_raise) == (

@@ -132,7 +132,9 @@ def test_arguments_come_to_the_job_as_from_the_database(service, open_over):
 def test_a_job_is_delivered_again_as_the_bridge_says(service, open_over):
     with open_over() as jobs:
         expected, of_last_attempt = (
-            jobs.bridges[0].delivery_semantics(worker(max_attempts=most)(type("Work", (), {})))
+            jobs.harness.bridges[0].delivery_semantics(
+                worker(max_attempts=most)(type("Work", (), {}))
+            )
             for most in (2, 1)
         )
 

@@ -31,7 +31,7 @@ def test_no_app_need_be_named(module, make_app):
     with open_jobs() as jobs:
         task.defer(x=7)
         assert jobs.drain() == {"performed": 1}
-        [bridge] = (bridge for bridge in jobs.bridges if bridge.name == "procrastinate")
+        [bridge] = (bridge for bridge in jobs.harness.bridges if bridge.name == "procrastinate")
         assert bridge.described() == "service_of_a_test:app; nothing is contacted"
 
 
@@ -50,9 +50,9 @@ def test_what_is_no_app_no_task_or_too_many_arguments_is_refused(app, jobs):
     with pytest.raises(ApplicationError, match=r"is not a procrastinate\.App: name the object"):
         ProcrastinateBridge([object()])
     with pytest.raises(CriterionError, match=r"is not a task of .*: name what `@app\.task` made\."):
-        jobs.bridges[0].known(print)
+        jobs.harness.bridges[0].known(print)
     with pytest.raises(CriterionError) as caught:
-        jobs.bridges[0].enqueue("one", (1, 2), {})
+        jobs.harness.bridges[0].enqueue("one", (1, 2), {})
     assert str(caught.value) == (
         "one takes 1 arguments, and args= has 2: Procrastinate passes arguments by their names."
     )
@@ -64,7 +64,7 @@ def test_a_name_of_two_tasks_is_ambiguous(make_app, open_over):
         app.task(lambda: None, name="work")
 
     with open_over(first, second) as jobs, pytest.raises(AmbiguousJobError):
-        jobs.bridges[0].find("work")
+        jobs.harness.bridges[0].find("work")
 
 
 def test_an_app_that_is_made_in_a_harness_has_its_own_connector_afterwards(make_app, open_over):

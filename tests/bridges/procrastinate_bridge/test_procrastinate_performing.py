@@ -60,7 +60,7 @@ def test_a_job_that_fails_is_retried_as_its_strategy_says(deliveries, jobs, retr
     assert [d.wait.total_seconds() for d in found[:-1]] == waits
     assert all(d.wait_bounds == (d.wait, d.wait) for d in found[:-1])
     assert [d.record.attempt for d in found] == list(range(1, len(waits) + 2))
-    policy = jobs.bridges[0].retry_policy("flaky")
+    policy = jobs.harness.bridges[0].retry_policy("flaky")
     assert policy.attempts == len(found)
     assert [policy.wait(n + 1).total_seconds() for n in range(len(waits))] == waits
 
@@ -71,7 +71,7 @@ def test_a_job_that_fails_is_retried_as_its_strategy_says(deliveries, jobs, retr
 )
 def test_a_task_or_an_error_that_is_not_retried_fails(deliveries, jobs, retry, attempts):
     assert [d.status for d in deliveries(retry)] == ["failed"]
-    assert jobs.bridges[0].retry_policy("flaky").attempts == attempts
+    assert jobs.harness.bridges[0].retry_policy("flaky").attempts == attempts
 
 
 def test_a_strategy_of_a_project_says_when_and_where(deliveries, jobs):
@@ -80,7 +80,7 @@ def test_a_strategy_of_a_project_says_when_and_where(deliveries, jobs):
     assert [d.status for d in found] == ["retried", "retried", "exhausted"]
     assert [d.wait for d in found[:2]] == [timedelta(seconds=7)] * 2
     assert (found[1].record.queue, found[1].record.priority) == ("slow", -5)
-    assert jobs.bridges[0].retry_policy("flaky") is None
+    assert jobs.harness.bridges[0].retry_policy("flaky") is None
 
 
 def test_retries_without_an_end_are_simulated(app, jobs):
@@ -89,7 +89,7 @@ def test_retries_without_an_end_are_simulated(app, jobs):
     timeline = jobs.simulate_retries(task, raising=Flaky(), succeed_on=4)
 
     assert timeline.wait_seconds == [0, 0, 0]
-    assert jobs.bridges[0].retry_policy(task).attempts is None
+    assert jobs.harness.bridges[0].retry_policy(task).attempts is None
 
 
 def test_the_context_says_what_is_known_of_the_run(app, jobs):

@@ -143,5 +143,5 @@ def test_a_job_whose_process_is_killed_comes_again_as_the_bridge_says(
 
     with Jobs([RqBridge()]) as jobs:
         queue.enqueue(worker_tasks.waits_to_be_killed, str(tmp_path), retry=retry)
-        semantics = jobs.bridges[0].delivery_semantics(worker_tasks.waits_to_be_killed)
+        semantics = jobs.harness.bridges[0].delivery_semantics(worker_tasks.waits_to_be_killed)
     assert (len(runs(tmp_path)) == 2) is semantics.redelivered_on_kill

@@ -185,7 +185,7 @@ def test_a_name_that_no_worker_has_is_recorded_and_has_no_function(jobs, queue, 
 
     assert assert_enqueued("of another service").job == "of another service"
     with pytest.raises(DeclarationError, match="no settings of a worker"):
-        jobs.bridges[-1].resolve("of another service")
+        jobs.harness.bridges[-1].resolve("of another service")
 
 
 def test_a_function_that_no_worker_has_is_an_error(jobs):

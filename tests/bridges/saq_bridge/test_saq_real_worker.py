@@ -103,7 +103,7 @@ def test_a_job_of_a_killed_worker_is_delivered_again_as_the_bridge_says(
     with open_over(("work", work)) as jobs:
         for retries in (1, 2):
             run(queue.enqueue("work", name="any", retries=retries))
-            expected[retries] = jobs.bridges[0].delivery_semantics("work")
+            expected[retries] = jobs.harness.bridges[0].delivery_semantics("work")
 
     with service.worker() as worker:
         for retries in expected:
@@ -159,4 +159,4 @@ def test_the_sweep_of_a_starting_worker_puts_back_a_job_with_one_attempt_that_wa
     assert found == [taken.id]
     assert (again.key, again.retries) == ("once", 1)
     with open_over(("work", work)) as jobs:
-        assert jobs.bridges[0].delivery_semantics("work").acknowledged == "after"
+        assert jobs.harness.bridges[0].delivery_semantics("work").acknowledged == "after"

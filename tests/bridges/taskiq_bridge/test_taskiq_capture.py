@@ -62,7 +62,7 @@ def jobs(open_over):
 
 @pytest.fixture
 def bridge(jobs):
-    return jobs.bridges[0]
+    return jobs.harness.bridges[0]
 
 
 @pytest.fixture
@@ -327,10 +327,10 @@ def test_a_name_is_looked_up_among_named_brokers_before_those_that_have_sent(ope
     task, sent, _ = (each.register_task(add, "same") for each in (named, sends, silent))
     with open_over() as jobs:
         run(sent.kiq(1))
-        assert jobs.bridges[0].known("same") is sent
+        assert jobs.harness.bridges[0].known("same") is sent
     with open_over(named) as jobs:
         run(sent.kiq(1))
-        assert jobs.bridges[0].known("same") is task
+        assert jobs.harness.bridges[0].known("same") is task
 
 
 @pytest.fixture

@@ -222,7 +222,7 @@ def test_what_the_serializer_refuses_is_named(jobs, add, run):
 
 
 def test_the_bridge_enqueues_as_an_application_does(jobs, add, run):
-    (bridge,) = jobs.bridges
+    (bridge,) = jobs.harness.bridges
     run(bridge.enqueue(add, (1,), {"b": 2}))
     run(bridge.enqueue("add", (3,), {}))
 

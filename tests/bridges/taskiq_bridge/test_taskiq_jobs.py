@@ -26,7 +26,7 @@ def add(broker):
 
 @pytest.fixture
 def bridge(jobs):
-    return jobs.bridges[0]
+    return jobs.harness.bridges[0]
 
 
 def test_a_task_of_any_broker_goes_by_its_name(bridge, make_broker):
@@ -48,7 +48,7 @@ def test_tasks_of_two_brokers_are_told_apart_by_the_task(make_broker, open_over,
     brokers = [make_broker(), make_broker()]
     first, second = (each.register_task(body, "same") for each in brokers)
     with open_over(*brokers) as jobs:
-        (bridge,) = jobs.bridges
+        (bridge,) = jobs.harness.bridges
         run(first.kiq(1))
         run(second.kiq(2))
 
@@ -64,7 +64,7 @@ def test_a_shared_task_is_compared_by_name(make_broker, open_over, run):
     task = async_shared_broker.register_task(body, "shared")
     try:
         with open_over(*brokers) as jobs:
-            (bridge,) = jobs.bridges
+            (bridge,) = jobs.harness.bridges
             for number, broker in enumerate(brokers):
                 run(task.kicker().with_broker(broker).kiq(number))
 
@@ -85,7 +85,7 @@ def test_a_shared_task_is_compared_by_name(make_broker, open_over, run):
 def test_a_shared_task_goes_to_the_only_broker(jobs, broker, run):
     task = async_shared_broker.register_task(body, "shared")
     try:
-        run(jobs.bridges[0].enqueue(task, (1,), {}))
+        run(jobs.harness.bridges[0].enqueue(task, (1,), {}))
 
         assert jobs.enqueued[0].job is task
     finally:

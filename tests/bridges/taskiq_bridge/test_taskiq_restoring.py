@@ -64,7 +64,7 @@ def test_a_sandbox_has_records_results_and_schedules_of_its_own(broker, open_ove
         return 1
 
     with open_over(broker) as jobs:
-        (installed,) = jobs.bridges
+        (installed,) = jobs.harness.bridges
         outside = run(known.kiq())
         jobs.drain()
         with installed.sandbox(ledger):

@@ -272,7 +272,7 @@ def test_the_declared_schedule_of_a_broker_that_ignores_the_label_has_no_waits(
     broker, in_memory = make_broker(SmartRetryMiddleware(default_delay=3)), InMemoryBroker()
     flaky = flaky_task(broker, retry_on_error=True)
     with open_over(broker) as jobs:
-        (bridge,) = [each for each in jobs.bridges if each.name == "taskiq"]
+        (bridge,) = [each for each in jobs.harness.bridges if each.name == "taskiq"]
         policy = bridge.retry_policy(flaky)
     with open_over(in_memory) as jobs:
         run(flaky_task(in_memory, delay=3600).kiq())
