@@ -8,7 +8,8 @@ from typing import Any, Generic, Never, TypeVar, Unpack, overload
 
 from ..errors import CriterionError
 from ..harness.commits.callables import calling_place, line_text
-from ..harness.jobs import Jobs
+from ..harness.ledger.ledger import Ledger
+from ..harness.open_harness import OpenHarness
 from ..harness.records.delivery import Delivery
 from ..harness.records.mocks import mock_text, mocked_methods, raises
 from ..harness.records.record import JobRecord
@@ -86,9 +87,9 @@ class _Assertion(Assertion, Generic[T]):
 
     def _find_none(self, job: object, criteria: Mapping[str, Any]) -> None:
         search = self._search(job, criteria, negative=True)
-        jobs, target = search.jobs, search.target
+        harness, target = search.harness, search.target
         named = (getattr(job, "__name__", None) or short_repr(job)) if target is not None else ""
-        for mocked, mock in _mocks_of(jobs, target):
+        for mocked, mock in _mocks_of(harness, target):
             method = f"{named or 'a job'}.{mocked}"
             raise CriterionError(
                 f"{self._name}({named}) would pass whatever the application does, since {method} "
@@ -97,34 +98,37 @@ class _Assertion(Assertion, Generic[T]):
             )
         if search.matches:
             raise AssertionError(unexpected(search))
-        jobs.ledger.check_nothing_refused(f"{self._name} found no job")
-        if target is None and not criteria and self._subject is ENQUEUED and jobs.ledger.sends:
+        ledger = harness.ledger
+        ledger.check_nothing_refused(f"{self._name} found no job")
+        if target is None and not criteria and self._subject is ENQUEUED and ledger.sends:
             raise AssertionError(
-                f"{self._name}() found no job, but a message was sent by {jobs.ledger.sends[0]}, and nobody sees "
+                f"{self._name}() found no job, but a message was sent by {ledger.sends[0]}, and nobody sees "
                 f"whether that is one.\nNext: name the job that is meant, as in {self._name}(Pay), if the message "
                 "is something else. If it is a job, put a mock in the place of what sends it, and look at that."
             )
-        waiting = {callback.key for callback in jobs.may_come(target)}
+        waiting = {callback.key for callback in harness.may_come(target)}
         if waiting:
             call = f"{self._name}({named}) at {line_text(*calling_place())}"
-            doubt = partial(_doubt, jobs, target, waiting, call)
-            jobs.doubts.append(doubt)
+            harness.doubts.append(partial(_doubt, harness, target, waiting, call))
 
 
-def _mocks_of(jobs: Jobs, target: Target | None) -> Iterator[tuple[str, Any]]:
+def _mocks_of(harness: OpenHarness, target: Target | None) -> Iterator[tuple[str, Any]]:
     """Yield the mocks that have kept a job from its queue: the method with `is` or `was`, and the mock."""
     for name, mock in () if target is None else mocked_methods(target.job):
         if not raises(mock):  # Somebody wants to see the application without a broker.
             yield f"{name} is", mock
-    for name, mock in jobs.swallowed_calls(target):
+    for name, mock in harness.swallowed_calls(target):
         yield f"{name} was", mock
 
 
 def _doubt(
-    jobs: Jobs, target: Target | None, waiting: Collection[tuple[str, str, str]], call: str
+    harness: OpenHarness,
+    target: Target | None,
+    waiting: Collection[tuple[str, str, str]],
+    call: str,
 ) -> str:
     """Say at the end of the test that what an assertion did not find was still to come; empty if it was not."""
-    left = [callback for callback in jobs.may_come(target) if callback.key in waiting]
+    left = [callback for callback in harness.may_come(target) if callback.key in waiting]
     if not left:
         return ""
     them = "\n".join(f"  {one.text}, registered at {one.registered_at}" for one in left)
@@ -167,7 +171,7 @@ class AssertEnqueued(_Assertion[JobRecord]):
         self._check_call(job, arguments)
         if criteria.get("timeout") is None:
             return self._found(self._search(job, criteria))
-        ledger = self._find_jobs().ledger
+        ledger = self._find_jobs().harness.ledger
         return self._found(wait_for(lambda: self._search(job, criteria), ledger))
 
     @overload
@@ -186,19 +190,19 @@ class AssertEnqueued(_Assertion[JobRecord]):
             CriterionError: when a criterion can be true of no job, or `timeout` is missing.
         """
         self._check_call(job, arguments)
-        jobs = self._find_jobs()
-        coroutine = self._awaited(jobs, job, criteria)
-        jobs.promises.awaitable(f"{self._name}.awaited", coroutine)
+        harness = self._find_jobs().harness
+        coroutine = self._awaited(harness.ledger, job, criteria)
+        harness.promises.awaitable(f"{self._name}.awaited", coroutine)
         return coroutine
 
     async def _awaited(
-        self, jobs: Jobs, job: object, criteria: Mapping[str, Any]
+        self, ledger: Ledger, job: object, criteria: Mapping[str, Any]
     ) -> JobRecord | tuple[JobRecord, ...]:
         if criteria.get("timeout") is None:
             raise CriterionError(
                 "assert_enqueued.awaited() waits for a job and does not know how long: write timeout=, in seconds."
             )
-        return self._found(await await_for(lambda: self._search(job, criteria), jobs.ledger))
+        return self._found(await await_for(lambda: self._search(job, criteria), ledger))
 
 
 class _AssertDelivered(_Assertion[Delivery]):

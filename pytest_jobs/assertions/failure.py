@@ -44,12 +44,12 @@ def hide_ours(error: Exception) -> None:
 
 def missing(search: Search[T]) -> str:
     """Return the text of an assertion that found too few matches, or too many."""
-    return render(lambda: Failure(search).missing(), search.jobs.reader)
+    return render(lambda: Failure(search).missing(), search.harness.reader)
 
 
 def unexpected(search: Search[T]) -> str:
     """Return the text of an assertion that found what should not be there."""
-    return render(lambda: Failure(search).unexpected(), search.jobs.reader)
+    return render(lambda: Failure(search).unexpected(), search.harness.reader)
 
 
 class Failure(Generic[T]):
@@ -210,7 +210,7 @@ class Failure(Generic[T]):
         enqueued = [] if self._of_records else search.enqueued()
         if self._may_be_performed():
             return messages.NOT_PERFORMED
-        waiting = self._may_enqueue(search.jobs.still_waiting())
+        waiting = self._may_enqueue(search.harness.transactions.callbacks("waiting"))
         if waiting:
             by_verb = any(not callback.commits_itself for callback in waiting)
             return messages.WAITING_FOR_COMMIT if by_verb else messages.COMMITS_ITSELF
@@ -283,7 +283,7 @@ class Failure(Generic[T]):
 
     def _commits(self) -> Iterator[str]:
         """Name the calls that wait for a commit, and those that were dropped, unless they are of another job."""
-        waiting = self._may_enqueue(self._search.jobs.still_waiting())
+        waiting = self._may_enqueue(self._search.harness.transactions.callbacks("waiting"))
         of_a_verb = [callback for callback in waiting if not callback.commits_itself]
         if of_a_verb:
             waits, them = (
@@ -312,11 +312,9 @@ class Failure(Generic[T]):
         """Return the callbacks that may enqueue the job: all but the methods of other jobs."""
         if self._target is None:
             return [*callbacks]
-        found = []
+        found, targets = [], self._search.harness.targets
         for callback in callbacks:
-            owner = (
-                None if callback.owner is None else self._search.jobs.targets.find(callback.owner)
-            )
+            owner = None if callback.owner is None else targets.find(callback.owner)
             if owner is None or owner.name == self._target.name:
                 found.append(callback)
         return found
@@ -395,7 +393,7 @@ class Failure(Generic[T]):
         called = short_name(self._target.name)
         for name, mock in mocked_methods(self._target.job):
             yield f"{called}.{name} is {mock_text(mock)}: it enqueues nothing."
-        for name, mock in self._search.jobs.swallowed_calls(self._target):
+        for name, mock in self._search.harness.swallowed_calls(self._target):
             yield f"{called}.{name} was {mock_text(mock)}: it enqueued nothing."
         for place, mock in mocks_named(self._target.name.rpartition(".")[2]):
             yield f"{place} is {mock_text(mock)}: if it stands for {called}, it enqueues nothing."
@@ -404,7 +402,7 @@ class Failure(Generic[T]):
         """Name the pending jobs that may enqueue the job when they are performed."""
         if self._target is None:
             return
-        for record, before in likely_parents(self._search.jobs, self._target):
+        for record, before in likely_parents(self._search.harness.ledger, self._target):
             why = (
                 f"since its code mentions {self._job}"
                 if before is None
@@ -420,7 +418,7 @@ class Failure(Generic[T]):
                 f"{self._job} follows upon #{record.sequence} {call_text(record)}, which is pending: it is "
                 "enqueued when that has been performed. Call jobs.drain() first."
             )
-        for delivery in self._search.jobs.ledger.deliveries:
+        for delivery in self._search.harness.ledger.deliveries:
             ended_badly = delivery.status != "performed" and delivery.next is None
             if ended_badly and self._comes_before(delivery.record):
                 yield (
@@ -431,7 +429,7 @@ class Failure(Generic[T]):
     def _pending_before(self) -> list[JobRecord]:
         return [
             record
-            for record in self._search.jobs.ledger.records
+            for record in self._search.harness.ledger.records
             if record.state is PENDING and self._comes_before(record)
         ]
 
@@ -449,10 +447,10 @@ class Failure(Generic[T]):
         if self._target is None:
             return
         delivered = {
-            delivery.record.sequence: delivery for delivery in search.jobs.ledger.deliveries
+            delivery.record.sequence: delivery for delivery in search.harness.ledger.deliveries
         }
         counted = {search.subject.record_of(item).job_id for item in search.candidates}
-        now = search.jobs.clock.now()
+        now = search.harness.clock.now()
         for record in search.enqueued():
             if (
                 record.job_id in counted

@@ -9,7 +9,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 from ..core.foundation.vocabulary import names_in
-from ..harness.jobs import Jobs
+from ..harness.ledger.ledger import Ledger
 from ..harness.records.record import JobRecord
 from ..harness.records.targets import Target
 
@@ -18,18 +18,18 @@ _FOLLOWED: Final = 100
 _OURS: Final = "pytest_jobs"
 
 
-def likely_parents(jobs: Jobs, target: Target) -> Iterator[tuple[JobRecord, JobRecord | None]]:
+def likely_parents(ledger: Ledger, target: Target) -> Iterator[tuple[JobRecord, JobRecord | None]]:
     """Yield each pending record that may enqueue a job, and one like it that did so before, if any.
 
     Of several records of one job only the first is yielded.
     """
     did = {
         delivery.record.name: delivery.record
-        for delivery in reversed(jobs.ledger.deliveries)
+        for delivery in reversed(ledger.deliveries)
         if any(target.is_job_of(enqueued) for enqueued in delivery.enqueued)
     }
     seen: set[tuple[str, str]] = set()
-    for record in jobs.ledger.pending():
+    for record in ledger.pending():
         kind = (record.bridge, record.name)
         if kind not in seen and not target.is_job_of(record):
             seen.add(kind)

@@ -33,8 +33,9 @@ def jobs_in_this_test(jobs: Jobs) -> str:
 
     Recurring jobs are shown where they depend on when the test ran: the test had not set the clock.
     """
-    pending = [record_line(record) for record in jobs.ledger.pending()]
-    waiting = jobs.still_waiting()
+    harness = jobs.harness
+    pending = [record_line(record) for record in harness.ledger.pending()]
+    waiting = harness.transactions.callbacks("waiting")
     by_verb = any(not callback.commits_itself for callback in waiting)
     failed = [delivery_line(delivery) for delivery in jobs.failed.peek()]
     dropped = [
@@ -59,19 +60,19 @@ def jobs_in_this_test(jobs: Jobs) -> str:
     ]
     left_out = [
         f"{path}, due {f'{count} times' if count > 1 else 'once'}"
-        for path, count in jobs.firings_left_out.items()
+        for path, count in harness.recurring.left_out.items()
     ]
-    verbose = jobs.reader is not None and jobs.reader.verbose
+    verbose = harness.reader is not None and harness.reader.verbose
     blocks = [
         _block(title, step, lines, view, len(lines) if verbose else _SHOWN)
         for title, step, lines, view in kinds
         if lines
     ]
-    if jobs.firings_began_ns is not None:
-        began = instant(to_datetime(jobs.firings_began_ns))
+    if harness.recurring.origin_ns is not None:
+        began = instant(to_datetime(harness.recurring.origin_ns))
         fired = [
-            f"{instant(to_datetime(at_ns))} {record_line(jobs.ledger.records[sequence])}"
-            for _, at_ns, sequences in jobs.firings
+            f"{instant(to_datetime(at_ns))} {record_line(harness.ledger.records[sequence])}"
+            for _, at_ns, sequences in harness.recurring.firings
             for sequence in sequences
         ]
         head = (
@@ -84,8 +85,8 @@ def jobs_in_this_test(jobs: Jobs) -> str:
             "recurring, not fired: nothing in the modules of this test leads to their applications. "
             "Next: import them in the test, or name them in jobs_apps."
         )
-        blocks.append(_listing(head, left_out, "jobs.firings_left_out", len(left_out)))
-    return shown_to(jobs.reader, "\n".join(blocks))
+        blocks.append(_listing(head, left_out, "", len(left_out)))
+    return shown_to(harness.reader, "\n".join(blocks))
 
 
 def _block(title: str, step: str, lines: Sequence[str], view: str, most: int) -> str:
@@ -110,18 +111,19 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
     Raises:
         AssertionError: lists them.
     """
-    jobs.ledger.check_nothing_refused("This test left no job alone")
+    harness = jobs.harness
+    harness.ledger.check_nothing_refused("This test left no job alone")
     left: list[JobRecord] = [
-        record for record in jobs.ledger.records if record.state is PENDING and not record.seen
+        record for record in harness.ledger.records if record.state is PENDING and not record.seen
     ]
     if left:
         records = "1 job" if len(left) == 1 else f"{len(left)} jobs"
         head = f"This test left {records} that it neither looked at nor performed:"
         advice = leaving_alone(leave_out).text
         raise AssertionError(
-            render(lambda: f"{head}\n{titled_table('left', left)}\n\n{advice}", jobs.reader)
+            render(lambda: f"{head}\n{titled_table('left', left)}\n\n{advice}", harness.reader)
         )
-    waiting = jobs.left_waiting()
+    waiting = harness.left_waiting()
     if waiting:
         count = len(waiting)
         those, them = (
@@ -130,10 +132,10 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
         head = f"This test left {those} for a commit, and never looked at {them}:"
         table = titled_table("waiting for commit", waiting)
         text = f"{head}\n{table}\n\n{leaving_waiting(leave_out).text}"
-        raise AssertionError(render(lambda: text, jobs.reader))
-    if jobs.idle_drains:
-        first, *others = jobs.idle_drains
+        raise AssertionError(render(lambda: text, harness.reader))
+    if harness.idle_drains:
+        first, *others = harness.idle_drains
         more = f", and so did {len(others)} more like it" if others else ""
         head = f"Expected {first} to perform a job\nbut it found nothing pending{more}."
         text = f"{head}\n\n{draining_nothing(leave_out).text}"
-        raise AssertionError(render(lambda: text, jobs.reader))
+        raise AssertionError(render(lambda: text, harness.reader))

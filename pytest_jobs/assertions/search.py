@@ -52,7 +52,7 @@ class Subject(ABC, Fields[T], Generic[T]):
     known: frozenset[str]
 
     @abstractmethod
-    def found(self, jobs: Jobs, target: Target | None) -> list[T]:
+    def found(self, ledger: Ledger, target: Target | None) -> list[T]:
         """Return everything there is of one job, or of all jobs."""
 
     @abstractmethod
@@ -74,12 +74,12 @@ class Enqueued(Subject[JobRecord]):
     outcome = "enqueued"
     known = ENQUEUED_CRITERIA
 
-    def found(self, jobs: Jobs, target: Target | None) -> list[JobRecord]:
+    def found(self, ledger: Ledger, target: Target | None) -> list[JobRecord]:
         if target is None:
-            return [record for record in jobs.ledger.kept() if record.origin is not REDELIVERY]
+            return [record for record in ledger.kept() if record.origin is not REDELIVERY]
         return [
             record
-            for record in jobs.ledger.named(target.name)
+            for record in ledger.named(target.name)
             if record.origin is not REDELIVERY and target.is_job_of(record)
         ]
 
@@ -112,10 +112,10 @@ class Delivered(Subject[Delivery]):
         self.known = known
         self._statuses = frozenset(statuses)
 
-    def found(self, jobs: Jobs, target: Target | None) -> list[Delivery]:
+    def found(self, ledger: Ledger, target: Target | None) -> list[Delivery]:
         return [
             delivery
-            for delivery in jobs.ledger.ended(self._statuses)
+            for delivery in ledger.ended(self._statuses)
             if target is None or target.is_job_of(delivery.record)
         ]
 
@@ -226,11 +226,12 @@ class Search(Generic[T]):
         """
         known = subject.known - _OF_MATCHES if negative else subject.known
         self.jobs = jobs
+        self.harness = jobs.harness
         self.subject = subject
         self.target: Target | None = None
         if job is not EVERY_JOB:
             _check_one_job(job, assertion, negative=negative)
-            self.target = jobs.targets.get(job)
+            self.target = self.harness.targets.get(job)
         check_names(criteria, known, self.target, assertion)
         self.counts: Counts = parse_counts(criteria)
         #: How many seconds the assertion waits at most; None when it does not wait.
@@ -239,7 +240,7 @@ class Search(Generic[T]):
         within = criteria.get("within")
         self.window: Window | None = None if within is None else window_of(within)
         #: Everything of the job, inside the window and outside.
-        self.of_job: list[T] = subject.found(jobs, self.target)
+        self.of_job: list[T] = subject.found(self.harness.ledger, self.target)
         #: Everything of the job inside the window; retries only where `attempt` asks for them.
         self.candidates: list[T] = self.of_job
         if "attempt" not in criteria:
@@ -259,7 +260,7 @@ class Search(Generic[T]):
 
     def enqueued(self) -> list[JobRecord]:
         """Return every record of the job inside the window, retries included."""
-        ledger, target, window = self.jobs.ledger, self.target, self.window
+        ledger, target, window = self.harness.ledger, self.target, self.window
         return [
             record
             for record in (ledger.kept() if target is None else ledger.named(target.name))
@@ -271,7 +272,7 @@ class Search(Generic[T]):
         """Return everything of all jobs, inside the window and without retries."""
         return [
             item
-            for item in self.subject.found(self.jobs, None)
+            for item in self.subject.found(self.harness.ledger, None)
             if self.subject.is_first(item) and self.is_inside(item)
         ]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, Unpack, cast
 
 from ..errors import CriterionError
-from ..harness.jobs import Jobs
+from ..harness.ledger.ledger import Ledger
 from ..harness.records.bridge import Canvas, Steps
 from ..harness.records.record import JobRecord, record_line
-from ..harness.records.targets import Target
+from ..harness.records.targets import Target, Targets
 from ..harness.records.texts import folding, short_name
 from .criteria import Criterion
 from .failure import Assertion, hide_ours, missing
@@ -57,8 +57,8 @@ class AssertFollowedBy(Assertion):
         """
         jobs, asked = self._find_jobs(), cast(Mapping[str, Any], criteria)
         try:
-            canvas = _canvas(jobs, job)
-            expected = _expected(jobs, steps)
+            canvas = _canvas(jobs.harness.targets.get(job))
+            expected = _expected(jobs.harness.targets, steps)
             search = Search(jobs, ENQUEUED, job, asked, assertion=self._name, negative=True)
         except Exception as error:
             hide_ours(error)
@@ -80,7 +80,7 @@ class AssertFollowedBy(Assertion):
             )
             return whole([head], [], OTHER_CHAIN)
 
-        raise AssertionError(render(text, jobs.reader))
+        raise AssertionError(render(text, jobs.harness.reader))
 
 
 class AssertBatched(Assertion):
@@ -110,17 +110,18 @@ class AssertBatched(Assertion):
             AssertionError: when there is no such batch, or more than one.
             CriterionError: when the library has no batches.
         """
-        jobs = self._find_jobs()
+        harness = self._find_jobs().harness
         try:
             given: object = batch
             if not isinstance(given, Sequence) or isinstance(given, str) or not given:
                 raise CriterionError(
                     f"assert_batched({batch!r}) is given no list of jobs: name all the jobs of the batch."
                 )
-            wanted = Counter(jobs.targets.get(job).name for job in batch)
-            canvas = _canvas(jobs, batch[0])
-            after = None if then is None else _expected(jobs, then)
-            batches = _batches(jobs, canvas, jobs.targets.get(batch[0]).bridge.name, within)
+            targets = [harness.targets.get(job) for job in batch]
+            wanted = Counter(target.name for target in targets)
+            canvas = _canvas(targets[0])
+            after = None if then is None else _expected(harness.targets, then)
+            batches = _batches(harness.ledger, canvas, targets[0].bridge.name, within)
         except Exception as error:
             hide_ours(error)
             raise
@@ -146,7 +147,7 @@ class AssertBatched(Assertion):
             listed = listing("Batches enqueued:", shown, len(others) - len(shown))
             return whole([head, such, listed], [], NO_SUCH_BATCH)
 
-        raise AssertionError(render(text, jobs.reader))
+        raise AssertionError(render(text, harness.reader))
 
 
 def steps_text(steps: Steps, name: Callable[[str], str] = str) -> str:
@@ -159,8 +160,7 @@ def steps_text(steps: Steps, name: Callable[[str], str] = str) -> str:
     )
 
 
-def _canvas(jobs: Jobs, job: object) -> Canvas:
-    target = jobs.targets.get(job)
+def _canvas(target: Target) -> Canvas:
     bridge: object = target.bridge
     if not isinstance(bridge, Canvas):
         raise CriterionError(
@@ -171,26 +171,26 @@ def _canvas(jobs: Jobs, job: object) -> Canvas:
     return bridge
 
 
-def _expected(jobs: Jobs, steps: object) -> Steps:
+def _expected(targets: Targets, steps: object) -> Steps:
     if not isinstance(steps, Sequence) or isinstance(steps, str):
         raise CriterionError(
             f"{steps!r} is not a list of steps: write the jobs that follow, as in [Resize, [Thumb, Index], "
             "Publish]."
         )
     return tuple(
-        [_expected(jobs, each if isinstance(each, tuple) else (each,)) for each in step]
+        [_expected(targets, each if isinstance(each, tuple) else (each,)) for each in step]
         if isinstance(step, list)
-        else jobs.targets.get(step).name
+        else targets.get(step).name
         for step in steps
     )
 
 
 def _batches(
-    jobs: Jobs, canvas: Canvas, name: str, within: Sequence[JobRecord] | None
+    ledger: Ledger, canvas: Canvas, name: str, within: Sequence[JobRecord] | None
 ) -> list[list[JobRecord]]:
     window = None if within is None else window_of(within)
     batches: dict[str, list[JobRecord]] = {}
-    for record in jobs.ledger.first_enqueues():
+    for record in ledger.first_enqueues():
         if record.bridge == name and (window is None or window.holds(record)):
             batch = canvas.batch_of(record)
             if batch is not None:
@@ -247,7 +247,7 @@ class AssertEnqueuedInOrder(Assertion):
             AssertionError: names the index of the first that is another, and shows both lists.
             CriterionError: when a criterion can be true of no job.
         """
-        jobs = self._find_jobs()
+        harness = self._find_jobs().harness
         try:
             given: object = expected
             if not isinstance(given, Sequence) or isinstance(given, str):
@@ -255,11 +255,11 @@ class AssertEnqueuedInOrder(Assertion):
                     f"{self._name}({expected!r}) is given no list: write the jobs in the order in which they are "
                     "enqueued, as in [Fetch, (Resize, {'params': {'size': 10}})]."
                 )
-            wanted = [_Wanted(jobs, item, self._name) for item in given]
+            wanted = [_Wanted(harness.targets, item, self._name) for item in given]
             window = None if within is None else window_of(within)
             records = [
                 record
-                for record in jobs.ledger.first_enqueues()
+                for record in harness.ledger.first_enqueues()
                 if window is None or window.holds(record)
             ]
             index = _first_difference(wanted, records)
@@ -269,7 +269,7 @@ class AssertEnqueuedInOrder(Assertion):
         if index is not None:
             inside = within is not None
             raise AssertionError(
-                render(lambda: _text(wanted, records, index, inside=inside), jobs.reader)
+                render(lambda: _text(wanted, records, index, inside=inside), harness.reader)
             )
         for record in records:
             ENQUEUED.look(record)
@@ -279,7 +279,7 @@ class AssertEnqueuedInOrder(Assertion):
 class _Wanted:
     """One place of the list."""
 
-    def __init__(self, jobs: Jobs, item: object, assertion: str) -> None:
+    def __init__(self, targets: Targets, item: object, assertion: str) -> None:
         job: object = item
         criteria: Mapping[str, Any] = {}
         if isinstance(item, tuple):
@@ -290,7 +290,7 @@ class _Wanted:
                     "{'size': 10}})."
                 )
             job, criteria = item
-        self._target: Target = jobs.targets.get(job)
+        self._target: Target = targets.get(job)
         check_names(criteria, _KNOWN, self._target, assertion)
         self._criteria: list[Criterion[JobRecord]]
         self._criteria = parse_criteria(self._target, criteria, ENQUEUED)

@@ -176,7 +176,7 @@ class JobsTestCase(unittest.TestCase):
             ignore=settings[IGNORE],
         )
         jobs.serve(settings[QUEUES])
-        jobs.find_home = cls._home
+        jobs.harness.find_home = cls._home
         return jobs
 
     @classmethod

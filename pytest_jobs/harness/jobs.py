@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeVar, Unpack, cast
+from typing import Any, Final, Self, TypeVar, Unpack, cast
 
 from ..core.foundation.vocabulary import in_our_words, keyword_advice
 from ..core.foundation.waits import Seconds
@@ -15,7 +15,8 @@ from .ledger.chosen import Beginning
 from .ledger.locks import KeptOut, Lock, held_locks, kept_out_jobs
 from .ledger.queues import Queues, Serving
 from .ledger.selection import Holding, JobFilter, JobFilters, record_test
-from .open_harness import OpenHarness, check_outside_jobs, open_harnesses, sandbox
+from .open_harness import HarnessOptions, OpenHarness, check_outside_jobs, open_harnesses, sandbox
+from .records.bridge import Bridge
 from .records.delivery import ENDED_IN_FAILURE, Delivery, Tally, own_traceback
 from .records.instants import delta_ns, to_ns
 from .records.progress import Work
@@ -29,6 +30,7 @@ from .running.recurring import Firings, Scheduler
 from .running.timeline import RetryTimeline, Simulation
 from .running.verbs import Plan, VerbCall, VerbFilters
 from .running.workers import OverlappingDrain, Workers
+from .time.clock import RealTime, VirtualClock
 from .time.waiting import in_running_loop
 from .views import (
     Capture,
@@ -43,51 +45,99 @@ from .views import (
 T = TypeVar("T")
 
 
-class Jobs(OpenHarness):
+class Jobs:
     """Records the jobs that the application enqueues, and performs them when a test calls a verb.
 
     The `jobs` fixture is one. Elsewhere, `pytest_jobs.open_jobs()` opens one for a block.
     """
+
+    def __init__(self, bridges: Iterable[Bridge], **options: Unpack[HarnessOptions]) -> None:
+        """Prepare a harness; `open` puts it in force."""
+        #: The parts, for assertions, explorations and plugins.
+        self.harness = OpenHarness(bridges, **options)
+
+    # Opening and closing
+
+    def open(self) -> None:
+        """Install the bridges: from now on the application's jobs come here."""
+        self.harness.open(self)
+
+    def check(self) -> None:
+        """Raise the errors that are left at the end of a test.
+
+        Raises:
+            BaseException: the error of a job that was performed inline.
+            ForgottenCallError: when a call was never awaited, or a block never entered.
+            CriterionError: when an assertion that nothing happened would have held whatever the application does.
+            UnusedFaultError: when a fault never met a delivery.
+        """
+        self.harness.check()
+
+    def close(self) -> None:
+        """Restore everything, whatever has happened.
+
+        Raises:
+            ClockConflictError: when another library holds the time; everything is restored all the same.
+        """
+        self.harness.close()
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        """Raise the errors that are left, unless the block raises itself, and close."""
+        try:
+            if error is None:
+                self.check()
+        finally:
+            self.close()
+
+    def __repr__(self) -> str:
+        ledger = self.harness.ledger
+        return f"<Jobs {len(ledger.records)} records, {sum(1 for _ in ledger.pending())} pending>"
 
     # Views of what was enqueued
 
     @property
     def enqueued(self) -> View[JobRecord]:
         """Every job that the application enqueued, performed or not; no retries, no redeliveries."""
-        return View("enqueued", self.ledger.first_enqueues(), mark_record_seen)
+        return View("enqueued", self.harness.ledger.first_enqueues(), mark_record_seen)
 
     @property
     def pending(self) -> View[JobRecord]:
         """The jobs that wait to be performed, retries included, in the order of enqueueing."""
-        return View("pending", self.ledger.pending(), mark_record_seen)
+        return View("pending", self.harness.ledger.pending(), mark_record_seen)
 
     @property
     def scheduled(self) -> View[JobRecord]:
         """The pending jobs that are due later."""
-        now = self._clock.now()
-        later = (r for r in self.ledger.pending() if r.due_at is not None and r.due_at > now)
+        now, pending = self.harness.clock.now(), self.harness.ledger.pending()
+        later = (r for r in pending if r.due_at is not None and r.due_at > now)
         return View("scheduled", later, mark_record_seen)
 
     @property
     def blocked(self) -> View[JobRecord]:
         """The pending jobs that wait for a place of their concurrency limit, in the order of enqueueing."""
-        return View("blocked", filter(is_blocked, self.ledger.pending()), mark_record_seen)
+        return View("blocked", filter(is_blocked, self.harness.ledger.pending()), mark_record_seen)
 
     @property
     def locks(self) -> View[Lock]:
         """The locks of unique jobs and the places of limited ones that are held now."""
-        return View("locks", held_locks(self.bridges, self.ledger), mark_nothing_seen)
+        harness = self.harness
+        return View("locks", held_locks(harness.bridges, harness.ledger), mark_nothing_seen)
 
     @property
     def kept_out(self) -> View[KeptOut]:
         """The jobs that were not enqueued, since another had their lock or the last place of their limit."""
-        return View("kept out", kept_out_jobs(self.bridges, self.ledger), mark_nothing_seen)
+        harness = self.harness
+        return View("kept out", kept_out_jobs(harness.bridges, harness.ledger), mark_nothing_seen)
 
     @in_our_words(CriterionError)
     def capture(self) -> Capture:
         """Return a window: `with jobs.capture() as sent:` contains the jobs first-enqueued inside it."""
-        window = Capture(self.ledger)
-        self.promises.block(
+        window = Capture(self.harness.ledger)
+        self.harness.promises.block(
             "jobs.capture", window, "nothing looked at it", "with jobs.capture() as sent:"
         )
         return window
@@ -97,7 +147,7 @@ class Jobs(OpenHarness):
     @property
     def deliveries(self) -> View[Delivery]:
         """Every attempt, in the order in which they ended."""
-        return View("deliveries", Beginning(self.ledger.deliveries), mark_delivery_seen)
+        return View("deliveries", Beginning(self.harness.ledger.deliveries), mark_delivery_seen)
 
     @property
     def performed(self) -> View[Delivery]:
@@ -120,12 +170,12 @@ class Jobs(OpenHarness):
         return self._ended_as("failed", ENDED_IN_FAILURE)
 
     def _ended_as(self, title: str, statuses: frozenset[str]) -> View[Delivery]:
-        return View(title, self.ledger.ended(statuses), mark_delivery_seen)
+        return View(title, self.harness.ledger.ended(statuses), mark_delivery_seen)
 
     @property
     def events(self) -> Events:
         """Everything that happened, in order: each job enqueued, started, and how its deliveries ended."""
-        return Events(self.ledger.events)
+        return Events(self.harness.ledger.events)
 
     def result_of(self, record: JobRecord) -> object:
         """Return what the library's result object would return for a job.
@@ -144,7 +194,7 @@ class Jobs(OpenHarness):
 
         The payload is kept, readable or not. Redriven letters, and those beyond a limit, are left out.
         """
-        return View("dead", self._dead_letters.kept(), mark_delivery_seen)
+        return View("dead", self.harness.dead_letters.kept(), mark_delivery_seen)
 
     @in_our_words(CriterionError, by_position="size")
     def limit_dead(self, *, size: int | None = None, age: Seconds | None = None) -> None:
@@ -159,7 +209,7 @@ class Jobs(OpenHarness):
             CriterionError: when the size is not a number of dead letters.
             WaitError: when the age is not a duration.
         """
-        self._dead_letters.limit(size, age)
+        self.harness.dead_letters.limit(size, age)
 
     @in_our_words(CriterionError)
     def redeliver(self, record: JobRecord) -> JobRecord:
@@ -186,7 +236,7 @@ class Jobs(OpenHarness):
             NotDeadError: when it is not among the dead letters, or not any more.
             CriterionError: when it is neither a delivery nor a record.
         """
-        return self._dead_letters.redrive(dead)
+        return self.harness.dead_letters.redrive(dead)
 
     def redrive_all(self) -> tuple[JobRecord, ...]:
         """Redrive every dead letter, the oldest first, and return the new records.
@@ -194,14 +244,14 @@ class Jobs(OpenHarness):
         Raises:
             StoreError: when the store of locks cannot be reached; those that follow stay dead.
         """
-        return self._dead_letters.redrive_all()
+        return self.harness.dead_letters.redrive_all()
 
     # Commits
 
     @property
     def waiting_for_commit(self) -> View[CommitCallback]:
         """The calls that the application registered for after a commit that has not come yet."""
-        self._knows_what_waits = True
+        self.harness.transactions.asked = True
         return self._callbacks("waiting for commit", "waiting")
 
     @property
@@ -211,14 +261,15 @@ class Jobs(OpenHarness):
         And the jobs that were rows of a database in a transaction, or after a savepoint, that was rolled back.
         """
         return self._callbacks(
-            "dropped by rollback", "dropped", map(_dropped, self.ledger.rolled_back)
+            "dropped by rollback", "dropped", map(_dropped, self.harness.ledger.rolled_back)
         )
 
     def _callbacks(
         self, title: str, state: CallbackState, rows: Iterable[CommitCallback] = ()
     ) -> View[CommitCallback]:
-        callbacks = [*self._transactions.callbacks(state), *rows]
-        return View(title, callbacks, lambda callback: self._callbacks_seen.add(callback.key))
+        transactions = self.harness.transactions
+        callbacks = [*transactions.callbacks(state), *rows]
+        return View(title, callbacks, lambda callback: transactions.seen.add(callback.key))
 
     def commit(self) -> tuple[JobRecord, ...]:
         """Run the callbacks that wait for a commit, as the commit of the outermost transaction would.
@@ -238,9 +289,9 @@ class Jobs(OpenHarness):
                 behind it on the same database are dropped.
         """
         check_outside_jobs("commit")
-        self._transactions.check_can_commit("commit")
-        before = len(self.ledger.records)
-        for system in self._transactions:
+        transactions, before = self.harness.transactions, len(self.harness.ledger.records)
+        transactions.check_can_commit("commit")
+        for system in transactions:
             system.commit()
         return self._enqueued_since(before)
 
@@ -248,18 +299,18 @@ class Jobs(OpenHarness):
     async def acommit(self) -> tuple[JobRecord, ...]:
         """Commit where an async application runs its synchronous code; see `commit`."""
         check_outside_jobs("acommit")
-        self._transactions.check_can_commit("acommit")
-        before = len(self.ledger.records)
-        for system in self._transactions:
+        transactions, before = self.harness.transactions, len(self.harness.ledger.records)
+        transactions.check_can_commit("acommit")
+        for system in transactions:
             await system.acommit()
-        if self._inline is not None:
-            await self._inline.settle()
+        if self.harness.inline is not None:
+            await self.harness.inline.settle()
         return self._enqueued_since(before)
 
     def _enqueued_since(self, before: int) -> tuple[JobRecord, ...]:
         return tuple(
             record
-            for record in self.ledger.kept(before)
+            for record in self.harness.ledger.kept(before)
             if record.origin is FIRST and record.parent is None
         )
 
@@ -280,7 +331,7 @@ class Jobs(OpenHarness):
             RunningLoopError: for a coroutine job inside a running event loop.
         """
         checked = _checked_record(record, "perform")
-        plan = verbs.perform_one(self.ledger, checked, attempt, self._holdings)
+        plan = verbs.perform_one(self.harness.ledger, checked, attempt, self.harness.holdings)
         return self._drive("perform", plan, raise_errors=False)
 
     @awaitable
@@ -288,7 +339,7 @@ class Jobs(OpenHarness):
     async def aperform(self, record: JobRecord, *, attempt: int | None = None) -> Delivery:
         """Perform one job on the running event loop; see `perform`."""
         checked = _checked_record(record, "perform")
-        plan = verbs.perform_one(self.ledger, checked, attempt, self._holdings)
+        plan = verbs.perform_one(self.harness.ledger, checked, attempt, self.harness.holdings)
         return await self._adrive("aperform", plan, raise_errors=False)
 
     @in_our_words(CriterionError, by_position="only")
@@ -350,9 +401,9 @@ class Jobs(OpenHarness):
             tally = self._drive("drain", call.drain(until_ns), raise_errors=call.raise_errors)
         else:
             self._check_may_perform("drain")
-            pool = Workers(workers, self.performer, self.ledger)
+            pool = Workers(workers, self.harness.performer, self.harness.ledger)
             tally = OverlappingDrain(call, pool, until_ns).run()
-            self._run_inline()
+            self.harness.run_inline()
         self._note_idle("jobs.drain()", call, until)
         return tally
 
@@ -384,8 +435,9 @@ class Jobs(OpenHarness):
 
         Inline nothing is left for it, and one with `until` asks about the time as well.
         """
-        if not (call.tally or call.may_be_idle or until is not None or self._inline is not None):
-            self.idle_drains.append(f"{verb} at {calling_line()}")
+        harness = self.harness
+        if not (call.tally or call.may_be_idle or until is not None or harness.inline is not None):
+            harness.idle_drains.append(f"{verb} at {calling_line()}")
 
     @in_our_words(CriterionError, by_position="only")
     def run_for(self, delta: Seconds, **filters: Unpack[VerbFilters]) -> Tally:
@@ -406,7 +458,7 @@ class Jobs(OpenHarness):
             TooFewPerformedError: when there were fewer deliveries than `at_least`.
         """
         call = self._call("run_for", filters)
-        plan = call.run_for(delta_ns(delta, "delta"), self._recurring)
+        plan = call.run_for(delta_ns(delta, "delta"), self.harness.recurring)
         return self._drive("run_for", plan, raise_errors=call.raise_errors)
 
     @awaitable
@@ -414,7 +466,7 @@ class Jobs(OpenHarness):
     async def arun_for(self, delta: Seconds, **filters: Unpack[VerbFilters]) -> Tally:
         """Run on the running event loop; see `run_for`."""
         call = self._call("arun_for", filters)
-        plan = call.run_for(delta_ns(delta, "delta"), self._recurring)
+        plan = call.run_for(delta_ns(delta, "delta"), self.harness.recurring)
         return await self._adrive("arun_for", plan, raise_errors=call.raise_errors)
 
     @in_our_words(CriterionError, by_position="only")
@@ -429,8 +481,8 @@ class Jobs(OpenHarness):
             **filters: `only`, `exclude` and `queue`; see `JobFilters`.
         """
         _refuse_unknown("inline", filters, JobFilters.__annotations__)
-        block = InlineBlock(self._make_inline(**filters), self._put_in_force)
-        self.promises.block(
+        block = InlineBlock(self.harness.make_inline(**filters), self.harness.put_in_force)
+        self.harness.promises.block(
             "jobs.inline", block, "nothing was performed inline", "with jobs.inline():"
         )
         return block
@@ -448,17 +500,18 @@ class Jobs(OpenHarness):
         Raises:
             CriterionError: when something that is named is not a job.
         """
-        test = record_test(held, self.targets, "held")
-        return Holding(test, repr(held), self._holdings, self._run_inline)
+        test = record_test(held, self.harness.targets, "held")
+        return Holding(test, repr(held), self.harness.holdings, self.harness.run_inline)
 
     def _call(self, verb: str, filters: VerbFilters) -> VerbCall:
         own = [word for word, verbs in _OWN_KEYWORDS.items() if verb in verbs]
         _refuse_unknown(verb, filters, (*VerbFilters.__annotations__, *own))
-        return VerbCall(self.ledger, self.targets, self._holdings, **filters)
+        harness = self.harness
+        return VerbCall(harness.ledger, harness.targets, harness.holdings, **filters)
 
     def _check_may_perform(self, verb: str) -> None:
         check_outside_jobs(verb)
-        if self.histories:
+        if self.harness.histories:
             raise ExplorationError(
                 f"jobs.{verb}() was called in a check, whose jobs are in a ledger of their own, so that it would "
                 "perform nothing. Call the function of the job, or let the world make what the job would have "
@@ -467,7 +520,7 @@ class Jobs(OpenHarness):
 
     def _drive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
         self._check_may_perform(verb)
-        ledger, performer = self.ledger, self.performer
+        ledger, performer = self.harness.ledger, self.harness.performer
         work = self._work(verb)
 
         def deliver(record: JobRecord) -> Delivery:
@@ -480,12 +533,12 @@ class Jobs(OpenHarness):
 
         with work:
             result = verbs.drive(plan, deliver)
-        self._run_inline()
+        self.harness.run_inline()
         return result
 
     async def _adrive(self, verb: str, plan: Plan[T], *, raise_errors: bool) -> T:
         self._check_may_perform(verb)
-        ledger, performer = self.ledger, self.performer
+        ledger, performer = self.harness.ledger, self.harness.performer
         work = self._work(verb)
 
         async def deliver(record: JobRecord) -> Delivery:
@@ -498,21 +551,30 @@ class Jobs(OpenHarness):
 
         with work:
             result = await verbs.adrive(plan, deliver)
-        self._run_inline()
-        if self._inline is not None:
-            await self._inline.settle()
+        self.harness.run_inline()
+        if self.harness.inline is not None:
+            await self.harness.inline.settle()
         return result
 
     def _work(self, verb: str) -> Work:
         # It gets the work, so that the two do not keep each other, and the harness, alive.
         def planned(work: Work) -> int:
             # An interrupted delivery is pending again.
-            left = sum(1 for record in self.ledger.pending() if record is not work.now)
+            left = sum(1 for record in self.harness.ledger.pending() if record is not work.now)
             return work.steps + left
 
         return Work(f"jobs.{verb}()", "deliveries", planned)
 
     # What jobs are performed with
+
+    @property
+    def clock(self) -> VirtualClock:
+        """The virtual clock."""
+        return self.harness.clock
+
+    def real_time(self) -> RealTime:
+        """Let the time of the system through for a block, in which sleeping is real too."""
+        return self.harness.clock.real_time()
 
     @in_our_words(CriterionError, by_position="raising")
     def fail(
@@ -539,8 +601,8 @@ class Jobs(OpenHarness):
         Raises:
             CriterionError: when an argument has a value that makes no sense.
         """
-        fault = Fault(self.targets.get(job), raising, times=times, on=on, after=after)
-        self.performer.faults.append(fault)
+        fault = Fault(self.harness.targets.get(job), raising, times=times, on=on, after=after)
+        self.harness.performer.faults.append(fault)
         return fault
 
     @in_our_words(CriterionError)
@@ -564,7 +626,7 @@ class Jobs(OpenHarness):
             VerbInsideJobError: when a job calls it.
         """
         check_outside_jobs("recurring")
-        return self._recurring.add(schedule, self.targets)
+        return self.harness.recurring.add(schedule, self.harness.targets)
 
     @in_our_words(CriterionError)
     def serve(self, queues: Queues | None) -> None:
@@ -588,14 +650,14 @@ class Jobs(OpenHarness):
                 "or jobs.serve(Queues(['critical', 'default']))."
             )
         check_outside_jobs("serve")
-        self.ledger.serve(None if queues is None else Serving(queues))
+        self.harness.ledger.serve(None if queues is None else Serving(queues))
         if queues is not None and (queues.dead_max_jobs or queues.dead_timeout):
-            self._dead_letters.limit(queues.dead_max_jobs, queues.dead_timeout)
+            self.harness.dead_letters.limit(queues.dead_max_jobs, queues.dead_timeout)
 
     @property
     def queues(self) -> Queues | None:
         """The queues of `serve`, the ini option or the marker; None when all queues are served alike."""
-        serving = self.ledger.serving
+        serving = self.harness.ledger.serving
         return None if serving is None else serving.queues
 
     @in_our_words(CriterionError, by_position="raising")
@@ -623,9 +685,10 @@ class Jobs(OpenHarness):
             succeed_on: the number of the attempt that succeeds, counted from 1; None for none.
             limit: after how many attempts a job that never gives up is stopped.
         """
-        simulation = Simulation(self.targets.get(job), raising, succeed_on=succeed_on, limit=limit)
+        harness, target = self.harness, self.harness.targets.get(job)
+        simulation = Simulation(target, raising, succeed_on=succeed_on, limit=limit)
         check_outside_jobs("simulate_retries")
-        with sandbox(self.bridges, self._clock) as ledger:
+        with sandbox(harness.bridges, harness.clock) as ledger:
             enqueueing = simulation.enqueue(ledger, args, kwargs)
             if enqueueing is not None:
                 if in_running_loop():
@@ -633,15 +696,15 @@ class Jobs(OpenHarness):
                     if close is not None:
                         close()  # or Python warns of a coroutine that was never awaited
                     raise RunningLoopError(_simulated_in_loop(job))
-                self.performer.run(enqueueing)
+                harness.performer.run(enqueueing)
             first = simulation.first(ledger)
             if first.source.is_coroutine(first) and in_running_loop():
                 raise RunningLoopError(_simulated_in_loop(short_name(first.name)))
             deliveries = verbs.drive(
-                simulation.plan(ledger, self.targets, first),
-                lambda record: self.performer.deliver(ledger, record, simulation.body),
+                simulation.plan(ledger, harness.targets, first),
+                lambda record: harness.performer.deliver(ledger, record, simulation.body),
             )
-            self._simulated(deliveries)
+            harness.simulated(deliveries)
             return simulation.timeline(first, deliveries)
 
     @awaitable
@@ -657,18 +720,19 @@ class Jobs(OpenHarness):
         limit: int = 100,
     ) -> RetryTimeline:
         """Simulate retries on the running event loop; see `simulate_retries`."""
-        simulation = Simulation(self.targets.get(job), raising, succeed_on=succeed_on, limit=limit)
+        harness, target = self.harness, self.harness.targets.get(job)
+        simulation = Simulation(target, raising, succeed_on=succeed_on, limit=limit)
         check_outside_jobs("asimulate_retries")
-        with sandbox(self.bridges, self._clock) as ledger:
+        with sandbox(harness.bridges, harness.clock) as ledger:
             enqueueing = simulation.enqueue(ledger, args, kwargs)
             if enqueueing is not None:
                 await enqueueing
             first = simulation.first(ledger)
             deliveries = await verbs.adrive(
-                simulation.plan(ledger, self.targets, first),
-                lambda record: self.performer.adeliver(ledger, record, simulation.body),
+                simulation.plan(ledger, harness.targets, first),
+                lambda record: harness.performer.adeliver(ledger, record, simulation.body),
             )
-            self._simulated(deliveries)
+            harness.simulated(deliveries)
             return simulation.timeline(first, deliveries)
 
 
@@ -678,7 +742,7 @@ def current_jobs() -> Jobs:
     Raises:
         NoHarnessError: when none is open.
     """
-    return cast(Jobs, open_harnesses.innermost())
+    return cast(Jobs, open_harnesses.innermost().jobs)
 
 
 def _dropped(record: JobRecord) -> CommitCallback:

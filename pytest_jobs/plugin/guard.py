@@ -139,15 +139,17 @@ class SessionGuard:
 
     def _divert(self, jobs: Jobs, diversion: ExitStack) -> None:
         """Let the harness of the session record until the diversion is closed."""
-        from ..harness.jobs import current_jobs
+        from ..harness.open_harness import open_harnesses
 
+        harness = jobs.harness
         if self._aside:
-            jobs.harness.stand_in()
-            diversion.callback(jobs.harness.stand_aside)
+            harness.stand_in()
+            diversion.callback(harness.stand_aside)
             return
-        current = current_jobs()
-        if current is not jobs:
-            diversion.enter_context(current.reporting_to(jobs))
+        current = open_harnesses.innermost()
+        if current is not harness:
+            there = current.bridges.sandboxed(lambda bridge: bridge.sandbox(harness.ledger))
+            diversion.enter_context(there)
 
     def _keep_errors(self, jobs: Jobs) -> None:
         from ..harness.records.texts import error_text

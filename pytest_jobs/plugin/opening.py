@@ -74,7 +74,7 @@ def open_harness(
     try:
         hook = config.hook.pytest_jobs_delivered
         if hook.get_hookimpls():
-            jobs.harness.when_delivered(lambda delivery: hook(delivery=delivery))
+            jobs.harness.performer.when_delivered.append(lambda delivery: hook(delivery=delivery))
         config.hook.pytest_jobs_opened(jobs=jobs, nodeid=nodeid)
     except BaseException:
         jobs.close()

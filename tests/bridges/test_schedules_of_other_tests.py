@@ -195,7 +195,7 @@ def test_each_application_is_asked_about_once_however_often_it_fires(pytester, p
         def test_it(jobs):
             jobs.harness.find_home = Home
             jobs.run_for(timedelta(days=2))
-            assert dict(jobs.harness.firings_left_out) == {"celery:app_tasks:app": 48}
+            assert dict(jobs.harness.recurring.left_out) == {"celery:app_tasks:app": 48}
             assert Home.asked == 1
         """
     )

@@ -138,10 +138,10 @@ def test_a_closed_harness_is_freed_without_the_garbage_collector():
         with open_jobs() as jobs:
             Note.perform_later("a")
             jobs.drain()
-        freed = weakref.ref(jobs)
+        freed = weakref.ref(jobs), weakref.ref(jobs.harness)
         del jobs
 
-        assert freed() is None
+        assert [each() for each in freed] == [None, None]
     finally:
         gc.enable()
 
@@ -178,7 +178,7 @@ def test_a_bridge_that_cannot_be_installed_takes_the_others_down_with_it(make_jo
     assert first.calls == second.calls == ["install", "uninstall"]
     assert calls == ["install broken"]
     assert last.calls == []
-    assert jobs not in open_harnesses._open
+    assert jobs.harness not in open_harnesses._open
 
 
 def test_a_bridge_that_cannot_be_uninstalled_does_not_keep_the_others_in(make_jobs, stub_bridge):
@@ -234,7 +234,7 @@ def test_jitter_is_zero_or_the_same_in_every_run_or_chance_which_is_restored(mon
     for jitter in ("zero", "seeded"):
         for turn in range(2):
             with open_jobs(**{"jitter": jitter} if turn else {}) as jobs:
-                assert settings.draw is jobs._draw
+                assert settings.draw is jobs.harness._draw
                 found[jitter, turn] = waits(jobs)
     with open_jobs(jitter="seeded") as jobs:
         again = waits(jobs)
@@ -261,10 +261,10 @@ def test_the_bounds_of_a_wait_do_not_depend_on_the_jitter(jitter):
     assert (low.total_seconds(), high.total_seconds()) == (100, 150)
 
 
-def test_the_harness_tells_a_listener_of_every_delivery():
+def test_the_performer_tells_a_listener_of_every_delivery():
     heard = []
     with open_jobs() as jobs:
-        jobs.harness.when_delivered(heard.append)
+        jobs.harness.performer.when_delivered.append(heard.append)
         Note.perform_later("a")
         Flaky.perform_later()
         jobs.drain(raise_errors=False)
@@ -275,7 +275,8 @@ def test_the_harness_tells_a_listener_of_every_delivery():
 def test_what_is_enqueued_can_be_reported_to_another_harness():
     with open_jobs() as outer, open_jobs() as inner:
         Note.perform_later("inner")
-        with inner.harness.reporting_to(outer):
+        ledger = outer.harness.ledger
+        with inner.harness.bridges.sandboxed(lambda bridge: bridge.sandbox(ledger)):
             Note.perform_later("outer")
         Note.perform_later("inner again")
 

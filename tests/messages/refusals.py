@@ -30,7 +30,6 @@ from pytest_jobs.core.foundation.settings import settings
 from pytest_jobs.errors import BridgeError
 from pytest_jobs.harness.commits.core_transactions import CoreTransactions
 from pytest_jobs.harness.jobs import Jobs
-from pytest_jobs.harness.open_harness import OpenHarness
 
 NAIVE = datetime(2030, 1, 1, 13)  # noqa: DTZ001  it has no timezone on purpose
 
@@ -41,7 +40,7 @@ class Again(Job):
 
 
 class Drains(Job):
-    harness: OpenHarness
+    harness: Jobs
 
     def perform(self):
         self.harness.drain()

@@ -103,7 +103,9 @@ def test_until_executing_lets_one_wait_while_one_runs(jobs):
     sync.perform_later()
     assert not sync.perform_later().enqueued
     note.set(wait=5).perform_later()
-    jobs.harness.when_delivered(lambda d: sync.perform_later() if d.record.job is note else None)
+    jobs.harness.performer.when_delivered.append(
+        lambda d: sync.perform_later() if d.record.job is note else None
+    )
     jobs.drain(workers=2)
 
     assert spans(jobs) == [(0, 10), (5, 5), (5, 15)]

@@ -11,8 +11,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from ...bridges.opening import open_jobs
-from ...harness.jobs import Jobs, current_jobs
-from ...harness.open_harness import open_harnesses
+from ...harness.open_harness import OpenHarness, open_harnesses
 from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
@@ -44,7 +43,7 @@ class Engine:
 
     def __init__(
         self,
-        harness: Jobs,
+        harness: OpenHarness,
         scope: Scope,
         stack: ExitStack,
         sources: Iterable[EffectSource],
@@ -100,8 +99,9 @@ class Engine:
             time_limit: how many seconds one delivery may compute.
         """
         with ExitStack() as stack:
-            is_open = open_harnesses.any_open()
-            harness = current_jobs() if is_open else stack.enter_context(open_jobs(apps=apps))
+            harness = open_harnesses.innermost_or_none()
+            if harness is None:
+                harness = stack.enter_context(open_jobs(apps=apps)).harness
             if kept is None:
                 kept = SourceState()
                 stack.callback(kept.end)

@@ -151,7 +151,7 @@ class HandoffHistory(History):
 
     def _fire_until(self, until_ns: int) -> None:
         """Let the schedules of the project fire, and perform what they enqueue."""
-        coming = self.engine.harness.firings_between(self.engine.clock.now_ns(), until_ns)
+        coming = self.engine.harness.recurring.firings_between(self.engine.clock.now_ns(), until_ns)
         if not coming:
             raise ExplorationError(
                 f'recover="schedule", and no recurring task fires within {duration(self.terms.within)}: let '

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from ...core.foundation.protocols import ReadTransaction, WaitState
@@ -109,12 +109,16 @@ class CommitsItself(Protocol):
 
 
 class TransactionSystems:
-    """The transactions of all database libraries in use."""
+    """The transactions of all database libraries in use, and what a test has seen of them."""
 
-    __slots__ = ("_systems",)
+    __slots__ = ("_systems", "asked", "seen")
 
     def __init__(self, systems: Sequence[Transactions]) -> None:
         self._systems = tuple(systems)
+        #: The keys of the callbacks that the test has seen.
+        self.seen: set[tuple[str, str, str]] = set()
+        #: Whether the test has asked what waits for a commit, be it only for the number.
+        self.asked = False
 
     def __iter__(self) -> Iterator[Transactions]:
         return iter(self._systems)
@@ -151,6 +155,15 @@ class TransactionSystems:
             for callback in system.callbacks()
             if callback.state == state
         ]
+
+    def unseen(self) -> Iterator[CommitCallback]:
+        """Yield what waits for a commit, or waited to the end of its test case, and the test has not seen."""
+        for callback in self.callbacks("waiting"):
+            if callback.key not in self.seen:
+                yield callback
+        for callback in self.callbacks("dropped"):
+            if callback.dropped == WITH_TEST_CASE and callback.key not in self.seen:
+                yield replace(callback, state="waiting", dropped="")
 
     def check_can_commit(self, verb: str) -> None:
         """Raise when a verb cannot commit in this thread.

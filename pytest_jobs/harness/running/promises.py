@@ -107,12 +107,12 @@ class Promises:
 
 
 def awaitable(verb: F) -> F:
-    """Expect that what an `async def` verb of a harness returns is awaited before the test ends."""
+    """Expect that what an `async def` verb of `Jobs` returns is awaited before the test ends."""
 
     @functools.wraps(verb)
     def call(self: Any, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         coroutine = verb(self, *args, **kwargs)
-        self.promises.awaitable(f"jobs.{verb.__name__}", coroutine)
+        self.harness.promises.awaitable(f"jobs.{verb.__name__}", coroutine)
         return coroutine
 
     return cast(F, returns_coroutine(call))

@@ -15,6 +15,7 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any, Final
 
 from ...harness.jobs import Jobs
+from ...harness.open_harness import OpenHarness
 from ...harness.records.delivery import Delivery, own_traceback
 from ...harness.records.home import is_of_project
 from ...harness.records.record import JobRecord, call_text
@@ -62,11 +63,10 @@ class Recorder:
         self.session.tests.append(test)
         if nodeid:
             self._running.append(test)
-        notes = _Notes(jobs, self)
-        jobs.harness.when_closing(lambda: self._closing(jobs, test, notes))
-        jobs.harness.when_simulated(
-            lambda deliveries: test.timelines.append(self._timeline(deliveries))
-        )
+        harness = jobs.harness
+        notes = _Notes(harness, self)
+        harness.when_closing.append(lambda: self._closing(harness, test, notes))
+        harness.when_simulated.append(lambda made: test.timelines.append(self._timeline(made)))
 
     def checked(self, target: Target, explorations: Sequence[Any]) -> None:
         """Record a check that has ended: that of the test which runs."""
@@ -111,8 +111,8 @@ class Recorder:
                 test.outcome = outcome
         self._running.clear()
 
-    def _closing(self, jobs: Jobs, test: SeenTest, notes: _Notes) -> None:
-        ledger, clock = jobs.harness.ledger, jobs.clock
+    def _closing(self, harness: OpenHarness, test: SeenTest, notes: _Notes) -> None:
+        ledger, clock = harness.ledger, harness.clock
         if clock.frozen:
             test.froze_ns = clock.now_ns() - clock.travelled_ns
         elif clock.origin_ns is None:
@@ -128,7 +128,7 @@ class Recorder:
             notes.added(_delivery(one, one.record.sequence), one) for one in ledger.deliveries
         ]
         test.firings += [
-            SeenFiring(key, at_ns, [*records]) for key, at_ns, records in jobs.harness.firings
+            SeenFiring(key, at_ns, [*records]) for key, at_ns, records in harness.recurring.firings
         ]
 
     def _record(self, record: JobRecord, known: dict[tuple[str, str], SeenJob]) -> SeenRecord:
@@ -161,22 +161,19 @@ class Recorder:
 class _Notes:
     """What records and deliveries of a harness do not know themselves, noted while it happens."""
 
-    def __init__(self, jobs: Jobs, recorder: Recorder) -> None:
+    def __init__(self, harness: OpenHarness, recorder: Recorder) -> None:
         #: By the record, while it is performed: how many records there were when it began.
         self._running: dict[JobRecord, int] = {}
         #: By the delivery: what is added to it.
         self._done: dict[Delivery, dict[str, Any]] = {}
         #: By the sequence of a record: the file and the line that enqueued it.
         self.places: dict[int, tuple[str, int]] = {}
-        self._records, self._deliveries = (
-            jobs.harness.ledger.records,
-            jobs.harness.ledger.deliveries,
-        )
+        self._records, self._deliveries = harness.ledger.records, harness.ledger.deliveries
         self._recorder = recorder
-        jobs.harness.when_begun(self._running.__setitem__)
-        jobs.harness.when_delivered(self._delivered)
+        harness.performer.when_begun.append(self._running.__setitem__)
+        harness.performer.when_delivered.append(self._delivered)
         listening = ExitStack()
-        listening.enter_context(jobs.harness.ledger.waking(self._enqueued))
+        listening.enter_context(harness.ledger.waking(self._enqueued))
         self.close = listening.close
 
     def added(self, seen: SeenDelivery, delivery: Delivery) -> SeenDelivery:

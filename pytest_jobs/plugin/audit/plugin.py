@@ -58,6 +58,7 @@ from .text import shown, written
 
 if TYPE_CHECKING:
     from ...harness.jobs import Jobs
+    from ...harness.open_harness import OpenHarness
 
 #: In how many tests a job is checked, and how many may show nothing before it is given up.
 _CHECKS: Final = 2
@@ -95,7 +96,7 @@ class AuditPlugin:
         self._audience = audience
         self._notes = notes
         #: The harness of the running test; None if it has none.
-        self._harness: Jobs | None = None
+        self._harness: OpenHarness | None = None
         self._reached = Reached()
         self._patches = Patches()
         self._calls = DirectCallCapture(self._patches, at_once=True)
@@ -185,7 +186,7 @@ class AuditPlugin:
     def pytest_jobs_opened(self, jobs: Jobs, nodeid: str) -> None:
         """Note the harness of a test."""
         if nodeid:
-            self._harness = jobs
+            self._harness = jobs.harness
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> object:

@@ -13,8 +13,7 @@ from ...bridges.opening import open_jobs
 from ...core.foundation.vocabulary import ENQUEUES
 from ...exploration.effects.placed.enqueues import enqueues, method_of, stood_for_in
 from ...exploration.effects.placed.places import Placed, in_force
-from ...harness.jobs import Jobs, current_jobs
-from ...harness.open_harness import open_harnesses, sandbox
+from ...harness.open_harness import OpenHarness, open_harnesses, sandbox
 from ...harness.records.home import is_installed
 from ...harness.records.mocks import mock_of, raises, swallowing_mock_of
 from ...harness.records.patches import Patches
@@ -73,14 +72,13 @@ class Swallowed:
         found: list[Arrival] = []
         with ExitStack() as stack:
             if self._ended or called:
-                jobs = current_jobs() if open_harnesses.any_open() else None
-                if jobs is None:
+                harness = open_harnesses.innermost_or_none()
+                if harness is None:
                     options = self._options
-                    jobs = stack.enter_context(
-                        open_jobs(apps=options[APPS], ignore=options[IGNORE])
-                    )
+                    opened = open_jobs(apps=options[APPS], ignore=options[IGNORE])
+                    harness = stack.enter_context(opened).harness
                 for placed, mock in (*self._ended, *called):
-                    arrivals = _Calls(jobs, placed, mock).enqueued()
+                    arrivals = _Calls(harness, placed, mock).enqueued()
                     is_method = not isinstance(placed.owner, ModuleType)
                     if arrivals and is_method and placed.value is mock:
                         stack.callback(placed.put(method_of(placed.owner, placed.name)))
@@ -101,8 +99,8 @@ def _called_mocks(putters: Sequence[Any]) -> list[tuple[Placed, Any]]:
 class _Calls:
     """The calls of one mock, and of what it has given for its attributes and its results."""
 
-    def __init__(self, jobs: Jobs, placed: Placed, mock: Any) -> None:
-        self._jobs = jobs
+    def __init__(self, harness: OpenHarness, placed: Placed, mock: Any) -> None:
+        self._harness = harness
         self._placed = placed
         self._mock = mock
         #: What the calls have returned that were made again, by their paths, such as `s()`.
@@ -122,11 +120,11 @@ class _Calls:
         function = self._stands_at(path)
         if function is None or not enqueues(function, _is_of_project):
             return []
-        with sandbox(self._jobs.bridges, self._jobs.clock) as ledger:
+        with sandbox(self._harness.bridges, self._harness.clock) as ledger:
             try:
                 made = function(*args, **kwargs)
                 if inspect.isawaitable(made):
-                    made = self._jobs.performer.run(made)
+                    made = self._harness.performer.run(made)
             except Exception as error:
                 return self._unreadable(function, error)
             self._made[f"{path}()"] = made
@@ -146,7 +144,7 @@ class _Calls:
 
     def _unreadable(self, function: Any, error: Exception) -> list[Arrival]:
         """Return the job of a call that its library refuses, such as one with a mock among its arguments."""
-        target = self._jobs.targets.find(getattr(function, "__self__", None))
+        target = self._harness.targets.find(getattr(function, "__self__", None))
         if target is None:
             return []
         return [Arrival(target.name, "mocked", target.job, _raising(error))]

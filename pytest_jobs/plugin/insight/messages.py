@@ -62,7 +62,7 @@ class MessagesPlugin:
                 if isinstance(record.source, TakesFunctions):
                     self._enqueued[record.bridge].add(record.name)
 
-        jobs.harness.when_closing(note)
+        jobs.harness.when_closing.append(note)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self._is_uncollected |= report.failed

@@ -48,8 +48,8 @@ class Properties:
             if jobs.harness.ledger.records:
                 properties.append(("jobs", _listed(jobs)))
 
-        jobs.harness.when_simulated(note_timeline)
-        jobs.harness.when_closing(note_jobs)
+        jobs.harness.when_simulated.append(note_timeline)
+        jobs.harness.when_closing.append(note_jobs)
 
 
 def _listed(jobs: Jobs) -> str:

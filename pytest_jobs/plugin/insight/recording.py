@@ -158,7 +158,7 @@ class Unperformed:
         def look() -> None:
             self._of_test.update(["pending"] if any(jobs.harness.ledger.pending()) else ())
 
-        jobs.harness.when_closing(look)
+        jobs.harness.when_closing.append(look)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, object, object]:

@@ -14,7 +14,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 from ....bridges import __file__ as _bridges
-from ....harness.jobs import current_jobs
+from ....harness.open_harness import open_harnesses
 from ...engine.acts import Act, SourceState, Watch, acting, skippable
 from ...engine.sources import is_mock
 from ..doubles.arguments import comparable, text_of
@@ -73,7 +73,7 @@ def enqueues(function: Any, is_of_project: Callable[[Any], bool]) -> bool:
         return False
     if is_of_project(inspect.unwrap(plain)):
         return False
-    harness = current_jobs()
+    harness = open_harnesses.innermost()
     if owner is not None and harness.targets.find(owner) is not None:
         return True
     library = str(getattr(plain, "__module__", "")).partition(".")[0]
