@@ -11,7 +11,6 @@ from .insight import explain
 from .insight.doctor import command as doctor
 from .insight.lint import command as lint
 from .insight.messages import command as compat
-from .integrations.recurring import preview
 
 _EXAMPLES = """\
 examples:
@@ -20,7 +19,6 @@ examples:
   python -m pytest_jobs doctor
   python -m pytest_jobs lint src --format=github
   python -m pytest_jobs compat --since v1.4
-  python -m pytest_jobs schedule preview config/recurring.yml --days 2
 
 The options of the pytest plugin are listed by `pytest --help`, in the group "jobs".
 """
@@ -36,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pytest_jobs",
-        description="Explains failures, finds habits that will hurt, and shows what schedules will fire.",
+        description="Explains failures, and finds habits that will hurt.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -82,19 +80,6 @@ def _parser() -> argparse.ArgumentParser:
             help="say which messages in flight the new code breaks",
             description="Compares two files of `pytest --jobs-messages`, and says which messages in flight the "
             "new code breaks.",
-        )
-    )
-    schedule = topics.add_parser(
-        "schedule",
-        help="schedules of recurring jobs",
-        description="Works on schedules of recurring jobs.",
-    )
-    verbs = schedule.add_subparsers(title="verbs", required=True)
-    preview.take_arguments(
-        verbs.add_parser(
-            "preview",
-            help="print what a schedule will fire",
-            description="Prints what a schedule will fire.",
         )
     )
     return parser

@@ -182,7 +182,7 @@ def test_the_help_names_each_topic_and_shows_how_it_is_used(capsys):
 
     assert left.value.code == 0
     assert "print what a failure or an error means, and what to do" in printed
-    assert "schedules of recurring jobs" in printed
+    assert "find habits of jobs that will hurt" in printed
     assert "python -m pytest_jobs explain other-arguments\n" in printed
 
 
@@ -190,7 +190,7 @@ def test_without_a_topic_the_command_names_them(capsys):
     with pytest.raises(SystemExit):
         main([])
 
-    assert "{explain,doctor,init,lint,compat,schedule}" in capsys.readouterr().err
+    assert "{explain,doctor,init,lint,compat}" in capsys.readouterr().err
 
 
 @pytest.mark.wide

@@ -1,15 +1,11 @@
-"""Previews, as sequences, as tables, and on the command line."""
+"""Previews, as sequences and as tables."""
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from recurring_jobs import WeeklyReport, for_tenant, sync_data
 
 from pytest_jobs import Schedule, preview
-from pytest_jobs.__main__ import main
 from pytest_jobs.errors import NaiveDatetimeError, ScheduleError, WaitError
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -37,11 +33,6 @@ at                         task     job                             queue       
 2030-01-02 00:00:00+00:00  tenant   for_tenant('acme')              tenant-acme  0 */12 * * *
 yearly (0 0 1 1 *) does not fire in this time.
 off is not enabled."""
-FILE = """\
-sync:
-  class: recurring_jobs.sync_data
-  schedule: every day at 9am
-"""
 
 
 def test_a_preview_is_a_table():
@@ -110,102 +101,12 @@ def test_arguments_that_cannot_be_meant():
         preview(SCHEDULE, DAY, start=datetime(2030, 1, 1))  # noqa: DTZ001
 
 
-# The command line
-
-
-def test_the_command_line_prints_the_table(write, capsys):
-    path = write("recurring.yml", FILE)
-    code = main(["schedule", "preview", str(path), "--days", "2", "--from", "2030-01-01"])
-
-    assert code == 0
-    assert capsys.readouterr().out == (
-        "2 firings of 1 task after 2030-01-01 00:00:00+00:00 up to 2030-01-03 00:00:00+00:00\n"
-        "at                         task  job          queue    cron\n"
-        "2030-01-01 09:00:00+00:00  sync  sync_data()  default  0 9 * * *\n"
-        "2030-01-02 09:00:00+00:00  sync  sync_data()  default  0 9 * * *\n"
-    )
-
-
-def test_the_command_line_takes_an_environment_and_a_timezone(write, capsys):
-    path = write("recurring.yml", "production:\n  " + FILE.replace("\n", "\n  ") + "\ntest:\n")
-    options = [
-        "--environment",
-        "production",
-        "--timezone",
-        "Asia/Tokyo",
-        "--from",
-        "2030-01-01T00:00+09:00",
-    ]
-    code = main(["schedule", "preview", str(path), *options])
-    lines = capsys.readouterr().out.splitlines()
-
-    assert code == 0
-    assert lines[0].startswith("7 firings of 1 task after 2029-12-31 15:00:00+00:00")
-    assert lines[2].startswith("2030-01-01 09:00:00+09:00")
-
-
 def test_what_is_no_schedule_has_no_preview():
     with pytest.raises(ScheduleError) as caught:
         preview("recurring.yml", DAY)
 
     assert str(caught.value) == (
         "preview('recurring.yml', ...) is given no schedule: write preview(load_schedule('recurring.yml'), ...)."
-    )
-
-
-@pytest.mark.parametrize("days", ["-1", "nan", "inf", "a week"])
-def test_days_that_are_none(write, capsys, days):
-    with pytest.raises(SystemExit) as left:
-        main(["schedule", "preview", str(write("recurring.yml", FILE)), f"--days={days}"])
-
-    assert left.value.code == 2
-    assert capsys.readouterr().err.endswith(
-        f"error: argument --days: {days!r} is not a number of days: write one such as 7, or 0.5\n"
-    )
-
-
-def test_an_error_is_printed_without_a_traceback(write, capsys):
-    path = write("recurring.yml", FILE.replace("every", "evry"))
-    code = main(["schedule", "preview", str(path)])
-
-    assert code == 2
-    assert capsys.readouterr().err == (
-        "recurring.yml: task 'sync': schedule 'evry day at 9am' is not a schedule: 'evry day at 9am' is not "
-        "understood. Write minute, hour, day, month and weekday, as in '0 9 * * 1', or a phrase such as "
-        "'every monday at 9am'.\n"
-    )
-
-
-def test_it_is_run_by_python_m(write):
-    command = [
-        sys.executable,
-        "-m",
-        "pytest_jobs",
-        "schedule",
-        "preview",
-        write("recurring.yml", FILE),
-    ]
-    result = subprocess.run(
-        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-    )
-
-    assert result.stdout.startswith("7 firings of 1 task after ")
-
-
-def test_without_a_verb_it_says_what_there_is(capsys):
-    with pytest.raises(SystemExit):
-        main(["schedule"])
-
-    assert "preview" in capsys.readouterr().err
-
-
-def test_a_beginning_that_is_none(write, capsys):
-    with pytest.raises(SystemExit):
-        main(["schedule", "preview", str(write("recurring.yml", "")), "--from", "yesterday"])
-
-    assert (
-        "'yesterday' is not a time: write one such as 2030-01-01, or 2030-01-01T09:00+01:00"
-        in capsys.readouterr().err
     )
 
 

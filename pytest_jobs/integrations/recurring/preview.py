@@ -1,21 +1,18 @@
-"""What a schedule will fire: `preview(schedule, window)`, and `python -m pytest_jobs schedule preview FILE`."""
+"""What a schedule will fire: `preview(schedule, window)`."""
 
 from __future__ import annotations
 
-import argparse
-import math
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import overload
 
 from ...core.foundation.options import to_ns
 from ...core.foundation.waits import Seconds
-from ...errors import JobsError, ScheduleError
+from ...errors import ScheduleError
 from ...harness.records.instants import delta_ns, to_datetime
 from ...harness.records.texts import call_of, instant, short_name, table
 from ...harness.running.recurring import Firing
-from .schedule import Schedule, load_schedule
+from .schedule import Schedule
 from .task import RecurringTask
 
 _ROWS_SHOWN = 50
@@ -125,52 +122,3 @@ def preview(schedule: Schedule, window: Seconds, *, start: datetime | None = Non
 def queue_of(task: RecurringTask) -> str:
     """Return the queue of a task's jobs."""
     return task.sender.queue_of(task.args, task.kwargs) if task.queue is None else task.queue
-
-
-def take_arguments(command: argparse.ArgumentParser) -> None:
-    """Declare the arguments of the command `schedule preview`, and what it does."""
-    command.add_argument("file", help="a YAML file, or one of crontab lines")
-    command.add_argument("--days", type=_days, default=7.0, help="how many days (default: 7)")
-    command.add_argument("--environment", help="which part of the file, where it has several")
-    command.add_argument("--timezone", default="UTC", help="where a task names none (default: UTC)")
-    command.add_argument(
-        "--from",
-        dest="start",
-        type=_start,
-        help="when it begins, as in 2030-01-01T09:00+01:00 (default: now; UTC without an offset)",
-    )
-    command.set_defaults(act=_print)
-
-
-def _print(asked: argparse.Namespace) -> int:
-    """Print a preview, and return the exit code: 2 when the file or an argument is wrong."""
-    start = None if asked.start is None else asked.start.replace(tzinfo=asked.start.tzinfo or UTC)
-    try:
-        schedule = load_schedule(asked.file, environment=asked.environment, timezone=asked.timezone)
-        shown = preview(schedule, asked.days * 86_400, start=start).table()
-    except JobsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    sys.stdout.write(f"{shown}\n")
-    return 0
-
-
-def _start(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time: write one such as 2030-01-01, or 2030-01-01T09:00+01:00"
-        ) from None
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = math.nan
-    if not 0 <= days < math.inf:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number of days: write one such as 7, or 0.5"
-        )
-    return days
