@@ -67,7 +67,6 @@ _elsewhere = sys.stdlib_module_names | {"_pytest", "hypothesis", "pluggy", "pyte
 nitpick_ignore_regex = [
     (r"py:.*", rf"(?:{'|'.join(map(re.escape, sorted(_elsewhere)))})(?:\..*)?"),
     (r"py:class", "ExplorationReport"),  # a protocol that type checkers alone see
-    (r"py:class", r".*\.targets\.Target"),  # a job, as assertions and plugins get it
     (r"py:class", r".*\.limits\.TimeLimit"),  # what a bridge asks whether the limit was passed
     (r"py:class", "CallKind"),  # a choice of words, which the parameter `mocks` lists
     (r"py:.*", r"(?:.*\.)?_?[A-Z](?:_co|_contra)?(?:\.args|\.kwargs)?"),  # type variables
