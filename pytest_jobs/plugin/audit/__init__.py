@@ -7,7 +7,7 @@ check inside, and their outcome is thrown away: recorders and stateful doubles o
 - `arrivals`: sees each job that a test delivers or calls, or leaves pending, and notes it in the first pass;
 - `functions`: those that are jobs, and that tests call as functions;
 - `swallowed`: the enqueues that mocks have kept from the queue;
-- `checking`: one test of the second pass, and the check in it;
+- `rerun`: one test once more, which nobody hears of; `checking`: the check in it;
 - `findings`: the kinds of findings in the order of their rank;
 - `result`: everything that was found, by several processes too, the findings that a project accepts, and the
   places that hand work off; `text` writes it for the summary, and `plugin` into a file.

@@ -19,7 +19,6 @@ from ...harness.records.record import JobRecord
 from ...harness.records.texts import short_name
 from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
-from ...harness.running.twice import HasLedger
 
 #: How a test reaches a job, in the order in which the second pass prefers them.
 Way: TypeAlias = Literal["delivered", "called", "pending", "mocked"]
@@ -65,7 +64,6 @@ class Spectator(ABC):
     def __init__(self) -> None:
         self.passed: set[str] = set()
         self.only_watches = True
-        self.harness: Callable[[], HasLedger | None] = lambda: None
 
     @abstractmethod
     def begins(self, arrival: Arrival) -> None:

@@ -36,7 +36,6 @@ from ...insight.lint.rules.rule import Finding as Fault
 from ...insight.lint.settings import read_settings
 from ...insight.report.data import ShownAudit
 from ...integrations.options import APPS, AUDIT, AUDIT_TIME, AUDITABLE, IGNORE, Settings
-from ..adversary.runs import Run, Runs, runs_nothing
 from ..insight.recording import importing
 from ..settings.options import item_options
 from . import checking
@@ -44,6 +43,7 @@ from .arrivals import Arrival, Reach, Reached
 from .checking import Checked, Checker
 from .findings import Finding, in_files
 from .functions import CalledFunctions
+from .rerun import end_wider_fixtures, run_again, runs_nothing
 from .result import (
     Accepted,
     Audited,
@@ -178,9 +178,7 @@ class AuditPlugin:
             self._patches.restore()
             self._end()
         if self._last is not None:
-            ending = Run()
-            ending.end_wider_fixtures(self._last, None)
-            ending.report(self._last)
+            end_wider_fixtures(self._last)
         return result
 
     def pytest_jobs_opened(self, jobs: Jobs, nodeid: str) -> None:
@@ -193,17 +191,20 @@ class AuditPlugin:
         """Run a test of the second pass instead of pytest."""
         self._harness = None
         self._swallowed.begin()
+        self._calls.catch_up()
         if self._checker is not None:
-            with warnings.catch_warnings(record=True):
-                runs = Runs(item, None, self._calls)
-                runs.once(self._checker, last=lambda run: True)
+            before, open_harnesses.adversary = open_harnesses.adversary, self._checker
+            try:
+                with warnings.catch_warnings(record=True):
+                    run_again(item)
+            finally:
+                open_harnesses.adversary = before
             return True
         self._last, self._reached.nodeid = item, item.nodeid
         if not item_options(item)[AUDITABLE]:
             self._spared[item.nodeid] = "Its tests say audit=False."
         elif not isinstance(item, pytest.Function):
             self._spared[item.nodeid] = "Its tests are no functions, which alone can run once more."
-        self._calls.catch_up()
         return None
 
     @pytest.hookimpl(wrapper=True, trylast=True)

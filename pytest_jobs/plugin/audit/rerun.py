@@ -1,0 +1,63 @@
+"""Running a test once more, which nobody hears of.
+
+pytest runs an item once, and offers no other way. So this does by itself what its protocol does around a run: it
+resets private attributes of the item, and ends wider fixtures.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+import pytest
+
+_Phase = Literal["setup", "call", "teardown"]
+
+
+def runs_nothing(config: pytest.Config) -> bool:
+    """Say whether no body of a test runs in a session."""
+    names = ("collectonly", "setuponly", "setupplan")
+    return any(getattr(config.option, name, False) for name in names)
+
+
+def run_again(item: pytest.Item) -> None:
+    """Run a test, its function-scoped fixtures included, and report nothing."""
+    untyped = cast(Any, item)
+    untyped._report_sections.clear()
+    if hasattr(item, "_request") and not untyped._request:
+        untyped._initrequest()
+    if _passes(item, "setup"):
+        _passes(item, "call")
+    _passes(item, "teardown", nextitem=None)
+    if hasattr(item, "_request"):
+        untyped._request = False
+        untyped.funcargs = None
+
+
+def _passes(item: pytest.Item, when: _Phase, **arguments: Any) -> bool:
+    """Run one phase, and return whether it passed. Its report is made: fixtures may look at it."""
+    hooks = {
+        "setup": item.ihook.pytest_runtest_setup,
+        "call": item.ihook.pytest_runtest_call,
+        "teardown": item.ihook.pytest_runtest_teardown,
+    }
+    stops: tuple[type[BaseException], ...] = (pytest.exit.Exception,)
+    if not item.config.getoption("usepdb", False):
+        stops += (KeyboardInterrupt,)
+    call = pytest.CallInfo.from_call(
+        lambda: hooks[when](item=item, **arguments), when=when, reraise=stops
+    )
+    report: pytest.TestReport = item.ihook.pytest_runtest_makereport(item=item, call=call)
+    return report.passed
+
+
+def end_wider_fixtures(item: pytest.Item) -> None:
+    """End the fixtures of a wider scope than a test, and report it as an error of the last test if that fails."""
+    # `pytest_runtest_teardown` expects a test that is set up.
+    state = cast(Any, item.session)._setupstate
+    call = pytest.CallInfo.from_call(lambda: state.teardown_exact(None), when="teardown")
+    if call.excinfo is None:
+        return
+    report = pytest.TestReport.from_item_and_call(item, call)
+    item.ihook.pytest_runtest_logreport(report=report)
+    if report.failed:
+        item.ihook.pytest_exception_interact(node=item, call=call, report=report)
