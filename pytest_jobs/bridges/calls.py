@@ -1,4 +1,4 @@
-"""Seeing direct calls of tasks, such as `task(1)`, for `--jobs-attack-calls` and `--jobs-audit`."""
+"""Seeing direct calls of tasks, such as `task(1)`, for `--jobs-audit`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from ..harness.records.patches import Patches
-from ..harness.records.texts import call_of, short_name
 from ..harness.running.calls import DirectCall, direct_calls
 
 
@@ -32,15 +31,17 @@ Awaited = Literal["never", "always", "as body"]
 
 
 class DirectCallCapture:
-    """Lets the adversary of a session make the direct calls of tasks, once their library is imported."""
+    """Lets the spectator of a session see the direct calls of tasks, once their library is imported.
 
-    def __init__(self, patches: Patches, *, at_once: bool = False) -> None:
+    So it sees jobs that a library performs where they are enqueued, in modes for tests that do not call the task:
+    `Queue(is_async=False)` of RQ, `immediate` of Huey.
+    """
+
+    def __init__(self, patches: Patches) -> None:
         """Capture nothing yet.
 
         Args:
             patches: puts everything back.
-            at_once: whether jobs are captured too that a library performs where they are enqueued, in modes for
-                tests that do not call the task: `Queue(is_async=False)` of RQ, `immediate` of Huey.
         """
         self._patches = patches
         self._waiting: dict[str, Callable[[Any], None]] = {
@@ -51,13 +52,12 @@ class DirectCallCapture:
             "taskiq.decor": self._taskiq,
             "dramatiq.actor": self._dramatiq,
             "huey.api": self._huey,
+            "huey.registry": self._huey_at_once,
             "procrastinate.tasks": self._procrastinate,
+            "rq.job": self._rq_at_once,
             "pytest_jobs.core.functions": self._functions,
             "pytest_jobs.core.execution": self._core,
         }
-        if at_once:
-            self._waiting["rq.job"] = self._rq_at_once
-            self._waiting["huey.registry"] = self._huey_at_once
 
     def catch_up(self) -> None:
         """Capture the calls of all libraries that are imported by now."""
@@ -71,7 +71,7 @@ class DirectCallCapture:
 
         def found(task: Any, name: str) -> Any:
             value = find(task, name)
-            if name != "run" or direct_calls.adversary() is None:
+            if name != "run" or direct_calls.spectator() is None:
                 return value
             # Each task has a `run` of its own, so that there is no one place to capture it.
             return capturing(value, lambda args, kwargs: _read_celery(task, args, kwargs), "never")
@@ -113,7 +113,7 @@ class DirectCallCapture:
 
         @functools.wraps(genuine)
         def captured(task: Any, /, *args: Any, **kwargs: Any) -> Any:
-            if direct_calls.adversary() is None:
+            if direct_calls.spectator() is None:
                 return genuine(task, *args, **kwargs)
             call = functools.partial(genuine, task)
             reading = functools.partial(read, task)
@@ -127,7 +127,7 @@ def capturing(
     read: Callable[[tuple[Any, ...], dict[str, Any]], Called],
     awaited: Awaited,
 ) -> Callable[..., Any]:
-    """Return a function that makes a call by the adversary.
+    """Return a function that makes a call before the eyes of the spectator.
 
     Args:
         call: makes it.
@@ -137,8 +137,8 @@ def capturing(
 
     @functools.wraps(call, updated=())
     def captured(*args: Any, **kwargs: Any) -> Any:
-        adversary = direct_calls.adversary()
-        if adversary is None:
+        spectator = direct_calls.spectator()
+        if spectator is None:
             return call(*args, **kwargs)
         called = read(args, kwargs)
         kept_args, kept_kwargs = kept(args), kept(kwargs)
@@ -146,13 +146,12 @@ def capturing(
         def make() -> Any:
             return call(*kept(kept_args), **kept(kept_kwargs))
 
-        text = call_of(short_name(called.name), called.args, called.kwargs)
         given = (kept(called.args), kept(called.kwargs))
-        direct = DirectCall(called.name, text, called.body, make, called.job, given, called.context)
+        direct = DirectCall(called.name, called.body, make, called.job, given, called.context)
         is_coroutine = awaited == "always" or (
             awaited == "as body" and inspect.iscoroutinefunction(inspect.unwrap(called.body))
         )
-        return adversary.acall(direct) if is_coroutine else adversary.call(direct)
+        return spectator.acall(direct) if is_coroutine else spectator.call(direct)
 
     return captured
 

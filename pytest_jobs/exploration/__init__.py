@@ -6,7 +6,6 @@ From the ground up; no room imports one that stands below it in this list:
 - `stores`, `effects`, `worlds`: places whose content is compared, what jobs do by each library, and what a check
   builds afresh;
 - `histories`, then `report`: the search of `check_idempotent`, and what it says when it has ended;
-- `live`: `--jobs-crash`;
 - `check`: `check_idempotent` itself.
 
 Begin with `check`, follow it into `histories/explorer` and `histories/plan_runner`, and from there

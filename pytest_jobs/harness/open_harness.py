@@ -23,7 +23,7 @@ from .records.record import JobRecord, call_text, current_record
 from .records.targets import Target, Targets
 from .records.texts import Reader
 from .running.inline import Inline, RaiseAt, RecordsInTransactions
-from .running.performer import Adversary, Bracket, Performer
+from .running.performer import Bracket, Performer, SeesDeliveries
 from .running.promises import Promises
 from .running.recurring import Recurring
 from .time.clock import VirtualClock
@@ -44,14 +44,14 @@ _MISUSES: Final = (VerbInsideJobError, CriterionError, RefusedEnqueueError)
 class OpenHarnesses:
     """The harnesses of the process that are open, the innermost last."""
 
-    __slots__ = ("_open", "adversary", "bracket", "ends_of_patches", "further_bridges")
+    __slots__ = ("_open", "bracket", "ends_of_patches", "further_bridges", "spectator")
 
     def __init__(self) -> None:
         self._open: list[OpenHarness] = []
         #: Patching is dear, so the plugin keeps it in force for the session.
         self.ends_of_patches = EndsOfPatches(self._patch_ends)
-        #: Makes the deliveries of each harness that is opened from now on.
-        self.adversary: Adversary | None = None
+        #: Sees the deliveries of each harness that is opened from now on.
+        self.spectator: SeesDeliveries | None = None
         #: Called at the beginning of each delivery of each harness that is opened from now on.
         self.bracket: Bracket | None = None
         #: Returns new bridges for a harness, besides those to the applications that are named.
@@ -195,7 +195,6 @@ class OpenHarness:
         self.ledger = Ledger(self.clock, records)
         #: Makes the deliveries.
         self.performer = Performer(self.clock, SleepPatch(self.clock), (*outcomes, *_MISUSES))
-        self.performer.bridges = self.bridges
         #: The jobs that the bridges know.
         self.targets = Targets(self.bridges)
         #: Keep jobs pending.
@@ -239,7 +238,7 @@ class OpenHarness:
         self.stand_in()
         self._ambient = current_values.get()
         self.performer.sleeps.install()
-        self.performer.adversary = open_harnesses.adversary
+        self.performer.spectator = open_harnesses.spectator
         self.performer.bracket = open_harnesses.bracket
         self.put_in_force(self.inline)
 

@@ -1,8 +1,8 @@
 """The findings that a project accepts: one file, with a section for the audit and one for the lint.
 
 Each entry has a reason, without which its finding still fails a session. An entry has no line and no data of a
-test, so it stays when code moves. Only an update writes the file: what is gone leaves it, and what is new waits there
-for a reason.
+test, so it stays when code moves. Only an update writes the file: what is gone leaves it, and what is new waits
+there for a reason.
 """
 
 from __future__ import annotations

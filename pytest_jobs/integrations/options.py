@@ -300,7 +300,7 @@ class QueuesFile(AnyFile["Queues | None"]):
             return given.value
         if isinstance(given.value, str | Path):
             return self._loaded(NamedFile(given, str(given.value)))
-        given.refuse("it is a file, Queues(...), or None for all queues alike")
+        return given.refuse("it is a file, Queues(...), or None for all queues alike")
 
     @staticmethod
     def _loaded(file: NamedFile) -> Queues:

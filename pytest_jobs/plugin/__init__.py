@@ -11,7 +11,7 @@ its end), `fixtures`, `settings/declared` (flags, ini lines, the marker), `explo
 - `progress`: the line that says how far a long test has come;
 - `colours`: a failure on a terminal;
 - `insight/`: `--jobs-lint`, `--jobs-cov`, and what a session sees of its jobs;
-- `adversary/`: `--jobs-twice` and `--jobs-crash`; `audit/`: `--jobs-audit`.
+- `audit/`: `--jobs-audit`.
 
 PYTEST_DONT_REWRITE
 """

@@ -69,8 +69,8 @@ def open_harness(
     jobs.harness.reader = Reader(verbose=is_verbose(config), ascii=shows_only_ascii(config))
     jobs.open()
     if not nodeid:
-        # It outlives the test that asked for it first: copies of that run would stay for all other tests.
-        jobs.harness.performer.adversary = None
+        # It outlives the test that asked for it first, so what it performs is not of that test.
+        jobs.harness.performer.spectator = None
     try:
         hook = config.hook.pytest_jobs_delivered
         if hook.get_hookimpls():

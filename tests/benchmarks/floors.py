@@ -38,7 +38,6 @@ _CHECKS = (
     ("untouched_text", "four lines beside a row of 2 MB, a check", 0.3),
     ("thousand_rounds", "a loop of 1,000 rounds, an effect each, a check", 5),
 )
-_SHOP = Path(__file__).parents[2] / "docs" / "examples" / "shop"
 _REPETITIONS = 5
 _ENOUGH = 0.2
 
@@ -65,19 +64,6 @@ def floor_rows() -> Iterator[Row]:
     yield Row("400 lines / 100 lines, effects alike", shown, long / short, 2)
     peak = figures("two_thousand_lines")["megabytes"]
     yield Row("2,000 lines, memory of the check", f"{peak:.0f} MB", peak, 60, "MB")
-    # Once each: a suite of more than a hundred tests is a mean by itself.
-    crashed, plain = _suite("--jobs-crash"), _suite()
-    shown = f"{crashed:.1f} s / {plain:.1f} s"
-    yield Row("the suite of the example shop, --jobs-crash / plain", shown, crashed / plain, 4)
-
-
-def _suite(*options: str) -> float:
-    """Return the seconds of CPU that the tests of the example project take."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, capture_output=True, cwd=_SHOP)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _measured(name: str) -> dict[str, float]:

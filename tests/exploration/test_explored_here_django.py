@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 pytest.importorskip("django", reason="Django is not installed")
@@ -285,20 +283,6 @@ def test_a_connection_past_djangos_is_refused(db):
     with pytest.raises(ExplorationError, match="opens the test's own database 'test.sqlite3'.*copy"):
         check_idempotent(count_directly, args=(1,))
 """
-ATTACKED = """
-class Attacked(TestCase):
-    @classmethod
-    def setUpTestData(cls):
-        cls.order = Order.objects.create(pk=1)
-
-    def test_both(self):
-        job(jobs.pay)(1)
-        assert Order.objects.get().paid
-        Order.objects.update(paid=False)
-        with self.assertRaisesRegex(NotIdempotent, "Line"):
-            check_idempotent(jobs.add_line_then_mark, args=(1,), histories=["crash"])
-        assert Line.objects.count() == 0
-"""
 
 
 @pytest.fixture
@@ -339,9 +323,3 @@ def test_with_a_database_in_a_file(run):
 
 def test_a_connection_past_djangos_is_refused(run):
     run("shop.sqlite3", COMMON + IN_A_FILE, "-k", "past_djangos", passed=1, deselected=13)
-
-
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
-def test_in_a_suite_whose_jobs_are_attacked(run):
-    flags = ("--jobs-crash", "--jobs-attack-calls", "--jobs-crash-points=1", "-k", "Attacked")
-    run(":memory:", COMMON + ATTACKED, *flags, passed=1, deselected=13)

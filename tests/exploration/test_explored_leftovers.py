@@ -13,11 +13,6 @@ from explored_worlds import Gateway
 from pytest_jobs import check_idempotent, fake, sqlite_world
 from pytest_jobs.errors import DuplicateEffect, PartialExploration
 
-needs_monitoring = pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12"
-)
-
-
 SCHEMA = """
 create table payments (id integer primary key, status);
 insert into payments values (1, 'open'), (2, 'open');
@@ -214,84 +209,3 @@ def test_a_context_variable_of_the_world_is_there_in_each_process():
 def test_a_thread_that_outlives_its_delivery():
     with pytest.warns(PartialExploration):
         check_idempotent(charge_in_a_thread, args=(1,), world=world, histories=["crash"])
-
-
-@needs_monitoring
-@pytest.mark.parametrize("verb", ["drain", pytest.param("adrain", marks=pytest.mark.wide)])
-def test_tasks_and_context_variables_in_the_world_of_a_test(pytester, verb):
-    pytest.importorskip("pytest_asyncio")
-    pytester.makepyfile(
-        shop="""
-        import asyncio
-        from contextvars import ContextVar
-        from pytest_jobs import job
-
-        charges, paid = set(), set()
-        paying = ContextVar("paying", default=None)
-
-        async def charge(number):
-            await asyncio.sleep(0)
-            charges.add(number)
-            await asyncio.sleep(0)
-
-        @job
-        async def in_tasks():
-            for task in [asyncio.create_task(charge(each)) for each in (1, 2)]:
-                await task
-
-        @job
-        async def by_gathering():
-            await asyncio.gather(charge(1), charge(2))
-
-        @job
-        async def in_a_group():
-            async with asyncio.TaskGroup() as group:
-                for each in (1, 2):
-                    group.create_task(charge(each))
-
-        @job
-        def pay(number):
-            if paying.get() is None:
-                token = paying.set(number)
-                try:
-                    paid.add(number)
-                finally:
-                    paying.reset(token)
-
-        @job
-        async def pay_in_a_coroutine(number):
-            if paying.get() is None:
-                token = paying.set(number)
-                try:
-                    await asyncio.sleep(0)
-                    paid.add(paying.get())
-                finally:
-                    paying.reset(token)
-        """,
-        test_it=f"""
-        import gc
-        import pytest
-        import shop
-
-        @pytest.mark.parametrize("job", [shop.in_tasks, shop.by_gathering, shop.in_a_group])
-        {"async " if verb == "adrain" else ""}def test_tasks(jobs, job, caplog):
-            job.perform_later()
-            {"await " if verb == "adrain" else ""}jobs.{verb}()
-            gc.collect()
-
-            assert shop.charges == {{1, 2}}
-            assert not caplog.records
-
-        @pytest.mark.parametrize("job", [shop.pay, shop.pay_in_a_coroutine])
-        {"async " if verb == "adrain" else ""}def test_a_context_variable(jobs, job):
-            job.perform_later(1)
-            {"await " if verb == "adrain" else ""}jobs.{verb}()
-
-            assert shop.paid == {{1}}
-            assert shop.paying.get() is None
-        """,
-    )
-    result = pytester.runpytest_subprocess("--jobs-crash", "-Werror", "-oasyncio_mode=auto")
-
-    result.assert_outcomes(passed=5)
-    result.stdout.fnmatch_lines(["5 jobs killed at * points, in 5 tests of 5."])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 pytest.importorskip("django", reason="Django is not installed")
@@ -174,61 +172,6 @@ class MayUseInTransactions(TransactionTestCase):
     def test_it(self):
         check_idempotent(pay, args=(1,), world=world)
 """
-ATTACKED = """
-from django.db import connection, transaction
-from pytest_jobs import job
-
-@job
-def pay_later(number):
-    with transaction.atomic():
-        if not Order.objects.get(pk=number).paid:
-            pay(number)
-            count_visit(number)
-
-def test_the_connections_of_a_test_stay(db, jobs):
-    Order.objects.create(pk=1)
-    pay_later.perform_later(1)
-    jobs.drain()
-    assert Order.objects.get(pk=1).paid
-    assert Order.objects.get(pk=1).visits == 1
-
-told = set()
-
-@job
-def tell(number):
-    told.add(number)
-
-@job
-def pay_and_tell(number):
-    with transaction.atomic():
-        pay(number)
-        transaction.on_commit(lambda: tell.perform_later(number))
-
-@job
-def pay_at_once(number):
-    pay(number)
-
-@pytest.fixture(params=["db", "transactional_db"])
-def blocks(request):
-    request.getfixturevalue(request.param)
-    before = len(connection.atomic_blocks)
-    yield
-    assert len(connection.atomic_blocks) == before
-
-def test_a_transaction(blocks, jobs):
-    told.clear()
-    Order.objects.create(pk=1)
-    pay_and_tell.perform_later(1)
-    jobs.drain()
-    assert Order.objects.get(pk=1).paid
-    assert told == {1}
-
-def test_a_statement(blocks, jobs):
-    Order.objects.create(pk=1)
-    pay_at_once.perform_later(1)
-    jobs.drain()
-    assert Order.objects.get(pk=1).paid
-"""
 
 
 def test_each_test_has_the_databases_that_it_may_use(run):
@@ -256,10 +199,3 @@ def test_it(db, time):
         "2",
         passed=4,
     )
-
-
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12")
-def test_a_suite_that_is_attacked_commits_and_rolls_back_as_it_does_otherwise(run):
-    result = run(ATTACKED, "--jobs-crash", "-Werror", passed=5)
-
-    result.stdout.fnmatch_lines("4 jobs killed at * points, in 5 tests of 5.")

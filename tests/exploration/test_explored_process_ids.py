@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 from contextlib import contextmanager
@@ -22,9 +21,6 @@ from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect
 
 shop = SimpleNamespace(row={}, mail=None, folder=None)
 
-needs_monitoring = pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="--jobs-crash needs Python 3.12"
-)
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
 
 
@@ -256,50 +252,3 @@ def test_nothing_stays_patched():
     check_idempotent(take_over(is_alive), args=(1,), world=world, histories=["crash"])
 
     assert (os.getpid, os.kill, os.stat, open, os.supports_follow_symlinks) == before
-
-
-@needs_monitoring
-def test_a_lock_file_of_a_killed_worker_in_the_world_of_a_test(pytester):
-    pytester.makepyfile(
-        shop="""
-        import os
-        from pathlib import Path
-        from pytest_jobs import job
-
-        LOCK, OUT = Path("shop.lock"), Path("shop.out")
-
-        def alive(pid):
-            try:
-                os.kill(pid, 0)
-            except OSError:
-                return False
-            return True
-
-        @job
-        def work():
-            if LOCK.exists():
-                pid = LOCK.read_text()
-                if pid and alive(int(pid)):
-                    return
-                LOCK.unlink()
-            LOCK.write_text(str(os.getpid()))
-            try:
-                OUT.write_text("done")
-            finally:
-                LOCK.unlink()
-        """,
-        test_it="""
-        import os
-        import shop
-
-        def test_it(jobs):
-            shop.LOCK.unlink(missing_ok=True)
-            shop.OUT.unlink(missing_ok=True)
-            shop.work.perform_later()
-            jobs.drain()
-            assert shop.OUT.read_text() == "done"
-        """,
-    )
-    result = pytester.runpytest_subprocess("--jobs-crash")
-
-    result.assert_outcomes(passed=1)

@@ -14,7 +14,6 @@ from pytest_jobs import errors
 NO_ERRORS = (
     "pytest_jobs.bridges.celery.attempt",
     "pytest_jobs.conformance.bodies",
-    "pytest_jobs.exploration.live.watching",
     "pytest_jobs.exploration.engine.sameness.renaming",
     "pytest_jobs.exploration.engine.unwinding",
 )

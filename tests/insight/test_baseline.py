@@ -48,5 +48,5 @@ def test_what_was_not_looked_at_stays(opened):
 
 
 def test_a_file_that_is_not_there_is_refused_unless_it_is_written(opened):
-    with pytest.raises(BaselineError, match="there is no jobs.json: add --jobs-update-baseline"):
+    with pytest.raises(BaselineError, match=r"there is no jobs\.json: add --jobs-update-baseline"):
         opened()

@@ -185,10 +185,7 @@ def test_what_is_done_after_the_body_is_interrupted_too():
     assert "x  worker killed here, after enqueue: tell_owner(7)" in str(caught.value)
 
 
-@pytest.mark.parametrize("option", ["--jobs-twice", "--jobs-crash"])
-def test_a_suite_with_batches_can_be_attacked(pytester, option):
-    if option == "--jobs-crash" and sys.version_info < (3, 12):
-        pytest.skip("--jobs-crash is for Python 3.12 and newer")
+def test_a_suite_with_batches_can_be_audited(pytester):
     pytester.makepyfile(
         """
         from pytest_jobs import Batch, job
@@ -212,5 +209,6 @@ def test_a_suite_with_batches_can_be_attacked(pytester, option):
         """
     )
 
-    result = pytester.runpytest(option, "-p", "no:cacheprovider")
+    result = pytester.runpytest("--jobs-audit", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["No finding:", "  *.start (1 check)"])

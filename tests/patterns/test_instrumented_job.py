@@ -6,7 +6,6 @@ import asyncio
 import gc
 import json
 import logging
-import sys
 import time
 import weakref
 from contextlib import nullcontext, suppress
@@ -521,38 +520,6 @@ def test_a_callback_cannot_tell_a_retry_or_a_discard_from_a_failure_and_a_plugin
     assert Measured.statsd.counted == [by_callback]
     assert client.counted[-1] == by_plugin
     assert Measured.statsd.timings == ([] if error else [("jobs.measured.duration", 2.0)])
-
-
-@pytest.mark.wide
-@pytest.mark.parametrize(
-    "flag", ["--jobs-twice", *(["--jobs-crash"] if sys.version_info >= (3, 12) else [])]
-)
-def test_an_adversary_does_not_show_in_the_events(pytester, flag):
-    pytester.makepyfile(
-        """
-        from pytest_jobs import CurrentAttributes, job
-
-        class Current(CurrentAttributes):
-            account: str | None = None
-
-        done = set()
-
-        @job
-        def work(number):
-            done.add((Current.account, number))
-
-        def test_it(jobs):
-            with Current.set(account="acme"):
-                work.perform_later(7)
-            jobs.drain()
-            assert done == {("acme", 7)}
-            assert [str(event) for event in jobs.events] == [
-                "enqueued work(7)", "started work(7)", "performed work(7)"
-            ]
-        """
-    )
-
-    pytester.runpytest_subprocess(flag).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(

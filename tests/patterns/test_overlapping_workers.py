@@ -1,6 +1,5 @@
 """Locks and limits where several workers perform jobs: what overlaps and what does not."""
 
-import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -129,36 +128,4 @@ def test_a_job_that_waits_in_real_time_for_one_that_sleeps_is_named(jobs, monkey
         "hold(2) neither ended nor slept for 0 real seconds while others of the jobs slept, so it most likely "
         "waits for what one of them holds, such as a lock or an open transaction: drain with one worker, or let "
         "no job sleep while it holds something."
-    )
-
-
-@pytest.mark.parametrize("option", ["--jobs-twice", "--jobs-crash"])
-def test_overlapping_deliveries_cannot_be_attacked(pytester, option):
-    if option == "--jobs-crash" and sys.version_info < (3, 12):
-        pytest.skip("--jobs-crash is for Python 3.12 and newer")
-    pytester.makepyfile(
-        """
-        import pytest
-        from pytest_jobs import job
-
-        @job
-        def note(): ...
-
-        def test_attacked(jobs):
-            note.perform_later()
-            jobs.drain(workers=2)
-
-        @pytest.mark.jobs(idempotent=False)
-        def test_left_out(jobs):
-            note.perform_later()
-            jobs.drain(workers=2)
-        """
-    )
-
-    result = pytester.runpytest(option, "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "*CriterionError: jobs.drain(workers=2) makes deliveries that overlap, which --jobs-twice*"
-        ]
     )

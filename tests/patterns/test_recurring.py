@@ -295,40 +295,6 @@ def test_a_job_that_sleeps_answers_for_no_firing_that_fails(jobs, start, monkeyp
     assert [d.status for d in jobs.deliveries] == ["performed"]
 
 
-def test_a_copy_that_attacks_fires_nothing(pytester):
-    pytester.makepyfile(
-        """
-        import time
-        from datetime import UTC, datetime, timedelta
-        from pytest_jobs import Schedule, job
-
-        @job
-        def slow():
-            time.sleep(5400)
-
-        @job
-        def told(): ...
-
-        def test_a_morning(jobs):
-            jobs.clock.move_to(datetime(2030, 1, 1, tzinfo=UTC))
-            jobs.recurring(
-                Schedule(
-                    {
-                        "slow": {"class": slow, "schedule": "every day at 8am"},
-                        "told": {"class": told, "schedule": "every hour from 9am to 10am"},
-                    }
-                )
-            )
-            jobs.run_for(timedelta(hours=12))
-            assert [(r.job, r.enqueued_at.hour) for r in jobs.enqueued] == [
-                (slow, 8), (told, 9), (told, 10)
-            ]
-        """
-    )
-
-    pytester.runpytest("--jobs-twice").assert_outcomes(passed=1)
-
-
 def test_a_job_that_fails_stops_the_run_and_the_next_goes_on(jobs, start):
     told = {"class": flaky, "schedule": "every hour"}
     scheduler = jobs.recurring(Schedule({"flaky": told}))

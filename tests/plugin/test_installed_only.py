@@ -86,10 +86,9 @@ def test_the_marker_is_listed(pytester):
         [
             (
                 "@pytest.mark.jobs(mode='record'|'inline'|'off', strict=bool, raise_at='end'|'enqueue', "
-                "jitter='zero'|'seeded'|'live', queues=file, repeatable=names, idempotent=bool, crash=bool, "
-                "audit=bool): open a job harness for the test, with these settings. idempotent=False keeps "
-                "--jobs-twice and --jobs-crash away, crash=False the latter, audit=False keeps --jobs-audit away, "
-                "and repeatable names effects that may happen again in checks; these four alone open none."
+                "jitter='zero'|'seeded'|'live', queues=file, repeatable=names, audit=bool): open a job harness "
+                "for the test, with these settings. audit=False keeps --jobs-audit away, and repeatable names "
+                "effects that may happen again in checks; these two alone open none."
             )
         ]
     )

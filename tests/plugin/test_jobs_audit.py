@@ -327,6 +327,29 @@ def test_jobs_are_checked_however_a_test_reaches_them_and_a_mistake_is_one_findi
     result.stdout.no_fnmatch_line("*changes nothing that the check compares*")
 
 
+def test_a_call_in_the_world_of_a_check_reaches_no_job(audit):
+    result = audit("""
+        import shop
+        from pytest_jobs import check_idempotent
+
+        marked = set()
+
+        def mark(number):
+            marked.add(number)
+
+        def world():
+            marked.clear()
+            shop.idle(1)
+            yield lambda: {"marked": set(marked)}
+
+        def test_marking():
+            check_idempotent(mark, args=(1,), world=world)
+        """)
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["No test reaches a job, so this run shows nothing."])
+
+
 def test_what_was_not_checked_is_told_with_the_reason(audit):
     result = audit("""
         import pytest
@@ -681,6 +704,7 @@ LIBRARIES = {
         [
             ("@celery.task", "{job}.delay(1)\n    jobs.drain()", "delivered"),
             ("@celery.task", "{job}(1)", "called directly or performed at once"),
+            ("@celery.task", "{job}.run(1)", "called directly or performed at once"),
             ("@celery.task", "{job}.apply((1,))", "called directly or performed at once"),
             ("@eager.task", "{job}.delay(1)", "called directly or performed at once"),
         ],
@@ -705,6 +729,7 @@ LIBRARIES = {
     """,
         [
             ("@huey.task()", "{job}(1)", "called directly *"),
+            ("@huey.task()", "{job}.call_local(1)", "called directly *"),
             ("@huey.task()", "{job}.func(1)", "called directly *"),
         ],
     ),
@@ -726,7 +751,18 @@ LIBRARIES = {
 
     worker = procrastinate.App(connector=procrastinate.testing.InMemoryConnector())
     """,
-        [("@worker.task", "{job}.func(1)", "called directly *")],
+        [
+            ("@worker.task", "{job}(1)", "called directly *"),
+            ("@worker.task", "{job}.func(1)", "called directly *"),
+        ],
+    ),
+    "taskiq": (
+        """
+    import taskiq
+
+    broker = taskiq.InMemoryBroker()
+    """,
+        [("@broker.task", "{job}(1)", "called directly *")],
     ),
 }
 
@@ -762,12 +798,52 @@ def test_jobs_of_libraries_are_checked_however_a_test_reaches_them(audit_of):
     for job, ways in told.items():
         result.stdout.fnmatch_lines(
             [
-                f"- DUPLICATE files in {job}(1)",
+                # Taskiq calls it `app:add_14`.
+                f"- DUPLICATE files in *{job}(1)",
                 f"  reached by 1 test ({ways})",
-                f'  replay: pytest "test_app.py::test_{job}" --jobs-audit --jobs-replay=twice:{job}',
+                f'  replay: pytest "test_app.py::test_{job}" --jobs-audit --jobs-replay=twice:*{job}',
             ]
         )
     result.stdout.no_fnmatch_line("Not seen:*")
+
+
+@pytest.mark.wide
+def test_direct_calls_of_django_tasks_are_checked(audit_of):
+    pytest.importorskip("django_tasks")
+    app = """
+    import django
+    from django.conf import settings
+
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": "app.db"}
+    settings.configure(SECRET_KEY="tests", DATABASES={"default": database})
+    django.setup()
+
+    from django_tasks import task
+
+    @task()
+    def add(number):
+        append(f"add {number}\\n")
+
+    @task()
+    async def add_on_a_loop(number):
+        append(f"add_on_a_loop {number}\\n")
+    """
+    tests = """
+    import asyncio
+    import app
+
+    def test_calling():
+        app.add.call(1)
+
+    def test_awaiting():
+        asyncio.run(app.add_on_a_loop.acall(1))
+    """
+    result = audit_of(app, tests)
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["2 jobs reached, 2 checked, 2 findings."])
+    for job in ("add", "add_on_a_loop"):
+        result.stdout.fnmatch_lines([f"- DUPLICATE files in {job}(1)"])
 
 
 @pytest.mark.wide

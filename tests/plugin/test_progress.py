@@ -93,11 +93,11 @@ def test_nothing_is_shown_where_nobody_looks_or_the_test_prints_itself(run, pyte
     assert "check of charge:" not in text
 
 
-def test_an_attack_writes_lines_into_a_log(pytester):
+def test_an_audit_writes_lines_into_a_log(pytester):
     pytester.makeconftest(AT_ONCE)
     pytester.makepyfile(test_shop=SLOW)
 
-    result = pytester.runpytest_subprocess("--jobs-twice", "-p", "no:randomly")
+    result = pytester.runpytest_subprocess("--jobs-audit", "-p", "no:randomly")
 
     steps = [line for line in result.outlines if line.startswith("check of charge: ")]
     assert len(steps) > 3

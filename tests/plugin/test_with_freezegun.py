@@ -76,8 +76,8 @@ def test_a_class_a_case_and_a_fixture_whatever_the_order(run):
     """).assert_outcomes(passed=6)
 
 
-def test_a_suite_that_delivers_twice(run):
-    run(DECORATED, ini="jobs_twice = true").assert_outcomes(passed=2)
+def test_a_suite_that_is_audited(run):
+    run(DECORATED, ini="jobs_audit = true").assert_outcomes(passed=2)
 
 
 def test_pytest_freezer(run):

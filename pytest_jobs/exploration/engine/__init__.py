@@ -12,6 +12,6 @@ Read in this order:
 - `threads`, `unwinding`: deliveries side by side, the end of a dead one;
 - `functions`: the bridge of plain functions.
 
-`histories` (check_idempotent) and `live` (--jobs-crash) stand on it. `effects`
-and `worlds` report to it by `acts`, and name their fakes by `scope`.
+`histories` (check_idempotent) stands on it. `effects` and `worlds` report to it by `acts`, and name their fakes by
+`scope`.
 """

@@ -168,9 +168,8 @@ class Engine:
         self.sources.catch_up()
         follow(self.patches)
         stack.enter_context(silenced(is_dead))
-        # `--jobs-attack-calls` attacks the calls of the test. Those of a world build the world: delivered twice or
-        # killed, they made the clean run fail.
-        stack.enter_context(direct_calls.made_by(None))
+        # Direct calls of a world build the world, and are no deliveries of the test.
+        stack.enter_context(direct_calls.seen_by(None))
         stack.enter_context(quiet_libraries())
         stack.enter_context(clock.excursion())
         clock.freeze()

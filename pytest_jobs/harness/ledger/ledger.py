@@ -49,7 +49,6 @@ class Ledger:
         "clock",
         "deliveries",
         "events",
-        "gate",
         "now_ns",
         "records",
         "refusals",
@@ -83,8 +82,6 @@ class Ledger:
         self._when_added: Listener | None = None
         self._wakers: list[Callable[[], object]] = []
         self._dead = False
-        #: Called with each record before it is added; True keeps the record out.
-        self.gate: Callable[[JobRecord], bool] | None = None
         #: Why enqueues were refused that would have gone to a real queue. No assertion can say then that nothing
         #: was enqueued, since the application may have caught the error.
         self.refusals: list[str] = []
@@ -124,7 +121,7 @@ class Ledger:
 
     def added(self, record: JobRecord) -> None:
         """Add a job that was enqueued, from whatever thread."""
-        if self._dead or (self.gate is not None and self.gate(record)):
+        if self._dead:
             return
         current = current_record.get()
         if current is not None:

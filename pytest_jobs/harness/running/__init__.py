@@ -6,8 +6,7 @@
 - `inline`: performs each job as soon as it is enqueued. `promises`: calls that are to be awaited or entered.
 - `recurring`: schedulers that fire the tasks of a schedule while `run_for` lets time pass.
 - `faults`: errors instead of a job. `timeline`: the retries of one job, simulated and drawn.
-- `calls`: direct calls of tasks, for `--jobs-attack-calls`.
-- `twice`: delivers each job of a test once more, for `--jobs-twice`.
+- `calls`: direct calls of tasks, for `--jobs-audit`.
 
-`jobs` calls the verbs; explorations and `--jobs-crash` use the performer.
+`jobs` calls the verbs; explorations use the performer.
 """

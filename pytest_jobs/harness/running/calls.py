@@ -24,8 +24,6 @@ class DirectCall:
 
     #: The name of the job.
     name: str
-    #: The job as a call.
-    text: str
     #: The function that runs as the job.
     body: Callable[..., Any]
     #: Makes the call, each time with the arguments as they were at first.
@@ -36,14 +34,6 @@ class DirectCall:
     #: What the call gives in place of what a worker gives; None when it gives nothing.
     context: Mapping[str, Any] | None = None
 
-    def run(self) -> Any:
-        """Make the call. The functions above this one have nothing to do with the job."""
-        return self.make()
-
-    async def arun(self) -> Any:
-        """Make the call of a coroutine function."""
-        return await self.make()
-
     def error_in(self, result: object) -> BaseException | None:
         """Return the error that a result stands for, as the result of `task.apply()` may; None for none."""
         error = getattr(result, "result", None)
@@ -51,48 +41,48 @@ class DirectCall:
         return error if callable(failed) and isinstance(error, BaseException) else None
 
 
-class CallAdversary(Protocol):
-    """Makes the direct calls of a test as it makes deliveries: see `Adversary`."""
+class SeesCalls(Protocol):
+    """Sees the direct calls of a test as it sees deliveries: see `SeesDeliveries`."""
 
     def call(self, call: DirectCall) -> Any:
-        """Make a call, and return what the test gets."""
+        """Let a call be made, and return what the test gets."""
         ...
 
     async def acall(self, call: DirectCall) -> Any:
-        """Make the call of a coroutine function, and return what the test gets."""
+        """Let the call of a coroutine function be made, and return what the test gets."""
         ...
 
 
 class DirectCalls:
-    """Who makes the direct calls of the test that runs."""
+    """Who sees the direct calls of the test that runs."""
 
-    __slots__ = ("_adversary", "when_seen")
+    __slots__ = ("_spectator", "when_seen")
 
     def __init__(self) -> None:
-        self._adversary: CallAdversary | None = None
+        self._spectator: SeesCalls | None = None
         #: Called with whether direct calls are seen from now on: what changes functions does so only meanwhile.
         self.when_seen: list[Callable[[bool], object]] = []
 
     @contextmanager
-    def made_by(self, adversary: CallAdversary | None) -> Generator[None, None, None]:
-        """Let an adversary make the direct calls in a block."""
-        before = self._adversary
-        self._set(adversary)
+    def seen_by(self, spectator: SeesCalls | None) -> Generator[None, None, None]:
+        """Let a spectator see the direct calls in a block; nobody if it is None."""
+        before = self._spectator
+        self._set(spectator)
         try:
             yield
         finally:
             self._set(before)
 
-    def _set(self, adversary: CallAdversary | None) -> None:
-        self._adversary = adversary
+    def _set(self, spectator: SeesCalls | None) -> None:
+        self._spectator = spectator
         for tell in self.when_seen:
-            tell(adversary is not None)
+            tell(spectator is not None)
 
-    def adversary(self) -> CallAdversary | None:
-        """Return who makes a call that begins now; None for a call that is part of a job."""
-        if self._adversary is None or _calling.get() or current_record.get() is not None:
+    def spectator(self) -> SeesCalls | None:
+        """Return who sees a call that begins now; None for a call that is part of a job."""
+        if self._spectator is None or _calling.get() or current_record.get() is not None:
             return None
-        return self._adversary
+        return self._spectator
 
 
 direct_calls = DirectCalls()

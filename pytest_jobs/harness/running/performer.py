@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 from ...errors import NothingPerformedError, RunningLoopError
 from ..ledger.ledger import Ledger
-from ..records.bridge import Bridge, Bridges
+from ..records.bridge import Bridge
 from ..records.delivery import Delivery, own_traceback
 from ..records.record import JobRecord, call_text, current_record
 from ..time.clock import LoopClock, VirtualClock
@@ -52,10 +52,6 @@ class RealBody:
     def faulty(self) -> bool:
         """Whether the test has set this delivery up to fail."""
         return self._fault is not None
-
-    def anew(self) -> RealBody:
-        """Return a body for another delivery of the same kind, with the same fault."""
-        return RealBody(self._outcomes, self._fault)
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
         self.called = True
@@ -104,22 +100,20 @@ async def _succeeding() -> None:
     """Stand in for a coroutine body."""
 
 
-class Adversary(Protocol):
-    """Makes the deliveries of a harness instead of its performer: `--jobs-twice` and `--jobs-crash`."""
+class SeesDeliveries(Protocol):
+    """Sees the deliveries of a harness, and lets the performer make them: `--jobs-audit`."""
 
     #: The names of the jobs that the application performs itself, at most once: nothing delivers them again.
     passed: set[str]
-    #: Whether it makes each delivery as the performer would, so that several may overlap.
-    only_watches: bool
 
     def deliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
     ) -> Delivery:
-        """Make one delivery of a record that was taken, record it, and return what the test sees.
+        """Let one delivery of a record that was taken be made and recorded, and return it.
 
         Args:
-            performer: makes deliveries.
-            ledger: records the deliveries of the test.
+            performer: makes the delivery.
+            ledger: records it.
             record: the record to perform.
             body: runs the body.
         """
@@ -128,7 +122,7 @@ class Adversary(Protocol):
     async def adeliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
     ) -> Delivery:
-        """Make the delivery on the running event loop; see `deliver`."""
+        """Let the delivery be made on the running event loop; see `deliver`."""
         ...
 
 
@@ -140,7 +134,7 @@ T = TypeVar("T")
 class Performer:
     """Drives a bridge through one delivery of a record, on our loop or on the test's.
 
-    `deliver` chooses what makes the delivery; `make` makes and records it; `attempt` only makes it.
+    `deliver` lets the spectator see the delivery; `make` makes and records it; `attempt` only makes it.
     """
 
     def __init__(self, clock: VirtualClock, sleeps: SleepPatch, outcomes: Outcomes) -> None:
@@ -158,10 +152,8 @@ class Performer:
         self.when_begun: list[Callable[[JobRecord, int], None]] = []
         #: Called with every delivery after it was recorded.
         self.when_delivered: list[Callable[[Delivery], None]] = []
-        #: Every bridge of the harness.
-        self.bridges = Bridges(())
-        #: Makes the deliveries of the test instead, when there is one.
-        self.adversary: Adversary | None = None
+        #: Sees the deliveries of the test; None if nobody does.
+        self.spectator: SeesDeliveries | None = None
         #: Called at the beginning of each delivery, explored ones too.
         self.bracket: Bracket | None = None
         #: What the deliveries are a part of; empty for those of a test.
@@ -199,8 +191,8 @@ class Performer:
         if make_body is not None:
             return self.make(ledger, record, make_body(record))
         body = RealBody(self.outcomes, self._fault_for(record) if self.faults else None)
-        if self.adversary is not None:
-            return self.adversary.deliver(self, ledger, record, body)
+        if self.spectator is not None:
+            return self.spectator.deliver(self, ledger, record, body)
         return self.make(ledger, record, body)
 
     async def adeliver(
@@ -213,26 +205,22 @@ class Performer:
         if make_body is not None:
             return await self.amake(ledger, record, make_body(record))
         body = RealBody(self.outcomes, self._fault_for(record) if self.faults else None)
-        if self.adversary is not None:
-            return await self.adversary.adeliver(self, ledger, record, body)
+        if self.spectator is not None:
+            return await self.spectator.adeliver(self, ledger, record, body)
         return await self.amake(ledger, record, body)
 
     def _fault_for(self, record: JobRecord) -> Fault | None:
         return next((fault for fault in self.faults if fault.strikes(record)), None)
 
-    def make(
-        self, ledger: Ledger, record: JobRecord, body: Body, before: int | None = None
-    ) -> Delivery:
+    def make(self, ledger: Ledger, record: JobRecord, body: Body) -> Delivery:
         """Make one delivery, and record it; see `deliver`.
 
         Args:
             ledger: records the delivery.
             record: the record to perform.
             body: what runs.
-            before: how many records there were before those that the delivery enqueues; None for
-                as many as there are now.
         """
-        before = ledger.begin(record) if before is None else before
+        before = ledger.begin(record)
         for listener in self.when_begun:
             listener(record, before)
         try:
@@ -240,12 +228,12 @@ class Performer:
         except BaseException:
             ledger.put_back([record])
             raise
-        return self.ended(ledger, delivery, before, body)
+        return self._ended(ledger, delivery, before, body)
 
     async def apass(self, ledger: Ledger, record: JobRecord) -> Delivery:
         """Record a delivery that a library makes in a call of the application, where time is as it is there."""
-        if self.adversary is not None:
-            self.adversary.passed.add(record.name)
+        if self.spectator is not None:
+            self.spectator.passed.add(record.name)
         body = RealBody(self.outcomes, self._fault_for(record) if self.faults else None)
         return await self.amake(ledger, record, body, in_real_time=True)
 
@@ -254,12 +242,11 @@ class Performer:
         ledger: Ledger,
         record: JobRecord,
         body: Body,
-        before: int | None = None,
         *,
         in_real_time: bool = False,
     ) -> Delivery:
         """Make one delivery on the running event loop, and record it; see `make`."""
-        before = ledger.begin(record) if before is None else before
+        before = ledger.begin(record)
         for listener in self.when_begun:
             listener(record, before)
         try:
@@ -267,7 +254,7 @@ class Performer:
         except BaseException:
             ledger.put_back([record])
             raise
-        return self.ended(ledger, delivery, before, body)
+        return self._ended(ledger, delivery, before, body)
 
     def attempt(self, record: JobRecord, body: Body) -> Delivery:
         """Make one delivery, and do not record it.
@@ -330,7 +317,7 @@ class Performer:
         except ValueError:
             pass  # A coroutine that is thrown away ends in the context of whoever does it.
 
-    def ended(self, ledger: Ledger, delivery: Delivery, before: int, body: Body) -> Delivery:
+    def _ended(self, ledger: Ledger, delivery: Delivery, before: int, body: Body) -> Delivery:
         """Record a delivery, and return it.
 
         Args:

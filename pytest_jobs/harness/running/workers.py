@@ -77,11 +77,6 @@ class Workers:
             raise CriterionError(
                 f"jobs.drain(workers={count!r}) is not a number of workers: write an int of at least 1."
             )
-        if performer.adversary is not None and not performer.adversary.only_watches:
-            raise CriterionError(
-                f"jobs.drain(workers={count}) makes deliveries that overlap, which --jobs-twice and --jobs-crash "
-                "cannot attack: mark the test @pytest.mark.jobs(idempotent=False)."
-            )
         self._count = count
         self._performer = performer
         self._clock = performer.clock

@@ -78,8 +78,6 @@ class ShownTest:
     #: When its first job was enqueued, by the virtual clock.
     began: str
     jobs: tuple[ShownJob, ...]
-    #: How often it ran, if only its first run is shown.
-    runs: int = 1
 
 
 @dataclass(frozen=True, slots=True)

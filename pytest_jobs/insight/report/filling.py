@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,20 +13,9 @@ from .data import Schedule, ShownAttempt, ShownJob, ShownTest
 _SECOND: Final = 1_000_000_000
 
 
-def shown_tests(tests: Iterable[SeenTest], *, first_runs: bool = False) -> list[ShownTest]:
-    """Return the tests that enqueued jobs, or performed some.
-
-    Args:
-        tests: one for each harness that was open.
-        first_runs: whether only the first run of each test is shown: --jobs-crash repeats it for each point.
-    """
-    shown = [_shown(test) for test in tests if test.records]
-    if not first_runs:
-        return shown
-    by_name: dict[str, list[ShownTest]] = {}
-    for test in shown:
-        by_name.setdefault(test.nodeid, []).append(test)
-    return [replace(runs[0], runs=len(runs)) for runs in by_name.values()]
+def shown_tests(tests: Iterable[SeenTest]) -> list[ShownTest]:
+    """Return the tests that enqueued jobs, or performed some: one for each harness that was open."""
+    return [_shown(test) for test in tests if test.records]
 
 
 def shown_maps(tests: Iterable[SeenTest]) -> list[dict[str, Any]]:

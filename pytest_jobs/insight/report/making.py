@@ -181,10 +181,9 @@ class _TestView:
     @property
     def counts(self) -> str:
         """The jobs and the time of the test, in a few words."""
-        parts = [f"first of {self.test.runs:,} runs"] if self.test.runs > 1 else []
-        parts.append(counted(len(self.test.jobs), "job"))
+        jobs = counted(len(self.test.jobs), "job")
         last = max((one.ended for job in self.test.jobs for one in job.attempts), default=0.0)
-        return " · ".join([*parts, duration(last)] if last > 0 else parts)
+        return f"{jobs} · {duration(last)}" if last > 0 else jobs
 
 
 @dataclass(frozen=True, slots=True)

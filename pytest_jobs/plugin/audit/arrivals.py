@@ -59,11 +59,10 @@ class Arrival:
 
 
 class Spectator(ABC):
-    """Makes each delivery and each direct call of a test as it would be made, and sees it: an adversary."""
+    """Sees each delivery and each direct call of a test, which is made as it would be without it."""
 
     def __init__(self) -> None:
         self.passed: set[str] = set()
-        self.only_watches = True
 
     @abstractmethod
     def begins(self, arrival: Arrival) -> None:

@@ -90,15 +90,15 @@ class Checker(Spectator):
             )
             return
         # The check makes deliveries and calls of its own.
-        before, open_harnesses.adversary = open_harnesses.adversary, None
+        before, open_harnesses.spectator = open_harnesses.spectator, None
         token = given_context.set(arrival.context)
         try:
-            with direct_calls.made_by(None), warnings.catch_warnings():
+            with direct_calls.seen_by(None), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self.checked = self._check(arrival)
         finally:
             given_context.reset(token)
-            open_harnesses.adversary = before
+            open_harnesses.spectator = before
 
     def ended(self, arrival: Arrival) -> None:
         """Do nothing: the check comes before the job."""

@@ -99,7 +99,7 @@ class AuditPlugin:
         self._harness: OpenHarness | None = None
         self._reached = Reached()
         self._patches = Patches()
-        self._calls = DirectCallCapture(self._patches, at_once=True)
+        self._calls = DirectCallCapture(self._patches)
         self._swallowed = Swallowed(self._patches, options)
         #: The ids of the tests that run only once, each with the reason.
         self._spared: dict[str, str] = {}
@@ -162,7 +162,7 @@ class AuditPlugin:
         )
         self._result.registered = functions.names
         direct_calls.when_seen.append(functions.exchange)
-        before, open_harnesses.adversary = open_harnesses.adversary, self._reached
+        before, open_harnesses.spectator = open_harnesses.spectator, self._reached
         state = cast(Any, session)._setupstate
         tear_down = state.teardown_exact
         self._patches.set(
@@ -174,7 +174,7 @@ class AuditPlugin:
                 self._second_pass(session)
         finally:
             direct_calls.when_seen.remove(functions.exchange)
-            open_harnesses.adversary = before
+            open_harnesses.spectator = before
             self._patches.restore()
             self._end()
         if self._last is not None:
@@ -193,12 +193,12 @@ class AuditPlugin:
         self._swallowed.begin()
         self._calls.catch_up()
         if self._checker is not None:
-            before, open_harnesses.adversary = open_harnesses.adversary, self._checker
+            before, open_harnesses.spectator = open_harnesses.spectator, self._checker
             try:
                 with warnings.catch_warnings(record=True):
                     run_again(item)
             finally:
-                open_harnesses.adversary = before
+                open_harnesses.spectator = before
             return True
         self._last, self._reached.nodeid = item, item.nodeid
         if not item_options(item)[AUDITABLE]:
@@ -212,7 +212,7 @@ class AuditPlugin:
         """See the direct calls of a test, and what it leaves pending, while the test still is its own."""
         spectator = self._checker or self._reached
         with ExitStack() as stack:
-            stack.enter_context(direct_calls.made_by(spectator))
+            stack.enter_context(direct_calls.seen_by(spectator))
             if self._checker is None and not open_harnesses.any_open():
                 note = partial(self._result.past.add, item.nodeid)
                 stack.enter_context(noticing_enqueues(note))

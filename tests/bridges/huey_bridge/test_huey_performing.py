@@ -85,25 +85,6 @@ def test_a_revocation_ends_at_its_time(jobs, work):
     assert [each.status for each in jobs.deliveries] == ["cancelled", "performed"]
 
 
-def test_a_revoked_task_stays_revoked_when_it_is_delivered_twice(pytester):
-    pytester.makepyfile(
-        """
-        from huey import RedisHuey
-
-        huey = RedisHuey("mail", port=1)
-        runs = []
-        work = huey.task(name="work")(runs.append)
-
-        def test_nothing_runs(jobs):
-            work(1).revoke(revoke_once=False)
-            jobs.drain()
-            assert runs == []
-        """
-    )
-
-    pytester.runpytest_subprocess("--jobs-twice").assert_outcomes(passed=1)
-
-
 def test_an_expired_task_is_discarded_and_one_in_the_schedule_has_its_whole_time(jobs, huey):
     jobs.clock.move_to(NEW_YEAR)
     expiring = huey.task(expires=30)(lambda: None)

@@ -200,15 +200,3 @@ def test_of_a_job_the_longest_schedule_counts_and_jobs_with_the_same_one_share_i
     other = replace(shown[0].jobs[0], name="other")
     both = [replace(shown[0], jobs=(*shown[0].jobs, other))]
     assert schedules([], both) == [Schedule(["other", name], (3.0,), "pending")]
-
-
-def test_of_a_test_that_was_repeated_the_first_run_is_shown_where_that_is_asked_for():
-    tests = seen(lambda jobs: receipt.perform_later(1)) * 3 + seen(
-        lambda jobs: receipt.perform_later(2), "test_other"
-    )
-
-    assert len(shown_tests(tests)) == 4
-    assert [(test.nodeid, test.runs) for test in shown_tests(tests, first_runs=True)] == [
-        ("test_it", 3),
-        ("test_other", 1),
-    ]

@@ -296,12 +296,6 @@ def test_a_session_that_only_checks_has_its_maps_alone():
     assert [one["id"] for one in parsed.all("section")] == ["summary", "maps"]
 
 
-def test_a_test_that_was_repeated_says_so():
-    parsed = Page(page(ReportData("shop", (replace(SIGN_UP, runs=16),))))
-
-    assert "first of 16 runs · 1 job" in parsed.text
-
-
 def test_a_thousand_tests_take_few_elements_each():
     few, many = (Page(page(ReportData("shop", [SIGN_UP] * count))).elements for count in (10, 110))
 

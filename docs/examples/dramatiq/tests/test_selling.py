@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from conftest import FakeGateway
 from pytest_jobs import AssertEnqueued, AssertFollowedBy, Jobs
 from tickets.actors import charge, draw, mail, remind
 from tickets.office import office, print_ticket, sell
@@ -16,12 +17,12 @@ def test_a_sale_is_charged_at_once(assert_enqueued: AssertEnqueued) -> None:
     assert_enqueued(remind, params={"order": "A1"}, wait=timedelta(days=7))
 
 
-def test_the_customer_pays_once_and_gets_a_ticket(jobs: Jobs) -> None:
+def test_the_customer_pays_once_and_gets_a_ticket(jobs: Jobs, gateway: FakeGateway) -> None:
     sell("A1", 30)
 
     jobs.drain(exclude=remind)
 
-    assert office.gateway.charges == [("A1", 30)]
+    assert gateway.charges == [("A1", 30)]
     assert office.mails == {"A1": "ticket A1"}
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 class GatewayDown(Exception):
     """The payment gateway does not answer."""
 
 
-@dataclass
-class Gateway:
-    """Stands for a payment gateway."""
-
-    charges: list[tuple[str, int]] = field(default_factory=list)
-
+class Gateway(Protocol):
     def charge(self, order: str, price: int) -> None:
-        self.charges.append((order, price))
+        """Take the money."""
+        ...
+
+
+class HttpGateway:
+    def charge(self, order: str, price: int) -> None:
+        raise GatewayDown(f"there is no network here to charge {order}")
 
 
 @dataclass
@@ -27,7 +29,7 @@ class Office:
     paid: set[str] = field(default_factory=set)
     mails: dict[str, str] = field(default_factory=dict)
     reminded: set[str] = field(default_factory=set)
-    gateway: Gateway = field(default_factory=Gateway)
+    gateway: Gateway = field(default_factory=HttpGateway)
 
 
 office = Office()

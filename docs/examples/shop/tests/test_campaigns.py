@@ -19,7 +19,6 @@ def campaign(monkeypatch: pytest.MonkeyPatch) -> Campaign:
     return Campaign.create("All teapots at half price")
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_one_job_enqueues_a_mail_to_each_subscriber(
     jobs: Jobs, campaign: Campaign, assert_enqueued: AssertEnqueued
 ) -> None:
@@ -32,7 +31,6 @@ def test_one_job_enqueues_a_mail_to_each_subscriber(
     assert Campaign.find(campaign.id).enqueued == 5
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_the_mails_are_children_of_that_job(
     jobs: Jobs, campaign: Campaign, assert_performed: AssertPerformed
 ) -> None:
@@ -45,7 +43,6 @@ def test_the_mails_are_children_of_that_job(
     assert_performed(CampaignMail, within=bulk.enqueued, count=5)
 
 
-@pytest.mark.jobs(crash=False)  # a mail may be lost
 def test_everybody_has_the_mail_once(jobs: Jobs, campaign: Campaign, outbox: Outbox) -> None:
     campaign.start_later()
 
@@ -55,7 +52,6 @@ def test_everybody_has_the_mail_once(jobs: Jobs, campaign: Campaign, outbox: Out
     assert outbox.sent[0] == Mail("ann@example.org", "All teapots at half price")
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_nobody_has_it_twice_when_the_whole_campaign_is_delivered_again(
     jobs: Jobs, campaign: Campaign, outbox: Outbox, assert_performed: AssertPerformed
 ) -> None:

@@ -17,7 +17,6 @@ def teapots() -> Import:
     return Import.create(f"teapot-{number}" for number in range(25))
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_an_import_goes_on_until_everything_is_there(jobs: Jobs, teapots: Import) -> None:
     teapots.run_later()
 
@@ -28,7 +27,6 @@ def test_an_import_goes_on_until_everything_is_there(jobs: Jobs, teapots: Import
     assert Import.find(teapots.id).status == "done"
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_each_job_enqueues_the_next(
     jobs: Jobs, teapots: Import, assert_enqueued: AssertEnqueued
 ) -> None:
@@ -42,7 +40,6 @@ def test_each_job_enqueues_the_next(
     assert (first.parent, second.parent, third.parent) == (None, first.sequence, second.sequence)
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_an_import_that_fails_in_the_middle_goes_on_from_there(
     jobs: Jobs, teapots: Import, assert_enqueued: AssertEnqueued
 ) -> None:
@@ -60,7 +57,6 @@ def test_an_import_that_fails_in_the_middle_goes_on_from_there(
     assert Import.find(teapots.id).status == "done"
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_a_chain_that_does_not_end_is_stopped(jobs: Jobs, teapots: Import) -> None:
     teapots.run_later()
 

@@ -18,7 +18,6 @@ def test_a_block_performs_what_it_enqueues(jobs: Jobs, customer: Customer) -> No
         assert Order.find(order.id).status == "paid"
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_a_block_can_be_for_some_jobs(
     jobs: Jobs, customer: Customer, assert_performed: AssertPerformed
 ) -> None:
@@ -29,7 +28,6 @@ def test_a_block_can_be_for_some_jobs(
     assert {record.job for record in jobs.pending} >= {send_mail, WebhookDelivery.deliver_later}
 
 
-@pytest.mark.jobs(crash=False)  # a job may be lost after a commit
 def test_what_is_due_later_waits_for_the_clock(jobs: Jobs, customer: Customer) -> None:
     with jobs.inline():
         Order.place(customer, 4200)
@@ -39,7 +37,6 @@ def test_what_is_due_later_waits_for_the_clock(jobs: Jobs, customer: Customer) -
     assert len(jobs.pending) == 0
 
 
-@pytest.mark.jobs(crash=False)  # fails so many deliveries
 def test_a_retry_waits_for_the_clock_too(jobs: Jobs, customer: Customer) -> None:
     jobs.fail(ProcessPayment, raising=GatewayTimeout, times=1)
     with jobs.inline():

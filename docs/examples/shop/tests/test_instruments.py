@@ -22,8 +22,6 @@ def statsd() -> Iterator[Statsd]:
         yield statsd
 
 
-# With --jobs-twice each delivery is logged and counted twice.
-@pytest.mark.jobs(idempotent=False)
 def test_a_slow_payment_is_measured(
     jobs: Jobs,
     statsd: Statsd,
@@ -60,7 +58,6 @@ def test_the_address_of_a_mail_is_not_logged(
     assert "ann@example.org" not in caplog.text
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_what_happened_can_be_read_in_order(jobs: Jobs, customer: Customer) -> None:
     Order.place(customer, 4200)
     jobs.fail(ProcessPayment, raising=GatewayTimeout, on=[1])

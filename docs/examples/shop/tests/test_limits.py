@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from pytest_jobs import Jobs
 from shop.models import WebhookDelivery
 from shop.web import FakeClient
@@ -33,8 +31,6 @@ def test_it_goes_when_another_has_ended(jobs: Jobs, client: FakeClient) -> None:
     assert len(client.requests) == 3
 
 
-# With --jobs-twice there are no workers: what they do at once cannot be done twice as well.
-@pytest.mark.jobs(idempotent=False)
 def test_ten_workers_ask_a_slow_server_two_at_a_time(jobs: Jobs, client: FakeClient) -> None:
     client.seconds_to_answer = 10
     enqueue("https://books.example/paid", 6)

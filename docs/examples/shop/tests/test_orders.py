@@ -31,8 +31,6 @@ def test_nothing_is_performed_before_the_test_says_so(
     assert gateway.charges == []
 
 
-# With --jobs-twice `send_mail` would send the receipt twice. It has no key, and better twice than never.
-@pytest.mark.jobs(idempotent=False)
 def test_draining_performs_the_order_and_everything_that_follows(
     jobs: Jobs, customer: Customer, gateway: FakeGateway, outbox: Outbox
 ) -> None:
@@ -50,7 +48,6 @@ def test_draining_performs_the_order_and_everything_that_follows(
     ]
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_performing_one_job_tells_what_it_enqueued(
     jobs: Jobs, customer: Customer, assert_enqueued: AssertEnqueued
 ) -> None:
@@ -71,7 +68,6 @@ def test_what_is_due_can_be_performed_without_its_children(jobs: Jobs, customer:
     assert [delivery.record.job for delivery in jobs.performed] == [ProcessOrder]
 
 
-@pytest.mark.jobs(crash=False)  # a job may be lost after a commit
 def test_performing_what_is_due_leaves_what_is_due_later(jobs: Jobs, customer: Customer) -> None:
     Order.place(customer, 4200)
 
@@ -81,7 +77,6 @@ def test_performing_what_is_due_leaves_what_is_due_later(jobs: Jobs, customer: C
     assert jobs.pending == jobs.scheduled
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_payments_go_before_mail(jobs: Jobs, customer: Customer) -> None:
     Order.place(customer, 4200)
 
@@ -92,7 +87,6 @@ def test_payments_go_before_mail(jobs: Jobs, customer: Customer) -> None:
     assert performed[-2:] == [Order.confirm_later, send_mail]
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_a_queue_can_be_drained_alone(jobs: Jobs, customer: Customer, outbox: Outbox) -> None:
     Order.place(customer, 4200)
     jobs.perform_due(only=ProcessOrder)
@@ -114,7 +108,6 @@ def test_jobs_can_be_left_out(
     assert_not_performed(NotificationJob)
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_a_window_holds_what_was_enqueued_inside_it(
     jobs: Jobs,
     customer: Customer,
@@ -142,7 +135,6 @@ def test_a_job_is_found_by_whatever_matters(
     assert_enqueued(ProcessOrder, where=lambda record: record.args == (large.id,))
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_an_order_is_processed_once(
     jobs: Jobs,
     customer: Customer,

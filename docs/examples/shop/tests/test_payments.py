@@ -31,7 +31,6 @@ def payment(customer: Customer, jobs: Jobs) -> Payment:
     return order.payment
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_a_timeout_of_the_gateway_is_survived(
     jobs: Jobs,
     payment: Payment,
@@ -49,7 +48,6 @@ def test_a_timeout_of_the_gateway_is_survived(
     assert gateway.charges == [Charge("good", 4200)]
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_some_attempts_can_be_made_to_fail(
     jobs: Jobs, payment: Payment, assert_retried: AssertRetried
 ) -> None:
@@ -82,7 +80,6 @@ def test_a_charge_is_not_repeated_when_its_answer_is_lost(
     assert gateway.charges == [Charge("good", 4200)]
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_a_charge_is_not_repeated_when_the_queue_delivers_the_job_twice(
     jobs: Jobs,
     payment: Payment,
@@ -116,7 +113,6 @@ def test_a_gateway_that_never_answers_is_given_up(
     assert Payment.find(payment.id).status == "open"
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_an_error_can_be_left_to_the_assertions(
     jobs: Jobs, payment: Payment, assert_failed: AssertFailed
 ) -> None:
@@ -138,7 +134,6 @@ def test_a_bank_that_says_no_fails_the_job(jobs: Jobs, customer: Customer) -> No
     assert [delivery.status for delivery in jobs.failed] == ["failed"]
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_what_is_left_after_an_error_is_still_pending(
     jobs: Jobs, customer: Customer, assert_performed: AssertPerformed
 ) -> None:
@@ -151,7 +146,6 @@ def test_what_is_left_after_an_error_is_still_pending(
     assert_performed(Order.confirm_later)
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_failed_jobs_are_kept_for_review(jobs: Jobs, customer: Customer) -> None:
     Order.place(customer, 4200, card="declined")
 
@@ -161,7 +155,6 @@ def test_failed_jobs_are_kept_for_review(jobs: Jobs, customer: Customer) -> None
     assert kept == [{"job": "ProcessPayment", "error": "CardDeclined"}]
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_an_expired_card_is_discarded_and_another_asked_for(
     jobs: Jobs,
     customer: Customer,

@@ -50,7 +50,6 @@ def test_failed_jobs_are_forgotten_once_a_month(schedule: Schedule) -> None:
     ]
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_the_night_brings_a_report_and_forgets_failures(
     jobs: Jobs,
     schedule: Schedule,

@@ -26,7 +26,6 @@ def test_one_job_cuts_the_shipment_into_slices(
     assert [record.args for record in slices] == [([1, 2],), ([3],)]
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_the_shipment_is_closed_after_the_last_slice(
     jobs: Jobs, shipment: Shipment, assert_not_enqueued: AssertNotEnqueued
 ) -> None:
@@ -51,7 +50,6 @@ def test_the_progress_can_be_looked_up(jobs: Jobs, shipment: Shipment) -> None:
     assert (batch.total, batch.pending, batch.finished) == (2, 1, False)
 
 
-@pytest.mark.jobs(crash=False)  # fails so many deliveries
 def test_a_slice_that_fails_keeps_the_shipment_open_until_it_is_sent_once_more(
     jobs: Jobs, shipment: Shipment
 ) -> None:
@@ -82,8 +80,6 @@ def test_a_shipment_that_is_delivered_twice_is_booked_once(
     ]
 
 
-# With --jobs-twice there are no workers: what they do at once cannot be done twice as well.
-@pytest.mark.jobs(idempotent=False)
 def test_workers_that_end_at_once_close_it_once(
     jobs: Jobs, shipment: Shipment, assert_enqueued: AssertEnqueued
 ) -> None:

@@ -31,7 +31,6 @@ def test_the_result_can_be_looked_up(jobs: Jobs) -> None:
     assert jobs.result_of(jobs.enqueued[0]) == 543
 
 
-@pytest.mark.jobs(crash=False)  # measures time
 def test_they_are_asked_at_the_same_time(jobs: Jobs, jobs_clock: VirtualClock) -> None:
     start = jobs_clock.advance(timedelta(hours=1))
     count_stock.perform_later("teapot-1")

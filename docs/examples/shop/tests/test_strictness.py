@@ -19,7 +19,6 @@ def test_a_job_that_was_asserted_is_accounted_for(
     assert_enqueued(ProcessOrder)
 
 
-@pytest.mark.jobs(crash=False)  # a job may be lost after a commit
 def test_a_job_that_was_performed_is_accounted_for(jobs: Jobs, customer: Customer) -> None:
     Order.place(customer, 4200)
 

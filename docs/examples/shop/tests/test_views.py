@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
-
 from pytest_jobs import Jobs, VirtualClock
 from shop.gateway import GatewayTimeout
 from shop.jobs import ProcessPayment
@@ -18,7 +16,6 @@ dead: 2
 5  ProcessPayment  2          1        discarded  2096-02-26 17:30:00+00:00  -         CardExpired: expired"""
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_there_is_a_view_for_each_question(jobs: Jobs, customer: Customer) -> None:
     Order.place(customer, 4200)
     Order.place(customer, 99, card="expired")
@@ -35,7 +32,6 @@ def test_there_is_a_view_for_each_question(jobs: Jobs, customer: Customer) -> No
     assert [record.job for record in jobs.scheduled] == [ProcessPayment]
 
 
-@pytest.mark.jobs(crash=False)  # counts jobs
 def test_a_view_prints_as_a_table(jobs: Jobs, jobs_clock: VirtualClock, customer: Customer) -> None:
     jobs_clock.move_to(datetime(2096, 2, 26, 17, 30, tzinfo=UTC))
     Order.place(customer, 4200, card="declined")

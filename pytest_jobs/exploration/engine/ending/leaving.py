@@ -19,15 +19,11 @@ from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
 from ....harness.records.attributes import identity
-from ....harness.running.calls import DirectCall
 from ....harness.running.performer import Performer
 
 _OURS: Final = str(Path(__file__).resolve().parents[3])
 #: The functions that make a delivery. Their callers have nothing to do with it.
-_BASE: Final = frozenset(
-    made.__code__
-    for made in (Performer.attempt, Performer.aattempt, DirectCall.run, DirectCall.arun)
-)
+_BASE: Final = frozenset(made.__code__ for made in (Performer.attempt, Performer.aattempt))
 #: An exception inside one of these leaves half of its work undone.
 _BLOCK_METHODS: Final = frozenset(("__enter__", "__exit__", "__aenter__", "__aexit__", "__del__"))
 

@@ -1,4 +1,4 @@
-"""Limited jobs in explorations and under `--jobs-twice`: their places are those of each history."""
+"""Limited jobs in explorations: their places are those of each history."""
 
 from contextlib import contextmanager
 
@@ -37,28 +37,3 @@ def test_the_places_of_a_test_are_not_those_of_its_explorations(jobs):
 
     assert [lock.record.sequence for lock in jobs.locks] == [0]
     assert jobs.blocked == []
-
-
-def test_copies_of_jobs_have_places_of_their_own(pytester):
-    pytester.makepyfile(
-        """
-        from pytest_jobs import job, limits_concurrency
-
-        @limits_concurrency()
-        @job
-        def walk(depth):
-            if depth:
-                walk.perform_later(depth - 1)
-
-        def test_walk(jobs):
-            walk.perform_later(2)
-            walk.perform_later(0)
-            jobs.drain()
-
-            assert [d.record.args[0] for d in jobs.performed] == [2, 0, 1, 0]
-            assert jobs.locks == []
-        """
-    )
-
-    result = pytester.runpytest("--jobs-twice", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=1)
