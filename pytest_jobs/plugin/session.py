@@ -14,7 +14,7 @@ import pytest
 from ..integrations.options import AUDIT, IGNORE, REPLAY, STRICT, Settings, is_annotating
 from .exploring import Explorations, Replay
 from .fixtures import ANSWERED, CLOSED, JOBS
-from .settings.declared import MARKER, WRONG_MARKER, is_anything_said, is_jobs_case, is_verbose
+from .settings.declared import MARKER, WRONG_MARKER, is_anything_said, is_jobs_case
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,14 +23,6 @@ def pytest_configure(config: pytest.Config) -> None:
     register = config.pluginmanager.register
     explorations = Explorations(config)
     register(explorations, "pytest_jobs_explorations")
-    if config.getoption("xmlpath", None):
-        from .insight.properties import Properties
-
-        register(Properties(), "pytest_jobs_properties")
-    if is_verbose(config):
-        from .insight.totals import Totals
-
-        register(Totals(), "pytest_jobs_totals")
     options = None
     if is_anything_said(config):
         from .settings.options import session_options
