@@ -22,7 +22,7 @@ NEGATIVE = ("assert_not_enqueued", "assert_not_performed")
 def _brief(request):
     """Have texts the same when the tests run with -v."""
     if "jobs" in request.fixturenames:
-        request.getfixturevalue("jobs").reader = Reader()
+        request.getfixturevalue("jobs").harness.reader = Reader()
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def declared(max_tries):
 @pytest.mark.parametrize("max_tries", [1, 5])
 def test_a_job_is_delivered_again_as_the_bridge_says(service, open_over, settings, max_tries):
     service = service(max_tries)
-    (bridge,) = open_over(settings(declared(max_tries))).bridges
+    (bridge,) = open_over(settings(declared(max_tries))).harness.bridges
     expected = bridge.delivery_semantics("work")
 
     with service.worker() as worker:

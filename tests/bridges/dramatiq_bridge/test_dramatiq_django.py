@@ -70,7 +70,7 @@ def test_what_dramatiq_crontab_schedules_comes_while_time_passes(
     def report():
         ran.append(f"{datetime.now(UTC):%H:%M}")
 
-    with Jobs([*open_over(broker).bridges, APSchedulerBridge([scheduler])]) as jobs:
+    with Jobs([*open_over(broker).harness.bridges, APSchedulerBridge([scheduler])]) as jobs:
         jobs.clock.move_to(datetime(2030, 1, 1, 12, tzinfo=UTC))
         jobs.run_for(timedelta(hours=3))
 

@@ -82,7 +82,7 @@ def service(tmp_path, redis_url):
 def test_a_message_of_a_killed_worker_is_delivered_again_as_the_bridge_says(service, open_over):
     broker = RedisBroker(url="redis://localhost:1")
     actor = dramatiq.actor(work, broker=broker)
-    (bridge,) = open_over(broker).bridges
+    (bridge,) = open_over(broker).harness.bridges
     expected = bridge.delivery_semantics(actor)
 
     with service.worker() as worker:

@@ -77,7 +77,7 @@ def test_a_task_is_delivered_again_as_the_bridge_says(
     # The connection of this process to the store; a storage of redis has nothing to close by itself.
     storage = service.application["huey"].storage
     request.addfinalizer(storage.pool.disconnect if kind == "redis" else storage.close)
-    (bridge,) = open_over(service.application["huey"]).bridges
+    (bridge,) = open_over(service.application["huey"]).harness.bridges
     expected = bridge.delivery_semantics(service.application["work"])
 
     with service.consumer() as consumer:

@@ -88,7 +88,7 @@ def service(tmp_path, database):
 def test_a_job_is_delivered_again_as_the_bridge_says(service, make_app, open_over):
     declared = make_app()
     task = declared.task(lambda name: None, name="work")
-    expected = open_over(declared).bridges[0].delivery_semantics(task)
+    expected = open_over(declared).harness.bridges[0].delivery_semantics(task)
 
     with service.worker() as worker:
         raised = service.send("raises")

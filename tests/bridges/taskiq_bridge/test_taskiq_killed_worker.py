@@ -119,7 +119,7 @@ def test_a_task_is_delivered_again_as_the_bridge_says(
 ):
     service = Service(tmp_path, patient(redis_url), kind, ack_type)
     broker = kind("redis://localhost:1")
-    (bridge,) = open_over(broker, ack_type=ack_type).bridges
+    (bridge,) = open_over(broker, ack_type=ack_type).harness.bridges
     expected = bridge.delivery_semantics(broker.register_task(lambda name: None, "work"))
 
     with service.worker() as worker:

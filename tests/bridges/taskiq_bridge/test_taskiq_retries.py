@@ -98,7 +98,7 @@ def test_the_waits_are_those_of_the_middleware_as_declared(
     for delivery in deliveries[:-1]:
         assert delivery.wait_bounds == (delivery.wait, delivery.wait)
     broker = make_broker(middleware(), kind=DelayingBroker)
-    (bridge,) = open_over(broker).bridges
+    (bridge,) = open_over(broker).harness.bridges
     policy = bridge.retry_policy(flaky_task(broker, retry_on_error=True, **labels))
     assert policy.attempts == len(expected) + 1
     assert [policy.wait(n + 1).total_seconds() for n in range(len(expected))] == expected
@@ -115,7 +115,7 @@ def test_the_waits_are_those_of_the_middleware_as_declared(
 )
 def test_no_schedule_can_be_told_where_only_running_shows_it(make_broker, open_over, middlewares):
     broker = make_broker(*middlewares)
-    (bridge,) = open_over(broker).bridges
+    (bridge,) = open_over(broker).harness.bridges
 
     assert bridge.retry_policy(flaky_task(broker)) is None
 

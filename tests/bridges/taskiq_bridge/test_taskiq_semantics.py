@@ -30,7 +30,7 @@ HAS_MANUAL = "manual" in {each.value for each in AcknowledgeType}
 
 def semantics(broker, open_over, *, labels=None, **options):
     task = broker.register_task(lambda: None, "task", **(labels or {}))
-    (bridge,) = open_over(broker, **options).bridges
+    (bridge,) = open_over(broker, **options).harness.bridges
     return bridge.delivery_semantics(task)
 
 
