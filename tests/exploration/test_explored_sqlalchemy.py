@@ -23,8 +23,6 @@ from pytest_jobs.errors import (
     ExplorationError,
     StuckJob,
 )
-from pytest_jobs.exploration.effects import sqlalchemy as source
-from pytest_jobs.harness.records.patches import Patches
 
 
 def check(job, where=shop, histories="all", **options):
@@ -254,15 +252,3 @@ def test_nothing_is_left_behind():
     check(orm.mark_by_unbound_session, world((orm, "unbound")), ["twice"])
 
     assert state() == before
-
-
-def test_an_exploration_inside_another_leaves_the_listeners_of_that_one():
-    """As when a test calls `check_idempotent` under `--jobs-crash`."""
-    outer, inner = Patches(), Patches()
-    source.install(outer)
-    source.install(inner)
-    inner.restore()
-
-    outer.restore()
-
-    assert not outer

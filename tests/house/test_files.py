@@ -67,19 +67,6 @@ def test_each_module_of_tests_has_a_name_of_its_own():
     assert [name for name, count in names.items() if count > 1] == []
 
 
-def test_one_gate_asks_whether_a_delivery_is_one_of_a_check():
-    """Sources patch by `in_check` and `OfDelivery` of `effects/wrapping.py`, which ask once for all of them."""
-    asking = {
-        name.removeprefix("pytest_jobs.exploration.")
-        for name, path in modules().items()
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.Name) and node.id in ("is_explored", "explored")
-        if name.startswith(("pytest_jobs.exploration.effects.", "pytest_jobs.exploration.worlds."))
-    }
-
-    assert asking == {"effects.wrapping", "effects.sql.sqlite3"}
-
-
 def test_what_is_known_of_libraries_stands_in_one_table():
     """`bridges.libraries.known` has a row for each. The integrations lie beside it, and cannot read it."""
     lists = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from copy import copy
 from datetime import timedelta
 from typing import Any, cast
@@ -66,22 +66,16 @@ class ReferenceBridge(CountedAttempts[type[Job], Payload, None]):
         self._adapter = None
 
     @contextmanager
-    def sandbox(self, sink: Sink, *, with_batches: bool = False) -> Generator[None, None, None]:
+    def sandbox(self, sink: Sink) -> Generator[None, None, None]:
         """Report to another sink for a block, and keep locks and batches in another store.
 
         Meanwhile jobs that wait for a commit are not listed.
-
-        Args:
-            sink: gets what is enqueued.
-            with_batches: whether the other store begins with a copy of the batches that there are.
         """
         with super().sandbox(sink):
             adapter = self._adapter
             if adapter is None:
                 raise NoHarnessError
             locks, self._locks = self._locks, MemoryStore()
-            if with_batches:
-                self._locks.batches = locks.batches.copied()
             # The adapter stays the same: a job that waits for a commit keeps it.
             kept, adapter.sink = adapter.sink, sink
             derived, adapter.derived = adapter.derived, set()
@@ -94,10 +88,6 @@ class ReferenceBridge(CountedAttempts[type[Job], Payload, None]):
                 restore()
                 self._locks = locks
                 adapter.sink, adapter.derived, adapter.dropped = kept, derived, dropped
-
-    def sandbox_with_batches(self, sink: Sink) -> AbstractContextManager[None]:
-        """Do as `sandbox` does, with a copy of the batches that there are."""
-        return self.sandbox(sink, with_batches=True)
 
     @property
     def served(self) -> object:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import partial, wraps
@@ -39,7 +39,6 @@ from ..toolkit import (
     Probe,
     RetryPolicy,
     Seam,
-    Sink,
     Steps,
     current_attempt,
     minutes_between,
@@ -310,14 +309,6 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
     def withdraw(self, record: JobRecord) -> None:
         """Withdraw a record whose queue was emptied."""
         self.sink.removed(record)
-
-    @contextmanager
-    def sandbox_with_batches(self, sink: Sink) -> Generator[None, None, None]:
-        """Open a sandbox as `sandbox` does, with a copy of results, locks, revocations and counters of chords."""
-        before = self.store
-        with self.sandbox(sink):
-            self.store.copy(before)
-            yield
 
     # Tasks and messages
 

@@ -46,11 +46,6 @@ class Store:
             storage = self._storages[id(application)] = Kept(self._bridge, application)
         return storage
 
-    def copy(self, other: Store) -> None:
-        """Keep the same as another store, but the tasks that wait."""
-        for storage in other._storages.values():
-            self.storage_of(storage.application).copy(storage)
-
     def performed(self, record: JobRecord) -> None:
         """Note that a task has been performed."""
         self.performed_ids.add(record.job_id)
@@ -68,12 +63,6 @@ class Kept(MemoryStorage):  # type: ignore[misc]
         self.application = application
         #: The records that have not been performed, by their ids.
         self.records: dict[int, JobRecord] = {}
-
-    def copy(self, other: Kept) -> None:
-        """Keep the same data as another storage."""
-        for name in ("_results", "_counters"):  # Huey 2 has no counters.
-            if name in vars(other):
-                setattr(self, name, dict(vars(other)[name]))
 
     def enqueue(self, data: bytes, priority: float | None = None) -> None:
         self._bridge.enqueued(self.application, data, self.records, is_in_schedule=False)

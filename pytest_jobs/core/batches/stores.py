@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from ...errors import BatchError
@@ -44,15 +44,6 @@ class _Kept:
     askers: dict[str, str] = field(default_factory=dict)
     sent: set[str] = field(default_factory=set)
 
-    def copied(self) -> _Kept:
-        return replace(
-            self,
-            jobs=dict(self.jobs),
-            withdrawn=set(self.withdrawn),
-            askers=dict(self.askers),
-            sent=set(self.sent),
-        )
-
     def due(self, asker: str) -> dict[str, Payload]:
         if self.pending:
             return {}
@@ -72,13 +63,6 @@ class MemoryBatches:
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._kept: dict[str, _Kept] = {}
-
-    def copied(self) -> MemoryBatches:
-        """Return a copy, which changes on its own from here on."""
-        copy = MemoryBatches()
-        with self._mutex:
-            copy._kept = {batch_id: batch.copied() for batch_id, batch in self._kept.items()}
-        return copy
 
     def add(
         self,

@@ -3,8 +3,7 @@
 - `wrapping`: the tool of all sources, which puts each call of a method in a block.
 - `audit`: changes of files, and what leaves the process without a source.
 - The sources: `peewee`, `sqlalchemy`, `django`, `asgiref`, `mail`, `subprocess`, and the rooms `sql` (drivers of
-  databases), `http` and `redis`. Read `http/requests` first, and `engine/acts` beside it. Those of databases also
-  say what to roll back of a dead worker whose test goes on (`--jobs-crash`).
+  databases), `http` and `redis`. Read `http/requests` first, and `engine/acts` beside it.
 - `doubles`: `wrap`, which tests put around a service, and the table of names for every double; `placed`: the mocks
   and stubs that tests put in place.
 
@@ -16,7 +15,6 @@ from ..engine.acts import (
     Act,
     Transaction,
     holds_connection,
-    is_explored,
     looking,
     may_wait_for_locks,
     note_connection,
@@ -33,7 +31,6 @@ __all__ = [
     "EffectSource",
     "Transaction",
     "holds_connection",
-    "is_explored",
     "looking",
     "may_wait_for_locks",
     "note_connection",

@@ -42,7 +42,7 @@ def install(patches: Patches) -> None:
             function = functools.partial(context.run, watched)
         # A synchronous caller waits in another thread, and there asgiref has to run the function.
         has_caller = getattr(AsyncToSync.executors, "current", None) is not None
-        if not self._thread_sensitive or has_caller or not current.isolated:
+        if not self._thread_sensitive or has_caller:
             own = copy.copy(self)
             own.func, own.context = function, None
             return await genuine(own, *args, **kwargs)

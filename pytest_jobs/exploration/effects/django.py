@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
-from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.transaction import Atomic, get_connection
 from django.db.utils import OperationalError
 
 from ...harness.records.patches import Patches
 from ..engine.acts import Act, acting, looking, note_connection, refuse_delivery, watcher
-from .sql.basis.driver import Ended, driver_of
+from .sql.basis.driver import driver_of
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
-from .wrapping import OfDelivery, in_check, replace_in_check, surround
+from .wrapping import OfDelivery, replace_in_check, surround
 
 library: Final = "django.db.backends.utils"
 
@@ -43,9 +39,7 @@ def install(patches: Patches) -> None:
     also with DEBUG, where a subclass of it logs. All commits end in `_commit`.
     """
     ensure, on_commit = BaseDatabaseWrapper.ensure_connection, BaseDatabaseWrapper.on_commit
-    connect = BaseDatabaseWrapper.connect
     replace_in_check(patches, BaseDatabaseWrapper, "ensure_connection", _Connections(ensure).ensure)
-    patches.set(BaseDatabaseWrapper, "connect", in_check(connect, _connecting(connect)))
     # The harness may have replaced `on_commit` to follow the transactions of the test. Callbacks of
     # an explored delivery belong to its own worker, so they go to Django alone.
     replace_in_check(
@@ -75,26 +69,6 @@ def _registering(on_commit: Callable[..., None]) -> Callable[..., None]:
         on_commit(wrapper, called if callable(func) else func, robust)
 
     return register
-
-
-def _connecting(connect: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Return `connect`, so that what a delivery opens in a test that goes on ends when it is killed.
-
-    The connections of the test stay. `ensure_connection` would not do here: pytest-django replaces it for as
-    long as the fixtures of a class live.
-    """
-
-    @functools.wraps(connect)
-    def connected(wrapper: Any) -> None:
-        if watcher.get() is None:
-            connect(wrapper)
-            return
-        with looking(is_busy):
-            connect(wrapper)
-        if not _is_in_memory(wrapper):
-            note_connection(functools.partial(_die, wrapper, wrapper.connection))
-
-    return connected
 
 
 class _Connections:
@@ -152,7 +126,7 @@ def _statement(cursor: Any, sql: Any, *args: Any, **kwargs: Any) -> AbstractCont
         return nullcontext()
     text = str(sql)
     if text.lower().startswith("rollback"):
-        # A dead delivery may do this as well: its savepoint may lie in the transaction of a test.
+        # A dead delivery may do this as well: it leaves its blocks.
         return nullcontext()
     if not changes(text):
         return looking(is_busy, transaction_of(wrapper.connection))
@@ -194,59 +168,3 @@ def _die(wrapper: Any, raw: Any) -> None:
             wrapper.in_atomic_block = False
             wrapper.needs_rollback = False
             wrapper.closed_in_transaction = False
-
-
-class Blocks:
-    """The atomic blocks of Django.
-
-    In production the outermost block of a job is a transaction. In a test that holds a transaction of its
-    own it may be no more than a mark on the transaction of the test (`savepoint=False`, as in `delete()`), so
-    that nothing could be rolled back. A delivery that is to be killed gets a savepoint there.
-    """
-
-    def __init__(self, patches: Patches) -> None:
-        #: How many blocks were open on each connection when the delivery began; None if none is to be killed.
-        self.depths: WeakKeyDictionary[Any, int] | None = None
-        enter = Atomic.__enter__
-
-        @functools.wraps(enter)
-        def entered(atomic: Any) -> None:
-            enter(atomic)
-            connection = get_connection(atomic.using)
-            if self._is_outermost(connection) and connection.savepoint_ids[-1:] == [None]:
-                connection.savepoint_ids[-1] = connection.savepoint()
-
-        patches.set(Atomic, "__enter__", entered)
-
-    def begin(self) -> Ended:
-        depths: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
-        #: The connections that are in no transaction and commit each statement.
-        idle = []
-        for connection in connections.all(initialized_only=True):
-            depths[connection] = len(connection.atomic_blocks)
-            if not connection.in_atomic_block and connection.autocommit:
-                idle.append(connection)
-        self.depths = depths
-
-        def ended(dead: bool) -> None:
-            """Give no more savepoints, and take idle connections out of the transaction of a dead delivery.
-
-            Django has left the blocks, and rolled back to their savepoints. But a block that was left at its
-            commit has neither committed nor rolled back, and could not switch to autocommit again.
-            """
-            self.depths = None
-            for connection in idle if dead else ():
-                if connection.connection is not None and not connection.autocommit:
-                    with contextlib.suppress(DatabaseError):
-                        connection.connection.rollback()
-                        connection.run_on_commit = []
-                        connection.set_autocommit(True)
-
-        return ended
-
-    def _is_outermost(self, connection: Any) -> bool:
-        current = watcher.get()
-        if self.depths is None or current is None or current.isolated:
-            return False
-        depth = self.depths.get(connection, 0) + 1
-        return len(connection.atomic_blocks) == depth and not connection.needs_rollback

@@ -6,7 +6,6 @@ for engines, `sessions` the one for sessions.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 from collections.abc import Callable
@@ -20,9 +19,9 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from ...harness.records.patches import Patches
 from ..engine.acts import Act, acting, looking, note_connection, refuse_delivery, watcher
-from .sql.basis.driver import Ended, driver_named, driver_of, own_connection
+from .sql.basis.driver import driver_named, driver_of, own_connection
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
-from .wrapping import OfDelivery, in_check, no_block, surround
+from .wrapping import OfDelivery, in_check, no_block, replace_in_check, surround
 
 library: Final = "sqlalchemy"
 
@@ -53,8 +52,6 @@ _DRIVER: Final = (
 )
 #: In the `info` of a connection: it has changed something since its last commit.
 _CHANGED: Final = "pytest_jobs_changed"
-#: In the same place: the pools of the source that has opened it.
-_OPENED_BY: Final = "pytest_jobs_opened_by"
 
 
 def install(patches: Patches) -> None:
@@ -65,30 +62,21 @@ def install(patches: Patches) -> None:
     which every dialect has. There is no such event for commits, so these are patched.
     """
     pools = _Pools()
-    raw_connection = Engine.raw_connection
 
-    @functools.wraps(raw_connection)
     def connected(engine: Any) -> Any:
-        with looking(is_busy):
-            return raw_connection(engine)
-
-    def connected_in_check(engine: Any) -> Any:
         _check_driver(engine.dialect)
         with looking(is_busy):
             return pools.of(engine).connect()
 
-    patches.set(Engine, "raw_connection", in_check(connected_in_check, connected))
+    replace_in_check(patches, Engine, "raw_connection", connected)
     surround(patches, DefaultDialect, "do_commit", _commit)
     # One step, however often an awaited driver waits for something in it.
-    one_step = in_check(lambda *args, **kwargs: looking(is_busy), no_block)
     for name in ("do_rollback", "do_close", "do_terminate", "do_ping"):
-        surround(patches, DefaultDialect, name, one_step)
+        surround(patches, DefaultDialect, name, lambda *args, **kwargs: looking(is_busy))
     # The first listener sets this for good, so it is put back here.
     patches.set(Dialect, "_has_events", True)
     for name in ("do_execute", "do_executemany", "do_execute_no_params"):
         _listen(patches, Dialect, name, _statement_listener(name, pools))
-    # A new function each time: SQLAlchemy adds the same one only once, also for nested explorations.
-    _listen(patches, Dialect, "handle_error", in_check(_let_be, _keep_connection))
 
 
 def _check_driver(dialect: Any) -> None:
@@ -110,7 +98,7 @@ class _Pools:
         own = self._own.mine()
         pool = own.get(id(engine.pool))
         if pool is None:
-            pool = own[id(engine.pool)] = _OwnPool(engine, self)
+            pool = own[id(engine.pool)] = _OwnPool(engine)
             note_connection(pool.end)
         return pool
 
@@ -121,8 +109,7 @@ class _Pools:
 
 
 class _OwnPool:
-    def __init__(self, engine: Any, pools: _Pools) -> None:
-        self._pools = pools
+    def __init__(self, engine: Any) -> None:
         #: The pool that it stands in for. It must not be freed as long as its id is in use.
         self._stands_for = engine.pool
         self._connections: list[Any] = []
@@ -153,7 +140,6 @@ class _OwnPool:
 
     def _on_connect(self, connection: Any, record: Any) -> None:
         self._connections.append(connection)
-        record.info[_OPENED_BY] = self._pools
         driver = driver_of(connection)
         driver.limit(connection)
         if not driver.has_server:
@@ -188,9 +174,6 @@ def _statement_listener(name: str, pools: _Pools) -> Callable[..., bool]:
             return False
         connection = context.root_connection.connection
         if pools.lack(connection.dbapi_connection):
-            if connection.info.get(_OPENED_BY, pools) is not pools:
-                # A check inside `--jobs-crash` has sources of its own, whose listener comes next.
-                return False
             refuse_delivery(_FOREIGN_CONNECTION)
         if changes(statement):
             connection.info[_CHANGED] = True
@@ -210,18 +193,6 @@ def _commit(dialect: Any, connection: Any) -> AbstractContextManager[None]:
     if watcher.get() is not None and connection.info.pop(_CHANGED, False):
         return acting(_act(connection, "commit", commits=driver_of(connection).has_server))
     return looking(is_busy)
-
-
-def _keep_connection(context: Any) -> None:
-    """Keep the connection of a killed delivery whose test goes on (`--jobs-crash`): it may hold all the data.
-
-    SQLAlchemy closes a connection on which anything but an `Exception` was raised, and a killed delivery
-    is unwound by such an error. What was not committed is rolled back all the same.
-    """
-    current = watcher.get()
-    is_death = not isinstance(context.original_exception, Exception)
-    if is_death and current is not None and current.dead:
-        context.is_disconnect = False
 
 
 def _let_be(*args: Any) -> None:
@@ -324,40 +295,3 @@ def _telling(call: Callable[..., None]) -> Callable[..., None]:
 
 
 sessions = _Sessions()
-
-
-class OpenSessions:
-    """The sessions of SQLAlchemy, which keep objects that nobody has written yet."""
-
-    def __init__(self, patches: Patches) -> None:
-        from sqlalchemy.orm import Session
-
-        self._used: WeakSet[Any] = WeakSet()
-
-        def note(session: Any, *args: Any) -> None:
-            if watcher.get() is not None:
-                self._used.add(session)
-
-        for name in ("after_transaction_create", "after_begin", "after_attach"):
-            event.listen(Session, name, note)
-            patches.undo_by(functools.partial(event.remove, Session, name, note))
-
-    def begin(self) -> Ended:
-        from sqlalchemy.orm.session import _sessions
-
-        self._used.clear()
-        # Those in which the test has unsaved work are the test's.
-        of_test: WeakSet[Any] = WeakSet(
-            session
-            for session in list(_sessions.values())
-            if session.new or session.dirty or session.deleted
-        )
-
-        def ended(dead: bool) -> None:
-            for session in list(self._used) if dead else ():
-                if session not in of_test:
-                    # The `finally` that removes it from a scoped_session does not run.
-                    with contextlib.suppress(Exception):
-                        session.rollback()
-
-        return ended

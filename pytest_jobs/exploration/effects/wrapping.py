@@ -1,8 +1,7 @@
 """Turning the calls of a method into effects, and giving each delivery its own: the tools of all sources.
 
-A source is installed for a whole check, or for a whole session with `--jobs-crash`, where a delivery has the
-connections of the test. Which of the two it is, is asked here alone: what differs goes through `in_check` or
-`OfDelivery`.
+A source is installed for a whole check, in which the test and its world use the same libraries. What differs in a
+delivery goes through `in_check` or `OfDelivery`.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from ...harness.records.patches import Patches
-from ..engine.acts import Watch, explored, skippable, watcher
+from ..engine.acts import Watch, is_in_delivery, skippable, watcher
 from ..engine.lines import call_traced, untraced
 
 #: Returns the block in which a call runs, from the arguments of the call: `acting(act)` or `looking(busy)`.
@@ -66,15 +65,15 @@ class OfDelivery(Generic[T]):
         self._made: WeakKeyDictionary[Any, T] = WeakKeyDictionary()
 
     def mine(self) -> T:
-        """Return that of the delivery that runs here, which is one of a check. It is made at the first call."""
+        """Return that of the delivery that runs here. It is made at the first call."""
         current = watcher.get()
         if current not in self._made:
             self._made[current] = self._make()
         return self._made[current]
 
     def get(self) -> T | None:
-        """Return that of the delivery that runs here; None outside of checks."""
-        return None if explored() is None else self.mine()
+        """Return that of the delivery that runs here; None outside of deliveries."""
+        return self.mine() if is_in_delivery() else None
 
     def all(self) -> list[T]:
         """Return those of all deliveries that are still in use."""
@@ -89,13 +88,13 @@ def in_check(do: Callable[..., T], elsewhere: Callable[..., T]) -> Callable[...,
     """Return a function that is one in the deliveries of a check, and another one everywhere else.
 
     Args:
-        do: is called with the same arguments within a delivery of `check_idempotent` or `check_handoff`.
-        elsewhere: is called by the test, by its world, and with `--jobs-crash`.
+        do: is called with the same arguments within a delivery of a check.
+        elsewhere: is called by the test, and by its world.
     """
 
     @functools.wraps(elsewhere)
     def call(*args: Any, **kwargs: Any) -> T:
-        return (elsewhere if explored() is None else do)(*args, **kwargs)
+        return (do if is_in_delivery() else elsewhere)(*args, **kwargs)
 
     return call
 

@@ -191,15 +191,6 @@ def note_connection(close: Callable[[], object], shared: object = None) -> None:
         current.opened(close, shared)
 
 
-def explored() -> Watch | None:
-    """Return the watch of the delivery that check_idempotent or check_handoff makes here.
-
-    None under --jobs-crash, where a delivery has the connections of the test, and outside of deliveries.
-    """
-    current = watcher.get()
-    return current if current is not None and current.isolated else None
-
-
 def lengthened(ns: int) -> int:
     """Return how many nanoseconds a sleep takes, in a delivery that may be watched."""
     current = watcher.get()
@@ -212,13 +203,9 @@ def is_dead() -> bool:
     return current is not None and current.dead
 
 
-def is_explored() -> bool:
-    """Return True inside check_idempotent and check_handoff, False under --jobs-crash or outside of all.
-
-    Only the former isolate the connections of deliveries. For effect sources of projects; ours patch by
-    `in_check` of `effects/wrapping.py`, which asks for them.
-    """
-    return explored() is not None
+def is_in_delivery() -> bool:
+    """Return whether a delivery runs here."""
+    return watcher.get() is not None
 
 
 def holds_connection(shared: object) -> bool:
@@ -234,7 +221,7 @@ def limit_of_waiting(suspended: int, dying: int) -> int | None:
         suspended: the limit where a suspended delivery may hold the lock, which it never releases.
         dying: the limit elsewhere in a check: a server needs a moment to release the locks of a killed process.
     """
-    current = explored()
+    current = watcher.get()
     return None if current is None else dying if current.may_wait() else suspended
 
 

@@ -22,7 +22,7 @@ from ...harness.records.instants import to_datetime
 from ...harness.records.record import FIRST, JobRecord, Rollback, call_text
 from ...harness.running.performer import Performer
 from ...harness.time.waiting import in_running_loop
-from .acts import Act, Unwound, skippable, watcher
+from .acts import Act, SourceState, Unwound, skippable, watcher
 from .ending.process_state import ProcessIds
 from .ending.signs import stack_of
 from .engine import Engine
@@ -34,7 +34,7 @@ from .sameness.times import Times
 from .sameness.volatile import LongTexts
 from .scope import leaving_out
 from .unwinding import clear_frames, holds, is_cancellation, isolated
-from .watching import AtSome, Owner, Watch, WatchedBody
+from .watching import AtSome, Watch, WatchedBody
 from .world import World, open_world, without_garbage_collection
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _MINUTE_NS: Final = 60 * _SECOND_NS
 _LAST_BEGIN_NS: Final = 50 * _SECOND_NS
 
 
-class Deliveries(Owner):
+class Deliveries:
     """A world, and the deliveries that are made in it: the base of `History`."""
 
     def __init__(
@@ -62,8 +62,11 @@ class Deliveries(Owner):
         *,
         seed: int,
     ) -> None:
-        super().__init__(engine.of_search)
         self.engine = engine
+        # What watches ask: see `Owner`
+        self.settled = False
+        self.of_history = SourceState()
+        self.of_search = engine.of_search
         #: What the deliveries are a part of: the name of a history, or "clean".
         self.title = "clean"
         self._world = world
@@ -424,7 +427,7 @@ class ActSink:
         if current is None or record.origin is not FIRST:
             self._ledger.added(record)
             return
-        if record.commit is not None and current.isolated:
+        if record.commit is not None:
             # The job is a row, and dies with the connection of its transaction if that has not committed.
             current.opened(partial(_end_row, record.commit, current, current.commits()), None)
         value = (record.name, record.args, record.kwargs, record.queue)

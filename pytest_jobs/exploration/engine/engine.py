@@ -16,7 +16,7 @@ from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
 from ...harness.running.calls import direct_calls
-from .acts import SourceState, Unwound, is_dead, is_explored, lengthened
+from .acts import SourceState, Unwound, is_dead, is_in_delivery, lengthened
 from .ending.leaving import Leaving
 from .ending.patchers import Patchers
 from .ending.process_state import ProcessState, SignalHandlers, follow_imports
@@ -72,7 +72,7 @@ class Engine:
         #: world is torn down.
         self.when_built: list[Callable[[ExitStack, Callable[[], object]], object]] = []
         self.watchdog = Watchdog(time_limit, Unwound)
-        self._patchers = Patchers(self.patches, is_explored)
+        self._patchers = Patchers(self.patches, is_in_delivery)
         #: What processes keep.
         self.memory = ProcessMemory(
             scope.modules, scope.may_wait, scope.leaves_out, self._renew_process
@@ -142,7 +142,7 @@ class Engine:
     def _note_import(self, module: ModuleType) -> None:
         # Functions import late to break cycles. A guard in such a module was set by the first run and seen by all
         # later deliveries, so that the check compared nothing with nothing.
-        if is_explored() and self.scope.may_use(module):
+        if is_in_delivery() and self.scope.may_use(module):
             self.memory.note_import(module)
 
     def _renew_process(self, is_end: bool) -> None:
@@ -160,7 +160,7 @@ class Engine:
         # Once a search and not once a history: it has 625 numbers.
         stack.callback(random.setstate, random.getstate())
         before = ProcessState.taken()
-        self._signal_handlers = SignalHandlers(self.patches, is_explored)
+        self._signal_handlers = SignalHandlers(self.patches, is_in_delivery)
         stack.callback(self._renew_process, True)
         stack.callback(before.put_back, recursion_limit=False)
         self._pin_chance()
@@ -168,7 +168,7 @@ class Engine:
         self.sources.catch_up()
         follow(self.patches)
         stack.enter_context(silenced(is_dead))
-        # Direct calls of a world build the world, and are no deliveries of the test.
+        # The calls of a world build the world: by none of them a test reaches a job.
         stack.enter_context(direct_calls.seen_by(None))
         stack.enter_context(quiet_libraries())
         stack.enter_context(clock.excursion())

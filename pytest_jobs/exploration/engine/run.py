@@ -64,8 +64,6 @@ class Act:
     answer_lost: Callable[[], Exception] | None = _ANSWER_LOST
     #: The transaction in which it happens, if nothing is left of it there before a commit.
     transaction: Transaction | None = field(default=None, compare=False)
-    #: Whether it is a statement that a database takes back unless a commit follows it.
-    awaits_commit: bool = field(default=False, compare=False)
     #: Whether a database of SQL is what it is done to.
     of_database: bool = field(default=False, compare=False)
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ...errors import ExplorationError
 from ...harness.records.attributes import identity
-from ...harness.records.home import INSTALLED, is_in_test_folder, is_test_file
+from ...harness.records.home import INSTALLED, is_test_file
 from .memory.places import Namespace
 
 #: The operations that begin a `with` block.
@@ -51,12 +51,7 @@ class Scope:
     """
 
     def __init__(
-        self,
-        world: Callable[..., Any] | None = None,
-        trace: object = None,
-        atomic: Iterable[object] = (),
-        *,
-        root: Path | None = None,
+        self, world: Callable[..., Any] | None, trace: object, atomic: Iterable[object]
     ) -> None:
         """Begin without jobs.
 
@@ -64,8 +59,6 @@ class Scope:
             world: the function that builds the world; None if there is none.
             trace: modules, functions or classes that count instead of the default; None for the default.
             atomic: modules, functions or classes that are one step.
-            root: the folder of the project, below which folders of tests are left out as a whole,
-                unless a job is defined there. None if only the names of files count.
         """
         self._bodies: set[CodeType] = set()
         #: The files in which the jobs are defined.
@@ -90,7 +83,6 @@ class Scope:
                 code.co_filename,
                 f"{own}{'' if own.endswith('.') else '.<locals>.'}",
             )
-        self._root = root
         #: Whether files are of tests, of those that were asked about.
         self._of_tests: dict[str, bool] = {}
         self._fakes: set[CodeType] = set()
@@ -149,14 +141,10 @@ class Scope:
         return _real_path(_code(body).co_filename).startswith(INSTALLED)
 
     def is_of_tests(self, file: str) -> bool:
-        """Return whether a file is a test, a conftest file, or lies in a folder of tests."""
+        """Return whether a file is a test or a conftest file."""
         known = self._of_tests.get(file)
         if known is None:
-            known, root = is_test_file(_real_path(file)), self._root
-            # A folder above the project does not matter, such as the one of pytest's temporary folders.
-            if not known and root is not None and Path(file).is_relative_to(root):
-                known = is_in_test_folder(Path(file).relative_to(root))
-            self._of_tests[file] = known
+            known = self._of_tests[file] = is_test_file(_real_path(file))
         return known
 
     def leave_out(self, fake: object) -> None:

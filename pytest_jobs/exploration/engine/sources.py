@@ -304,8 +304,8 @@ class Sources:
         self,
         patches: Patches,
         kept: SourceState,
-        of_project: Iterable[EffectSource] = (),
-        modules: Callable[[], Iterable[Namespace]] = tuple,
+        of_project: Iterable[EffectSource],
+        modules: Callable[[], Iterable[Namespace]],
     ) -> None:
         """Install none yet.
 

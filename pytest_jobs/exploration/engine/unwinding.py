@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
-from contextvars import Context
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from ...bridges.libraries.known import LIBRARIES
 from ...harness.records.attributes import identity
@@ -46,32 +44,6 @@ def isolated(run: Callable[[], T]) -> T:
         return next(steps)
     finally:
         steps.close()
-
-
-class InContext(Generic[T]):
-    """Awaits a coroutine in the running task, with each step in another context.
-
-    With `--jobs-crash` an awaited verb runs the job in the task of the test, which has one context: what the
-    killed delivery has set in context variables must not stay there.
-    """
-
-    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, T]) -> None:
-        self._context = context
-        self._coroutine = coroutine
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        step = functools.partial(self._coroutine.send, None)
-        while True:
-            try:
-                awaited = self._context.run(step)
-            except StopIteration as ended:
-                return cast(T, ended.value)
-            try:
-                sent = yield awaited
-            except BaseException as error:
-                step = functools.partial(self._coroutine.throw, error)
-            else:
-                step = functools.partial(self._coroutine.send, sent)
 
 
 #: Loggers by which libraries report that a job failed. A check has its own report, on many deliveries.
@@ -123,23 +95,13 @@ def silenced(is_dead: Callable[[], bool]) -> Generator[None, None, None]:
             yield
 
 
-def silence_loop(death: type[BaseException] | None = None) -> None:
-    """Let the running event loop, if there is one, not report the tasks that a killed delivery leaves.
-
-    Without a death the loop belongs to the delivery, so that nothing on it is to be reported.
-    """
+def silence_loop() -> None:
+    """Let the running event loop, if there is one, not report the tasks that a killed delivery leaves."""
     asyncio = sys.modules.get("asyncio")
     loop = None if asyncio is None else asyncio._get_running_loop()
-    if loop is None:
-        return
-    report = loop.get_exception_handler() or type(loop).default_exception_handler
-
-    def report_others(loop: Any, context: dict[str, Any]) -> None:
-        if death is not None and not isinstance(context.get("exception"), death):
-            report(loop, context)
-
-    # The loop would log each task of the killed delivery as one whose exception was never retrieved.
-    loop.set_exception_handler(report_others)
+    if loop is not None:
+        # It would log each of them as one whose exception was never retrieved.
+        loop.set_exception_handler(lambda loop, context: None)
 
 
 #: So many steps may the other tasks of a dead delivery make, to leave their blocks before they are cancelled.

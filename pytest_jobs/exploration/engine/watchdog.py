@@ -82,7 +82,7 @@ class Watchdog:
                     self._signal, signal.SIG_DFL if self._before is None else self._before
                 )
 
-    def guarding(self, watch: Watch, on_hang: OnHang | None) -> AbstractContextManager[None]:
+    def guarding(self, watch: Watch, on_hang: OnHang) -> AbstractContextManager[None]:
         """Interrupt a delivery that this thread makes in a block, if it goes on without an end.
 
         `on_hang` is called before, in another thread.

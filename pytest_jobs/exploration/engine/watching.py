@@ -17,7 +17,7 @@ from datetime import timedelta
 from enum import Enum, auto
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
 from ...harness.records.attributes import identity
 from ...harness.records.instants import duration_ns
@@ -43,41 +43,32 @@ class AtSome:
     indexes: AbstractSet[int | None] | None = None
 
 
-class Owner:
-    """Makes deliveries, one of which may be suspended while another one runs.
-
-    `Deliveries` overrides all of it. This one owns a delivery of a test, which has no world of its own.
-    """
+class Owner(Protocol):
+    """Makes deliveries, one of which may be suspended while another one runs."""
 
     #: Whether the verdict is taken, so that what dead deliveries change in the world is seen by nobody.
-    settled = False
-
-    def __init__(self, of_search: SourceState | None = None) -> None:
-        #: What effect sources keep as long as a history lasts, and as long as the search lasts.
-        self.of_history = SourceState()
-        self.of_search = self.of_history if of_search is None else of_search
+    settled: bool
+    #: What effect sources keep as long as a history lasts, and as long as the search lasts.
+    of_history: SourceState
+    of_search: SourceState
 
     def form_of(self, value: object) -> object:
         """Return the form of a value in which random parts and times of two deliveries are the same."""
-        return value
 
     def refuse(self, why: str) -> None:
         """Note why nothing can be shown."""
 
     def is_shared(self, connection: object) -> bool:
         """Return whether a suspended delivery uses a connection."""
-        return False
 
     def note_random(self, text: str) -> None:
         """Let a text be compared as a random one."""
 
     def begin_process(self) -> int | None:
         """Return the id of a new process, for a delivery that asks for it; None for the real one."""
-        return None
 
     def is_alive(self, process_id: int) -> bool | None:
         """Return whether a delivery with a process id is alive; None if it is the id of no delivery."""
-        return None
 
 
 _NO_SPACE: Final = functools.partial(OSError, errno.ENOSPC, "No space left on device")
@@ -121,14 +112,7 @@ _DEAD: Final = (Life.DYING, Life.REFUSED)
 
 
 class Watch:
-    """Counts the points of one delivery, and stops it at one of them.
-
-    This is the policy of deliveries in a world of their own. `--jobs-crash`, where the test goes on
-    after the kill, overrides the methods that depend on it: see `live/crash.py`.
-    """
-
-    #: Whether the delivery is like one in a process of its own, with its own connections and event loop.
-    isolated = True
+    """Counts the points of one delivery, and stops it at one of them."""
 
     def __init__(
         self,
@@ -136,7 +120,7 @@ class Watch:
         scope: Scope,
         tracer: LineTracer,
         at_point: AtSome | None,
-        owner: Owner | None = None,
+        owner: Owner,
         *,
         rival: bool = False,
         lines: bool = True,
@@ -161,7 +145,7 @@ class Watch:
         self._scope = scope
         self._at_point = None if at_point is None else at_point.at_point
         self._indexes = None if at_point is None else at_point.indexes
-        self._owner = Owner() if owner is None else owner
+        self._owner = owner
         self._rival = rival
         self._limited = limited or rival
         self.needs_lines = lines or rival or at_point is not None
@@ -472,7 +456,7 @@ class Watch:
         if code is not None and self._scope.wants(code):
             self.run.elsewhere.append(f"{function.__qualname__}()")
 
-    def refuse(self, why: str) -> None:
+    def refuse(self, why: str) -> NoReturn:
         """Stop the delivery, by `Unwound`, and fail the check, since nothing can be shown.
 
         Its `finally` blocks run as in production, so that they remove its lock files, for example.
@@ -609,13 +593,10 @@ class Watch:
         self._last_lines += 1
         if self._last_lines > _LAST_LINES:
             return True
-        if self._raised < _CATCHES and self._may_handle_death() and holds(sys.exception(), Unwound):
+        if self._raised < _CATCHES and holds(sys.exception(), Unwound):
+            # A handler of it may run, whatever it does.
             return False
         return self._leaving.may_leave(sys._getframe(2))
-
-    def _may_handle_death(self) -> bool:
-        """Return whether a handler of the exception that unwinds the delivery may run, whatever it does."""
-        return True
 
     def _raise_again(self) -> NoReturn:
         """Unwind the delivery, which may have caught the exception before and tries again for ever."""
@@ -718,10 +699,6 @@ def _leave(variable: ContextVar[bool], token: Token[bool]) -> None:
         return
 
 
-def is_within_act() -> bool:
-    return _within_act.get()
-
-
 class Patience:
     """Makes a loop that sleeps until a lock is free end soon, however long the lease of the lock is.
 
@@ -771,15 +748,12 @@ class WatchedBody(Body):
     def __call__(self, call: Callable[[], Any], /) -> Any:
         self.called = True
         with self._watched():
-            result = self._run(call)
+            result = call()
             if not inspect.isawaitable(result):
                 self._watch.ending()
                 return result
         self._watch.run.awaitable = result
         return self._awaited(result)
-
-    def _run(self, call: Callable[[], Any]) -> Any:
-        return call()
 
     @contextmanager
     def _watched(self) -> Generator[None, None, None]:
@@ -799,13 +773,12 @@ class WatchedBody(Body):
             raise Unwound
 
     async def _awaited(self, awaitable: Any) -> Any:
-        isolated = self._watch.isolated
         self._watch.run.awaitable = None
         try:
             with self._watched():
                 self._watch.driving(awaitable)
                 try:
-                    if isolated and inspect.iscoroutine(awaitable):
+                    if inspect.iscoroutine(awaitable):
                         result = await _with_pauses(awaitable, self._watch)
                         self._watch.leave_tasks()
                     else:
@@ -813,10 +786,10 @@ class WatchedBody(Body):
                     self._watch.ending()
                     return result
                 finally:
-                    if isolated and self._watch.dead:
+                    if self._watch.dead:
                         await let_tasks_end()
         finally:
-            if isolated and self._watch.dead:
+            if self._watch.dead:
                 silence_loop()
 
 

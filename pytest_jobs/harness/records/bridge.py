@@ -183,15 +183,6 @@ class HoldsLocks(Protocol):
 
 
 @runtime_checkable
-class KeepsBatches(Protocol):
-    """Further method of a bridge whose jobs are counted in batches, to which a redelivered job belongs too."""
-
-    def sandbox_with_batches(self, sink: Sink) -> AbstractContextManager[None]:
-        """Open a sandbox as `sandbox` does, with a copy of the present batches."""
-        ...
-
-
-@runtime_checkable
 class Canvas(Protocol):
     """Further methods of a bridge whose library knows, when a job is enqueued, what comes after it."""
 

@@ -51,8 +51,7 @@ def mocks(patches: Patches, module: Any) -> None:
     """Let the calls of all mocks be effects, by the one method that they share."""
 
     def call(current: Watch, original: Any, mock: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if current.isolated:
-            _kept_in(current.of_history).keep_counts(mock)
+        _kept_in(current.of_history).keep_counts(mock)
         if vars(mock).get("_mock_wraps") is not None or _is_spy(mock):
             # It only looks on: what it calls is seen by itself.
             return original(mock, *args, **kwargs)
@@ -80,10 +79,9 @@ def _change(
     ):
         original(mock, attribute, *value)
         return
-    if current.isolated:
-        kept = _kept_in(current.of_history)
-        for names in (vars(mock), vars(mock)["_mock_children"]):
-            kept.keep(names, [attribute])
+    kept = _kept_in(current.of_history)
+    for names in (vars(mock), vars(mock)["_mock_children"]):
+        kept.keep(names, [attribute])
     if _is_spy(mock):
         original(mock, attribute, *value)
         return
@@ -134,7 +132,7 @@ class _CallOfMock:
         if isinstance(self._mock, self._module.PropertyMock):
             return self._of_property(name, kinds.of_attribute(name, own))
         stood_for = None
-        if current.isolated and not kinds.said_of(name):
+        if not kinds.said_of(name):
             stood_for = self._stood_for(self._mock)
         if stood_for is not None:
             # Methods of a message, such as a signature of Celery, enqueue as well.
@@ -255,12 +253,7 @@ class _CallOfMock:
         before = mock.side_effect
         # The answers of a function with a specification are in an object of their own.
         inner = getattr(before, "obj", before)
-        if (
-            current is None
-            or not current.isolated
-            or callable(inner)
-            or not isinstance(inner, Iterator)
-        ):
+        if current is None or callable(inner) or not isinstance(inner, Iterator):
             yield
             return
         said = current.of_search.of(

@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
-from ...stores.account import accounts
 from ..wrapping import (
     OfDelivery,
     after_calls,
@@ -24,7 +23,7 @@ from ..wrapping import (
     surround,
     within,
 )
-from .basis.driver import OpenConnections, is_part, own_connection
+from .basis.driver import is_part, own_connection
 from .basis.postgresql import Postgresql
 from .basis.statements import Statement, set_lock_timeout
 
@@ -127,7 +126,7 @@ class _Psycopg(Postgresql):
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
 
-        if accounts.current is None or watcher.get() is None:
+        if watcher.get() is None:
             return nullcontext()
         own = {name: kwargs[name] for name in ("host", "hostaddr") if kwargs.get(name) is not None}
         with suppress(ProgrammingError):
@@ -229,21 +228,6 @@ def is_in_transaction(connection: Any) -> bool:
 def _options(pgconn: Any) -> dict[str, str]:
     given = ((option.keyword, option.val) for option in pgconn.info)
     return {name.decode(): value.decode() for name, value in given if value is not None}
-
-
-class Connections(OpenConnections):
-    """Blocking connections, also those in pools, which outlive a killed delivery."""
-
-    def __init__(self, patches: Patches) -> None:
-        from psycopg import Connection
-
-        super().__init__(is_in_transaction)
-        after_calls(
-            patches,
-            Connection,
-            "__init__",
-            lambda none, made, *args, **kwargs: self.known.add(made),
-        )
 
 
 #: Opens a connection as a pool does, with its settings.

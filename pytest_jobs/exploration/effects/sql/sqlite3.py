@@ -11,17 +11,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from operator import attrgetter
 from sqlite3 import dbapi2
 from typing import Any, Final, Literal, cast
 from weakref import WeakKeyDictionary, WeakSet
 
 from ....harness.records.attributes import identity
 from ....harness.records.patches import Patches
-from ...engine.acts import Act, Transaction, acting, explored, looking, note_connection, watcher
+from ...engine.acts import Act, Transaction, acting, looking, note_connection, watcher
 from ...stores.account import accounts
 from ...stores.sqlite import Authorizer, Reporting, roll_back
-from .basis.driver import Driver, OpenConnections
+from .basis.driver import Driver
 from .basis.statements import Statement, act_of, changes, is_busy, shown, transaction_of
 
 _BUSY_TIMEOUT: Final = re.compile(r"\s*pragma\s+busy_timeout\s*[=(]", re.IGNORECASE)
@@ -157,7 +156,7 @@ class _WatchedConnection(Reporting):
     def own_transaction(self) -> Transaction | None:
         """Return the transaction of the next statement; None if it does not end with the current delivery."""
         opened_in = None if self._opened_in is None else self._opened_in()
-        is_own = opened_in is not None and opened_in is explored()
+        is_own = opened_in is not None and opened_in is watcher.get()
         return _Transaction(self) if is_own else None
 
     @property
@@ -171,7 +170,7 @@ class _WatchedConnection(Reporting):
 
     def note_statement(self, sql: str, parameters: tuple[Any, ...]) -> None:
         """Note what concerns this connection alone: the connections of deliveries need it too."""
-        if self._open_again is None or explored() is not None:
+        if self._open_again is None or watcher.get() is not None:
             return
         if _TEMPORARY.match(sql):
             # No other connection finds what is temporary.
@@ -181,7 +180,7 @@ class _WatchedConnection(Reporting):
 
     def note_use(self) -> None:
         """Let a delivery that uses a cursor of the world roll back what it has not committed when it dies."""
-        current = None if self._open_again is None else explored()
+        current = None if self._open_again is None else watcher.get()
         if current is not None and current not in self._of_deliveries:
             self._commit_of_world()
             self._of_deliveries[current] = self
@@ -189,7 +188,7 @@ class _WatchedConnection(Reporting):
 
     def here(self) -> _WatchedConnection:
         """Return the connection of the current delivery; this one outside of deliveries."""
-        current = explored()
+        current = watcher.get()
         if self._open_again is None or current is None:
             return self
         own = self._of_deliveries.get(current)
@@ -402,26 +401,8 @@ def without_patience(sql: str) -> str:
 
     The delivery that holds the lock is suspended, and never releases it.
     """
-    return "pragma busy_timeout = 0" if explored() and _BUSY_TIMEOUT.match(sql) else sql
+    return "pragma busy_timeout = 0" if watcher.get() and _BUSY_TIMEOUT.match(sql) else sql
 
 
 def failed() -> Exception:
     return sqlite3.OperationalError("disk I/O error")
-
-
-class Connections(OpenConnections):
-    """The connections of a test, which outlive a killed delivery."""
-
-    def __init__(self, patches: Patches) -> None:
-        super().__init__(attrgetter("in_transaction"))
-        connect = functools.partial(self._connect, sqlite3.connect)
-        patches.set(sqlite3, "connect", connect)
-        patches.set(dbapi2, "connect", connect)
-
-    def _connect(self, connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        connection = connect(*args, **kwargs)
-        self.known.add(connection)
-        # In a check nobody waits for a lock. Here deliveries run one after the other, and wait as usual.
-        seconds = args[1] if len(args) > 1 else kwargs.get("timeout", 5.0)
-        sqlite3.Cursor(connection).execute(f"pragma busy_timeout = {int(seconds * 1000)}").close()
-        return connection

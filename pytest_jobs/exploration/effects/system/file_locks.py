@@ -43,7 +43,7 @@ def install(patches: Patches) -> None:
 
 
 def _watched(lock: Lock, lock_in_delivery: Lock) -> Lock:
-    # In a test that goes on (`--jobs-crash`), the test itself may share the locks of its process.
+    # The test and its world have the locks of their process.
     own = in_check(lock_in_delivery, lock)
 
     @functools.wraps(lock)
@@ -78,7 +78,6 @@ def _wait(lock: Lock, file: Any, operation: int, *part: int) -> None:
             return
     name = name_of_open_file(file if isinstance(file, int) else file.fileno())
     refuse_delivery(_STAYS_HELD.format(name=name, seconds=_TRIES * _PAUSE))
-    lock(file, operation | fcntl.LOCK_NB, *part)
 
 
 def _lock_open_file(

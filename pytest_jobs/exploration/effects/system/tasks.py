@@ -11,7 +11,7 @@ from typing import Any, Final
 from ....harness.records.patches import Patches
 from ....harness.records.record import current_record
 from ...engine.acts import Watch, watcher
-from ..wrapping import after_calls, before_calls, in_check, in_delivery, no_block
+from ..wrapping import after_calls, before_calls, in_delivery
 
 library: Final = "asyncio.runners"
 
@@ -25,7 +25,7 @@ def install(patches: Patches) -> None:
     base = asyncio.base_events.BaseEventLoop
     for owner, name in ((base, "close"), (asyncio.runners, "_cancel_all_tasks")):
         before_calls(patches, owner, name, lambda current, loop: current.leave_tasks(loop))
-    after_calls(patches, base, "__init__", in_check(_close_in_the_end, no_block))
+    after_calls(patches, base, "__init__", _close_in_the_end)
     in_delivery(patches, asyncio.runners.Runner, "run", _run_watched)
     for name in ("call_later", "call_at"):
         after_calls(patches, base, name, _noting_callback)

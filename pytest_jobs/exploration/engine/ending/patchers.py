@@ -54,10 +54,6 @@ class Patchers:
             if self._in_force and self._in_force[-1] is patcher:
                 self._in_force.pop()
 
-    def forget(self) -> None:
-        """Let the patchers that are in force stay so."""
-        self._in_force.clear()
-
     def _entering(self, enter: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(enter)
         def entered(patcher: Any) -> Any:

@@ -231,11 +231,6 @@ class SignalHandlers:
                 if handler is not None:
                     self._set(number, handler)
 
-    def forget(self) -> None:
-        """Let the handlers stay as they are."""
-        self._first.clear()
-        self._only_remembered.clear()
-
     def _set_handler(self, number: int, handler: Any) -> Any:
         if not self._is_in_delivery():
             return self._set(number, handler)

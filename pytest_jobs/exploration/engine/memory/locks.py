@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from ....harness.records.attributes import attributes_of, identity, is_one_of
+from ....harness.records.attributes import attributes_of, is_one_of
 from .places import LOCKS, NO_STATE, Namespace, is_keeper
 
 
@@ -124,48 +124,6 @@ class Synchronisers:
                         yield found
                     elif lock == "inside":
                         yield attributes_of(found)["_lock"]
-
-
-class Borrowed:
-    """Gives back what a dead delivery has taken in a process that lives on, and whose threads may use it."""
-
-    def __init__(self, modules: Iterable[Namespace]) -> None:
-        self._synchronisers = Synchronisers()
-        #: By its identity: what is there now in a keeper, and the locks that are held.
-        self._first = {
-            identity(each): (each, _left(each)) for each in self._synchronisers.found(modules)
-        }
-
-    def give_back(self, modules: Iterable[Namespace]) -> None:
-        """Release and refill what has less in it than at first. A lock that is new must be free."""
-        for each in list(self._synchronisers.found(modules)):
-            _, first = self._first.get(identity(each), (each, None))
-            if is_one_of(LOCKS, each):
-                if not first:
-                    HeldLock(each).release()
-            elif isinstance(first, list):
-                here = list(map(id, _left(each)))
-                for item in first if len(here) < len(first) else ():
-                    if id(item) not in here:
-                        each.put_nowait(item)
-            elif type(first) is int:
-                while _left(each) < first:
-                    each.release()
-            elif callable(getattr(each, "locked", None)) and each.locked() and not first:
-                each.release()
-
-
-def _left(synchroniser: Any) -> Any:
-    """Return the items of a queue, how often a semaphore can be taken, or whether something is held."""
-    names = attributes_of(synchroniser)
-    for name in ("queue", "_queue"):
-        if name in names:
-            return list(names[name])
-    return (
-        names["_value"]
-        if "_value" in names
-        else names.get("_locked") or (is_one_of(LOCKS, synchroniser) and is_held(synchroniser))
-    )
 
 
 def close_tasks(runner: Any) -> None:

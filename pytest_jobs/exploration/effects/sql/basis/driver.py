@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from contextvars import ContextVar
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final, TypeAlias, TypeVar
-from weakref import WeakKeyDictionary, WeakSet
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 from .....harness.records.patches import Patches
 from ....engine.acts import (
@@ -335,35 +335,3 @@ def end_session(transport: Any, *messages: bytes) -> None:
 
     with suppress(Exception):
         contextvars.Context().run(end)
-
-
-#: Called when a delivery has ended, with whether it is dead: what a dead one has begun is rolled back.
-Ended: TypeAlias = Callable[[bool], None]
-
-
-class OpenConnections:
-    """The connections of a driver in a test, which outlive a killed delivery."""
-
-    def __init__(self, is_in_transaction: Callable[[Any], bool]) -> None:
-        self.known: WeakSet[Any] = WeakSet()
-        self._is_in_transaction = is_in_transaction
-
-    def begin(self) -> Ended:
-        """Note what is open now, when a delivery begins that is to be killed."""
-        before = WeakSet(self._open())
-
-        def ended(dead: bool) -> None:
-            for connection in self._open() if dead else ():
-                # The connection may belong to another thread.
-                with suppress(Exception):
-                    if connection not in before:
-                        connection.rollback()
-
-        return ended
-
-    def _open(self) -> Generator[Any, None, None]:
-        for connection in list(self.known):
-            # A closed connection may raise.
-            with suppress(Exception):
-                if self._is_in_transaction(connection):
-                    yield connection

@@ -211,7 +211,5 @@ def act_of(
         answer_lost=lost if commits else None,
         busy=is_busy,
         transaction=transaction,
-        # The commit of sqlite has no answer either, since there is no server that could lose it.
-        awaits_commit=not commits and text.lower() != "commit",
         of_database=True,
     )
