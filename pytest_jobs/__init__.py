@@ -16,14 +16,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .adapters import InlineAdapter as InlineAdapter, TestAdapter as TestAdapter
     from .assertions.asserts import (
-        AssertDelivered as AssertDelivered,
-        AssertDiscarded as AssertDiscarded,
-        AssertEnqueued as AssertEnqueued,
-        AssertFailed as AssertFailed,
-        AssertNotEnqueued as AssertNotEnqueued,
-        AssertNotPerformed as AssertNotPerformed,
-        AssertPerformed as AssertPerformed,
-        AssertRetried as AssertRetried,
         assert_batched as assert_batched,
         assert_delivered as assert_delivered,
         assert_discarded as assert_discarded,
@@ -35,11 +27,6 @@ if TYPE_CHECKING:
         assert_not_performed as assert_not_performed,
         assert_performed as assert_performed,
         assert_retried as assert_retried,
-    )
-    from .assertions.several import (
-        AssertBatched as AssertBatched,
-        AssertEnqueuedInOrder as AssertEnqueuedInOrder,
-        AssertFollowedBy as AssertFollowedBy,
     )
     from .assertions.unittest_case import JobsTestCase as JobsTestCase
     from .bridges.opening import open_jobs as open_jobs
@@ -72,16 +59,10 @@ if TYPE_CHECKING:
         polynomially_longer as polynomially_longer,
         sidekiq_backoff as sidekiq_backoff,
     )
-    from .core.functions import JobFunction as JobFunction, job as job, later as later
+    from .core.functions import job as job, later as later
     from .core.job import Job as Job
     from .core.locks.declaring import limits_concurrency as limits_concurrency, unique as unique
     from .core.locks.stores import MemoryStore as MemoryStore
-    from .errors import (
-        DeserializationError as DeserializationError,
-        Halt as Halt,
-        RecordNotFoundError as RecordNotFoundError,
-        RecordUnavailableError as RecordUnavailableError,
-    )
     from .exploration import effects as effects
     from .exploration.check import check_idempotent as check_idempotent
     from .exploration.effects.http.request import (
@@ -102,21 +83,18 @@ if TYPE_CHECKING:
     from .harness.ledger.queues import Queues as Queues
     from .harness.records.delivery import Delivery as Delivery, Tally as Tally
     from .harness.records.record import JobRecord as JobRecord
-    from .harness.running.recurring import Firing as Firing, Scheduler as Scheduler
+    from .harness.running.recurring import Scheduler as Scheduler
     from .harness.running.timeline import RetryTimeline as RetryTimeline
     from .harness.time.clock import VirtualClock as VirtualClock
     from .integrations.celery import CeleryAdapter as CeleryAdapter
     from .integrations.instruments import JobLog as JobLog, JobMetrics as JobMetrics
     from .integrations.queues import load_queues as load_queues
-    from .integrations.recurring.preview import Preview as Preview, preview as preview
+    from .integrations.recurring.preview import preview as preview
     from .integrations.recurring.schedule import (
         Schedule as Schedule,
         load_schedule as load_schedule,
     )
-    from .integrations.recurring.task import (
-        RecurringCommand as RecurringCommand,
-        RecurringTask as RecurringTask,
-    )
+    from .integrations.recurring.task import RecurringCommand as RecurringCommand
     from .integrations.redis import RedisStore as RedisStore
     from .integrations.rq import RqAdapter as RqAdapter
 
@@ -124,7 +102,7 @@ if TYPE_CHECKING:
 _HOMES = {
     # Declaring jobs
     "core.job": ("Job",),
-    "core.functions": ("JobFunction", "job", "later"),
+    "core.functions": ("job", "later"),
     "core.arguments.records": ("reference",),
     "core.foundation.types": ("argument_type",),
     # What travels beside the arguments
@@ -143,7 +121,6 @@ _HOMES = {
         "retry_on",
     ),
     "core.foundation.waits": ("exponentially_longer", "polynomially_longer", "sidekiq_backoff"),
-    "errors": ("DeserializationError", "Halt", "RecordNotFoundError", "RecordUnavailableError"),
     # Keeping them apart
     "core.locks.declaring": ("limits_concurrency", "unique"),
     "core.locks.stores": ("MemoryStore",),
@@ -162,9 +139,9 @@ _HOMES = {
     "integrations.celery": ("CeleryAdapter",),
     # Recurring jobs
     "integrations.recurring.schedule": ("Schedule", "load_schedule"),
-    "integrations.recurring.task": ("RecurringCommand", "RecurringTask"),
-    "integrations.recurring.preview": ("Preview", "preview"),
-    "harness.running.recurring": ("Firing", "Scheduler"),
+    "integrations.recurring.task": ("RecurringCommand",),
+    "integrations.recurring.preview": ("preview",),
+    "harness.running.recurring": ("Scheduler",),
     # Queues
     "integrations.queues": ("load_queues",),
     "harness.ledger.queues": ("Queues",),
@@ -191,14 +168,6 @@ _HOMES = {
     "harness.time.clock": ("VirtualClock",),
     # Asserting
     "assertions.asserts": (
-        "AssertDelivered",
-        "AssertDiscarded",
-        "AssertEnqueued",
-        "AssertFailed",
-        "AssertNotEnqueued",
-        "AssertNotPerformed",
-        "AssertPerformed",
-        "AssertRetried",
         "assert_batched",
         "assert_delivered",
         "assert_discarded",
@@ -211,7 +180,6 @@ _HOMES = {
         "assert_performed",
         "assert_retried",
     ),
-    "assertions.several": ("AssertBatched", "AssertEnqueuedInOrder", "AssertFollowedBy"),
     "assertions.unittest_case": ("JobsTestCase",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pytest_jobs import Halt, Job, before_perform, discard_on, retry_on
+from pytest_jobs import Job, before_perform, discard_on, retry_on
+from pytest_jobs.errors import Halt
 
 
 @retry_on(TimeoutError, wait=30, attempts=2)

@@ -1,6 +1,7 @@
 """`assert_performed` asks for a delivery that succeeded."""
 
-from pytest_jobs import Halt, Job, before_perform, discard_on, retry_on
+from pytest_jobs import Job, before_perform, discard_on, retry_on
+from pytest_jobs.errors import Halt
 
 
 class Pay(Job):

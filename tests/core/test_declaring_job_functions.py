@@ -7,8 +7,9 @@ import re
 import pytest
 from tables import each_row
 
-from pytest_jobs import Job, JobFunction, before_perform, discard_on, job, retry_on
+from pytest_jobs import Job, before_perform, discard_on, job, retry_on
 from pytest_jobs.errors import DeclarationError
+from pytest_jobs.types import JobFunction
 
 
 @job

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_jobs import Halt, Job, after_enqueue, after_perform, around_perform
-from pytest_jobs.errors import CallbackError
+from pytest_jobs import Job, after_enqueue, after_perform, around_perform
+from pytest_jobs.errors import CallbackError, Halt
 
 
 class HaltsAfterEnqueue(Job):

@@ -13,7 +13,6 @@ from typing import ClassVar
 import pytest
 
 from pytest_jobs import (
-    Halt,
     Job,
     JobLog,
     TestAdapter,
@@ -28,7 +27,7 @@ from pytest_jobs import (
     rescue_from,
     retry_on,
 )
-from pytest_jobs.errors import DeclarationError, EnqueueError
+from pytest_jobs.errors import DeclarationError, EnqueueError, Halt
 
 HERE = __name__
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest_jobs
-from pytest_jobs import errors, plugin
+from pytest_jobs import errors, plugin, types
 from pytest_jobs.bridges import toolkit
 from pytest_jobs.exploration import effects
 from pytest_jobs.integrations.options import KEYWORDS, OPTIONS
@@ -27,7 +27,7 @@ def described() -> str:
     lines: list[str] = []
     for name in pytest_jobs.__all__:
         lines += _described(name, getattr(pytest_jobs, name))
-    for home, module in (("toolkit", toolkit), ("effects", effects)):
+    for home, module in (("toolkit", toolkit), ("effects", effects), ("types", types)):
         for name in module.__all__:
             lines += _described(f"{home}.{name}", getattr(module, name))
     lines += [

@@ -18,7 +18,7 @@ LAYERS = [
     {"bridges", "integrations"},
     {"assertions"},
     {"insight", "exploration"},
-    {"plugin", "conformance", "__main__"},
+    {"plugin", "conformance", "types", "__main__"},
 ]
 HEIGHTS = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 

@@ -5,7 +5,6 @@ import pytest
 from pytest_jobs import (
     Batch,
     CurrentAttributes,
-    Halt,
     InlineAdapter,
     Job,
     MemoryStore,
@@ -19,6 +18,7 @@ from pytest_jobs import (
 )
 from pytest_jobs.core.enqueueing.context import current_classes
 from pytest_jobs.core.foundation.settings import settings
+from pytest_jobs.errors import Halt
 
 
 @job

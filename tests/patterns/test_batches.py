@@ -5,7 +5,6 @@ import pytest
 
 from pytest_jobs import (
     Batch,
-    Halt,
     InlineAdapter,
     Job,
     MemoryStore,
@@ -18,6 +17,7 @@ from pytest_jobs import (
     job,
     retry_on,
 )
+from pytest_jobs.errors import Halt
 
 
 @job

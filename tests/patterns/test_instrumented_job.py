@@ -14,7 +14,6 @@ from typing import ClassVar, get_args
 import pytest
 
 from pytest_jobs import (
-    Halt,
     InlineAdapter,
     Job,
     JobLog,
@@ -32,7 +31,7 @@ from pytest_jobs import (
     retry_on,
 )
 from pytest_jobs.core.foundation.payload import Execution, Status
-from pytest_jobs.errors import DeclarationError
+from pytest_jobs.errors import DeclarationError, Halt
 
 
 class Client:

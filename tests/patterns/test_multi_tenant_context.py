@@ -17,7 +17,6 @@ from stub_database import StubDatabase
 from pytest_jobs import (
     Batch,
     CurrentAttributes,
-    Halt,
     InlineAdapter,
     Job,
     MemoryStore,
@@ -44,6 +43,7 @@ from pytest_jobs import (
 from pytest_jobs.errors import (
     DeclarationError,
     DeserializationError,
+    Halt,
     RecordNotFoundError,
     SerializationError,
 )

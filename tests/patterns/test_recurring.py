@@ -11,8 +11,6 @@ from recurring_jobs import WeeklyReport, flaky, slow, sync_data
 
 from pytest_jobs import (
     CurrentAttributes,
-    Firing,
-    Halt,
     Job,
     RecurringCommand,
     Schedule,
@@ -24,7 +22,8 @@ from pytest_jobs import (
     unique,
 )
 from pytest_jobs.core.foundation.settings import settings
-from pytest_jobs.errors import CriterionError, StoreError, VerbInsideJobError
+from pytest_jobs.errors import CriterionError, Halt, StoreError, VerbInsideJobError
+from pytest_jobs.types import Firing
 
 SEED = """\
 production: &production

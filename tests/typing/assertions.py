@@ -7,6 +7,16 @@ from typing import Any, assert_type
 from unittest.mock import ANY
 
 from pytest_jobs import (
+    Delivery,
+    Job,
+    JobRecord,
+    Jobs,
+    assert_enqueued as imported_assert_enqueued,
+    assert_not_enqueued as imported_assert_not_enqueued,
+    assert_performed as imported_assert_performed,
+    job,
+)
+from pytest_jobs.types import (
     AssertBatched,
     AssertDelivered,
     AssertDiscarded,
@@ -18,14 +28,6 @@ from pytest_jobs import (
     AssertNotPerformed,
     AssertPerformed,
     AssertRetried,
-    Delivery,
-    Job,
-    JobRecord,
-    Jobs,
-    assert_enqueued as imported_assert_enqueued,
-    assert_not_enqueued as imported_assert_not_enqueued,
-    assert_performed as imported_assert_performed,
-    job,
 )
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)

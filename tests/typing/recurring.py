@@ -5,17 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import assert_type
 
-from pytest_jobs import (
-    Firing,
-    Jobs,
-    Preview,
-    RecurringTask,
-    Schedule,
-    Scheduler,
-    job,
-    load_schedule,
-    preview,
-)
+from pytest_jobs import Jobs, Schedule, Scheduler, job, load_schedule, preview
+from pytest_jobs.types import Firing, Preview, RecurringTask
 
 
 @job

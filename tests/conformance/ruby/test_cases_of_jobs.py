@@ -13,7 +13,6 @@ import pytest
 from stub_database import StubDatabase
 
 from pytest_jobs import (
-    Halt,
     InlineAdapter,
     Job,
     Payload,
@@ -35,6 +34,7 @@ from pytest_jobs.errors import (
     DeclarationError,
     DeserializationError,
     EnqueueError,
+    Halt,
     SerializationError,
 )
 

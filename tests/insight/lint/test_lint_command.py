@@ -373,8 +373,8 @@ def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(
             '{"version": 1, "findings": []}',
             (
                 "--baseline: known.txt is not a baseline of this version *. Move it away, let "
-                "`pytest --jobs-audit --jobs-lint --jobs-baseline=known.txt --jobs-update-baseline` write it anew, "
-                "and copy your reasons over.\n"
+                "`pytest --jobs-audit --jobs-lint --jobs-baseline=known.txt --jobs-update-baseline` write it "
+                "anew, and copy your reasons over.\n"
             ),
         ),
         (["--update-baseline"], "", "--update-baseline writes a file: add --baseline=FILE.\n"),

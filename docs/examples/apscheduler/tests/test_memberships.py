@@ -10,7 +10,8 @@ from conftest import FakeBank, FakeMail
 from gym import service
 from gym.jobs import MONTH, remind, renew
 from gym.store import store
-from pytest_jobs import AssertEnqueued, Jobs, VirtualClock
+from pytest_jobs import Jobs, VirtualClock
+from pytest_jobs.types import AssertEnqueued
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 from gym import service
 from gym.jobs import count_members
 from gym.store import store
-from pytest_jobs import AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertPerformed
 
 
 def test_members_are_counted_each_night(jobs: Jobs, assert_performed: AssertPerformed) -> None:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from arq.connections import ArqRedis
 
-from pytest_jobs import AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertPerformed
 from thumbs.jobs import forget
 from thumbs.service import upload, withdraw
 from thumbs.store import store

@@ -5,7 +5,8 @@ from __future__ import annotations
 from arq.connections import ArqRedis
 
 from conftest import FakeBank
-from pytest_jobs import AssertEnqueued, AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertPerformed
 from thumbs.jobs import charge, shrink
 from thumbs.service import upload
 from thumbs.store import store

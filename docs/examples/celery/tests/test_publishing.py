@@ -8,8 +8,9 @@ from mailing.newsletter import archive, publish_page
 from mailing.outside import Mail, Postman
 from mailing.readers import Readers
 from mailing.tasks import fetch_page, publish, send_issue, send_report
-from pytest_jobs import AssertEnqueued, AssertPerformed, Jobs
+from pytest_jobs import Jobs
 from pytest_jobs.errors import NotPerformedError
+from pytest_jobs.types import AssertEnqueued, AssertPerformed
 
 MAY = "https://example.org/may"
 

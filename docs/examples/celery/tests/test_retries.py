@@ -9,7 +9,8 @@ import pytest
 from mailing.outside import Mail, NotReady, Postman, ServerBusy, Web
 from mailing.readers import Reader
 from mailing.tasks import fetch_page, send_issue, send_welcome
-from pytest_jobs import AssertFailed, AssertPerformed, AssertRetried, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertFailed, AssertPerformed, AssertRetried
 
 
 def test_a_busy_server_is_tried_again(

@@ -10,8 +10,9 @@ from kombu.exceptions import EncodeError
 import slips
 from mailing.readers import Reader
 from mailing.tasks import send_reminder
-from pytest_jobs import AssertEnqueued, Jobs
+from pytest_jobs import Jobs
 from pytest_jobs.errors import UnknownJobError
+from pytest_jobs.types import AssertEnqueued
 
 
 @pytest.mark.usefixtures("jobs")

@@ -8,7 +8,8 @@ from mailing.newsletter import confirm, subscribe
 from mailing.outside import Mail, Postman
 from mailing.readers import Reader, Readers
 from mailing.tasks import send_reminder, send_welcome
-from pytest_jobs import AssertDiscarded, AssertEnqueued, AssertNotPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertDiscarded, AssertEnqueued, AssertNotPerformed
 
 
 def test_a_new_reader_is_welcomed(jobs: Jobs, postman: Postman) -> None:

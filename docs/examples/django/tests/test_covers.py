@@ -10,7 +10,8 @@ from django.test import Client
 from loans.catalogue import CatalogueDown
 from loans.models import Book
 from loans.tasks import fetch_cover
-from pytest_jobs import AssertFailed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertFailed
 
 NOON = datetime(2050, 1, 1, 12, tzinfo=UTC)
 COVER = "https://covers.example.org/9780141439587.jpg"

@@ -9,7 +9,8 @@ from django.test import Client
 
 from loans.models import Book, Loan
 from loans.tasks import send_receipt, send_reminder
-from pytest_jobs import AssertEnqueued, AssertNotEnqueued, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertNotEnqueued
 
 
 def lend(client: Client, book: Book) -> Loan:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from conftest import FakeBank
-from pytest_jobs import AssertEnqueued, AssertFailed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertFailed
 from visits import service
 from visits.models import Visit
 from visits.outside import BankDown

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from conftest import FakeTexts
-from pytest_jobs import AssertPerformed, Jobs, VirtualClock
+from pytest_jobs import Jobs, VirtualClock
+from pytest_jobs.types import AssertPerformed
 from visits import service
 from visits.models import Visit
 from visits.tasks import forget_old_visits, remind

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from conftest import FakeGateway
-from pytest_jobs import AssertEnqueued, AssertFollowedBy, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertFollowedBy
 from tickets.actors import charge, draw, mail, remind
 from tickets.office import office, print_ticket, sell
 

@@ -8,7 +8,8 @@ from fastapi.testclient import TestClient
 from cinema.outside import MailsDown
 from cinema.tasks import count_visitor, mail_ticket, tell_box_office
 from conftest import FakeMails, FakeScreen
-from pytest_jobs import AssertEnqueued, AssertNotEnqueued, AssertNotPerformed, AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertNotEnqueued, AssertNotPerformed, AssertPerformed
 
 
 def test_a_booking_is_mailed_and_counted(

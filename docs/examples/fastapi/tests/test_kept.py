@@ -7,7 +7,8 @@ from fastapi.testclient import TestClient
 
 from cinema.tasks import mail_ticket, pay_back
 from conftest import FakeMails, FakeScreen
-from pytest_jobs import AssertEnqueued, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued
 
 
 @pytest.mark.jobs(mode="record")

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cinema.tasks import remind
-from pytest_jobs import AssertFailed
+from pytest_jobs.types import AssertFailed
 
 
 def test_a_reminder_uses_a_session_that_is_closed(

@@ -7,7 +7,8 @@ import pytest
 from letters import service
 from letters.store import store
 from letters.tasks import archive, render
-from pytest_jobs import AssertEnqueued, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued
 
 
 @pytest.fixture(autouse=True)

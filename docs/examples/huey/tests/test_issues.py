@@ -11,7 +11,8 @@ from letters import service
 from letters.mailer import MailerDown
 from letters.store import store
 from letters.tasks import send_issue
-from pytest_jobs import AssertEnqueued, Jobs, VirtualClock
+from pytest_jobs import Jobs, VirtualClock
+from pytest_jobs.types import AssertEnqueued
 
 FRIDAY = datetime(2030, 1, 4, 12, tzinfo=UTC)
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from letters.app import huey
 from letters.store import store
 from letters.tasks import count_subscribers
-from pytest_jobs import AssertPerformed, Jobs, VirtualClock
+from pytest_jobs import Jobs, VirtualClock
+from pytest_jobs.types import AssertPerformed
 
 
 def test_subscribers_are_counted_each_monday(

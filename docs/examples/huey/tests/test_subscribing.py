@@ -5,7 +5,8 @@ from __future__ import annotations
 from conftest import FakeMailer
 from letters import service
 from letters.tasks import welcome
-from pytest_jobs import AssertEnqueued, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued
 
 
 def test_a_subscriber_is_to_be_welcomed(

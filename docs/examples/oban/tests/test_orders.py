@@ -6,7 +6,8 @@ from bakery.service import order, withdraw
 from bakery.store import store
 from bakery.workers import Charge, Collect, confirm
 from conftest import FakeBank, FakeMail
-from pytest_jobs import AssertEnqueued, AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertPerformed
 
 
 async def test_an_order_is_charged_and_confirmed(

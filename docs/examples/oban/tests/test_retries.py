@@ -11,7 +11,8 @@ from bakery.service import order
 from bakery.store import store
 from bakery.workers import Charge, Collect, confirm
 from conftest import FakeBank
-from pytest_jobs import AssertFailed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertFailed
 
 
 async def test_a_bank_that_stays_away_is_given_up(

@@ -7,7 +7,8 @@ from datetime import timedelta
 from bakery.service import order
 from bakery.store import store
 from bakery.workers import Collect, open_shop
-from pytest_jobs import AssertEnqueued, AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertPerformed
 
 
 async def test_a_cake_is_ready_after_two_hours(jobs: Jobs, assert_enqueued: AssertEnqueued) -> None:

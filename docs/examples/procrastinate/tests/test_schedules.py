@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from letters.service import accept, withdraw
 from letters.store import store
 from letters.tasks import collect
-from pytest_jobs import AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertPerformed
 
 
 def test_letters_are_collected_each_morning(jobs: Jobs, assert_performed: AssertPerformed) -> None:

@@ -9,7 +9,8 @@ from conftest import FakeBank
 from letters.service import accept
 from letters.store import store
 from letters.tasks import charge, print_letter
-from pytest_jobs import AssertEnqueued, AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertPerformed
 
 
 def test_a_letter_is_printed_and_paid(

@@ -1,7 +1,8 @@
 from datetime import timedelta
 
 from invoices import cron, jobs as its
-from pytest_jobs import AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertPerformed
 
 
 def test_the_report_comes_each_morning(jobs: Jobs, assert_performed: AssertPerformed) -> None:

@@ -2,7 +2,8 @@ from datetime import timedelta
 
 from invoices import jobs as its, service
 from invoices.store import Invoice
-from pytest_jobs import AssertEnqueued, AssertNotEnqueued, AssertNotPerformed, AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertNotEnqueued, AssertNotPerformed, AssertPerformed
 
 
 def test_an_invoice_is_charged_when_it_is_sent(

@@ -8,7 +8,8 @@ from conftest import FakeBank, FakeMail
 from hotel.jobs import charge, confirm
 from hotel.service import book
 from hotel.store import store
-from pytest_jobs import AssertEnqueued, AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertPerformed
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,8 @@ from datetime import timedelta
 from hotel.jobs import clean, release
 from hotel.service import cancel, hold
 from hotel.store import store
-from pytest_jobs import AssertEnqueued, AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertPerformed
 
 
 async def test_a_room_is_held_for_half_an_hour(jobs: Jobs, assert_enqueued: AssertEnqueued) -> None:

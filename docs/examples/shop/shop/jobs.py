@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from pytest_jobs import (
-    Halt,
-    Job,
-    before_perform,
-    discard_on,
-    job,
-    polynomially_longer,
-    retry_on,
-    unique,
-)
+from pytest_jobs import Job, before_perform, discard_on, job, polynomially_longer, retry_on, unique
+from pytest_jobs.errors import Halt
 
 # The models enqueue jobs, too: each module imports the other as a whole, and looks into it when it runs.
 from . import catalogue, db, mail, models

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_jobs import AssertEnqueued, AssertNotEnqueued, AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertNotEnqueued, AssertPerformed
 from shop import db
 from shop.jobs import NotificationJob, ProcessOrder
 from shop.models import Customer, NotificationBundle, Order

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_jobs import AssertEnqueued, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued
 from shop.current import Current
 from shop.jobs import ProcessOrder
 from shop.mail import Outbox

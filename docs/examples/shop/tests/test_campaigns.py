@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_jobs import AssertEnqueued, AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertPerformed
 from shop.jobs import BulkMail, CampaignMail
 from shop.mail import Mail, Outbox
 from shop.models import Campaign, Subscriber

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_jobs import AssertEnqueued, Jobs
+from pytest_jobs import Jobs
 from pytest_jobs.errors import LoopLimitError
+from pytest_jobs.types import AssertEnqueued
 from shop import db
 from shop.catalogue import Import
 from shop.jobs import ImportProducts

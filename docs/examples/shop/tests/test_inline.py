@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from pytest_jobs import AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertPerformed
 from shop.gateway import CardDeclined, GatewayTimeout
 from shop.jobs import NotificationJob, ProcessOrder, ProcessPayment, send_mail
 from shop.models import Customer, Order, WebhookDelivery

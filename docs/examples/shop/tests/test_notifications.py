@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pytest_jobs import (
-    AssertEnqueued,
-    AssertNotEnqueued,
-    AssertNotPerformed,
-    AssertPerformed,
-    Jobs,
-    VirtualClock,
-)
+from pytest_jobs import Jobs, VirtualClock
+from pytest_jobs.types import AssertEnqueued, AssertNotEnqueued, AssertNotPerformed, AssertPerformed
 from shop.jobs import NotificationJob
 from shop.mail import Mail, Outbox
 from shop.models import Customer, NotificationBundle

@@ -6,7 +6,8 @@ from unittest.mock import ANY
 
 import pytest
 
-from pytest_jobs import AssertEnqueued, AssertNotEnqueued, AssertNotPerformed, AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertNotEnqueued, AssertNotPerformed, AssertPerformed
 from shop.gateway import Charge, FakeGateway
 from shop.jobs import NotificationJob, ProcessOrder, ProcessPayment, send_mail
 from shop.mail import Mail, Outbox

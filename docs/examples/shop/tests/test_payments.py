@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from pytest_jobs import (
+from pytest_jobs import Jobs, VirtualClock
+from pytest_jobs.types import (
     AssertDiscarded,
     AssertEnqueued,
     AssertFailed,
@@ -14,8 +15,6 @@ from pytest_jobs import (
     AssertNotPerformed,
     AssertPerformed,
     AssertRetried,
-    Jobs,
-    VirtualClock,
 )
 from shop import db
 from shop.gateway import CardDeclined, CardExpired, Charge, FakeGateway, GatewayTimeout

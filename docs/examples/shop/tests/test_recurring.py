@@ -7,15 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_jobs import (
-    AssertEnqueued,
-    AssertNotEnqueued,
-    AssertPerformed,
-    Jobs,
-    Schedule,
-    load_schedule,
-    preview,
-)
+from pytest_jobs import Jobs, Schedule, load_schedule, preview
+from pytest_jobs.types import AssertEnqueued, AssertNotEnqueued, AssertPerformed
 from shop import db
 from shop.jobs import DailyReport, ForgetFailedJobs, NotificationJob
 from shop.mail import Outbox

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from pytest_jobs import AssertEnqueued, AssertPerformed, Jobs, VirtualClock
+from pytest_jobs import Jobs, VirtualClock
+from pytest_jobs.types import AssertEnqueued, AssertPerformed
 from shop.jobs import DailyReport
 from shop.mail import Mail, Outbox
 from shop.models import Customer, Order, Report

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from pytest_jobs import AssertNotEnqueued, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertNotEnqueued
 from shop import db
 from shop.gateway import CardExpired, GatewayTimeout
 from shop.jobs import ProcessPayment

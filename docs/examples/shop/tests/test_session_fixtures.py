@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_jobs import AssertNotEnqueued, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertNotEnqueued
 from shop import db
 from shop.catalogue import Import
 from shop.jobs import ImportProducts

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_jobs import AssertEnqueued, AssertNotEnqueued, AssertPerformed, Batch, Jobs
+from pytest_jobs import Batch, Jobs
+from pytest_jobs.types import AssertEnqueued, AssertNotEnqueued, AssertPerformed
 from shop import db
 from shop.catalogue import Shipment
 from shop.jobs import BookLines, BookShipment, CloseShipment

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from pytest_jobs import AssertPerformed, Jobs, VirtualClock
+from pytest_jobs import Jobs, VirtualClock
+from pytest_jobs.types import AssertPerformed
 from shop.jobs import count_stock
 from shop.web import FakeClient
 

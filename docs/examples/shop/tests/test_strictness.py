@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_jobs import AssertEnqueued, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued
 from shop.jobs import ProcessOrder
 from shop.models import Customer, Order
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from pytest_jobs import AssertEnqueued, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued
 from shop import db
 from shop.jobs import RefreshStock
 from shop.web import FakeClient

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_jobs import AssertDiscarded, AssertEnqueued, AssertPerformed, AssertRetried, Jobs
+from pytest_jobs import Jobs
 from pytest_jobs.errors import RecordNotFoundError
+from pytest_jobs.types import AssertDiscarded, AssertEnqueued, AssertPerformed, AssertRetried
 from shop.models import WebhookDelivery
 from shop.web import FakeClient, Request, ServerUnavailable
 

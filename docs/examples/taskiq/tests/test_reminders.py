@@ -10,7 +10,8 @@ from conftest import FakeCarrier
 from parcels import service
 from parcels.store import store
 from parcels.tasks import remind
-from pytest_jobs import AssertEnqueued, Jobs, VirtualClock
+from pytest_jobs import Jobs, VirtualClock
+from pytest_jobs.types import AssertEnqueued
 
 MONDAY = datetime(2030, 1, 7, 12, tzinfo=UTC)
 FRIDAY = datetime(2030, 1, 11, 12, tzinfo=UTC)

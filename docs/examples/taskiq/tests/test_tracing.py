@@ -5,7 +5,8 @@ from __future__ import annotations
 from parcels.store import Parcel
 from parcels.tasks import mail, track
 from parcels.tracing import request_id
-from pytest_jobs import AssertEnqueued, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued
 
 
 async def test_a_child_knows_the_request(

@@ -7,7 +7,8 @@ from datetime import date
 from parcels import service
 from parcels.store import Parcel, store
 from parcels.tasks import mail, remind, track
-from pytest_jobs import AssertEnqueued, AssertPerformed, Jobs
+from pytest_jobs import Jobs
+from pytest_jobs.types import AssertEnqueued, AssertPerformed
 
 
 async def test_a_parcel_is_followed(assert_enqueued: AssertEnqueued) -> None:
