@@ -84,9 +84,8 @@ class Engine:
         cls,
         scope: Scope,
         sources: Iterable[EffectSource],
-        apps: Iterable[object] = (),
         *,
-        kept: SourceState | None = None,
+        kept: SourceState | None,
         time_limit: float,
     ) -> Generator[Engine, None, None]:
         """Prepare a search for a block.
@@ -94,14 +93,13 @@ class Engine:
         Args:
             scope: decides whose lines are points.
             sources: the effect sources that the project declares.
-            apps: the applications of the job libraries, if no harness is open.
             kept: what effect sources keep for the session; None if there is none.
             time_limit: how many seconds one delivery may compute.
         """
         with ExitStack() as stack:
             harness = open_harnesses.innermost_or_none()
             if harness is None:
-                harness = stack.enter_context(open_jobs(apps=apps)).harness
+                harness = stack.enter_context(open_jobs()).harness
             if kept is None:
                 kept = SourceState()
                 stack.callback(kept.end)

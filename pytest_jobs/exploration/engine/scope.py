@@ -103,11 +103,11 @@ class Scope:
         ) = None
         self._files: set[str] = set()
 
-    def add(self, body: Callable[..., Any]) -> bool:
-        """Add the function that runs as a job, which is written in Python; return whether it is new."""
+    def add(self, body: Callable[..., Any]) -> None:
+        """Add the function that runs as a job, which is written in Python."""
         code = _code(body)
         if code in self._bodies:
-            return False
+            return
         self._bodies.add(code)
         self._homes |= {code.co_filename, os.path.realpath(code.co_filename)}
         self._neighbours = (*self._neighbours, *_neighbours(code.co_filename))
@@ -117,7 +117,6 @@ class Scope:
         self._decided.clear()
         self._unasked.clear()
         self._waiting.clear()
-        return True
 
     def _add_globals(self, code: CodeType, namespace: dict[str, Any]) -> None:
         # Only a loader knows the source of a module in a zip.
