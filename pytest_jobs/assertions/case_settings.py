@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import DeclarationError
-from ..integrations.options import (
+from ..assertions.options import (
     APPS,
     IGNORE,
     JITTER,
@@ -21,6 +20,7 @@ from ..integrations.options import (
     Settings,
     nearest_option,
 )
+from ..errors import DeclarationError
 
 #: What a class says by an attribute, which is called like the line of the ini file.
 OF_CASES: Final[tuple[Option[Any], ...]] = (MODE, RAISE, JITTER, STRICT, IGNORE, QUEUES)

@@ -8,13 +8,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
-from ..bridges.opening import open_jobs
-from ..harness.jobs import Jobs, current_jobs
-from ..harness.ledger.queues import Queues
-from ..harness.open_harness import Jitter, Mode, open_harnesses
-from ..harness.records.delivery import own_traceback
-from ..harness.running.inline import RaiseAt
-from ..integrations.options import (
+from ..assertions.options import (
     APPS,
     IGNORE,
     JITTER,
@@ -25,6 +19,12 @@ from ..integrations.options import (
     Given,
     Settings,
 )
+from ..bridges.opening import open_jobs
+from ..harness.jobs import Jobs, current_jobs
+from ..harness.ledger.queues import Queues
+from ..harness.open_harness import Jitter, Mode, open_harnesses
+from ..harness.records.delivery import own_traceback
+from ..harness.running.inline import RaiseAt
 from .asserts import (
     AssertDiscarded,
     AssertEnqueued,

@@ -7,7 +7,6 @@ Where jobs of the core run in production:
 
 Rooms: `recurring/` (schedules), `django/` and `sqlalchemy/` (records as arguments, transactions). `queues` reads
 the files of workers, `ini_file` the one in which pytest has its options, `requirements` the dependency files.
-`options` is the table of our options.
 
 Bridges are elsewhere: they bring the jobs *of* a library into a test, and lie in `bridges/`.
 """

@@ -10,7 +10,9 @@ its end), `fixtures`, `settings/declared` (flags, ini lines, the marker), `explo
 - `explored`: the summary of checks;
 - `progress`: the line that says how far a long test has come;
 - `colours`: a failure on a terminal;
-- `insight/`: `--jobs-lint`, `--jobs-cov`, and what a session sees of its jobs;
+- `registering`: registers what looks at the jobs of a session, and what writes reports; `found`: failures and
+  findings, in files and for GitHub;
+- `insight/`: `--jobs-lint`, `--jobs-report`, `--jobs-messages`, and what a session sees of its jobs;
 - `audit/`: `--jobs-audit`.
 
 PYTEST_DONT_REWRITE

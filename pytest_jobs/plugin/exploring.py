@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from ..assertions.options import REPEATABLE
 from ..exploration.report.audience import Audience, audience, keeping
-from ..integrations.options import REPEATABLE
 from .settings.declared import is_verbose
 from .settings.options import item_options
 

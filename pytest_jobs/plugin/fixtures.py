@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..integrations.options import APPS
+from ..assertions.options import APPS
 
 if TYPE_CHECKING:
     from ..harness.jobs import Jobs

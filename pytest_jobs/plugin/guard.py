@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ..integrations.options import APPS
+from ..assertions.options import APPS
 from .settings.options import item_options, session_options
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ..assertions.options import IGNORE, JITTER, MODE, QUEUES, RAISE, RECURRING, Settings
 from ..harness.jobs import Jobs
-from ..integrations.options import IGNORE, JITTER, MODE, QUEUES, RAISE, RECURRING, Settings
 from .exploring import shows_only_ascii
 from .settings.declared import is_verbose
 from .settings.options import session_options

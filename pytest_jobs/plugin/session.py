@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from ..integrations.options import AUDIT, IGNORE, REPLAY, STRICT, Settings, is_annotating
+from ..assertions.options import AUDIT, IGNORE, REPLAY, STRICT, Settings, is_annotating
 from .exploring import Explorations, Replay
 from .fixtures import ANSWERED, CLOSED, JOBS
 from .settings.declared import MARKER, WRONG_MARKER, is_anything_said, is_jobs_case
@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if options[REPLAY] is not None:
             register(Replay(config, explorations), "pytest_jobs_replay")
     if options is not None or is_annotating():
-        from .insight.registering import register_insight
+        from .registering import register_insight
 
         register_insight(config, options or Settings({}), explorations)
 

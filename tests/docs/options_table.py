@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pytest_jobs.integrations.options import OPTIONS, Option
+from pytest_jobs.assertions.options import OPTIONS, Option
 
 PAGE = Path(__file__).parents[2] / "docs/reference/options.md"
 _HEAD = (

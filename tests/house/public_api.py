@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest_jobs
 from pytest_jobs import errors, plugin, types
+from pytest_jobs.assertions.options import KEYWORDS, OPTIONS
 from pytest_jobs.bridges import toolkit
 from pytest_jobs.exploration import effects
-from pytest_jobs.integrations.options import KEYWORDS, OPTIONS
 from pytest_jobs.plugin.hookspecs import JobsHookSpecs
 
 SNAPSHOT = Path(__file__).with_name("public_api.txt")

@@ -37,11 +37,11 @@ def test_it(jobs):
 #: To whom explorations tell what they found, and the options that a JobsTestCase reads without pytest: two pages,
 #: which import nothing else.
 PAGES = {
+    "pytest_jobs.assertions",
+    "pytest_jobs.assertions.options",
     "pytest_jobs.exploration",
     "pytest_jobs.exploration.report",
     "pytest_jobs.exploration.report.audience",
-    "pytest_jobs.integrations",
-    "pytest_jobs.integrations.options",
 }
 PLUGIN = ("-p", "pytest_jobs.plugin")
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pytest_jobs.integrations.options import OPTIONS
+from pytest_jobs.assertions.options import OPTIONS
 
 
 @pytest.fixture

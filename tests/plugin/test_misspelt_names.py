@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_jobs.integrations.options import NAMES
+from pytest_jobs.assertions.options import NAMES
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pytest_jobs.integrations.options import NAMES
+from pytest_jobs.assertions.options import NAMES
 
 pytestmark = pytest.mark.usefixtures("shop")
 

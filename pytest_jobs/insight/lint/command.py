@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import BaselineError, LintSettingsError
-from ..baseline import Baseline, Section
+from .baseline import Baseline, Section
 from .collecting import collected
 from .linter import RULES, lint, with_baseline
 from .output import FORMATS

@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 
 from ...harness.records.home import is_of_tests
 from ...harness.records.texts import counted
-from ..baseline import Key, Section
 from ..source.handoffs import Handoffs, handoffs
 from ..source.module import Module
 from ..source.project import Project
 from ..source.running import Running
 from ..source.tree import Tree
+from .baseline import Key, Section
 from .rules import declaring, enqueueing, performing, retrying, scheduling
 from .rules.rule import Check, Context, Fault, Finding, Rule
 from .settings import LintSettings

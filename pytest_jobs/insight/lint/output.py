@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
+from ...assertions.options import is_annotating
 from ...harness.records.texts import counted
-from ...integrations.options import is_annotating
 from .linter import RULES, Findings
 from .pages import page_of
 from .rules.rule import Finding

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
+from ...assertions.options import APPS, AUDIT, AUDIT_TIME, AUDITABLE, IGNORE, Settings
 from ...bridges.calls import DirectCallCapture
 from ...bridges.libraries.known import library_named
 from ...bridges.libraries.outside import noticing_enqueues
@@ -31,11 +32,10 @@ from ...harness.records.record import KnowsNames
 from ...harness.records.targets import Target
 from ...harness.records.texts import counted, error_text
 from ...harness.running.calls import direct_calls
-from ...insight.baseline import Baseline
+from ...insight.lint.baseline import Baseline
 from ...insight.lint.rules.rule import Finding as Fault
 from ...insight.lint.settings import read_settings
 from ...insight.report.data import ShownAudit
-from ...integrations.options import APPS, AUDIT, AUDIT_TIME, AUDITABLE, IGNORE, Settings
 from ..insight.recording import importing
 from ..settings.options import item_options
 from . import checking

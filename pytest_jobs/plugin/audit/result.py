@@ -15,8 +15,8 @@ from typing import Any, Final
 from zlib import crc32
 
 from ...exploration.histories.exploration import Exploration
-from ...insight.baseline import Section
 from ...insight.coverage.coverage import Site, job_coverage
+from ...insight.lint.baseline import Section
 from ...insight.lint.settings import LintSettings
 from ...insight.seen.session import SeenSession
 from ...insight.source.running import Running

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 
+from ...assertions.options import APPS, IGNORE, Settings
 from ...bridges.opening import open_jobs
 from ...core.foundation.vocabulary import ENQUEUES
 from ...exploration.effects.placed.enqueues import enqueues, method_of, stood_for_in
@@ -18,7 +19,6 @@ from ...harness.records.home import is_installed
 from ...harness.records.mocks import mock_of, raises, swallowing_mock_of
 from ...harness.records.patches import Patches
 from ...harness.records.record import JobRecord
-from ...integrations.options import APPS, IGNORE, Settings
 from .arrivals import Arrival
 
 

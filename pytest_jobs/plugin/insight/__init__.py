@@ -3,7 +3,6 @@
 - `recording`: what the session sees of its jobs, as values of the room `seen` of `insight`; what it has imported.
 - `reporting`: `--jobs-report`. `linting`: `--jobs-lint`.
 - `collecting`: the same for the run that `python -m pytest_jobs lint` makes.
-- `registering`: registers these and the audit; `found`: failures and findings, in files and for GitHub.
 - `covering`: `--jobs-cov`; `contexts`: which lines each delivery reached, when coverage measures lines.
 - `messages`: `--jobs-messages`.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ...errors import BaselineError, LintSettingsError
-from ...insight.baseline import Baseline
+from ...insight.lint.baseline import Baseline
 from ...insight.lint.linter import Findings, lint, with_baseline
 from ...insight.lint.output import lines_of, summary
 from ...insight.lint.settings import read_settings

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from ...assertions.options import APPS, QUEUES, Settings
 from ...bridges.opening import asking_bridges
 from ...errors import MessagesFileError
 from ...harness.records.bridge import TakesFunctions
 from ...harness.records.texts import counted
 from ...insight.messages.accepted import Messages
-from ...integrations.options import APPS, QUEUES, Settings
 
 if TYPE_CHECKING:
     from ...harness.jobs import Jobs

@@ -1,6 +1,6 @@
 """What the command line, the ini file, the markers and the test cases say.
 
-Each option is one entry of the table in `integrations/options`.
+Each option is one entry of the table in `assertions/options`.
 
 - `declared` declares them to pytest, with the marker;
 - `misspelt`: names that look like ours and are not, which stop the run with the nearest name;

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from ...integrations.options import OPTIONS, way_out
+from ...assertions.options import OPTIONS, way_out
 
 _SAID = pytest.StashKey[bool]()
 #: A line of an ini file that sets a name like ours, and a table of pyproject.toml that is called like us.

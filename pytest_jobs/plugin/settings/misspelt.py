@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ...integrations.options import KEYWORDS, NAMES, nearest_option, way_out
+from ...assertions.options import KEYWORDS, NAMES, nearest_option, way_out
 from .declared import WRONG_MARKER
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from ...integrations.options import (
+from ...assertions.options import (
     APPS,
     AUDIT,
     AUDITABLE,

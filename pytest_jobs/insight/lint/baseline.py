@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from ..errors import BaselineError
+from ...errors import BaselineError
 
 #: What names an entry of a section: its values, in the order of the fields.
 Key: TypeAlias = tuple[str, ...]
@@ -32,12 +32,12 @@ class Section:
     def __init__(self, baseline: Baseline, name: str, entries: Iterable[Mapping[str, Any]]) -> None:
         self._baseline = baseline
         self._name = name
-        self._fields = _FIELDS[name]
+        self._named_by = _FIELDS[name]
         self._reasons: dict[Key, str] = {}
         #: How many findings of one key are accepted: a further one is new.
         self._counts: Counter[Key] = Counter()
         for entry in entries:
-            key = tuple(str(entry[field]) for field in self._fields)
+            key = tuple(str(entry[field]) for field in self._named_by)
             self._reasons[key] = str(entry["reason"]).strip()
             self._counts[key] = int(entry.get("count", 1))
 
@@ -79,7 +79,7 @@ class Section:
         """Return it as values that JSON has."""
         return [
             {
-                **dict(zip(self._fields, key, strict=True)),
+                **dict(zip(self._named_by, key, strict=True)),
                 **({"count": self._counts[key]} if self._counts[key] > 1 else {}),
                 "reason": reason,
             }

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ...errors import BaselineError
-from ...insight.baseline import Baseline
-from ...integrations.options import (
+from ..assertions.options import (
     AUDIT,
     BASELINE,
     LINT,
@@ -19,9 +17,11 @@ from ...integrations.options import (
     Settings,
     is_annotating,
 )
+from ..errors import BaselineError
+from ..insight.lint.baseline import Baseline
 
 if TYPE_CHECKING:
-    from ..exploring import Explorations
+    from .exploring import Explorations
 
 
 def register_insight(config: pytest.Config, options: Settings, explorations: Explorations) -> None:
@@ -38,22 +38,22 @@ def register_insight(config: pytest.Config, options: Settings, explorations: Exp
     others = [file.path for file in options[REPORT] if file.path not in pages]
     lint = audit = None
     if options[LINT]:
-        from .linting import LintPlugin
+        from .insight.linting import LintPlugin
 
         lint = LintPlugin(config, baseline)
         register(lint, "pytest_jobs_lint")
     messages = options[MESSAGES]
     if messages is not None:
-        from .messages import MessagesPlugin
+        from .insight.messages import MessagesPlugin
 
         register(MessagesPlugin(config, messages.path, options), "pytest_jobs_messages")
     if options[AUDIT]:
-        from ..audit.plugin import AuditPlugin
+        from .audit.plugin import AuditPlugin
 
         audit = AuditPlugin(config, options, baseline, audience, explorations.notes)
         register(audit, "pytest_jobs_audit")
     if pages:
-        from .reporting import Reporting
+        from .insight.reporting import Reporting
 
         page = Reporting(config, pages, audience)
         if audit is not None:
@@ -85,7 +85,7 @@ def _check_file(file: NamedFile) -> None:
     """Refuse the file of a report that cannot be written."""
     path = file.path
     if path.suffix == ".html":
-        from ...integrations.templates import has_templates
+        from ..integrations.templates import has_templates
 
         if not has_templates():
             raise pytest.UsageError(

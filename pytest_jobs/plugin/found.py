@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from ...errors import JobsError, NotIdempotent
-from ...insight.lint.output import annotation, as_annotations, as_json, as_sarif, to_dict
-from ...insight.lint.rules.rule import Finding
-from ...integrations.options import is_annotating
+from ..assertions.options import is_annotating
+from ..errors import JobsError, NotIdempotent
+from ..insight.lint.output import annotation, as_annotations, as_json, as_sarif, to_dict
+from ..insight.lint.rules.rule import Finding
 
 if TYPE_CHECKING:
-    from ..audit.plugin import AuditPlugin
-    from .linting import LintPlugin
+    from .audit.plugin import AuditPlugin
+    from .insight.linting import LintPlugin
 
 #: The attribute of a report that has the title, the file, the line and the text.
 _NOTED: Final = "jobs_failure"
-_PACKAGE: Final = f"{Path(__file__).parents[2]}{os.sep}"
+_PACKAGE: Final = f"{Path(__file__).parents[1]}{os.sep}"
 #: GitHub shows the beginning of a text.
 _LINES: Final = 12
 _VERSION: Final = 2

@@ -305,7 +305,7 @@ class QueuesFile(AnyFile["Queues | None"]):
     @staticmethod
     def _loaded(file: NamedFile) -> Queues:
         from ..errors import QueuesError
-        from .queues import load_queues
+        from ..integrations.queues import load_queues
 
         try:
             return load_queues(file.path, environment=file.environment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_jobs.errors import BaselineError
-from pytest_jobs.insight.baseline import Baseline
+from pytest_jobs.insight.lint.baseline import Baseline
 
 ONE, OTHER = ("app.py", "JOB301", "It swallows errors."), ("app.py", "JOB302", "It waits.")
 
