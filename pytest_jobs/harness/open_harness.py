@@ -121,7 +121,7 @@ def sandbox(bridges: Bridges, clock: VirtualClock) -> Generator[Ledger, None, No
     with ExitStack() as stack:
         stack.callback(current_record.reset, token)
         stack.enter_context(clock.excursion())
-        stack.enter_context(bridges.sandboxed(lambda bridge: bridge.sandbox(ledger)))
+        stack.enter_context(bridges.sandboxed(ledger))
         stack.callback(ledger.die)
         yield ledger
 
@@ -159,8 +159,7 @@ class HarnessOptions(TypedDict, total=False):
 class OpenHarness:
     """The parts of one harness: bridges, ledger, clock and performer, and what is asked of them at its end.
 
-    Assertions, explorations, bridges and plugins ask it, as `jobs.harness`; tests use the views and verbs of
-    `Jobs`.
+    Assertions, explorations, bridges and plugins ask it, as `jobs.harness`; a test has `Jobs`.
     """
 
     def __init__(

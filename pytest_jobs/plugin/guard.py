@@ -148,8 +148,7 @@ class SessionGuard:
             return
         current = open_harnesses.innermost()
         if current is not harness:
-            there = current.bridges.sandboxed(lambda bridge: bridge.sandbox(harness.ledger))
-            diversion.enter_context(there)
+            diversion.enter_context(current.bridges.sandboxed(harness.ledger))
 
     def _keep_errors(self, jobs: Jobs) -> None:
         from ..harness.records.texts import error_text

@@ -275,8 +275,7 @@ def test_the_performer_tells_a_listener_of_every_delivery():
 def test_what_is_enqueued_can_be_reported_to_another_harness():
     with open_jobs() as outer, open_jobs() as inner:
         Note.perform_later("inner")
-        ledger = outer.harness.ledger
-        with inner.harness.bridges.sandboxed(lambda bridge: bridge.sandbox(ledger)):
+        with inner.harness.bridges.sandboxed(outer.harness.ledger):
             Note.perform_later("outer")
         Note.perform_later("inner again")
 

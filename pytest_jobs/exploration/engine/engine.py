@@ -115,7 +115,7 @@ class Engine:
 
     def sandboxed(self, sink: Sink) -> AbstractContextManager[None]:
         """Let all jobs be reported to another sink for a block."""
-        return self.harness.bridges.sandboxed(lambda bridge: bridge.sandbox(sink), self._functions)
+        return self.harness.bridges.sandboxed(sink, self._functions)
 
     def draw_from(self, chance: Chance, stack: ExitStack) -> None:
         """Take all random bytes of this process from a source, also those of `uuid`, and seed `random`."""

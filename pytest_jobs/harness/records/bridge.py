@@ -273,17 +273,13 @@ class CountsAttempts(Protocol):
         ...
 
 
-#: Makes the block in which a bridge reports to another sink.
-Sandboxing: TypeAlias = Callable[[Bridge], AbstractContextManager[None]]
-
-
 class Bridges(Sequence[Bridge]):
     """The bridges of one harness. A library that is imported while the harness is open adds its own."""
 
     def __init__(self, bridges: Iterable[Bridge]) -> None:
         self._bridges = list(bridges)
         #: The sandboxes that are open, the innermost last.
-        self._sandboxes: list[tuple[ExitStack, Sandboxing]] = []
+        self._sandboxes: list[tuple[ExitStack, Sink]] = []
 
     @overload
     def __getitem__(self, index: int) -> Bridge: ...
@@ -305,19 +301,17 @@ class Bridges(Sequence[Bridge]):
     def add(self, bridge: Bridge) -> None:
         """Add an installed bridge, which takes part in the sandboxes that are open."""
         self._bridges.append(bridge)
-        for stack, sandboxing in self._sandboxes:
-            stack.enter_context(sandboxing(bridge))
+        for stack, sink in self._sandboxes:
+            stack.enter_context(bridge.sandbox(sink))
 
     @contextmanager
-    def sandboxed(
-        self, sandboxing: Sandboxing, others: Iterable[Bridge] = ()
-    ) -> Generator[None, None, None]:
-        """Put every bridge into a sandbox for a block, and some that are not of these."""
+    def sandboxed(self, sink: Sink, others: Iterable[Bridge] = ()) -> Generator[None, None, None]:
+        """Let every bridge, and some that are not of these, report to another sink for a block."""
         with ExitStack() as stack:
             for bridge in (*self._bridges, *others):
-                stack.enter_context(sandboxing(bridge))
-            self._sandboxes.append((stack, sandboxing))
+                stack.enter_context(bridge.sandbox(sink))
+            self._sandboxes.append((stack, sink))
             try:
                 yield
             finally:
-                self._sandboxes.remove((stack, sandboxing))
+                self._sandboxes.remove((stack, sink))
