@@ -320,7 +320,7 @@ class Check:
         return [explorer.exploration for explorer in self._explorers.values()]
 
     def _announce(self) -> None:
-        """Pass on what was explored to whoever collects it, such as `--jobs-cov`."""
+        """Pass on what was explored to whoever collects it, such as `--jobs-report`."""
         for call in current_audience().when_checked:
             call(self._checked.target, self._explorations)
 

@@ -53,8 +53,10 @@ def register_insight(config: pytest.Config, options: Settings, explorations: Exp
         audit = AuditPlugin(config, options, baseline, audience, explorations.notes)
         register(audit, "pytest_jobs_audit")
     if pages:
+        from .insight.contexts import LineContexts
         from .insight.reporting import Reporting
 
+        register(LineContexts(config), "pytest_jobs_contexts")
         page = Reporting(config, pages, audience)
         if audit is not None:
             page.audit = audit.shown

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
+from reached_rows import reached_rows
 
 from pytest_jobs.exploration import check
 from pytest_jobs.exploration.engine.world import TimeLimit
@@ -419,12 +420,62 @@ def test_no_test_is_broken_by_its_second_run_and_fixtures_of_the_session_are_mad
     result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
 
 
-@pytest.mark.wide
-def test_checks_of_an_audit_do_not_count_as_checks_of_the_tests(audit):
-    result = audit("import shop\n\ndef test_it():\n    shop.ship(1)\n", "--jobs-cov")
+TRIALS = """
+    import shop
 
-    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 0 findings."])
-    result.stdout.fnmatch_lines(["0 of 21 cases of 7 jobs were seen: 0.0 %."])
+    from pytest_jobs import job, retry_on
+
+    @retry_on(TimeoutError, attempts=2)
+    @job
+    def ship_on_trial(number):
+        shop.first_time(number, "shipped")
+
+    @job
+    def ship_to_check(number):
+        shop.first_time(number, "shipped")
+    """
+REACHING = """
+    import shop
+    import trials
+    from pytest_jobs import check_idempotent
+
+    def test_delivering(jobs):
+        trials.ship_on_trial.perform_later(1)
+        jobs.drain()
+
+    def test_calling():
+        shop.ship(1)
+
+    def test_checking():
+        check_idempotent(trials.ship_to_check, args=(1,), histories=["twice"])
+    """
+
+
+def test_the_page_has_each_job_as_the_tests_reach_it_and_nothing_of_the_second_runs(
+    pytester, audit
+):
+    pytest.importorskip("jinja2")
+    pytester.makepyfile(trials=TRIALS)
+    result = audit(REACHING, "--jobs-report=jobs.html")
+    text = (pytester.path / "jobs.html").read_text("utf-8")
+
+    assert text.count('class="test"') == 1
+    assert {*reached_rows(text)} >= {
+        (
+            "trials.ship_on_trial",
+            "enqueued, delivered",
+            "retry_on TimeoutError, exhausted TimeoutError",
+        ),
+        ("trials.ship_to_check", "checked", ""),
+        ("shop.ship", "called", ""),
+        ("shop.forgotten", "not at all", ""),
+    }
+    result.stdout.fnmatch_lines(
+        [
+            "Rules, callbacks and schedules of the jobs:",
+            "- * were seen in no test: the page of --jobs-report names them.",
+        ]
+    )
 
 
 @pytest.mark.wide
@@ -671,11 +722,11 @@ OUTSIDE = """
 def audit_of(pytester):
     """Write an application, and audit one test of it."""
 
-    def run(app, test):
+    def run(app, test, *arguments):
         pytester.makeconftest(OUTSIDE)
         pytester.makepyfile(app=APPEND + app, test_app=test)
         # A library keeps what was declared in a process, where other tests would find it.
-        return pytester.runpytest_subprocess("--jobs-audit")
+        return pytester.runpytest_subprocess("--jobs-audit", *arguments)
 
     return run
 
@@ -895,8 +946,9 @@ MOCKED = """
     """
 
 
-def test_a_mock_in_the_place_of_a_task_or_of_what_enqueues_it_is_an_enqueue(audit_of):
+def test_a_mock_in_the_place_of_a_task_or_of_what_enqueues_it_is_an_enqueue(pytester, audit_of):
     pytest.importorskip("celery")
+    pytest.importorskip("jinja2")
     tasks = "".join(
         f"""
     @app.task
@@ -905,7 +957,7 @@ def test_a_mock_in_the_place_of_a_task_or_of_what_enqueues_it_is_an_enqueue(audi
     """
         for name in ("multiply", "divide", "untouched")
     )
-    result = audit_of(CELERY + tasks, MOCKED)
+    result = audit_of(CELERY + tasks, MOCKED, "--jobs-report=jobs.html")
 
     result.assert_outcomes(passed=6)
     result.stdout.fnmatch_lines(["4 jobs reached, 3 checked, 3 findings."])
@@ -918,6 +970,11 @@ def test_a_mock_in_the_place_of_a_task_or_of_what_enqueues_it_is_an_enqueue(audi
         )
     result.stdout.fnmatch_lines(["Not checked:", "- *Mock*", "    app.never"])
     result.stdout.fnmatch_lines(["* of the registries that no test reaches:", "  app.untouched"])
+    shown = reached_rows((pytester.path / "jobs.html").read_text("utf-8"))
+    assert {name: how for name, how, _ in shown} == {
+        **dict.fromkeys(("app.add", "app.multiply", "app.divide", "app.never"), "only mocked"),
+        "app.untouched": "not at all",
+    }
 
 
 FUNCTIONS = """

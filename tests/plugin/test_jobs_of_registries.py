@@ -1,10 +1,11 @@
-"""`--jobs-lint` and `--jobs-cov` take jobs from the running libraries: whatever a project wraps around them."""
+"""`--jobs-lint` and `--jobs-report` take jobs from the running libraries: whatever a project wraps around them."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
+from reached_rows import reached_rows
+
+pytest.importorskip("jinja2")
 
 SWALLOWS = "    try:\n        print(user)\n    except Exception:\n        pass\n"
 #: How projects declare jobs with a helper of their own; each ends in the first line of a job.
@@ -40,7 +41,7 @@ AFTER = {"arq": "\n\nWorkerSettings.functions = [wrap(pay)]\n"}
 
 
 @pytest.mark.parametrize("way", WRAPPED)
-def test_a_job_behind_a_helper_of_the_project_is_linted_and_measured(way, pytester):
+def test_a_job_behind_a_helper_of_the_project_is_linted_and_shown(way, pytester):
     library = way.partition("_")[0]
     pytest.importorskip(library)
     # Libraries know jobs by the names of their modules, for as long as the process lives.
@@ -50,7 +51,7 @@ def test_a_job_behind_a_helper_of_the_project_is_linted_and_measured(way, pytest
         **{name: before + SWALLOWS + AFTER.get(way, ""), "test_it": f"import {name}"}
     )
 
-    result = pytester.runpytest_subprocess("--jobs-lint", "--jobs-cov", "--jobs-cov-report=json")
+    result = pytester.runpytest_subprocess("--jobs-lint", "--jobs-report=jobs.html")
 
     line = before.count("\n") + 3
     result.stdout.fnmatch_lines(
@@ -59,8 +60,8 @@ def test_a_job_behind_a_helper_of_the_project_is_linted_and_measured(way, pytest
             "* in 1 job of 2 files. *",
         ]
     )
-    [job] = json.loads((pytester.path / "job-coverage.json").read_text("utf-8"))["jobs"]
-    assert (job["name"], job["library"]) == (f"{name}.pay", library)
+    [(job, how, _)] = reached_rows((pytester.path / "jobs.html").read_text("utf-8"))
+    assert (job.rpartition(".")[2], how) == ("pay", "in no harness")
 
 
 def test_jobs_that_share_a_wrapper_are_counted_each(pytester):
@@ -74,11 +75,11 @@ def test_jobs_that_share_a_wrapper_are_counted_each(pytester):
         test_it="import shared_wrapper",
     )
 
-    result = pytester.runpytest_subprocess("--jobs-lint", "--jobs-cov")
+    result = pytester.runpytest_subprocess("--jobs-lint", "--jobs-report=jobs.html")
 
-    result.stdout.fnmatch_lines(
-        ["0 of 6 cases of 2 jobs were seen: 0.0 %.", "no findings in 2 jobs of 2 files."]
-    )
+    result.stdout.fnmatch_lines(["no findings in 2 jobs of 2 files."])
+    rows = reached_rows((pytester.path / "jobs.html").read_text("utf-8"))
+    assert {name for name, *_ in rows} == {"mail", "pay"}
 
 
 @pytest.mark.wide
@@ -139,12 +140,10 @@ def test_modules_that_no_test_imports_are_named(pytester):
         met=declares.format("meet"), unmet=declares.format("miss"), test_it="import met"
     )
 
-    result = pytester.runpytest_subprocess("--jobs-lint", "--jobs-cov")
+    result = pytester.runpytest_subprocess("--jobs-lint")
 
     said = "Not imported by any test, so their jobs are not known: unmet.py."
-    assert result.outlines.count(said) == 2
-    # No test can have seen it, and nobody knows whether it is a job.
-    result.stdout.no_fnmatch_line("unmet.miss *")
+    assert result.outlines.count(said) == 1
 
 
 def test_a_library_whose_jobs_no_test_imports_fails_the_session(pytester):

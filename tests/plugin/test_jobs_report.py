@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from reached_rows import reached_rows
 
 pytest.importorskip("jinja2")
 
@@ -72,6 +73,10 @@ def test_a_session_writes_its_page_and_says_where(shop):
     assert "shop.py: mark" in text
     # The lint is on the page where somebody asks for it.
     assert "JOB103" not in text
+    assert {*reached_rows(text)} >= {
+        ("shop.charge", "enqueued, delivered", ""),
+        ("shop.mark", "checked", ""),
+    }
 
 
 @pytest.mark.slow
@@ -83,6 +88,7 @@ def test_the_workers_of_xdist_write_one_page_together(shop):
     result.assert_outcomes(passed=2)
     assert len(lanes(text)) == 1
     assert "test_checked.py::test_checked" in text
+    assert {name: how for name, how, _ in reached_rows(text)}["shop.mark"] == "checked"
 
 
 def test_the_ini_file_names_the_file_beside_itself_and_findings_of_the_lint_are_taken_over(shop):

@@ -1,4 +1,4 @@
-"""With --jobs-cov each delivery has a context of its own in the data of coverage."""
+"""With --jobs-report each delivery has a context of its own in the data of coverage."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import pytest
 
 coverage = pytest.importorskip("coverage")
+pytest.importorskip("jinja2")
 
 APP = """\
 from pytest_jobs import job, retry_on
@@ -70,7 +71,15 @@ CORES = [
 def test_a_line_shows_the_attempts_that_reached_it(project, core, monkeypatch):
     monkeypatch.setenv("COVERAGE_CORE", core)
     run = project.run(
-        sys.executable, "-m", "coverage", "run", "-m", "pytest", "--jobs-cov", "-W", "error"
+        sys.executable,
+        "-m",
+        "coverage",
+        "run",
+        "-m",
+        "pytest",
+        "--jobs-report=jobs.html",
+        "-W",
+        "error",
     )
 
     run.assert_outcomes(passed=1)
@@ -85,7 +94,7 @@ def test_the_context_of_the_test_is_in_force_again_afterwards(project):
     project.makepyfile(test_app=TESTS + "    pay(7)\n")
 
     project.runpytest_subprocess(
-        "--cov=app", "--cov-context=test", "--jobs-cov", "--cov-report="
+        "--cov=app", "--cov-context=test", "--jobs-report=jobs.html", "--cov-report="
     ).assert_outcomes(passed=1)
 
     assert contexts_of(project, AGAIN) == {
@@ -108,7 +117,7 @@ def test_a_history_of_a_check_is_named(project):
     )
 
     project.run(
-        sys.executable, "-m", "coverage", "run", "-m", "pytest", "--jobs-cov"
+        sys.executable, "-m", "coverage", "run", "-m", "pytest", "--jobs-report=jobs.html"
     ).assert_outcomes(passed=1)
 
     assert contexts_of(project, AGAIN) >= {f"{NAME}|attempt:1|twice, again"}
@@ -129,7 +138,7 @@ def test_a_setting_of_coverage_that_decides_on_contexts_is_named_once(project):
         "--rcfile=taken.ini",
         "-m",
         "pytest",
-        "--jobs-cov",
+        "--jobs-report=jobs.html",
     )
 
     result.assert_outcomes(passed=1)

@@ -70,7 +70,7 @@ def test_harnesses_checks_and_outcomes_of_all_tests_are_there(pytester, argument
     if arguments:
         pytest.importorskip("xdist")
     pytester.makeconftest(CONFTEST)
-    pytester.makepyfile(TESTS)
+    pytester.makepyfile(test_it=TESTS)
 
     pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=3, failed=1)
 
@@ -86,6 +86,6 @@ def test_harnesses_checks_and_outcomes_of_all_tests_are_there(pytester, argument
     }
     assert found == {
         "test_teardown": ("passed", ["shop.Pay"], ["performed"], []),
-        "test_check_without_harness": ("passed", [], [], ["store"]),
+        "test_check_without_harness": ("passed", [], [], ["test_it.store"]),
         "test_fails": ("failed", ["shop.Sync"], [], []),
     }

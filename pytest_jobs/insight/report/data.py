@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from ..coverage.coverage import JobCoverage
+from ..reached.reached import JobsReached
+from ..seen.audited import ShownAudit
 
 #: How good or bad something is: it has a colour and a sign.
 Tone: TypeAlias = Literal["ok", "wait", "bad", "crash", "quiet"]
@@ -91,56 +92,6 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownFinding:
-    """A finding of an audit."""
-
-    #: Such as `LOST mail`.
-    verdict: str
-    call: str
-    #: What happens, a hint, and which tests reach the job.
-    lines: Sequence[str]
-    replay: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShownRank:
-    """The findings of one kind."""
-
-    title: str
-    tone: Tone
-    findings: Sequence[ShownFinding]
-
-
-@dataclass(frozen=True, slots=True)
-class ShownGroup:
-    """Some jobs, and what is true of all of them. Either may be missing."""
-
-    text: str = ""
-    #: What to write.
-    more: str = ""
-    names: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ShownPart:
-    """What an audit says beside its findings, under one title."""
-
-    title: str
-    groups: Sequence[ShownGroup]
-
-
-@dataclass(frozen=True, slots=True)
-class ShownAudit:
-    """What `--jobs-audit` says at its end, in the terminal and on the page."""
-
-    #: How much was reached and checked.
-    sentences: Sequence[str]
-    #: The first rank first.
-    ranks: Sequence[ShownRank] = ()
-    parts: Sequence[ShownPart] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ReportData:
     """Everything that a report shows."""
 
@@ -148,8 +99,8 @@ class ReportData:
     tests: Sequence[ShownTest] = ()
     #: How long jobs wait before each further attempt, in tests and in what `simulate_retries` returned.
     schedules: Sequence[Schedule] = ()
-    #: The job coverage; None where it was not computed.
-    coverage: JobCoverage | None = None
+    #: How the tests reach each job; None where nobody looked.
+    reached: JobsReached | None = None
     #: What checks found line by line; see `exploration.report.mapped`.
     maps: Sequence[dict[str, Any]] = ()
     #: What the lint found: rule, path, line and message; None where it did not run.

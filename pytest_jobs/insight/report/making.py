@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from ...harness.records.texts import counted, duration
 from ...integrations.templates import rendered
-from ..coverage.output import COLUMNS, rows, summary
+from ..reached.reached import WAYS, JobsReached, ReachedJob
 from .data import LOST, TONES, ReportData, ShownTest, Tone
 from .lanes import timeline
 
@@ -61,13 +61,14 @@ def points(data: ReportData, ids: dict[int, str]) -> Iterator[Point]:
         firsts = {name: test for test, name in reversed(lost)}
         named = [(test, name) for name, test in reversed(firsts.items())]
         yield linked("wait", f"{counted(len(lost), 'job')} failed in green tests", named)
-    if data.coverage is not None:
-        jobs = data.coverage.with_body()
-        never = [job for job in jobs if not job.is_seen]
+    if data.reached is not None and data.reached.jobs:
+        jobs, never = data.reached.with_body, data.reached.unreached
         if never:
-            text = f"{len(never)} of {counted(len(jobs), 'job')} were seen in no test"
-            yield Point("wait", text, [("coverage", job.name) for job in never[:1]], len(never) - 1)
-        yield Point("quiet", " ".join(summary(data.coverage)), [("coverage", "each job")])
+            said = "reached by no test" if data.reached.has_calls else "seen in no harness"
+            text = f"{len(never)} of {counted(len(jobs), 'job')} were {said}"
+            links = [("reached", job.name) for job in never[:_LINKS]]
+            yield Point("wait", text, links, max(len(never) - _LINKS, 0))
+        yield Point("quiet", _summary(data.reached), [("reached", "each job")])
     if data.findings:
         yield Point(
             "wait", counted(len(data.findings), "finding") + " of the lint", [("lint", "lint")]
@@ -91,15 +92,14 @@ def page(data: ReportData) -> str:
         ImportError: when Jinja2 is not installed.
     """
     ids = _ids(data)
-    groups = _groups(data.tests, ids)
+    groups, reached = _groups(data.tests, ids), data.reached
     values = {
         "data": data,
         "points": list(points(data, ids)),
         "groups": groups,
         "maps": [(ids[id(drawn)], drawn) for drawn in data.maps],
-        "rows": list(rows(data.coverage)) if data.coverage is not None else [],
-        "columns": (*COLUMNS, "not seen"),
-        "summary": " ".join(summary(data.coverage)) if data.coverage is not None else "",
+        "reached": [(one, _how(one, reached)) for one in reached.jobs] if reached else [],
+        "summary": _summary(reached) if reached else "",
         "schedules": [(one, _waits_text(one.waits)) for one in data.schedules],
         "tones": TONES,
         "has_failed": any(map(is_failed, data.tests)),
@@ -110,6 +110,27 @@ def page(data: ReportData) -> str:
     text = rendered(_FOLDER, "page.html", values, {"parts": _parts})
     # A call may have half of a surrogate pair, which UTF-8 does not have.
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _summary(reached: JobsReached) -> str:
+    """Return how many jobs the tests reach, and how much of what these declare was seen."""
+    jobs, cases = reached.with_body, reached.cases
+    said = "reached by a test" if reached.has_calls else "seen in a harness"
+    text = f"{len(jobs) - len(reached.unreached)} of {counted(len(jobs), 'job')} were {said}."
+    if cases:
+        seen = sum(case.is_seen for case in cases)
+        text += f" {seen} of {len(cases)} rules, callbacks and schedules were seen."
+    return text
+
+
+def _how(job: ReachedJob, reached: JobsReached) -> str:
+    """Return what tests do with a job, as far as somebody looked."""
+    if job.is_base:
+        return "-"
+    if job.ways == {"mocked"}:
+        return "only mocked"
+    not_at_all = "not at all" if reached.has_calls else "in no harness"
+    return ", ".join(way for way in WAYS if way in job.ways) or not_at_all
 
 
 def _ids(data: ReportData) -> dict[int, str]:

@@ -36,9 +36,6 @@ class SeenRecord(NamedTuple):
     state: str
     #: The id that the library gave it, which a retry and a redelivery keep.
     job_id: str = ""
-    #: The file and the line of the project that enqueued it; "" and 0 where none was under way.
-    file: str = ""
-    line: int = 0
 
 
 class SeenDelivery(NamedTuple):
@@ -58,8 +55,6 @@ class SeenDelivery(NamedTuple):
     aftermath: list[str]
     #: How many records there were when it began; 0 in a simulation.
     known: int = 0
-    #: Whether the test has an assertion that follows.
-    asserted: bool = False
     #: Where the error was raised; "" without one, and when arguments were not asked for.
     traceback: str = ""
 
@@ -72,16 +67,11 @@ class SeenTimeline(NamedTuple):
 
 
 class SeenCheck(NamedTuple):
-    """One check of a job by `check_idempotent`, for one set of arguments."""
+    """One check by `check_idempotent` or `check_handoff`."""
 
+    #: What was checked: a job, or the function that hands work off.
     job: SeenJob
-    #: The histories that were asked for, and for which the job gives something to try.
-    names: list[str]
-    #: Whether all of them were carried out, and at how many points.
-    is_whole: bool
-    points: int
-    #: What the simplest history that fails ends in, such as DUPLICATE; "" for a check that passed.
-    verdict: str = ""
+    is_handoff: bool
     #: What the report draws of it; None where nobody asked.
     map: dict[str, Any] | None = None
 

@@ -10,5 +10,5 @@
 - `workers`: queues and recurring tasks, as files say.
 - `project`: all modules together, in which names are looked up. Read this first.
 
-Used by the lint, by job coverage, and by the doctor, which has no running libraries.
+Used by the lint, by `reached`, by the audit, and by the doctor, which has no running libraries.
 """

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..seen.session import SeenJob
 from .module import Function, Module
 
 #: The name of the options that a call unpacks from elsewhere.
@@ -32,6 +33,8 @@ class DeclaredJob:
     is_bound: bool = False
     #: Whether an application of Celery schedules it: the text need not have its schedule.
     recurs: bool = False
+    #: The job as its library knows it; None for a function that the settings name.
+    registered: SeenJob | None = None
 
     @property
     def short(self) -> str:

@@ -143,8 +143,8 @@ class Project:
             if body is None or id(body) in found:
                 self.without_text.append(one)
             else:
-                found[id(body)] = _job(one, module, name, body)
-                found[id(body)].recurs = (one.job.bridge, one.job.name) in scheduled
+                found[id(body)] = job = _job(one, module, name, body)
+                job.recurs, job.registered = (one.job.bridge, one.job.name) in scheduled, one.job
         for module in self.modules:
             for name, body in module.functions.items() if self._patterns else ():
                 dotted = f"{module.name}.{name}"

@@ -9,6 +9,7 @@ check inside, and their outcome is thrown away: recorders and stateful doubles o
 - `swallowed`: the enqueues that mocks have kept from the queue;
 - `rerun`: one test once more, which nobody hears of; `checking`: the check in it;
 - `findings`: the kinds of findings in the order of their rank;
-- `result`: everything that was found, by several processes too, the findings that a project accepts, and the
-  places that hand work off; `text` writes it for the summary, and `plugin` into a file.
+- `handoffs`: the places that hand work off;
+- `result`: everything that was found, by several processes too, and the findings that a project accepts; `text`
+  writes it for the summary, and `plugin` into a file.
 """

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, TypeAlias
 
 from ...harness.ledger.ledger import Ledger
 from ...harness.records.delivery import Delivery
@@ -19,10 +19,10 @@ from ...harness.records.record import JobRecord
 from ...harness.records.texts import short_name
 from ...harness.running.calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
+from ...insight.reached.reached import Way
 
-#: How a test reaches a job, in the order in which the second pass prefers them.
-Way: TypeAlias = Literal["delivered", "called", "pending", "mocked"]
-_WAYS: Final[Sequence[Way]] = get_args(Way)
+#: The ways in which a test reaches a job that can be checked there, in the order of preference.
+_WAYS: Final[Sequence[Way]] = ("delivered", "called", "enqueued", "mocked")
 #: The arguments of a job.
 Given: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 

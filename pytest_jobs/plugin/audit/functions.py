@@ -56,8 +56,6 @@ class CalledFunctions:
         #: Those whose parameters are named by a signature of their own meanwhile.
         self._signed: set[FunctionType] = set()
         jobs = running_jobs(root).jobs
-        #: The names of the jobs that are functions.
-        self.names: set[str] = set()
         with asking_bridges(apps, ignore) as (bridges, _):
             by_name = {bridge.name: bridge for bridge in bridges}
             for registered in jobs:
@@ -76,8 +74,6 @@ class CalledFunctions:
         self, job: object, function: FunctionType, name: str, *, is_bound: bool = False
     ) -> None:
         code = function.__code__
-        if job is function:
-            self.names.add(name)
         is_async = inspect.iscoroutinefunction(function)
         if any(function is other for other, *_ in self._codes) or (
             not is_async and code.co_flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR)

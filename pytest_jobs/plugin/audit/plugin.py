@@ -15,44 +15,29 @@ import pytest
 
 from ...assertions.options import APPS, AUDIT, AUDIT_TIME, AUDITABLE, IGNORE, Settings
 from ...bridges.calls import DirectCallCapture
-from ...bridges.libraries.known import library_named
 from ...bridges.libraries.outside import noticing_enqueues
-from ...bridges.opening import asking_bridges
-from ...bridges.toolkit import path_of
-from ...errors import LintSettingsError
-from ...exploration.engine.functions import FunctionBridge
 from ...exploration.histories.exploration import Exploration
 from ...exploration.report.audience import Audience
 from ...exploration.report.report import quoted
 from ...harness.open_harness import open_harnesses
-from ...harness.records.bridge import Bridge
 from ...harness.records.patches import Patches
 from ...harness.records.progress import Work
-from ...harness.records.record import KnowsNames
 from ...harness.records.targets import Target
 from ...harness.records.texts import counted, error_text
 from ...harness.running.calls import direct_calls
 from ...insight.lint.baseline import Baseline
 from ...insight.lint.rules.rule import Finding as Fault
-from ...insight.lint.settings import read_settings
-from ...insight.report.data import ShownAudit
-from ..insight.recording import importing
+from ...insight.seen.audited import ShownAudit
+from ..insight.recording import reaching
 from ..settings.options import item_options
 from . import checking
 from .arrivals import Arrival, Reach, Reached
 from .checking import Checked, Checker
 from .findings import Finding, in_files
 from .functions import CalledFunctions
+from .handoffs import Handoffs, lines_of_handoffs
 from .rerun import end_wider_fixtures, run_again, runs_nothing
-from .result import (
-    Accepted,
-    Audited,
-    Handoffs,
-    Result,
-    Share,
-    lines_of_handoffs,
-    together,
-)
+from .result import Accepted, Audited, Result, Share, together
 from .swallowed import Swallowed
 from .text import shown, written
 
@@ -108,14 +93,11 @@ class AuditPlugin:
         #: The test that ran last.
         self._last: pytest.Item | None = None
         self._result = Result()
-        self._importing = importing(config)
+        self._reaching = reaching(config, audience)
+        self._reaching.others = lambda: self._result.ways
         self._known_handoffs: Handoffs | None = None
-        #: Whether all processes have said what they have imported.
+        #: Whether all processes have said what they have imported and seen.
         self._is_ended = False
-        try:
-            self._settings = read_settings(config.rootpath)
-        except LintSettingsError as error:
-            raise pytest.UsageError(str(error)) from None
         #: Of the controller of pytest-xdist: where its workers write what they find.
         self._folder: Path | None = None
         given = getattr(config, "workerinput", {})
@@ -160,7 +142,6 @@ class AuditPlugin:
         functions = CalledFunctions(
             self._config.rootpath.resolve(), self._options[APPS], self._options[IGNORE]
         )
-        self._result.registered = functions.names
         direct_calls.when_seen.append(functions.exchange)
         before, open_harnesses.spectator = open_harnesses.spectator, self._reached
         state = cast(Any, session)._setupstate
@@ -220,7 +201,7 @@ class AuditPlugin:
         for record in list(self._harness.ledger.pending()) if self._harness is not None else ():
             # A retry belongs to its first delivery.
             if record.retry_of is None:
-                spectator.saw(Arrival.of_record(record, "pending"))
+                spectator.saw(Arrival.of_record(record, "enqueued"))
         monkeypatch = getattr(item, "funcargs", {}).get("monkeypatch")
         with self._swallowed.arrivals(monkeypatch) as swallowed:
             for arrival in swallowed:
@@ -268,12 +249,13 @@ class AuditPlugin:
         """Return what was found as values that JSON has."""
         found = self._result.to_dict()
         if self._is_ended:
+            found["unreached"] = [job.name for job in self._reaching.jobs().unreached]
             found["handoffs"] = self._handoffs().to_dict()
         return found
 
     def shown(self) -> ShownAudit:
         """Return what the audit says, which is on the page of the report too."""
-        return shown(self._result, self._baseline, self._handoffs())
+        return shown(self._result, self._baseline, self._reaching.jobs(), self._handoffs())
 
     def _new(self) -> list[Finding]:
         """Return the findings that fail the session."""
@@ -281,28 +263,23 @@ class AuditPlugin:
         return found if self._baseline is None else self._baseline.new(found)
 
     def _note_check(self, target: Target, explorations: Sequence[Exploration]) -> None:
-        """Note a check that a test makes itself."""
-        lines = set(lines_of_handoffs(explorations))
-        if lines:
-            self._result.handed_off |= lines
-            return
-        job, is_plain = target.job, isinstance(target.bridge, FunctionBridge)
-        self._result.own_checks.add(path_of(job) if is_plain and callable(job) else target.name)
+        """Note where a check of a handoff came to."""
+        self._result.handed_off.update(lines_of_handoffs(explorations))
 
     def _second_pass(self, session: pytest.Session) -> None:
         result, reached, audience = self._result, self._reached, self._audience
         # All of them first, so that a summary after Ctrl-C names those that were not checked.
         for job in reached.jobs():
             result.audited[job] = Audited(job, len(reached.tests_of(job)), reached.ways_of(job))
-        result.registered |= self._names_of_registries()
         result.passed = reached.passed
         result.past -= reached.tests()
         result.is_begun = True
         audience.audit = self._flags()
-        # Job coverage and the report count what the tests check, and not these checks.
+        # The report shows what the tests do, and not these checks and second runs.
         before, audience.when_checked = audience.when_checked, []
         try:
-            self._check_all({item.nodeid: item for item in session.items})
+            with self._reaching.recording.paused():
+                self._check_all({item.nodeid: item for item in session.items})
         finally:
             audience.audit, audience.when_checked = "", before
 
@@ -380,10 +357,8 @@ class AuditPlugin:
         """Return the places that hand work off, when all processes have said what they have imported."""
         # No cached property: pytest 8.2 asks a plugin for all its attributes when it is registered.
         if self._known_handoffs is None:
-            root, running = self._config.rootpath, self._importing.running
-            self._known_handoffs = Handoffs.of(
-                root, self._settings, running, self._result.handed_off
-            )
+            project, cases = self._reaching.source()
+            self._known_handoffs = Handoffs.of(project, cases.schedules, self._result.handed_off)
         return self._known_handoffs
 
     def _write(self) -> None:
@@ -418,24 +393,3 @@ class AuditPlugin:
             flags.append(f"--jobs-mode={option('--jobs-mode')}")
         flags += [f"-o {quoted(text)}" for text in option("override_ini") or () if "job" in text]
         return "".join(f"{flag} " for flag in (*flags, "--jobs-audit"))
-
-    def _names_of_registries(self) -> set[str]:
-        """Return the jobs that the libraries know, now that all modules of the suite are imported."""
-        with asking_bridges(self._options[APPS], self._options[IGNORE]) as (bridges, _):
-            return {
-                name
-                for bridge in bridges
-                if isinstance(bridge, KnowsNames)
-                for name in bridge.known_names()
-                if _is_of_project(bridge, name)
-            }
-
-
-def _is_of_project(bridge: Bridge, name: str) -> bool:
-    """Say whether a job is none of a job library itself, by the module of its function."""
-    try:
-        module = str(bridge.resolve(name).__module__)
-    except Exception:
-        # It has no body here, or two jobs have its name: each bridge says so in its own way.
-        module = name
-    return not library_named(module)

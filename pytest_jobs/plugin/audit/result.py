@@ -1,4 +1,4 @@
-"""What an audit has come to so far: the jobs, their checks, what no test reaches, and what a project accepts.
+"""What an audit has come to so far: the jobs, their checks, and what a project accepts.
 
 Workers of pytest-xdist share the second pass. A worker knows only its own tests, and two may reach one job. Each
 writes its result into a folder of the controller after each check. There the others see which jobs are checked,
@@ -8,19 +8,14 @@ and the controller reads the whole, also when a worker was killed.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-from ...exploration.histories.exploration import Exploration
-from ...insight.coverage.coverage import Site, job_coverage
 from ...insight.lint.baseline import Section
-from ...insight.lint.settings import LintSettings
-from ...insight.seen.session import SeenSession
-from ...insight.source.running import Running
-from .arrivals import Way
+from ...insight.reached.reached import Way
 from .checking import Checked
 from .findings import Finding
 
@@ -91,10 +86,6 @@ class Result:
 
     #: The jobs that tests reach, by name.
     audited: dict[str, Audited] = field(default_factory=dict)
-    #: The names in the registries of the libraries.
-    registered: set[str] = field(default_factory=set)
-    #: The names of the jobs that the tests check by themselves.
-    own_checks: set[str] = field(default_factory=set)
     #: The names of jobs that the application itself performs, at most once.
     passed: set[str] = field(default_factory=set)
     #: The ids of the tests that enqueue jobs outside of any harness, and reach none.
@@ -111,8 +102,6 @@ class Result:
                 self.audited[job].add(audited)
             else:
                 self.audited[job] = audited
-        self.registered |= other.registered
-        self.own_checks |= other.own_checks
         self.passed |= other.passed
         self.past |= other.past
         self.handed_off |= other.handed_off
@@ -136,16 +125,11 @@ class Result:
         return [finding for each in self.audited.values() for finding in each.findings]
 
     @property
-    def only_own_checks(self) -> set[str]:
-        """The names of the jobs that only checks of the tests themselves deliver."""
-        # APScheduler writes the path of a function with a colon.
-        return self.own_checks.difference(
-            self.audited, (name.replace(":", ".") for name in self.audited)
-        )
-
-    @property
-    def unreached(self) -> list[str]:
-        return sorted(self.registered.difference(self.audited, self.own_checks))
+    def ways(self) -> Mapping[str, Sequence[Way]] | None:
+        """How the tests reach each job by its name; None if they did not come to their end."""
+        if not self.is_begun:
+            return None
+        return {job: each.ways for job, each in self.audited.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as values that JSON has."""
@@ -154,7 +138,6 @@ class Result:
             "findings": [finding.to_dict() for finding in self.findings],
             "no_finding": [each.job for each in self.checked if not each.findings],
             "not_checked": [{"job": each.job, "reason": each.why_not} for each in self.not_checked],
-            "unreached": self.unreached,
         }
 
 
@@ -227,49 +210,3 @@ def _looked_at(result: Result) -> tuple[set[tuple[str, ...]], Callable[[tuple[st
     """Return the keys of the findings, and what says of a key whether its job was checked to the end."""
     checked = {each.job for each in result.checked if each.is_done}
     return {finding.key for finding in result.findings}, lambda key: key[1] in checked
-
-
-@dataclass
-class Handoffs:
-    """The places that enqueue a job, and are in no job themselves: a broker repeats those."""
-
-    sites: list[Site]
-    unchecked: list[Site]
-
-    @classmethod
-    def of(
-        cls,
-        root: Path,
-        settings: LintSettings,
-        running: Running,
-        passed: Collection[tuple[str, int]],
-    ) -> Handoffs:
-        """Look for them.
-
-        Args:
-            root: the folder of the project.
-            settings: those of the lint: further jobs, and files that are left out.
-            running: what the processes of the session have imported.
-            passed: the files and lines to which checks of handoffs came.
-        """
-        coverage = job_coverage(SeenSession(), root, settings, running)
-        sites = [site for site in coverage.sites if not site.in_job]
-        sites.sort(key=lambda site: (site.file, site.line))
-
-        def is_checked(site: Site) -> bool:
-            file = str((root / site.file).resolve())
-            return any((file, line) in passed for line in range(site.line, site.end + 1))
-
-        return cls(sites, [site for site in sites if not is_checked(site)])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as values that JSON has."""
-        return {"places": len(self.sites), "unchecked": [*map(str, self.unchecked)]}
-
-
-def lines_of_handoffs(explorations: Iterable[Exploration]) -> Iterator[tuple[str, int]]:
-    """Yield the files and lines to which a check of a handoff came; nothing of other checks."""
-    for exploration in explorations:
-        if "dies" in exploration.known:
-            for point in exploration.reference.points:
-                yield point.filename, point.line

@@ -7,20 +7,16 @@ from textwrap import wrap
 from typing import Final
 
 from ...harness.records.texts import counted
-from ...insight.report.data import (
-    ShownAudit,
-    ShownFinding,
-    ShownGroup,
-    ShownPart,
-    ShownRank,
-)
+from ...insight.reached.reached import JobsReached, ReachedJob
+from ...insight.seen.audited import ShownAudit, ShownFinding, ShownGroup, ShownPart, ShownRank
 from .findings import Finding, Kind
-from .result import Accepted, Audited, Handoffs, Result
+from .handoffs import Handoffs
+from .result import Accepted, Audited, Result
 
 _WAYS: Final = {
     "delivered": "delivered",
     "called": "called directly or performed at once",
-    "pending": "only enqueued",
+    "enqueued": "only enqueued",
     "mocked": "only enqueued, and a mock kept it from its queue",
 }
 _HISTORIES: Final = {
@@ -57,12 +53,15 @@ def written(audit: ShownAudit) -> Iterator[str]:
             yield from wrap(names, _WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
-def shown(result: Result, baseline: Accepted | None, handoffs: Handoffs) -> ShownAudit:
+def shown(
+    result: Result, baseline: Accepted | None, reached: JobsReached, handoffs: Handoffs
+) -> ShownAudit:
     """Return what an audit says, in the terminal and on the page of the report.
 
     Args:
         result: what was found.
         baseline: the findings that are accepted; None if there are none.
+        reached: the jobs, and how the tests reach them.
         handoffs: the places that hand work off.
     """
     if not result.is_begun:
@@ -74,10 +73,11 @@ def shown(result: Result, baseline: Accepted | None, handoffs: Handoffs) -> Show
         "No finding": _names(_checked(each) for each in result.checked if not each.findings),
         "Not checked": _not_checked(result.not_checked),
         "Not checked, since the application performs them itself, at most once": _names(by_itself),
-        "Delivered only by checks of the tests themselves": _names(result.only_own_checks),
-        f"{counted(len(result.unreached), 'job')} of the registries that no test reaches": _names(
-            result.unreached
+        "Delivered only by checks of the tests themselves": _jobs(reached.only_checked),
+        f"{counted(len(reached.unreached), 'job')} of the registries that no test reaches": _jobs(
+            reached.unreached
         ),
+        "Rules, callbacks and schedules of the jobs": _cases(reached),
         "Handed off": _handed_off(handoffs),
     }
     causes = _causes(result, baseline)
@@ -119,7 +119,7 @@ def _ranks(
     for kind in Kind:
         found = [_finding(same, baseline) for same in causes if same[0][0].kind is kind]
         if found:
-            yield ShownRank(kind.value, "bad" if kind in _BUGS else "wait", found)
+            yield ShownRank(kind.value, kind in _BUGS, found)
 
 
 def _finding(same: Sequence[tuple[Finding, Audited]], baseline: Accepted | None) -> ShownFinding:
@@ -189,6 +189,15 @@ def _not_checked(found: Sequence[Audited]) -> list[ShownGroup]:
     return [ShownGroup(why, rest, jobs) for why, (rest, jobs) in ordered]
 
 
+def _cases(reached: JobsReached) -> list[ShownGroup]:
+    """Return how many of the cases that jobs declare no test has shown."""
+    unseen = sum(not case.is_seen for case in reached.cases)
+    if not unseen:
+        return []
+    text = f"{unseen} of {len(reached.cases)} were seen in no test: the page of --jobs-report names them."
+    return [ShownGroup(text)]
+
+
 def _handed_off(handoffs: Handoffs) -> list[ShownGroup]:
     """Return how many places hand work off, and those that no check of a handoff came to."""
     sites, unchecked = handoffs.sites, handoffs.unchecked
@@ -203,6 +212,10 @@ def _handed_off(handoffs: Handoffs) -> list[ShownGroup]:
     return [
         ShownGroup(f"{text}. The others:" if len(names) < len(sites) else f"{text}:", "", names)
     ]
+
+
+def _jobs(jobs: Iterable[ReachedJob]) -> list[ShownGroup]:
+    return _names({job.name for job in jobs})
 
 
 def _names(names: Iterable[str]) -> list[ShownGroup]:

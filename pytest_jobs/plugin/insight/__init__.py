@@ -1,9 +1,10 @@
 """What a session shows of its jobs beyond the tests themselves.
 
-- `recording`: what the session sees of its jobs, as values of the room `seen` of `insight`; what it has imported.
+- `recording`: what the session sees of its jobs, as values of the room `seen` of `insight`; how its tests reach
+  each job; and what it has imported.
 - `reporting`: `--jobs-report`. `linting`: `--jobs-lint`.
 - `collecting`: the same for the run that `python -m pytest_jobs lint` makes.
-- `covering`: `--jobs-cov`; `contexts`: which lines each delivery reached, when coverage measures lines.
+- `contexts`: which lines each delivery reached, when coverage measures lines.
 - `messages`: `--jobs-messages`.
 
 `session` registers each of them when its option is given. What they compute is in the package `insight`.

@@ -1,4 +1,4 @@
-"""What several options look at: the jobs of a session, what it has imported, and its tests without a harness.
+"""What several options look at: the jobs of a session, how tests reach them, and what the session has imported.
 
 The first option that asks for one of these registers it.
 """
@@ -6,18 +6,23 @@ The first option that asks for one of these registers it.
 from __future__ import annotations
 
 import pickle
-from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import pytest
 
-from ...bridges.libraries.outside import noticing_enqueues
-from ...harness.open_harness import open_harnesses
-from ...harness.records.texts import counted
+from ...assertions.options import IGNORE
+from ...errors import LintSettingsError
+from ...insight.lint.settings import read_settings
+from ...insight.reached.cases import Cases
+from ...insight.reached.reached import JobsReached, Way, jobs_reached
 from ...insight.seen.recorder import Recorder
 from ...insight.seen.session import SeenSession
+from ...insight.source.project import Project
 from ...insight.source.running import Running, running_jobs
+from ...insight.source.tree import Tree
+from ..settings.options import session_options
 
 if TYPE_CHECKING:
     from ...exploration.report.audience import Audience
@@ -26,11 +31,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_reaching = pytest.StashKey["Reaching"]()
+
 #: Where a worker of pytest-xdist puts what it saw, and what it has imported.
 _SEEN: Final = "pytest_jobs_seen"
 _RUNNING: Final = "pytest_jobs_running"
-#: Attribute of a report: what became of the jobs of its test.
-_UNPERFORMED: Final = "jobs_unperformed"
 
 
 def _shared(config: pytest.Config, name: str, make: Callable[[], T]) -> T:
@@ -48,6 +53,7 @@ class Recording:
     def __init__(self, config: pytest.Config, audience: Audience) -> None:
         self._config = config
         self._recorder = Recorder(with_arguments=False)
+        self._is_paused = False
         audience.when_checked.append(self._recorder.checked)
         #: How each phase of the test that runs has ended.
         self._outcomes: list[str] = []
@@ -56,6 +62,15 @@ class Recording:
     def seen(self) -> SeenSession:
         """What was seen until now."""
         return self._recorder.session
+
+    @contextmanager
+    def paused(self) -> Generator[None, None, None]:
+        """Record no harness that is opened in a block."""
+        self._is_paused = True
+        try:
+            yield
+        finally:
+            self._is_paused = False
 
     def draw(self, draw: Callable[[Target, Sequence[Any]], dict[str, Any] | None]) -> None:
         """Have arguments, errors and the maps of checks written too, for those who show them.
@@ -66,15 +81,8 @@ class Recording:
         self._recorder.with_arguments, self._recorder.draw = True, draw
 
     def pytest_jobs_opened(self, jobs: Jobs, nodeid: str) -> None:
-        self._recorder.opened(jobs, nodeid)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        self._recorder.begins(getattr(item, "obj", None))
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self) -> None:
-        self._recorder.begins(None)
+        if not self._is_paused:
+            self._recorder.opened(jobs, nodeid)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -142,61 +150,62 @@ def importing(config: pytest.Config) -> Importing:
     return _shared(config, "pytest_jobs_importing", lambda: Importing(config))
 
 
-class Unperformed:
-    """Counts tests that enqueue jobs which no harness performs: `--jobs-inline` lets such a suite show something.
+class Reaching:
+    """How the tests reach each job, for those who show it when all tests have run."""
 
-    Reports carry what was seen, also from pytest-xdist.
-    """
+    def __init__(self, config: pytest.Config, audience: Audience) -> None:
+        """Have recorded what is looked at.
 
-    def __init__(self) -> None:
-        self._of_test: set[str] = set()
-        self._tests: Counter[str] = Counter()
+        Args:
+            config: the session.
+            audience: is told of checks.
 
-    def pytest_jobs_opened(self, jobs: Jobs) -> None:
-        """Look at what a test has left when its harness closes."""
+        Raises:
+            pytest.UsageError: when a setting of the lint is wrong, which says what else is a job.
+        """
+        self.recording = recording(config, audience)
+        self._root = config.rootpath
+        self._ignore = session_options(config)[IGNORE]
+        self._importing = importing(config)
+        try:
+            self._settings = read_settings(config.rootpath)
+        except LintSettingsError as error:
+            raise pytest.UsageError(str(error)) from None
+        #: Returns what the audit knows of the ways to each job, by its name; None where it did not look.
+        self.others: Callable[[], Mapping[str, Collection[Way]] | None] = lambda: None
+        self._source: tuple[Project, Cases] | None = None
+        self._jobs: JobsReached | None = None
 
-        def look() -> None:
-            self._of_test.update(["pending"] if any(jobs.harness.ledger.pending()) else ())
+    def source(self) -> tuple[Project, Cases]:
+        """Return the source of the project, and what finds the cases of its jobs."""
+        if self._source is None:
+            settings = self._settings
+            project = Project(
+                Tree(self._root),
+                base=self._root,
+                jobs=settings.jobs,
+                exclude=settings.exclude,
+                running=self._importing.running,
+            )
+            self._source = project, Cases(project)
+        return self._source
 
-        jobs.harness.when_closing.append(look)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self) -> Generator[None, object, object]:
-        """Notice what a test enqueues that has no harness."""
-        if open_harnesses.any_open():
-            return (yield)
-        with noticing_enqueues(lambda: self._of_test.add("past")):
-            return (yield)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Put what was seen of the test into its last report."""
-        report = yield
-        if call.when == "teardown":
-            vars(report)[_UNPERFORMED] = sorted(self._of_test)
-            self._of_test.clear()
-        return report
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._tests.update(vars(report).get(_UNPERFORMED, ()))
-
-    def hint(self) -> str:
-        """Return the sentence that names the flag; "" if there is no such test."""
-        past, pending = self._tests["past"], self._tests["pending"]
-        counts = [
-            f"{counted(past, 'test')} outside of any harness" if past else "",
-            f"{counted(pending, 'test')} whose jobs stayed pending" if pending else "",
-        ]
-        if not any(counts):
-            return ""
-        return (
-            f"Jobs were enqueued in {' and in '.join(filter(None, counts))}: add --jobs-inline, which performs "
-            "each job where it is enqueued."
-        )
+    def jobs(self) -> JobsReached:
+        """Return how the tests reach each job."""
+        if self._jobs is None:
+            self._jobs = jobs_reached(
+                *self.source(),
+                self.recording.seen,
+                exclude=self._settings.exclude,
+                ignore=self._ignore,
+                others=self.others(),
+            )
+        return self._jobs
 
 
-def unperformed(config: pytest.Config) -> Unperformed:
-    """Return what counts the tests of the session: see `recording`."""
-    return _shared(config, "pytest_jobs_unperformed", Unperformed)
+def reaching(config: pytest.Config, audience: Audience) -> Reaching:
+    """Return what says how the tests reach each job: see `recording`."""
+    found = config.stash.get(_reaching, None)
+    if found is None:
+        found = config.stash[_reaching] = Reaching(config, audience)
+    return found

@@ -14,17 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ...errors import LintSettingsError
 from ...exploration.report.mapped import exploration_map
 from ...harness.records.texts import counted
-from ...insight.coverage.coverage import JobCoverage, job_coverage
-from ...insight.lint.settings import read_settings
-from ...insight.report.data import ReportData, ShownAudit
+from ...insight.report.data import ReportData
 from ...insight.report.filling import schedules, shown_maps, shown_tests
 from ...insight.report.making import page
-from .covering import CoveragePlugin
+from ...insight.seen.audited import ShownAudit
 from .linting import LintPlugin
-from .recording import importing, recording
+from .recording import reaching
 
 if TYPE_CHECKING:
     from ...exploration.histories.exploration import Exploration
@@ -42,14 +39,9 @@ class Reporting:
     def __init__(self, config: pytest.Config, paths: Sequence[Path], audience: Audience) -> None:
         self._config = config
         self._paths = paths
-        self._recording = recording(config, audience)
-        self._importing = importing(config)
-        self._recording.draw(self._map)
+        self._reaching = reaching(config, audience)
+        self._reaching.recording.draw(self._map)
         self._began = perf_counter()
-        try:
-            self._settings = read_settings(config.rootpath)
-        except LintSettingsError as error:
-            raise pytest.UsageError(str(error)) from None
         #: What is said at the end about the pages.
         self._endings: list[str] = []
         #: Returns what --jobs-audit says; None without that option.
@@ -81,13 +73,13 @@ class Reporting:
             terminalreporter.write_sep("-", ending)
 
     def _data(self, session: pytest.Session) -> ReportData:
-        seen = self._recording.seen
+        seen = self._reaching.recording.seen
         shown = shown_tests(seen.tests)
         return ReportData(
             self._config.rootpath.name,
             shown,
             schedules(seen.tests, shown),
-            self._coverage(),
+            self._reaching.jobs(),
             shown_maps(seen.tests),
             self._findings(),
             tuple(self._about(session)),
@@ -101,9 +93,8 @@ class Reporting:
         seconds = perf_counter() - self._began
         tests, failed = counted(session.testscollected, "test"), session.testsfailed
         yield f"{tests}, {failed} failed, in {seconds:.0f} s"
-        jobs = sum(
-            one.origin == "enqueue" for test in self._recording.seen.tests for one in test.records
-        )
+        seen = self._reaching.recording.seen
+        jobs = sum(one.origin == "enqueue" for test in seen.tests for one in test.records)
         yield f"{jobs:,} {'job' if jobs == 1 else 'jobs'} enqueued"
         command = ["git", "log", "-1", "--format=commit %h of %cs"]
         try:
@@ -121,17 +112,6 @@ class Reporting:
             yield from filter(None, [found.stdout.strip()])
         yield f"pytest-jobs {version('pytest-jobs')}"
         yield f"pytest {pytest.__version__}, Python {platform.python_version()}"
-
-    def _coverage(self) -> JobCoverage:
-        """Return what --jobs-cov has computed, or else compute it."""
-        plugin = self._config.pluginmanager.get_plugin("pytest_jobs_coverage")
-        found = plugin.coverage if isinstance(plugin, CoveragePlugin) else None
-        return found or job_coverage(
-            self._recording.seen,
-            self._config.rootpath,
-            self._settings,
-            self._importing.running,
-        )
 
     def _findings(self) -> list[dict[str, Any]] | None:
         """Return the findings of --jobs-lint; None without that option."""

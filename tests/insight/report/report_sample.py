@@ -1,18 +1,20 @@
 """A session of a shop, as data of the report."""
 
-from pytest_jobs.insight.coverage.cases import Case
-from pytest_jobs.insight.coverage.coverage import CoveredJob, JobCoverage, Site
+from pytest_jobs.insight.reached.cases import Case
+from pytest_jobs.insight.reached.reached import JobsReached, ReachedJob
 from pytest_jobs.insight.report.data import (
     ReportData,
     Schedule,
     ShownAttempt,
+    ShownJob,
+    ShownTest,
+)
+from pytest_jobs.insight.seen.audited import (
     ShownAudit,
     ShownFinding,
     ShownGroup,
-    ShownJob,
     ShownPart,
     ShownRank,
-    ShownTest,
 )
 
 DAY = 86_400.0
@@ -238,39 +240,21 @@ MAP = {
     ],
 }
 
-COVERAGE = JobCoverage(
+REACHED = JobsReached(
     [
-        CoveredJob(
+        ReachedJob(
             "shop.charge",
-            "celery",
-            "shop.py",
-            11,
-            [
-                Case("enqueued", "enqueued", 11, count=3),
-                Case("performed", "performed", 11, count=3),
-                Case("asserted", "asserted", 11, count=2),
-                Case("retried", "autoretry_for Timeout", 10),
+            cases=[
+                Case("retried", "autoretry_for Timeout", is_seen=True),
+                Case("exhausted", "exhausted"),
             ],
-            sites=[
-                Site("shop.py", 5, 5, "place_order", count=3),
-                Site("billing.py", 40, 42, "collect"),
-            ],
-            histories=["twice", "crash"],
-            points=9,
-            found="DUPLICATE",
+            ways={"delivered", "enqueued", "called"},
         ),
-        CoveredJob(
-            "shop.send_receipt",
-            "celery",
-            "shop.py",
-            18,
-            [
-                Case("enqueued", "enqueued", 18, count=1),
-                Case("performed", "performed", 18, count=1),
-            ],
-        ),
-        CoveredJob("shop.remind", "celery", "shop.py", 24, [Case("performed", "performed", 24)]),
-    ]
+        ReachedJob("shop.send_receipt", ways={"mocked"}),
+        ReachedJob("shop.remind"),
+        ReachedJob("shop.ShopTask", cases=[Case("callback", "on_failure")], is_base=True),
+    ],
+    has_calls=True,
 )
 
 FINDINGS = (
@@ -293,7 +277,7 @@ AUDIT = ShownAudit(
     (
         ShownRank(
             "Lost, stuck or half done when the worker is killed",
-            "bad",
+            True,
             (
                 ShownFinding(
                     "LOST mail",
@@ -328,7 +312,7 @@ SESSION = ReportData(
     "shop",
     (CHECKOUT, SIGN_UP, QUIET),
     [Schedule(["shop.charge"], (3.0, 18.0), "performed")],
-    COVERAGE,
+    REACHED,
     (MAP,),
     FINDINGS,
     (

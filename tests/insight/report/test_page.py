@@ -8,22 +8,21 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from report_sample import AUDIT, CHECKOUT, COVERAGE, MAP, QUIET, SESSION, SIGN_UP
+from reached_rows import reached_rows
+from report_sample import AUDIT, CHECKOUT, MAP, QUIET, REACHED, SESSION, SIGN_UP
 
 import pytest_jobs.insight.report
-from pytest_jobs.insight.coverage.coverage import JobCoverage
-from pytest_jobs.insight.coverage.output import COLUMNS
-from pytest_jobs.insight.report.data import (
-    ReportData,
-    Schedule,
+from pytest_jobs.insight.reached.cases import Case
+from pytest_jobs.insight.reached.reached import JobsReached, ReachedJob
+from pytest_jobs.insight.report.data import ReportData, Schedule, ShownTest
+from pytest_jobs.insight.report.making import page
+from pytest_jobs.insight.seen.audited import (
     ShownAudit,
     ShownFinding,
     ShownGroup,
     ShownPart,
     ShownRank,
-    ShownTest,
 )
-from pytest_jobs.insight.report.making import page
 
 VOID = {
     "meta",
@@ -121,7 +120,7 @@ def test_ids_are_unique_and_links_lead_somewhere(whole):
 def test_every_section_is_named_and_linked(whole):
     sections = [one["id"] for one in whole.all("section")]
 
-    assert sections == ["audit", "summary", "maps", "timelines", "coverage", "retries", "lint"]
+    assert sections == ["audit", "summary", "maps", "timelines", "reached", "retries", "lint"]
     sections.remove("summary")
     assert [one["href"] for one in whole.all("a")][1:7] == [f"#{one}" for one in sections]
 
@@ -134,9 +133,8 @@ def test_the_summary_says_what_is_wrong_first_and_links_to_it(whole):
         f"1 of 3 tests with jobs failed: {CHECKOUT.nodeid} "
         "1 of 1 check found that a job is not safe: DUPLICATE shop.charge "
         f"1 job failed in green tests: members.export in {QUIET.nodeid} "
-        "1 of 3 jobs were seen in no test: shop.remind "
-        "5 of 7 cases of 3 jobs were seen: 71.4 %. Safety: checks explored 1 of 3 jobs, and found 1 of them not "
-        "safe to deliver twice. Places: 1 of 2 places that enqueue did so in a test. each job "
+        "1 of 3 jobs were reached by no test: shop.remind "
+        "2 of 3 jobs were reached by a test. 1 of 3 rules, callbacks and schedules were seen. each job "
         "2 findings of the lint: lint"
     )
 
@@ -208,7 +206,7 @@ def test_a_sign_is_never_without_a_word(whole):
         "passed",
         "passed",
     ]
-    for word in ("DUPLICATE", "safe", "not tried", "not explored", "exhausted"):
+    for word in ("DUPLICATE", "safe", "not tried", "not at all", "exhausted"):
         assert word in whole.text
 
 
@@ -231,15 +229,24 @@ def test_of_many_maps_those_of_safe_jobs_are_closed():
     ]
 
 
-def test_coverage_is_the_table_of_the_terminal_and_only_what_a_check_found_is_red(whole):
-    text = page(SESSION)
-    table = text[text.index("<tbody>") : text.index("</tbody>")]
-
-    for name in (*COLUMNS, "not seen"):
-        assert f'<th scope="col">{name}</th>' in text
-    assert "autoretry_for Timeout, enqueued at billing.py:40" in whole.text
-    assert re.findall(r'class="sign (\w+)"', table) == ["bad", "ok"]
+def test_each_job_has_a_row_with_what_tests_do_with_it_and_what_was_never_seen(whole):
+    assert reached_rows(page(SESSION)) == [
+        ("shop.charge", "enqueued, delivered, called", "exhausted"),
+        ("shop.send_receipt", "only mocked", ""),
+        ("shop.remind", "not at all", ""),
+        ("shop.ShopTask", "-", "on_failure"),
+    ]
     assert "shop/tasks.py:42" in whole.text
+
+
+def test_without_an_audit_nobody_says_that_no_test_reaches_a_job():
+    text = page(replace(SESSION, audit=None, reached=replace(REACHED, has_calls=False)))
+    said = Page(text).text
+
+    assert ("shop.remind", "in no harness", "") in reached_rows(text)
+    assert "1 of 3 jobs were seen in no harness: shop.remind" in said
+    assert "2 of 3 jobs were seen in a harness. 1 of 3 rules" in said
+    assert "--jobs-audit sees direct calls and mocks too." in said
 
 
 def test_a_schedule_of_retries_is_a_sentence(whole):
@@ -265,14 +272,14 @@ def test_hostile_text_stays_text():
         "elsewhere": [evil],
     }
     finding = {"rule": EVIL, "path": EVIL, "line": 1, "message": EVIL}
-    coverage = JobCoverage([replace(COVERAGE.jobs[0], name=EVIL, found=EVIL)], [EVIL])
+    reached = JobsReached([ReachedJob(EVIL, cases=[Case("retried", EVIL)])])
     schedule = Schedule([EVIL], (3.0,), "retried")
     audit = ShownAudit(
         (EVIL,),
-        (ShownRank(EVIL, "bad", (ShownFinding(EVIL, EVIL, (EVIL,), EVIL),)),),
+        (ShownRank(EVIL, True, (ShownFinding(EVIL, EVIL, (EVIL,), EVIL),)),),
         (ShownPart(EVIL, (ShownGroup(EVIL, EVIL, (EVIL,)),)),),
     )
-    shown = ReportData(EVIL, (test,), (schedule,), coverage, (hostile,), (finding,), (EVIL,), audit)
+    shown = ReportData(EVIL, (test,), (schedule,), reached, (hostile,), (finding,), (EVIL,), audit)
     text = page(shown)
     parsed = Page(text)
 

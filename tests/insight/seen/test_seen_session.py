@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
-from pytest_jobs import Schedule, check_idempotent, current_jobs, discard_on, fake, job, retry_on
+from pytest_jobs import (
+    Schedule,
+    check_handoff,
+    check_idempotent,
+    current_jobs,
+    discard_on,
+    fake,
+    job,
+    retry_on,
+)
 from pytest_jobs.bridges.core.bridge import ReferenceBridge
 from pytest_jobs.errors import NotIdempotent
 from pytest_jobs.exploration.report.audience import Audience, audience
@@ -43,10 +51,6 @@ rows = {}
 
 def store(user_id):
     rows[user_id] = True
-
-
-def send(user_id):
-    mail.send(user_id)
 
 
 def session_of(body, *, nodeid="test_it", **options):
@@ -85,25 +89,6 @@ def test_a_record_has_its_place_its_times_and_its_parent():
     assert first.due_ns - first.enqueued_ns == 60 * 10**9
     assert (first.parent, second.parent) == (None, first.sequence)
     assert [first.state, second.state] == ["taken", "taken"]
-
-
-def test_a_record_has_its_line_and_a_delivery_whether_an_assertion_follows():
-    recorder = Recorder()
-    with Jobs([ReferenceBridge()]) as jobs:
-        recorder.opened(jobs, "test_it")
-        here = test_a_record_has_its_line_and_a_delivery_whether_an_assertion_follows
-        recorder.begins(here)
-        welcome.perform_later(7)
-        jobs.drain()
-        recorder.begins(None)
-        jobs.redeliver(jobs.enqueued[0])
-        jobs.drain()
-
-    [test] = recorder.session.tests
-    first, child, *_ = test.records
-    assert (first.file, first.line) == (__file__, here.__code__.co_firstlineno + 6)
-    assert child.line == welcome.__wrapped__.__code__.co_firstlineno + 2
-    assert [one.asserted for one in test.deliveries] == [True, True, False, False]
 
 
 def test_arguments_are_written_only_when_they_are_wanted():
@@ -159,31 +144,32 @@ def test_simulated_retries_are_a_timeline_and_no_deliveries():
     assert test.deliveries == []
 
 
-def test_a_check_that_passes_has_its_histories_and_points():
+def test_a_check_of_a_function_has_its_path_and_its_place():
     def world():
         rows.clear()
         yield lambda: {"rows": dict(rows)}
 
     [check] = seen(lambda jobs: check_idempotent(store, args=(7,), world=world)).checks
 
-    assert (check.job.name, check.job.line) == ("store", store.__code__.co_firstlineno)
-    assert check.names[0] == "twice"
-    assert (check.is_whole, check.verdict) == (True, "")
-    assert check.points == 2
+    assert (check.job.name, check.job.line) == (
+        f"{__name__}.store",
+        store.__code__.co_firstlineno,
+    )
+    assert not check.is_handoff
 
 
-def test_a_check_that_fails_has_its_verdict():
-    def world():
-        with fake(mail, "send", lambda address: None) as sent:
-            yield lambda: {"sent": sent.calls}
+def test_a_check_of_a_handoff_says_so():
+    def place(user_id):
+        mail.send(user_id)
+        welcome.perform_later(user_id)
 
     def body(jobs):
-        with pytest.raises(NotIdempotent):
-            check_idempotent(send, args=(7,), world=world)
+        with fake(mail, "send", lambda address: None), suppress(NotIdempotent):
+            check_handoff(place, args=(7,))
 
     [check] = seen(body).checks
 
-    assert check.verdict == "DUPLICATE"
+    assert check.is_handoff
 
 
 def test_a_firing_names_what_it_enqueued():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from pytest_jobs.insight.coverage.coverage import job_coverage
-from pytest_jobs.insight.lint.settings import LintSettings
+from pytest_jobs.insight.reached.cases import Cases
+from pytest_jobs.insight.reached.reached import jobs_reached
 from pytest_jobs.insight.seen.session import SeenSession
+from pytest_jobs.insight.source.project import Project
+from pytest_jobs.insight.source.tree import Tree
 
 CASES = {
     "core class": (
@@ -187,28 +191,31 @@ CASES = {
 
 
 @pytest.fixture
-def coverage_of(tmp_path, imported):
-    """Return a function that writes modules, imports them, and returns the coverage of their jobs."""
+def jobs_of(tmp_path, imported):
+    """Return a function that writes modules, imports them, and returns their jobs and base classes."""
 
-    def coverage_of(**modules):
+    def jobs_of(**modules):
         files = {f"{name}.py": text for name, text in modules.items()}
         for name, text in files.items():
             (tmp_path / name).write_text(text, "utf-8")
         with imported(files) as running:
-            return job_coverage(SeenSession(), tmp_path, LintSettings(), running)
+            project = Project(Tree(tmp_path), base=tmp_path, jobs=(), exclude=(), running=running)
+            jobs = jobs_reached(project, Cases(project), SeenSession()).jobs
+        # Other tests of the process have declared jobs, too.
+        return [job for job in jobs if Path(job.file).is_relative_to(tmp_path)]
 
-    return coverage_of
+    return jobs_of
 
 
 @pytest.mark.parametrize(("source", "texts"), CASES.values(), ids=CASES)
-def test_a_job_has_the_cases_that_it_declares(source, texts, coverage_of):
-    [job] = coverage_of(app=source).jobs
+def test_a_job_has_the_cases_that_it_declares(source, texts, jobs_of):
+    [job] = jobs_of(app=source)
 
-    assert [case.text for case in job.cases] == ["enqueued", "performed", "asserted", *texts]
+    assert [case.text for case in job.cases] == texts
 
 
-def test_rules_of_a_base_class_are_listed_once_with_that_class(coverage_of):
-    coverage = coverage_of(
+def test_rules_of_a_base_class_are_listed_once_with_that_class(jobs_of):
+    jobs = jobs_of(
         base=(
             "from pytest_jobs import Job, discard_on\n"
             "@discard_on(KeyError)\nclass ApplicationJob(Job): ...\n"
@@ -220,15 +227,15 @@ def test_rules_of_a_base_class_are_listed_once_with_that_class(coverage_of):
         ),
     )
 
-    assert [(job.name, len(job.cases)) for job in coverage.jobs] == [
-        ("app.Pay", 3),
-        ("app.Send", 3),
-        ("base.ApplicationJob", 1),
+    assert [(job.name, len(job.cases), job.is_base) for job in jobs] == [
+        ("app.Pay", 0, False),
+        ("app.Send", 0, False),
+        ("base.ApplicationJob", 1, True),
     ]
 
 
-def test_a_method_with_a_later_twin_is_a_job(coverage_of):
-    [job] = coverage_of(
+def test_a_method_with_a_later_twin_is_a_job(jobs_of):
+    [job] = jobs_of(
         models=(
             "from pytest_jobs import later, reference\n"
             "@reference(id='pk', find='get')\nclass Order:\n"
@@ -236,25 +243,25 @@ def test_a_method_with_a_later_twin_is_a_job(coverage_of):
             "    def confirm(self): ...\n"
             "    confirm_later = later(confirm)\n"
         ),
-    ).jobs
+    )
 
     assert (job.name, job.line) == ("models.Order.confirm_later", 6)
 
 
-def test_a_recurring_job_of_the_core_is_listed_by_its_key(coverage_of, tmp_path):
+def test_a_recurring_job_of_the_core_is_listed_by_its_key(jobs_of, tmp_path):
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "recurring.yml").write_text(
         "production:\n  nightly:\n    class: app.Report\n    schedule: every day\n", "utf-8"
     )
-    [job] = coverage_of(
+    [job] = jobs_of(
         app="from pytest_jobs import Job\nclass Report(Job):\n    def perform(self): ...\n",
-    ).jobs
+    )
 
     assert [case.text for case in job.cases if case.kind == "fired"] == ["recurring nightly"]
 
 
 @pytest.mark.parametrize("name", ["test_app", "app_test", "tests", "conftest"])
-def test_jobs_of_tests_do_not_count(name, coverage_of):
+def test_jobs_of_tests_that_no_test_reaches_do_not_count(name, jobs_of):
     source = "from pytest_jobs import job\n@job\ndef pay(): ...\n"
 
-    assert coverage_of(**{name: source}).jobs == []
+    assert jobs_of(**{name: source}) == []

@@ -1,4 +1,7 @@
-"""What can happen to a job, by its declaration."""
+"""What can happen to a job, by its declaration: its rules, callbacks and schedules.
+
+They are read from the source, so the same are there whether one test runs or all.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,13 @@ from typing import Final, Literal, TypeAlias
 
 from ...bridges.libraries.known import EVERY, library_named
 from ..source.jobs import DeclaredJob, constant, keywords, recurs
-from ..source.module import Function, Module, first_line
+from ..source.module import Function, Module
 from ..source.project import Project
-from ..source.workers import Workers
+from ..source.workers import workers_of
 
 Kind: TypeAlias = Literal[
-    "enqueued",
-    "performed",
-    "asserted",
-    "retried",
-    "exhausted",
-    "discarded",
-    "rescued",
-    "callback",
-    "halted",
-    "fired",
+    "retried", "exhausted", "discarded", "rescued", "callback", "halted", "fired"
 ]
-
-#: What happens to every job, and to each by itself.
-OF_EVERY_JOB: Final[tuple[Kind, ...]] = ("enqueued", "performed", "asserted")
 #: How a delivery of the core has ended whose callbacks ran.
 _BODY_RAN: Final = frozenset(("performed", "retried", "exhausted", "discarded", "failed"))
 _FAILED: Final = frozenset(("exhausted", "failed"))
@@ -52,20 +43,18 @@ _REPEATED: Final = ("interval", "cron", "IntervalTrigger", "CronTrigger")
 
 @dataclass(eq=False)
 class Case:
-    """One thing that can happen to a job, and how often it was seen."""
+    """One thing that can happen to a job, and whether it was seen."""
 
     kind: Kind
     #: How a table names it.
     text: str
-    #: The line that declares it.
-    line: int
     #: The statuses of deliveries that show it.
     statuses: frozenset[str] = frozenset()
     #: The classes of errors that a rule names; empty for every error, and where they are computed.
     errors: tuple[str, ...] = ()
     #: The function that must have run; of a recurring task its key.
     name: str = ""
-    count: int = 0
+    is_seen: bool = False
 
 
 #: A class, and the module in which it is.
@@ -75,13 +64,13 @@ Base: TypeAlias = tuple[Module, ast.ClassDef]
 class Cases:
     """Finds the cases of the jobs of a project."""
 
-    def __init__(self, project: Project, workers: Workers) -> None:
+    def __init__(self, project: Project) -> None:
         self._project = project
         #: The recurring tasks of each job, by its body: the keys, "" for a task of the job's library.
         self._recurring: dict[int, dict[str, None]] = {}
         #: The calls that make a job recur, by identity: they enqueue nothing.
         self.schedules: set[int] = set()
-        for task in workers.recurring:
+        for task in workers_of(project).recurring:
             job = project.job_named(task.runs)
             if job is not None:
                 self._recur(job, task.key)
@@ -109,14 +98,12 @@ class Cases:
 
     def of(self, job: DeclaredJob) -> list[Case]:
         """Return the cases of a job, in the order in which a table lists them."""
-        line = job.body.lineno
-        found = [Case(kind, kind, line) for kind in OF_EVERY_JOB]
-        found += self._of_core(job) if job.library == "core" else self._of_library(job)
-        found += [
-            Case("fired", f"recurring {key}" if key else "recurring", line, name=key)
+        declared = self._of_core(job) if job.library == "core" else self._of_library(job)
+        fired = [
+            Case("fired", f"recurring {key}" if key else "recurring", name=key)
             for key in self._recurring.get(id(job.body), ())
         ]
-        return found
+        return [*declared, *fired]
 
     def bases(self, job: DeclaredJob) -> list[Base]:
         """Return the classes of the project that a job derives from, near ones first."""
@@ -128,7 +115,7 @@ class Cases:
         """Return the cases that a base class declares for all jobs that derive from it."""
         module, cls = base
         hooks = [
-            Case("callback", one.name, one.lineno, _CALLBACKS[one.name])
+            Case("callback", one.name, _CALLBACKS[one.name])
             for one in cls.body
             if isinstance(one, ast.FunctionDef) and one.name in _HOOKS
         ]
@@ -152,54 +139,46 @@ class Cases:
             yield from self._rule(module, decorator)
         for method in methods:
             yield from self._method(module, method)
-        halting = [method for method in methods if _may_halt(module, method)]
-        if halting:
-            yield Case("halted", "halted", halting[0].lineno, frozenset(("halted",)))
+        if any(_may_halt(module, method) for method in methods):
+            yield Case("halted", "halted", frozenset(("halted",)))
 
     def _rule(self, module: Module, decorator: ast.expr) -> Iterator[Case]:
         name = _ours(module, decorator)
         if name not in ("retry_on", "discard_on") or not isinstance(decorator, ast.Call):
             return
-        errors, line, named = (
-            self._errors(module, decorator.args),
-            decorator.lineno,
-            keywords(decorator),
-        )
+        errors, named = self._errors(module, decorator.args), keywords(decorator)
         shown = ", ".join(errors) or "..."
         if name == "retry_on":
-            yield Case("retried", f"retry_on {shown}", line, frozenset(("retried",)), errors)
+            yield Case("retried", f"retry_on {shown}", frozenset(("retried",)), errors)
             if not _is_none(named.get("attempts")):
-                yield Case(
-                    "exhausted", f"exhausted {shown}", line, frozenset(("exhausted",)), errors
-                )
+                yield Case("exhausted", f"exhausted {shown}", frozenset(("exhausted",)), errors)
         else:
-            yield Case("discarded", f"discard_on {shown}", line, frozenset(("discarded",)), errors)
+            yield Case("discarded", f"discard_on {shown}", frozenset(("discarded",)), errors)
         if isinstance(named.get("then"), ast.Name | ast.Attribute):
             function = ast.unparse(named["then"]).rpartition(".")[2]
-            yield Case("callback", f"then {function}", line, name=function)
+            yield Case("callback", f"then {function}", name=function)
 
     def _method(self, module: Module, method: Function) -> Iterator[Case]:
         for decorator in method.decorator_list:
-            name, line = _ours(module, decorator), decorator.lineno
+            name = _ours(module, decorator)
             if name == "rescue_from" and isinstance(decorator, ast.Call):
                 errors = self._errors(module, decorator.args)
                 shown = f"rescue_from {', '.join(errors) or '...'}"
-                yield Case("rescued", shown, line, frozenset(("performed", "retried")), errors)
+                yield Case("rescued", shown, frozenset(("performed", "retried")), errors)
             elif name == "after_discard":
-                yield Case("callback", f"after_discard {method.name}", line, name=method.name)
+                yield Case("callback", f"after_discard {method.name}", name=method.name)
             elif name in _CALLBACKS:
-                yield Case("callback", f"{name} {method.name}", line, _CALLBACKS[name])
+                yield Case("callback", f"{name} {method.name}", _CALLBACKS[name])
 
     # The other libraries
 
     def _of_library(self, job: DeclaredJob) -> Iterator[Case]:
-        options, line = job.options, first_line(job.body)
+        options = job.options
         if job.library == "celery" and "autoretry_for" in options:
             errors = self._errors(job.module, [options["autoretry_for"]])
             shown = ", ".join(errors) or "..."
-            yield from _retries(
-                f"autoretry_for {shown}", line, errors, not _is_none(options.get("max_retries"))
-            )
+            is_limited = not _is_none(options.get("max_retries"))
+            yield from _retries(f"autoretry_for {shown}", errors, is_limited)
         elif job.library == "celery":
             yield from _by_calls_of_retry(job)
         option = EVERY[job.library].retry_option
@@ -207,9 +186,9 @@ class Cases:
         if said is not None and (constant(said) or not isinstance(said, ast.Constant)):
             # Of Procrastinate True is for ever.
             is_endless = job.library == "procrastinate" and constant(said) is True
-            yield from _retries(option, line, (), not is_endless)
+            yield from _retries(option, (), not is_endless)
         if job.library == "arq" and _raises(job.body, "Retry"):
-            yield from _retries("Retry", line, (), True)
+            yield from _retries("Retry", (), True)
         if (
             job.library == "rq"
             and option not in options
@@ -217,13 +196,13 @@ class Cases:
                 job.module.origin(call.func) in ("rq.Retry", "rq.job.Retry") for call in job.calls()
             )
         ):
-            yield from _retries("Retry", line, (), True)
+            yield from _retries("Retry", (), True)
         if "throws" in options:
             errors = self._errors(job.module, [options["throws"]])
-            yield Case("discarded", f"throws {', '.join(errors) or '...'}", line, _FAILED, errors)
+            yield Case("discarded", f"throws {', '.join(errors) or '...'}", _FAILED, errors)
         for name in _HOOKS:
             if name in options:
-                yield Case("callback", name, line, _CALLBACKS[name])
+                yield Case("callback", name, _CALLBACKS[name])
 
     def _errors(self, module: Module, nodes: Iterable[ast.expr]) -> tuple[str, ...]:
         """Return the names of the classes that expressions stand for; empty if one of them is computed."""
@@ -251,16 +230,16 @@ class Cases:
         return tuple(found)
 
 
-def _retries(text: str, line: int, errors: tuple[str, ...], is_limited: bool) -> Iterator[Case]:
-    yield Case("retried", text, line, frozenset(("retried",)), errors)
+def _retries(text: str, errors: tuple[str, ...], is_limited: bool) -> Iterator[Case]:
+    yield Case("retried", text, frozenset(("retried",)), errors)
     if is_limited:
-        yield Case("exhausted", "exhausted", line, _FAILED, errors)
+        yield Case("exhausted", "exhausted", _FAILED, errors)
 
 
 def _by_calls_of_retry(job: DeclaredJob) -> Iterator[Case]:
-    for call in job.retry_calls()[:1]:
+    if job.retry_calls():
         is_limited = job.library == "celery" and not _is_none(job.options.get("max_retries"))
-        yield from _retries("self.retry", call.lineno, (), is_limited)
+        yield from _retries("self.retry", (), is_limited)
 
 
 def _ours(module: Module, decorator: ast.expr) -> str:
