@@ -114,13 +114,13 @@ def refused(pytester, *arguments):
 
 
 def test_a_file_that_cannot_be_written_is_refused_at_the_start(pytester):
-    (pytester.path / "folder").mkdir()
+    (pytester.path / "folder.html").mkdir()
     (pytester.path / "file").touch()
 
     assert (
-        f"--jobs-report: the report cannot be written into {pytester.path / 'folder'}: Is a directory. "
+        f"--jobs-report: the report cannot be written into {pytester.path / 'folder.html'}: Is a directory. "
         "Name a file that you may write, such as jobs.html."
-    ) in refused(pytester, "--jobs-report=folder")
+    ) in refused(pytester, "--jobs-report=folder.html")
     assert "file/jobs.html" in refused(pytester, "--jobs-report=file/jobs.html")
 
 

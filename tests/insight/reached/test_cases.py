@@ -38,7 +38,8 @@ CASES = {
     ),
     "core callbacks": (
         (
-            "from pytest_jobs.errors import Halt\nfrom pytest_jobs import Job, after_discard, after_perform, before_perform, rescue_from\n"
+            "from pytest_jobs.errors import Halt\n"
+            "from pytest_jobs import Job, after_discard, after_perform, before_perform, rescue_from\n"
             "class Pay(Job):\n"
             "    @before_perform\n"
             "    def look(self):\n"

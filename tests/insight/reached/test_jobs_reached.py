@@ -20,7 +20,16 @@ from pytest_jobs.insight.source.project import Project as Source
 from pytest_jobs.insight.source.tree import Tree
 
 SOURCE = """\
-from pytest_jobs import Job, after_discard, after_perform, before_perform, discard_on, rescue_from, retry_on, Halt
+from pytest_jobs import (
+    Job,
+    after_discard,
+    after_perform,
+    before_perform,
+    discard_on,
+    rescue_from,
+    retry_on,
+)
+from pytest_jobs.errors import Halt
 
 
 @discard_on(LookupError)
