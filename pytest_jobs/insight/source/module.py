@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+#: Half of the nodes of a file: nothing is below them.
+_LEAVES: Final = frozenset((ast.Name, ast.Constant))
 
 
 class Module:
@@ -110,6 +112,8 @@ class Module:
         parents, calls = self.parents, self.calls
         for child in _children(node):
             parents[child] = node
+            if type(child) in _LEAVES:
+                continue
             if isinstance(child, ast.Call):
                 calls.append(child)
             elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
