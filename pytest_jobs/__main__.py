@@ -53,9 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.take_doctor_arguments(
         topics.add_parser(
             "doctor",
-            help="print what a project uses, which patterns fit it, and how to start",
-            description="Prints what a project uses, which patterns fit it, and how to start. Nothing is imported "
-            "or run.",
+            help="print what was seen of a project's jobs, and how to start",
+            description="Prints what was seen of a project's jobs, and how to start. Nothing is imported or run.",
         )
     )
     doctor.take_init_arguments(

@@ -1,7 +1,7 @@
 """What the package says about itself and about a project, on the command line.
 
 - `explain`: the page of one message or error, as `python -m pytest_jobs explain ANCHOR`.
-- `doctor/`: what a project uses, which patterns fit it, and how to start, as `python -m pytest_jobs doctor`.
+- `doctor/`: what was seen of a project's jobs, and how to start, as `python -m pytest_jobs doctor`.
 - `lint/`: habits of jobs that will hurt, as `python -m pytest_jobs lint`.
 - `reached/`: how tests reach each job, and which of its rules and callbacks were seen.
 - `messages/`: what jobs accept, and which messages in flight a change breaks, as `python -m pytest_jobs compat`.

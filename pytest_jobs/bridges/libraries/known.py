@@ -101,8 +101,8 @@ class Library:
     loggers: tuple[str, ...] = ()
     #: What it sends through, if it is always the same.
     broker: str = ""
-    #: Whether its workers take queues in an order that is told to them.
-    has_queues: bool = True
+    #: When it acknowledges a message where nothing else is said: "before the run" or "after the run".
+    acknowledges: Literal["", "before the run", "after the run"] = ""
 
     # How a text uses it, for the doctor
 
@@ -114,8 +114,14 @@ class Library:
     looks: tuple[str, ...] = ()
     #: Its broker for tests.
     test_broker: str = ""
-    #: Whether settings name the address of its broker.
+    #: The command that starts its workers, as a regular expression.
+    worker: str = ""
+    #: The names by which a project says when messages are acknowledged, and who is told of a job that failed.
+    acknowledging: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
+    #: Whether settings name the address of its broker, and the classes that say what it is.
     has_address: bool = False
+    brokers: Mapping[str, str] = field(default_factory=dict)
     #: Its own ways to enqueue many at once, to keep a job unique, to limit how many run at once, and to fire jobs
     #: again and again; and how it enqueues many where that is no gain.
     bulk: str = ""
@@ -193,11 +199,11 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             of_queues={"send_task": 0},
             is_simulated_alone=True,
             loggers=("celery.app.trace",),
+            acknowledges="before the run",
             schedules=("add_periodic_task",),
-            looks=(
-                "beat_schedule", "BEAT_SCHEDULE", "BEATSCHEDULE", "roker=", "always_eager", "ALWAYS_EAGER",
-                "celery_worker", "celery_app", "celery_session_",
-            ),
+            worker=r"\bcelery (?:.* )?worker(?![\w.:-])",
+            acknowledging=("acks_late", "reject_on_worker_lost", "retry_on_worker_lost"),
+            failing=("on_failure", "task_failure"),
             has_address=True,
             recurring="Celery beat",
             no_bulk="group(...) of Celery publishes one message for each job",
@@ -221,9 +227,11 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             words=("using",),
             retries=False,
             loggers=("django.tasks", "django_tasks"),
+            acknowledges="before the run",
             refuses_dates=True,
             is_a_table_with=r"django_tasks_db|DatabaseBackend|django_tasks\.backends\.database",
-            looks=("backends.dummy", "backends.immediate"),
+            worker=r"\bdb_worker\b",
+            failing=("task_finished",),
             recurring="cron and a command",
         ),
         Library(
@@ -248,10 +256,14 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             reads_annotations=True,
             is_simulated_alone=True,
             loggers=("taskiq",),
-            has_queues=False,
-            schedules=("TaskiqScheduler",),
-            looks=("Broker",),
+            schedules=("TaskiqScheduler", "schedule_by_time", "schedule_by_cron"),
+            brokers={
+                "ListQueueBroker": "Redis", "RedisStreamBroker": "Redis", "PubSubBroker": "Redis",
+                "AioPikaBroker": "RabbitMQ", "NatsBroker": "NATS",
+            },
             test_broker="InMemoryBroker",
+            worker=r"\btaskiq worker\b",
+            failing=("on_error",),
             has_address=True,
             recurring="TaskiqScheduler",
         ),
@@ -284,8 +296,10 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             pickles=True,
             is_simulated_alone=True,
             broker="Redis",
+            acknowledges="before the run",
             schedules=("CronScheduler",),
-            looks=("is_async", "with_scheduler"),
+            worker=r"\brq worker\b|\brq worker-pool\b|\brqworker\b",
+            failing=("on_failure", "exception_handlers", "exc_handler"),
             bulk="Queue.enqueue_many",
             unique="unique=True with a job_id",
             recurring="`rq cron`",
@@ -306,9 +320,12 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             attempts=21,
             is_simulated_alone=True,
             loggers=("dramatiq",),
+            acknowledges="after the run",
             refuses_dates=True,
-            looks=("Broker",),
+            brokers={"RedisBroker": "Redis", "RabbitmqBroker": "RabbitMQ"},
             test_broker="StubBroker",
+            worker=r"\brundramatiq\b|\bdramatiq (?:-|\w+ -|\w+[.:]\w)",
+            failing=("on_failure", "on_retry_exhausted"),
             has_address=True,
             limits="ConcurrentRateLimiter",
             recurring="APScheduler beside it",
@@ -321,6 +338,8 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             ("huey.api:Huey.enqueue",),
             is_bridged=True,
             application="huey",
+            distributions=("huey", "django-huey"),
+            origins="huey|django_huey",
             decorators=(
                 "huey.contrib.djhuey.task",
                 "huey.contrib.djhuey.db_task",
@@ -335,11 +354,13 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             words=("task", "tasks"),
             pickles=True,
             naive_is_local=True,
+            acknowledges="before the run",
             is_simulated_alone=True,
-            has_queues=False,
             schedules=("periodic_task", "db_periodic_task"),
-            looks=("immediate", "Huey("),
+            brokers={"RedisHuey": "Redis", "PriorityRedisHuey": "Redis", "SqliteHuey": "sqlite"},
             test_broker="MemoryHuey",
+            worker=r"\bhuey_consumer\b|\brun_huey\b|\bdjangohuey\b",
+            failing=("SIGNAL_ERROR",),
             limits="lock_task",
             recurring="periodic tasks of Huey",
         ),
@@ -362,11 +383,13 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             is_transactional=True,
             refuses_dates=True,
             broker="PostgreSQL",
+            acknowledges="before the run",
             schedules=("periodic",),
-            looks=("Connector",),
+            brokers={"SqliteConnector": "sqlite"},
             test_broker="InMemoryConnector",
+            worker=r"\bprocrastinate (?:.* )?worker(?![\w.:-])",
             bulk="batch_defer",
-            unique="queueing_lock",
+            unique="queueing_lock=",
             limits="lock=",
             recurring="periodic tasks of Procrastinate",
         ),
@@ -381,9 +404,12 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             of_queues={"enqueue_job": 0},
             pickles=True,
             broker="Redis",
+            acknowledges="after the run",
             lists=("functions", "cron_jobs"),
             schedules=("cron",),
-            unique="_job_id",
+            worker=r"\barq [\w.]+\.\w",
+            failing=("after_job_end", "on_job_end"),
+            unique="_job_id=",
             recurring="cron jobs of the worker",
         ),
         Library(
@@ -399,8 +425,11 @@ LIBRARIES: Final[Mapping[str, Library]] = {
                  "meta")
             ),
             refuses_dates=True,
+            acknowledges="before the run",
             lists=("functions", "cron_jobs", "tasks", "scheduled_tasks"),
             schedules=("CronJob",),
+            worker=r"\bsaq [\w.]+\.\w",
+            failing=("after_process",),
             unique="key=",
             recurring="cron jobs of the worker",
         ),
@@ -417,6 +446,8 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             further=("enqueue_many", "aenqueue"),
             is_transactional=True,
             attempts=20,
+            acknowledges="after the run",
+            worker=r"\boban start\b",
             bulk="enqueue_many",
             limits="the limit of a queue",
             recurring="cron= of Oban's workers",
@@ -442,7 +473,8 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             pickles=True,
             naive_is_local=True,
             is_a_table_with=r"[\"']orm[\"']",
-            has_queues=False,
+            worker=r"\bqcluster\b",
+            acknowledging=("ack_failures",),
             schedules=("schedule", "create", "get_or_create", "update_or_create"),
             recurring="schedules of Django-Q2",
         ),
@@ -466,7 +498,8 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             naive_is_local=True,
             retries=False,
             loggers=("apscheduler",),
-            has_queues=False,
+            acknowledges="before the run",
+            failing=("EVENT_JOB_ERROR",),
             schedules=("add_job", "scheduled_job", "BackgroundScheduler", "BlockingScheduler", "AsyncIOScheduler"),
             recurring="APScheduler",
         ),
@@ -484,7 +517,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             functions=("starlette.background.BackgroundTask",),
             is_transactional=True,
             retries=False,
-            has_queues=False,
+            acknowledges="before the run",
         ),
         Library(
             "background_task",
@@ -583,7 +616,9 @@ CORE: Final = Library(
     verbs=("perform_later", "new"),
     words=("perform_all_later",),
     is_simulated_alone=True,
+    acknowledges="after the run",
     looks=("def perform", "(Job)"),
+    failing=("after_discard",),
     bulk="perform_all_later",
     unique="@unique",
     limits="@limits_concurrency",

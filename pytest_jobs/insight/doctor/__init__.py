@@ -1,12 +1,13 @@
-"""What a project uses, which patterns fit it, and the first lines to write.
+"""What was seen of a project's jobs, with its places, the next command, and the first lines to write.
 
-- `facts`: what a fact is, and everything that is found about one project, each with its place.
-- `reading`: all files in one pass: dependencies, source, commands of workers. Nothing is imported or run.
-- `code`: the syntax tree of one file: what declares and enqueues jobs, brokers, transactions, tenants, tests.
-- `patterns`: each pattern of background jobs: applies, later, skip or conflicts, and why.
+- `command`: `python -m pytest_jobs doctor` and `python -m pytest_jobs init`. Read this first.
+- `rows`: the table of what is looked for, and the page about each row.
+- `facts`: everything that is found about one project, each with its place.
+- `reading`: all files in one pass: dependencies, source, files of the deployment. Nothing is imported or run.
+- `code`: the syntax tree of one file: what declares and enqueues jobs, and `options`, also by `**PATIENT`.
+- `tenants`: what sets or carries a current tenant.
 - `start`: the lines with which pytest-jobs is started here, and `init`, which writes them.
 - `first_test`: a first test of a job for `init`, and its run.
-- `command`: `python -m pytest_jobs doctor` and `python -m pytest_jobs init`. Read this first.
 
 Used by `__main__`.
 """

@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from .facts import Evidence, Facts, UsedLibrary
+from .facts import Facts, Place, UsedLibrary
 from .first_test import FirstTest, first_tests, run
-from .patterns import Advice, advice
 from .reading import read_project
-from .start import Start, base_of, start_of, written
+from .rows import AWAY, EVERYWHERE, ROWS
+from .start import Start, base_of, next_command, start_of, written
 
 #: How many places the text shows of each fact; JSON has all of them.
 _PLACES: Final = 2
@@ -47,14 +47,15 @@ def _doctor(asked: argparse.Namespace) -> int:
     if root is None:
         return 2
     facts = read_project(root)
-    first = next((one.place.path for one in facts.declared), "")
-    said, start = advice(facts), start_of(root, base_of(root, first), facts)
+    base = base_of(root, next((one.place.path for one in facts.declared), ""))
+    start = start_of(root, base, facts)
+    command = next_command(asked.path, base, facts, start)
     if asked.json:
         sys.stdout.write(
-            json.dumps(_as_dict(facts, said, start), indent=2, ensure_ascii=False) + "\n"
+            json.dumps(_as_dict(facts, start, command), indent=2, ensure_ascii=False) + "\n"
         )
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _text(facts, said, start)))
+        sys.stdout.write("".join(f"{line}\n" for line in _text(facts, start, command)))
     return 0
 
 
@@ -131,27 +132,25 @@ def _folder(path: Path) -> Path | None:
     return None
 
 
-def _text(facts: Facts, said: Sequence[Advice], start: Start) -> Iterator[str]:
+def _text(facts: Facts, start: Start, command: str) -> Iterator[str]:
     if not facts.libraries:
         yield "No job library was found."
-    yield from map(_shown, facts.libraries)
-    for title, found in _found(facts).items():
-        for name, places in found.items():
-            yield f"{title}: {name}{_places(places)}"
     for library in facts.libraries:
-        seen, places = facts.seen(library.name)
-        yield f"in the text: {seen or 'nothing'} of {library.title}{_places(places)}"
+        yield _shown(library)
+        said, places = facts.jobs_of(library.name)
+        unseen = (
+            f"nothing of {library.title} in the text; `pytest --jobs-lint` asks the running library"
+        )
+        yield f"jobs: {f'{said} of {library.title}' if said else unseen}{_places(places)}"
+    for row in ROWS:
+        found = facts.seen.get(row.name, {})
+        for index, (what, places) in enumerate(found.items()):
+            page = AWAY.get(what, row.page if index == 0 else "")
+            yield f"{row.name}{_link(page)}: {what}{_places(places)}"
     if facts.libraries:
-        yield "jobs: `pytest --jobs-lint` asks the running libraries for them"
-    width = max((len(one.pattern) for one in said), default=0) + 2
-    for index, one in enumerate(said):
-        if not index:
-            yield ""
-        yield f"{one.fit:<10}{one.pattern:<{width}}{one.why}"
-        yield from (f"{'':<10}{'':<{width}}{place}" for place in one.evidence[:_PLACES])
-        more = len(one.evidence) - _PLACES
-        if more > 0:
-            yield f"{'':<10}{'':<{width}}and {more} more"
+        yield f"nothing seen of: {', '.join(_unseen(facts))}"
+        links = (f"{name}{_link(page)}" for name, page in EVERYWHERE.items())
+        yield f"for every project: {', '.join(links)}"
     for index, why in enumerate(facts.unread):
         if not index:
             yield ""
@@ -159,6 +158,16 @@ def _text(facts: Facts, said: Sequence[Advice], start: Start) -> Iterator[str]:
     if facts.libraries:
         yield ""
         yield from _first_lines(start)
+    if command:
+        yield f"$ {command}"
+
+
+def _unseen(facts: Facts) -> list[str]:
+    return [row.name for row in ROWS if row.name not in facts.seen]
+
+
+def _link(page: str) -> str:
+    return f' ("{page}")' if page else ""
 
 
 def _shown(library: UsedLibrary) -> str:
@@ -166,21 +175,7 @@ def _shown(library: UsedLibrary) -> str:
     if library.needed:
         bridge = f"too old: pytest-jobs needs {library.needed}"
     version = f" {library.version}" if library.version else ""
-    return f"{library.title}{version} ({bridge}){_places(library.evidence)}"
-
-
-def _found(facts: Facts) -> dict[str, Mapping[str, list[Evidence]]]:
-    return {
-        "broker": facts.brokers,
-        "result backend": facts.backends,
-        "scheduler": facts.schedulers,
-        "locks": facts.locks,
-        "transactions": facts.transactions,
-        "tenants": facts.tenants,
-        "tests": facts.tests,
-        "workers": facts.queues,
-        "told of failures": facts.failures,
-    }
+    return f"{library.title}{version} ({bridge}){_places(library.places)}"
 
 
 def _first_lines(start: Start) -> Iterator[str]:
@@ -193,32 +188,28 @@ def _first_lines(start: Start) -> Iterator[str]:
     yield from start.reads
 
 
-def _places(evidence: Sequence[Evidence]) -> str:
-    shown = ", ".join(f"{one.path}:{one.line}" for one in evidence[:_PLACES])
-    more = f" and {len(evidence) - _PLACES} more" if len(evidence) > _PLACES else ""
+def _places(places: Sequence[Place]) -> str:
+    shown = ", ".join(map(str, places[:_PLACES]))
+    more = f" and {len(places) - _PLACES} more" if len(places) > _PLACES else ""
     return f"  {shown}{more}" if shown else ""
 
 
-def _as_dict(facts: Facts, said: Sequence[Advice], start: Start) -> dict[str, object]:
+def _as_dict(facts: Facts, start: Start, command: str) -> dict[str, object]:
+    jobs = {library.name: facts.jobs_of(library.name) for library in facts.libraries}
+    pages = {row.name: row.page for row in ROWS}
     return {
         "libraries": [
-            {**library._asdict(), "evidence": _dicts(library.evidence)}
+            {**library._asdict(), "places": [*map(str, library.places)]}
             for library in facts.libraries
         ],
-        **{
-            title.replace(" ", "_"): {name: _dicts(places) for name, places in found.items()}
-            for title, found in _found(facts).items()
+        "jobs": {name: {said: [*map(str, places)]} for name, (said, places) in jobs.items()},
+        "seen": {
+            row: {what: [*map(str, places)] for what, places in found.items()}
+            for row, found in facts.seen.items()
         },
-        "in_the_text": {
-            library.name: {"words": seen, "evidence": _dicts(places)}
-            for library in facts.libraries
-            for seen, places in [facts.seen(library.name)]
-        },
-        "patterns": [{**one._asdict(), "evidence": _dicts(one.evidence)} for one in said],
-        "start": start._asdict(),
+        "nothing_seen_of": _unseen(facts),
+        "pages": {**pages, **EVERYWHERE},
         "not_read": facts.unread,
+        "start": start._asdict(),
+        "next": command,
     }
-
-
-def _dicts(evidence: Sequence[Evidence]) -> list[dict[str, object]]:
-    return [one._asdict() for one in evidence]

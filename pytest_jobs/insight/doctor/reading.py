@@ -1,77 +1,68 @@
-"""Reads a project in one pass: its dependencies, source, workers and cron files. Nothing is run."""
+"""Reads a project in one pass: its dependencies, source, and the files of its deployment. Nothing is run."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePath
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from ...bridges.libraries.floors import floors_of, is_below
 from ...bridges.libraries.known import EVERY, library_named
 from ...harness.records.home import is_of_tests
 from ...harness.records.texts import counted
-from ...integrations.recurring.yaml import read_documents
-from ...integrations.requirements import Requirement
 from ..source.dependencies import Requirements, required, required_libraries
-from ..source.module import Module, name_from_root
 from ..source.tree import Tree
-from ..source.workers import COMMANDS, queues_in_commands
-from .code import ENVIRONMENT, SCHEMES, CodeReader, Reading
-from .facts import Declared, Evidence, Facts, UsedLibrary, note
+from .code import CodeReader, Reading
+from .facts import Declared, Facts, Place, UsedLibrary
+from .options import ROOT, Sources
+from .rows import (
+    BROKER,
+    CONTEXT,
+    ENVIRONMENT,
+    INSTEAD,
+    MOCKS,
+    QUEUES,
+    RECURRING,
+    ROWS,
+    SCHEMES,
+    Sign,
+    conclude,
+)
+from .tenants import tenants_in
 
-#: What a package is for a project: the group of the fact, and the fact; by itself the name of the package.
-_PACKAGES: Final = {
-    "django-celery-beat": ("schedulers", ""),
-    "celery-redbeat": ("schedulers", "RedBeat"),
-    "rq-scheduler": ("schedulers", ""),
-    "apscheduler": ("schedulers", "APScheduler"),
-    "django-apscheduler": ("schedulers", "APScheduler"),
-    "django-crontab": ("schedulers", ""),
-    "django-crontask": ("schedulers", ""),
-    "taskiq-cron": ("schedulers", ""),
-    "django-celery-results": ("backends", "Django's database"),
-    **dict.fromkeys(
-        ("celery-once", "celery-singleton", "python-redis-lock", "pottery", "django-pglocks", "sherlock",
-         "django-concurrency"),
-        ("locks", ""),
-    ),
-    **dict.fromkeys(
-        ("django-tenants", "django-tenant-schemas", "django-multitenant", "django-scopes"), ("tenants", "")
-    ),
-    **dict.fromkeys(
-        ("pytest", "pytest-django", "pytest-celery", "pytest-xdist", "pytest-jobs", "freezegun", "time-machine"),
-        ("tests", ""),
-    ),
-    **dict.fromkeys(
-        ("sentry-sdk", "rollbar", "bugsnag", "airbrake", "newrelic", "honeybadger", "elastic-apm"),
-        ("failures", ""),
-    ),
-}  # fmt: skip
-#: Folders whose files say nothing about production.
-_ASIDE: Final = {"demo", "demos", "example", "examples", "docs", "doc", "benchmarks", "sandbox"}
+#: The files of a project: Python of production and of tests, and what else the deployment may have.
+Kind: TypeAlias = Literal["code", "tests", "files"]
+#: By the place where a sign counts: the kinds of files that are searched.
+_KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
+    "code": ("code",),
+    "tests": ("code", "tests"),
+    "files": ("files",),
+    "all": ("code", "files"),
+}
+#: Folders whose files answer for nothing.
+_ASIDE: Final = frozenset(
+    ("demo", "demos", "example", "examples", "docs", "doc", "benchmarks", "sandbox", "alembic")
+)
 #: The project may have a decorator of its own around that of a library.
 _OWN_DECORATOR: Final = re.compile(r"@[\w.]*(?:task|job|actor)")
-#: The folder of the project, in the names of its modules: what a relative import names is of the project.
-_ROOT: Final = "<project>"
-_MIGRATIONS: Final = frozenset(("migrations", "alembic"))
 _IMPORTS: Final = re.compile(
     r"^[ \t]*(?:from|import)[ \t]+([\w.]+)(?:[ \t]+import[ \t(]+([\w, \t]+))?", re.MULTILINE
 )
-#: What files are parsed for, whichever library the project has. Parts of names: to look for them takes no time.
-_WORDS: Final = (
-    "on_commit", "atomic", "Session(", "sessionmaker(",
-    "send_mail", "send_mass_mail", "requests.", "httpx.", "smtplib", "_later", "ATOMIC_REQUESTS",
-    "broker_url", "BROKER",
-    "esult_backend", "RESULT_BACKEND", "ContextVar(", "CurrentAttributes", "enqueue_after_commit",
-    "on_failure", "exception_handlers", "exc_handler", "after_failure",
-)  # fmt: skip
-#: A column that leads to a tenant.
-_TENANTS: Final = ("tenant", "account", "organization", "organisation", "workspace")
-_ENVIRONMENT: Final = re.compile(
-    r"^[ \t-]*[\"']?\w*BROKER\w*[\"']?[ \t]*[:=][ \t]*[\"']?(?:\$\{[^}\n]*?-)?(\w[\w+]*)://",
-    re.MULTILINE,
+#: The names of files that may start workers, or say where a broker is.
+_FILES: Final = re.compile(
+    r"(?:^|/)(?:Procfile|Makefile|Dockerfile|justfile|crontab|cron\.d/)[^/]*$|"
+    r"\.(?:env|sh|service|ya?ml|toml|conf|ini|tf|cron|crontab)\b[^/]*$",
+    re.IGNORECASE,
+)
+#: A longer script is none that a person wrote.
+_MOST_BYTES: Final = 1 << 16
+#: What stands before a command that starts nothing.
+_UNSTARTED: Final = re.compile(r"#| install |\becho\b")
+#: What a mock takes the place of: a dotted name, or an attribute of an object.
+_MOCKED: Final = re.compile(
+    r"\b(?:patch|object|setattr)\(\s*(?:[\"']([\w.]+)[\"']|([\w.]+),\s*[\"'](\w+)[\"'])"
 )
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -80,62 +71,65 @@ def read_project(root: Path) -> Facts:
     """Return what is found in a folder."""
     facts = Facts()
     tree = Tree(root)
+    start = len(root.as_posix().rstrip("/")) + 1
 
     def shown(path: Path) -> str:
-        return path.relative_to(root).as_posix()
+        return path.as_posix()[start:]
 
     found, facts.unread = required(tree, shown)
     found = {
         name: places
         for name, asked in found.items()
-        if (places := [one for one in asked if _is_production(one[0])])
+        if (places := [one for one in asked if _kind(PurePath(one[0])) in ("code", "files")])
     }
-    texts: dict[str, str] = {}
+    texts: dict[Kind, dict[str, str]] = {"code": {}, "tests": {}, "files": {}}
     for path in tree.files:
         name = shown(path)
-        if path.suffix == ".py":
-            text = tree.text(path)
-            if text is not None:
-                texts[name] = text
-        elif _is_production(name):
-            _read_file(path, name, tree, facts)
-    _libraries(found, texts, facts)
-    for name, asked in found.items():
-        _package(name, asked, facts)
-    _read_code(texts, facts)
-    _brokers(facts)
+        kind = _kind(PurePath(name))
+        # Any file without a suffix may be a script.
+        is_script = kind == "files" and not _FILES.search(name)
+        if kind is None or (is_script and path.suffix):
+            continue
+        unread = len(tree.left_out)
+        text = tree.text(path, _MOST_BYTES) if is_script else tree.text(path)
+        if text is not None and (not is_script or text.startswith("#!")):
+            texts[kind][name] = text
+        if is_script:
+            del tree.left_out[unread:]
+    _read_libraries(found, texts["code"], facts)
+    _read_rows(found, texts, facts)
+    for name, text in texts["files"].items():
+        _read_file(PurePath(name), text, facts)
+    for what, place in tenants_in(texts["code"]):
+        facts.note(CONTEXT, what, [place])
+    reading = _read_code(texts["code"], facts)
+    _read_mocks(texts["tests"], reading)
+    conclude(facts)
     facts.unread += tree.left_out
     return facts
 
 
-def _is_own(shown: str) -> bool:
-    """Say whether the jobs of a file are those of the project: tests and demos have none."""
-    path = PurePath(shown)
-    is_aside = not _ASIDE.isdisjoint(path.parts[:-1]) or path.stem in ("test", "testing")
-    return not is_aside and not is_of_tests(path)
+def _kind(path: PurePath) -> Kind | None:
+    # What lies below the folder of migrations may be jobs that they need.
+    if not _ASIDE.isdisjoint(path.parts[:-1]) or path.parent.name == "migrations":
+        return None
+    if path.stem in ("test", "testing") or is_of_tests(path):
+        return "tests" if path.suffix == ".py" else None
+    return "code" if path.suffix == ".py" else "files"
 
 
-def _is_production(shown: str) -> bool:
-    """Say whether a file may answer for production: no migration does."""
-    return _is_own(shown) and _MIGRATIONS.isdisjoint(PurePath(shown).parts[:-1])
-
-
-def _libraries(found: Requirements, texts: dict[str, str], facts: Facts) -> None:
+def _read_libraries(found: Requirements, texts: Mapping[str, str], facts: Facts) -> None:
     """Note the libraries that dependency files ask for, and those that the source imports."""
-    imports: dict[str, list[Evidence]] = {}
+    imports: dict[str, dict[Place, None]] = {}
     for shown, text in texts.items():
-        for match in _IMPORTS.finditer(text) if _is_production(shown) else ():
+        for match in _IMPORTS.finditer(text):
             # Of FastAPI one name is about jobs, and of pytest-jobs those that declare them.
-            names = [
-                f"{match[1]}.{name.split()[0]}"
-                for name in (match[2] or "").split(",")
-                if name.strip()
-            ]
-            for name in [match[1], *names]:
+            names = (name.split()[0] for name in (match[2] or "").split(",") if name.strip())
+            for name in [match[1], *(f"{match[1]}.{name}" for name in names)]:
                 library = library_named(name)
                 if library and (library != "core" or name.endswith((".Job", ".job", ".later"))):
                     line = text.count("\n", 0, match.start()) + 1
-                    note(imports, library, Evidence(shown, line, f"imports {match[1]}"))
+                    imports.setdefault(library, {})[Place(shown, line)] = None
     required_here = {*required_libraries(found)}
     for name in sorted(EVERY):
         known = EVERY[name]
@@ -143,9 +137,7 @@ def _libraries(found: Requirements, texts: dict[str, str], facts: Facts) -> None
         asked = [one for distribution in distributions for one in found.get(distribution, ())]
         if name not in required_here and name not in imports:
             continue
-        places = [
-            Evidence(path, one.line, f"{one.name} {one.version}".strip()) for path, one in asked
-        ]
+        places = [Place(path, one.line) for path, one in asked]
         own = distributions[0] if distributions else ""
         locked = [one.version for _, one in asked if one.is_locked and one.name == own]
         written = [one.version for _, one in asked if one.version and one.name == own]
@@ -154,79 +146,79 @@ def _libraries(found: Requirements, texts: dict[str, str], facts: Facts) -> None
         floor = floors_of(name).get(own, "") if known.is_bridged else ""
         is_old = bool(locked or pinned) and is_below(floor, version.strip("="))
         needed = f"{own}{floor}" if is_old else ""
-        places += imports.get(name, [])
+        places += imports.get(name, {})
         facts.libraries.append(
             UsedLibrary(name, known.title, version, known.is_bridged, places, needed)
         )
 
 
-def _package(name: str, asked: list[tuple[str, Requirement]], facts: Facts) -> None:
-    """Note what a package is for the project; one that only a lock names is there for another package."""
-    own = [one for one in asked if not one[1].is_locked]
-    if name in _PACKAGES and own:
-        path, one = own[0]
-        group, fact = _PACKAGES[name]
-        note(
-            getattr(facts, group),
-            fact or name,
-            Evidence(path, one.line, f"{name} {one.version}".strip()),
-        )
+def _read_rows(found: Requirements, texts: Mapping[Kind, Mapping[str, str]], facts: Facts) -> None:
+    """Look for what each row names: packages, and signs in the text."""
+    names = [library.name for library in facts.libraries]
+    for row in ROWS:
+        for package, what in row.packages.items():
+            # One that only a lock names is there for another package.
+            for name, one in [one for one in found.get(package, ()) if not one[1].is_locked][:1]:
+                facts.note(row.name, what or package, [Place(name, one.line)])
+        signs = [sign for sign in row.signs if not sign.library or sign.library in names]
+        signs += [sign for name in names if row.of for sign in row.of(EVERY[name])]
+        for sign in signs:
+            for kind in _KINDS[sign.where]:
+                _read_sign(row.name, sign, texts[kind], facts)
+    for library in facts.libraries:
+        if EVERY[library.name].broker:
+            facts.note(BROKER, EVERY[library.name].broker, library.places[:1])
+    if len(facts.seen.get(BROKER, ())) > 1:
+        facts.seen[BROKER].pop(ENVIRONMENT, None)
 
 
-def _read_file(path: Path, shown: str, tree: Tree, facts: Facts) -> None:
-    """Read a file that is not Python."""
-    name = path.name
+def _read_sign(row: str, sign: Sign, texts: Mapping[str, str], facts: Facts) -> None:
+    pattern, found = re.compile(sign.pattern, re.MULTILINE), dict[str, list[Place]]()
+    for shown, text in texts.items():
+        if sign.words and not any(word in text for word in sign.words):
+            continue
+        for match in pattern.finditer(text):
+            before = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+            if not _UNSTARTED.search(before):
+                # Of a command in a list, or in several lines, the words; no address that may have a password.
+                said = match[1] if match.re.groups else ""
+                said = " ".join(re.sub(r"[\"'],?\s*[\"']?|\\\n", " ", said).split())
+                said = re.sub(r"://[^\s@]*@", "://", said)
+                what = sign.what or SCHEMES.get(said.lower(), said)
+                line = text.count("\n", 0, match.start()) + 1
+                found.setdefault(what, []).append(Place(shown, line))
+    for what, places in found.items():
+        facts.note(row, what, places)
+
+
+def _read_file(path: PurePath, text: str, facts: Facts) -> None:
+    """Read a file of the deployment: schedules and queues."""
+    name, shown = path.name, path.as_posix()
     if name == "crontab" or name.endswith((".cron", ".crontab")) or "cron.d" in path.parts:
-        note(facts.schedulers, "cron", Evidence(shown, 1, name))
-    is_environment = name.startswith(".env") or name.endswith(".env")
-    if not (COMMANDS.search(name) or is_environment) or path.suffix == ".lock":
+        facts.note(RECURRING, "cron", [Place(shown, 1)])
+    if path.suffix not in (".yml", ".yaml"):
         return
-    text = tree.text(path) or ""
-    for library, queues, start in queues_in_commands(text):
-        line = text.count("\n", 0, start) + 1
-        note(facts.queues, library, Evidence(shown, line, ", ".join(queues)))
-    for found in _ENVIRONMENT.finditer(text):
-        kind, line = SCHEMES.get(found[1]), text.count("\n", 0, found.start(1)) + 1
-        if kind is not None:
-            note(facts.brokers, kind, Evidence(shown, line, f"an address of {kind}"))
-    if path.suffix in (".yml", ".yaml"):
-        _read_yaml(path, shown, text, facts)
-
-
-def _read_yaml(path: Path, shown: str, text: str, facts: Facts) -> None:
     if path.stem in ("recurring", "schedule"):
-        place = Evidence(shown, 1, path.name)
-        note(facts.schedulers, f"a file of recurring jobs ({path.name})", place)
-        note(facts.files, "recurring", place)
+        facts.note(RECURRING, f"a file of recurring jobs ({name})", [Place(shown, 1)])
+        facts.files.setdefault("recurring", shown)
     elif path.stem in ("queue", "solid_queue"):
         # A file of several environments is read for one of them, which stands behind its name.
         of = " production" if re.search(r"^production:", text, re.MULTILINE) else ""
-        note(facts.files, "queues", Evidence(shown, 1, f"{path.name}{of}"))
-    if not re.search(r"\bkind:\s*CronJob\b", text):
-        return
-    try:
-        documents = read_documents(text, shown)
-    except ValueError as error:
-        facts.unread.append(str(error))
-        return
-    if any(isinstance(one, dict) and one.get("kind") == "CronJob" for one in documents):
-        line = text.count("\n", 0, text.index("CronJob")) + 1
-        note(facts.schedulers, "CronJobs of Kubernetes", Evidence(shown, line, "kind: CronJob"))
+        facts.note(QUEUES, f"a file of queues ({name})", [Place(shown, 1)])
+        facts.files.setdefault("queues", f"{shown}{of}")
 
 
-def _read_code(texts: dict[str, str], facts: Facts) -> None:
+def _read_code(texts: Mapping[str, str], facts: Facts) -> Reading:
     """Parse the files that have a word about jobs, one after the other: their trees take most of the memory."""
-    own = {part for shown in texts for part in PurePath(shown).with_suffix("").parts}
-    reading = Reading(facts, frozenset(facts.names()), frozenset((*own, _ROOT)))
-    has_word = _words_of(reading.libraries)
+    own = {part for shown in texts for part in shown.removesuffix(".py").split("/")}
+    libraries = frozenset(library.name for library in facts.libraries)
+    reading = Reading(facts, Sources(texts), libraries, frozenset((*own, ROOT)))
+    has_word = _words_of(libraries)
     broken: list[str] = []
     for shown, text in texts.items():
-        is_own, is_production = _is_own(shown), _is_production(shown)
-        if has_word(text, is_own):
+        if has_word(text):
             try:
-                name = f"{_ROOT}.{name_from_root(shown)}".rstrip(".")
-                module = Module(Path(shown), shown, name, text)
-                CodeReader(module, reading, is_own=is_own, is_production=is_production).read()
+                CodeReader(reading.sources.module(shown), reading).read()
             except SyntaxError as error:
                 broken.append(f"{shown}:{error.lineno or 1} ({error.msg})")
             except (ValueError, RecursionError, MemoryError) as error:
@@ -238,30 +230,21 @@ def _read_code(texts: dict[str, str], facts: Facts) -> None:
             "the Python of the project"
         )
     _settle(reading)
+    return reading
 
 
-def _words_of(libraries: Iterable[str]) -> Callable[[str, bool], bool]:
-    """Return what says whether a file, of production or of tests, has a word about jobs."""
-    of_libraries: list[str] = []
-    decorators: list[str] = []
+def _words_of(libraries: Iterable[str]) -> Callable[[str], bool]:
+    """Return what says whether a file of production has a word about jobs."""
+    words = ["CurrentAttributes"]
     for name in sorted(libraries):
         row = EVERY[name]
-        of_libraries += [f".{word}" for word in sorted(row.calls)]
-        of_libraries += [f"{word}(" for word in (*sorted(row.queueing), *row.schedules)]
-        of_libraries += [*row.lists, *row.looks]
-        decorators += sorted(row.decorating)
-    in_production = (*of_libraries, *(f"{word}(" for word in decorators), *_WORDS)
-
-    def has_word(text: str, is_own: bool) -> bool:
-        if not is_own:
-            return any(word in text for word in of_libraries)
-        return (
-            any(word in text for word in in_production)
-            or bool(_OWN_DECORATOR.search(text))
-            or ("ForeignKey" in text and any(word in text for word in _TENANTS))
-        )
-
-    return has_word
+        words += [f".{word}(" for word in (*sorted(row.calls), *sorted(row.decorating))]
+        words += [f" {word}(" for word in sorted(row.decorating)]
+        words += [f"{word}(" for word in (*sorted(row.queueing), *row.schedules)]
+        words += [*row.lists, *row.looks]
+    return lambda text: (
+        any(word in text for word in words) or ("@" in text and bool(_OWN_DECORATOR.search(text)))
+    )
 
 
 def _settle(reading: Reading) -> None:
@@ -275,20 +258,12 @@ def _settle(reading: Reading) -> None:
         above = _above(name, reading)
         of = frozenset[str]().union(*(each.libraries for each in above))
         if of and "" in bases:
-            retries = any(each.retries for each in above)
-            facts.declared.append(one._replace(libraries=of, retries=retries))
+            options = frozenset[str]().union(*(each.options for each in above))
+            facts.declared.append(one._replace(libraries=of, options=options))
     declared = {one.name.rpartition(".")[2] for one in facts.declared}
     facts.sent = [
         one for one in facts.sent if one.is_of_queue or not declared.isdisjoint(one.names)
     ]
-    methods, functions = reading.words["sending"], reading.words["queueing"]
-    for names, place in reading.mocked:
-        if names[-1] in functions or (names[-1] in methods and declared.intersection(names[-2:-1])):
-            note(facts.tests, "mocks in the place of enqueues", place)
-    for places in reading.columns.values():
-        # One model may have such a column for any reason.
-        if len(places) > 1:
-            facts.tenants.setdefault("a column of models", []).extend(places)
 
 
 def _above(name: str, reading: Reading) -> list[Declared]:
@@ -302,11 +277,13 @@ def _above(name: str, reading: Reading) -> list[Declared]:
     return [*found.values()]
 
 
-def _brokers(facts: Facts) -> None:
-    """Add the brokers of libraries that have one alone; what the environment says is for those without another."""
-    for library in facts.libraries:
-        broker = EVERY[library.name].broker
-        if broker:
-            note(facts.brokers, broker, library.evidence[0])
-    if len(facts.brokers) > 1:
-        facts.brokers.pop(ENVIRONMENT, None)
+def _read_mocks(texts: Mapping[str, str], reading: Reading) -> None:
+    """Note the mocks of tests that take the place of what enqueues."""
+    methods, functions = reading.words["sending"], reading.words["queueing"]
+    declared = {one.name.rpartition(".")[2] for one in reading.facts.declared}
+    for shown, text in texts.items():
+        for match in _MOCKED.finditer(text) if "patch" in text or "setattr" in text else ():
+            *before, last = (match[1] or f"{match[2]}.{match[3]}").split(".")
+            if last in functions or (last in methods and declared.intersection(before[-1:])):
+                line = text.count("\n", 0, match.start()) + 1
+                reading.facts.note(INSTEAD, MOCKS, [Place(shown, line)])

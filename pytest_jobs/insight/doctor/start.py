@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .facts import Facts
-from .patterns import INSTEAD
+from .rows import INSTEAD, TESTS
 
 if TYPE_CHECKING:
     from ...integrations.ini_file import IniFile
@@ -66,7 +66,7 @@ def uses_manage(base: Path, facts: Facts) -> bool:
     return (
         bool(django_settings(base))
         and _own(base) is None
-        and not facts.tests.keys() & {"pytest", "pytest-django"}
+        and facts.seen.get(TESTS, {}).keys().isdisjoint(("pytest", "pytest-django"))
     )
 
 
@@ -108,6 +108,26 @@ def start_of(root: Path, base: Path, facts: Facts, python_path: str = "") -> Sta
     return start._replace(file=file.relative_to(root).as_posix(), section=section, lines=lines)
 
 
+def next_command(path: Path, base: Path, facts: Facts, start: Start) -> str:
+    """Return the command to run next; empty where another step comes first.
+
+    Args:
+        path: the project, as the user names it.
+        base: the folder of the settings of pytest.
+        facts: what is found about the project.
+        start: what is to be done before.
+    """
+    is_manage = uses_manage(base, facts)
+    if not any(one.is_bridged and not one.needed for one in facts.libraries):
+        return ""
+    if start.lines or (is_manage and not (base / "test_jobs.py").exists()):
+        where = "" if path == Path() else f" {path}"
+        return f"python -m pytest_jobs init{where}  # writes a first test, and settings that are missing"
+    if start.file or is_manage:
+        return "pytest --jobs-audit  # checks each job that the tests reach, and changes no test"
+    return ""
+
+
 def _own(folder: Path) -> IniFile | None:
     from ...integrations.ini_file import ini_file_in
 
@@ -119,22 +139,16 @@ def _own(folder: Path) -> IniFile | None:
 
 def _settings(root: Path, base: Path, facts: Facts) -> Iterator[tuple[str, str]]:
     bridged = [library for library in facts.libraries if library.is_bridged and not library.needed]
-    is_seen = bool(facts.declared or facts.listed or facts.sent)
+    is_seen = bool(facts.declared or facts.sent)
     settings = django_settings(base)
-    if settings and "pytest-django" in facts.tests:
+    if settings and "pytest-django" in facts.seen.get(TESTS, ()):
         yield "DJANGO_SETTINGS_MODULE", settings
-    if (
-        bridged
-        and is_seen
-        and not any(way in facts.tests for way in INSTEAD)
-        and not _has_background(facts)
-    ):
+    if bridged and is_seen and INSTEAD not in facts.seen and not _has_background(facts):
         yield "jobs_mode", "record"
     for name, option in (("recurring", "jobs_recurring"), ("queues", "jobs_queues")):
-        path = root / facts.files[name][0].path if name in facts.files else None
-        if bridged and path is not None and path.is_relative_to(base):
-            of = " production" if facts.files[name][0].text.endswith(" production") else ""
-            yield option, f"{path.relative_to(base).as_posix()}{of}"
+        path, _, of = facts.files.get(name, "").partition(" ")
+        if bridged and path and (root / path).is_relative_to(base):
+            yield option, f"{(root / path).relative_to(base).as_posix()} {of}".rstrip()
 
 
 def _has_background(facts: Facts) -> bool:
@@ -143,7 +157,7 @@ def _has_background(facts: Facts) -> bool:
 
 
 def _install(root: Path, facts: Facts) -> str | None:
-    if "pytest-jobs" in facts.tests:
+    if "pytest-jobs" in facts.seen.get(TESTS, ()):
         return None
     return next(
         (command for name, command in _TOOLS.items() if (root / name).is_file()),
@@ -152,11 +166,11 @@ def _install(root: Path, facts: Facts) -> str | None:
 
 
 def _reads(facts: Facts) -> Iterator[str]:
-    if any(way in facts.tests for way in INSTEAD):
+    if INSTEAD in facts.seen:
         yield (
             "No jobs_mode yet: older tests use another way, and a harness in every test would change what "
-            "they see. New tests ask for the fixture `jobs`; the page about large suites has the next "
-            "steps."
+            'they see. New tests ask for the fixture `jobs`; the page "Roll it out over a large suite" has '
+            "the next steps."
         )
     elif _has_background(facts):
         yield (

@@ -61,28 +61,6 @@ def read_yaml(text: str, source: str, refusal: type[JobsError]) -> Any:
         ) from None
 
 
-def read_documents(text: str, source: str) -> list[Any]:
-    """Return the documents of a YAML file of another program, such as the manifests of Kubernetes.
-
-    Args:
-        text: the text of the file.
-        source: the name of the file, for messages.
-
-    Raises:
-        ValueError: when it cannot be read, or PyYAML is not installed.
-    """
-    try:
-        import yaml
-    except ImportError:
-        raise ValueError(
-            f'{source} is YAML, which PyYAML reads: pip install "pytest-jobs[recurring]"'
-        ) from None
-    try:
-        return list(yaml.safe_load_all(text))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ValueError(f"{source} is not YAML: {' '.join(str(error).split())}") from None
-
-
 def tasks_of(content: object, environment: str | None, source: str) -> Mapping[Any, Any]:
     """Return the tasks of a file by their keys.
 

@@ -25,7 +25,7 @@ began = time.process_time()
 facts = read_project(Path(sys.argv[1]).resolve())
 seconds = time.process_time() - began
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-seen = "; ".join(f"{one.title}: {facts.seen(one.name)[0] or 'nothing'}" for one in facts.libraries)
+seen = "; ".join(f"{one.title}: {facts.jobs_of(one.name)[0] or 'nothing'}" for one in facts.libraries)
 print(json.dumps([seen, seconds, peak]))
 """
 

@@ -1,4 +1,4 @@
-"""`python -m pytest_jobs doctor` says what a project uses, which patterns fit it, and how to start."""
+"""`python -m pytest_jobs doctor` says what was seen of a project, with its places, and how to start."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from trees import TREES, plant
 
 from pytest_jobs.__main__ import main
 from pytest_jobs.bridges.libraries.floors import floors_of
+from pytest_jobs.bridges.libraries.known import EVERY
 from pytest_jobs.insight.doctor.reading import read_project
+from pytest_jobs.insight.doctor.rows import AWAY, EVERYWHERE, ROWS
 
-pytest.importorskip("yaml")
-
-EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+DOCS = Path(__file__).parents[3] / "docs"
+EXAMPLES = DOCS / "examples"
 #: What is wrong with its files is said in the words of the Python that reads them.
 WHOLE = [name for name in TREES if name != "broken"]
 
@@ -35,8 +36,7 @@ def test_what_cannot_be_read_is_said(tmp_path):
     said = said_about("broken", tmp_path)
 
     assert "Celery ==5.5.0 (captured by pytest-jobs)  requirements.txt:1, app.py:1\n" in said
-    assert "scheduler: CronJobs of Kubernetes  deploy/b.yaml:3\n" in said
-    for file in ("Pipfile.lock", "pyproject.toml", "deploy/a.yaml", "1 file that is not Python"):
+    for file in ("Pipfile.lock", "pyproject.toml", "1 file that is not Python"):
         assert f"not read: {file} " in said
     assert said.endswith(". Mend it first.\n")
 
@@ -64,21 +64,37 @@ def test_json_has_each_fact_with_its_places(tmp_path):
 
     (celery,) = found["libraries"]
     assert (celery["name"], celery["version"], celery["is_bridged"]) == ("celery", "==5.4.0", True)
-    assert celery["evidence"][0] == {
-        "path": "requirements/base.txt",
-        "line": 2,
-        "text": "celery ==5.4.0",
-    }
-    assert found["broker"] == {
-        "Redis": [{"path": "config/settings.py", "line": 6, "text": "CELERY_BROKER_URL is Redis"}]
-    }
-    fits = {one["pattern"]: one["fit"] for one in found["patterns"]}
-    assert fits["enqueue after commit"] == "applies"
-    assert fits["limits of concurrency"] == "later"
-    assert fits["context of the tenant"] == "skip"
-    assert found["in_the_text"]["celery"]["words"] == "2 decorators and 2 calls"
+    assert celery["places"][0] == "requirements/base.txt:2"
+    assert found["jobs"]["celery"]["2 decorators and 2 calls"][0] == "shop/tasks.py:5"
+    assert found["seen"]["broker"] == {"Redis": ["config/settings.py:6"]}
+    assert found["nothing_seen_of"][-1] == "unique jobs"
+    assert found["pages"]["queues"] == "Configure queues"
     assert found["start"]["install"] == "pip install pytest-jobs"
+    assert found["next"].startswith("pytest --jobs-audit")
     assert found["not_read"] == []
+
+
+def test_the_pages_that_it_names_are_there():
+    pages = [page.read_text("utf-8").partition("\n")[0] for page in DOCS.rglob("*.md")]
+
+    named = {*(row.page for row in ROWS), *AWAY.values(), *EVERYWHERE.values()} - {""}
+
+    assert {page for page in named if f"# {page}" not in pages} == set()
+
+
+def test_the_page_about_bridges_has_the_default_acknowledgement_of_each_library():
+    table = (DOCS / "reference" / "bridges.md").read_text("utf-8").partition("| acknowledges |")[2]
+    rows = [
+        [cell.strip() for cell in row.split("|")]
+        for row in table.splitlines()
+        if row.count("|") > 4
+    ]
+    titles = {"core": "the core", "background_tasks": "BackgroundTasks"}
+
+    for library in EVERY.values():
+        title = titles.get(library.name, library.title)
+        said = [row[2] for row in rows if row[1].startswith(title)]
+        assert library.acknowledges in (*said, ""), library.name
 
 
 def test_no_password_of_an_address_is_shown(tmp_path):
@@ -108,18 +124,6 @@ def test_links_are_not_followed_out(tmp_path):
     assert read_project(root).libraries == []
 
 
-def test_without_pyyaml_yaml_is_left_out_and_that_is_said(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "yaml", None)
-    root = plant("five_schedulers", tmp_path)
-
-    facts = read_project(root)
-
-    assert "CronJobs of Kubernetes" not in facts.schedulers
-    assert facts.unread == [
-        'deploy/jobs.yaml is YAML, which PyYAML reads: pip install "pytest-jobs[recurring]"'
-    ]
-
-
 def test_rules_for_errors_of_a_base_class_count_and_circles_of_classes_end(tmp_path):
     (tmp_path / "jobs.py").write_text(
         "from pytest_jobs import Job, retry_on\n\n\n@retry_on(OSError, wait=60)\nclass Base(Job): ...\n\n\n"
@@ -129,7 +133,7 @@ def test_rules_for_errors_of_a_base_class_count_and_circles_of_classes_end(tmp_p
 
     declared = read_project(tmp_path).declared
 
-    assert [(one.name, one.retries) for one in declared] == [("Pay", True)]
+    assert [(one.name, "retry_on" in one.options) for one in declared] == [("Pay", True)]
 
 
 def test_a_folder_that_is_not_there_is_an_error(capsys):
@@ -155,13 +159,13 @@ def test_a_folder_that_is_not_there_is_an_error(capsys):
             ["periodic tasks of Procrastinate"],
             "3 decorators and 2 calls",
         ),
-        ("rq", ["rq"], ["`rq cron`"], "2 decorators and 4 calls"),
+        ("rq", ["rq"], ["enqueue_at of RQ", "`rq cron`"], "2 decorators and 4 calls"),
         ("saq", ["saq"], ["cron jobs of the worker"], "4 listed functions and 3 calls"),
         (
             "shop",
             ["core"],
             ["a file of recurring jobs (recurring.yml)"],
-            "12 derived jobs, 2 decorators and 11 calls",
+            "2 decorators, 12 derived jobs and 11 calls",
         ),
         ("taskiq", ["taskiq"], ["TaskiqScheduler"], "3 decorators and 4 calls"),
     ],
@@ -170,6 +174,6 @@ def test_the_doctor_is_right_about_the_examples(example, libraries, schedulers, 
     facts = read_project(EXAMPLES / example)
 
     assert [library.name for library in facts.libraries] == libraries
-    assert [*facts.schedulers] == schedulers
-    assert facts.seen(libraries[0])[0] == seen
+    assert [*facts.seen.get("recurring jobs", ())] == schedulers
+    assert facts.jobs_of(libraries[0])[0] == seen
     assert facts.unread == []

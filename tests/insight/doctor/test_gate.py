@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-import pytest
 from tables import each_row
 
 from pytest_jobs.__main__ import main
-
-pytest.importorskip("yaml")
 
 OWN_DECORATOR = """
     import functools
@@ -72,34 +69,124 @@ CELERY = """
     def periodic(sender, **kwargs):
         sender.add_periodic_task(3600, send.s(), name="n")
     """
-TENANTS = """
-    class Post(BaseModel):
-        organization_id: str = Field(...)
+#: A domain model, columns that lead to it, and a context variable of something else.
+MODELS = """
+    from contextvars import ContextVar
+
+    from django.db import models
+
+    current_request = ContextVar("current_request")
 
 
-    class OAuthAccount(Base):
-        account_id: Mapped[str] = mapped_column(String(320))
+    class Tenant(models.Model): ...
+
+
+    class Site(models.Model):
+        tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+
+
+    class Rack(models.Model):
+        tenant = models.ForeignKey(to="tenancy.Tenant", on_delete=models.CASCADE)
     """
-KEYS = """
+#: What owns the rows of two models, and is current; a user is, too, and is no tenant.
+OWNERS = """
     class Post(Base):
         organization_id: Mapped[int] = mapped_column(ForeignKey("organizations.id"))
+        user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
 
 
     class Comment(Base):
-        organization_id: Mapped[int] = mapped_column(ForeignKey("organizations.id"))
+        organization_id: Mapped[UUID] = mapped_column(
+            Uuid, ForeignKey("organizations.id")
+        )
+        user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     """
-VIEW = """
-    import requests
-    from django.core.mail import send_mail
+CURRENT = """
+    from contextvars import ContextVar
+    from threading import local
+
+    current_organization: ContextVar[int] = ContextVar("current_organization")
+    current_user = ContextVar("current_user")
+    _state = local()
 
 
-    def pay(request):
-        send_mail("Paid", "", None, [request.user.email])
-        requests.get("https://x")
+    class TenantMiddleware:
+        def __call__(self, request):
+            _state.organization_id = 7
+            request.tenant = find(request)
+    """
+PATIENT = """
+    BASE = {"retry_backoff": 60}
+    PATIENT = {**BASE, "max_retries": 3}
+    OTHER = load("options")
+    """
+OPTIONS = """
+    from celery import shared_task
+
+    from . import own
+    from .options import OTHER, PATIENT
+
+    LOCAL = dict(queue="mail")
 
 
-    def command():
-        requests.post("https://x")
+    @shared_task(**PATIENT)
+    def welcome(): ...
+
+
+    @shared_task(**LOCAL)
+    def remind(): ...
+    """
+UNREAD = """
+    from celery import shared_task
+
+    from .options import OTHER
+
+
+    @shared_task(**OTHER)
+    def welcome(): ...
+    """
+SCHEDULER = """
+    import time
+
+    from celery import shared_task
+
+
+    @shared_task
+    def tick(): ...
+
+
+    def clock():
+        while True:
+            tick.delay()
+            time.sleep(60)
+    """
+RQ = """
+    from rq import Queue, Retry
+
+    queue = Queue()
+
+
+    def view(request, at):
+        queue.enqueue(f, 1, retry=Retry(max=3), on_failure=tell)
+        queue.enqueue_at(at, f, job_id="f", unique=True)
+        queue.enqueue_many([])
+    """
+LATE = """
+    app.conf.update(
+        task_acks_late=True,
+        # task_reject_on_worker_lost=True,
+    )
+    task_failure.connect(tell)
+    """
+COMPOSE = """
+    services:
+      worker:
+        command: celery -A app worker \\
+          -Q high,low
+      fast:
+        command: ["celery", "-A", "app", "worker", "-c", "8"]
+        image: shop/celery-worker:1
+      # command: celery -A app worker -Q old
     """
 SAQ = """
     from litestar_saq import CronJob, QueueConfig
@@ -120,7 +207,7 @@ BROKEN = {f"jobs/a{number}.py": "@task\ndef broken(:\n" for number in range(3)}
                 "b.py": OTHER_NAME,
                 "a.py": "from b import rq_task\n@rq_task\ndef f(): ...",
             },
-            ["in the text: 1 decorator and 1 call of RQ  a.py:3, b.py:6\n"],
+            ["jobs: 1 decorator and 1 call of RQ  a.py:3, b.py:6\n"],
             [],
         ),
         (
@@ -166,10 +253,18 @@ BROKEN = {f"jobs/a{number}.py": "@task\ndef broken(:\n" for number in range(3)}
             ["1 call of APScheduler"],
             [],
         ),
+        (
+            {
+                "Pipfile": "[packages]\ndjango-huey = '*'\n",
+                "a.py": "from django_huey import db_task\n@db_task(queue='net')\ndef f(): ...\n",
+            },
+            ["Huey (captured by pytest-jobs)  Pipfile:2, a.py:1\n", "1 decorator of Huey"],
+            [],
+        ),
         # A library that is there, and shows nothing.
         (
             {"requirements.txt": "dramatiq\n"},
-            ["in the text: nothing of Dramatiq\n", "unknown   shallow jobs"],
+            ["jobs: nothing of Dramatiq in the text; `pytest --jobs-lint` asks the running library\n"],
             ["No job"],
         ),
         # Names of others.
@@ -189,16 +284,16 @@ BROKEN = {f"jobs/a{number}.py": "@task\ndef broken(:\n" for number in range(3)}
                 "tests/test_a.py": "from unittest.mock import patch\n@patch('shop.signals.paid.send')\n"
                 "@patch('shop.mail.Channel.delay')\ndef test_x(m, n): ...",
             },
-            ["in the text: nothing of Celery"],
-            ["tests:", "result backend:"],
+            ["jobs: nothing of Celery", "eager mode and doubles, "],
+            ["mocks in"],
         ),
         (
             {"requirements.txt": "celery", "a.py": CELERY},
             [
                 "2 decorators and 1 call of Celery",
-                "scheduler: Celery beat",
-                "group(...) of Celery publishes one message for each job, so it gains nothing.",
-                "Declarations name 2 queues (mail and slow), and no command",
+                '("Schedule recurring jobs"): Celery beat  a.py:26\n',
+                "one by one in a loop, and group(...) of Celery publishes one message for each job  a.py:21\n",
+                "mail, slow (named by declarations)  a.py:9, a.py:13\n",
             ],
             [],
         ),
@@ -208,8 +303,8 @@ BROKEN = {f"jobs/a{number}.py": "@task\ndef broken(:\n" for number in range(3)}
                 "pyproject.toml": "[project]\ndependencies = ['django-tasks', 'django-crontask']\n",
                 "uv.lock": "[[package]]\nname = 'apscheduler'\nversion = '3.11'\n",
             },
-            ["scheduler: django-crontask  pyproject.toml:2\n"],
-            ["APScheduler", "There are"],
+            ["django-crontask  pyproject.toml:2\n"],
+            ["APScheduler"],
         ),
         (
             {"requirements.txt": "rq==1.16.1", "a.py": "worker.work(with_scheduler=True)\n"},
@@ -217,14 +312,13 @@ BROKEN = {f"jobs/a{number}.py": "@task\ndef broken(:\n" for number in range(3)}
                 "too old: pytest-jobs needs rq>=",
                 "broker: Redis",
                 "the scheduler of RQ's workers",
-                "RQ has Queue.enqueue_many in the versions that pytest-jobs takes (rq>=",
             ],
-            ["captured by", "rq-scheduler", 'jobs_mode = "record"'],
+            ["captured by", "rq-scheduler", 'jobs_mode = "record"', "--jobs-audit"],
         ),
         (
             {"requirements.txt": "saq\nlitestar-saq\n", "a.py": SAQ},
-            ["2 listed functions of SAQ", "scheduler: cron jobs of the worker"],
-            ["Here it would be"],
+            ["2 listed functions of SAQ", "): cron jobs of the worker"],
+            [],
         ),
         # Files that do not answer for production.
         (
@@ -237,37 +331,123 @@ BROKEN = {f"jobs/a{number}.py": "@task\ndef broken(:\n" for number in range(3)}
             },
             [
                 "broker: as the environment says  settings.py:2\n",
-                "Nothing says that the project has transactions.",
+                "enqueue after commit, ",
             ],
             ["Redis  ", "APScheduler"],
         ),
+        # A model of that name is no tenant: what sets or carries a current one shows that there are tenants.
+        ({"requirements.txt": "celery", "a.py": MODELS}, ["context of a tenant, "], []),
         (
-            {"requirements.txt": "celery", "a.py": TENANTS},
-            ["Nothing says that the project has tenants."],
+            {"requirements.txt": "celery", "models.py": OWNERS, "middleware.py": CURRENT},
+            [
+                '("Carry context"): current_organization, a context variable  middleware.py:4\n',
+                "context of a tenant: organization_id, of a thread local  middleware.py:11\n",
+                "context of a tenant: tenant, set by a middleware  middleware.py:12\n",
+            ],
+            ["current_user"],
+        ),
+        ({"requirements.txt": "celery", "middleware.py": CURRENT}, ["tenant, set by"], ["organization"]),
+        # Options that a declaration unpacks.
+        (
+            {"requirements.txt": "celery", "shop/options.py": PATIENT, "shop/tasks.py": OPTIONS},
+            ['retries ("Test retries"): named by 1 of 2 declarations  shop/tasks.py:10\n'],
+            ["not read"],
+        ),
+        (
+            {"requirements.txt": "celery", "shop/options.py": PATIENT, "shop/tasks.py": UNREAD},
+            ['retries ("Test retries"): options come from `**OTHER`, which was not read  shop/tasks.py:7\n'],
+            ["named by", ", retries"],
+        ),
+        # What says how messages are acknowledged, what fires, and what is told of a job that failed.
+        (
+            {"requirements.txt": "celery", "celery_app.py": LATE},
+            [
+                'acknowledgement ("Bridges"): acks_late  celery_app.py:2\n',
+                "acknowledgement: before the run, the default of Celery  requirements.txt:1\n",
+                "task_failure  celery_app.py:5\n",
+            ],
+            ["reject_on_worker_lost"],
+        ),
+        ({"requirements.txt": "celery", "a.py": SCHEDULER}, ["a scheduler of its own  a.py:12\n"], ["in a loop"]),
+        (
+            {"requirements.txt": "rq==3.0.0", "a.py": RQ},
+            [
+                "enqueue_at of RQ  a.py:8\n",
+                "on_failure  a.py:7\n",
+                'unique jobs ("Keep jobs unique"): unique=True with a job_id of RQ  a.py:8\n',
+                'bulk enqueueing ("Work in batches"): Queue.enqueue_many of RQ  a.py:9\n',
+                "retry= where jobs are enqueued  a.py:7\n",
+            ],
             [],
         ),
-        ({"requirements.txt": "celery", "a.py": KEYS}, ["There are tenants (a column"], []),
+        (
+            {
+                "pyproject.toml": "[project]\ndependencies = ['procrastinate>=3']\n",
+                "a.py": "@app.task(queueing_lock='grind')\ndef grind(): ...\nwith atomic():\n    grind.defer()\n",
+            },
+            [
+                "broker: PostgreSQL  pyproject.toml:2\n",
+                "queueing_lock= of Procrastinate  a.py:1\n",
+                "): a job of Procrastinate waits for the transaction  pyproject.toml:2\n",
+            ],
+            ["inside a transaction"],
+        ),
+        # How tests run jobs.
+        (
+            {"requirements.txt": "huey", "settings.py": "HUEY = {'name': 'site', 'immediate': True}\n"},
+            ['eager mode and doubles ("From huey.immediate"): immediate mode of Huey  settings.py:1\n'],
+            ["jobs_mode ="],
+        ),
+        (
+            {"requirements.txt": "rq", "tests/a.py": "queue = Queue(connection=Redis(), is_async=False)\n"},
+            ['eager mode and doubles ("From is_async=False"): is_async=False of RQ  tests/a.py:1\n'],
+            [],
+        ),
+        (
+            {
+                "requirements.txt": "dramatiq",
+                "broker.py": "set_broker(RabbitmqBroker(url=URL))\n",
+                "tests/conftest.py": "broker = StubBroker()\n",
+            },
+            [
+                "broker: RabbitMQ  broker.py:1\n",
+                'eager mode and doubles ("From StubBroker"): StubBroker  tests/conftest.py:1\n',
+                "21 attempts, the default of Dramatiq",
+            ],
+            [],
+        ),
+        (
+            {"requirements.txt": "fastapi", "a.py": "from fastapi import BackgroundTasks\n"},
+            ["No jobs_mode: it would keep the background tasks of FastAPI"],
+            ["# pytest.ini"],
+        ),
         # Where workers get their queues and their broker.
         (
             {
                 "requirements.txt": "celery\ndramatiq",
-                "compose.yaml": "command: celery -A app worker \\\n    -Q high,low\n",
+                "compose.yaml": COMPOSE,
                 "infra/main.tf": 'command = "dramatiq app -Q mail reports"\n',
+                "Dockerfile": "RUN pip install celery worker\n",
+                "bin/run": "#!/bin/sh\necho celery worker\n"
+                "exec celery -A app worker -b redis://:secret@x --loglevel INFO  # all\n",
+                "README": "Start a celery worker.\n",
                 ".env.example": "CELERY_BROKER_URL=amqp://guest:secret@rabbit\n",
             },
             [
-                "applies   queues in an order",
-                "compose.yaml:1 high, low\n",
-                "infra/main.tf:1 mail, reports\n",
+                "workers: celery -A app worker -Q high,low  compose.yaml:3\n",
+                "workers: celery -A app worker -c 8  compose.yaml:6\n",
+                "workers: celery -A app worker -b redis://x --loglevel INFO  bin/run:3\n",
+                "workers: dramatiq app -Q mail reports  infra/main.tf:1\n",
+                'queues ("Configure queues"): high, low  compose.yaml:3\n',
+                "queues: mail, reports  infra/main.tf:1\n",
                 "broker: RabbitMQ  .env.example:1\n",
             ],
-            ["secret"],
+            ["secret", "install celery", "-Q old", "workers: celery worker", ":1  compose"],
         ),
-        # What a view waits for, also in a project without jobs.
         (
-            {"shop/views.py": VIEW},
-            ["No job library was found.", "later     synchronous work", "shop/views.py:6 send_mail(...)"],
-            ["requests", "and 1 more"],
+            {"requirements.txt": "pgqueuer"},
+            ["PgQueuer (no bridge yet)", "pytest-jobs has no bridge to PgQueuer"],
+            ["$ pytest"],
         ),
         (
             {"requirements.txt": "celery", **BROKEN},

@@ -6,13 +6,10 @@ import io
 from textwrap import dedent
 
 import pytest
-from doctor_gallery import some_bridges
 from trees import plant
 
 from pytest_jobs.__main__ import main
 from pytest_jobs.insight.doctor import command
-
-pytest.importorskip("yaml")
 
 
 @pytest.fixture
@@ -23,8 +20,7 @@ def init(capsys, monkeypatch):
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
         if runs is not None:
             monkeypatch.setattr(command, "run", runs)
-        with some_bridges():
-            code = main(["init", str(root), *arguments])
+        code = main(["init", str(root), *arguments])
         return (code, *capsys.readouterr())
 
     return init
