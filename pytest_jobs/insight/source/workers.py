@@ -16,7 +16,7 @@ from .module import Module
 from .project import Project
 
 #: The names of files that may start workers.
-COMMANDS: Final = re.compile(
+_COMMANDS: Final = re.compile(
     r"(?:^Procfile|^Makefile|^Dockerfile|\.sh|\.service|\.ya?ml|\.toml|\.conf|\.ini|\.tf$)",
     re.IGNORECASE,
 )
@@ -58,9 +58,9 @@ def workers_of(project: Project) -> Workers:
     """Read what the files of a project say."""
     workers = Workers()
     for path in project.tree.files:
-        if COMMANDS.search(path.name) and not path.name.endswith(".py"):
+        if _COMMANDS.search(path.name) and not path.name.endswith(".py"):
             text = project.tree.text(path) or ""
-            for library, names, _ in queues_in_commands(text):
+            for library, names in _queues_in_commands(text):
                 workers.queues.setdefault(library, set()).update(names)
             if path.suffix in (".yml", ".yaml"):
                 _read_yaml_file(path, text, project, workers)
@@ -69,17 +69,17 @@ def workers_of(project: Project) -> Workers:
     return workers
 
 
-def queues_in_commands(text: str) -> Iterator[tuple[str, list[str], int]]:
-    """Yield the queues that each command of a worker names, with the library, and where the command begins."""
-    # A command goes on in the next line: the places stay as they are.
-    joined = text.replace("\\\n", "  ")
+def _queues_in_commands(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the queues that each command of a worker names, with the library."""
+    # A command goes on in the next line.
+    joined = text.replace("\\\n", " ")
     for found in _CELERY_QUEUES.finditer(joined):
-        yield "celery", found[1].split(","), found.start()
+        yield "celery", found[1].split(",")
     for library, pattern in (("rq", _RQ_QUEUES), ("dramatiq", _DRAMATIQ_QUEUES)):
         for found in pattern.finditer(joined):
             names = [name for name in found[1].split() if not name.startswith("-")]
             if names:
-                yield library, names, found.start()
+                yield library, names
 
 
 def _read_yaml_file(path: Path, text: str, project: Project, workers: Workers) -> None:
