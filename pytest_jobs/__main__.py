@@ -17,7 +17,7 @@ examples:
   python -m pytest_jobs explain other-arguments
   python -m pytest_jobs explain NoAdapterError
   python -m pytest_jobs doctor
-  python -m pytest_jobs lint src --format=github
+  python -m pytest_jobs lint src --format=sarif
   python -m pytest_jobs compat --since v1.4
 
 The options of the pytest plugin are listed by `pytest --help`, in the group "jobs".
