@@ -384,6 +384,34 @@ def test_what_was_not_checked_is_told_with_the_reason(audit):
         result.stdout.fnmatch_lines(lines, consecutive=lines[0][:1] != "*")
 
 
+@pytest.mark.wide
+def test_a_test_that_cannot_run_once_more_says_why(audit):
+    result = audit("""
+        import pytest
+        import shop
+
+        opened = []
+
+        @pytest.fixture(scope="module")
+        def connection():
+            opened.append(True)
+            yield
+            opened[0] = False
+
+        def test_shipping(connection):
+            assert opened[0], "it is closed"
+            shop.ship(1)
+        """)
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "- Its tests do not reach it again when they run once more: AssertionError: it is closed*",
+            "    shop.ship",
+        ]
+    )
+
+
 def test_no_test_is_broken_by_its_second_run_and_fixtures_of_the_session_are_made_once(audit):
     result = audit(
         """

@@ -90,6 +90,8 @@ class AuditPlugin:
         self._spared: dict[str, str] = {}
         #: What runs now in the second pass; None in the first.
         self._checker: Checker | None = None
+        #: The error that has ended the test that ran once more; empty if it came to its end.
+        self._error = ""
         #: The test that ran last.
         self._last: pytest.Item | None = None
         self._result = Result()
@@ -177,7 +179,7 @@ class AuditPlugin:
             before, open_harnesses.spectator = open_harnesses.spectator, self._checker
             try:
                 with warnings.catch_warnings(record=True):
-                    run_again(item)
+                    self._error = run_again(item)
             finally:
                 open_harnesses.spectator = before
             return True
@@ -378,7 +380,8 @@ class AuditPlugin:
             return Checked(reach, f"Its test could not run once more: {error_text(error)}.")
         finally:
             self._checker = None
-        unreached = "Its tests do not reach it again when they run once more."
+        why = f": {self._error}" if self._error else ""
+        unreached = f"Its tests do not reach it again when they run once more{why}."
         return checker.checked or Checked(reach, unreached)
 
     @property

@@ -10,6 +10,8 @@ from typing import Any, Literal, cast
 
 import pytest
 
+from ...harness.records.texts import error_text
+
 _Phase = Literal["setup", "call", "teardown"]
 
 
@@ -19,22 +21,26 @@ def runs_nothing(config: pytest.Config) -> bool:
     return any(getattr(config.option, name, False) for name in names)
 
 
-def run_again(item: pytest.Item) -> None:
-    """Run a test, its function-scoped fixtures included, and report nothing."""
+def run_again(item: pytest.Item) -> str:
+    """Run a test, its function-scoped fixtures included, and report nothing.
+
+    Returns:
+        The error that ended it; empty if it came to its end.
+    """
     untyped = cast(Any, item)
     untyped._report_sections.clear()
     if hasattr(item, "_request") and not untyped._request:
         untyped._initrequest()
-    if _passes(item, "setup"):
-        _passes(item, "call")
-    _passes(item, "teardown", nextitem=None)
+    error = _error_in(item, "setup") or _error_in(item, "call")
+    _error_in(item, "teardown", nextitem=None)
     if hasattr(item, "_request"):
         untyped._request = False
         untyped.funcargs = None
+    return error
 
 
-def _passes(item: pytest.Item, when: _Phase, **arguments: Any) -> bool:
-    """Run one phase, and return whether it passed. Its report is made: fixtures may look at it."""
+def _error_in(item: pytest.Item, when: _Phase, **arguments: Any) -> str:
+    """Run one phase, and return its error; empty if there is none. Its report is made: fixtures may look at it."""
     hooks = {
         "setup": item.ihook.pytest_runtest_setup,
         "call": item.ihook.pytest_runtest_call,
@@ -46,8 +52,9 @@ def _passes(item: pytest.Item, when: _Phase, **arguments: Any) -> bool:
     call = pytest.CallInfo.from_call(
         lambda: hooks[when](item=item, **arguments), when=when, reraise=stops
     )
-    report: pytest.TestReport = item.ihook.pytest_runtest_makereport(item=item, call=call)
-    return report.passed
+    item.ihook.pytest_runtest_makereport(item=item, call=call)
+    # As text, since an error keeps the functions in which it was raised, with all that they have.
+    return "" if call.excinfo is None else error_text(call.excinfo.value)
 
 
 def end_wider_fixtures(item: pytest.Item) -> None:
