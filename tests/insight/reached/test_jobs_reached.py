@@ -56,7 +56,7 @@ class Pay(Job):
 class Send(Job):
     def perform(self): ...
 """
-PAY, SEND = 22, 26
+PAY, SEND = 31, 35
 
 
 class Project:
