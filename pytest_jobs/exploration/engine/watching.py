@@ -54,21 +54,27 @@ class Owner(Protocol):
 
     def form_of(self, value: object) -> object:
         """Return the form of a value in which random parts and times of two deliveries are the same."""
+        ...
 
     def refuse(self, why: str) -> None:
         """Note why nothing can be shown."""
+        ...
 
     def is_shared(self, connection: object) -> bool:
         """Return whether a suspended delivery uses a connection."""
+        ...
 
     def note_random(self, text: str) -> None:
         """Let a text be compared as a random one."""
+        ...
 
     def begin_process(self) -> int | None:
         """Return the id of a new process, for a delivery that asks for it; None for the real one."""
+        ...
 
     def is_alive(self, process_id: int) -> bool | None:
         """Return whether a delivery with a process id is alive; None if it is the id of no delivery."""
+        ...
 
 
 _NO_SPACE: Final = functools.partial(OSError, errno.ENOSPC, "No space left on device")
