@@ -5,6 +5,7 @@ from asserting import NEGATIVE, POSITIVE
 from tables import each_row
 
 import pytest_jobs
+import pytest_jobs.types
 from pytest_jobs import Job, open_jobs
 from pytest_jobs.errors import NoHarnessError
 
@@ -67,7 +68,7 @@ def test_they_print_as_their_name(request, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_their_class_is_public_for_annotations(request, name):
-    public = getattr(pytest_jobs, "".join(word.capitalize() for word in name.split("_")))
+    public = getattr(pytest_jobs.types, "".join(word.capitalize() for word in name.split("_")))
 
     assert type(getattr(pytest_jobs, name)) is public
     assert type(request.getfixturevalue(name)) is public

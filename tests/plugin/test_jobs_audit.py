@@ -130,7 +130,7 @@ def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
-            "jobs: *audited after the tests",
+            "jobs: *audited after the tests*",
             "=* --jobs-audit =*",
             "1 job reached, 1 checked, 2 findings.",
             "",

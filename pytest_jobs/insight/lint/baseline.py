@@ -40,6 +40,10 @@ class Section:
             key = tuple(str(entry[field]) for field in self._named_by)
             self._reasons[key] = str(entry["reason"]).strip()
             self._counts[key] = int(entry.get("count", 1))
+        #: What the file has after an update: each key with its reason and its count.
+        self._written = {
+            key: (reason, self._counts[key]) for key, reason in self._reasons.items()
+        }
 
     @property
     def file(self) -> str:
@@ -67,12 +71,18 @@ class Section:
         Raises:
             BaselineError: when it cannot be written.
         """
-        now = Counter(found)
-        for key in self.gone(now, was_looked_at):
-            del self._reasons[key], self._counts[key]
-        for key, count in now.items():
-            self._reasons.setdefault(key, "")
-            self._counts[key] = count if was_looked_at(key) else max(count, self._counts[key])
+        now, gone = Counter(found), self.gone(found, was_looked_at)
+        # What was read stays, so that a summary says what became of it.
+        written = {key: reason for key, reason in self._reasons.items() if key not in gone}
+        for key in now:
+            written.setdefault(key, "")
+        self._written = {
+            key: (
+                reason,
+                now[key] if was_looked_at(key) else max(now[key], self._counts[key]),
+            )
+            for key, reason in written.items()
+        }
         self._baseline.write()
 
     def entries(self) -> list[dict[str, Any]]:
@@ -80,10 +90,10 @@ class Section:
         return [
             {
                 **dict(zip(self._named_by, key, strict=True)),
-                **({"count": self._counts[key]} if self._counts[key] > 1 else {}),
+                **({"count": count} if count > 1 else {}),
                 "reason": reason,
             }
-            for key, reason in sorted(self._reasons.items())
+            for key, (reason, count) in sorted(self._written.items())
         ]
 
 
