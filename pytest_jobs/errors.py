@@ -324,6 +324,10 @@ class RealSleepWarning(JobsWarning):
     """A performed job slept in real time, on an event loop that is not ours."""
 
 
+class LeftTaskWarning(JobsWarning):
+    """A job has left a task on its event loop, which had failed or had not ended when the test ended."""
+
+
 class EnqueuedInTransactionWarning(JobsWarning):
     """A job was enqueued inside an open transaction: a worker may be there before the commit."""
 

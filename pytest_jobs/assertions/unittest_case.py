@@ -25,6 +25,7 @@ from ..harness.ledger.queues import Queues
 from ..harness.open_harness import Jitter, Mode, open_harnesses
 from ..harness.records.delivery import own_traceback
 from ..harness.running.inline import RaiseAt
+from ..harness.running.process import Process, noting_set_up
 from .asserts import (
     AssertDiscarded,
     AssertEnqueued,
@@ -130,6 +131,7 @@ class JobsTestCase(unittest.TestCase):
         except Exception:
             result.addError(self, sys.exc_info())
             return result
+        undo = noting_set_up(self, lambda: open_harnesses.begin_process(Process()))
         watched = _WatchedResult(result)
         self.addCleanup(self._check_jobs, watched)
         try:
@@ -138,6 +140,8 @@ class JobsTestCase(unittest.TestCase):
         finally:
             jobs = self.jobs
             del self.jobs
+            undo()
+            open_harnesses.begin_process(None)
             try:
                 jobs.close()
             except Exception:

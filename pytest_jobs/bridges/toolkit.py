@@ -48,7 +48,7 @@ from ..harness.records.instants import duration_ns, to_datetime, to_ns
 from ..harness.records.patches import Patches
 from ..harness.records.probing import Probe
 from ..harness.records.record import FIRST, REDELIVERY, RETRY, Envelope, JobRecord, Origin, Rollback
-from ..harness.time.limits import time_limit
+from ..harness.time.limits import time_limit, waited_for
 from ..harness.time.waiting import off_the_loop
 from .asking import word_asked_by
 from .columns import as_jsonb, check_json_text
@@ -121,6 +121,7 @@ __all__ = [
     "to_datetime",
     "to_ns",
     "transaction_on",
+    "waited_for",
 ]
 
 _MINUTE_NS: Final = 60_000_000_000

@@ -398,6 +398,7 @@ class Jobs:
         call = self._call("drain", filters)
         until_ns = None if until is None else to_ns(until, "until")
         if workers is None:
+            call.meanwhile = self.harness.performer.go_on_until
             tally = self._drive("drain", call.drain(until_ns), raise_errors=call.raise_errors)
         else:
             self._check_may_perform("drain")
@@ -458,6 +459,7 @@ class Jobs:
             TooFewPerformedError: when there were fewer deliveries than `at_least`.
         """
         call = self._call("run_for", filters)
+        call.meanwhile = self.harness.performer.go_on_until
         plan = call.run_for(delta_ns(delta, "delta"), self.harness.recurring)
         return self._drive("run_for", plan, raise_errors=call.raise_errors)
 

@@ -24,6 +24,7 @@ from .records.targets import Target, Targets
 from .records.texts import Reader
 from .running.inline import Inline, RaiseAt, RecordsInTransactions
 from .running.performer import Bracket, Performer, SeesDeliveries
+from .running.process import Process
 from .running.promises import Promises
 from .running.recurring import Recurring
 from .time.clock import VirtualClock
@@ -44,7 +45,7 @@ _MISUSES: Final = (VerbInsideJobError, CriterionError, RefusedEnqueueError)
 class OpenHarnesses:
     """The harnesses of the process that are open, the innermost last."""
 
-    __slots__ = ("_open", "bracket", "ends_of_patches", "further_bridges", "spectator")
+    __slots__ = ("_open", "bracket", "ends_of_patches", "further_bridges", "process", "spectator")
 
     def __init__(self) -> None:
         self._open: list[OpenHarness] = []
@@ -54,8 +55,17 @@ class OpenHarnesses:
         self.spectator: SeesDeliveries | None = None
         #: Called at the beginning of each delivery of each harness that is opened from now on.
         self.bracket: Bracket | None = None
+        #: What the deliveries of the running test begin with; None outside of one.
+        self.process: Process | None = None
         #: Returns new bridges for a harness, besides those to the applications that are named.
         self.further_bridges: Callable[[], Iterable[Bridge]] = tuple
+
+    def begin_process(self, process: Process | None) -> None:
+        """Let deliveries begin with a process from now on, in each harness; None when a test has ended."""
+        self.process = process
+        if process is not None:
+            for harness in self._open:
+                harness.performer.process = process
 
     def push(self, harness: OpenHarness) -> None:
         self._open.append(harness)
@@ -240,6 +250,7 @@ class OpenHarness:
         self.performer.spectator = open_harnesses.spectator
         self.performer.bracket = open_harnesses.bracket
         self.put_in_force(self.inline)
+        self.performer.process = open_harnesses.process or Process()
 
     def stand_in(self) -> None:
         """Take the place of the application's own queues: to open, and after `stand_aside`."""

@@ -64,6 +64,7 @@ from .fixtures import (
     jobs_apps,
     jobs_clock,
     jobs_recurring,
+    jobs_worker,
     session_jobs,
 )
 from .hookspecs import pytest_addhooks
@@ -98,6 +99,7 @@ __all__ = [
     "jobs_apps",
     "jobs_clock",
     "jobs_recurring",
+    "jobs_worker",
     "pytest_addhooks",
     "pytest_addoption",
     "pytest_collection_finish",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,19 @@ def jobs_apps(request: pytest.FixtureRequest) -> Sequence[object]:
 
 
 @pytest.fixture
-def job_harness(request: pytest.FixtureRequest, jobs_apps: Sequence[object]) -> Iterator[Jobs]:
+def jobs_worker() -> Callable[[], AbstractContextManager[object]] | None:
+    """Nothing: what a worker enters around each job.
+
+    Override it where the worker does so, and return a function that returns a new context manager, such as
+    `app.app_context` of Flask.
+    """
+    return None
+
+
+@pytest.fixture
+def job_harness(
+    request: pytest.FixtureRequest, jobs_apps: Sequence[object], jobs_worker: object
+) -> Iterator[Jobs]:
     """What the test enqueues, recorded; performed when told to, on a virtual clock."""
     from .opening import home_of, open_harness
     from .settings.options import applications_of_case, hand_over, item_options

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import pytest
 
@@ -15,6 +15,9 @@ from ..assertions.options import AUDIT, IGNORE, REPLAY, STRICT, Settings, is_ann
 from .exploring import Explorations, Replay
 from .fixtures import ANSWERED, CLOSED, JOBS
 from .settings.declared import MARKER, WRONG_MARKER, is_anything_said, is_jobs_case
+
+#: Is imported by whoever performs a job.
+_HARNESS: Final = "pytest_jobs.harness.open_harness"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -129,7 +132,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test for errors of its jobs that nobody saw, and for jobs it left alone."""
-    result = yield
+    if _HARNESS not in sys.modules:
+        return (yield)
+    from .worker import process_of
+
+    with process_of(item):
+        result = yield
     harness = item.stash.get(JOBS, None)
     if harness is not None:
         from .outcome import check_jobs

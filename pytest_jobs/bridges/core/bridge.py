@@ -42,6 +42,8 @@ class ReferenceBridge(CountedAttempts[type[Job], Payload, None]):
     capabilities = frozenset(
         ("eta", "priority", "retry", "discard", "async", "serialise", "unique")
     )
+    #: Each coroutine job has an event loop of its own.
+    loop_each = True
 
     def __init__(self) -> None:
         super().__init__()

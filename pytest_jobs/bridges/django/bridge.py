@@ -90,6 +90,8 @@ class DjangoBridge(LibraryBridge[Any, StoredTask, ResultStore]):
     name = "django"
     capabilities = frozenset(("eta", "priority", "async", "serialise"))
     another = "DjangoBridge()"
+    #: Each coroutine job has an event loop of its own.
+    loop_each = True
     attempt_class = TaskAttempt
     order = -1
 

@@ -15,7 +15,7 @@ from saq.worker import ensure_coroutine_function_many
 
 from ...harness.records.attributes import variables_of_modules
 from ...harness.running.calls import given_context
-from ..toolkit import Attempt, Delivery, ThisThread, duration_ns, out_of_task
+from ..toolkit import Attempt, Delivery, ThisThread, duration_ns, out_of_task, waited_for
 from .messages import SaqMessage
 
 
@@ -50,7 +50,8 @@ class SaqAttempt(Attempt[SaqMessage]):
 
         def called(ctx: Any, **kwargs: Any) -> Any:
             try:
-                result = self.around(partial(noted, ctx, **kwargs))
+                body = partial(self.around, partial(noted, ctx, **kwargs))
+                result = waited_for(ctx["job"].timeout, self.bridge.sink.now_ns, body)
                 if ran or not inspect.iscoroutine(result):
                     return result
                 # Of a simulated success, which takes every body for a coroutine.

@@ -16,7 +16,7 @@ from taskiq.receiver import Receiver
 from taskiq.receiver.params_parser import parse_params
 from taskiq.result import TaskiqResult
 
-from ..toolkit import JOB_ERRORS, Attempt, ThisThread
+from ..toolkit import JOB_ERRORS, Attempt, ThisThread, waited_for
 from .messages import SentMessage
 
 
@@ -103,13 +103,15 @@ class HarnessReceiver(Receiver):  # type: ignore[misc]
         self, target: Callable[..., Any], message: TaskiqMessage, *rest: Any, **named: Any
     ) -> CoroutineType[Any, Any, TaskiqResult[Any]]:
         """Run a task, whose body is called by `around`."""
-        around = self._attempt.around
+        around, now_ns = self._attempt.around, self._attempt.bridge.sink.now_ns
 
         async def awaited(*args: Any, **kwargs: Any) -> Any:
             return await around(functools.partial(target, *args, **kwargs))
 
         def called(*args: Any, **kwargs: Any) -> Any:
-            return around(functools.partial(target, *args, **kwargs))
+            call = functools.partial(around, functools.partial(target, *args, **kwargs))
+            timeout = message.labels.get("timeout")
+            return waited_for(timeout and float(timeout), now_ns, call)
 
         body = awaited if self._prepare(message.task_name, target) else called
         self._attempt.run_message = message

@@ -20,7 +20,8 @@ from ...harness.records.bridge import RefusesByItsError
 from ...harness.records.delivery import Delivery
 from ...harness.records.instants import to_datetime
 from ...harness.records.record import FIRST, JobRecord, Rollback, call_text
-from ...harness.running.performer import Performer
+from ...harness.running.leftovers import LeftTasks
+from ...harness.running.performer import Performer, runs_each_on_a_loop
 from ...harness.time.waiting import in_running_loop
 from .acts import Act, SourceState, Unwound, skippable, watcher
 from .ending.process_state import ProcessIds
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
 
 #: The library is done with a job after a delivery with one of these statuses.
 _DONE: Final = frozenset(("performed", "discarded", "halted", "cancelled", "exhausted"))
-#: Bridges to libraries that run each coroutine job on an event loop of its own, as `asyncio.run` does. A worker of
-#: the others has one loop, to which a lock of asyncio in a module belongs from its first use on.
-_OWN_LOOPS: Final = frozenset(("core", "django"))
 _SECOND_NS: Final = 1_000_000_000
 _MINUTE_NS: Final = 60 * _SECOND_NS
 #: How late in a minute a world may begin.
@@ -114,10 +112,14 @@ class Deliveries:
         stack.callback(self.end_loops)
         stack.callback(self._world_is_gone)
         token = leaving_out.set(engine.scope.leave_out)
+        before = contextvars.copy_context()
         try:
             self._snapshot = stack.enter_context(open_world(self._world))
         finally:
             leaving_out.reset(token)
+        # Each process has what the world sets up, such as the tenant, and nothing of a delivery.
+        process = engine.harness.performer.process
+        self.process = process.with_changes(before, contextvars.copy_context())
         for prepare in engine.when_built:
             prepare(stack, self.observed)
         # Jobs that are enqueued while the world is torn down go nowhere.
@@ -159,6 +161,8 @@ class Deliveries:
         performer = Performer(self.engine.clock, self.engine.sleeps, ())
         performer.bracket = self.engine.harness.performer.bracket
         performer.history = self.title
+        performer.process = self.process
+        performer.left = LeftTasks(noted=False)
         return performer
 
     def _keep_loop_of(self, performer: Performer) -> None:
@@ -249,7 +253,7 @@ class Deliveries:
             # Such as the name of a temporary folder: a point with it in its text is the same in each history.
             watch.rename(text, "<random>")
         performer = self.performer()
-        shares_loop = record.source.name not in _OWN_LOOPS
+        shares_loop = not runs_each_on_a_loop(record)
         if shares_loop:
             performer.use_loop(self._loops.pop(threading.current_thread(), None))
         body = WatchedBody(watch)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import nullcontext
-from contextvars import Token
+from contextlib import ExitStack
+from contextvars import Token, copy_context
 from dataclasses import dataclass
-from types import CoroutineType
+from inspect import GEN_CREATED, getgeneratorstate
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 from ...errors import NothingPerformedError, RunningLoopError
@@ -19,6 +20,8 @@ from ..time.clock import LoopClock, VirtualClock
 from ..time.sleeps import SleepPatch
 from ..time.waiting import in_running_loop
 from .faults import Fault
+from .leftovers import LeftTasks
+from .process import InContext, Process
 
 if TYPE_CHECKING:
     from ..time.loop import OwnLoop
@@ -47,6 +50,9 @@ class RealBody:
     _fault: Fault | None
     outcome: BaseException | None = None
     called: bool = False
+    #: What the body has returned instead of running: a coroutine, or a generator, that nobody has begun.
+    _unbegun: Any = None
+    _wrapper: Coroutine[Any, Any, Any] | None = None
 
     @property
     def faulty(self) -> bool:
@@ -64,12 +70,32 @@ class RealBody:
             self.outcome = outcome
             raise
         if type(result) is CoroutineType:
-            return self._awaited(result)
+            self._unbegun = result
+            self._wrapper = self._awaited(result)
+            return self._wrapper
         if fault is not None:
             raise fault.error()
+        if type(result) is GeneratorType or type(result) is AsyncGeneratorType:
+            self._unbegun = result
         return result
 
+    @property
+    def never_begun(self) -> str:
+        """What the body made and nobody has begun, in words; empty if there is no such thing."""
+        made = self._unbegun
+        if type(made) is GeneratorType and getgeneratorstate(made) == GEN_CREATED:
+            return "a generator that nobody iterates over"
+        if type(made) is AsyncGeneratorType and not made.ag_running and made.ag_frame is not None:
+            return "an asynchronous generator that nobody iterates over"
+        if type(made) is CoroutineType:
+            if self._wrapper is not None:
+                self._wrapper.close()
+            made.close()  # or Python warns of both too
+            return "a coroutine that nobody awaits"
+        return ""
+
     async def _awaited(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        self._unbegun = self._wrapper = None
         try:
             result = await coroutine
         except self._outcomes as outcome:
@@ -131,6 +157,14 @@ Bracket: TypeAlias = Callable[[JobRecord, str], Callable[[], object]]
 T = TypeVar("T")
 
 
+def runs_each_on_a_loop(record: JobRecord) -> bool:
+    """Say whether the library of a job runs each coroutine on an event loop of its own, as `asyncio.run` does.
+
+    A worker of another library has one loop, on which tasks go on that a job has left.
+    """
+    return bool(getattr(record.source, "loop_each", False))
+
+
 class Performer:
     """Drives a bridge through one delivery of a record, on our loop or on the test's.
 
@@ -144,6 +178,10 @@ class Performer:
         self.sleeps = sleeps
         #: The errors that fail the test whatever the library does with them.
         self.outcomes = outcomes
+        #: What each delivery begins with besides its message.
+        self.process = Process()
+        #: The tasks that deliveries have left on an event loop that goes on, as that of a worker does.
+        self.left = LeftTasks()
         self._own_loop: OwnLoop | None = None
         self._loop_clock: LoopClock = clock
         #: The faults that `jobs.fail` has set up.
@@ -262,14 +300,23 @@ class Performer:
         Raises:
             BaseException: what is neither an error of the job nor an outcome of the test runner.
         """
+        return self._explained(self.process.begin().run(self._attempt, record, body))
+
+    def _attempt(self, record: JobRecord, body: Body) -> Delivery:
         bridge = cast(Bridge, record.source)
         now_ns = self.clock.now_ns()
         end = None if self.bracket is None else self.bracket(record, self.history)
         token = current_record.set(record)
         thread = self.sleeps.enter()
         try:
-            delivery = bridge.perform(record, now_ns=now_ns, around=body)
-            return delivery if isinstance(delivery, Delivery) else self.run(delivery)
+            with self.process.surrounding():
+                delivery = bridge.perform(record, now_ns=now_ns, around=body)
+                if isinstance(delivery, Delivery):
+                    return delivery
+                try:
+                    return self.run(delivery)
+                finally:
+                    self._end_loop_of(record)
         except self.outcomes as outcome:
             body.outcome = outcome
             return Delivery(record, now_ns, "failed", error=outcome, handled=False)
@@ -286,8 +333,30 @@ class Performer:
     ) -> Delivery:
         """Make one attempt on the running event loop; see `attempt`.
 
-        In real time sleeps are those of the application.
+        In real time the application performs the job itself: sleeps and context are those of the application.
         """
+        if in_real_time:
+            return await self._aattempt(record, body, in_real_time=True)
+        context = self.process.begin()
+        attempt = self._aattempt(record, body, in_real_time=False)
+        return self._explained(await InContext(context, attempt))
+
+    def _explained(self, delivery: Delivery) -> Delivery:
+        """Say with the error of a job which context variables of the test it does not see, as in a worker."""
+        error = delivery.error
+        if isinstance(error, LookupError | RuntimeError) and (
+            names := self.process.missing(copy_context())
+        ):
+            note = (
+                "A delivery begins with what its message carries, and with what fixtures have set up, as a "
+                f"worker does. The test has set since: {', '.join(names[:5])}. If the worker sets it too, let the "
+                "fixture jobs_worker return what enters it, such as `app.app_context`."
+            )
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
+        return delivery
+
+    async def _aattempt(self, record: JobRecord, body: Body, *, in_real_time: bool) -> Delivery:
         from ..time.loop import warned_sleeps
 
         bridge = cast(Bridge, record.source)
@@ -296,9 +365,16 @@ class Performer:
         token = current_record.set(record)
         thread = None if in_real_time else self.sleeps.enter()
         try:
-            with nullcontext() if in_real_time else warned_sleeps():
+            with ExitStack() as stack:
+                if not in_real_time:
+                    stack.enter_context(warned_sleeps())
+                    stack.enter_context(self.process.surrounding())
                 delivery = bridge.perform(record, now_ns=now_ns, around=body)
-                return delivery if isinstance(delivery, Delivery) else await delivery
+                if isinstance(delivery, Delivery):
+                    return delivery
+                made = await delivery
+                self.left.note(record)
+                return made
         except self.outcomes as outcome:
             body.outcome = outcome
             return Delivery(record, now_ns, "failed", error=outcome, handled=False)
@@ -331,14 +407,21 @@ class Performer:
         """
         # With an error it counts as performed although the body never ran: a job may have rescued what was
         # raised before its body, such as arguments that cannot be read.
-        if not body.called and delivery.status == "performed" and delivery.error is None:
-            record = delivery.record
+        record, made = delivery.record, body.never_begun if isinstance(body, RealBody) else ""
+        why = (
+            f"its function returned {made}: {record.bridge} calls it as a plain function, in a worker too. Write "
+            "`def`, and begin inside what has to run, as in `asyncio.run(...)`."
+            if made
+            else f"the bridge of {record.bridge} is at fault, or something that the library calls around the body "
+            "did not call it."
+        )
+        if (made or not body.called) and delivery.status == "performed" and delivery.error is None:
             error = NothingPerformedError(
-                f"{call_text(record)} was reported as performed, and its body never ran: the bridge of "
-                f"{record.bridge} is at fault, or something that the library calls around the body did not "
-                "call it."
+                f"{call_text(record)} was reported as performed, and its body never ran: {why}"
             )
             delivery = Delivery(record, delivery.at_ns, "failed", error=error, handled=False)
+        elif made and delivery.error is not None:
+            delivery.error.add_note(f"The body of {call_text(record)} never ran: {why}")
         delivery.ended_ns = self.clock.now_ns()
         ledger.delivered(delivery, before)
         for listener in self.when_delivered:
@@ -356,11 +439,34 @@ class Performer:
             self._own_loop = OwnLoop(self._loop_clock)
         return self._own_loop.run(awaitable)
 
+    def _end_loop_of(self, record: JobRecord) -> None:
+        """End what a delivery has left on our loop, or let it go on, as the loop of its worker would."""
+        own_loop = self._own_loop
+        if own_loop is None:
+            return
+        if runs_each_on_a_loop(record):
+            own_loop.end_delivery()
+        elif self.left.note(record, own_loop.loop):
+            own_loop.run(self.left.without_time())
+
+    def go_on_until(self, ns: int) -> bool:
+        """Let the tasks that deliveries have left on our loop go on up to a time; return whether there are any."""
+        if self._own_loop is None or in_running_loop() or not self.left.any_waiting():
+            return False
+        seconds = max(0, ns - self.clock.now_ns()) / 1_000_000_000
+        thread = self.sleeps.enter()
+        try:
+            self.process.begin().run(self._own_loop.run, self.left.for_seconds(seconds))
+        finally:
+            self.sleeps.leave(thread)
+        return True
+
     def beside(self, loop_clock: LoopClock) -> Performer:
         """Return a copy with an event loop of its own that follows another clock; it must be closed."""
         other = copy.copy(self)
         other._own_loop = None
         other._loop_clock = loop_clock
+        other.left = LeftTasks()
         return other
 
     def use_loop(self, loop: OwnLoop | None) -> None:
@@ -375,6 +481,7 @@ class Performer:
         return loop
 
     def close(self) -> None:
+        self.left.warn()
         if self._own_loop is not None:
             self._own_loop.close()
             self._own_loop = None

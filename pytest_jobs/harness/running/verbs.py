@@ -118,6 +118,7 @@ class VerbCall:
         "ledger",
         "limit",
         "may_be_idle",
+        "meanwhile",
         "raise_errors",
         "selection",
         "tally",
@@ -169,6 +170,8 @@ class VerbCall:
         self.at_most = at_most
         self.raise_errors = raise_errors
         self.tally = Tally()
+        #: Called before the clock moves to a time: lets go on what jobs have left; returns whether there was any.
+        self.meanwhile: Callable[[int], bool] = _nothing_left
 
     def perform_due(self, *, children: bool) -> Plan[Tally]:
         """Perform what is due; the clock stands still."""
@@ -206,9 +209,12 @@ class VerbCall:
                     # What fires while a job sleeps is enqueued during the verb too, and is not a loop.
                     limit = self.limit + firings.left
                     yield from self._perform_until(firing_ns - 1, limit, "run_for")
+                    self.meanwhile(firing_ns)
                     clock.reach_ns(firing_ns)
                     firings.check()
                 yield from self._perform_until(end_ns, self.limit, "run_for")
+                if self.meanwhile(end_ns):
+                    yield from self._perform_until(end_ns, self.limit, "run_for")
             recurring.passed(end_ns)
             self.check("run_for", end_ns)
         finally:
@@ -228,6 +234,7 @@ class VerbCall:
             due_ns = ledger.next_due_ns(selection)
             if due_ns is None or (until_ns is not None and due_ns > until_ns):
                 return
+            self.meanwhile(due_ns)
             ledger.clock.reach_ns(due_ns)
 
     def is_full(self) -> bool:
@@ -281,6 +288,10 @@ class VerbCall:
             f"{f'only {tally.total} ({made})' if tally.total else 'none'}. Pending: {waiting}. Make sure that "
             f"the code which enqueues the jobs ran before it{due}."
         )
+
+
+def _nothing_left(ns: int) -> bool:
+    return False
 
 
 class LoopGuard:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, TypeVar
 
 from ..records.instants import duration_ns
+
+T = TypeVar("T")
 
 
 class TimeLimit:
@@ -108,3 +110,27 @@ def sleep_within_limits(ns: int, sleep: Callable[[int], None]) -> None:
         each = each.outer
     if is_reached:
         raise limit.reached()
+
+
+def waited_for(seconds: float | None, now_ns: Callable[[], int], call: Callable[[], T]) -> T:
+    """Call what a worker has in a thread, and waits for no longer than a time: the thread goes on to its end.
+
+    Args:
+        seconds: how long; None or 0 for no limit.
+        now_ns: returns the virtual time.
+        call: what runs in the thread.
+
+    Raises:
+        TimeoutError: when it has taken longer, whatever it came to.
+    """
+    begin_ns = now_ns()
+    error: Exception | None = None
+    try:
+        result = call()
+    except Exception as raised:
+        error = raised
+    if seconds and now_ns() - begin_ns >= duration_ns(seconds):
+        raise TimeoutError
+    if error is not None:
+        raise error
+    return result

@@ -67,6 +67,18 @@ class OwnLoop:
             task.cancel()
             raise
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._runner.get_loop()
+
+    def end_delivery(self) -> None:
+        """End the tasks and the generators that a coroutine has left, as `asyncio.run` does."""
+        loop: Any = self._runner.get_loop()
+        self.settle()
+        if loop._asyncgens:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop._asyncgens_shutdown_called = False
+
     def settle(self) -> None:
         """Cancel the tasks that are left, and keep the loop for the next coroutine.
 

@@ -26,6 +26,7 @@ from ...harness.commits.transactions import CommitCallback, Transactions
 from ...harness.records.patches import Patches
 from ...harness.records.probing import Probe
 from ...harness.records.record import JobRecord, current_record
+from .autocommit import Autocommit, at_edge
 from .hooks import ROLLED_BACK, CommitHook, note_commit, note_rollbacks, run_in_order
 
 _PROBE: Final = Probe(
@@ -85,6 +86,7 @@ class DjangoTransactions:
         genuine_on_commit: Callable[..., None] = BaseDatabaseWrapper.on_commit
         genuine_enter: Callable[..., None] = Atomic.__enter__
         genuine_exit: Callable[..., None] = Atomic.__exit__
+        autocommit = Autocommit(self._own_blocks)
 
         @functools.wraps(genuine_on_commit)
         def on_commit(connection: BaseDatabaseWrapper, func: Any, robust: bool = False) -> None:
@@ -95,10 +97,13 @@ class DjangoTransactions:
 
         @functools.wraps(genuine_enter)
         def enter(atomic: Atomic) -> None:
-            genuine_enter(atomic)
             record = current_record.get()
-            if record is not None:
+            if record is None:
+                genuine_enter(atomic)
+            else:
                 connection = get_connection(atomic.using)
+                with at_edge(atomic, is_outermost=autocommit.is_on(connection)):
+                    genuine_enter(atomic)
                 depth = len(connection.atomic_blocks)
                 self._openers.setdefault(connection, {})[depth] = record
 
@@ -110,10 +115,12 @@ class DjangoTransactions:
                     if hook.connection is connection and hook.waits():
                         hook.leave()
             try:
-                genuine_exit(atomic, *raised)
+                with at_edge(atomic, is_outermost=False):
+                    genuine_exit(atomic, *raised)
             finally:
                 self._block_ended(connection)
 
+        autocommit.install(self._patches)
         self._patches.set(BaseDatabaseWrapper, "on_commit", on_commit)
         self._patches.set(Atomic, "__enter__", enter)
         self._patches.set(Atomic, "__exit__", leave)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from celery.exceptions import Ignore, MaxRetriesExceededError, Reject
 
-from pytest_jobs.errors import DeserializationError, UnknownJobError
+from pytest_jobs.errors import DeserializationError, NothingPerformedError, UnknownJobError
 
 
 @pytest.mark.parametrize(
@@ -143,3 +143,24 @@ def test_a_task_out_of_retries_without_an_error_of_its_own_is_exhausted(jobs, ap
         jobs.drain()
 
     assert [d.status for d in jobs.deliveries] == ["retried", "exhausted"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [("async def", "a coroutine"), ("def", "a generator"), ("async def ", "an async")],
+)
+def test_a_body_that_nobody_begins_is_no_performed_task(jobs, app, kind, made):
+    async def coroutine():
+        pass
+
+    def generator():
+        yield
+
+    async def asynchronous():
+        yield
+
+    kinds = {"async def": coroutine, "def": generator, "async def ": asynchronous}
+    app.task(kinds[kind], ignore_result=True).delay()
+
+    with pytest.raises(NothingPerformedError, match=made):
+        jobs.drain()

@@ -16,7 +16,7 @@ from taskiq import Context, InMemoryBroker, TaskiqDepends, TaskiqMiddleware, Tas
 from taskiq.abc.serializer import TaskiqSerializer
 from taskiq_redis import RedisStreamBroker
 
-from pytest_jobs.errors import DeserializationError, UnknownJobError
+from pytest_jobs.errors import DeserializationError, LeftTaskWarning, UnknownJobError
 
 
 class Log(TaskiqMiddleware):
@@ -214,7 +214,7 @@ def test_a_requeued_task_is_snoozed_and_delivered_again(jobs, broker, run):
     assert len(jobs.enqueued) == 1
 
 
-def test_a_timeout_ends_a_coroutine_on_the_virtual_clock_and_no_function(jobs, broker, run):
+def test_a_timeout_ends_a_coroutine_on_the_virtual_clock_and_gives_a_function_up(jobs, broker, run):
     @broker.task("slow", timeout=5)
     async def slow():
         await asyncio.sleep(60)
@@ -222,8 +222,9 @@ def test_a_timeout_ends_a_coroutine_on_the_virtual_clock_and_no_function(jobs, b
     @broker.task("function", timeout=5)
     def function():
         time.sleep(60)
-        return "done"
+        done.append("done")
 
+    done = []
     run(slow.kiq())
     run(function.kiq())
     start = jobs.clock.advance(0)
@@ -231,8 +232,10 @@ def test_a_timeout_ends_a_coroutine_on_the_virtual_clock_and_no_function(jobs, b
         jobs.drain()
 
     assert jobs.clock.now() - start == timedelta(seconds=5)
-    jobs.drain()
-    assert jobs.performed[0].result == "done"
+    with pytest.raises(TimeoutError):
+        jobs.drain()
+    # The thread of a worker goes on, though nobody waits for it.
+    assert done == ["done"]
 
 
 def test_a_task_that_no_broker_knows_is_enqueued_by_its_name_and_fails(jobs, broker, run):
@@ -386,3 +389,28 @@ def test_a_fault_strikes_inside_the_receiver(jobs, broker, log, run):
 
     assert log.calls[1] == "on_error LookupError('fault')"
     assert jobs.failed[0].status == "failed"
+
+
+def test_a_task_that_a_job_leaves_goes_on_as_time_passes_or_the_test_is_told(
+    broker, open_over, run
+):
+    noted = []
+
+    async def later(seconds):
+        await asyncio.sleep(seconds)
+        noted.append(seconds)
+
+    @broker.task
+    async def leaves():
+        loop = asyncio.get_running_loop()
+        noted.append([loop.create_task(later(seconds)) for seconds in (0, 60, 3600)])
+
+    with pytest.warns(LeftTaskWarning, match=r"later\(\) behind, which had not ended") as warned:
+        with open_over(broker) as jobs:
+            run(leaves.kiq())
+            jobs.drain()
+            assert noted[1:] == [0]
+            jobs.run_for(600)
+            assert noted[1:] == [0, 60]
+
+    assert len(warned) == 1

@@ -1,0 +1,78 @@
+"""The process that performs the jobs of a test: what fixtures and `setUp` have set up, and the fixture `jobs_worker`."""
+
+from __future__ import annotations
+
+import unittest
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import pytest
+
+from ..errors import DeclarationError
+from ..harness.open_harness import open_harnesses
+from ..harness.running.process import Process, noting_set_up
+
+
+@contextmanager
+def process_of(item: pytest.Item) -> Generator[None, None, None]:
+    """Let deliveries begin with what is set up now, while the body of a test runs.
+
+    Fixtures stand for the worker that has started, in whatever order. What the body sets stays with the test.
+    """
+    surrounding = _surrounding(item)
+
+    def note() -> None:
+        open_harnesses.begin_process(Process(surrounding=surrounding))
+
+    note()
+    case = getattr(item, "instance", None)
+    end = noting_set_up(case, note) if isinstance(case, unittest.TestCase) else None
+    try:
+        yield
+    finally:
+        if end is not None:
+            end()
+        open_harnesses.begin_process(None)
+
+
+def _surrounding(item: pytest.Item) -> Callable[[], AbstractContextManager[object]]:
+    """Return what makes the context of one delivery, by the fixture `jobs_worker`."""
+    request: Any = getattr(item, "_request", None)
+    if request is None:
+        return nullcontext
+
+    def surrounding() -> AbstractContextManager[object]:
+        made = request.getfixturevalue("jobs_worker")
+        if made is None:
+            return nullcontext()
+        entered = made() if callable(made) else made
+        if callable(made) and hasattr(entered, "__enter__") and hasattr(entered, "__exit__"):
+            return _noted(entered)
+        raise DeclarationError(
+            f"The fixture jobs_worker gave {made!r}"
+            + (f", which returned {entered!r}" if callable(made) else "")
+            + ": it must give a function that returns a new context manager for each delivery, such as "
+            "`return app.app_context`."
+        )
+
+    return surrounding
+
+
+@contextmanager
+def _noted(context: AbstractContextManager[object]) -> Generator[None, None, None]:
+    """Enter the context of a worker, and say of its own errors where they come from."""
+    of_body: BaseException | None = None
+    try:
+        with context:
+            try:
+                yield
+            except BaseException as error:
+                of_body = error
+                raise
+    except Exception as error:
+        if error is not of_body:
+            error.add_note(
+                "The context raised this that the fixture jobs_worker gives for a delivery."
+            )
+        raise
