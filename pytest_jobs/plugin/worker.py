@@ -1,4 +1,4 @@
-"""The process that performs the jobs of a test: what fixtures and `setUp` have set up, and the fixture `jobs_worker`."""
+"""The process that performs the jobs of a test: what fixtures and `setUp` set up, and the fixture `jobs_worker`."""
 
 from __future__ import annotations
 

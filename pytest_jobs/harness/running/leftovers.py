@@ -78,10 +78,8 @@ class LeftTasks:
             elif isinstance(error := task.exception(), Exception):
                 end = f"has failed: {type(error).__name__}: {error}"
             if end:
-                warnings.warn(
-                    LeftTaskWarning(
-                        f"{call_text(record)} has left the task {name} behind, which {end}. Await it in the job, or enqueue a "
-                        "job; or let time pass for it with `jobs.run_for(...)`."
-                    ),
-                    stacklevel=2,
+                text = (
+                    f"{call_text(record)} has left the task {name} behind, which {end}. Await it in the job, or "
+                    "enqueue a job; or let time pass for it with `jobs.run_for(...)`."
                 )
+                warnings.warn(LeftTaskWarning(text), stacklevel=2)

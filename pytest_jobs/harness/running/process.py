@@ -107,8 +107,8 @@ def noting_set_up(case: Any, note: Callable[[], object]) -> Callable[[], None]:
 class InContext(Generic[T]):
     """Awaits a coroutine in the running task, with each step in another context.
 
-    A task of its own would take another turn of the loop, and `current_task`, timeouts and cancel scopes of the test
-    would be others.
+    A task of its own would take another turn of the loop, and `current_task`, timeouts and cancel scopes of the
+    test would be others.
     """
 
     def __init__(self, context: Context, coroutine: Coroutine[Any, Any, T]) -> None:
@@ -121,10 +121,9 @@ class InContext(Generic[T]):
         error: BaseException | None = None
         while True:
             try:
-                if error is None:
-                    awaited = run(coroutine.send, sent)
-                else:
-                    awaited = run(coroutine.throw, error)
+                awaited = (
+                    run(coroutine.send, sent) if error is None else run(coroutine.throw, error)
+                )
             except StopIteration as ended:
                 return cast(T, ended.value)
             error = None

@@ -1,8 +1,8 @@
 """The autocommit mode of a worker, for the jobs of a test that never commits.
 
-A worker has no test case around it: outside of the blocks of a job each statement is a transaction of its own. In a
-`TestCase`, and with the fixture `db`, each statement is inside of the blocks of the test. The patches here let a job
-that has opened no block find what it would find in a worker, and let it end nothing that belongs to the test.
+A worker has no test case around it: outside of the blocks of a job each statement is a transaction of its own. In
+a `TestCase`, and with the fixture `db`, each statement is inside of the blocks of the test. The patches here let a
+job that has opened no block find what it would find in a worker, and let it end nothing that belongs to the test.
 """
 
 from __future__ import annotations
