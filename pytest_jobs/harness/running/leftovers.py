@@ -44,10 +44,6 @@ class LeftTasks:
                 self._left.append((weakref.ref(task), record, f"{code.co_qualname}()"))
         return len(self._left) > before
 
-    def forget(self, record: JobRecord) -> None:
-        """Forget what a killed delivery has left: it ends with the process."""
-        self._left = [each for each in self._left if each[1] is not record]
-
     def any_waiting(self) -> bool:
         """Whether one of them has not ended."""
         return any((task := each[0]()) is not None and not task.done() for each in self._left)
