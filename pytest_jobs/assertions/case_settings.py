@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from ..assertions.options import (
+from ..errors import DeclarationError
+from .options import (
     APPS,
     IGNORE,
     JITTER,
@@ -20,7 +21,6 @@ from ..assertions.options import (
     Settings,
     nearest_option,
 )
-from ..errors import DeclarationError
 
 #: What a class says by an attribute, which is called like the line of the ini file.
 OF_CASES: Final[tuple[Option[Any], ...]] = (MODE, RAISE, JITTER, STRICT, IGNORE, QUEUES)

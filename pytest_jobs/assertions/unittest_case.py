@@ -8,17 +8,6 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
-from ..assertions.options import (
-    APPS,
-    IGNORE,
-    JITTER,
-    MODE,
-    QUEUES,
-    RAISE,
-    STRICT,
-    Given,
-    Settings,
-)
 from ..bridges.opening import open_jobs
 from ..harness.jobs import Jobs, current_jobs
 from ..harness.ledger.queues import Queues
@@ -37,6 +26,17 @@ from .asserts import (
 )
 from .case_settings import OF_CASES, settings_of_case, settings_of_ini_file
 from .failure import Assertion
+from .options import (
+    APPS,
+    IGNORE,
+    JITTER,
+    MODE,
+    QUEUES,
+    RAISE,
+    STRICT,
+    Given,
+    Settings,
+)
 from .remaining import check_nothing_left
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The process that performs the jobs of a test: what fixtures and `setUp` set up, and the fixture `jobs_worker`."""
+"""The process that performs the jobs of a test: what its fixtures set up, and the fixture `jobs_worker`."""
 
 from __future__ import annotations
 
@@ -46,14 +46,15 @@ def _surrounding(item: pytest.Item) -> Callable[[], AbstractContextManager[objec
         made = request.getfixturevalue("jobs_worker")
         if made is None:
             return nullcontext()
-        entered = made() if callable(made) else made
-        if callable(made) and hasattr(entered, "__enter__") and hasattr(entered, "__exit__"):
+        # What can be entered itself is entered once only.
+        is_function = callable(made) and not hasattr(made, "__enter__")
+        entered = made() if is_function else None
+        if hasattr(entered, "__enter__") and hasattr(entered, "__exit__"):
             return _noted(entered)
+        returned = f", which returned {entered!r}" if is_function else ""
         raise DeclarationError(
-            f"The fixture jobs_worker gave {made!r}"
-            + (f", which returned {entered!r}" if callable(made) else "")
-            + ": it must give a function that returns a new context manager for each delivery, such as "
-            "`return app.app_context`."
+            f"The fixture jobs_worker gave {made!r}{returned}: it must give a function that returns a new context "
+            "manager for each delivery, such as `return app.app_context`."
         )
 
     return surrounding
