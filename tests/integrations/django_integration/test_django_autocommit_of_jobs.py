@@ -50,12 +50,17 @@ def goes_on_after_an_error():
     insert(2)
 
 
+@transaction.atomic(savepoint=False)
+def two_rows_without_a_savepoint():
+    insert(2)
+    insert(1)
+
+
 @job(enqueue_after_commit=False)
 def block_without_a_savepoint():
     insert(1)
-    with pytest.raises(IntegrityError), transaction.atomic(savepoint=False):
-        insert(2)
-        insert(1)
+    with pytest.raises(IntegrityError):
+        two_rows_without_a_savepoint()
     insert(3)
 
 
