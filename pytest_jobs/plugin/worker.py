@@ -36,11 +36,12 @@ def process_of(item: pytest.Item) -> Generator[None, None, None]:
         open_harnesses.begin_process(None)
 
 
-def _surrounding(item: pytest.Item) -> Callable[[], AbstractContextManager[object]]:
-    """Return what makes the context of one delivery, by the fixture `jobs_worker`."""
+def _surrounding(item: pytest.Item) -> Callable[[], AbstractContextManager[object]] | None:
+    """Return what makes the context of one delivery, by the fixture `jobs_worker`; None if it is ours."""
     request: Any = getattr(item, "_request", None)
-    if request is None:
-        return nullcontext
+    manager: Any = item.session._fixturemanager
+    if request is None or len(manager.getfixturedefs("jobs_worker", item) or ()) < 2:
+        return None
 
     def surrounding() -> AbstractContextManager[object]:
         made = request.getfixturevalue("jobs_worker")
@@ -48,7 +49,7 @@ def _surrounding(item: pytest.Item) -> Callable[[], AbstractContextManager[objec
             return nullcontext()
         # What can be entered itself is entered once only.
         is_function = callable(made) and not hasattr(made, "__enter__")
-        entered = made() if is_function else None
+        entered: Any = made() if is_function else None
         if hasattr(entered, "__enter__") and hasattr(entered, "__exit__"):
             return _noted(entered)
         returned = f", which returned {entered!r}" if is_function else ""

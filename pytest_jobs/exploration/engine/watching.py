@@ -750,6 +750,8 @@ class WatchedBody(Body):
         self._watch = watch
         self.outcome: BaseException | None = None
         self.called = False
+        # A check says itself what a delivery has left.
+        self.unbegun: Any = None
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
         self.called = True

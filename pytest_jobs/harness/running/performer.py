@@ -36,6 +36,8 @@ class Body(Protocol):
     outcome: BaseException | None
     #: Whether it was called at all.
     called: bool
+    #: What it has returned instead of running, a coroutine or a generator, as long as nobody has begun it.
+    unbegun: Any
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
         """Run the body, or do something else in its place."""
@@ -50,9 +52,7 @@ class RealBody:
     _fault: Fault | None
     outcome: BaseException | None = None
     called: bool = False
-    #: What the body has returned instead of running: a coroutine, or a generator, that nobody has begun.
-    _unbegun: Any = None
-    _wrapper: Coroutine[Any, Any, Any] | None = None
+    unbegun: Any = None
 
     @property
     def faulty(self) -> bool:
@@ -70,32 +70,17 @@ class RealBody:
             self.outcome = outcome
             raise
         if type(result) is CoroutineType:
-            self._unbegun = result
-            self._wrapper = self._awaited(result)
-            return self._wrapper
+            awaited = self._awaited(result)
+            self.unbegun = awaited, result
+            return awaited
         if fault is not None:
             raise fault.error()
         if type(result) is GeneratorType or type(result) is AsyncGeneratorType:
-            self._unbegun = result
+            self.unbegun = result
         return result
 
-    @property
-    def never_begun(self) -> str:
-        """What the body made and nobody has begun, in words; empty if there is no such thing."""
-        made = self._unbegun
-        if type(made) is GeneratorType and getgeneratorstate(made) == GEN_CREATED:
-            return "a generator that nobody iterates over"
-        if type(made) is AsyncGeneratorType and not made.ag_running and made.ag_frame is not None:
-            return "an asynchronous generator that nobody iterates over"
-        if type(made) is CoroutineType:
-            if self._wrapper is not None:
-                self._wrapper.close()
-            made.close()  # or Python warns of both too
-            return "a coroutine that nobody awaits"
-        return ""
-
     async def _awaited(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        self._unbegun = self._wrapper = None
+        self.unbegun = None
         try:
             result = await coroutine
         except self._outcomes as outcome:
@@ -114,6 +99,7 @@ class SimulatedBody:
     _is_coroutine: bool
     outcome: BaseException | None = None
     called: bool = False
+    unbegun: Any = None
 
     def __call__(self, call: Callable[[], Any], /) -> Any:
         self.called = True
@@ -155,6 +141,39 @@ class SeesDeliveries(Protocol):
 #: Called with the record of a delivery, and with what the delivery is a part of; returns what ends it.
 Bracket: TypeAlias = Callable[[JobRecord, str], Callable[[], object]]
 T = TypeVar("T")
+
+
+def _with_its_body(delivery: Delivery, body: Body) -> Delivery:
+    """Fail a delivery that counts as performed although its body never ran; say so with the error of another."""
+    record, made = delivery.record, body.unbegun
+    if type(made) is tuple:
+        found = "a coroutine that nobody awaits"
+        for coroutine in made:
+            coroutine.close()  # or Python warns of it too
+    elif type(made) is GeneratorType and getgeneratorstate(made) == GEN_CREATED:
+        # A generator in brackets is a value that the body made.
+        found = "a generator that nobody iterates over" * (made.gi_code.co_name != "<genexpr>")
+    elif type(made) is AsyncGeneratorType and not made.ag_running and made.ag_frame is not None:
+        found = "an asynchronous generator that nobody iterates over"
+    else:
+        found = ""
+    if not found and body.called:
+        return delivery
+    why = (
+        f"its function returned {found}: {record.bridge} calls it as a plain function, in a worker too. Write "
+        "`def`, and begin inside what has to run, as in `asyncio.run(...)`."
+        if found
+        else f"the bridge of {record.bridge} is at fault, or something that the library calls around the body "
+        "did not call it."
+    )
+    if delivery.status == "performed" and delivery.error is None:
+        error = NothingPerformedError(
+            f"{call_text(record)} was reported as performed, and its body never ran: {why}"
+        )
+        return Delivery(record, delivery.at_ns, "failed", error=error, handled=False)
+    if found and delivery.error is not None:
+        delivery.error.add_note(f"The body of {call_text(record)} never ran: {why}")
+    return delivery
 
 
 def runs_each_on_a_loop(record: JobRecord) -> bool:
@@ -300,7 +319,8 @@ class Performer:
         Raises:
             BaseException: what is neither an error of the job nor an outcome of the test runner.
         """
-        return self._explained(self.process.begin().run(self._attempt, record, body))
+        delivery = self.process.begin().run(self._attempt, record, body)
+        return delivery if delivery.error is None else self._explained(delivery)
 
     def _attempt(self, record: JobRecord, body: Body) -> Delivery:
         bridge = cast(Bridge, record.source)
@@ -309,14 +329,11 @@ class Performer:
         token = current_record.set(record)
         thread = self.sleeps.enter()
         try:
-            with self.process.surrounding():
-                delivery = bridge.perform(record, now_ns=now_ns, around=body)
-                if isinstance(delivery, Delivery):
-                    return delivery
-                try:
-                    return self.run(delivery)
-                finally:
-                    self._end_loop_of(record)
+            surrounding = self.process.surrounding
+            if surrounding is not None:
+                with surrounding():
+                    return self._performed(bridge, record, now_ns, body)
+            return self._performed(bridge, record, now_ns, body)
         except self.outcomes as outcome:
             body.outcome = outcome
             return Delivery(record, now_ns, "failed", error=outcome, handled=False)
@@ -327,6 +344,15 @@ class Performer:
             self._leave(token, thread)
             if end is not None:
                 end()
+
+    def _performed(self, bridge: Bridge, record: JobRecord, now_ns: int, body: Body) -> Delivery:
+        delivery = bridge.perform(record, now_ns=now_ns, around=body)
+        if isinstance(delivery, Delivery):
+            return delivery
+        try:
+            return self.run(delivery)
+        finally:
+            self._end_loop_of(record)
 
     async def aattempt(
         self, record: JobRecord, body: Body, *, in_real_time: bool = False
@@ -339,7 +365,8 @@ class Performer:
             return await self._aattempt(record, body, in_real_time=True)
         context = self.process.begin()
         attempt = self._aattempt(record, body, in_real_time=False)
-        return self._explained(await InContext(context, attempt))
+        delivery = await InContext(context, attempt)
+        return delivery if delivery.error is None else self._explained(delivery)
 
     def _explained(self, delivery: Delivery) -> Delivery:
         """Say with the error of a job which context variables of the test it does not see, as in a worker."""
@@ -368,7 +395,8 @@ class Performer:
             with ExitStack() as stack:
                 if not in_real_time:
                     stack.enter_context(warned_sleeps())
-                    stack.enter_context(self.process.surrounding())
+                    if self.process.surrounding is not None:
+                        stack.enter_context(self.process.surrounding())
                 delivery = bridge.perform(record, now_ns=now_ns, around=body)
                 if isinstance(delivery, Delivery):
                     return delivery
@@ -407,21 +435,8 @@ class Performer:
         """
         # With an error it counts as performed although the body never ran: a job may have rescued what was
         # raised before its body, such as arguments that cannot be read.
-        record, made = delivery.record, body.never_begun if isinstance(body, RealBody) else ""
-        why = (
-            f"its function returned {made}: {record.bridge} calls it as a plain function, in a worker too. Write "
-            "`def`, and begin inside what has to run, as in `asyncio.run(...)`."
-            if made
-            else f"the bridge of {record.bridge} is at fault, or something that the library calls around the body "
-            "did not call it."
-        )
-        if (made or not body.called) and delivery.status == "performed" and delivery.error is None:
-            error = NothingPerformedError(
-                f"{call_text(record)} was reported as performed, and its body never ran: {why}"
-            )
-            delivery = Delivery(record, delivery.at_ns, "failed", error=error, handled=False)
-        elif made and delivery.error is not None:
-            delivery.error.add_note(f"The body of {call_text(record)} never ran: {why}")
+        if not body.called or body.unbegun is not None:
+            delivery = _with_its_body(delivery, body)
         delivery.ended_ns = self.clock.now_ns()
         ledger.delivered(delivery, before)
         for listener in self.when_delivered:

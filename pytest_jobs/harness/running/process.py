@@ -8,7 +8,7 @@ message brings it along. What fixtures and `setUp` have set up stays, as what a 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -27,22 +27,29 @@ class Process:
     def __init__(
         self,
         context: Context | None = None,
-        surrounding: Callable[[], AbstractContextManager[object]] = nullcontext,
+        surrounding: Callable[[], AbstractContextManager[object]] | None = None,
     ) -> None:
         """Set a process up.
 
         Args:
             context: its variables; None for those that are set now.
-            surrounding: returns what is entered around each delivery, such as the context of a Flask application.
+            surrounding: returns what is entered around each delivery, such as the context of a Flask application;
+                None for nothing.
         """
         self._context = copy_context() if context is None else context
         self.surrounding = surrounding
 
     def begin(self) -> Context:
         """Return the context of one delivery, which ends with it."""
-        context = self._context.copy()
         here = copy_context()
-        ours = [(each, here[each]) for each in here if each.name.startswith(_OURS)]
+        try:
+            if here == self._context:
+                # Nobody has set anything since, as in most tests. A look at each variable takes as long as a job.
+                return here
+        except Exception:  # noqa: S110 - a value has a comparison of its own, which fails
+            pass
+        context = self._context.copy()
+        ours = [each for each in here.items() if each[0].name.startswith(_OURS)]
         if ours:
             context.run(_put, ours)
         return context
