@@ -310,7 +310,7 @@ class StuckJob(NotIdempotent):
 
 
 class HalfDone(NotIdempotent):
-    """A part of what a call hands off is done, and nothing does the rest."""
+    """A part of the work is done, and nothing does the rest."""
 
 
 # Warnings

@@ -21,6 +21,7 @@ from .histories.checked_job import CheckedJob, Options, open_search, target_of
 from .histories.exploration import Exploration
 from .histories.explorer import Explorer
 from .histories.plans import (
+    AS_CONFIGURED,
     DEFAULT,
     EVERY_JOB_HAS,
     HISTORIES,
@@ -31,7 +32,7 @@ from .histories.plans import (
 )
 from .histories.repeatable import Repeatable
 from .histories.replay import check_drawn_again, drawn_arguments, parsed_token, replay
-from .histories.verdicts import ALL_ERRORS
+from .histories.verdicts import ERRORS
 from .report.audience import current_audience, kept_state
 from .report.explored import Explored, note_explored
 from .report.report import Report, report_on
@@ -189,6 +190,8 @@ def check_idempotent(
         ExplorationError: when nothing can be shown: the world is not fresh, the job is not
             deterministic, or nothing that it does is seen.
     """
+    if histories is DEFAULT and delivery == "as configured":
+        histories = AS_CONFIGURED
     names = checked_names(histories, others, depth, delivery)
     world = checked_world(world, args, kwargs, mocks)
     options = Options(
@@ -353,7 +356,7 @@ class Check:
             raise
         if exploration.failure is not None:
             verdict = exploration.failure.verdict
-            error = ALL_ERRORS[verdict.word]()
+            error = ERRORS[verdict.word]()
             self._failed[id(error)] = error, explorer
             raise error from verdict.error
         if options.allow_partial:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gallery_jobs as jobs
+from celery import Celery
 
 from pytest_jobs import check_idempotent, fake, open_jobs, sqlite_world
 from pytest_jobs.errors import NotIdempotent
@@ -21,6 +22,10 @@ create table payments (id integer primary key, status);
 insert into payments values (1, 'open'), (2, 'open');
 create table ledger (id integer unique);
 """
+
+
+#: By default Celery loses a task whose worker is killed.
+celery = Celery("shop", broker="memory://")
 
 
 class Gateway:
@@ -112,6 +117,7 @@ GALLERY = (
     Shown("diverged_out_of_order", jobs.overwrite, only("out_of_order", others=[cancel])),
     Shown("poison_twice", jobs.insert),
     Shown("stuck_crash", jobs.begin_without_end),
+    Shown("half_done_abandoned", celery.task(jobs.pay_out), only("abandoned")),
 )
 
 

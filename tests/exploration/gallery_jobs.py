@@ -167,3 +167,11 @@ def give_up_the_third_time(number):
 @job
 def charge_without_retries(number):
     gateway.charge(number, 100, key=number)
+
+
+def pay_out(number):
+    db = connect()
+    db.execute("update payments set status = 'processing' where id = ?", (number,))
+    db.commit()
+    gateway.charge(number, 100, key=number)
+    mark(db, number)

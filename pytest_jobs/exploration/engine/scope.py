@@ -8,7 +8,8 @@ import linecache
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, partial
 from operator import is_
@@ -179,6 +180,15 @@ class Scope:
     def untraced(self) -> tuple[str, ...]:
         """Return the functions of the project that ran in a delivery and are not traced."""
         return tuple(self._untraced)
+
+    @contextmanager
+    def noting_nothing(self) -> Generator[None, None, None]:
+        """Let functions run that are not of the job, such as recurring tasks."""
+        before = dict(self._untraced)
+        try:
+            yield
+        finally:
+            self._untraced = before
 
     def is_of_project(self, code: CodeType) -> bool:
         """Return whether code belongs to the project, or lies in the installed package of a job."""

@@ -164,8 +164,8 @@ class HandoffExplorer(Explorer):
         if self._recoveries and self.exploration.failure is None and not self._is_repaired:
             self.exploration.notes["recover= was seen to repair nothing in any history"] = None
 
-    def try_out(self, plan: Plan, *, unwinds_last: bool = False) -> Failure | None:
-        failure = super().try_out(plan, unwinds_last=unwinds_last)
+    def try_out(self, plan: Plan) -> Failure | None:
+        failure = super().try_out(plan)
         if failure is None or plan.name != "overtaken":
             return failure
         # Only now, when the world of the history is gone, and mostly there is no need.

@@ -134,7 +134,7 @@ class HandoffHistory(History):
         horizon_ns = clock.now_ns() + duration_ns(terms.within.total_seconds())
         self.recover()
         if self.recovers and SCHEDULE in terms.recover:
-            self._fire_until(horizon_ns)
+            self._fire_schedules(horizon_ns)
         self._perform_until(horizon_ns)
         self._wait_until(max(horizon_ns, clock.now_ns()))
         # What leaves young work alone finds it now.
@@ -149,23 +149,14 @@ class HandoffHistory(History):
             self._perform_child(self._enqueued(target), "recover")
             self._perform_until(self.engine.clock.now_ns())
 
-    def _fire_until(self, until_ns: int) -> None:
-        """Let the schedules of the project fire, and perform what they enqueue."""
-        coming = self.engine.harness.recurring.firings_between(self.engine.clock.now_ns(), until_ns)
-        if not coming:
+    def _fire_schedules(self, until_ns: int) -> None:
+        """Let the schedules of the project find lost work; raise if there is none."""
+        if not self._fire_until(until_ns, "recover"):
             raise ExplorationError(
                 f'recover="schedule", and no recurring task fires within {duration(self.terms.within)}: let '
                 "jobs.recurring(...) or the schedule of the library have the task that finds lost work, or say "
                 "within=."
             )
-        for at_ns, fire in coming:
-            self._perform_until(at_ns - 1)
-            self._wait_until(at_ns)
-            before = len(self.ledger.records)
-            fire()
-            for record in self.ledger.records[before:]:
-                if any(record is waiting for waiting in self._pending_children()):
-                    self._perform_child(record, "recover")
 
     # What is compared
 
@@ -302,12 +293,8 @@ class HandoffReference(Reference):
 
     def _look_at_others(self) -> None:
         history = self._history()
-        with history.opened():
-            self.never = history.observed_at_end()
-            check_not_refused(history)
-        history = self._history()
         history.follows = False
-        with history.opened():
+        with self.remembering(history):
             history.deliver_cleanly()
             self.mid = history.observed_at_end()
             leaves = [
@@ -318,6 +305,10 @@ class HandoffReference(Reference):
             self.losable = frozenset(
                 record.name for record in history.ledger.pending() if self._may_be_lost(record)
             )
+        history = self._history()
+        with history.opened():
+            self.never = history.observed_at_end()
+            check_not_refused(history)
         self.plain = self.wanted
         if self._terms.recover:
             history = self._history()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from operator import attrgetter
@@ -55,6 +56,13 @@ class _Seen(NamedTuple):
     found: Mapping[str, Any]
 
 
+class _Around(NamedTuple):
+    """The ends between which a job can be left."""
+
+    never: Mapping[str, Any]
+    done: Mapping[str, Any]
+
+
 class Reference(Known):
     """The result of one clean run of a job with one set of arguments."""
 
@@ -77,6 +85,7 @@ class Reference(Known):
         self._chosen: Chosen | None = None
         #: The parts of the state that end differently when the job runs later.
         self.on_time: Sequence[str] = ()
+        self._around: tuple[object, _Around] | None = None
 
     def refer(self, limit: TimeLimit) -> None:
         """Make the clean runs, the first time only.
@@ -348,6 +357,27 @@ class Reference(Known):
         return self.makes(
             self, seed=seed, delay=delay, threads=threads or self._threads, learns=learns
         )
+
+    def around(self) -> _Around:
+        """Return what is observed an hour later if the job was never begun, and if it was done."""
+        if self._around is None or self._around[0] is not self.wanted:
+            history = self.history()
+            with self.remembering(history):
+                history.deliver_cleanly()
+                history.pass_an_hour(fires=False)
+                done = history.observed_at_end()
+            with self.history().opened() as history:
+                history.pass_an_hour(fires=False)
+                self._around = self.wanted, _Around(history.observed_at_end(), done)
+        return self._around[1]
+
+    @contextmanager
+    def remembering(self, history: History) -> Generator[None, None, None]:
+        """Open a history whose delivery shows what is there before it, for those in which nobody looks."""
+        with history.opened():
+            history.remember()
+            yield
+        self.account.before.update(history.account.before)
 
     def wanted_after(
         self, plan: Plan, compared: Mapping[Item, tuple[str, str]]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...harness.records.texts import short_repr
+from ...harness.records.texts import counted, short_repr
 from ..engine.ending.log import HistoryLog
 from ..engine.points import Point
 from ..engine.run import Run
@@ -111,6 +111,10 @@ class Exploration:
     by_time: Sequence[str] = ()
     #: The parts of the state that end differently when the job runs later.
     on_time: Sequence[str] = ()
+    #: Whether the library may lose a job that is killed, and at how many points it then has done only a part, each
+    #: value of which is as before the job or as after it.
+    may_be_lost: bool = False
+    half_done: int = 0
     #: What else its reader is to know.
     notes: dict[str, None] = field(default_factory=dict)
 
@@ -151,7 +155,9 @@ class Exploration:
         return [
             name
             for name in self.known
-            if name not in self.names and (name != "limit_fires" or self.reference.has_limit)
+            if name not in self.names
+            and (name != "limit_fires" or self.reference.has_limit)
+            and (name != "abandoned" or self.may_be_lost)
         ]
 
     @property
@@ -185,6 +191,11 @@ class Exploration:
         ):
             if names:
                 text += f" {what}: {', '.join(names)}."
+        if self.half_done:
+            text += (
+                f"\nabandoned: half done at {counted(self.half_done, 'point')}, where each value is as before "
+                "the job or as after it."
+            )
         for error, histories in self.only_by_redelivery.items():
             text += f"\n{', '.join(histories)}: passed only by a redelivery that "
             text += f"{self.library} does not make ({error})."

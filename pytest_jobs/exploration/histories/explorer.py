@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ...errors import ExplorationError
 from ...harness.records.progress import Work
 from ...harness.records.texts import short_name
-from ..engine.ending.log import log_kept_apart
+from ..engine.ending.log import HistoryLog, log_kept_apart
 from ..engine.points import Point
 from ..engine.run import Run
 from ..engine.world import TimeLimit
 from .checked_job import CheckedJob
 from .clean_run import Reference, check_not_refused
 from .exploration import Exploration, Failure, Rest
+from .halves import Half, Place, halves, other_values
 from .history import History
 from .plan_runner import PlanRunner
-from .plans import TWICE_INTERRUPTED, AnyHistory, Plan, by_worth, deeper, plans_of, possible
+from .plans import TWICE_INTERRUPTED, AnyHistory, Plan, by_worth, deeper, loses, plans_of, possible
 from .stretches import Chosen
-from .verdicts import Verdict, judge
+from .verdicts import Verdict, abandoned, counting_differences, judge
 
 #: How long a history takes is known when so many were carried out.
 _TO_KNOW_THE_PACE: Final = 8
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A history that was carried out, and whose world is gone."""
+
+    history: History
+    runner: PlanRunner
+    last: Run
+    found: Mapping[str, Any]
+    runs: tuple[Run, ...]
+    log: HistoryLog
 
 
 class Explorer:
@@ -48,6 +64,8 @@ class Explorer:
         self.keeps_seconds = checked.options.depth > 1
         #: The plans that were carried out and can go deeper, each with the points of its second delivery.
         self.seconds: dict[Plan, Sequence[Point]] = {}
+        #: The values that are other ones after any later delivery; None before that was looked at.
+        self._late: Mapping[Place, Any] | None = None
         options = checked.options
         #: What was explored so far.
         self.exploration = Exploration(args, kwargs, options.names, options.depth)
@@ -58,6 +76,7 @@ class Explorer:
             self.reference.refer(limit)
         self.exploration.reference = self.reference.run
         self.exploration.library = self.checked.target.bridge.name
+        self.exploration.may_be_lost = loses(self.checked.semantics)
         self.exploration.add_unshown(self.reference.account)
         self.exploration.unseen = self.reference.unseen
         self.exploration.not_performed = self.reference.children.not_performed
@@ -69,7 +88,9 @@ class Explorer:
         plans = self.plans(self.exploration.names)
         possible = {plan.name for plan in plans}
         self.exploration.nothing_to_try = [
-            name for name in self.exploration.names if name not in possible
+            name
+            for name in self.exploration.names
+            if name not in possible and (name != "abandoned" or self.checked.options.by_name)
         ]
 
     def explore(self, names: Collection[AnyHistory], limit: TimeLimit) -> None:
@@ -128,14 +149,15 @@ class Explorer:
         """Return the plans of some names, the simplest first; raise if the library, as configured, has none."""
         options = self.checked.options
         chosen = self.chosen()
-        plans = list(plans_of(self.reference.run, chosen, names, len(options.others)))
+        semantics = self.checked.semantics
+        plans = list(plans_of(self.reference.run, chosen, names, len(options.others), semantics))
         if not options.as_configured:
             return plans
-        plans = list(possible(plans, self.checked.semantics))
+        plans = list(possible(plans, semantics))
         if not plans:
             raise ExplorationError(
-                f"By the settings of its library the job is never delivered again when it is done, so that of the "
-                f"histories {', '.join(names)} none can come about: name others, such as crash, or drop "
+                "By the settings of its library a job that has begun is not delivered again, so that of the "
+                f"histories {', '.join(names)} none can come about: name others, such as abandoned, or drop "
                 "delivery='as configured'."
             )
         return plans
@@ -159,31 +181,19 @@ class Explorer:
                     waiting = deque(by_worth(waiting))
         exploration.seconds += limit.computed - before
 
-    def try_out(self, plan: Plan, *, unwinds_last: bool = False) -> Failure | None:
-        """Carry one plan out; return how it failed.
-
-        It is carried out once more if the end of a killed delivery disturbed what came after it. Then that
-        delivery is unwound only when the verdict is taken.
-        """
-        new = self.reference.history(threads=plan.needs_threads)
-        with log_kept_apart() as log, new.opened() as history:
-            runner = self.runs(plan, history, self.reference.run.points, unwinds_last=unwinds_last)
-            last = runner.run()
-            check_not_refused(history)
-            if history.inconclusive is not None:
-                self.exploration.inconclusive.append((plan, history.inconclusive))
-                return None
-            found = runner.observed()
-            # What the queue held until then may have been refused.
-            check_not_refused(history)
-            history.account.check_bound()
-            self.exploration.add_unshown(history.account)
-            verdict = self.judged(plan, history, last, found)
-            runs = runner.runs()
-        if runner.disturbed:
-            return self.try_out(plan, unwinds_last=True)
+    def try_out(self, plan: Plan) -> Failure | None:
+        """Carry one plan out; return how it failed."""
+        ended = self._carried_out(plan)
+        if isinstance(ended, str):
+            self.exploration.inconclusive.append((plan, ended))
+            return None
+        self.exploration.add_unshown(ended.history.account)
+        history, runner = ended.history, ended.runner
+        with log_kept_apart():
+            # Only now, when the world of the history is gone: it may take another history.
+            verdict = self.judged(plan, history, ended.last, ended.found)
         if verdict is not None:
-            return Failure(plan, verdict, runs, log, tuple(history.children))
+            return Failure(plan, verdict, ended.runs, ended.log, tuple(history.children))
         failed = runner.only_by_redelivery
         if failed is not None:
             where = f" at {failed.origin}" if failed.origin is not None else ""
@@ -196,17 +206,118 @@ class Explorer:
             self.seconds[plan] = second.points
         return None
 
+    def _carried_out(self, plan: Plan, *, unwinds_last: bool = False) -> _Ended | str:
+        """Carry one plan out; if it shows nothing, return the line at which one delivery waited for another.
+
+        It is carried out once more if the end of a killed delivery disturbed what came after it. Then that
+        delivery is unwound only when the world was observed.
+        """
+        new = self.reference.history(threads=plan.needs_threads)
+        with log_kept_apart() as log, new.opened() as history:
+            runner = self.runs(plan, history, self.reference.run.points, unwinds_last=unwinds_last)
+            last = runner.run()
+            check_not_refused(history)
+            if history.inconclusive is not None:
+                return history.inconclusive
+            found = runner.observed()
+            # What the queue held until then may have been refused.
+            check_not_refused(history)
+            history.account.check_bound()
+            runs = runner.runs()
+        if runner.disturbed:
+            return self._carried_out(plan, unwinds_last=True)
+        return _Ended(history, runner, last, found, runs, log)
+
     def judged(
         self, plan: Plan, history: History, last: Run, found: Mapping[str, Any]
     ) -> Verdict | None:
         """Return the verdict on a history; None if it ended as it should."""
         options = self.checked.options
-        return judge(
-            self.reference.wanted_after(plan, history.account.compared),
-            found,
-            history.initial,
-            last,
-            options.at_least_once if plan.cuts_off else (),
-            options.repeatable,
-            history.failed_child,
-        )
+        wanted = self.reference.wanted_after(plan, history.account.compared)
+        if plan.name == "abandoned":
+            return self._left_half_done(plan, found)
+
+        def verdict(late: Mapping[Place, Any]) -> Verdict | None:
+            return judge(
+                wanted,
+                found,
+                history.initial,
+                last,
+                options.at_least_once if plan.cuts_off else (),
+                options.repeatable,
+                history.failed_child,
+                late,
+            )
+
+        first = verdict({})
+        if first is None or not first.differences:
+            return first
+        late = self._other_when_late()
+        return verdict(late) if late else first
+
+    def _left_half_done(self, plan: Plan, found: Mapping[str, Any]) -> Verdict | None:
+        """Return the verdict on a job that was killed and never came again."""
+        never, done = self.reference.around()
+        repeatable = self.checked.options.repeatable
+        if not all(counting_differences(end, found, repeatable) for end in (never, done)):
+            return None
+        left = [half for half in halves(never, found, done) if not repeatable.takes(half.name)]
+        if left:
+            late = self._other_when_late()
+            left = [half for half in left if half.place not in late]
+        if left:
+            left = self._not_taken_up(plan, left)
+        if left:
+            return abandoned(left)
+        self.exploration.half_done += 1
+        return None
+
+    def _not_taken_up(self, plan: Plan, left: list[Half]) -> list[Half]:
+        """Return what stays as it is although the schedules of the project fire within the hour."""
+        again: object = None
+        with suppress(ExplorationError), self.checked.engine.scope.noting_nothing():
+            # Otherwise a recurring task does not run in the world of this test, and so takes up nothing.
+            again = self._carried_out(replace(plan, fires=True))
+        if not isinstance(again, _Ended):
+            return left
+        never, done = self.reference.around()
+        stays = {(half.place, repr(half.now)) for half in halves(never, again.found, done)}
+        return [half for half in left if (half.place, repr(half.now)) in stays]
+
+    def _other_when_late(self) -> Mapping[Place, Any]:
+        """Return the values that are other ones after any later delivery, and so no harm of what came before it.
+
+        A delivery that is killed before the first line of the job's body has done nothing, whatever the library
+        and the handlers of its signals wrote before. What its redelivery leaves differently comes from the clock.
+        """
+        if self._late is None:
+            self._late = {}
+            plan = self._killed_before_body()
+            with suppress(ExplorationError):
+                ended = None if plan is None else self._carried_out(plan)
+                if plan is not None and isinstance(ended, _Ended):
+                    wanted = self.reference.wanted_after(plan, ended.history.account.compared)
+                    self._late = other_values(
+                        counting_differences(wanted, ended.found, self.checked.options.repeatable)
+                    )
+        return self._late
+
+    def _killed_before_body(self) -> Plan | None:
+        """Return the history in which a delivery is killed before the body's first line, and comes again."""
+        semantics, outage = self.checked.semantics, False
+        if self.checked.options.as_configured and not semantics.redelivered_on_kill:
+            outage = semantics.redelivered_on_outage
+            if not outage:
+                return None
+        target = self.checked.target
+        body = inspect.unwrap(target.bridge.resolve(target.job))
+        name = getattr(body, "__qualname__", "")
+        lines = [
+            (index, point)
+            for index, point in enumerate(self.reference.run.points)
+            if point.kind == "line"
+        ]
+        own = [each for each in lines if each[1].function == name]
+        for index, point in own or lines:
+            return Plan("crash", index, point, outage=outage)
+        return None

@@ -43,6 +43,7 @@ _NO_KWARGS: Final[Mapping[str, Any]] = {}
 _PAUSE: Final = timedelta(seconds=3)
 #: How long after the beginning of a delivery that took no time the next one begins.
 _TICK: Final = timedelta(seconds=1)
+_HOUR: Final = timedelta(hours=1)
 #: How long after one another a job is delivered until it is acknowledged.
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
@@ -160,6 +161,10 @@ class History(Deliveries):
         # They may have waited for something that the world has released just now.
         for worker in self._given_up:
             worker.wait()
+
+    def remember(self) -> None:
+        """Remember what each item of a store has before its first write."""
+        self.account.remember(lambda: self._renaming().of_call)
 
     # Delivering
 
@@ -293,6 +298,32 @@ class History(Deliveries):
         again = again or not self._options.as_configured
         self.runs[-1].dropped = not again
         return again
+
+    def pass_an_hour(self, *, fires: bool) -> None:
+        """Let an hour pass, in which what is due is performed, and the schedules of the project may fire."""
+        until_ns = self.engine.clock.now_ns() + duration_ns(_HOUR.total_seconds())
+
+        def passed() -> None:
+            if fires:
+                self._fire_until(until_ns, "then")
+            self._perform_until(until_ns)
+            self._wait_until(max(until_ns, self.engine.clock.now_ns()))
+
+        # A delivery may be suspended here.
+        self.engine.tracer.unhooked(passed)
+
+    def _fire_until(self, until_ns: int, when: Occasion) -> bool:
+        """Let the schedules of the project fire, and perform what they enqueue; return whether any fires."""
+        coming = self.engine.harness.recurring.firings_between(self.engine.clock.now_ns(), until_ns)
+        for at_ns, fire in coming:
+            self._perform_until(at_ns - 1)
+            self._wait_until(at_ns)
+            before = len(self.ledger.records)
+            fire()
+            for record in self.ledger.records[before:]:
+                if any(record is waiting for waiting in self._pending_children()):
+                    self._perform_child(record, when)
+        return bool(coming)
 
     def _empty_queue(self) -> None:
         self._perform_until(None)

@@ -24,7 +24,8 @@ class PlanRunner:
         self, plan: Plan, history: History, clean: Trail, *, unwinds_last: bool = False
     ) -> None:
         self._plan = plan
-        self._unwinds_last = unwinds_last or plan.second is not None
+        # Nothing comes after an abandoned delivery that could meet what it holds in memory.
+        self._unwinds_last = unwinds_last or plan.second is not None or plan.name == "abandoned"
         #: Whether a killed delivery, when it was unwound, changed what a killed process leaves as it is, so
         #: that nothing is shown.
         self.disturbed = False
@@ -42,7 +43,7 @@ class PlanRunner:
     def run(self) -> Run:
         """Carry the plan out; return the last delivery."""
         plan = self._plan
-        if plan.name in ("crash", "late") and plan.index is not None:
+        if plan.name in ("crash", "late", "abandoned") and plan.index is not None:
             return self._crash()
         if plan.name in ("overlap", "lease_expires"):
             return self._overlap()
@@ -82,7 +83,10 @@ class PlanRunner:
                 history.unwind_in(memory)
                 return Unwound()
             history.wait(self._plan.gap)
-            if history.comes_again_after_death(outage=self._plan.outage):
+            if self._plan.name == "abandoned":
+                history.runs[-1].dropped = True
+                history.pass_an_hour(fires=self._plan.fires)
+            elif history.comes_again_after_death(outage=self._plan.outage):
                 self._deliver_after_crash(ended)
             # Before the exception unwinds the killed delivery, so that its `finally` blocks change nothing.
             self._observed = self.observed()

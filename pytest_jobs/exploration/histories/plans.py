@@ -18,6 +18,7 @@ HistoryName: TypeAlias = Literal[
     "twice",
     "restart",
     "crash",
+    "abandoned",
     "effect_fails",
     "reply_lost",
     "overlap",
@@ -41,7 +42,16 @@ AnyHistory: TypeAlias = HistoryName | HandoffName
 
 #: Every history of a job, in the order in which they are tried: the simplest first.
 HISTORIES: Final[tuple[HistoryName, ...]] = get_args(HistoryName)
-DEFAULT: Final[tuple[HistoryName, ...]] = HISTORIES[:6]
+DEFAULT: Final[tuple[HistoryName, ...]] = (
+    "twice",
+    "restart",
+    "crash",
+    "effect_fails",
+    "reply_lost",
+    "overlap",
+)
+#: By default with `delivery="as configured"`: where a library loses a job, it is not a crash that comes.
+AS_CONFIGURED: Final = tuple(name for name in HISTORIES if name in {*DEFAULT, "abandoned"})
 #: Every history of a handoff, likewise.
 HANDOFFS: Final[tuple[HandoffName, ...]] = get_args(HandoffName)
 #: A check of all of these asks for everything, and for the others wherever a job has effects. One that names
@@ -56,9 +66,11 @@ _FORGOTTEN: Final = (
 )
 _FAKES: Final = "Fake or wrap what it calls"
 _NOTHING_TO_TRY: Final[Mapping[AnyHistory, str]] = {
+    "crash": "by the settings of its library a job whose worker is killed is not delivered again. Name abandoned",
     "effect_fails": f"a clean run of the job has no effect that could fail. {_FAKES}",
     "reply_lost": f"a clean run of the job has no effect whose answer could be lost. {_FAKES}",
     "limit_fires": "the library sets the job no time limit that the harness knows. Declare one",
+    "abandoned": "the library delivers a job again whose worker was killed. Let the job have another library",
     "early": "a clean call enqueues no message that a worker sees before it ends. Let it enqueue one",
     "refused": f"a clean call enqueues nothing that could be refused, and has no effect that could fail. {_FAKES}",
     "commit_unknown": "a clean call commits nothing on a server, and the commit of sqlite has no answer to lose. "
@@ -84,7 +96,7 @@ _CUT_OFF: Final = frozenset(
     ("crash", "effect_fails", "reply_lost", "late", "lease_expires", "limit_fires")
 )
 _OVERLAPPING: Final = frozenset(("overlap", "lease_expires"))
-_KILLED: Final = frozenset(("crash", "late"))
+_KILLED: Final = frozenset(("crash", "late", "abandoned"))
 #: Something else runs while a delivery stands still, and may have to wait for it.
 _BESIDE: Final = frozenset(("early", "overtaken"))
 _FAILING: Final = frozenset(("effect_fails", "reply_lost"))
@@ -107,6 +119,8 @@ class Plan:
     second_point: Point | None = None
     #: Whether the whole worker is lost, rather than the process that runs the job.
     outage: bool = False
+    #: Whether the schedules of the project fire afterwards: they may take up an abandoned job.
+    fires: bool = False
 
     @property
     def key(self) -> object:
@@ -128,10 +142,14 @@ class Plan:
 
 
 def plans_of(
-    run: Run, chosen: Chosen, names: Collection[AnyHistory], others: int
+    run: Run,
+    chosen: Chosen,
+    names: Collection[AnyHistory],
+    others: int,
+    semantics: DeliverySemantics,
 ) -> Iterator[Plan]:
     """Yield the plans for a job, the simplest first."""
-    return (plan for plan in _all_plans(run, chosen, others) if plan.name in names)
+    return (plan for plan in _all_plans(run, chosen, others, semantics) if plan.name in names)
 
 
 def stands_for_all(chosen: Chosen, names: Collection[AnyHistory]) -> str:
@@ -144,22 +162,27 @@ def stands_for_all(chosen: Chosen, names: Collection[AnyHistory]) -> str:
     )
 
 
+def loses(semantics: DeliverySemantics) -> bool:
+    """Return whether a library may lose a job whose worker dies."""
+    return not (semantics.redelivered_on_kill and semantics.redelivered_on_outage)
+
+
 def possible(plans: Iterable[Plan], semantics: DeliverySemantics) -> Iterator[Plan]:
     """Drop the histories that a library, as configured, can never produce."""
     for plan in plans:
         if plan.index is None or plan.name in _OVERLAPPING:
             if semantics.acknowledged == "after":
                 yield plan
-            continue
-        yield plan
-        if (
-            plan.name in _KILLED
-            and semantics.redelivered_on_outage != semantics.redelivered_on_kill
-        ):
+        elif plan.name not in ("crash", "late") or semantics.redelivered_on_kill:
+            yield plan
+        elif semantics.redelivered_on_outage:
+            # A worker that is killed alone leaves the job abandoned.
             yield replace(plan, outage=True)
 
 
-def _all_plans(run: Run, chosen: Chosen, others: int) -> Iterator[Plan]:
+def _all_plans(
+    run: Run, chosen: Chosen, others: int, semantics: DeliverySemantics
+) -> Iterator[Plan]:
     points = run.points
     acts = [
         (index, points[index], act)
@@ -169,6 +192,10 @@ def _all_plans(run: Run, chosen: Chosen, others: int) -> Iterator[Plan]:
     yield Plan("twice")
     yield Plan("restart")
     yield from (Plan("crash", index, points[index]) for index in chosen.killed)
+    if loses(semantics):
+        outage = semantics.redelivered_on_kill
+        for index in chosen.killed:
+            yield Plan("abandoned", index, points[index], outage=outage)
     for index, point, act in acts:
         if point.kind == "before" and act.refused is not None:
             yield Plan("effect_fails", index, point, act=act)

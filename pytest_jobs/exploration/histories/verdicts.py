@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 from ...errors import (
@@ -20,6 +21,7 @@ from ..engine.points import Origin
 from ..engine.run import Run
 from ..engine.sameness.differences import MISSING, differences
 from .children import Child
+from .halves import Half, Place, has_only
 from .repeatable import Repeatable
 
 Word: TypeAlias = Literal["DUPLICATE", "LOST", "DIVERGED", "POISON", "STUCK", "HALF_DONE"]
@@ -30,9 +32,8 @@ ERRORS: Final[Mapping[Word, type[NotIdempotent]]] = {
     "DIVERGED": DivergedState,
     "POISON": PoisonJob,
     "STUCK": StuckJob,
+    "HALF_DONE": HalfDone,
 }
-#: The same, with the word that is said of calls only.
-ALL_ERRORS: Final[Mapping[Word, type[NotIdempotent]]] = {**ERRORS, "HALF_DONE": HalfDone}
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,17 @@ def judge(
     at_least_once: Collection[str],
     repeatable: Repeatable,
     failed_child: Child | None = None,
+    late: Mapping[Place, Any] = MappingProxyType({}),
 ) -> Verdict | None:
     """Return the verdict on a history; None if it ended as one clean run does.
 
     What is observed is wanted after one clean run, found at the end of the history, and initial before its first
-    delivery. No child fails after one clean run.
+    delivery. No child fails after one clean run. Values are late that are other ones after any later delivery.
     """
     differing = [
         difference
         for difference in counting_differences(wanted, found, repeatable)
-        if not is_accepted(difference, at_least_once)
+        if not is_accepted(difference, at_least_once) and not has_only(difference, late)
     ]
     ranked = sorted(differing, key=lambda difference: _rank(difference, initial))
     words: dict[str, Word] = {
@@ -101,6 +103,13 @@ def judge(
     word = words[name] if is_done else "STUCK"
     what = what_of((name, wanted.get(name, MISSING), found.get(name, MISSING)))
     return Verdict(word, what, tuple(differing), last.error, last.origin)
+
+
+def abandoned(left: Sequence[Half]) -> Verdict:
+    """Return the verdict on a job that is never delivered again, and leaves something that is half done."""
+    return Verdict(
+        "HALF_DONE", left[0].label, tuple((half.label, half.after, half.now) for half in left)
+    )
 
 
 def counting_differences(

@@ -157,6 +157,11 @@ _HINTS: Final[Mapping[tuple[Word, AnyHistory | None], str]] = {
         "POISON",
         "overlap",
     ): "the loser of a race fails for ever: let it return when the work is done.",
+    ("HALF_DONE", None): (
+        "nobody takes up what a killed worker leaves: let a recurring job find what has been under way for too "
+        "long, give the mark an end, or let the library deliver the job again (acknowledged after it ran, by its "
+        "settings, by a retry rule, or in a library that keeps jobs)."
+    ),
     ("POISON", None): "let a delivery that finds the work done return, instead of failing.",
     ("DIVERGED", "crash"): _HALF_DONE,
     ("DIVERGED", "effect_fails"): _HALF_DONE,
@@ -190,7 +195,7 @@ def _likely(word: Word, history: AnyHistory, does: Habits) -> str:
             f"the job handles the error of its effect and raises {does.other_error!r} there, for which its "
             "library has no rule, so it never comes again: mend the lines that handle the error."
         )
-    if does.is_dropped:
+    if does.is_dropped and word != "HALF_DONE":
         return _DROPPED
     if word == "DUPLICATE" and does.keys:
         return _OTHER_KEYS if len(does.keys) > 1 else _FORGOTTEN_KEY

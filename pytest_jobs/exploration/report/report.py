@@ -45,6 +45,7 @@ STORY: Final[Mapping[AnyHistory, str]] = {
     "lease_expires": "The first delivery paused past its lease, and a second ran meanwhile.",
     "limit_fires": "The time limit of the job was reached.",
     "out_of_order": "Another job ran in between.",
+    "abandoned": "The worker was killed, and its library does not deliver the job again.",
     "clean": "Nothing went wrong, and recover= did again what was done.",
     "early": "A worker took the message at once, before the call went on.",
     "dies": "The process died, and nobody calls it again.",
@@ -93,7 +94,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """DUPLICATE, LOST, DIVERGED, POISON or STUCK."""
+        """DUPLICATE, LOST, DIVERGED, POISON, STUCK or HALF_DONE."""
         return self.failure.verdict.word
 
     @property
@@ -230,6 +231,8 @@ class Report:
     @property
     def claim(self) -> str:
         """The verdict in words."""
+        if self.history == "abandoned":
+            return "is left half done"
         return "is not safe to deliver twice"
 
     def _difference(self) -> str:

@@ -22,7 +22,8 @@ _numbers: Final = itertools.count(1)
 _FILES: Final = "file"
 _OPEN_FILES: Final = "open file"
 _HANDLES: Final = "open file of the world"
-_MARK: Final = " (not shown)"
+#: Ends the name of a part of the state that the world does not show.
+UNSHOWN: Final = " (not shown)"
 #: How many names an error lists.
 _MOST_NAMES: Final = 20
 
@@ -47,7 +48,7 @@ class Item(NamedTuple):
     @property
     def state_name(self) -> str:
         """The name under which it is compared, beside the names that the world shows."""
-        return f"{self}{_MARK}"
+        return f"{self}{UNSHOWN}"
 
 
 class Ignore:
@@ -145,6 +146,10 @@ class Account:
         self.compared: dict[Item, tuple[str, str]] = {}
         #: What is not compared, and why.
         self.not_compared: dict[str, None] = {}
+        #: What was there before the first write of a clean run, if that is remembered. It is still there in a
+        #: history in which nobody comes to its store.
+        self.before: dict[Item, Any] = {}
+        self._remembers_by: Callable[[], Callable[[Any], Any]] | None = None
         #: What the clean run made and removed again.
         self.scratch: set[Item] = set()
         #: What was written in stores that are the same for all histories: the item, and the statement or call.
@@ -177,6 +182,10 @@ class Account:
         """Look, when the world has been built, for files that it has opened for writing and left open."""
         if self.files.has_handles:
             self._stores[_HANDLES] = open_files.additions_of_world(self.files.name_of)
+
+    def remember(self, renaming: Callable[[], Callable[[Any], Any]]) -> None:
+        """Remember from now on what each item that nobody shows has before it is written for the first time."""
+        self._remembers_by = renaming
 
     def before_writing(self, call: Callable[[str], object]) -> None:
         self._before_writing.append(call)
@@ -222,8 +231,16 @@ class Account:
             if current is not None and not current.is_work():
                 # The library keeps a book of its deliveries, such as the results of jobs.
                 return
+            if self._remembers_by is not None and (store, name) not in self._written:
+                self._remember(store, name, self._remembers_by())
             _, ways = self._written.setdefault((store, name), (text, set()))
             ways.add(way)
+
+    def _remember(self, store: str, name: str, renamed: Callable[[Any], Any]) -> None:
+        if not self._is_shown(store, name) and self._stores[store].may_be_asked_amid_a_write:
+            with suppress(Exception), self.during("comparison"):
+                content = self._stores[store].content(name, renamed)
+                self.before.setdefault(self._item(store, name), content)
 
     def looked_at(self, is_meant: Callable[[Any], bool]) -> set[str]:
         """Note that a snapshot has looked at all of some stores; return the items that deliveries wrote there."""
@@ -283,11 +300,15 @@ class Account:
                 self.compared[item] = (key, name)
                 contents.setdefault(item, []).append(self._stores[key].content(name, renamed))
             for item, (key, name) in (self._clean.compared if self._clean else {}).items():
-                if item not in contents and key in self._stores:
+                if item in contents:
+                    continue
+                if key in self._stores:
                     self.compared[item] = (key, name)
                     # A name with a part that is different in each history stands for any number of items.
                     is_one = item.name == name.removeprefix(OWN)
                     contents[item] = [self._stores[key].content(name, renamed)] if is_one else []
+                elif self._clean is not None and item in self._clean.before:
+                    contents[item] = [self._clean.before[item]]
         return {
             item.state_name: content[0] if len(content) == 1 else tuple(sorted(content, key=repr))
             for item, content in contents.items()
@@ -382,6 +403,7 @@ class Account:
 
     def close(self) -> None:
         """Drop the stores, which end with the world, and what was written to files that were open before."""
+        self._remembers_by = None
         while self._endings:
             self._endings.pop()()
         self._additions.cut_off()

@@ -14,6 +14,8 @@ class Store(ABC):
     label = ""
     #: What its items are called.
     noun: str
+    #: Whether it can be read while somebody is about to write to it.
+    may_be_asked_amid_a_write = True
     #: The name by which `ignore=` may name the whole store.
     short = ""
 

@@ -23,7 +23,7 @@ from ...harness.running.calls import direct_calls, given_context
 from .arrivals import Arrival, Reach, Spectator
 from .findings import Finding, findings_of
 
-_HISTORIES: Final[Sequence[HistoryName]] = ("twice", "crash", "effect_fails")
+_HISTORIES: Final[Sequence[HistoryName]] = ("twice", "crash", "effect_fails", "abandoned")
 #: How many seconds of computing the histories of a check take, and those of one that is made again at the end,
 #: as the first was cut short.
 SECONDS: Final = 3.0

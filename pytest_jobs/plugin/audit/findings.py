@@ -133,7 +133,11 @@ def findings_of(report: Any, job: str) -> Iterator[Finding]:
             # The folder has another name in each run, and a baseline knows a finding by its verdict.
             str(verdict).replace(f"{audience.folder}{os.sep}", ""),
             plan.name,
-            "" if point is None else str(point) if plan.name == "crash" else point.text,
+            ""
+            if point is None
+            else str(point)
+            if plan.name in ("crash", "abandoned")
+            else point.text,
             "" if point is None else point.filename,
             0 if point is None else point.line,
             hint(verdict.word, plan.name, does),
@@ -152,7 +156,11 @@ def _kind_of(failure: Failure, stands_for: str) -> Kind:
     is_effect = any(each.endswith(" calls") for each, _, _ in verdict.differences)
     if verdict.word != "DUPLICATE" or not is_effect:
         # A row too many after a kill is work that was left half done.
-        by_history = {"crash": Kind.KILLED, "effect_fails": Kind.EFFECT_FAILS}
+        by_history = {
+            "crash": Kind.KILLED,
+            "abandoned": Kind.KILLED,
+            "effect_fails": Kind.EFFECT_FAILS,
+        }
         return by_history.get(name, Kind.STATE)
     return Kind.OUTSIDE if name == "twice" else Kind.LATE_GUARD
 

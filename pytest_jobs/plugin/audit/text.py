@@ -21,11 +21,12 @@ _WAYS: Final = {
 }
 _HISTORIES: Final = {
     "crash": "killed",
+    "abandoned": "killed, and not delivered again,",
     "effect_fails": "an effect fails",
     "twice": "delivered again after it was done",
 }
 #: What comes between a history and its place.
-_AT: Final = {"crash": " ", "effect_fails": ": ", "twice": ", which repeats "}
+_AT: Final = {"crash": " ", "abandoned": " ", "effect_fails": ": ", "twice": ", which repeats "}
 _WIDTH: Final = 110
 #: What is usually a bug; what may be by design is not red.
 _BUGS: Final = (Kind.KILLED, Kind.EFFECT_FAILS, Kind.STATE)

@@ -6,9 +6,10 @@ pytest.importorskip("procrastinate")
 
 from booked import Shop, books
 from procrastinate.exceptions import AlreadyEnqueued
+from rendered import render, videos
 
 from pytest_jobs import check_idempotent
-from pytest_jobs.errors import LostEffect
+from pytest_jobs.errors import HalfDone
 
 
 def with_mail(app):
@@ -33,14 +34,11 @@ def test_a_queueing_lock_makes_a_defer_safe_while_the_job_waits(app, jobs):
     check_idempotent(book, args=(7,), world=books)
 
 
-def test_as_configured_the_job_of_a_killed_worker_is_lost(app, jobs):
-    @app.task(name="book")
-    def book(number):
-        Shop.ledger.book(number, key=f"book-{number}")
-        Shop.ledger.book(-number, key=f"mark-{number}")
+def test_as_configured_the_job_of_a_killed_worker_is_abandoned(app, jobs):
+    task = app.task(name="render")(render)
 
-    with pytest.raises(LostEffect, match=r"LOST ledger\.book \[crash"):
-        check_idempotent(book, args=(7,), world=books, delivery="as configured")
+    with pytest.raises(HalfDone, match=r"HALF_DONE video\.id=7\.status \[abandoned"):
+        check_idempotent(task, args=(7,), world=videos, delivery="as configured")
 
 
 def test_a_dead_job_is_deferred_anew(app, jobs):

@@ -6,10 +6,11 @@ pytest.importorskip("rq")
 pytest.importorskip("lupa")
 
 import rq
+from rendered import render, render_at_once, videos
 from rq_tasks import Ledger, Shop, greets, greets_later_once, greets_once
 
 from pytest_jobs import check_idempotent, fake
-from pytest_jobs.errors import DuplicateEffect
+from pytest_jobs.errors import DuplicateEffect, HalfDone
 
 
 def books():
@@ -32,3 +33,13 @@ def test_an_id_that_is_not_unique_does_not(jobs, bridge):
 
     with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book"):
         check_idempotent(greets, args=(7,), world=books)
+
+
+def test_a_job_without_a_retry_is_abandoned_when_its_process_is_killed(jobs, bridge):
+    for job in (render, render_at_once):
+        bridge.enqueue(job, (7,), {})
+
+    check_idempotent(render, args=(7,), world=videos)
+    with pytest.raises(HalfDone, match=r"HALF_DONE video\.id=7\.status \[abandoned"):
+        check_idempotent(render, args=(7,), world=videos, delivery="as configured")
+    check_idempotent(render_at_once, args=(7,), world=videos, histories=["abandoned"])
