@@ -69,6 +69,7 @@ QUIET = {
         rows({"id": 1, "n": 2}),
         rows({"id": 1, "n": 5}),
     ),
+    "a number that begins": ((), 1, 3),
     "some items": (("a", "b", "c"), ("b", "c"), ()),
     "some lines": ("", "one\n", "one\ntwo\n"),
     "a row with another key, since one before it is missing": (

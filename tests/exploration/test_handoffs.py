@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -400,3 +401,25 @@ def test_the_check_of_a_job_says_that_a_function_which_enqueues_may_be_a_call():
         NotIdempotent, match=r"Is place_carelessly no job.*check_handoff\(place_carelessly"
     ):
         check_idempotent(place_carelessly, args=(7,), world=shop)
+
+
+def test_a_table_that_nobody_opens_without_the_call_is_as_it_was(tmp_path):
+    path = tmp_path / "bookings.db"
+
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("create table booking (number)")
+        database.execute("insert into booking values (1)")
+    content = path.read_bytes()
+
+    def bookings():
+        path.write_bytes(content)
+        yield from shop()
+
+    def book(number):
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("insert into booking values (?)", (number,))
+            gateway.capture(10)
+
+    explored = check_handoff(book, args=(7,), world=bookings, histories=["refused"])
+
+    assert "Compared unasked: table booking" in str(explored)

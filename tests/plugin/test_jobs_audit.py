@@ -846,6 +846,63 @@ LIBRARIES = {
 }
 
 
+LOSES = """
+    import sqlite3
+    from celery import Celery
+
+    app = Celery("audited", broker="memory://")
+
+    def mark(status):
+        with sqlite3.connect("videos.db") as database:
+            database.execute("update video set status = ?", (status,))
+        database.close()
+
+    @app.task
+    def render():
+        mark("processing")
+        mark("done")
+
+    @app.task
+    def render_at_once():
+        mark("done")
+
+    @app.task(acks_late=True, reject_on_worker_lost=True)
+    def render_late():
+        mark("processing")
+        mark("done")
+    """
+LOSING = """
+    import sqlite3
+    import app
+    import pytest
+
+    @pytest.mark.parametrize("job", [app.render, app.render_at_once, app.render_late])
+    def test_rendering(job, jobs):
+        with sqlite3.connect("videos.db") as database:
+            database.execute("create table video (id integer primary key, status text)")
+            database.execute("insert into video values (7, 'open')")
+        database.close()
+        job.delay()
+        jobs.drain()
+    """
+
+
+def test_what_a_job_leaves_half_done_is_a_finding_where_its_library_loses_it(audit_of):
+    result = audit_of(LOSES, LOSING)
+
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "3 jobs reached, 3 checked, 1 finding.",
+            "Lost, stuck or half done when the worker is killed:",
+            "- HALF_DONE table video *.id=7.status (not shown) in render()",
+            "  killed, and not delivered again, after sqlite: commit (app.py:*)",
+            "  hint: nobody takes up what a killed worker leaves: *",
+            "  replay: * --jobs-replay=abandoned:render:*",
+        ]
+    )
+
+
 def test_jobs_of_libraries_are_checked_however_a_test_reaches_them(audit_of):
     """All of them at once, since a library keeps what a process has declared, and a process takes a second."""
     app, tests, told = "", "import app\n", {}

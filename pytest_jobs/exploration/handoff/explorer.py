@@ -180,7 +180,7 @@ class HandoffExplorer(Explorer):
         self, plan: Plan, history: History, last: Run, found: Mapping[str, Any]
     ) -> Verdict | None:
         reference, first = self.reference, history.runs[0]
-        clean = reference.wanted_after(plan, history.account.compared)
+        clean = reference.wanted_after(plan, history.account)
         if plan.name == "clean":
             return self._verdict("DUPLICATE", self._repeated, found)
         off_clean = reference.differing(clean, found)

@@ -29,7 +29,7 @@ from ..histories.history import History
 from ..histories.plans import Plan
 from ..histories.repeatable import Repeatable
 from ..histories.verdicts import counting_differences
-from ..stores.account import Item
+from ..stores.account import Account
 
 #: Stands in `recover=` for whatever the schedules of the project fire.
 SCHEDULE: Final = "schedule"
@@ -231,11 +231,9 @@ class HandoffReference(Reference):
             self._look_at_others()
             self._check()
 
-    def wanted_after(
-        self, plan: Plan, compared: Mapping[Item, tuple[str, str]]
-    ) -> Mapping[str, Any]:
+    def wanted_after(self, plan: Plan, account: Account) -> Mapping[str, Any]:
         before = self.wanted
-        wanted = super().wanted_after(plan, compared)
+        wanted = super().wanted_after(plan, account)
         if self.wanted is not before:
             self._look_at_others()
         return wanted

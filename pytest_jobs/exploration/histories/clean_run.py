@@ -18,7 +18,7 @@ from ..engine.run import Run
 from ..engine.sameness.differences import differences, not_fresh
 from ..engine.watching import AtSome
 from ..engine.world import TimeLimit
-from ..stores.account import Account, Item
+from ..stores.account import Account
 from .checked_job import CheckedJob
 from .history import History, Known
 from .plans import Plan
@@ -375,16 +375,15 @@ class Reference(Known):
     def remembering(self, history: History) -> Generator[None, None, None]:
         """Open a history whose delivery shows what is there before it, for those in which nobody looks."""
         with history.opened():
-            history.remember()
+            history.account.remember_all()
             yield
         self.account.before.update(history.account.before)
 
-    def wanted_after(
-        self, plan: Plan, compared: Mapping[Item, tuple[str, str]]
-    ) -> Mapping[str, Any]:
-        """Return what is observed if everything in a plan happens once."""
-        if not compared.keys() <= self.account.compared.keys():
-            self.account.compared = {**compared, **self.account.compared}
+    def wanted_after(self, plan: Plan, account: Account) -> Mapping[str, Any]:
+        """Return what is observed if everything in a plan happens once, of what the account of its history has."""
+        if not account.compared.keys() <= self.account.compared.keys():
+            self.account.compared = {**account.compared, **self.account.compared}
+            self.account.before = {**account.before, **self.account.before}
             self.wanted = self._clean(self.history()).found
         if plan.name != "out_of_order":
             return self.wanted

@@ -233,7 +233,7 @@ class Explorer:
     ) -> Verdict | None:
         """Return the verdict on a history; None if it ended as it should."""
         options = self.checked.options
-        wanted = self.reference.wanted_after(plan, history.account.compared)
+        wanted = self.reference.wanted_after(plan, history.account)
         if plan.name == "abandoned":
             return self._left_half_done(plan, found)
 
@@ -296,7 +296,7 @@ class Explorer:
             with suppress(ExplorationError):
                 ended = None if plan is None else self._carried_out(plan)
                 if plan is not None and isinstance(ended, _Ended):
-                    wanted = self.reference.wanted_after(plan, ended.history.account.compared)
+                    wanted = self.reference.wanted_after(plan, ended.history.account)
                     self._late = other_values(
                         counting_differences(wanted, ended.found, self.checked.options.repeatable)
                     )

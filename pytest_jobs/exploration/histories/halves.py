@@ -37,7 +37,8 @@ class Half(NamedTuple):
 
     @property
     def label(self) -> str:
-        return f"{self.name}{self.path}"
+        part = self.name.removesuffix(UNSHOWN)
+        return f"{part}{self.path}{self.name.removeprefix(part)}"
 
 
 def halves(
@@ -51,11 +52,16 @@ def halves(
     names = dict.fromkeys(name for name, *_ in differences(done, found))
     return [
         half
-        for name in names
+        for name in sorted(names, key=are_files)
         # What nobody has looked at before the job is not known.
         if not is_effect(name) and (name in never or not name.endswith(UNSHOWN))
         for half in _apart(name, "", *(_content(each, name) for each in (never, found, done)))
     ]
+
+
+def are_files(name: str) -> bool:
+    """Return whether a part of the state is the files of a folder, of which one may be a database."""
+    return name.startswith(("files", "temporary files"))
 
 
 def is_effect(name: str) -> bool:
@@ -225,8 +231,11 @@ def _is_between(before: Any, now: Any, after: Any) -> bool:
     """Return whether a number is on its way from one to another, or a list has a part of the items of two."""
     if before is MISSING is after:
         return False
-    if _is_number(before) and _is_number(now) and _is_number(after):
-        return bool(min(before, after) < now < max(before, after))
+    ends = [
+        0 if form is MISSING or form is None or form == () else form for form in (before, after)
+    ]
+    if all(map(_is_number, (*ends, now))):
+        return bool(min(ends) < now < max(ends))
     items = [_items(form) for form in (before, now, after)]
     if None in items or not items[1]:
         return False
@@ -237,12 +246,12 @@ def _is_between(before: Any, now: Any, after: Any) -> bool:
     if tables is None:
         return False
     # Rows that nothing tells apart.
-    ends = [*tables[0], *tables[2]]
-    return all(_has_nothing_new(row, ends) for row in tables[1])
+    rows = [*tables[0], *tables[2]]
+    return all(_has_nothing_new(row, rows) for row in tables[1])
 
 
 def _items(form: Any) -> Sequence[Any] | None:
-    if form is MISSING:
+    if form is MISSING or form is None:
         return ()
     if isinstance(form, str) and not isinstance(form, Timed):
         return form.splitlines() if "\n" in form or not form else None

@@ -131,6 +131,8 @@ class History(Deliveries):
             # A new worker has what the world sets up in each process, such as the tenant, and nothing of the job.
             self._context = contextvars.copy_context()
             self.account.note_built()
+            if not self._learns:
+                self.account.remember(lambda: self._renaming().of_call)
             known = self._known
             # Two clean runs have begun alike, and a look may take as long as the job.
             is_looked_at = self._learns or known.initial is None
@@ -161,10 +163,6 @@ class History(Deliveries):
         # They may have waited for something that the world has released just now.
         for worker in self._given_up:
             worker.wait()
-
-    def remember(self) -> None:
-        """Remember what each item of a store has before its first write."""
-        self.account.remember(lambda: self._renaming().of_call)
 
     # Delivering
 

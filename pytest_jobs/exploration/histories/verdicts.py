@@ -21,7 +21,7 @@ from ..engine.points import Origin
 from ..engine.run import Run
 from ..engine.sameness.differences import MISSING, differences
 from .children import Child
-from .halves import Half, Place, has_only
+from .halves import Half, Place, are_files, has_only
 from .repeatable import Repeatable
 
 Word: TypeAlias = Literal["DUPLICATE", "LOST", "DIVERGED", "POISON", "STUCK", "HALF_DONE"]
@@ -146,16 +146,24 @@ def _precise(kind: str, form: Any) -> str:
     return f"{kind}{joint}{form[0]}"
 
 
-def _rank(difference: tuple[str, Any, Any], initial: Mapping[str, Any]) -> tuple[bool, bool, int]:
+def _rank(
+    difference: tuple[str, Any, Any], initial: Mapping[str, Any]
+) -> tuple[bool, bool, bool, int]:
     """Return a number by which the difference that the reader cares about most comes first.
 
     Effects come before state: they are the cause, and cannot be undone. A part of the state of which one clean
-    run leaves nothing, such as the lock of a delivery that died, comes after the work.
+    run leaves nothing, such as the lock of a delivery that died, comes after the work, and a file after the table
+    that is in it.
     """
     name, once, now = difference
     is_state = not name.endswith(" calls")
     word = _word(once, now, initial.get(name, MISSING))
-    return is_state, is_state and counted(once) == Counter(), list(ERRORS).index(word)
+    return (
+        is_state,
+        is_state and counted(once) == Counter(),
+        are_files(name),
+        list(ERRORS).index(word),
+    )
 
 
 def _word(once: Any, now: Any, before: Any) -> Word:

@@ -281,8 +281,8 @@ class Report:
 
     def _unshown(self) -> str:
         """Return what differs without the world showing it."""
-        differing = {name for name, _, _ in self.failure.verdict.differences}
-        items = [item for item in self.exploration.unshown if item.state_name in differing]
+        differing = [name for name, _, _ in self.failure.verdict.differences]
+        items = [item for item in self.exploration.unshown if any(map(item.is_named_in, differing))]
         if not items:
             return ""
         names = ", ".join(map(str, items))

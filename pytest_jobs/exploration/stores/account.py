@@ -50,6 +50,11 @@ class Item(NamedTuple):
         """The name under which it is compared, beside the names that the world shows."""
         return f"{self}{UNSHOWN}"
 
+    def is_named_in(self, state_name: str) -> bool:
+        """Return whether a name of a state is that of the item, or of a value in it, `table orders.id=7`."""
+        part, found, _ = state_name.partition(UNSHOWN)
+        return bool(found) and (part == str(self) or part.startswith((f"{self}.", f"{self}[")))
+
 
 class Ignore:
     """The items and stores that a check leaves out by `ignore=`."""
@@ -146,10 +151,11 @@ class Account:
         self.compared: dict[Item, tuple[str, str]] = {}
         #: What is not compared, and why.
         self.not_compared: dict[str, None] = {}
-        #: What was there before the first write of a clean run, if that is remembered. It is still there in a
-        #: history in which nobody comes to its store.
+        #: What was there before the first write, where that is remembered. It is still there in a history in which
+        #: nobody comes to its store.
         self.before: dict[Item, Any] = {}
         self._remembers_by: Callable[[], Callable[[Any], Any]] | None = None
+        self._remembers_all = False
         #: What the clean run made and removed again.
         self.scratch: set[Item] = set()
         #: What was written in stores that are the same for all histories: the item, and the statement or call.
@@ -184,8 +190,12 @@ class Account:
             self._stores[_HANDLES] = open_files.additions_of_world(self.files.name_of)
 
     def remember(self, renaming: Callable[[], Callable[[Any], Any]]) -> None:
-        """Remember from now on what each item that nobody shows has before it is written for the first time."""
+        """Remember from now on what is there before its first write, of items that no clean run has written."""
         self._remembers_by = renaming
+
+    def remember_all(self) -> None:
+        """Remember it of each item."""
+        self._remembers_all = True
 
     def before_writing(self, call: Callable[[str], object]) -> None:
         self._before_writing.append(call)
@@ -232,15 +242,21 @@ class Account:
                 # The library keeps a book of its deliveries, such as the results of jobs.
                 return
             if self._remembers_by is not None and (store, name) not in self._written:
-                self._remember(store, name, self._remembers_by())
+                self._remember(store, name, self._remembers_by)
             _, ways = self._written.setdefault((store, name), (text, set()))
             ways.add(way)
 
-    def _remember(self, store: str, name: str, renamed: Callable[[Any], Any]) -> None:
-        if not self._is_shown(store, name) and self._stores[store].may_be_asked_amid_a_write:
+    def _remember(
+        self, store: str, name: str, renaming: Callable[[], Callable[[Any], Any]]
+    ) -> None:
+        item = self._item(store, name)
+        is_known = self._clean is not None and item in self._clean.compared
+        if (is_known and not self._remembers_all) or self._is_shown(store, name):
+            return
+        if self._stores[store].may_be_asked_amid_a_write:
             with suppress(Exception), self.during("comparison"):
-                content = self._stores[store].content(name, renamed)
-                self.before.setdefault(self._item(store, name), content)
+                content = self._stores[store].content(name, renaming())
+                self.before.setdefault(item, content)
 
     def looked_at(self, is_meant: Callable[[Any], bool]) -> set[str]:
         """Note that a snapshot has looked at all of some stores; return the items that deliveries wrote there."""

@@ -8,14 +8,16 @@ import io
 import os
 import pickle
 import re
+import sqlite3
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from ..engine.sameness.renaming import Unordered
 from .store import Store
 
 #: The begin of the name of a file in the first temporary directory that the world has made. Reports leave it out.
@@ -41,6 +43,8 @@ _LONGEST_LOCK: Final = 64
 #: A line of the directory of `dbm.dumb`: a key, and where its value is.
 _LINE_OF_DBM: Final = re.compile(r"""(['"]).*\1, \(\d+, \d+\)""")
 _LONGEST_TEXT: Final = 1_000_000
+#: How the file of a database begins.
+_SQLITE: Final = b"SQLite format 3\0"
 
 
 class Files(Store):
@@ -236,6 +240,9 @@ def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
     packed = _unpacked(content)
     if packed is not None:
         return tuple((name, content_form(inner, renamed)) for name, inner in packed)
+    if content.startswith(_SQLITE):
+        with suppress(Exception):
+            return renamed(_tables(content))
     if content.startswith(b"\x80") and content.endswith(b"."):
         with suppress(Exception):
             # The job has written it.
@@ -247,6 +254,23 @@ def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
     if text is None or len(content) > _LONGEST_TEXT:
         return f"{len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:16]}"
     return tuple(map(renamed, text.splitlines()))
+
+
+def _tables(content: bytes) -> dict[str, Any]:
+    """Return the rows of a database by their tables: its file counts its changes as well."""
+    found: dict[str, Any] = {}
+    # By the class, since the function of this name is patched.
+    with closing(sqlite3.Connection(":memory:")) as database:
+        # As one without a log of what is written ahead, which is a file of its own.
+        database.deserialize(content[:18] + b"\1\1" + content[20:])
+        names = database.execute("select name from sqlite_master where type = 'table'").fetchall()
+        for (name,) in sorted(names):
+            if not name.startswith("sqlite_"):
+                quoted = name.replace('"', '""')
+                rows = database.execute(f'select * from "{quoted}"')  # noqa: S608 - the name of a table
+                columns = [column for column, *_ in rows.description]
+                found[name] = Unordered(dict(zip(columns, row, strict=True)) for row in rows)
+    return found
 
 
 def _unpacked(content: bytes) -> list[tuple[str, bytes]] | None:

@@ -14,6 +14,7 @@ from ...exploration.histories.exploration import Failure
 from ...exploration.histories.replay import token_of
 from ...exploration.report.hints import Habits, hint
 from ...exploration.report.report import quoted
+from ...exploration.stores.account import UNSHOWN
 from ...harness.records.texts import short_name, shortened
 from ...insight.lint.rules.rule import Finding as Fault
 
@@ -100,11 +101,20 @@ def findings_of(report: Any, job: str) -> Iterator[Finding]:
         [report.failure] if exploration.rest is None else exploration.rest.failures
     )
     by_twice = {str(failure.verdict) for failure in failures if failure.plan.name == "twice"}
+    by_crash = tuple(
+        name.removesuffix(UNSHOWN)
+        for failure in failures
+        if failure.plan.name == "crash"
+        for name, _, _ in failure.verdict.differences
+    )
     known: set[tuple[Kind, bool, str]] = set()
     for failure in failures:
         plan, verdict = failure.plan, failure.verdict
         # What a second delivery does wrong anyway goes wrong after a kill as well.
         if plan.name != "twice" and str(verdict) in by_twice:
+            continue
+        # Nor is it told twice what a later delivery meets wrongly, and nobody takes up without one.
+        if plan.name == "abandoned" and verdict.what.startswith(by_crash):
             continue
         does = Habits.of(failure, exploration.reference)
         kind = _kind_of(failure, does.stands_for)
