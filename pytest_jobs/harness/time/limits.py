@@ -124,13 +124,16 @@ def waited_for(seconds: float | None, now_ns: Callable[[], int], call: Callable[
         TimeoutError: when it has taken longer, whatever it came to.
     """
     begin_ns = now_ns()
-    error: Exception | None = None
+
+    def is_late() -> bool:
+        return bool(seconds) and now_ns() - begin_ns >= duration_ns(seconds or 0)
+
     try:
         result = call()
-    except Exception as raised:
-        error = raised
-    if seconds and now_ns() - begin_ns >= duration_ns(seconds):
+    except Exception:
+        if is_late():
+            raise TimeoutError from None
+        raise
+    if is_late():
         raise TimeoutError
-    if error is not None:
-        raise error
     return result
