@@ -895,7 +895,7 @@ def test_what_a_job_leaves_half_done_is_a_finding_where_its_library_loses_it(aud
         [
             "3 jobs reached, 3 checked, 1 finding.",
             "Lost, stuck or half done when the worker is killed:",
-            "- HALF_DONE table video *.id=7.status (not shown) in render()",
+            "- HALF_DONE table video of videos.db*7*1* (not shown) in render()",
             "  killed, and not delivered again, after sqlite: commit (app.py:*)",
             "  hint: nobody takes up what a killed worker leaves: *",
             "  replay: * --jobs-replay=abandoned:render:*",
