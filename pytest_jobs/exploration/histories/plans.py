@@ -51,7 +51,9 @@ DEFAULT: Final[tuple[HistoryName, ...]] = (
     "overlap",
 )
 #: By default with `delivery="as configured"`: where a library loses a job, it is not a crash that comes.
-AS_CONFIGURED: Final = tuple(name for name in HISTORIES if name in {*DEFAULT, "abandoned"})
+AS_CONFIGURED: Final[tuple[HistoryName, ...]] = tuple(
+    name for name in HISTORIES if name in {*DEFAULT, "abandoned"}
+)
 #: Every history of a handoff, likewise.
 HANDOFFS: Final[tuple[HandoffName, ...]] = get_args(HandoffName)
 #: A check of all of these asks for everything, and for the others wherever a job has effects. One that names
