@@ -192,13 +192,6 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
                 done = pickle.loads(ForkingPickler.dumps(done))  # noqa: S301 - made here
             except Exception as error:
                 # The monitor never gets it: no result is saved, no hook is called, and a chain ends.
-                if iscoroutine(done["result"]):
-                    # The harness has wrapped that of the function.
-                    done["result"].close()
-                    error.add_note(
-                        f"{message.name} is a coroutine function, and a worker of Django-Q2 never awaits it: "
-                        "enqueue a plain function that calls asyncio.run."
-                    )
                 return attempt.failed(attempt.error or error)
             result = done["result"]
             monitor(_Queue((done, "STOP")), message.broker)

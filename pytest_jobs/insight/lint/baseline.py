@@ -41,9 +41,7 @@ class Section:
             self._reasons[key] = str(entry["reason"]).strip()
             self._counts[key] = int(entry.get("count", 1))
         #: What the file has after an update: each key with its reason and its count.
-        self._written = {
-            key: (reason, self._counts[key]) for key, reason in self._reasons.items()
-        }
+        self._written = {key: (reason, self._counts[key]) for key, reason in self._reasons.items()}
 
     @property
     def file(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pytest_jobs.insight.reached.cases import Cases
@@ -90,8 +92,12 @@ class Project:
 
     def ways(self, **options):
         """Return what the tests do with each job; without jobs that other tests have declared."""
-        jobs = self.reached(**options).jobs
-        return {job.name: job.ways for job in jobs if job.ways or job.name.startswith("app.")}
+        jobs, words = self.reached(**options).jobs, re.findall(r"\w+", SOURCE)
+        return {
+            job.name: job.ways
+            for job in jobs
+            if job.ways or (job.name.startswith("app.") and job.name.rpartition(".")[2] in words)
+        }
 
     @property
     def seen(self):
