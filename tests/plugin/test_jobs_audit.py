@@ -685,7 +685,7 @@ def test_processes_of_xdist_audit_together_and_end_with_one_result(pytester, aud
         ["- LOST shop.gateway.charge in pay(1)", "  reached by 2 tests (delivered)"],
         ["No finding:", "  shop.ship (1 check)"],
         ["Not checked:", "- One clean run of the job changes nothing*", "    shop.idle"],
-        ["4 jobs of the registries that no test reaches:", "  shop.charge"],
+        ["* jobs of the registries that no test reaches:", "  shop.charge"],
     ):
         result.stdout.fnmatch_lines(lines)
     found = json.loads((pytester.path / "found.json").read_text("utf-8"))["audit"]

@@ -197,6 +197,15 @@ class Account:
         """Remember it of each item."""
         self._remembers_all = True
 
+    @contextmanager
+    def not_remembering(self) -> Generator[None, None, None]:
+        """Remember nothing for a block, in which no store may be looked at."""
+        before, self._remembers_by = self._remembers_by, None
+        try:
+            yield
+        finally:
+            self._remembers_by = before
+
     def before_writing(self, call: Callable[[str], object]) -> None:
         self._before_writing.append(call)
 

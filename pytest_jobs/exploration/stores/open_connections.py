@@ -114,7 +114,9 @@ class _Followed:
         # Another thread of this process, such as a server of the test, may write there as well.
         is_of_job = watcher.get() is not None
         if account is not None and (account.phase != "delivery" or is_of_job):
-            self._authorizer.allow(*asked)
+            # A look amid the question would replace this authorizer, and the process would die.
+            with account.not_remembering():
+                self._authorizer.allow(*asked)
         if self._other_authorizer is None:
             return sqlite3.SQLITE_OK
         allowed: int = self._other_authorizer(*asked)

@@ -155,8 +155,8 @@ def test_a_coroutine_function_and_one_that_no_worker_finds_fail_and_say_what_to_
     (note,) = caught.value.__notes__
     assert note == (
         "The body of greets_later('Ann') never ran: its function returned a coroutine that nobody awaits: "
-        "django_q calls it as a plain function, in a worker too. Write `def`, and begin inside what has to run, as "
-        "in `asyncio.run(...)`."
+        "django_q calls it as a plain function, in a worker too. Write `def`, and begin inside what has to run, "
+        "as in `asyncio.run(...)`."
     )
     async_task("nowhere.at_all")
     with pytest.raises(UnknownJobError) as unknown:
