@@ -278,13 +278,13 @@ def test_without_a_key_of_its_own_a_job_is_performed_for_each_enqueue(open_over,
         check_idempotent(book, kwargs={"number": 7}, world=books)
 
 
-def test_a_job_with_one_attempt_is_lost_with_its_worker(open_over, queue, run):
+def test_a_job_with_one_attempt_is_lost_with_its_error(open_over, queue, run):
     async def book(ctx, *, number):
         Shop.ledger.book(number, key=f"book-{number}")
         Shop.ledger.book(-number, key=f"mark-{number}")
 
     with open_over(("book", book)):
-        with pytest.raises(LostEffect, match=r"ledger\.book \[crash"):
+        with pytest.raises(LostEffect, match=r"ledger\.book \[effect_fails"):
             check_idempotent(book, kwargs={"number": 7}, world=books, delivery="as configured")
         run(queue.enqueue("book", number=1, retries=2))
         check_idempotent(book, kwargs={"number": 7}, world=books, delivery="as configured")
