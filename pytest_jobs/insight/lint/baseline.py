@@ -48,6 +48,11 @@ class Section:
         """The file as the user wrote it."""
         return self._baseline.written
 
+    @property
+    def updates(self) -> bool:
+        """Whether the session writes the file."""
+        return self._baseline.updates
+
     def reason(self, key: Key) -> str | None:
         """Return why findings are accepted: empty if nobody has said it yet, None for what is not listed."""
         return self._reasons.get(key)

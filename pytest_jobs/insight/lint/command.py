@@ -88,9 +88,7 @@ def _act(asked: argparse.Namespace) -> int:
         section = _section(asked)
         running = collected(resolved[0])
         found = lint(resolved, settings, base=Path.cwd(), running=running)
-        findings = with_baseline(
-            found, section, settings, running, Path.cwd(), updates=asked.update_baseline
-        )
+        findings = with_baseline(found, section, settings, running, Path.cwd())
     except (BaselineError, LintSettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -91,8 +91,6 @@ def with_baseline(
     settings: LintSettings,
     running: Running,
     base: Path,
-    *,
-    updates: bool,
 ) -> Findings:
     """Return the findings without those that a baseline accepts; an update writes the baseline.
 
@@ -117,9 +115,9 @@ def with_baseline(
         said.append(
             f"It lists {counted(unexplained, 'finding')} without a reason: write one for each."
         )
-    if gone and not updates:
+    if gone and not section.updates:
         said.append(f"{counted(len(gone), 'entry')} of it can go, by an update: not found again.")
-    if updates:
+    if section.updates:
         section.update(keys, was_looked_at)
     left: list[Finding] = []
     # Of equal ones the first are accepted.

@@ -74,7 +74,6 @@ class AuditPlugin:
         """
         self._config = config
         self._options = options
-        self._file = baseline
         self._baseline = None if baseline is None else Accepted(baseline["audit"])
         #: Called after each check, so that nothing is lost when the audit is killed.
         self.when_found: Callable[[], object] = lambda: None
@@ -352,8 +351,8 @@ class AuditPlugin:
         if self._is_replay:
             checks = [check for each in result.checked for check in each.checks if check.passes]
             self._notes += [(check.reach.nodeid, {"replay": "passes"}) for check in checks]
-        elif result.is_complete and self._file is not None and self._file.updates:
-            Accepted(self._file["audit"]).update(result)
+        elif result.is_complete and self._baseline is not None and self._baseline.updates:
+            self._baseline.update(result)
 
     def _handoffs(self) -> Handoffs:
         """Return the places that hand work off, when all processes have said what they have imported."""

@@ -189,6 +189,11 @@ class Accepted:
     def file(self) -> str:
         return self._section.file
 
+    @property
+    def updates(self) -> bool:
+        """Whether the session writes the file."""
+        return self._section.updates
+
     def reason(self, finding: Finding) -> str | None:
         """Return why a finding is accepted: empty if nobody has said it yet, None for one that is not listed."""
         return self._section.reason(finding.key)

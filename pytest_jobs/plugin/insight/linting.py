@@ -35,7 +35,7 @@ class LintPlugin:
             self._settings = read_settings(config.rootpath)
         except LintSettingsError as error:
             raise pytest.UsageError(str(error)) from None
-        self._baseline = baseline
+        self._section = None if baseline is None else baseline["lint"]
         self._watch = Watch(self._settings)
         self._findings: Findings | None = None
 
@@ -58,13 +58,8 @@ class LintPlugin:
         running = self._importing.running
         found = lint([root], self._settings, base=root, running=running)
         found = found._replace(found=[*found.found, *self._watch.findings(root)])
-        baseline = self._baseline
-        section = None if baseline is None else baseline["lint"]
-        updates = baseline is not None and baseline.updates
         try:
-            self._findings = with_baseline(
-                found, section, self._settings, running, root, updates=updates
-            )
+            self._findings = with_baseline(found, self._section, self._settings, running, root)
         except BaselineError as error:
             self._findings = found._replace(said=str(error))
         if self._is_bad(self._findings) and session.exitstatus in (
