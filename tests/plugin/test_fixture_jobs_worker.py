@@ -105,16 +105,22 @@ def test_a_check_sees_what_fixtures_set_up_and_not_the_body(ran):
         yield
         app.tenant.reset(token)
 
-    found = []
+    kept = {}
 
-    def job():
-        found.append(app.tenant.get())
+    def keep():
+        kept["tenant"] = app.tenant.get()
 
     def test_it():
+        shown = []
+
+        def world():
+            kept.clear()
+            yield lambda: shown.append(dict(kept)) or dict(kept)
+
         app.tenant.set("of the body")
-        check_idempotent(job, histories=["twice"], ignore=["test_it.found"])
-        assert set(found) <= {"of a fixture"}
-    """)
+        check_idempotent(keep, world=world, histories=["twice"])
+        assert {state.get("tenant") for state in shown} == {None, "of a fixture"}
+    """).assert_outcomes(passed=1)
 
 
 def test_what_the_fixture_gives_is_around_each_delivery(ran):
