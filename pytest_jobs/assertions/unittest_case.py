@@ -14,7 +14,6 @@ from ..harness.ledger.queues import Queues
 from ..harness.open_harness import Jitter, Mode, open_harnesses
 from ..harness.records.delivery import own_traceback
 from ..harness.running.inline import RaiseAt
-from ..harness.running.process import Process, noting_set_up
 from .asserts import (
     AssertDiscarded,
     AssertEnqueued,
@@ -131,17 +130,15 @@ class JobsTestCase(unittest.TestCase):
         except Exception:
             result.addError(self, sys.exc_info())
             return result
-        undo = noting_set_up(self, lambda: open_harnesses.begin_process(Process()))
         watched = _WatchedResult(result)
         self.addCleanup(self._check_jobs, watched)
         try:
-            super().run(cast(unittest.TestResult, watched))
+            with open_harnesses.process_of(self):
+                super().run(cast(unittest.TestResult, watched))
             return result
         finally:
             jobs = self.jobs
             del self.jobs
-            undo()
-            open_harnesses.begin_process(None)
             try:
                 jobs.close()
             except Exception:
@@ -149,7 +146,7 @@ class JobsTestCase(unittest.TestCase):
 
     def debug(self) -> None:
         """Run the test inside its harness, and let errors out."""
-        with self._new_jobs() as jobs:
+        with self._new_jobs() as jobs, open_harnesses.process_of(self):
             self.jobs = jobs
             super().debug()
 

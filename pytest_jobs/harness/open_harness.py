@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypedDict
 
@@ -24,7 +24,7 @@ from .records.targets import Target, Targets
 from .records.texts import Reader
 from .running.inline import Inline, RaiseAt, RecordsInTransactions
 from .running.performer import Bracket, Performer, SeesDeliveries
-from .running.process import Process
+from .running.process import Process, noting_set_up
 from .running.promises import Promises
 from .running.recurring import Recurring
 from .time.clock import VirtualClock
@@ -60,12 +60,28 @@ class OpenHarnesses:
         #: Returns new bridges for a harness, besides those to the applications that are named.
         self.further_bridges: Callable[[], Iterable[Bridge]] = tuple
 
-    def begin_process(self, process: Process | None) -> None:
-        """Let deliveries begin with a process from now on, in each harness; None when a test has ended."""
-        self.process = process
-        if process is not None:
+    @contextmanager
+    def process_of(
+        self, case: Any, surrounding: Callable[[], AbstractContextManager[object]] | None = None
+    ) -> Generator[None, None, None]:
+        """Let deliveries begin with what is set up before a block, in each harness, while a test runs there.
+
+        Args:
+            case: the instance of a `unittest.TestCase`, whose `setUp` sets up as well; None for other tests.
+            surrounding: see `Process`.
+        """
+
+        def note() -> None:
+            self.process = process = Process(surrounding=surrounding)
             for harness in self._open:
                 harness.performer.process = process
+
+        note()
+        try:
+            with nullcontext() if case is None else noting_set_up(case, note):
+                yield
+        finally:
+            self.process = None
 
     def push(self, harness: OpenHarness) -> None:
         self._open.append(harness)

@@ -11,29 +11,16 @@ import pytest
 
 from ..errors import DeclarationError
 from ..harness.open_harness import open_harnesses
-from ..harness.running.process import Process, noting_set_up
 
 
-@contextmanager
-def process_of(item: pytest.Item) -> Generator[None, None, None]:
+def process_of(item: pytest.Item) -> AbstractContextManager[None]:
     """Let deliveries begin with what is set up now, while the body of a test runs.
 
     Fixtures stand for the worker that has started, in whatever order. What the body sets stays with the test.
     """
-    surrounding = _surrounding(item)
-
-    def note() -> None:
-        open_harnesses.begin_process(Process(surrounding=surrounding))
-
-    note()
-    case = getattr(item, "instance", None)
-    end = noting_set_up(case, note) if isinstance(case, unittest.TestCase) else None
-    try:
-        yield
-    finally:
-        if end is not None:
-            end()
-        open_harnesses.begin_process(None)
+    instance = getattr(item, "instance", None)
+    case = instance if isinstance(instance, unittest.TestCase) else None
+    return open_harnesses.process_of(case, _surrounding(item))
 
 
 def _surrounding(item: pytest.Item) -> Callable[[], AbstractContextManager[object]] | None:

@@ -2,6 +2,7 @@
 
 import io
 import unittest
+from contextvars import ContextVar, copy_context
 
 import pytest
 
@@ -290,6 +291,28 @@ def test_debug_opens_a_harness_and_lets_errors_out():
         Case("test_it").debug()
     with pytest.raises(NoHarnessError):
         current_jobs()
+
+
+@pytest.mark.parametrize("how", ["run", "debug"])
+def test_a_delivery_has_what_set_up_has_set_and_not_the_body(how):
+    tenant, seen = ContextVar("tenant", default="nobody"), []
+
+    @job
+    def look():
+        seen.append(tenant.get())
+
+    class Case(JobsTestCase):
+        def setUp(self):
+            tenant.set("of setUp")
+
+        def test_it(self):
+            tenant.set("of the body")
+            look.perform_later()
+            self.jobs.drain()
+
+    copy_context().run(getattr(Case("test_it"), how))
+
+    assert seen == ["of setUp"]
 
 
 def test_a_runner_whose_result_does_not_count_is_no_problem():

@@ -8,7 +8,7 @@ message brings it along. What fixtures and `setUp` have set up stays, as what a 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -78,15 +78,13 @@ def _put(values: list[tuple[ContextVar[Any], Any]]) -> None:
         variable.set(value)
 
 
-def noting_set_up(case: Any, note: Callable[[], object]) -> Callable[[], None]:
-    """Call a function whenever a test case has set itself up.
+@contextmanager
+def noting_set_up(case: Any, note: Callable[[], object]) -> Generator[None, None, None]:
+    """Call a function whenever a test case has set itself up, for a block.
 
     Args:
         case: the instance of a `unittest.TestCase`.
         note: is called in the context of the test.
-
-    Returns:
-        What ends it.
     """
     set_up = case.setUp
 
@@ -103,12 +101,11 @@ def noting_set_up(case: Any, note: Callable[[], object]) -> Callable[[], None]:
             note()
 
         case.asyncSetUp = and_note_it
-
-    def end() -> None:
+    try:
+        yield
+    finally:
         vars(case).pop("setUp", None)
         vars(case).pop("asyncSetUp", None)
-
-    return end
 
 
 class InContext(Generic[T]):
