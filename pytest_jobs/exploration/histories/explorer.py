@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -233,6 +233,7 @@ class Explorer:
     ) -> Verdict | None:
         """Return the verdict on a history; None if it ended as it should."""
         options = self.checked.options
+        # Before both ends of an abandoned job are looked at: it shows the clean run what else was written.
         wanted = self.reference.wanted_after(plan, history.account)
         if plan.name == "abandoned":
             return self._left_half_done(plan, found)
@@ -304,11 +305,6 @@ class Explorer:
 
     def _killed_before_body(self) -> Plan | None:
         """Return the history in which a delivery is killed before the body's first line, and comes again."""
-        semantics, outage = self.checked.semantics, False
-        if self.checked.options.as_configured and not semantics.redelivered_on_kill:
-            outage = semantics.redelivered_on_outage
-            if not outage:
-                return None
         target = self.checked.target
         body = inspect.unwrap(target.bridge.resolve(target.job))
         name = getattr(body, "__qualname__", "")
@@ -318,6 +314,7 @@ class Explorer:
             if point.kind == "line"
         ]
         own = [each for each in lines if each[1].function == name]
-        for index, point in own or lines:
-            return Plan("crash", index, point, outage=outage)
-        return None
+        plans: Iterable[Plan] = [Plan("crash", *each) for each in (own or lines)[:1]]
+        if self.checked.options.as_configured:
+            plans = possible(plans, self.checked.semantics)
+        return next(iter(plans), None)

@@ -17,6 +17,9 @@ from ..stores.account import UNSHOWN
 #: A part of the state, and the place of a value in it: `.id=7.status`.
 Place: TypeAlias = tuple[str, str]
 
+#: The rows of a table, by their columns.
+Table: TypeAlias = Sequence[Mapping[Any, Any]]
+
 #: Random values, and times, have names with numbers in their order, which is another one if something is left out.
 _NAMES: Final = re.compile(r"<[^<>]*\d[^<>]*>")
 _NUMBERS: Final = (int, float, Decimal, timedelta)
@@ -118,37 +121,48 @@ def _leaves(path: str, forms: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any
     if parts is None:
         yield path, forms
         return
-    for key in dict.fromkeys(key for part in parts for key in part):
-        yield from _leaves(_within(path, key), [part.get(key, MISSING) for part in parts])
+    for key, inner in parts.by_name():
+        yield from _leaves(_within(path, key), inner)
 
 
-def _parts(forms: Sequence[Any]) -> Sequence[Mapping[Any, Any]] | None:
+class _Parts(NamedTuple):
+    """The parts of some forms of one thing."""
+
+    #: Of each form, by their names.
+    named: Sequence[Mapping[Any, Any]]
+    #: Of tables: their rows, and the column by which these are known.
+    tables: Sequence[Table] = ()
+    column: Any = None
+
+    def by_name(self) -> Iterator[tuple[Any, Sequence[Any]]]:
+        """Yield each name, with what each form has there."""
+        for name in dict.fromkeys(name for part in self.named for name in part):
+            yield name, [part.get(name, MISSING) for part in self.named]
+
+
+def _parts(forms: Sequence[Any]) -> _Parts | None:
     """Return the parts of some forms by their names; None if they have none, or only one of them is there."""
     there = [form for form in forms if form is not MISSING]
     kinds = {type(form) for form in there if form != ()}
     if len(there) == 1 or not kinds:
         return None
     if kinds == {Keyed}:
-        return [dict(() if form is MISSING else form) for form in forms]
+        return _Parts([dict(() if form is MISSING else form) for form in forms])
     if kinds == {Fields} and len({form[0] for form in there}) == 1:
-        return [dict(() if form is MISSING else form[1]) for form in forms]
-    return _rows_by_key(forms)
-
-
-def _rows_by_key(forms: Sequence[Any]) -> Sequence[Mapping[Any, Any]] | None:
-    """Return the rows of some tables by a column that tells them apart in each; None if there is none."""
+        return _Parts([dict(() if form is MISSING else form[1]) for form in forms])
     tables = _tables(forms)
     column = None if tables is None else _key_of(tables)
     if tables is None or column is None:
         return None
-    return [{_row_name(column, row): Keyed(row.items()) for row in table} for table in tables]
+    named = [{_row_name(column, row): Keyed(row.items()) for row in table} for table in tables]
+    return _Parts(named, tables, column)
 
 
 def _row_name(column: Any, row: Mapping[Any, Any]) -> Any:
     return row[column] if column == 0 else f"{column}={row[column]}"
 
 
-def _key_of(tables: Sequence[Sequence[Mapping[Any, Any]]]) -> Any:
+def _key_of(tables: Sequence[Table]) -> Any:
     """Return the column by which rows are known, 0 for those without names of columns; None if there is none."""
     rows = [row for table in tables for row in table]
     for column in ("id", "pk", *rows[0]):
@@ -159,9 +173,9 @@ def _key_of(tables: Sequence[Sequence[Mapping[Any, Any]]]) -> Any:
     return None
 
 
-def _tables(forms: Sequence[Any]) -> Sequence[Sequence[dict[Any, Any]]] | None:
+def _tables(forms: Sequence[Any]) -> Sequence[Table] | None:
     """Return some forms as tables of rows with columns; None if one of them is none."""
-    tables: list[list[dict[Any, Any]]] = []
+    tables: list[Table] = []
     for form in forms:
         is_table = isinstance(form, tuple) and not isinstance(form, Keyed | Fields)
         rows = [_columns(row) for row in form] if is_table else []
@@ -191,11 +205,8 @@ def _apart(name: str, path: str, before: Any, now: Any, after: Any) -> Iterator[
         if not _is_between(*forms):
             yield Half(name, path, *forms)
         return
-    tables = _tables(forms)
-    column = None if tables is None else _key_of(tables)
-    for key in dict.fromkeys(key for part in parts for key in part):
-        inner = [part.get(key, MISSING) for part in parts]
-        if tables is None or not _is_moved(column, inner, tables):
+    for key, inner in parts.by_name():
+        if not parts.tables or not _is_moved(inner, parts):
             yield from _apart(name, _within(path, key), *inner)
 
 
@@ -203,7 +214,7 @@ def _within(path: str, key: Any) -> str:
     return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"
 
 
-def _is_moved(column: Any, rows: Sequence[Any], tables: Sequence[Sequence[dict[Any, Any]]]) -> bool:
+def _is_moved(rows: Sequence[Any], parts: _Parts) -> bool:
     """Return whether a row is there under another key only, or is new and has nothing that is new.
 
     Keys are given in turn, so that they are other ones if a row before is left out.
@@ -211,8 +222,8 @@ def _is_moved(column: Any, rows: Sequence[Any], tables: Sequence[Sequence[dict[A
     before, now, after = rows
     if now is MISSING:
         return False
-    ends = [row for table in (tables[0], tables[2]) for row in table]
-    own = {name: value for name, value in now if name != column}
+    ends = [row for table in (parts.tables[0], parts.tables[2]) for row in table]
+    own = {name: value for name, value in now if name != parts.column}
     if before is MISSING and after is MISSING:
         return bool(own) and _has_nothing_new(own, ends)
     return any(
