@@ -18,7 +18,6 @@ from pytest_jobs.errors import (
     DuplicateEffect,
     ExplorationError,
     NotIdempotent,
-    PartialExploration,
 )
 
 
@@ -113,14 +112,13 @@ async def charge_off_the_loop(number):
 
 
 @pytest.mark.parametrize("job", [charge_in_a_thread, charge_in_a_pool, charge_off_the_loop])
-def test_work_in_other_threads_is_heard_and_told_of_but_never_interrupted(job):
-    with pytest.warns(PartialExploration, match=r"interruptions in other threads, at charge\(\)"):
-        explored = check_idempotent(job, args=(1,), world=gateway)
+@pytest.mark.filterwarnings("error::pytest_jobs.errors.PartialExploration")
+def test_work_in_other_threads_is_interrupted_as_the_rest_is(job):
+    explored = check_idempotent(job, args=(1,), world=gateway, histories=["twice", "crash"])
 
-    assert "In other threads, and so not interrupted: charge(), gateway: charge(1, key=1)." in str(
-        explored
-    )
-    assert not any("gateway" in str(point) for point in explored.explorations[0].points)
+    points = [str(point) for point in explored.explorations[0].points]
+    assert any("before gateway: charge(1" in point for point in points)
+    assert any("of charge" in point for point in points)
 
 
 def charge_without_key_in_a_thread(number):

@@ -21,7 +21,6 @@ from pytest_jobs.errors import (
     ExplorationError,
     LostEffect,
     NotIdempotent,
-    PartialExploration,
 )
 
 DUPLICATE = r"DUPLICATE api\.example\.com POST /charges \[crash"
@@ -296,7 +295,8 @@ def test_without_a_fake_a_request_reaches_nobody_and_is_an_effect():
         check_idempotent(charge, world=world)
 
 
-def test_requests_of_other_threads_are_told_of():
+@pytest.mark.filterwarnings("error::pytest_jobs.errors.PartialExploration")
+def test_requests_of_other_threads_are_points():
     def charge():
         with ThreadPoolExecutor(2) as pool:
             for key in "ab":
@@ -306,10 +306,11 @@ def test_requests_of_other_threads_are_told_of():
         with fake_http({"POST /charges": 201}) as web:
             yield lambda: {"charges": len(web.received)}
 
-    with pytest.warns(
-        PartialExploration, match=r"other threads, at .*api\.example\.com: POST /charges"
-    ):
-        check_idempotent(charge, world=world, histories=["twice", "restart"])
+    explored = check_idempotent(charge, world=world, histories=["twice", "restart"])
+
+    assert any(
+        "before api.example.com: POST" in str(point) for point in explored.explorations[0].points
+    )
 
 
 def test_nothing_stays_patched():

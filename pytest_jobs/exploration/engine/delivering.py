@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -22,7 +22,7 @@ from ...harness.records.instants import to_datetime
 from ...harness.records.record import FIRST, JobRecord, Rollback, call_text
 from ...harness.running.leftovers import LeftTasks
 from ...harness.running.performer import Performer, runs_each_on_a_loop
-from ...harness.time.waiting import in_running_loop
+from ...harness.time.waiting import in_running_loop, others_work
 from .acts import Act, SourceState, Unwound, skippable, watcher
 from .ending.process_state import ProcessIds
 from .ending.signs import stack_of
@@ -84,6 +84,8 @@ class Deliveries:
         self._loops: dict[threading.Thread, OwnLoop] = {}
         #: Why nothing can be shown; None if something can.
         self.refusal: str | None = None
+        #: Whether what a delivery hands over to other threads begins as late as possible: when it waits.
+        self.hands_over_late = False
         #: Whether a delivery was interrupted since it would not have ended.
         self.hangs = False
 
@@ -252,18 +254,22 @@ class Deliveries:
         for text in self._chance.noted:
             # Such as the name of a temporary folder: a point with it in its text is the same in each history.
             watch.rename(text, "<random>")
+        watch.baton.is_late = self.hands_over_late
         performer = self.performer()
         shares_loop = not runs_each_on_a_loop(record)
         if shares_loop:
             performer.use_loop(self._loops.pop(threading.current_thread(), None))
         body = WatchedBody(watch)
+
+        def deliver() -> Delivery:
+            others_work.set(watch.baton.is_elsewhere)
+            return performer.deliver(self.ledger, record, lambda _: body)
+
         self._watches.append(watch)
         token = watcher.set(watch)
         try:
-            with engine.watchdog.guarding(watch, partial(self._note_hang, watch)):
-                run.delivery = unless_dead(
-                    watch, lambda: performer.deliver(self.ledger, record, lambda _: body)
-                )
+            with self._guarding(watch):
+                run.delivery = unless_dead(watch, deliver)
             watch.leave_callbacks()
         except SystemExit as error:
             raise ExplorationError(
@@ -278,7 +284,7 @@ class Deliveries:
             watcher.reset(token)
             if watch in self._watches:
                 self._watches.remove(watch)
-            watch.close_connections()
+            watch.end()
             if shares_loop and not watch.dead:
                 self._keep_loop_of(performer)
             performer.close()
@@ -296,6 +302,14 @@ class Deliveries:
             if watch.dead:
                 # The job raised an error of its own while it was unwound.
                 clear_frames(run.error)
+
+    def _guarding(self, watch: Watch) -> AbstractContextManager[None]:
+        watchdog = self.engine.watchdog
+        is_at_a_point = any(each.baton.is_here() for each in self._watches if each is not watch)
+        if is_at_a_point or watchdog.is_owner():
+            return watchdog.guarding(watch, partial(self._note_hang, watch))
+        # Whoever has made this thread waits for it no longer than `while_alive` does.
+        return nullcontext()
 
     def kill_current(self) -> None:
         """Kill the worker of the delivery that is being made: called at one of its points."""
@@ -348,6 +362,7 @@ def check_finished(run: Run) -> None:
         "task": ("", "Await the task, start it in an `asyncio.TaskGroup`, or cancel it"),
         "callback": (" run", "Await a future that it sets, await `asyncio.sleep`, or cancel it"),
         "timer": (" run", "Join the timer, cancel it, or enqueue a job that runs later"),
+        "thread": ("", "Join the thread, ask its future for the result, or enqueue a job instead"),
     }[kind]
     raise ExplorationError(
         f"The job has ended, and its {run.unfinished[0]} has not{ended}: nothing waits for the {kind}, so a "

@@ -16,12 +16,12 @@ from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
 from ...harness.running.calls import direct_calls
-from .acts import SourceState, Unwound, is_dead, is_in_delivery, lengthened
+from .acts import SourceState, Unwound, is_dead, is_in_delivery, lengthened, watcher
 from .ending.leaving import Leaving
 from .ending.patchers import Patchers
 from .ending.process_state import ProcessState, SignalHandlers, follow_imports
 from .functions import FunctionBridge
-from .lines import line_tracer
+from .lines import LineHook, line_tracer
 from .memory.processes import ProcessMemory
 from .sameness.chance import Chance
 from .scope import Scope
@@ -65,6 +65,7 @@ class Engine:
         self.kept = kept
         # The code of libraries and of the project is asked about in each search.
         self.tracer = line_tracer(scope, kept.of(Leaving, Leaving))
+        self.tracer.hook_here = _hook_here
         self.sources = Sources(self.patches, self.kept, sources, scope.loaded_modules)
         #: What effect sources keep as long as the search lasts.
         self.of_search = SourceState()
@@ -173,7 +174,14 @@ class Engine:
         clock.freeze()
         wait = _LATER + time_until_no_midnight(clock.now() + _LATER)
         clock.advance_ns(int(wait.total_seconds() * 1e9))
-        stack.enter_context(self.sleeps.passing_time(lambda ns: clock.advance_ns(lengthened(ns))))
+        stack.enter_context(
+            self.sleeps.passing_time(lambda ns: clock.advance_ns(lengthened(ns)), is_in_delivery)
+        )
         self.tracer.open()
         stack.callback(self.tracer.close)
         stack.enter_context(self.watchdog.on_duty())
+
+
+def _hook_here() -> LineHook | None:
+    current = watcher.get()
+    return None if current is None else current.hook_here()

@@ -35,8 +35,10 @@ class LineTracer:
         self._scope = scope
         #: What is known of the code in which a delivery may be killed.
         self.leaving = leaving
-        #: The hook of each thread.
-        self._hooks: dict[int, LineHook] = {}
+        #: The hook of each thread; None where no lines count for a while.
+        self._hooks: dict[int, LineHook | None] = {}
+        #: Returns the hook of the delivery in whose context a thread runs that has none of its own.
+        self.hook_here: Callable[[], LineHook | None] = lambda: None
 
     def open(self) -> None:
         """Begin to trace."""
@@ -51,16 +53,21 @@ class LineTracer:
         If it is not needed, and another tool such as coverage holds the tracer, that tool keeps it.
         """
         thread = threading.get_ident()
-        before = self._hooks.get(thread)
+        is_hooked, before = thread in self._hooks, self._hooks.get(thread)
         self._hooks[thread] = hook
         try:
             yield
         finally:
-            if before is None:
-                del self._hooks[thread]
-            else:
+            if is_hooked:
                 self._hooks[thread] = before
+            else:
+                del self._hooks[thread]
             self.trace_running_no_longer()
+
+    def _hook(self) -> LineHook | None:
+        """Return what hears of the lines of this thread."""
+        thread = threading.get_ident()
+        return self._hooks[thread] if thread in self._hooks else self.hook_here()
 
     def nested(self, run: Callable[[], T]) -> T:
         """Call a function inside a hook. The interpreter reports no lines there, unless it goes through here."""
@@ -69,12 +76,15 @@ class LineTracer:
     def unhooked(self, run: Callable[[], T]) -> T:
         """Call a function without the hook of this thread: its lines, and those of what it calls, do not count."""
         thread = threading.get_ident()
-        hook = self._hooks.pop(thread, None)
+        is_hooked, hook = thread in self._hooks, self._hooks.get(thread)
+        self._hooks[thread] = None
         try:
             return run()
         finally:
-            if hook is not None:
+            if is_hooked:
                 self._hooks[thread] = hook
+            else:
+                del self._hooks[thread]
 
     def rearm(self) -> None:
         """Trace the running functions again: an exception raised by a hook may have switched it off."""
@@ -156,14 +166,15 @@ class _Monitoring(LineTracer):
             # would disable that line, too.
             return None
         if self._scope.is_of_project(code):
-            if threading.get_ident() not in self._hooks:
+            if self._hook() is None:
                 # It runs outside of a delivery now, and may run inside of one later.
                 return None
             self._scope.note_untraced(code)
         return self._monitoring.DISABLE
 
     def _line(self, code: CodeType, line: int) -> None:
-        hook = self._hooks.get(threading.get_ident())
+        thread = threading.get_ident()
+        hook = self._hooks[thread] if thread in self._hooks else self.hook_here()
         if hook is not None:
             hook(code, line)
 
@@ -177,6 +188,14 @@ class _Tracing(LineTracer):
         self._before: dict[int, Any] = {}
         #: Functions that are neither traced nor of the project. They are called thousands of times a delivery.
         self._others: dict[int, CodeType] = {}
+
+    def open(self) -> None:
+        # Of the threads that deliveries start. An older thread, such as that of a portal, is not traced.
+        self._of_threads = threading.gettrace()
+        threading.settrace(self._call)
+
+    def close(self) -> None:
+        threading.settrace(self._of_threads)
 
     @contextmanager
     def hooked(self, hook: LineHook, *, needed: bool) -> Generator[None, None, None]:
@@ -207,7 +226,7 @@ class _Tracing(LineTracer):
             sys.settrace(ours)
 
     def rearm(self) -> None:
-        if threading.get_ident() not in self._hooks:
+        if self._hook() is None:
             # A killed delivery may be cleared away after `hooked` has ended: nothing would undo this.
             return
         frame: FrameType | None = sys._getframe(1)
@@ -226,7 +245,7 @@ class _Tracing(LineTracer):
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
-        if identity(code) in self._others or threading.get_ident() not in self._hooks:
+        if identity(code) in self._others or self._hook() is None:
             return None
         if self._scope.wants(code):
             return self._line
@@ -237,7 +256,7 @@ class _Tracing(LineTracer):
         return None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        hook = self._hooks.get(threading.get_ident())
+        hook = self._hook()
         if event == "line" and hook is not None:
             hook(frame.f_code, frame.f_lineno)
         return self._line

@@ -168,7 +168,9 @@ class Run:
     failed_otherwise: bool = False
     #: Whether it changed files after its death, while it ended what it had begun.
     changed_files_at_its_end: bool = False
-    #: What it did in threads that it started.
+    #: Whether it has let other threads do a part of it.
+    hands_over: bool = False
+    #: What it did in threads that could not be interrupted.
     elsewhere: list[str] = field(default_factory=list)
     #: What the job has returned to be awaited; None as soon as somebody awaits it.
     awaitable: Any = None

@@ -192,6 +192,7 @@ _OWN: Final = {
     "django.db.backends.utils": "django",
     "django.core.mail": "mail:django",
     "asgiref.sync": "asgiref",
+    "anyio.from_thread": "anyio",
 }
 #: Libraries that keep nothing for each thread, and that never wait for another delivery.
 _PLAIN: Final = frozenset(

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextvars
+import copy
 import functools
 import math
+import queue
+import selectors
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, thread as executor_threads
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from ...harness.records.patches import Patches
 from ...harness.time.waiting import comes_about
 from .acts import watcher
 from .ending import signs
+from .ending.baton import joining, selecting, waiting
 from .watching import Life, Watch
+
+#: The threads of pools, for which the interpreter waits at its end.
+_WAITED_FOR: Final = vars(executor_threads)["_threads_queues"]
 
 T = TypeVar("T")
 State: TypeAlias = Literal["ended", "paused", "blocked"]
@@ -159,41 +166,76 @@ def while_alive(pulse: Callable[[], int], seconds: float = math.inf) -> Waits:
 
 
 def follow(patches: Patches) -> None:
-    """Let the threads that a delivery starts, and the functions that it gives to a pool, be watched with it.
-
-    Their effects count, but are not points, since threads run in an order that nobody controls.
-    """
+    """Let what a delivery hands over to other threads be a part of it."""
     patches.set(threading.Thread, "start", _starting(threading.Thread.start))
-    # A pool keeps its threads: the one that runs the function may have been started by another delivery.
+    patches.set(threading.Thread, "join", joining(threading.Thread.join))
+    # Queues, events, futures and barriers wait through a condition.
+    patches.set(threading.Condition, "wait", waiting(threading.Condition.wait))
+    selector = selectors.DefaultSelector
+    patches.set(selector, "select", selecting(selector.select))
+    patches.set(ThreadPoolExecutor, "__init__", _opening(ThreadPoolExecutor.__init__))
     patches.set(ThreadPoolExecutor, "submit", _submitting(ThreadPoolExecutor.submit))
+    patches.set(ThreadPoolExecutor, "shutdown", _closing(ThreadPoolExecutor.shutdown))
 
 
 def _starting(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     def started(thread: threading.Thread) -> None:
         current = watcher.get()
-        if current is not None:
-            current.begun(getattr(thread, "_target", None) or type(thread).run)
-            if isinstance(thread, threading.Timer):
-                current.called_later(thread, sys._getframe(1))
-                # It must not go off when the world is gone.
-                current.of_history.undo_by(functools.partial(thread.join, signs.PATIENCE))
-                current.of_history.undo_by(thread.cancel)
-            context, run = contextvars.copy_context(), thread.run
-            thread.run = lambda: context.run(_until_dead, run)  # type: ignore[method-assign]
-        start(thread)
+        if current is None:
+            start(thread)
+            return
+        if isinstance(thread, threading.Timer):
+            current.called_later(thread, sys._getframe(1))
+            # It must not go off when the world is gone.
+            current.of_history.undo_by(functools.partial(thread.join, signs.PATIENCE))
+            current.of_history.undo_by(thread.cancel)
+        # It may wait without end when its delivery is dead, and the process of the tests ends nevertheless.
+        thread.daemon = True
+        current.of_history.undo_by(functools.partial(_WAITED_FOR.pop, thread, None))
+        context, run = contextvars.copy_context(), thread.run
+        target = getattr(thread, "_target", None) or type(thread).run
+
+        def begin(run: Callable[[], None]) -> None:
+            thread.run = lambda: context.run(_quietly, run, current)  # type: ignore[method-assign]
+            current.baton.kept(lambda: start(thread))
+
+        if isinstance(thread, threading.Timer) or not current.is_traced(target):
+            begin(run)
+        else:
+            current.hand_over(functools.update_wrapper(functools.partial(run), target), begin)
 
     return started
 
 
-def _until_dead(run: Callable[[], None]) -> None:
-    """Run a thread, and drop its error if its delivery has died meanwhile."""
+def _quietly(run: Callable[[], None], watch: Watch) -> None:
+    """Run a thread, and drop its error if the check has interrupted its delivery."""
     try:
         run()
     except BaseException:
         # What comes to `threading.excepthook` is a warning of pytest, and with `-W error` a failure of the test.
-        current = watcher.get()
-        if not (isinstance(current, Watch) and current.life is not Life.ALIVE):
+        if watch.undisturbed and watch.life is Life.ALIVE:
             raise
+
+
+def _opening(init: Callable[..., None]) -> Callable[..., None]:
+    def opened(pool: ThreadPoolExecutor, *args: Any, **kwargs: Any) -> None:
+        init(pool, *args, **kwargs)
+        current = watcher.get()
+        if current is not None:
+            current.pools[pool] = pool
+
+    return functools.update_wrapper(opened, init)
+
+
+def _pool_of(current: Watch, pool: ThreadPoolExecutor) -> ThreadPoolExecutor:
+    """Return the pool that a delivery has in the place of one that was open before, as its process would."""
+    if pool not in current.pools:
+        own: Any = copy.copy(pool)
+        own._work_queue, own._threads = queue.SimpleQueue(), set()
+        own._idle_semaphore, own._shutdown_lock = threading.Semaphore(0), threading.Lock()
+        current.pools[pool] = own
+        current.of_history.undo_by(functools.partial(own.shutdown, wait=False))
+    return current.pools[pool]  # type: ignore[no-any-return]
 
 
 def _submitting(submit: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
@@ -203,15 +245,19 @@ def _submitting(submit: Callable[..., Future[Any]]) -> Callable[..., Future[Any]
         current = watcher.get()
         if current is None:
             return submit(pool, function, *args, **kwargs)
-        current.begun(_run_by(function))
-        return submit(pool, contextvars.copy_context().run, function, *args, **kwargs)
+        own, context = _pool_of(current, pool), contextvars.copy_context()
+
+        def begin(run: Callable[..., Any]) -> Future[Any]:
+            return submit(own, context.run, run, *args, **kwargs)
+
+        return current.hand_over(function, begin, own, vars(own)["_max_workers"])  # type: ignore[no-any-return]
 
     return submitted
 
 
-def _run_by(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function of a job inside of partials, such as the one of `asyncio.to_thread`."""
-    while isinstance(function, functools.partial):
-        in_context = isinstance(getattr(function.func, "__self__", None), contextvars.Context)
-        function = function.args[0] if in_context else function.func
-    return function
+def _closing(shutdown: Callable[..., None]) -> Callable[..., None]:
+    def closed(pool: ThreadPoolExecutor, *args: Any, **kwargs: Any) -> None:
+        current = watcher.get()
+        shutdown(pool if current is None else _pool_of(current, pool), *args, **kwargs)
+
+    return closed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Generator
@@ -88,8 +89,15 @@ def silenced(is_dead: Callable[[], bool]) -> Generator[None, None, None]:
         if not is_dead():
             warn(coroutine)
 
+    tell = threading.excepthook
+
+    def tell_others(ended: Any) -> None:
+        if not issubclass(ended.exc_type, Unwound):
+            tell(ended)
+
     with Patches() as patches:
         patches.set(sys, "unraisablehook", show_others)
+        patches.set(threading, "excepthook", tell_others)
         patches.set(warnings, _NEVER_AWAITED, warn_of_others)
         with _filtered(lambda record: not is_dead()):
             yield

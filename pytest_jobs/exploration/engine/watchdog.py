@@ -10,8 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ class _Guarded:
 
     watch: Watch | None
     on_hang: OnHang | None
+    thread: int = field(default_factory=threading.get_ident)
     progress: object = None
     still: int = 0
     #: How long it has run: not counting the time in which another delivery was made at one of its points.
@@ -87,9 +88,6 @@ class Watchdog:
 
         `on_hang` is called before, in another thread.
         """
-        if threading.get_ident() != self._owner:
-            # Whoever made this thread waits for it no longer than `while_alive` does.
-            return nullcontext()
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._look, name="pytest-jobs-watchdog", daemon=True
@@ -99,10 +97,12 @@ class Watchdog:
             contextvars.Context().run(self._thread.start)
         return self._on_top(_Guarded(watch, on_hang))
 
+    def is_owner(self) -> bool:
+        """Return whether this thread makes the deliveries of the check."""
+        return threading.get_ident() == self._owner
+
     def off_duty(self) -> AbstractContextManager[None]:
         """Let nothing be interrupted in a block: at a point of a delivery, the search goes on."""
-        if threading.get_ident() != self._owner:
-            return nullcontext()
         return self._on_top(_Guarded(None, None))
 
     @contextmanager
@@ -127,7 +127,7 @@ class Watchdog:
                 self._look_at(guarded, guarded.watch, passed)
 
     def _look_at(self, guarded: _Guarded, watch: Watch, passed: float) -> None:
-        computed = signs.computed(self._owner)
+        computed = signs.computed(guarded.thread)
         # A thread of the job may work while the delivery waits for it.
         progress = (watch.progress, computed, round(time.process_time(), 2))
         is_still = progress == guarded.progress
@@ -138,7 +138,7 @@ class Watchdog:
         guarded.seconds += passed
         guarded.still = guarded.still + 1 if is_still else 0
         patience = _LOOKS
-        if guarded.still >= _LOOKS and signs.waits_for_outside(self._owner):
+        if guarded.still >= _LOOKS and signs.waits_for_outside(guarded.thread):
             patience *= signs.TIMES_OUTSIDE
         if guarded.fired:
             self._fire(guarded, watch)
@@ -150,7 +150,7 @@ class Watchdog:
             self._give_up(guarded, watch, f"has computed for more than {self._seconds:g} s")
 
     def _give_up(self, guarded: _Guarded, watch: Watch, how: str) -> None:
-        frames = watch.standing(sys._current_frames().get(self._owner))
+        frames = watch.standing(sys._current_frames().get(guarded.thread))
         if guarded.on_hang is not None and not watch.dead:
             guarded.on_hang(how, frames)
         watch.give_up()
@@ -158,11 +158,11 @@ class Watchdog:
 
     def _fire(self, guarded: _Guarded, watch: Watch) -> None:
         guarded.fired += 1
-        if self._by_signal and self._signal is not None:
+        if self._by_signal and self._signal is not None and guarded.thread == self._owner:
             signal.pthread_kill(self._owner, self._signal)
         elif not guarded.still:
             # Of a thread that waits for a lock, it would go off when it has the lock, before the `try`.
-            raise_in(self._owner, self._death)
+            raise_in(guarded.thread, self._death)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         guarded = self._guarded[-1] if self._guarded else None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import inspect
+import math
 import sys
 import threading
 import types
@@ -15,16 +15,19 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final, NoReturn, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 from ...harness.records.attributes import identity
 from ...harness.records.instants import duration_ns
 from ...harness.running.performer import Body
 from ...harness.time.limits import has_limit
+from .ending.baton import Baton
 from .ending.leaving import frames_of_delivery, outwards, waiting_frames
-from .lines import LineTracer
+from .lines import LineHook, LineTracer
 from .points import PointKind
 from .run import Act, Run, SourceState, Transaction, parts, told
 from .scope import Scope
@@ -77,7 +80,7 @@ class Owner(Protocol):
         ...
 
 
-_NO_SPACE: Final = functools.partial(OSError, errno.ENOSPC, "No space left on device")
+_NO_SPACE: Final = partial(OSError, errno.ENOSPC, "No space left on device")
 _SHARED: Final = (
     "Two deliveries would use one connection to a database, so that each would see, commit and roll back what "
     "the other did: no two workers do. Let each delivery open its own: in the world, use a file or a server "
@@ -156,6 +159,12 @@ class Watch:
         self._limited = limited or rival
         self.needs_lines = lines or rival or at_point is not None
         self.thread = threading.get_ident()
+        #: What one of its threads has at a time.
+        self.baton = Baton(lambda: self.progress, Unwound, self._works_in)
+        #: The pool of threads that this delivery uses in the place of each.
+        self.pools: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        #: Whether another thread than the one that makes the delivery does a part of it.
+        self._has_helpers = False
         self._points = run.points
         self._point_acts = run.point_acts
         self._connections: list[tuple[Callable[[], object], object]] = []
@@ -181,6 +190,7 @@ class Watch:
         """Let the delivery be unwound from here on."""
         if not self.dead:
             self.life = Life.DYING
+            self.baton.die()
 
     @property
     def of_history(self) -> SourceState:
@@ -207,6 +217,8 @@ class Watch:
 
     def line(self, code: CodeType, line: int) -> None:
         """Count a line that is about to run. The tracer calls it, and nothing is called as often."""
+        if self._has_helpers:
+            self.baton.take()
         self._lines += 1
         if self._hand_over is not None:
             self._give_way()
@@ -275,8 +287,31 @@ class Watch:
             self.run.callbacks.append(range(begin, len(self._point_acts)))
 
     def interrupts_this_thread(self) -> bool:
-        # Threads of a job run in an order that nobody controls, so they cannot be stopped at a point.
-        return threading.get_ident() == self.thread
+        """Wait until this thread is the one that goes on; return whether the delivery has not ended before."""
+        is_helper = threading.get_ident() != self.thread
+        self._has_helpers |= is_helper
+        if self._has_helpers and self.in_body:
+            self.baton.take()
+        return self.in_body or not is_helper
+
+    def hook_here(self) -> LineHook | None:
+        """Return what hears of lines of another thread than the one that makes the delivery."""
+        self._has_helpers = True
+        return self.line if self.in_body or self.dead else None
+
+    def hand_over(
+        self,
+        function: Callable[..., object],
+        begin: Callable[[Callable[..., Any]], Any],
+        pool: object = None,
+        workers: float = math.inf,
+    ) -> Any:
+        """Let another thread run a function, as a part of this delivery."""
+        self._has_helpers = self.run.hands_over = True
+        return self.baton.hand_over(function, begin, pool, workers)
+
+    def _works_in(self, frame: FrameType | None) -> bool:
+        return any(self._scope.wants(each.f_code) for each in outwards(frame))
 
     def changing(self, text: str, *, counts: bool = False) -> None:
         """Let a file be changed, with a point before it. Nothing reports when it has been changed.
@@ -336,6 +371,9 @@ class Watch:
         There is none if nothing counts that the delivery has done. A job of one line, which is its effect, has no
         other point behind it.
         """
+        if self.baton.was_contested:
+            self.run.elsewhere.append("threads that go on at the same time")
+        self._leave_threads()
         if not self.dead and (self._lines or self._point_acts):
             self._points.add("end")
             self._come_to()
@@ -364,7 +402,7 @@ class Watch:
         self._interrupt_at(index)
 
     def _interrupt_at(self, index: int) -> None:
-        error = None if self._at_point is None else self._at_point(index)
+        error = None if self._at_point is None else self.baton.kept(partial(self._at_point, index))
         if error is None:
             return
         if isinstance(error, Unwound):
@@ -436,6 +474,16 @@ class Watch:
                 continue
             self.run.unfinished.append(f"task {code.co_qualname}()")
 
+    def _leave_threads(self) -> None:
+        """Note the functions that go on in other threads, and do something, when the job has ended."""
+        left = [function for function, _ in self.baton.begun.values()]
+        if not left or self.dead:
+            return
+        before = self.run.acted
+        self.baton.wait_for_begun()
+        if self.run.acted > before:
+            self.run.unfinished += [f"thread {_name_of(function)}" for function in left]
+
     def called_later(self, handle: Any, caller: FrameType) -> None:
         """Note a callback that a loop, or a timer, is to call at a time."""
         code = caller.f_code
@@ -456,11 +504,10 @@ class Watch:
     def commits(self) -> int:
         return self.run.commits
 
-    def begun(self, function: Callable[..., object]) -> None:
-        """Note that a thread starts to run a function."""
+    def is_traced(self, function: Callable[..., object]) -> bool:
+        """Return whether the lines of a function are points."""
         code = getattr(function, "__code__", None)
-        if code is not None and self._scope.wants(code):
-            self.run.elsewhere.append(f"{function.__qualname__}()")
+        return code is not None and self._scope.wants(code)
 
     def refuse(self, why: str) -> NoReturn:
         """Stop the delivery, by `Unwound`, and fail the check, since nothing can be shown.
@@ -470,6 +517,7 @@ class Watch:
         self.check_alive()
         self._owner.refuse(why)
         self.life = Life.REFUSED
+        self.baton.die()
         raise Unwound
 
     def refuse_other_tracer(self) -> None:
@@ -513,6 +561,15 @@ class Watch:
     def holds(self, shared: object) -> bool:
         return any(held is shared for _, held in self._connections)
 
+    def end(self) -> None:
+        """Close the connections. Threads that are left end now if they are dead, and else with the process."""
+        self.close_connections()
+        if self.dead:
+            self.baton.end()
+        elif self._has_helpers:
+            self.of_history.undo_by(self.baton.end)
+            self.of_history.undo_by(self.die)
+
     def close_connections(self) -> None:
         """Close the connections of this delivery, as the kernel does when a process ends."""
         while self._connections:
@@ -528,6 +585,8 @@ class Watch:
     def sleeping(self, ns: int) -> int:
         """Return how long a sleep of so many nanoseconds takes."""
         self.run.looked += 1
+        if self._has_helpers:
+            self.baton.let_go()
         if not self.dead:
             if not self._limited:
                 return ns
@@ -766,7 +825,7 @@ class WatchedBody(Body):
     @contextmanager
     def _watched(self) -> Generator[None, None, None]:
         watch = self._watch
-        with watch.tracer.hooked(watch.line, needed=watch.needs_lines):
+        with watch.tracer.hooked(watch.line, needed=watch.needs_lines), watch.baton.given():
             watch.in_body = True
             watch.run.has_limit = has_limit()
             try:
@@ -801,6 +860,10 @@ class WatchedBody(Body):
                 silence_loop()
 
 
+def _name_of(function: Callable[..., object]) -> str:
+    return f"{getattr(function, '__qualname__', function)}()"
+
+
 def _waits(handle: Any) -> bool:
     if isinstance(handle, threading.Timer):
         return not handle.finished.is_set()
@@ -816,7 +879,7 @@ _BEGINS_DELIVERY: Final = frozenset(
 @types.coroutine
 def _with_pauses(coroutine: Any, watch: Watch) -> Generator[Any, Any, Any]:
     """Drive a coroutine, with a point where it begins to wait and one where it has the answer."""
-    step: Callable[[], Any] = functools.partial(coroutine.send, None)
+    step: Callable[[], Any] = partial(coroutine.send, None)
     while True:
         try:
             wanted = step()
@@ -827,6 +890,6 @@ def _with_pauses(coroutine: Any, watch: Watch) -> Generator[Any, Any, Any]:
             answer = yield wanted
             watch.pausing("awaited", coroutine)
         except BaseException as error:
-            step = functools.partial(coroutine.throw, error)
+            step = partial(coroutine.throw, error)
         else:
-            step = functools.partial(coroutine.send, answer)
+            step = partial(coroutine.send, answer)

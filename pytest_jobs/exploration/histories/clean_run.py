@@ -125,6 +125,7 @@ class Reference(Known):
             history.account.check_bound()
             self.check_succeeded(history)
             check_finished(run)
+            self._check_waited_for(run)
             self.kept = history.memory.of_world()
             again = _Seen(history.initial, history.trail(), self.wanted)
         self.run = history.runs[0]
@@ -157,6 +158,17 @@ class Reference(Known):
         if self._threads:
             self.account.check_usable_in_threads()
         return True
+
+    def _check_waited_for(self, run: Run) -> None:
+        """Raise if a delivery ends before what it has handed over to other threads.
+
+        Otherwise such a function begins at once, and has ended before anybody could see that nobody waits for it.
+        """
+        if run.hands_over:
+            history = self.history()
+            history.hands_over_late = True
+            with history.opened():
+                check_finished(history.deliver_cleanly())
 
     def check_succeeded(self, history: History) -> None:
         """Raise if a delivery of a clean run has failed, or if the job still asks for another one."""

@@ -29,9 +29,11 @@ from ..records.instants import duration_ns
 from ..records.patches import Patches
 from ..records.record import current_record
 from .clock import LoopClock
+from .waiting import others_work
 
 #: Runs what is submitted to an executor, one after the other.
 _WORKER = vars(executor_threads)["_worker"].__code__
+_WAIT = threading.Condition.wait.__code__
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -208,14 +210,22 @@ class LoopThreads:
         frames = sys._current_frames()
         return any(
             (thread in self._speakers or thread not in self._silent)
-            # The function of a thread of an executor that has nothing to do.
-            and getattr(frames.get(thread.ident or 0), "f_code", None) is not _WORKER
+            and not _waits_for_another(frames.get(thread.ident or 0))
             for thread in threading.enumerate()
         )
 
     def end_grace(self) -> None:
         """Wait no longer for the threads that have not spoken."""
         self._silent.update(threading.enumerate())
+
+
+def _waits_for_another(frame: FrameType | None) -> bool:
+    """Return whether only another thread lets a thread go on: it has no work, or waits without a time limit."""
+    if frame is None:
+        return False
+    return frame.f_code is _WORKER or (
+        frame.f_code is _WAIT and frame.f_locals.get("timeout") is None
+    )
 
 
 class JumpingSelector(selectors.BaseSelector):
@@ -256,6 +266,9 @@ class JumpingSelector(selectors.BaseSelector):
             is_alone = not self._has_files() and not self._threads.may_speak
             wait = 0 if is_alone else min(timeout, _GRACE_SECONDS)
         ready = self._real.select(wait)
+        works = others_work.get()
+        while not ready and wait and works is not None and works():
+            ready = self._real.select(wait)
         if not ready and wait:
             self._threads.end_grace()
         if not ready and self._clock.suspended:

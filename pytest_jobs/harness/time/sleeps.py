@@ -114,6 +114,7 @@ class SleepPatch(SleepingClock):
         "_loops",
         "_modules",
         "_pass",
+        "_performs_here",
         "_real",
         "_replaced",
         "threads",
@@ -127,6 +128,8 @@ class SleepPatch(SleepingClock):
         #: The thread of each delivery that is being made.
         self.threads: list[int] = []
         self._pass: Callable[[int], None] = clock.advance_ns
+        #: Returns whether a thread performs a part of a job, although no delivery was begun in it.
+        self._performs_here: Callable[[], bool] = lambda: False
         self._loops: JobLoops | None = None
         #: How many modules had been imported at the last look for event loops.
         self._modules = 0
@@ -175,17 +178,23 @@ class SleepPatch(SleepingClock):
         self.threads.remove(thread)
 
     @contextmanager
-    def passing_time(self, pass_ns: Callable[[int], None]) -> Generator[None, None, None]:
+    def passing_time(
+        self,
+        pass_ns: Callable[[int], None],
+        performs_here: Callable[[], bool] = lambda: False,
+    ) -> Generator[None, None, None]:
         """Call a function for the sleeps of jobs in a block, instead of moving the clock.
 
         Args:
             pass_ns: called in the thread of the job with how long it sleeps, in nanoseconds.
+            performs_here: returns whether a thread performs a part of a job that another one has handed over.
         """
-        before, self._pass = self._pass, pass_ns
+        before = self._pass, self._performs_here
+        self._pass, self._performs_here = pass_ns, performs_here
         try:
             yield
         finally:
-            self._pass = before
+            self._pass, self._performs_here = before
 
     def _replace(self) -> None:
         """Put our functions into every place that holds one of the originals."""
@@ -242,7 +251,7 @@ class SleepPatch(SleepingClock):
         """Return whether this thread performs a job, and not within a block of real time."""
         return (
             self._installed
-            and threading.get_ident() in self.threads
+            and (threading.get_ident() in self.threads or self._performs_here())
             and current_record.get() is not None
             and not self._clock.suspended
         )

@@ -5,9 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 _LOOKS: Final = 8
+
+#: Returns whether another thread works on what this thread waits for; None if nobody knows.
+others_work: Final[ContextVar[Callable[[], bool] | None]] = ContextVar(
+    "pytest_jobs_others_work", default=None
+)
 
 
 def comes_about(

@@ -12,7 +12,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from ....harness.records.patches import Patches
-from ...engine.acts import Watch, watcher
+from ...engine.acts import Unwound, Watch, watcher
 from ...stores.files import logs
 from ..wrapping import Source, after_calls, before_calls, in_delivery, source_of
 
@@ -88,11 +88,16 @@ def pools(patches: Patches, module: Any) -> None:
 
 def _in_context(function: Callable[..., Any], current: Watch) -> Callable[..., Any]:
     """Return a function that runs as a part of the delivery, in whichever thread it is called."""
-    current.begun(function)
     context = contextvars.copy_context()
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        return context.copy().run(function, *args, **kwargs)
+        try:
+            return context.copy().run(function, *args, **kwargs)
+        except Unwound:
+            # It would end the thread of the pool. The caller, who is dead as well, ends when it has an answer.
+            return None
+        finally:
+            current.baton.let_go()
 
     return run
 

@@ -5,7 +5,8 @@
 - `process_state`: what it has left in its whole process, beside what the room `memory` puts back, and the modules
   that it was the first to import;
 - `patchers`: `unittest.mock.patch` in jobs;
-- `log`: what it has logged.
+- `log`: what it has logged;
+- `baton`: the threads of one delivery, which go on one at a time and end together.
 
 The files of the engine, which lie above this room, use it.
 """
