@@ -114,6 +114,7 @@ class _Monitoring(LineTracer):
         # By name, since Python 3.11 has no `sys.monitoring`.
         self._monitoring: Any = vars(sys)["monitoring"]
         self._traced: dict[int, CodeType] = {}
+        self._line_of_helper: LineHook = self._in_helper
         #: Code that is traced for one delivery only.
         self._traced_for_now: list[CodeType] = []
 
@@ -173,8 +174,13 @@ class _Monitoring(LineTracer):
         return self._monitoring.DISABLE
 
     def _line(self, code: CodeType, line: int) -> None:
-        thread = threading.get_ident()
-        hook = self._hooks[thread] if thread in self._hooks else self.hook_here()
+        # One look-up, since nothing is called as often.
+        hook = self._hooks.get(threading.get_ident(), self._line_of_helper)
+        if hook is not None:
+            hook(code, line)
+
+    def _in_helper(self, code: CodeType, line: int) -> None:
+        hook = self.hook_here()
         if hook is not None:
             hook(code, line)
 
