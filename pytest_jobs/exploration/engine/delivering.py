@@ -34,6 +34,7 @@ from .sameness.renaming import Formers, Renaming
 from .sameness.times import Times
 from .sameness.volatile import LongTexts
 from .scope import leaving_out
+from .threads import DeliveryThread
 from .unwinding import clear_frames, holds, is_cancellation, isolated
 from .watching import AtSome, Watch, WatchedBody
 from .world import World, open_world, without_garbage_collection
@@ -304,12 +305,10 @@ class Deliveries:
                 clear_frames(run.error)
 
     def _guarding(self, watch: Watch) -> AbstractContextManager[None]:
-        watchdog = self.engine.watchdog
-        is_at_a_point = any(each.baton.is_here() for each in self._watches if each is not watch)
-        if is_at_a_point or watchdog.is_owner():
-            return watchdog.guarding(watch, partial(self._note_hang, watch))
-        # Whoever has made this thread waits for it no longer than `while_alive` does.
-        return nullcontext()
+
+        if isinstance(threading.current_thread(), DeliveryThread):
+            return nullcontext()
+        return self.engine.watchdog.guarding(watch, partial(self._note_hang, watch))
 
     def kill_current(self) -> None:
         """Kill the worker of the delivery that is being made: called at one of its points."""

@@ -68,6 +68,10 @@ class Worker(Generic[T]):
         return threading.get_ident()
 
 
+class DeliveryThread(threading.Thread):
+    """Makes one delivery, for a caller that waits no longer than it shows signs of life."""
+
+
 class OwnThread(Worker[T]):
     """A thread that calls one function, and can hand over to its caller in between.
 
@@ -84,7 +88,7 @@ class OwnThread(Worker[T]):
         self._caller = threading.get_ident()
 
     def do(self, run: Callable[[], T]) -> State:
-        self._thread = threading.Thread(
+        self._thread = DeliveryThread(
             target=self._work, args=(run,), name="pytest-jobs-delivery", daemon=True
         )
         self._thread.start()

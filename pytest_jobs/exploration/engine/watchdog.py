@@ -97,10 +97,6 @@ class Watchdog:
             contextvars.Context().run(self._thread.start)
         return self._on_top(_Guarded(watch, on_hang))
 
-    def is_owner(self) -> bool:
-        """Return whether this thread makes the deliveries of the check."""
-        return threading.get_ident() == self._owner
-
     def off_duty(self) -> AbstractContextManager[None]:
         """Let nothing be interrupted in a block: at a point of a delivery, the search goes on."""
         return self._on_top(_Guarded(None, None))

@@ -77,13 +77,27 @@ def pools(patches: Patches, module: Any) -> None:
         current: Watch, genuine: Any, pool: Any, func: Any, *args: Any, **kwargs: Any
     ) -> Any:
         if isinstance(pool, module.ThreadPool):
-            func = _in_context(func, current)
+            pool, func = _own_pool(current, pool), _in_context(func, current)
         else:
             _refuse(f"Pool.{genuine.__name__}", current, pool, func)
         return genuine(pool, func, *args, **kwargs)
 
+    def opened(current: Watch, genuine: Any, pool: Any, *args: Any, **kwargs: Any) -> None:
+        genuine(pool, *args, **kwargs)
+        current.pools[pool] = pool
+
     for name in ways:
         in_delivery(patches, module.Pool, name, called)
+    in_delivery(patches, module.ThreadPool, "__init__", opened)
+
+
+def _own_pool(current: Watch, pool: Any) -> Any:
+    """Return the pool of threads that a delivery has in the place of one that was open before."""
+    if pool not in current.pools:
+        own = type(pool)(pool._processes, pool._initializer, pool._initargs)
+        current.of_history.undo_by(own.terminate)
+        current.pools[pool] = own
+    return current.pools[pool]
 
 
 def _in_context(function: Callable[..., Any], current: Watch) -> Callable[..., Any]:

@@ -132,10 +132,6 @@ class Baton:
             self._holder = thread
         _batons[thread] = self
 
-    def is_here(self) -> bool:
-        """Return whether this thread has it."""
-        return self._holder == threading.get_ident()
-
     def is_elsewhere(self) -> bool:
         """Return whether another thread has it, or is about to."""
         return self._holder not in (None, threading.get_ident())
