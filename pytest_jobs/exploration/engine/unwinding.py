@@ -82,7 +82,7 @@ def silenced(is_dead: Callable[[], bool]) -> Generator[None, None, None]:
     warn = getattr(warnings, _NEVER_AWAITED)
 
     def show_others(unraisable: Any) -> None:
-        if not (issubclass(unraisable.exc_type or object, Unwound) or is_dead()):
+        if not issubclass(unraisable.exc_type or object, Unwound):
             show(unraisable)
 
     def warn_of_others(coroutine: object) -> None:

@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final, NoReturn, Protocol, TypeAlias
-from weakref import WeakKeyDictionary
 
 from ...harness.records.attributes import identity
 from ...harness.records.instants import duration_ns
@@ -162,7 +161,7 @@ class Watch:
         #: What one of its threads has at a time.
         self.baton = Baton(lambda: self.progress, Unwound, self._works_in)
         #: The pool of threads that this delivery uses in the place of each.
-        self.pools: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        self.pools: dict[Any, Any] = {}
         #: Whether another thread than the one that makes the delivery does a part of it.
         self._has_helpers = False
         self._points = run.points
@@ -564,9 +563,11 @@ class Watch:
     def end(self) -> None:
         """Close the connections. Threads that are left end now if they are dead, and else with the process."""
         self.close_connections()
+        if not self._has_helpers:
+            return
         if self.dead:
             self.baton.end()
-        elif self._has_helpers:
+        else:
             self.of_history.undo_by(self.baton.end)
             self.of_history.undo_by(self.die)
 
@@ -825,13 +826,15 @@ class WatchedBody(Body):
     @contextmanager
     def _watched(self) -> Generator[None, None, None]:
         watch = self._watch
-        with watch.tracer.hooked(watch.line, needed=watch.needs_lines), watch.baton.given():
+        before = watch.baton.begin()
+        with watch.tracer.hooked(watch.line, needed=watch.needs_lines):
             watch.in_body = True
             watch.run.has_limit = has_limit()
             try:
                 yield
             finally:
                 watch.in_body = False
+                watch.baton.leave(before)
             if watch.tracer.was_replaced():
                 watch.refuse_other_tracer()
         if watch.life is Life.DYING:

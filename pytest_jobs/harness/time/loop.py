@@ -33,7 +33,8 @@ from .waiting import others_work
 
 #: Runs what is submitted to an executor, one after the other.
 _WORKER = vars(executor_threads)["_worker"].__code__
-_WAIT = threading.Condition.wait.__code__
+#: Waits for another thread. By its name, since a check may have replaced the method before.
+_WAIT = "Condition.wait"
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -207,10 +208,9 @@ class LoopThreads:
     @property
     def may_speak(self) -> bool:
         """Whether a thread may wake the loop that was silent so far, or that has spoken and is at work."""
-        frames = sys._current_frames()
         return any(
             (thread in self._speakers or thread not in self._silent)
-            and not _waits_for_another(frames.get(thread.ident or 0))
+            and not _waits_for_another(thread.ident or 0)
             for thread in threading.enumerate()
         )
 
@@ -219,12 +219,14 @@ class LoopThreads:
         self._silent.update(threading.enumerate())
 
 
-def _waits_for_another(frame: FrameType | None) -> bool:
+def _waits_for_another(thread: int) -> bool:
     """Return whether only another thread lets a thread go on: it has no work, or waits without a time limit."""
+    # Not all frames at once: with this one among them they would be a cycle, and live on.
+    frame = sys._current_frames().get(thread)
     if frame is None:
         return False
     return frame.f_code is _WORKER or (
-        frame.f_code is _WAIT and frame.f_locals.get("timeout") is None
+        frame.f_code.co_qualname == _WAIT and frame.f_locals.get("timeout") is None
     )
 
 

@@ -78,17 +78,28 @@ class Baton:
         #: Whether two threads have gone on at once after they had waited, so that their order is one of several.
         self.was_contested = False
         self._is_dying = False
-        self._is_over = threading.Event()
+        self._is_over = False
 
-    @contextmanager
-    def given(self) -> Generator[None, None, None]:
-        """Give it to this thread, for a block that nobody else runs beside."""
-        with self._belonging():
-            self._holder = threading.get_ident()
-            try:
-                yield
-            finally:
-                self.let_go()
+    def begin(self) -> Baton | None:
+        """Give it to this thread, which begins a part of the delivery; return the one that it had before."""
+        thread = self._holder = threading.get_ident()
+        return self._belong(thread)
+
+    def leave(self, before: Baton | None) -> None:
+        """Take it from this thread, which gets the one back that it had before."""
+        self.let_go()
+        self._belong_no_more(threading.get_ident(), before)
+
+    def _belong(self, thread: int) -> Baton | None:
+        before = _batons.get(thread)
+        _batons[thread] = self
+        return before
+
+    def _belong_no_more(self, thread: int, before: Baton | None) -> None:
+        if before is None:
+            _batons.pop(thread, None)
+        else:
+            _batons[thread] = before
 
     def kept(self, do: Callable[[], T]) -> T:
         """Call a function that does no part of the job: that it waits lets no thread of the delivery go on."""
@@ -100,26 +111,14 @@ class Baton:
             if before is not None:
                 _batons[thread] = before
 
-    @contextmanager
-    def _belonging(self) -> Generator[None, None, None]:
-        thread = threading.get_ident()
-        before = _batons.get(thread)
-        _batons[thread] = self
-        try:
-            yield
-        finally:
-            _batons.pop(thread, None)
-            if before is not None:
-                _batons[thread] = before
-
     def take(self) -> None:
         """Wait until no other thread of the delivery goes on."""
         thread = threading.get_ident()
-        if self._holder == thread or self._is_over.is_set():
+        if self._holder == thread or self._is_over:
             return
 
         def is_free() -> bool:
-            return self._is_over.is_set() or self._holder in (None, thread)
+            return self._is_over or self._holder in (None, thread)
 
         with self._changed:
             self.was_contested |= thread in self._awake and not self._awake.isdisjoint(self._parked)
@@ -138,8 +137,8 @@ class Baton:
 
     def let_go(self) -> None:
         """Let another thread go on, since this one waits or ends."""
-        with self._changed:
-            if self._holder == threading.get_ident():
+        if self._holder == threading.get_ident():
+            with self._changed:
                 self._give_to_next()
 
     def hand_over(
@@ -162,18 +161,18 @@ class Baton:
 
         def run(*args: Any, **kwargs: Any) -> T:
             nonlocal has_come
-            with self._belonging():
-                try:
-                    with self._changed:
-                        has_come = True
-                        if self._holder is token:
-                            self._holder = threading.get_ident()
-                        self._changed.notify_all()
-                    self.take()
-                    return function(*args, **kwargs)
-                finally:
-                    self.begun.pop(token, None)
-                    self.let_go()
+            before = self._belong(threading.get_ident())
+            try:
+                with self._changed:
+                    has_come = True
+                    if self._holder is token:
+                        self._holder = threading.get_ident()
+                    self._changed.notify_all()
+                self.take()
+                return function(*args, **kwargs)
+            finally:
+                self.begun.pop(token, None)
+                self.leave(before)
 
         self.take()
         is_full = sum(of is pool for _, of in self.begun.values()) >= workers
@@ -234,20 +233,24 @@ class Baton:
 
     def _wake(self) -> None:
         until = time.monotonic() + signs.PATIENCE
-        while not comes_about(self._is_over.wait, _STILL, self._life):
+        while not comes_about(self._ends, _STILL, self._life):
             holder = self._holder
             answers = isinstance(holder, int) and signs.waits_for_outside(holder)
             if not answers or time.monotonic() > until:
                 # The thread that makes the delivery may wait for them.
                 self._wake_waiting(but=self._owner) or self._wake_waiting()
 
+    def _ends(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._is_over, seconds)
+
     def _wake_waiting(self, but: int | None = None) -> bool:
         """Wake threads that wait in code of the job; return whether there are any."""
-        frames = sys._current_frames()
         woken = False
         for thread, condition in list(self._waiting.items()):
             # A thread of a library that has nothing to do is used again.
-            if thread == but or not self._works_in(frames.get(thread)):
+            # Nothing keeps all frames: with this one among them they would be a cycle, and live on.
+            if thread == but or not self._works_in(sys._current_frames().get(thread)):
                 continue
             woken = True
             self._woken.add(thread)
@@ -259,7 +262,7 @@ class Baton:
     def end(self) -> None:
         """Let no thread of the delivery wait any more: it has ended."""
         with self._changed:
-            self._is_over.set()
+            self._is_over = True
             self._changed.notify_all()
         if self._wake_waiting() or self.begun:
             with self._changed:
