@@ -305,7 +305,6 @@ class Deliveries:
                 clear_frames(run.error)
 
     def _guarding(self, watch: Watch) -> AbstractContextManager[None]:
-
         if isinstance(threading.current_thread(), DeliveryThread):
             return nullcontext()
         return self.engine.watchdog.guarding(watch, partial(self._note_hang, watch))

@@ -563,11 +563,9 @@ class Watch:
     def end(self) -> None:
         """Close the connections. Threads that are left end now if they are dead, and else with the process."""
         self.close_connections()
-        if not self._has_helpers:
-            return
         if self.dead:
             self.baton.end()
-        else:
+        elif self._has_helpers:
             self.of_history.undo_by(self.baton.end)
             self.of_history.undo_by(self.die)
 
