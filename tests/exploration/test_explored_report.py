@@ -90,7 +90,6 @@ def test_the_report_is_the_message_and_has_names_and_plain_values_for_what_it_te
         "now": [["charge", 1, 100], ["charge", 1, 100]],
     }
     assert {one["history"] for one in found["also_fails"]} == {
-        "crash",
         "effect_fails",
         "reply_lost",
         "overlap",

@@ -11,7 +11,14 @@ from types import SimpleNamespace
 import pytest
 from tables import each_row
 
-from pytest_jobs import Job, check_handoff, check_idempotent, fake, load_schedule
+from pytest_jobs import (
+    Job,
+    check_handoff,
+    check_idempotent,
+    fake,
+    load_schedule,
+    sqlite_world,
+)
 from pytest_jobs.errors import (
     CriterionError,
     DuplicateEffect,
@@ -22,6 +29,7 @@ from pytest_jobs.errors import (
 )
 from pytest_jobs.exploration.report.audience import Audience, audience
 
+DATABASE = SimpleNamespace(connect=None, opened=None)
 HERE = SimpleNamespace(orders={}, mails=[], audit=[], outbox={})
 ERRORS = {"LOST": LostEffect, "HALF_DONE": HalfDone, "DUPLICATE": DuplicateEffect}
 
@@ -423,3 +431,49 @@ def test_a_table_that_nobody_opens_without_the_call_is_as_it_was(tmp_path):
     explored = check_handoff(book, args=(7,), world=bookings, histories=["refused"])
 
     assert "Compared unasked: table booking" in str(explored)
+
+
+@contextmanager
+def in_memory_of_the_world():
+    with closing(sqlite3.connect(":memory:")) as DATABASE.opened:
+        DATABASE.opened.execute("create table orders (id integer primary key, status)")
+        DATABASE.connect = lambda: DATABASE.opened
+        yield lambda table: DATABASE.opened.execute(f"select * from {table}").fetchall()
+
+
+def in_a_world():
+    DATABASE.connect = lambda: sqlite3.connect("nowhere.db")
+    return sqlite_world(
+        "create table orders (id integer primary key, status)", bind=(DATABASE, "connect")
+    )
+
+
+@pytest.mark.parametrize("opened", [in_memory_of_the_world, in_a_world])
+def test_a_worker_reads_what_was_committed_while_the_call_goes_on(opened):
+    def world():
+        with opened() as rows, fake(sys.modules[__name__], "gateway", Gateway()):
+            yield lambda: {"orders": rows("orders")}
+
+    class Confirm(Job):
+        def perform(self, number):
+            db = DATABASE.connect()
+            if db.execute("select status from orders where id = ?", (number,)).fetchone():
+                gateway.notify(number)
+
+    def order(number):
+        db = DATABASE.connect()
+        db.execute("insert into orders values (?, 'NEW')", (number,))
+        Confirm.perform_later(number)
+        db.commit()
+
+    with pytest.raises(LostEffect, match=r"LOST gateway\.notify \[early, 1 failing point\]"):
+        check_handoff(order, args=(1,), world=world)
+
+
+def test_a_database_in_memory_that_connections_share_is_refused():
+    def read(number):
+        with closing(sqlite3.connect("file:shop?mode=memory&cache=shared", uri=True)) as db:
+            db.execute("select 1")
+
+    with pytest.raises(ExplorationError, match="Let the world put a database in a file"):
+        check_handoff(read, args=(1,), world=shop)

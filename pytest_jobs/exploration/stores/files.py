@@ -22,7 +22,9 @@ from .store import Store
 
 #: The begin of the name of a file in the first temporary directory that the world has made. Reports leave it out.
 OWN: Final = "<tmp 1>/"
-_NUMBERED: Final = re.compile(r"<tmp (\d+)>")
+_NUMBERED: Final = re.compile(r"<\w+ \d+>")
+#: How the directory of a `sqlite_world` begins. It has a number of its own, so that the test's are counted alone.
+OF_WORLD: Final = "pytest-jobs-world-"
 _OF_TWO: Final = frozenset(("os.rename", "os.link", "os.symlink"))
 _CHANGES: Final = _OF_TWO | {"os.remove", "os.truncate", "open"}
 _TEMPORARY: Final = frozenset(("tempfile.mkdtemp", "tempfile.mkstemp"))
@@ -53,8 +55,8 @@ class Files(Store):
     noun = "file"
 
     def __init__(self) -> None:
-        #: The temporary files and directories of the world, and those of deliveries.
-        self._made: list[str] = []
+        #: The temporary files and directories of the world, by their names, and those of deliveries.
+        self._made: dict[str, str] = {}
         self._scratch: list[str] = []
         #: Other files and directories that the world has touched.
         self._known: set[str] = set()
@@ -69,17 +71,17 @@ class Files(Store):
 
     def name_of(self, path: str) -> str:
         """Return the name of a file: the same in each history if it lies in what the world has made."""
-        for number, made in enumerate(self._made, 1):
+        for name, made in self._made.items():
             if _lies_in(path, made):
-                return f"<tmp {number}>{path[len(made) :]}"
+                return name + path[len(made) :]
         return path
 
     def _path(self, name: str) -> str:
         found = _NUMBERED.match(name)
         if found is None:
             return name
-        number = int(found[1])
-        return self._made[number - 1] + name[found.end() :] if number <= len(self._made) else ""
+        made = self._made.get(found[0])
+        return "" if made is None else made + name[found.end() :]
 
     def know(self, path: str) -> None:
         self._known.add(path)
@@ -88,7 +90,7 @@ class Files(Store):
 
     def is_bound(self, name: str) -> bool:
         path = self._path(name)
-        return any(_lies_in(path, place) for place in (*self._made, *self._known))
+        return any(_lies_in(path, place) for place in (*self._made.values(), *self._known))
 
     def shows(self, read: str, name: str) -> bool:
         return read.endswith("/") and name.startswith(read)
@@ -122,7 +124,10 @@ class Files(Store):
         if event == "open" and opens_for_writing(*args[:3]):
             self.has_handles = True
         if event in _TEMPORARY:
-            self._made.append(_absolute(args[0]))
+            path = _absolute(args[0])
+            kind = "world" if Path(path).name.startswith(OF_WORLD) else "tmp"
+            number = 1 + sum(name.startswith(f"<{kind} ") for name in self._made)
+            self._made[f"<{kind} {number}>"] = path
         # For an import, Python lists the directories of modules.
         elif event not in _LOCKS and not any(
             frame.f_code.co_filename.startswith("<frozen importlib") for frame in _frames()

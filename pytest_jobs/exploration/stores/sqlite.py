@@ -8,13 +8,14 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing, suppress
 from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from ...errors import ExplorationError
 from ..engine.sameness.renaming import Unordered
 from .account import Account, accounts
-from .files import OWN
+from .files import OF_WORLD, OWN
 from .store import Store
 
 _WRITES: Final = {
@@ -33,6 +34,24 @@ _ELSEWHERE: Final = frozenset(
 )
 
 
+class DatabaseFile:
+    """A database of a world, in a temporary file.
+
+    Its log lets a job read what was committed while another transaction goes on, as on a server. Connections that
+    share one in memory could not read at all.
+    """
+
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory(prefix=OF_WORLD)
+        #: For `sqlite3.connect(..., uri=True)`.
+        self.uri = (Path(self._folder.name) / "world.db").as_uri()
+        with closing(sqlite3.Connection(self.uri, uri=True)) as connection:
+            connection.execute("pragma journal_mode = wal")
+
+    def close(self) -> None:
+        self._folder.cleanup()
+
+
 class SqliteStore(Store):
     """One database, as a path, as the URI of a database in memory, or as the only connection to it."""
 
@@ -48,8 +67,7 @@ class SqliteStore(Store):
 
     @property
     def may_be_asked_amid_a_write(self) -> bool:  # type: ignore[override]
-        # The connections to one database in memory have one lock, for which this thread would wait for itself.
-        return isinstance(self.place, str) and not self.place.startswith("file:")
+        return isinstance(self.place, str)
 
     def is_bound(self, name: str) -> bool:
         return self._is_bound()
@@ -70,12 +88,11 @@ class SqliteStore(Store):
         if isinstance(self.place, sqlite3.Connection):
             # A database in memory ends with its connection, which a job or a test may have closed.
             return _rows_by(self.place, query, *values) if is_open(self.place) else []
-        is_uri = self.place.startswith("file:")
-        if not is_uri and not Path(self.place).exists():
+        if not Path(self.place).exists():
             return []
         # By the class, since the function of this name is patched.
         try:
-            with closing(sqlite3.Connection(self.place, uri=is_uri, timeout=0.0)) as connection:
+            with closing(sqlite3.Connection(self.place, timeout=0.0)) as connection:
                 return _rows_by(connection, query, *values)
         except sqlite3.OperationalError as error:
             if "no such" in str(error):
@@ -179,11 +196,10 @@ class Authorizer:
     @classmethod
     def of_new(cls, connection: sqlite3.Connection, database: Any) -> Authorizer:
         account = accounts.current
-        place = _place_of(database)
+        place = place_of(database)
         is_private = account is None or account.phase == "delivery"
         made = cls(weakref.ref(connection), {"main": place}, is_private=is_private)
-        is_file = place not in ("", ":memory:") and not place.startswith("file:")
-        made.has_one_file = is_file and "cache=shared" not in os.fsdecode(database)
+        made.has_one_file = bool(place)
         if account is not None:
             made._store(account, place)
         return made
@@ -262,14 +278,12 @@ class Authorizer:
     def _store(self, account: Account, place: str) -> str | None:
         """Return the key of the store of a database; None for one in memory that only a delivery has."""
         in_delivery = account.phase == "delivery"
-        if place in ("", ":memory:"):
+        if not place:
             connection = self._connection()
             if self._is_private or connection is None:
                 return None
             # It has a label at once where the world has made or used it.
             return self._made(account, ":memory:" if in_delivery else "", connection)
-        if place.startswith("file:"):
-            return self._made(account, place if in_delivery else "", place)
         path = os.path.abspath(place)  # noqa: PTH100 - without `..`, and links as they are
         return self._made(account, account.files.name_of(path).removeprefix(OWN), path)
 
@@ -282,13 +296,10 @@ class Authorizer:
         return account.store(f"sqlite {found}", lambda: SqliteStore(found, place, is_bound))
 
 
-def _place_of(database: Any) -> str:
-    """Return a path, the URI of a database in memory that several connections may share, or an empty text."""
-    place = os.fsdecode(database)
-    if not place.startswith("file:"):
-        return place
-    parts = urlsplit(place)
-    path = unquote(parts.path)
-    if path != ":memory:" and "mode=memory" not in parts.query:
-        return path
-    return place if "cache=shared" in parts.query else ""
+def place_of(database: Any) -> str:
+    """Return the path of a database; empty for one in memory."""
+    place, query = os.fsdecode(database), ""
+    if place.startswith("file:"):
+        parts = urlsplit(place)
+        place, query = unquote(parts.path), parts.query
+    return "" if place == ":memory:" or "mode=memory" in query else place

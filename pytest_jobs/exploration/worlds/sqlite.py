@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
-import os
 import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
@@ -15,17 +13,16 @@ from typing import Any, NamedTuple, TypeAlias
 from ...errors import ExplorationError
 from ...harness.records.patches import Patches
 from ..engine.scope import leaving_out
+from ..stores.sqlite import DatabaseFile
 
 Rows: TypeAlias = Callable[[str], list[tuple[Any, ...]]]
-
-_numbers = itertools.count(1)
 
 
 @contextmanager
 def sqlite_world(
     schema: str, *, bind: tuple[Any, str] | None = None
 ) -> Generator[Rows, None, None]:
-    """Make a database in memory for a block.
+    """Make a database for a block, in a temporary file.
 
     Args:
         schema: the statements that create tables and put the first rows in.
@@ -39,13 +36,14 @@ def sqlite_world(
     Raises:
         ExplorationError: when there is nothing of that name to bind.
     """
-    # With a shared cache several connections have one database in memory, which lives as long as `keeper`.
-    uri = f"file:pytest-jobs-{os.getpid()}-{next(_numbers)}?mode=memory&cache=shared"
-    keeping = closing(sqlite3.connect(uri, uri=True, isolation_level=None))
-    with keeping as keeper, Patches() as patches:
+    with (
+        closing(DatabaseFile()) as file,
+        closing(sqlite3.connect(file.uri, uri=True, isolation_level=None)) as keeper,
+        Patches() as patches,
+    ):
         keeper.executescript(schema)
         if bind is not None:
-            _bind(patches, bind, uri)
+            _bind(patches, bind, file.uri)
         yield lambda table: list(keeper.execute(f'select * from "{table}" order by 1'))  # noqa: S608 - a name that the test writes
 
 

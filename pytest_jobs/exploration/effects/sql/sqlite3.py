@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import itertools
+import os
 import re
 import sqlite3
 import weakref
@@ -17,9 +17,17 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from ....harness.records.attributes import identity
 from ....harness.records.patches import Patches
-from ...engine.acts import Act, Transaction, acting, looking, note_connection, watcher
+from ...engine.acts import (
+    Act,
+    Transaction,
+    acting,
+    looking,
+    note_connection,
+    refuse_delivery,
+    watcher,
+)
 from ...stores.account import accounts
-from ...stores.sqlite import Authorizer, Reporting, roll_back
+from ...stores.sqlite import Authorizer, DatabaseFile, Reporting, place_of, roll_back
 from .basis.driver import Driver
 from .basis.statements import Statement, act_of, changes, is_busy, shown, transaction_of
 
@@ -29,7 +37,11 @@ _BEFORE_THREADS: Final = 4
 #: Statements that concern a connection alone, and those whose tables no other connection finds.
 _SETTING: Final = re.compile(r"\s*(pragma|attach|detach)\b", re.IGNORECASE)
 _TEMPORARY: Final = re.compile(r"\s*create\s+temp(orary)?\b", re.IGNORECASE)
-_numbers: Final = itertools.count(1)
+_SHARED: Final = (
+    "The job opened {database}, a sqlite database in memory that connections share: one that reads waits there "
+    "for one that writes, as it does on no server, so nothing would be shown. Let the world put a database in a "
+    'file in its place: `sqlite_world(schema, bind=(module, "connect"))`.'
+)
 #: The functions of SQL that read the clock of the machine. In a delivery they read the clock of the test.
 _CLOCK: Final = {
     "current_timestamp": "%Y-%m-%d %H:%M:%S",
@@ -80,8 +92,13 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         kwargs["timeout"] = 0.0
     account = accounts.current
     is_of_world = account is not None and account.phase == "world" and watcher.get() is None
-    if is_of_world and (args[0] if args else kwargs["database"]) == ":memory:":
-        args, kwargs = _shared(args, kwargs)
+    database, file = os.fsdecode(args[0] if args else kwargs["database"]), None
+    if "cache=shared" in database and not place_of(database):
+        refuse_delivery(_SHARED.format(database=database))
+    if is_of_world and database == ":memory:":
+        file = DatabaseFile()
+        args, kwargs = (file.uri, *args[1:]), {**kwargs, "uri": True}
+        kwargs.pop("database", None)
     if is_of_world and len(args) <= _BEFORE_THREADS:
         # Deliveries may have threads of their own.
         kwargs["check_same_thread"] = False
@@ -96,6 +113,8 @@ def _connect(connect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             name, 0, functools.partial(lambda form: datetime.now(UTC).strftime(form), form)
         )
     connection.opened(again if is_of_world else None)
+    if file is not None:
+        weakref.finalize(connection, file.close)
     return connection
 
 
@@ -112,17 +131,6 @@ _opening: Final[ContextVar[bool]] = ContextVar("pytest_jobs_opening_sqlite", def
 
 def is_opening() -> bool:
     return _opening.get()
-
-
-def _shared(
-    args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments of a database in memory to which several connections lead."""
-    name = f"file:pytest-jobs-{next(_numbers)}?mode=memory&cache=shared"
-    return (name, *args[1:]), {
-        **{key: kwargs[key] for key in kwargs if key != "database"},
-        "uri": True,
-    }
 
 
 class _WatchedConnection(Reporting):
