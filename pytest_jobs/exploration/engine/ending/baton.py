@@ -23,8 +23,14 @@ _STILL: Final = 0.1
 _PART: Final = 0.02
 _LONGEST_PART: Final = 0.5
 
-#: The baton of each thread that belongs to a delivery.
-_batons: Final[dict[int, Baton]] = {}
+
+class _Here(threading.local):
+    """The delivery to which this thread belongs."""
+
+    baton: Baton | None = None
+
+
+_here: Final = _Here()
 
 
 class _Condition(threading.Condition):
@@ -60,6 +66,8 @@ class Baton:
         self._death = death
         self._works_in = works_in
         self._owner = threading.get_ident()
+        #: The threads that belong to the delivery.
+        self._members: set[int] = set()
         self._changed = _Condition()
         #: The thread that has it, or what stands for a function until its thread comes; None if nobody has it.
         self._holder: object = self._owner
@@ -78,47 +86,41 @@ class Baton:
         #: Whether two threads have gone on at once after they had waited, so that their order is one of several.
         self.was_contested = False
         self._is_dying = False
-        self._is_over = False
+        #: Whether the delivery has ended, so that none of its threads waits for another one.
+        self.is_over = False
 
     def begin(self) -> Baton | None:
         """Give it to this thread, which begins a part of the delivery; return the one that it had before."""
-        thread = self._holder = threading.get_ident()
-        return self._belong(thread)
+        self._holder = threading.get_ident()
+        return self._belong()
 
     def leave(self, before: Baton | None) -> None:
         """Take it from this thread, which gets the one back that it had before."""
         self.let_go()
-        self._belong_no_more(threading.get_ident(), before)
+        self._members.discard(threading.get_ident())
+        _here.baton = before
 
-    def _belong(self, thread: int) -> Baton | None:
-        before = _batons.get(thread)
-        _batons[thread] = self
+    def _belong(self) -> Baton | None:
+        before, _here.baton = _here.baton, self
+        self._members.add(threading.get_ident())
         return before
-
-    def _belong_no_more(self, thread: int, before: Baton | None) -> None:
-        if before is None:
-            _batons.pop(thread, None)
-        else:
-            _batons[thread] = before
 
     def kept(self, do: Callable[[], T]) -> T:
         """Call a function that does no part of the job: that it waits lets no thread of the delivery go on."""
-        thread = threading.get_ident()
-        before = _batons.pop(thread, None)
+        before, _here.baton = _here.baton, None
         try:
             return do()
         finally:
-            if before is not None:
-                _batons[thread] = before
+            _here.baton = before
 
     def take(self) -> None:
         """Wait until no other thread of the delivery goes on."""
         thread = threading.get_ident()
-        if self._holder == thread or self._is_over:
+        if self._holder == thread or self.is_over:
             return
 
         def is_free() -> bool:
-            return self._is_over or self._holder in (None, thread)
+            return self.is_over or self._holder in (None, thread)
 
         with self._changed:
             self.was_contested |= thread in self._awake and not self._awake.isdisjoint(self._parked)
@@ -129,7 +131,7 @@ class Baton:
             self._parked.remove(thread)
             self._awake.discard(thread)
             self._holder = thread
-        _batons[thread] = self
+        self._belong()
 
     def is_elsewhere(self) -> bool:
         """Return whether another thread has it, or is about to."""
@@ -161,7 +163,7 @@ class Baton:
 
         def run(*args: Any, **kwargs: Any) -> T:
             nonlocal has_come
-            before = self._belong(threading.get_ident())
+            before = self._belong()
             try:
                 with self._changed:
                     has_come = True
@@ -242,7 +244,7 @@ class Baton:
 
     def _ends(self, seconds: float) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: self._is_over, seconds)
+            return self._changed.wait_for(lambda: self.is_over, seconds)
 
     def _wake_waiting(self, but: int | None = None) -> bool:
         """Wake threads that wait in code of the job; return whether there are any."""
@@ -262,15 +264,13 @@ class Baton:
     def end(self) -> None:
         """Let no thread of the delivery wait any more: it has ended."""
         with self._changed:
-            self._is_over = True
+            self.is_over = True
             self._changed.notify_all()
         if self._wake_waiting() or self.begun:
             with self._changed:
                 comes_about(
                     lambda seconds: self._changed.wait_for(lambda: not self.begun, seconds), _STILL
                 )
-        for thread in [thread for thread, baton in list(_batons.items()) if baton is self]:
-            _batons.pop(thread, None)
 
     def _give_to_next(self) -> None:
         self._holder = self._parked[0] if self._parked else None
@@ -289,15 +289,20 @@ class Baton:
         return comes_about(wait, signs.PATIENCE, self._life)
 
     def _life(self) -> object:
-        members = [thread for thread, baton in list(_batons.items()) if baton is self]
-        return self._pulse(), self._holder, list(map(signs.computed, members))
+        return self._pulse(), self._holder, list(map(signs.computed, list(self._members)))
+
+
+def _baton() -> Baton | None:
+    """Return the baton of the delivery to which this thread belongs, as long as it goes on."""
+    baton = _here.baton
+    return None if baton is None or baton.is_over else baton
 
 
 def waiting(wait: Callable[..., T]) -> Callable[..., T]:
     """Return a method of a condition that waits as another one does, while other threads of the delivery go on."""
 
     def waited(condition: threading.Condition, timeout: float | None = None) -> T:
-        baton = _batons.get(threading.get_ident())
+        baton = _baton()
         if baton is None or timeout == 0:
             return wait(condition, timeout)
         with baton.waiting(condition):
@@ -310,7 +315,7 @@ def joining(join: Callable[..., None]) -> Callable[..., None]:
     """Return a method that waits for the end of a thread, while other threads of the delivery go on."""
 
     def joined(thread: threading.Thread, timeout: float | None = None) -> None:
-        baton = _batons.get(threading.get_ident())
+        baton = _baton()
         if baton is None or not thread.is_alive():
             join(thread, timeout)
             return
@@ -332,7 +337,7 @@ def selecting(select: Callable[..., T]) -> Callable[..., T]:
     """Return a method that waits for files as another one does, while other threads of the delivery go on."""
 
     def selected(selector: Any, timeout: float | None = None) -> T:
-        baton = _batons.get(threading.get_ident())
+        baton = _baton()
         if baton is not None and timeout != 0:
             baton.let_go()
         return select(selector, timeout)
