@@ -68,6 +68,8 @@ class Baton:
         self._owner = threading.get_ident()
         #: The threads that belong to the delivery.
         self._members: set[int] = set()
+        #: Whether a thread has ever waited for it.
+        self._is_shared = False
         self._changed = _Condition()
         #: The thread that has it, or what stands for a function until its thread comes; None if nobody has it.
         self._holder: object = self._owner
@@ -124,6 +126,7 @@ class Baton:
 
         with self._changed:
             self.was_contested |= thread in self._awake and not self._awake.isdisjoint(self._parked)
+            self._is_shared = True
             self._parked.append(thread)
             self._changed.notify_all()
             while not self._comes(is_free):
@@ -274,7 +277,8 @@ class Baton:
 
     def _give_to_next(self) -> None:
         self._holder = self._parked[0] if self._parked else None
-        self._changed.notify_all()
+        if self._is_shared:
+            self._changed.notify_all()
 
     def _comes(self, what: Callable[[], bool]) -> bool:
         """Wait for something; return False if the thread that has the baton shows no signs of life any more."""
