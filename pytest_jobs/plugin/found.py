@@ -1,12 +1,13 @@
 """What a session has found: failures about jobs, findings of the audit and of the lint.
 
-`--jobs-report` writes it as JSON and as SARIF, and the runners of GitHub show it beside the lines of a change.
+`--jobs-report` writes it as a page, as JSON and as SARIF, and the runners of GitHub show it beside the lines of a
+change.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,6 +48,8 @@ class Found:
         #: The plugins of `--jobs-audit` and `--jobs-lint`; None where the session has none.
         self.audit: AuditPlugin | None = None
         self.lint: LintPlugin | None = None
+        #: Makes the text of an HTML page at the end of the session; None where no file is one.
+        self.page: Callable[[pytest.Session], str] | None = None
         #: The files that could not be written, each with the reason.
         self._unwritten: dict[Path, str] = {}
 
@@ -75,6 +78,11 @@ class Found:
         """Write the files when everything is known; the controller of pytest-xdist writes for all workers."""
         if not hasattr(self._config, "workerinput") and not self._config.getoption("collectonly"):
             self.write()
+            if self.page is not None:
+                text = self.page(session)
+                for path in self._files:
+                    if path.suffix == ".html":
+                        self._write(path, text)
             if self._unwritten and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -100,14 +108,16 @@ class Found:
         """Write what was found until now: the audit calls it after each check, since it may be killed."""
         for path in self._files:
             if path.suffix == ".sarif":
-                text = as_sarif([*self._failures, *self._findings()])
-            else:
-                text = as_json(self._to_dict())
-            try:
-                path.write_text(text, "utf-8")
-            except OSError as error:
-                # It could be written at the start; the disk is full, say.
-                self._unwritten[path] = str(error.strerror)
+                self._write(path, as_sarif([*self._failures, *self._findings()]))
+            elif path.suffix == ".json":
+                self._write(path, as_json(self._to_dict()))
+
+    def _write(self, path: Path, text: str) -> None:
+        try:
+            path.write_text(text, "utf-8")
+        except OSError as error:
+            # It could be written at the start; the disk is full, say.
+            self._unwritten[path] = str(error.strerror)
 
     def _to_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON has; without the audit, or the lint, where it did not run."""

@@ -34,8 +34,7 @@ def register_insight(config: pytest.Config, options: Settings, explorations: Exp
     baseline = _baseline(options)
     for file in () if hasattr(config, "workerinput") else options[REPORT]:
         _check_file(file)
-    pages = [file.path for file in options[REPORT] if file.path.suffix == ".html"]
-    others = [file.path for file in options[REPORT] if file.path not in pages]
+    files = [file.path for file in options[REPORT]]
     lint = audit = None
     if options[LINT]:
         from .insight.linting import LintPlugin
@@ -52,23 +51,21 @@ def register_insight(config: pytest.Config, options: Settings, explorations: Exp
 
         audit = AuditPlugin(config, options, baseline, audience, explorations.notes)
         register(audit, "pytest_jobs_audit")
-    if pages:
+    if not files and not is_annotating():
+        return
+    from .found import Found
+
+    found = Found(config, files)
+    found.lint, found.audit = lint, audit
+    if audit is not None:
+        audit.when_found = found.write
+    if any(file.suffix == ".html" for file in files):
         from .insight.contexts import LineContexts
         from .insight.reporting import Reporting
 
         register(LineContexts(config), "pytest_jobs_contexts")
-        page = Reporting(config, pages, audience)
-        if audit is not None:
-            page.audit = audit.shown
-        register(page, "pytest_jobs_report")
-    if others or is_annotating():
-        from .found import Found
-
-        found = Found(config, others)
-        found.lint, found.audit = lint, audit
-        if audit is not None and others:
-            audit.when_found = found.write
-        register(found, "pytest_jobs_found")
+        found.page = Reporting(config, audience, audit, lint).page
+    register(found, "pytest_jobs_found")
 
 
 def _baseline(options: Settings) -> Baseline | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import platform
 import shlex
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -19,58 +18,43 @@ from ...harness.records.texts import counted
 from ...insight.report.data import ReportData
 from ...insight.report.filling import schedules, shown_maps, shown_tests
 from ...insight.report.making import page
-from ...insight.seen.audited import ShownAudit
-from .linting import LintPlugin
 from .recording import reaching
 
 if TYPE_CHECKING:
     from ...exploration.histories.exploration import Exploration
     from ...exploration.report.audience import Audience
     from ...harness.records.targets import Target
+    from ..audit.plugin import AuditPlugin
+    from .linting import LintPlugin
 
 
 class Reporting:
-    """Collects what the page shows, and writes the page when all tests have run.
+    """Collects what the page shows.
 
     Raises:
         pytest.UsageError: when a setting of the lint is wrong.
     """
 
-    def __init__(self, config: pytest.Config, paths: Sequence[Path], audience: Audience) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        audience: Audience,
+        audit: AuditPlugin | None,
+        lint: LintPlugin | None,
+    ) -> None:
         self._config = config
-        self._paths = paths
+        self._audit = audit
+        self._lint = lint
         self._reaching = reaching(config, audience)
         self._reaching.recording.draw(self._map)
         self._began = perf_counter()
-        #: What is said at the end about the pages.
-        self._endings: list[str] = []
-        #: Returns what --jobs-audit says; None without that option.
-        self.audit: Callable[[], ShownAudit | None] = lambda: None
 
     def _map(self, target: Target, explorations: Sequence[Exploration]) -> dict[str, Any] | None:
         return exploration_map(target.name, explorations, root=self._config.rootpath)
 
-    # What the recording and the lint send and count at the end has come by then.
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the page; the controller of pytest-xdist writes it for all workers."""
-        if hasattr(self._config, "workeroutput") or self._config.getoption("collectonly"):
-            return
-        text = page(self._data(session))
-        for path in self._paths:
-            try:
-                path.write_text(text, "utf-8")
-            except OSError as error:
-                # It could be written at the start; the disk is full, say.
-                self._endings.append(f"no jobs report: {path} cannot be written: {error.strerror}")
-                if session.exitstatus == pytest.ExitCode.OK:
-                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            else:
-                self._endings.append(f"jobs report: {path}")
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        for ending in self._endings:
-            terminalreporter.write_sep("-", ending)
+    def page(self, session: pytest.Session) -> str:
+        """Return the page, when all tests have run."""
+        return page(self._data(session))
 
     def _data(self, session: pytest.Session) -> ReportData:
         seen = self._reaching.recording.seen
@@ -83,7 +67,7 @@ class Reporting:
             shown_maps(seen.tests),
             self._findings(),
             tuple(self._about(session)),
-            self.audit(),
+            None if self._audit is None else self._audit.shown(),
         )
 
     def _about(self, session: pytest.Session) -> Iterator[str]:
@@ -114,7 +98,5 @@ class Reporting:
         yield f"pytest {pytest.__version__}, Python {platform.python_version()}"
 
     def _findings(self) -> list[dict[str, Any]] | None:
-        """Return the findings of --jobs-lint; None without that option."""
-        plugin = self._config.pluginmanager.get_plugin("pytest_jobs_lint")
-        found = plugin.findings if isinstance(plugin, LintPlugin) else None
+        found = None if self._lint is None else self._lint.findings
         return None if found is None else [one._asdict() for one in found.found]
