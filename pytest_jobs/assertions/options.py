@@ -261,11 +261,6 @@ class AnyFile(Option[T_co]):
             )
         return NamedFile(given, *words) if words else None
 
-    def parsed(self, raw: Any) -> Any:
-        import shlex
-
-        return shlex.split(raw) if isinstance(raw, str) else raw
-
 
 class File(AnyFile[NamedFile | None]):
     def read(self, given: Given) -> NamedFile | None:

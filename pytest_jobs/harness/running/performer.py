@@ -320,7 +320,7 @@ class Performer:
             BaseException: what is neither an error of the job nor an outcome of the test runner.
         """
         delivery = self.process.begin().run(self._attempt, record, body)
-        return delivery if delivery.error is None else self._explained(delivery)
+        return self._explained(delivery)
 
     def _attempt(self, record: JobRecord, body: Body) -> Delivery:
         bridge = cast(Bridge, record.source)
@@ -366,7 +366,7 @@ class Performer:
         context = self.process.begin()
         attempt = self._aattempt(record, body, in_real_time=False)
         delivery = await InContext(context, attempt)
-        return delivery if delivery.error is None else self._explained(delivery)
+        return self._explained(delivery)
 
     def _explained(self, delivery: Delivery) -> Delivery:
         """Say with the error of a job which context variables of the test it does not see, as in a worker."""

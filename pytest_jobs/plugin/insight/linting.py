@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ...errors import BaselineError, LintSettingsError
+from ...errors import BaselineError
 from ...insight.lint.baseline import Baseline
 from ...insight.lint.linter import Findings, lint, with_baseline
 from ...insight.lint.output import lines_of, summary
-from ...insight.lint.settings import read_settings
 from ...insight.lint.watching import Watch
-from .recording import importing
+from .recording import importing, lint_settings
 
 if TYPE_CHECKING:
     from ...harness.records.delivery import Delivery
@@ -31,10 +30,7 @@ class LintPlugin:
     def __init__(self, config: pytest.Config, baseline: Baseline | None) -> None:
         self._config = config
         self._importing = importing(config)
-        try:
-            self._settings = read_settings(config.rootpath)
-        except LintSettingsError as error:
-            raise pytest.UsageError(str(error)) from None
+        self._settings = lint_settings(config)
         self._section = None if baseline is None else baseline["lint"]
         self._watch = Watch(self._settings)
         self._findings: Findings | None = None

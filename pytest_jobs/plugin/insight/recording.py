@@ -14,7 +14,7 @@ import pytest
 
 from ...assertions.options import IGNORE
 from ...errors import LintSettingsError
-from ...insight.lint.settings import read_settings
+from ...insight.lint.settings import LintSettings, read_settings
 from ...insight.reached.cases import Cases
 from ...insight.reached.reached import JobsReached, Way, jobs_reached
 from ...insight.seen.recorder import Recorder
@@ -45,6 +45,18 @@ def _shared(config: pytest.Config, name: str, make: Callable[[], T]) -> T:
         found = make()
         manager.register(found, name)
     return cast(T, found)
+
+
+def lint_settings(config: pytest.Config) -> LintSettings:
+    """Return the settings of the lint.
+
+    Raises:
+        pytest.UsageError: when one is wrong.
+    """
+    try:
+        return read_settings(config.rootpath)
+    except LintSettingsError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 class Recording:
@@ -167,10 +179,7 @@ class Reaching:
         self._root = config.rootpath
         self._ignore = session_options(config)[IGNORE]
         self._importing = importing(config)
-        try:
-            self._settings = read_settings(config.rootpath)
-        except LintSettingsError as error:
-            raise pytest.UsageError(str(error)) from None
+        self._settings = lint_settings(config)
         #: Returns what the audit knows of the ways to each job, by its name; None where it did not look.
         self.others: Callable[[], Mapping[str, Collection[Way]] | None] = lambda: None
         self._source: tuple[Project, Cases] | None = None
