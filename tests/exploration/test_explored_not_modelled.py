@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 
 import explored_jobs
 import pytest
@@ -33,6 +34,26 @@ def test_what_an_object_outside_of_the_world_remembers_is_not_forgotten_by_a_res
     check_idempotent(charge_once_an_object, args=(1,), world=remembering, histories=["restart"])
     with pytest.raises(DuplicateEffect):
         check_idempotent(charge_once_an_object, args=(1,), world=remembering, histories=["crash"])
+
+
+def test_threads_of_one_job_never_go_on_between_two_lines_of_another():
+    def add_twice(number):
+        explored_jobs.till.paid = 0
+        threads = [threading.Thread(target=add) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def add():
+        before = explored_jobs.till.paid
+        explored_jobs.till.paid = before + 1
+
+    def world():
+        explored_jobs.till = Memory()
+        yield lambda: {"paid": getattr(explored_jobs.till, "paid", None)}
+
+    check_idempotent(add_twice, args=(1,), world=world, histories=["twice", "crash"])
 
 
 def test_a_write_to_an_open_file_is_no_point():

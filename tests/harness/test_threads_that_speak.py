@@ -71,7 +71,10 @@ def test_a_thread_of_an_executor_delays_no_jump_when_it_is_done(jobs, monkeypatc
     assert sum(waits) <= 2
 
 
-def test_a_silent_thread_is_waited_for_once(jobs, monkeypatch):
+@pytest.mark.parametrize(("seconds", "times"), [(60, 1), (None, 0)])
+def test_a_silent_thread_is_waited_for_once_unless_only_another_one_lets_it_go_on(
+    jobs, monkeypatch, seconds, times
+):
     graces = []
     genuine = loops.LoopThreads.end_grace
     monkeypatch.setattr(loops, "_GRACE_SECONDS", 0.001)
@@ -80,7 +83,7 @@ def test_a_silent_thread_is_waited_for_once(jobs, monkeypatch):
 
     @job
     async def beside_a_thread():
-        threading.Thread(target=ended.wait, daemon=True).start()
+        threading.Thread(target=ended.wait, args=(seconds,), daemon=True).start()
         for _ in range(20):
             await asyncio.sleep(60)
 
@@ -88,7 +91,7 @@ def test_a_silent_thread_is_waited_for_once(jobs, monkeypatch):
     jobs.drain()
     ended.set()
 
-    assert len(graces) == 1
+    assert len(graces) == times
 
 
 def test_a_task_that_cannot_be_cancelled_is_named_and_not_waited_for_without_end(monkeypatch):

@@ -295,6 +295,9 @@ class Watch:
 
     def hook_here(self) -> LineHook | None:
         """Return what hears of lines of another thread than the one that makes the delivery."""
+        if threading.get_ident() == self.thread:
+            # The job's lines are over, or have not begun: a library calls the project, for a signal say.
+            return None
         self._has_helpers = True
         return self.line if self.in_body or self.dead else None
 
