@@ -366,7 +366,14 @@ class Performer:
         context = self.process.begin()
         attempt = self._aattempt(record, body, in_real_time=False)
         delivery = await InContext(context, attempt)
-        return delivery if delivery.error is None else self._explained(delivery)
+        if delivery.error is None:
+            return delivery
+        if type(delivery.error).__name__ == "SynchronousOnlyOperation":
+            delivery.error.add_note(
+                "An `a` verb calls a job that is not a coroutine in the thread of the event loop, where Django "
+                "allows no query: write `await sync_to_async(jobs.drain)()`."
+            )
+        return self._explained(delivery)
 
     def _explained(self, delivery: Delivery) -> Delivery:
         """Say with the error of a job which context variables of the test it does not see, as in a worker."""
