@@ -158,7 +158,7 @@ def test_a_task_cannot_be_told_that_it_is_another_attempt(jobs, tasks):
 
 
 def test_an_a_verb_that_meets_a_query_says_how_to_drain(jobs, tasks, run):
-    tasks.call.enqueue("django.db.transaction.savepoint", [])
+    tasks.call.enqueue("django.db.transaction.set_autocommit", [True])
 
     with pytest.raises(SynchronousOnlyOperation) as caught:
         run(jobs.adrain())
