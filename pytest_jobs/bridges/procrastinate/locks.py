@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from typing import Final
+
+from procrastinate.schema import SchemaManager
 
 from ...harness.records.record import ITS_TURN, PENDING
 from ..toolkit import JobRecord
+
+_BY_PRIORITY: Final = "other_jobs.priority" in SchemaManager.get_schema()
 
 
 class Locked:
     """The jobs with one lock. A worker takes the first of them alone, even if that waits for its time or retry.
 
-    So says the query that fetches a job: none is taken while one of its lock runs, or is to do and has a higher
-    priority or a lower id.
+    So says the function of the schema that fetches a job: none is taken while one of its lock runs, or is to do
+    and has a higher priority or a lower id. Up to Procrastinate 3.2 the id alone counts.
     """
 
     __slots__ = ("_first", "_records", "_running", "_unblock", "_waiting")
@@ -32,7 +37,8 @@ class Locked:
         """Add a job that is about to be reported."""
         job_id = int(record.job_id)
         self._records[job_id] = record
-        heapq.heappush(self._waiting, (-(record.envelope.priority or 0), job_id))
+        priority = (record.envelope.priority or 0) if _BY_PRIORITY else 0
+        heapq.heappush(self._waiting, (-priority, job_id))
         if self._next() is record:
             self._block_first()
             self._first = record

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("procrastinate")
 
 from procrastinate import BaseRetryStrategy, RetryDecision, RetryStrategy
+from procrastinate.schema import SchemaManager
 
 from pytest_jobs.errors import NothingMatchedError
 
@@ -53,6 +54,9 @@ def test_a_job_is_blocked_by_one_that_waits_for_its_retry(jobs, defer, ran):
     assert ran == [1, 3, 1, 2]
 
 
+@pytest.mark.skipif(
+    "other_jobs.priority" not in SchemaManager.get_schema(), reason="since Procrastinate 3.3"
+)
 def test_a_job_of_a_higher_priority_blocks_those_that_were_first(jobs, defer, ran):
     defer(1)
     defer(2, priority=1, wait=60)
