@@ -53,6 +53,27 @@ def test_the_first_test_of_a_project_with_celery_passes(project):
     )
 
 
+def test_a_library_is_captured_when_no_part_of_it_is_half_imported(project):
+    """`celery.canvas` imports `celery.app`, which lacks much of Celery until that has ended."""
+    project.makepyfile(
+        """
+        import sys
+
+        def test_it(jobs):
+            assert "celery.app" not in sys.modules
+            import celery.canvas
+            from celery import Celery
+
+            app = Celery("late", broker="redis://127.0.0.1:1/0")
+            app.task(name="late", shared=False)(int).delay()
+
+            jobs.drain()
+        """
+    )
+
+    project.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=1)
+
+
 @pytest.mark.wide
 def test_a_library_that_is_imported_in_a_test_is_captured_then(project):
     project.makepyfile("""

@@ -42,7 +42,7 @@ from ..toolkit import (
     Seam,
     to_ns,
 )
-from .runs import Run, RunAttempt
+from .runs import Run, RunAttempt, snapshot
 from .schedulers import Kept, Reporting, Schedulers, name_of
 from .stores import Change, Pending
 
@@ -374,6 +374,8 @@ class APSchedulerBridge(LibraryBridge[Any, Run, Store]):
             raise UnknownJobError(
                 f"No scheduler is known here, so {name_of(task)} cannot be added."
             )
+        # A store in memory shares them with the function, which may change them: another history has its own.
+        args, kwargs = snapshot(args, dict(kwargs))()
         scheduler.add_job(task, args=args, kwargs=kwargs)
 
     def deliver(self, attempt: RunAttempt) -> Delivery | Awaitable[Delivery]:

@@ -22,7 +22,7 @@ from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.util import iscoroutinefunction_partial
 
 from ...harness.time.waiting import in_running_loop, off_the_loop
-from ..toolkit import JOB_ERRORS, Attempt, Delivery, Message, to_ns
+from ..toolkit import JOB_ERRORS, REDELIVERY, Attempt, Delivery, Message, to_ns
 from .schedulers import name_of
 
 #: The schedulers whose default executor awaits coroutine functions.
@@ -60,10 +60,10 @@ class Run(Message):
         self.run_time = run_time
         #: How late it was already when it was enqueued: its date was past, or the scheduler was paused.
         self.late_ns = max(0, now_ns - due_ns)
-        self._arguments = _snapshot(tuple(job.args), dict(job.kwargs))
+        self._arguments = snapshot(tuple(job.args), dict(job.kwargs))
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments as they were when the job was added."""
+        """Return a copy of the arguments, as they were when the job was added."""
         args, kwargs = self._arguments()
         return args, kwargs
 
@@ -88,7 +88,8 @@ class Run(Message):
         return any(each.__name__ in _AWAITING for each in type(self.scheduler).__mro__)
 
 
-def _snapshot(args: Any, kwargs: Any) -> Callable[[], Any]:
+def snapshot(args: Any, kwargs: Any) -> Callable[[], Any]:
+    """Return a function that returns copies of arguments, or these where they cannot be copied."""
     try:
         return partial(pickle.loads, pickle.dumps((args, kwargs)))
     except Exception:
@@ -142,13 +143,22 @@ class RunAttempt(Attempt[Run]):
         message = self.message
         job = message.job
         alias = job._jobstore_alias or "default"
-        args, kwargs = message.arguments()
+        args, kwargs = self._arguments()
         run_times = [message.run_time]
         message.scheduler._dispatch_event(
             JobSubmissionEvent(EVENT_JOB_SUBMITTED, job.id, alias, run_times)
         )
         called = _Called(job, body, args, kwargs, message.exceeded_grace)
         return called, alias, run_times, f"apscheduler.executors.{job.executor}"
+
+    def _arguments(self) -> tuple[Any, Any]:
+        """Return the arguments: those of the application itself, where its store is in memory."""
+        job = self.message.job
+        store = self.message.scheduler._jobstores.get(job._jobstore_alias or "default")
+        is_written = store is not None and store.is_writing
+        if is_written or self.record.origin == REDELIVERY:
+            return self.message.arguments()
+        return job.args, job.kwargs
 
     def _ended(self, events: list[Any]) -> Delivery:
         error = self.raised

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import celery
-from celery import Celery, _state, states
+from celery import Celery, _state, result as celery_result, states
 from celery.app.task import Task
 from celery.exceptions import (
     MaxRetriesExceededError,
@@ -26,6 +26,7 @@ from ..toolkit import (
     Delivery,
     Patches,
     Probe,
+    Seam,
     Status,
     current_attempt,
     time_limit,
@@ -67,6 +68,8 @@ class TaskAttempt(Attempt[TaskMessage]):
     requeued = False
     #: What a worker reports whose process is gone: at the hard time limit, or after `sys.exit()`.
     lost: BaseException | None = None
+    #: Whether waiting for the result of another task raises, as in a worker whose pool that would block.
+    join_blocks = True
     #: Whether the task has sent another task in its own place, as `self.replace` does.
     replaced = False
 
@@ -88,6 +91,9 @@ class TaskAttempt(Attempt[TaskMessage]):
         threads: Any = _state._tls
         before, threads.current_app = threads.current_app, app
         pool: Any = _OneProcess(self, app.conf)
+        self.join_blocks = app.conf.worker_pool not in ("gevent", "eventlet")
+        if request.id in self.bridge.store.revoked:
+            revoked_tasks.add(request.id)
         try:
             request.execute_using_pool(pool)
         except TaskRevokedError as error:
@@ -186,6 +192,26 @@ class TaskPatches:
             return traced
 
         self._patches.set(task, "__trace__", trace)
+
+
+def pin_joining(seam: Seam) -> None:
+    """Let each delivery have the switch of `allow_join_result`, which a worker has for its process."""
+    blocks = celery_result.task_join_will_block
+    switch = celery_result._set_task_join_will_block
+
+    def task_join_will_block() -> bool:
+        attempt = current_attempt.get()
+        return attempt.join_blocks if isinstance(attempt, TaskAttempt) else blocks()
+
+    def set_task_join_will_block(wanted: bool) -> None:
+        attempt = current_attempt.get()
+        if isinstance(attempt, TaskAttempt):
+            attempt.join_blocks = wanted
+        else:
+            switch(wanted)
+
+    seam.set(celery_result, "task_join_will_block", task_join_will_block)
+    seam.set(celery_result, "_set_task_join_will_block", set_task_join_will_block)
 
 
 def _body_name(task: Task) -> str:

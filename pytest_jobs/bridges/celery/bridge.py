@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import timedelta
 from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import celery
 from celery import Celery
@@ -44,7 +44,7 @@ from ..toolkit import (
     to_ns,
 )
 from .apps import Applications, Producer, Producers, app_text, describe, memory_connection, tasks_of
-from .attempt import TaskAttempt, TaskPatches
+from .attempt import TaskAttempt, TaskPatches, pin_joining
 from .beat import Beat, row_firings_between
 from .messages import TaskMessage, following, steps_after
 from .results import NoResults, ResultStore, has_results
@@ -74,6 +74,8 @@ _PROBE: Final = Probe(
     "celery.app.utils:Settings",
     "celery.backends.base:DisabledBackend(app=)",
     "celery.backends.base:KeyValueStoreBackend(_, url=)",
+    "celery.result:_set_task_join_will_block(_)",
+    "celery.result:task_join_will_block()",
     "celery.utils.time:random",
     "kombu.message:Message(body=, content_type=, headers=, properties=, delivery_info=, accept=)",
     "kombu.serialization:dumps(_, _)",
@@ -85,8 +87,13 @@ _computed_from: ContextVar[int | None] = ContextVar("pytest_jobs_celery_now", de
 #: What Celery computed longer ago than this, in nanoseconds, it computed for something else.
 _RECENT_NS: Final = 1_000_000_000
 
-#: What the result backend of each application keeps.
-_Kept: TypeAlias = dict[Celery, dict[Any, Any]]
+
+class Store(dict[Celery, dict[Any, Any]]):
+    """What the result backend of each application keeps, and what workers do."""
+
+    def __init__(self) -> None:
+        #: The ids that were revoked: a message that comes later is discarded too.
+        self.revoked: set[str] = set()
 
 
 def _computed_before(now_ns: int) -> int:
@@ -96,7 +103,7 @@ def _computed_before(now_ns: int) -> int:
     return computed_ns if computed_ns is not None and is_recent else now_ns
 
 
-class CeleryBridge(CountedAttempts[Task, TaskMessage, _Kept]):
+class CeleryBridge(CountedAttempts[Task, TaskMessage, Store]):
     """Brings the tasks of all Celery applications of the process into the harness, instead of their brokers."""
 
     name = "celery"
@@ -126,8 +133,8 @@ class CeleryBridge(CountedAttempts[Task, TaskMessage, _Kept]):
         """Return which applications there are, and which of their settings no longer matter."""
         return describe(self._apps.named)
 
-    def new_store(self) -> _Kept:
-        return {}
+    def new_store(self) -> Store:
+        return Store()
 
     def uninstall(self) -> None:
         super().uninstall()
@@ -156,6 +163,7 @@ class CeleryBridge(CountedAttempts[Task, TaskMessage, _Kept]):
         """
         app_of = attrgetter("app")
         seam.set(celery_time, "random", PinnedRandom(vars(celery_time)["random"]))
+        pin_joining(seam)
         for name in ("producer_pool", "publisher_pool"):
             seam.overlay(AMQP, name, CeleryBridge._pool_of_producers, application=app_of)
         seam.overlay(AMQP, "send_task_message", CeleryBridge._sender, application=app_of)
@@ -298,6 +306,7 @@ class CeleryBridge(CountedAttempts[Task, TaskMessage, _Kept]):
     def _revoke(self, app: Celery, task_ids: str | Sequence[str] | None) -> None:
         # A worker does the same: `None`, the id of a task that was never sent, is no task.
         ids = list(maybe_list(task_ids) or ())
+        self.store.revoked.update(ids)
         withdrawn = [record for record in map(self.pending_with, ids) if record is not None]
         for record in withdrawn:
             self.sink.removed(record)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, Self
+from functools import cached_property
+from typing import Any, Final, Self
 
 from celery import Celery, states
 from celery.app import backends
 from celery.backends.base import E_NO_BACKEND, DisabledBackend, KeyValueStoreBackend
+from celery.exceptions import TimeoutError as WaitedTooLong
+
+from ..toolkit import current_attempt
+
+#: For how many seconds a task waits for another one without a timeout. In production it waits for ever.
+_PATIENCE: Final = 3600.0
 
 
 class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
@@ -16,6 +24,8 @@ class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
     implements_incr = True
     thread_safe = True
     persistent = False
+    #: Whether a chord is joined.
+    _joined = False
 
     def __init__(
         self,
@@ -51,8 +61,25 @@ class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
 
     def is_cached(self, task_id: str) -> bool:
         """Say whether an error of a chord names the task that failed, as Celery's own backends for redis do."""
+        return self._is_redis
+
+    @cached_property
+    def _is_redis(self) -> bool:
         kind = _backend_of(self.app)
         return any(each.__module__ == "celery.backends.redis" for each in kind.__mro__)
+
+    def on_chord_part_return(self, request: Any, state: str, result: Any, **kwargs: Any) -> None:
+        """Count a part of a chord that has ended. Redis keeps the results of parts apart, also ignored ones."""
+        if self._is_redis and request.group:
+            encoded = self.encode_result(result, state)
+            meta = self._get_result_meta(encoded, state, None, request, format_date=False)
+            parts = self._find_kept().setdefault("parts of chords", {})
+            parts[request.id] = self.meta_from_decoded(self.decode(self.encode(meta)))
+        self._joined = True
+        try:
+            super().on_chord_part_return(request, state, result, **kwargs)
+        finally:
+            self._joined = False
 
     def expire(self, key: Any, value: Any) -> None:
         """Nothing expires during a test."""
@@ -64,27 +91,51 @@ class ResultStore(KeyValueStoreBackend):  # type: ignore[misc]
 
     # The methods that wait in production
 
-    def wait_for(self, task_id: str, *args: Any, **kwargs: Any) -> Any:
-        """Return the stored result of a task.
+    def wait_for(
+        self,
+        task_id: str,
+        timeout: float | None = None,
+        interval: float = 0.5,
+        *rest: Any,
+        **given: Any,
+    ) -> Any:
+        """Return the stored result of a task. In a task that may wait, other workers of a drain go on meanwhile.
 
         Raises:
-            NotPerformedError: when the task has not ended.
+            TimeoutError: when a task waits longer than its timeout.
+            NotPerformedError: when the task has not ended, and nobody performs it.
         """
-        meta = self.get_task_meta(task_id)
-        if meta["status"] in states.READY_STATES:
-            return meta
-        raise self._not_performed(task_id)
+        if self._joined:
+            meta = self._find_kept().get("parts of chords", {}).get(task_id)
+            if meta is not None:
+                return meta
+        patience = timeout or _PATIENCE
+        while True:
+            meta = self.get_task_meta(task_id)
+            if meta["status"] in states.READY_STATES:
+                return meta
+            if current_attempt.get() is None:
+                raise self._not_performed(task_id)
+            if patience <= 0:
+                raise (
+                    WaitedTooLong("The operation timed out.")
+                    if timeout
+                    else self._not_performed(task_id)
+                )
+            time.sleep(interval)
+            patience -= interval
 
     def get_many(
-        self, task_ids: Iterable[str], *args: Any, **kwargs: Any
+        self,
+        task_ids: Iterable[str],
+        timeout: float | None = None,
+        interval: float = 0.5,
+        *rest: Any,
+        **given: Any,
     ) -> Generator[tuple[str, Any], Any, None]:
-        """Yield the stored results of several tasks.
-
-        Raises:
-            NotPerformedError: when one of them has not ended.
-        """
+        """Yield the stored results of several tasks; see `wait_for`."""
         for task_id in task_ids:
-            yield task_id, self.wait_for(task_id)
+            yield task_id, self.wait_for(task_id, timeout, interval)
 
 
 def has_results(app: Celery) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from django.utils.module_loading import import_string
 from ...errors import UnknownJobError
 from ..toolkit import Attempt
 from .results import ResultStore, StoredTask, set_on
+from .tables import as_column, connection_of
 
 
 class SharedConnections:
@@ -127,12 +129,16 @@ class TaskAttempt(Attempt[StoredTask]):
         return partial(call, *context, *result.args, **result.kwargs)
 
     def returned(self, value: object) -> object:
-        """Keep what the function returned, and return it as JSON keeps it.
+        """Keep what the function returned, and return it as JSON keeps it, or the column of the backend's table.
 
         Raises:
-            TypeError: when it cannot be JSON, which fails the task.
+            Exception: when it cannot be JSON, or the table refuses it, which fails the task.
         """
-        normalised: object = self._family.normalised(value)
+        connection = connection_of(self.message.sender)
+        if connection is None or value is None:
+            normalised: object = self._family.normalised(value)
+        else:
+            normalised = json.loads(as_column(connection, json.dumps(value)))
         set_on(self.result, _return_value=normalised)
         return normalised
 
@@ -140,7 +146,18 @@ class TaskAttempt(Attempt[StoredTask]):
         self._finish(self._family.successful)
 
     def fail(self, error: BaseException) -> None:
-        """End the task with an error; to be called in the `except` block."""
+        """End the task with an error; to be called in the `except` block.
+
+        Raises:
+            BaseException: the error of a receiver of `task_finished`. The worker of a table fails the task for the
+                first such error, and ends with the second.
+        """
+        if (
+            self.result.status == self._family.successful
+            and connection_of(self.message.sender) is None
+        ):
+            raise error
+        set_on(self.result, _return_value=None)
         self.result.errors.append(self._family.error(error, "".join(format_exception(error))))
         self._finish(self._family.failed)
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
-from importlib import import_module
 from typing import Any, Final
 
 import django
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, router
+from django.core.management.base import BaseCommand
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from ...errors import ApplicationError, CriterionError
+from ...errors import ApplicationError, BridgeError, CriterionError
 from ...harness.records.attributes import variables_of_modules
 from ...harness.time.waiting import in_running_loop
 from ..toolkit import (
@@ -31,17 +30,15 @@ from ..toolkit import (
     LibraryBridge,
     OpenTransaction,
     Seam,
-    as_jsonb,
-    check_json_text,
     transaction_on,
 )
 from .attempt import SharedConnections, TaskAttempt
 from .families import Family, families
 from .results import ResultStore, StoredTask, set_on
+from .tables import OF_ROWS, as_column, connection_of
 
-#: Backends that run a task at most once. The worker of the database backends commits that a task is
-#: running before it runs it, and nobody looks for tasks that stay in that state. RQ takes a job from the
-#: queue first, and marks it as failed when its worker is gone. Immediate runs in the process that enqueues.
+#: Backends without a table that run a task at most once. RQ takes a job from the queue first, and marks it as
+#: failed when its worker is gone. Immediate runs in the process that enqueues.
 _AT_MOST_ONCE: Final = frozenset(
     (
         "django.tasks.backends.dummy.DummyBackend",
@@ -52,8 +49,6 @@ _AT_MOST_ONCE: Final = frozenset(
         "django_tasks_rq.backend.RQBackend",
     )
 )
-#: The modules of backends that run a task at most once too, and whose queue is a table.
-_OF_ROWS: Final = frozenset(("django_tasks.backends.database.backend", "django_tasks_db.backend"))
 
 
 def semantics_of(backend_class: type) -> DeliverySemantics:
@@ -63,7 +58,7 @@ def semantics_of(backend_class: type) -> DeliverySemantics:
     Django itself never runs again a task that raised.
     """
     at_most_once = any(
-        base.__module__ in _OF_ROWS or f"{base.__module__}.{base.__qualname__}" in _AT_MOST_ONCE
+        base.__module__ in OF_ROWS or f"{base.__module__}.{base.__qualname__}" in _AT_MOST_ONCE
         for base in backend_class.__mro__
     )
     return AT_MOST_ONCE if at_most_once else AT_LEAST_ONCE
@@ -132,6 +127,19 @@ class DjangoBridge(LibraryBridge[Any, StoredTask, ResultStore]):
                 seam.replace_below(backend_class, "save_metadata", DjangoBridge._save_metadata)
                 seam.replace_below(backend_class, "asave_metadata", DjangoBridge._asave_metadata)
 
+        seam.wrap(BaseCommand, "execute", DjangoBridge._command)
+
+    def _command(
+        self, original: Callable[..., Any], command: BaseCommand, *args: Any, **options: Any
+    ) -> Any:
+        package, _, name = type(command).__module__.partition(".management.commands.")
+        if name == "db_worker" and f"{package}.backend" in OF_ROWS:
+            raise BridgeError(
+                "The command db_worker was called under the harness, which keeps the tasks until a verb performs "
+                "them: write jobs.drain(), or say jobs_ignore = django to work on the real table."
+            )
+        return original(*args, **options)
+
     def described(self) -> str:
         # Settings that nobody has read yet stay unread: reading them may import half of the project.
         if not settings.configured:
@@ -161,7 +169,9 @@ class DjangoBridge(LibraryBridge[Any, StoredTask, ResultStore]):
         result = family.new_result(task, _new_id(), args, kwargs)
         set_on(result, enqueued_at=timezone.now(), backend=backend.alias)
         stored = StoredTask(family, result, now_ns, type(backend))
-        stored.arguments = _as_column(type(backend), stored.arguments)
+        connection = connection_of(stored.sender)
+        if connection is not None:
+            stored.arguments = as_column(connection, stored.arguments)
         self.store.add(stored)
         try:
             family.signals.task_enqueued.send(stored.sender, task_result=result)
@@ -262,7 +272,7 @@ class DjangoBridge(LibraryBridge[Any, StoredTask, ResultStore]):
 
     def transaction_of(self, record: JobRecord) -> OpenTransaction | None:
         """Return that of the database in which the backend makes a row."""
-        connection = _connection_of(self.message_of(record).sender)
+        connection = connection_of(self.message_of(record).sender)
         return None if connection is None else transaction_on(connection)
 
     def forget(self, message: StoredTask, store: ResultStore) -> None:
@@ -278,10 +288,10 @@ class DjangoBridge(LibraryBridge[Any, StoredTask, ResultStore]):
         try:
             attempt.start()
             value = attempt.returned(attempt.around(attempt.body()))
+            attempt.succeed()
         except JOB_ERRORS as error:
             attempt.fail(error)
             return attempt.failed(error)
-        attempt.succeed()
         return attempt.performed(value)
 
     async def _delivered_by_loop(
@@ -292,37 +302,11 @@ class DjangoBridge(LibraryBridge[Any, StoredTask, ResultStore]):
             try:
                 await sync_to_async(attempt.start)()
                 value = attempt.returned(await attempt.around(attempt.body()))
+                await sync_to_async(attempt.succeed)()
             except JOB_ERRORS as error:
                 await sync_to_async(attempt.fail)(error)
                 return attempt.failed(error)
-            await sync_to_async(attempt.succeed)()
         return attempt.performed(value)
-
-
-def _as_column(backend_class: type, text: str) -> str:
-    """Return JSON as the row has it that a backend makes, if its queue is a table.
-
-    Raises:
-        DatabaseError: when it is JSON that the table refuses.
-    """
-    connection = _connection_of(backend_class)
-    if connection is not None:
-        driver = connection.Database
-        with connection.wrap_database_errors:
-            if connection.vendor == "postgresql":
-                return as_jsonb(text, import_module(f"{driver.__name__}.errors").lookup)
-            if connection.vendor == "sqlite":
-                check_json_text(text, driver.IntegrityError)
-    return text
-
-
-def _connection_of(backend_class: type) -> Any:
-    """Return the connection of the database in which a backend makes rows; None if its queue is no table."""
-    module = next((b.__module__ for b in backend_class.__mro__ if b.__module__ in _OF_ROWS), None)
-    if module is None:
-        return None
-    models = import_module(f"{module.rpartition('.')[0]}.models")
-    return connections[router.db_for_write(models.DBTaskResult)]
 
 
 def _new_id() -> str:

@@ -181,7 +181,9 @@ class DjangoQBridge(FunctionJobs[SentTask, None]):
         message = attempt.message
         task = _read(message)
         named = task["func"]
-        task["cluster"] = Conf.CLUSTER_NAME
+        if not task.get("sync"):
+            # The pusher of a cluster writes its name. A task that is performed at once meets none.
+            task["cluster"] = task.get("cluster") or Conf.CLUSTER_NAME
         results = _Queue(())
         with _keeping_connections() as (worker, monitor):
             task["func"] = partial(_run, attempt, named)

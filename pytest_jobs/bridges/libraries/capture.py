@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -167,7 +167,11 @@ def bridge_module(library: str) -> BridgeModule:
 
 
 class ImportWatch(MetaPathFinder):
-    """Notices that a library is imported while it is in place: Python asks it for each new module."""
+    """Notices that a library is imported while it is in place: Python asks it for each new module.
+
+    A library counts as imported when no module of its package is half imported any more: the first import of
+    `celery.canvas` imports `celery.app`, which lacks much of Celery until that has ended.
+    """
 
     def __init__(self, waiting: Mapping[str, T], found: Callable[[T], object]) -> None:
         """Wait.
@@ -178,27 +182,52 @@ class ImportWatch(MetaPathFinder):
         """
         self._waiting: Mapping[str, Any] = waiting
         self._found: Callable[[Any], object] = found
+        self._packages = {_package_of(name) for name in waiting}
+        #: The modules that are being imported, and those whose packages are not whole yet.
+        self._begun: list[str] = []
+        self._postponed: list[str] = []
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in self._waiting:
+        if _package_of(name) not in self._packages:
             return None
         # Python has asked the earlier ones. One of them may be another watch, which asks this one in turn.
         for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
             spec = finder.find_spec(name, path, target)
             if spec is not None and spec.loader is not None:
-                spec.loader = _NoticedLoader(spec.loader, lambda: self._found(self._waiting[name]))
+                spec.loader = _NoticedLoader(spec.loader, self)
                 return spec
         return None
 
+    @contextmanager
+    def importing(self, name: str) -> Generator[None, None, None]:
+        """Note that a module is being imported, and tell what is whole when that has ended."""
+        self._begun.append(name)
+        try:
+            yield
+            if name in self._waiting:
+                self._postponed.append(name)
+        finally:
+            self._begun.remove(name)
+            package = _package_of(name)
+            if package not in map(_package_of, self._begun):
+                whole = [each for each in self._postponed if _package_of(each) == package]
+                self._postponed = [each for each in self._postponed if each not in whole]
+                for each in whole:
+                    self._found(self._waiting[each])
+
+
+def _package_of(module: str) -> str:
+    return module.partition(".")[0]
+
 
 class _NoticedLoader(Loader):
-    """Loads a module as its own loader does, and calls a function when that has ended."""
+    """Loads a module as its own loader does, and lets a watch know."""
 
-    def __init__(self, loader: Any, ended: Callable[[], object]) -> None:
+    def __init__(self, loader: Any, watch: ImportWatch) -> None:
         self._loader = loader
-        self._ended = ended
+        self._watch = watch
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return cast("ModuleType | None", self._loader.create_module(spec))
@@ -208,8 +237,8 @@ class _NoticedLoader(Loader):
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._ended()
+        with self._watch.importing(module.__name__):
+            self._loader.exec_module(module)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)

@@ -208,7 +208,10 @@ class ObanBridge(ApplicationBridge[Applications[Oban], type, SentJob, Rows]):
                 self._signal(row["id"])
             elif row["state"] in (*_WAITING, "suspended"):
                 now = self._now()
-                meta = {**decoded(row["meta"]), "cancel_attempted_at": now.isoformat()}
+                # PostgreSQL writes a timestamp without a zone, and no zeros at its end.
+                whole, _, rest = now.replace(tzinfo=None).isoformat().partition(".")
+                at = f"{whole}.{rest.rstrip('0')}".rstrip(".")
+                meta = {**decoded(row["meta"]), "cancel_attempted_at": at}
                 row.update(state="cancelled", cancelled_at=now, meta=encoded(meta))
                 self._withdraw(row)
             else:

@@ -26,6 +26,7 @@ from ..applications import ApplicationBridge, Applications
 from ..toolkit import (
     AT_MOST_ONCE,
     FIRST,
+    REDELIVERY,
     RETRY,
     Binder,
     Delivery,
@@ -33,6 +34,7 @@ from ..toolkit import (
     Due,
     JobRecord,
     OpenTransaction,
+    Origin,
     Probe,
     RetryPolicy,
     Seam,
@@ -41,6 +43,7 @@ from ..toolkit import (
     to_datetime,
     transaction_on,
 )
+from .locks import Locked
 from .rows import Rows, SentJob, run_to_end
 from .worker import HarnessWorker, TaskAttempt, delivery_of, pin_time
 
@@ -142,15 +145,28 @@ class ProcrastinateBridge(
         return rows
 
     def deferred(
-        self, app: App | None, row: Mapping[str, Any], text: str, since_ns: int | None = None
+        self,
+        app: App | None,
+        row: Mapping[str, Any],
+        text: str,
+        line: Locked | None,
+        since_ns: int | None,
     ) -> None:
         """Report a row, of a retry as well, whose wait counts from a time; None for now."""
         self.sent_names.add(row["task_name"])
         if app is not None:
             self.applications.note(app)
         sent = SentJob(app, row, text, since_ns or self.sink.now_ns())
+        sent.line = line
         # A job that is put back by hand has been performed before.
         self.report(sent, RETRY if row["attempts"] else FIRST)
+
+    def new_record(self, message: SentJob, origin: Origin | None = None) -> JobRecord:
+        record = super().new_record(message, origin)
+        # A job that is delivered again is one that runs already.
+        if message.line is not None and record.origin is not REDELIVERY:
+            message.line.join(record)
+        return record
 
     def note_kept_out(self, app: App | None, job: JobToDefer, text: str, holder: int) -> None:
         """Note a job that was not deferred."""
@@ -334,8 +350,13 @@ class _Listener:
         self._bridge = bridge
         self._app = app
 
-    def deferred(self, row: Mapping[str, Any], text: str, since_ns: int | None = None) -> None:
-        self._bridge.deferred(self._app, row, text, since_ns)
+    def deferred(
+        self, row: Mapping[str, Any], text: str, line: Locked | None, since_ns: int | None = None
+    ) -> None:
+        self._bridge.deferred(self._app, row, text, line, since_ns)
+
+    def unblock(self, record: JobRecord) -> None:
+        self._bridge.sink.unblocked(record)
 
     def computed_from_ns(self) -> int | None:
         """Return the time that Procrastinate read last in this delivery."""

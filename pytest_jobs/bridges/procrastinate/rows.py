@@ -8,16 +8,23 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from procrastinate import App
-from procrastinate.exceptions import UniqueViolation
+from procrastinate import App, sql
+from procrastinate.exceptions import NoResult, UniqueViolation
 from procrastinate.sync_psycopg_connector import wrap_exceptions
 from procrastinate.testing import InMemoryConnector
 from procrastinate.types import JobToDefer
 from psycopg import errors
 
-from ..toolkit import Message, as_jsonb, to_ns
+from ..toolkit import JobRecord, Message, as_jsonb, to_ns
+from .locks import Locked
+
+#: Whether a failed job can be retried by hand, as from Procrastinate 3.4 on.
+_FAILED_TOO: Final = ("failed",) if "retry_job_v2" in sql.queries["retry_job"] else ()
+
+#: How many characters the columns of the queue and of the task take.
+_LONGEST_NAME: Final = 128
 
 #: The connection that `configure(connection=...)` was given for the jobs that are deferred.
 _given: ContextVar[Any] = ContextVar("pytest_jobs_procrastinate_connection", default=None)
@@ -35,7 +42,7 @@ def _on(connection: Any) -> Generator[None, None, None]:
 class SentJob(Message):
     """One job as its row has it."""
 
-    __slots__ = ("app", "arguments", "has_own_id", "lock", "queueing_lock", "scheduled_at")
+    __slots__ = ("app", "arguments", "has_own_id", "line", "lock", "queueing_lock", "scheduled_at")
 
     def __init__(self, app: App | None, row: Mapping[str, Any], text: str, now_ns: int) -> None:
         self.scheduled_at: datetime | None = row["scheduled_at"]
@@ -52,6 +59,8 @@ class SentJob(Message):
         self.app = app
         self.arguments = text
         self.lock: str | None = row["lock"]
+        #: The jobs with its lock, while it is to do; None without a lock.
+        self.line: Locked | None = None
         self.queueing_lock: str | None = row["queueing_lock"]
         # A killed delivery and the next one defer the same job: see `Rows`.
         self.has_own_id = self.queueing_lock is not None
@@ -83,7 +92,11 @@ class SentJob(Message):
 class Listener(Protocol):
     """What is told of rows: the bridge."""
 
-    def deferred(self, row: Mapping[str, Any], text: str, since_ns: int | None = None) -> None: ...
+    def deferred(
+        self, row: Mapping[str, Any], text: str, line: Locked | None, since_ns: int | None = None
+    ) -> None: ...
+
+    def unblock(self, record: JobRecord) -> None: ...
 
     def computed_from_ns(self) -> int | None: ...
 
@@ -113,6 +126,7 @@ class Rows(InMemoryConnector):  # type: ignore[misc]
         self._unreported: set[int] = set()
         #: The arguments of rows, as JSON.
         self._texts: dict[int, str] = {}
+        self._lines: dict[str, Locked] = {}
 
     # A synchronous query in a running loop is no error of a real connector.
 
@@ -152,7 +166,18 @@ class Rows(InMemoryConnector):  # type: ignore[misc]
 
     def drop(self, job_id: int) -> None:
         """Let a row be gone."""
-        self.jobs.pop(job_id, None)
+        row = self.jobs.pop(job_id, None)
+        if row is not None and (line := self._line_of(row)) is not None:
+            line.leave(job_id)
+
+    def _line_of(self, row: Mapping[str, Any]) -> Locked | None:
+        lock = row["lock"]
+        if lock is None:
+            return None
+        line = self._lines.get(lock)
+        if line is None:
+            line = self._lines[lock] = Locked(self._listener.unblock)
+        return line
 
     def encoded(self, args: Any) -> str:
         """Return arguments as the connector of the application writes them into a column of `jsonb`.
@@ -168,6 +193,20 @@ class Rows(InMemoryConnector):  # type: ignore[misc]
         with wrap_exceptions():
             return as_jsonb(text, errors.lookup)
 
+    def _check_columns(self, job: JobToDefer) -> None:
+        """Refuse what the columns refuse, each by the error that PostgreSQL has for it."""
+        if isinstance(self.real, InMemoryConnector):
+            return
+        with wrap_exceptions():
+            if not -(2**31) <= job.priority < 2**31:
+                raise errors.NumericValueOutOfRange(f"{job.priority} is out of range for integer")
+            for text in (job.queue_name, job.task_name, job.lock, job.queueing_lock):
+                if text is not None and b"\0" in text.encode():
+                    raise errors.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
+            for text in (job.queue_name, job.task_name):
+                if len(text) > _LONGEST_NAME:
+                    raise errors.StringDataRightTruncation(f"{text[:20]}... is too long")
+
     def decoded(self, text: str) -> Any:
         """Return arguments as the connector of the application reads them."""
         loads = getattr(self.real, "_json_loads", None) or json.loads
@@ -175,6 +214,8 @@ class Rows(InMemoryConnector):  # type: ignore[misc]
 
     async def defer_jobs_all(self, jobs: Sequence[JobToDefer]) -> list[dict[str, Any]]:
         texts = [self.encoded(job.args) for job in jobs]
+        for job in jobs:
+            self._check_columns(job)
         replaced = self._give_way()
         try:
             rows: list[dict[str, Any]] = await super().defer_jobs_all(list(jobs))
@@ -188,10 +229,10 @@ class Rows(InMemoryConnector):  # type: ignore[misc]
             row["args"], self._texts[job_id] = self.decoded(text), text
             self._unreported.add(job_id)
             try:
-                self._listener.deferred(row, text)
+                self._listener.deferred(row, text, self._line_of(row))
             except BaseException:
                 if not self._listener.is_pending(job_id):
-                    self.jobs.pop(job_id, None)
+                    self.drop(job_id)
                 raise
             finally:
                 self._unreported.discard(job_id)
@@ -200,7 +241,9 @@ class Rows(InMemoryConnector):  # type: ignore[misc]
     def _give_way(self) -> dict[str, int]:
         """Remove the rows that were not deferred after all; return the ids of those with a queueing lock."""
         gone = [job_id for job_id in self._unreported if not self._listener.is_pending(job_id)]
-        rows = [self.jobs.pop(job_id) for job_id in gone if job_id in self.jobs]
+        rows = [self.jobs[job_id] for job_id in gone if job_id in self.jobs]
+        for job_id in gone:
+            self.drop(job_id)
         self._unreported.difference_update(gone)
         return {row["queueing_lock"]: row["id"] for row in rows if row["queueing_lock"]}
 
@@ -229,18 +272,56 @@ class Rows(InMemoryConnector):  # type: ignore[misc]
         self.jobs[row["id"]] = row
         self.events.setdefault(row["id"], [])
         self._texts[row["id"]] = message.arguments
+        if (line := self._line_of(row)) is not None:
+            line.begin(row["id"])
         return row
 
     async def finish_job_run(self, job_id: int, status: str, delete_job: bool) -> None:
-        if not self._listener.drops_outcome():
-            await super().finish_job_run(job_id, status, delete_job)
+        if self._listener.drops_outcome():
+            return
+        row = self._in_status(job_id, "todo", "doing")
+        was_waiting = row["status"] == "todo"
+        await super().finish_job_run(job_id, status, delete_job)
+        if was_waiting:
+            row["attempts"] -= 1
+            self._listener.cancelled(job_id)
+        if (line := self._line_of(row)) is not None:
+            line.leave(job_id)
 
     async def retry_job_run(self, job_id: int, **options: Any) -> None:
-        if not self._listener.drops_outcome():
+        if self._listener.drops_outcome():
+            return
+        row = self._in_status(job_id, "doing", *_FAILED_TOO)
+        before = self._line_of(row)
+        if row["status"] == "doing" and row["abort_requested"]:
+            row["status"] = "failed"
+        else:
             # Asked first, since the stand-in reads the time too.
             since_ns = self._listener.computed_from_ns()
             await super().retry_job_run(job_id, **options)
-            self._listener.deferred(self.jobs[job_id], self._texts[job_id], since_ns)
+            self._listener.deferred(row, self._texts[job_id], self._line_of(row), since_ns)
+        if before is not None:
+            before.end(job_id)
+
+    def _in_status(self, job_id: int, *statuses: str) -> dict[str, Any]:
+        """Return a row, as the functions of the schema find it.
+
+        Raises:
+            ConnectorException: when it is not there, or in another status.
+        """
+        row: dict[str, Any] | None = self.jobs.get(job_id)
+        if row is None or row["status"] not in statuses:
+            with wrap_exceptions():
+                raise errors.RaiseException(
+                    f"Job was not found or has an invalid status (job id: {job_id})"
+                )
+        return row
+
+    async def get_job_status_one(self, job_id: int) -> dict[str, Any]:
+        if job_id not in self.jobs:
+            raise NoResult
+        found: dict[str, Any] = await super().get_job_status_one(job_id)
+        return found
 
     async def cancel_job_one(self, job_id: int, abort: bool, delete_job: bool) -> dict[str, Any]:
         row = self.jobs.get(job_id)
@@ -251,6 +332,8 @@ class Rows(InMemoryConnector):  # type: ignore[misc]
         found: dict[str, Any] = await super().cancel_job_one(job_id, abort, delete_job)
         if was_waiting:
             self._listener.cancelled(job_id)
+            if (line := self._line_of(row)) is not None:
+                line.leave(job_id)
         return found
 
 

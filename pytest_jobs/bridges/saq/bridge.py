@@ -290,11 +290,15 @@ class SaqBridge(ApplicationBridge[Applications[Queue], Registered, SaqMessage, S
     async def _abort(self, queue: Queue, job: Job, error: str, ttl: float = 5) -> None:
         entry = self._kept().find(queue, job.key)
         job.status, job.error = Status.ABORTING, error
-        if entry is not None and entry.record is not None:
-            self.sink.removed(entry.record)
-            await queue.finish(job, Status.ABORTED, error=error)
+        waiting = None if entry is None else entry.record
+        if waiting is not None:
+            self.sink.removed(waiting)
+        # A queue on Redis finishes what is in its list. A job that is not due is in none, and stays as it is.
+        is_later = waiting is not None and (waiting.envelope.due_ns or 0) > self.sink.now_ns()
+        if waiting is None or (is_later and _is_of_redis(queue)):
+            self._kept().put(queue, job).record = None
         else:
-            self._kept().put(queue, job)
+            await queue.finish(job, Status.ABORTED, error=error)
 
     async def _dequeue(self, queue: Queue, *args: Any, **kwargs: Any) -> Job | None:
         """Return the job that is being delivered. A worker inside the application waits for ever."""
@@ -482,11 +486,14 @@ class SaqBridge(ApplicationBridge[Applications[Queue], Registered, SaqMessage, S
         worker = await self._lives.started(store.workers, id(settled), settled.life)
         entry = store.find(message.sender, message.job_id)
         kept = None if entry is None else (entry.data, entry.status, entry.record)
+        # What `job.update` has changed meanwhile is in the queue.
+        is_waiting = entry is not None and entry.record is attempt.record
+        job = _read(message.sender, entry) if entry is not None and is_waiting else message.read()
         if entry is not None:
             entry.record, entry.is_reported = None, True
         token = _waiting.set(False)
         try:
-            await worker.perform(attempt, message.read())
+            await worker.perform(attempt, job)
         except BaseException:
             # A dead worker leaves the job as it was.
             if entry is not None and kept is not None:
@@ -526,6 +533,10 @@ _IN_MEMORY: Final[Mapping[str, Callable[..., Any]]] = {
     "count": SaqBridge._count,
     "info": SaqBridge._info,
 }
+
+
+def _is_of_redis(queue: Queue) -> bool:
+    return any(kind.__module__ == "saq.queue.redis" for kind in type(queue).__mro__)
 
 
 def _read(queue: Queue, entry: Entry) -> Job:

@@ -78,6 +78,7 @@ _PROBE: Final = Probe(
     "taskiq.receiver.params_parser:parse_params(_, _, _)",
     "taskiq.task:AsyncTaskiqTask.is_ready(_)",
     "taskiq.task:AsyncTaskiqTask.get_result(_)",
+    "taskiq.task:AsyncTaskiqTask.wait_result(_)",
     tested=((0, 12), (0, 13)),
 )
 
@@ -149,7 +150,8 @@ class TaskiqBridge(ApplicationBridge[Brokers, Task, SentMessage, Store]):
         seam.replace_below(AsyncBroker, "startup", TaskiqBridge._startup, skip=whole)
         seam.replace_below(AsyncBroker, "shutdown", TaskiqBridge._shutdown, skip=whole)
         seam.overlay(AsyncBroker, "result_backend", TaskiqBridge._result_backend)
-        for name in ("is_ready", "get_result"):
+        seam.wrap(AsyncTaskiqTask, "is_ready", TaskiqBridge._is_ready)
+        for name in ("get_result", "wait_result"):
             seam.wrap(AsyncTaskiqTask, name, TaskiqBridge._checked)
         for name in ("schedule_by_time", "schedule_by_cron", "schedule_by_interval"):
             seam.wrap(AsyncKicker, name, TaskiqBridge._schedule)
@@ -334,8 +336,8 @@ class TaskiqBridge(ApplicationBridge[Brokers, Task, SentMessage, Store]):
     def not_performed(self, job_id: str) -> NotPerformedError:
         if job_id in self.store.unsaved and self.pending_with(job_id) is None:
             return NotPerformedError(
-                f"The task {job_id} was performed and raised NoResultError, so no result was saved, and waiting "
-                "for one would never end: look at its delivery instead."
+                f"The task {job_id} was performed, and its result was not saved, so waiting for one would never "
+                "end: look at its delivery instead."
             )
         return super().not_performed(job_id)
 
@@ -347,6 +349,15 @@ class TaskiqBridge(ApplicationBridge[Brokers, Task, SentMessage, Store]):
         if isinstance(backend, Results):
             backend.check(task.task_id)
         return await original(*args, **kwargs)
+
+    async def _is_ready(
+        self, original: Callable[..., Any], task: AsyncTaskiqTask[Any], *args: Any, **kwargs: Any
+    ) -> bool:
+        backend = task.result_backend
+        if isinstance(backend, Results):
+            return await backend.is_result_ready(task.task_id)
+        ready: bool = await original(*args, **kwargs)
+        return ready
 
     # Tasks and messages
 

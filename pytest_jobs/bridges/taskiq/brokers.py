@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from taskiq import AsyncBroker, InMemoryBroker, TaskiqEvents
 from taskiq.abc.result_backend import AsyncResultBackend
+from taskiq.abc.serializer import TaskiqSerializer
 from taskiq.brokers.shared_broker import AsyncSharedBroker
 from taskiq.result import TaskiqResult
 from taskiq.result_backends.dummy import DummyResultBackend
@@ -132,12 +133,14 @@ def without_dependencies(function: Callable[..., Any]) -> Callable[..., Any]:
 class Store:
     """What result backends and schedule sources would keep."""
 
-    __slots__ = ("labels", "progress", "results", "scheduled", "unsaved", "workers")
+    __slots__ = ("labels", "progress", "results", "saved", "scheduled", "unsaved", "workers")
 
     def __init__(self) -> None:
         #: By the id of the task.
         self.results: dict[str, TaskiqResult[Any]] = {}
-        #: Ids of tasks that raised NoResultError when they were performed.
+        #: The results as a server keeps them, by the id of the task.
+        self.saved: dict[str, bytes] = {}
+        #: Ids of tasks that were performed, and of which no result was saved.
         self.unsaved: set[str] = set()
         #: The progress of tasks, by the id of the task.
         self.progress: dict[str, Any] = {}
@@ -165,10 +168,23 @@ class Results(AsyncResultBackend[Any]):  # type: ignore[misc]
         self._find_result = find_result
 
     async def set_result(self, task_id: str, result: TaskiqResult[Any]) -> None:
-        self._find_store().results[task_id] = result
+        """Keep a result as the backends keep it that have a serializer.
+
+        Raises:
+            Exception: when it cannot be encoded. A worker only logs that, and the result never comes.
+        """
+        store = self._find_store()
+        serializer = getattr(self.real, "serializer", None)
+        if isinstance(serializer, TaskiqSerializer):
+            store.unsaved.add(task_id)
+            store.saved[task_id] = serializer.dumpb(result.model_dump(mode="json"))
+            store.unsaved.discard(task_id)
+        store.results[task_id] = result
 
     async def is_result_ready(self, task_id: str) -> bool:
-        """Return True, or raise: a task that nobody performs will never be ready."""
+        """Return True, False for a task that left no result, or raise: what nobody performs is never ready."""
+        if task_id in self._find_store().unsaved:
+            return False
         self.check(task_id)
         return True
 
@@ -177,7 +193,10 @@ class Results(AsyncResultBackend[Any]):  # type: ignore[misc]
         if isinstance(self.real, DummyResultBackend):
             # The application has no result backend, so it gets no result in production either.
             return await self.real.get_result(task_id, with_logs)
-        return result.model_copy()
+        saved = self._find_store().saved.get(task_id)
+        if saved is None:
+            return result.model_copy()
+        return TaskiqResult.model_validate(self.real.serializer.loadb(saved))
 
     async def set_progress(self, task_id: str, progress: Any) -> None:
         self._find_store().progress[task_id] = progress

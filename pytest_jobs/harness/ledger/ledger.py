@@ -11,7 +11,16 @@ from typing import TypeAlias
 
 from ...errors import NotPerformedError, RefusedEnqueueError, UnservedQueueError
 from ..records.delivery import Delivery
-from ..records.record import FIRST, PENDING, REMOVED, TAKEN, JobRecord, Rollback, current_record
+from ..records.record import (
+    FIRST,
+    ITS_TURN,
+    PENDING,
+    REMOVED,
+    TAKEN,
+    JobRecord,
+    Rollback,
+    current_record,
+)
 from ..time.clock import VirtualClock
 from .chosen import Beginning, Chosen
 from .queues import Serving
@@ -424,6 +433,8 @@ class PendingQueue:
         due_ns = record.blocked_until_ns
         if due_ns is None:
             due_ns = envelope.due_ns
+        elif due_ns == ITS_TURN:
+            return
         plain = self._plain
         if due_ns is not None:
             # A test sees microseconds, and moves the clock to those that `due_at` says.

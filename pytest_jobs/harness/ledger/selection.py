@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeAlias, TypedDict, cast
 
 from ...errors import CriterionError
-from ..records.record import PENDING, JobRecord
+from ..records.record import ITS_TURN, PENDING, JobRecord
 from ..records.targets import Targets
 
 #: A job, several, or a callable that takes a record.
@@ -151,6 +151,8 @@ class Selection:
             ):
                 return False
             self.selected = True
+        if record.blocked_until_ns == ITS_TURN:
+            return False
         if self.before is not None and record.sequence >= self.before:
             return False
         if self.until_ns is None:

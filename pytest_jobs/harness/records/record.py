@@ -25,6 +25,9 @@ PENDING: Final = "pending"
 TAKEN: Final = "taken"
 REMOVED: Final = "removed"
 
+#: `blocked_until_ns` of a job that waits until its library says that it is its turn, however long that takes.
+ITS_TURN: Final = -1
+
 
 class Envelope(Protocol):
     """What a bridge knows of a job without reading its arguments. Times are nanoseconds."""
@@ -196,7 +199,8 @@ class JobRecord:
             payload: the message that the library made, which a redelivery delivers again.
             origin: whether the application enqueued the job, or a retry or a redelivery did.
             blocked_until_ns: the time, in nanoseconds since the epoch, at which a job that waits for a place
-                of its concurrency limit asks again; None when it has a place, or needs none.
+                of its concurrency limit asks again; ITS_TURN for a job that never asks; None when it has a place,
+                or needs none.
         """
         self.blocked_until_ns = blocked_until_ns
         self.source = bridge
@@ -305,7 +309,7 @@ class JobRecord:
     def blocked_until(self) -> datetime | None:
         """When a job that waits for a place of its limit asks again at the latest; None for all others."""
         until_ns = self.blocked_until_ns
-        return None if until_ns is None else to_datetime(until_ns)
+        return None if until_ns is None or until_ns == ITS_TURN else to_datetime(until_ns)
 
     @property
     def expires_at(self) -> datetime | None:

@@ -366,6 +366,12 @@ class Performer:
         context = self.process.begin()
         attempt = self._aattempt(record, body, in_real_time=False)
         delivery = await InContext(context, attempt)
+        error = delivery.error
+        if error is not None and type(error).__name__ == "SynchronousOnlyOperation":
+            error.add_note(
+                "An `a` verb calls a job that is not a coroutine in the thread of the event loop, where Django "
+                "allows no query: write `await sync_to_async(jobs.drain)()`."
+            )
         return self._explained(delivery)
 
     def _explained(self, delivery: Delivery) -> Delivery:

@@ -21,7 +21,7 @@ from ..ledger.ledger import Ledger
 from ..ledger.selection import Holding, JobFilter, JobFilters, Selection
 from ..records.bridge import CountsAttempts
 from ..records.delivery import Delivery, Tally
-from ..records.record import PENDING, TAKEN, JobRecord
+from ..records.record import ITS_TURN, PENDING, TAKEN, JobRecord
 from ..records.targets import Targets
 from ..records.texts import short_name
 from .recurring import Recurring
@@ -270,6 +270,8 @@ class VerbCall:
             text = f"{short_name(record.name)} in {record.queue!r}"
             if which and (record.envelope.due_ns or 0) > now_ns:
                 text += " due later"
+            if record.blocked_until_ns == ITS_TURN:
+                text += " that waits for its lock"
             counts[f"{text} held back" if selection.is_held(record) else text] += 1
         waiting = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
         if unmatched:

@@ -1,6 +1,7 @@
 """A real scheduler with its thread does to a job what the bridge does."""
 
 from collections import Counter
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -72,6 +73,27 @@ def test_the_events_of_a_job_are_those_of_a_real_scheduler(open_over, case):
     assert Counter(codes) == Counter(expected)
     assert codes.index(EVENT_JOB_REMOVED) < codes.index(EVENT_JOB_SUBMITTED)
     assert expected.index(EVENT_JOB_REMOVED) < expected.index(EVENT_JOB_SUBMITTED)
+
+
+def double(basket):
+    basket.extend(basket)
+
+
+@pytest.mark.parametrize("is_real", [True, False])
+def test_a_store_in_memory_shares_the_arguments_with_the_application(open_over, is_real):
+    scheduler, basket = BackgroundScheduler(timezone="UTC"), ["tea"]
+    with nullcontext() if is_real else open_over(scheduler) as jobs:
+        scheduler.start(paused=True)
+        scheduler.add_job(double, "date", args=[basket], misfire_grace_time=None)
+        basket.append("milk")
+        scheduler.resume()
+        if is_real:
+            wait_until(lambda: len(basket) == 4, "the job")
+            scheduler.shutdown()
+        else:
+            jobs.drain()
+
+    assert basket == ["tea", "milk", "tea", "milk"]
 
 
 def test_a_real_scheduler_refuses_an_id_that_is_taken_at_its_start():

@@ -1,4 +1,4 @@
-"""A backend whose queue is a table takes, changes and refuses arguments as the table does."""
+"""A backend whose queue is a table takes, changes and refuses arguments and results as the table does."""
 
 import importlib.util
 import json
@@ -38,12 +38,58 @@ from column_values import VALUES
 from django.core.management import call_command
 from django.db import Error
 from pytest_jobs import open_jobs
+from pytest_jobs.errors import BridgeError
 
-exec("from {family} import task")
+exec("from {family} import signals, task")
+
+ran = []
 
 @task
 def work(value):
-    pass
+    ran.append(value)
+
+RESULTS = {{**VALUES, "bytes": b"x", "a set": {{1}}}}
+
+@task
+def give(name):
+    return RESULTS[name]
+
+def outcomes(perform):
+    enqueued = {{name: give.enqueue(name) for name in RESULTS}}
+    perform()
+    found = {{}}
+    for name, result in enqueued.items():
+        result.refresh()
+        value = json.dumps(result.return_value) if result.is_finished and not result.errors else None
+        found[name] = [result.status, value, [e.exception_class_path for e in result.errors]]
+    return found
+
+def refuse(task_result, **_):
+    raise LookupError("a receiver")
+
+def of_a_receiver_of_the_end(perform):
+    result = work.enqueue(value=1)
+    signals.task_finished.connect(refuse)
+    try:
+        perform()
+    except LookupError:
+        pass
+    finally:
+        signals.task_finished.disconnect(refuse)
+    result.refresh()
+    return [result.status, [e.exception_class_path for e in result.errors]]
+
+def of_a_receiver_of_the_enqueue(perform):
+    signals.task_enqueued.connect(refuse)
+    try:
+        work.enqueue(value=1)
+    except LookupError:
+        pass
+    finally:
+        signals.task_enqueued.disconnect(refuse)
+    ran.clear()
+    perform()
+    return len(ran)
 
 def answer(value):
     try:
@@ -53,10 +99,22 @@ def answer(value):
     return json.dumps(work.get_result(result.id).kwargs)
 
 call_command("migrate", verbosity=0)
-real = {{name: answer(value) for name, value in VALUES.items()}}
-with open_jobs():
-    predicted = {{name: answer(value) for name, value in VALUES.items()}}
-print(json.dumps([real, predicted]))
+def rows(perform):
+    arguments = {{name: answer(value) for name, value in VALUES.items()}}
+    perform()
+    return [arguments, outcomes(perform), of_a_receiver_of_the_end(perform), of_a_receiver_of_the_enqueue(perform)]
+
+def worker():
+    call_command("db_worker", batch=True, interval=0, startup_delay=False, verbosity=0)
+
+real = rows(worker)
+with open_jobs() as jobs:
+    predicted = rows(lambda: jobs.drain(raise_errors=False))
+    try:
+        worker()
+    except BridgeError as error:
+        refusal = str(error)
+print(json.dumps([real, predicted, refusal]))
 """
 
 
@@ -74,18 +132,25 @@ def answers(folder, **database):
     return json.loads(done.stdout)
 
 
-def test_a_table_on_postgresql_changes_and_refuses_arguments(postgresql_url, tmp_path):  # noqa: F811
+def test_a_table_on_postgresql_changes_and_refuses_arguments_and_results(postgresql_url, tmp_path):  # noqa: F811
     folder = postgresql_url.partition("?host=")[2]
     place = {"NAME": "postgres", "USER": "jobs", "HOST": folder}
-    real, predicted = answers(tmp_path, ENGINE="django.db.backends.postgresql", **place)
+    real, predicted, _ = answers(tmp_path, ENGINE="django.db.backends.postgresql", **place)
 
     assert predicted == real
-    assert real["NUL"] == ["DataError", "UntranslatableCharacter"]
+    arguments, results, finished, performed = real
+    assert arguments["NUL"] == ["DataError", "UntranslatableCharacter"]
+    assert results["NUL"] == ["FAILED", None, ["django.db.utils.DataError"]]
+    assert results["bytes"] == ["FAILED", None, ["builtins.TypeError"]]
+    assert (finished, performed) == (["FAILED", ["builtins.LookupError"]], 1)
 
 
 def test_a_table_on_sqlite_refuses_what_is_not_json(tmp_path):
     engine = "django.db.backends.sqlite3"
-    real, predicted = answers(tmp_path, ENGINE=engine, NAME=str(tmp_path / "db"))
+    real, predicted, refusal = answers(tmp_path, ENGINE=engine, NAME=str(tmp_path / "db"))
 
     assert predicted == real
-    assert real["NaN"] == ["IntegrityError", "IntegrityError"]
+    arguments, results, *_ = real
+    assert arguments["NaN"] == ["IntegrityError", "IntegrityError"]
+    assert results["NaN"] == ["FAILED", None, ["django.db.utils.IntegrityError"]]
+    assert refusal.startswith("The command db_worker was called under the harness")

@@ -1,10 +1,13 @@
 """One delivery of a Django task takes it from READY to its end, as a worker does."""
 
 from contextlib import nullcontext
+from importlib import import_module
 
 import pytest
 
 pytest.importorskip("django.conf", reason="Django is not installed")
+
+from django.core.exceptions import SynchronousOnlyOperation
 
 from pytest_jobs.bridges.django.attempt import WORKER_ID
 from pytest_jobs.errors import CriterionError, UnknownJobError
@@ -56,8 +59,6 @@ def test_signals_are_sent_once_each_and_in_order(jobs, tasks, heard, name, end, 
 
 
 def test_a_receiver_that_refuses_the_start_fails_the_task(jobs, tasks, package):
-    from importlib import import_module
-
     signal = import_module(f"{package}.signals").task_started
 
     def refuse(**kwargs):
@@ -154,3 +155,32 @@ def test_a_task_cannot_be_told_that_it_is_another_attempt(jobs, tasks):
         "cannot be told that it is another. Leave attempt= out."
     )
     assert len(jobs.pending) == 1
+
+
+def test_an_a_verb_that_meets_a_query_says_how_to_drain(jobs, tasks, run):
+    tasks.call.enqueue("django.db.transaction.set_autocommit", [True])
+
+    with pytest.raises(SynchronousOnlyOperation) as caught:
+        run(jobs.adrain())
+
+    assert "`await sync_to_async(jobs.drain)()`" in caught.value.__notes__[0]
+
+
+def test_a_receiver_that_refuses_the_end_leaves_the_result_where_there_is_no_table(
+    jobs, tasks, package
+):
+    finished = import_module(f"{package}.signals").task_finished
+
+    def refuse(**given):
+        raise LookupError("a receiver")
+
+    finished.connect(refuse)
+    try:
+        result = tasks.add.enqueue(1)
+        with pytest.raises(LookupError):
+            jobs.drain()
+    finally:
+        finished.disconnect(refuse)
+    result.refresh()
+
+    assert result.status.startswith("SUCC")

@@ -68,6 +68,26 @@ def test_the_id_is_that_of_the_task_and_the_queue_the_cluster_or_the_broker(jobs
     assert [record.queue for record in jobs.enqueued] == ["mail", "own"]
 
 
+@pytest.mark.parametrize(
+    ("options", "cluster"), [({}, "default"), ({"cluster": "mail"}, "mail"), ({"sync": True}, None)]
+)
+def test_a_saved_task_has_the_cluster_that_took_it(jobs, tables, options, cluster):
+    from django_q.models import Task
+
+    async_task(greet, "Ann", **options)
+    jobs.drain()
+
+    assert Task.objects.get().cluster == cluster
+
+
+def test_a_task_at_once_is_saved_as_without_a_harness(tables):
+    from django_q.models import Task
+
+    async_task(greet, "Ann", sync=True)
+
+    assert Task.objects.get().cluster is None
+
+
 def test_a_chain_enqueues_one_task_after_the_other(jobs, tables):
     from django_q.tasks import async_chain
 

@@ -196,6 +196,9 @@ def test_jobs_are_listed_and_cancelled(jobs, app, add, run):
 
 
 def test_a_failed_job_is_put_back_by_hand(jobs, app, run):
+    if "retry_job_v2" not in procrastinate.sql.queries["retry_job"]:
+        pytest.skip("the schema of Procrastinate 3.3 refuses that")
+
     fail = [True]
 
     @app.task(name="flaky")

@@ -3,7 +3,7 @@
 import json
 import sys
 import textwrap
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -33,6 +33,13 @@ def work(name):
         raise ValueError(name)
     if name == "is killed":
         time.sleep(600)
+
+@app.task(name="step", pass_context=True, retry=RetryStrategy(max_attempts=1, wait=1))
+def step(context, name, fails=False):
+    with pathlib.Path("steps").open("a") as file:
+        file.write(name + "\\n")
+    if fails and context.job.attempts == 0:
+        raise ValueError(name)
 
 @app.task(name="retries", retry=RetryStrategy(max_attempts=3, linear_wait=1))
 def retries(name):
@@ -129,6 +136,53 @@ def test_the_harness_predicts_what_a_worker_does(service, make_app, open_over):
         assert starts[n + 1] - starts[n] >= wait.total_seconds() - 0.005
 
 
+def defer_with_locks(app):
+    """Defer jobs that wait for one another."""
+    soon = {"schedule_in": {"seconds": 1}}
+    for lock, name, options, given in (
+        ("retried", "a1", {}, {"fails": True}),
+        ("retried", "a2", {}, {}),
+        ("later", "b1", soon, {}),
+        ("later", "b2", {}, {}),
+        ("urgent", "c1", {}, {}),
+        ("urgent", "c2", {"priority": 1, **soon}, {}),
+        ("urgent", "c3", {"priority": 2}, {}),
+        (None, "d1", {}, {"fails": True}),
+        (None, "d2", {}, {}),
+    ):
+        app.configure_task("step", lock=lock, **options).defer(name=name, **given)
+
+
+def by_lock(steps):
+    return {first: [step for step in steps if step[0] == first] for first in "abcd"}
+
+
+def test_a_lock_orders_its_jobs_as_a_worker_does(service, make_app, open_over):
+    """A job waits while one of its lock that comes first waits for its time, or for its retry."""
+    defer_with_locks(service.app)
+    steps = service.directory / "steps"
+    with service.worker():
+        wait_until(
+            lambda: steps.exists() and len(steps.read_text().split()) == 11, "11 runs", every=0.05
+        )
+
+    app = make_app()
+    ran = []
+
+    @app.task(name="step", pass_context=True, retry=RetryStrategy(max_attempts=1, wait=1))
+    def step(context, name, fails=False):
+        ran.append(name)
+        if fails and context.job.attempts == 0:
+            raise ValueError(name)
+
+    with open_over(app) as jobs:
+        defer_with_locks(app)
+        jobs.drain()
+
+    assert by_lock(ran) == by_lock(steps.read_text().split())
+    assert by_lock(ran)["a"] == ["a1", "a1", "a2"]
+
+
 def test_arguments_come_to_the_job_as_from_the_database(service, make_app, open_over):
     app = make_app()
     app.task(lambda **given: None, name="work")
@@ -159,14 +213,45 @@ def test_the_stand_in_refuses_what_the_database_refuses(service, make_app, open_
         yield app.job_manager.cancel_job_by_id(999_999)
         second = deferrer.defer(x=3)
         yield app.job_manager.get_job_status(second).value
+        yield refusal(lambda: retry(app, second))
+        yield app.job_manager.get_job_status(second).value
         yield app.job_manager.cancel_job_by_id(second, delete_job=True)
+        yield refusal(lambda: retry(app, second))
+        yield refusal(lambda: finish(app, second))
+        yield refusal(lambda: app.job_manager.get_job_status(second))
         yield refusal(lambda: deferrer.defer(x=object()))
+        done = deferrer.defer(x=4)
+        yield finish(app, done)
+        yield app.job_manager.get_job_status(done).value
+        yield app.job_manager.list_jobs(id=done)[0].attempts
+        yield refusal(lambda: finish(app, done))
+        for options in (
+            {"priority": 2**31},
+            {"priority": -(2**31)},
+            {"queue": "q" * 129},
+            {"queue": "a\0b"},
+            {"lock": "a\0b"},
+            {"lock": "l" * 1000},
+            {"queueing_lock": "\ud800"},
+        ):
+            yield refusal(lambda: app.configure_task("elsewhere", **options).defer() > 0)  # noqa: B023
+        yield refusal(lambda: app.configure_task("t" * 129).defer())
 
     real = list(outcomes(service.app))
 
     app = make_app()
     with open_over(app):
         assert list(outcomes(app)) == real
+
+
+def retry(app, job_id):
+    return app.job_manager.retry_job_by_id(job_id, datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def finish(app, job_id):
+    given = {"job_id": job_id, "status": "succeeded", "delete_job": False}
+    connector = app.job_manager.connector.get_sync_connector()
+    return connector.execute_query(procrastinate.sql.queries["finish_job"], **given)
 
 
 def refusal(call):

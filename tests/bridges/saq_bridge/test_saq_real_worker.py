@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -138,6 +139,44 @@ def test_the_harness_predicts_what_a_worker_does(service, open_over, queue, run)
     assert [each.wait for each in jobs.retried] == [timedelta(milliseconds=100)] * 2
     for n in range(2):
         assert starts[n + 1] - starts[n] >= 0.095
+
+
+async def abort_and_update(queue):
+    """Abort a job that is due and one that is not, and change one that waits; return their keys."""
+    now = await queue.enqueue("work", name="now", key="now")
+    later = await queue.enqueue("work", name="later", key="later", scheduled=time.time() + 2)
+    updated = await queue.enqueue("work", name="first", key="updated", scheduled=time.time() + 2)
+    for job in (now, later):
+        await job.abort("never mind")
+    await updated.update(meta={"seen": True}, kwargs={"name": "second"})
+
+
+def fates(statuses):
+    return [(each.status, each.error, each.meta) for each in statuses]
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+def test_what_is_changed_while_it_waits_is_what_a_worker_finds(service, open_over, queue, run):
+    keys = ("now", "later", "updated")
+    service.do(abort_and_update)
+    with service.worker():
+        service.ended("updated")
+    real = fates(service.do(lambda queue: queue.jobs(keys)))
+
+    ran = []
+
+    async def work(ctx, *, name):
+        ran.append(name)
+
+    with open_over(("work", work)) as jobs:
+        run(abort_and_update(queue))
+        jobs.drain()
+
+        assert fates(run(queue.jobs(keys))) == real
+    assert service.starts("first") == service.starts("now") == service.starts("later") == []
+    assert len(service.starts("second")) == 1
+    assert ran == ["second"]
+    assert [status for status, *_ in real] == ["aborted", "aborting", "complete"]
 
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")

@@ -1,5 +1,6 @@
 """Results are those of the deliveries, and what was not performed has none."""
 
+from datetime import date
 from typing import Annotated
 
 import pytest
@@ -10,6 +11,7 @@ pytest.importorskip("taskiq_redis")
 from taskiq import Context, TaskiqDepends, gather
 from taskiq.depends.progress_tracker import ProgressTracker, TaskState
 from taskiq.exceptions import NoResultError, ResultGetError
+from taskiq.serializers import JSONSerializer
 from taskiq_redis import RedisAsyncResultBackend
 
 from pytest_jobs.errors import NoHarnessError, NotPerformedError
@@ -110,10 +112,42 @@ def test_a_task_that_saved_no_result_or_is_not_of_this_test_is_not_waited_for(jo
 
     task = run(silent.kiq())
     jobs.drain()
-    with pytest.raises(NotPerformedError, match="raised NoResultError, so no result was saved"):
+    with pytest.raises(NotPerformedError, match="was performed, and its result was not saved"):
         run(task.wait_result())
+    assert run(task.is_ready()) is False
     with pytest.raises(NotPerformedError, match="No task with the id gone has been performed here"):
         run(broker.result_backend.get_result("gone"))
+
+
+def test_a_result_is_read_as_the_backend_has_encoded_it(jobs, make_broker, run):
+    backend = RedisAsyncResultBackend("redis://localhost:1", serializer=JSONSerializer())
+    broker = make_broker().with_result_backend(backend)
+
+    @broker.task("give")
+    async def give():
+        return {1: (2, date(2030, 1, 1))}
+
+    task = run(give.kiq())
+    jobs.drain()
+
+    assert run(task.get_result()).return_value == {"1": [2, "2030-01-01"]}
+    assert jobs.performed[0].result == {1: (2, date(2030, 1, 1))}
+
+
+def test_a_result_that_the_backend_cannot_encode_fails_the_delivery(jobs, broker, run):
+    """A worker logs the error, and whoever waits for the result waits for ever."""
+
+    @broker.task("give")
+    async def give():
+        return object()
+
+    task = run(give.kiq())
+    with pytest.raises(Exception, match="Unable to serialize unknown type"):
+        jobs.drain()
+
+    assert run(task.is_ready()) is False
+    with pytest.raises(NotPerformedError, match="its result was not saved"):
+        run(task.wait_result())
 
 
 def test_a_task_has_no_result_once_the_harness_is_closed(broker, add, open_over, run):
