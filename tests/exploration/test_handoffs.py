@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -95,6 +95,38 @@ def compensate(number):
 def capture_first(number):
     gateway.capture(10)
     place(number)
+
+
+def publish_again(number):
+    HERE.orders[number] = "NEW"
+    with suppress(ConnectionError):
+        Careless.perform_later(number)
+        return
+    Careless.perform_later(number)
+
+
+def do_it_inline(number):
+    HERE.orders[number] = "NEW"
+    try:
+        Careless.perform_later(number)
+    except ConnectionError:
+        Careless.perform_now(number)
+
+
+def publish_again_what_is_safe(number):
+    HERE.orders[number] = "NEW"
+    with suppress(ConnectionError):
+        Send.perform_later(number)
+        return
+    Send.perform_later(number)
+
+
+def capture_and_take_back(number):
+    try:
+        gateway.capture(10)
+    except OSError:
+        return SimpleNamespace(status_code=502)
+    return place(number)
 
 
 def write_audit_first(number):
@@ -188,6 +220,9 @@ CASES = [
     (enqueue_first, None, "LOST mails [early, 1 failing point]"),
     (swallow, None, "LOST mails [dies, 1 failing point, and nothing finds it: no recover=]"),
     (capture_first, sweep, "HALF_DONE gateway.capture [dies, 1 failing point]"),
+    (publish_again, sweep, "DUPLICATE mails [enqueue_unknown, 1 failing point]"),
+    (publish_again_what_is_safe, sweep, ""),
+    (do_it_inline, sweep, "DUPLICATE mails [enqueue_unknown, 1 failing point]"),
     (write_audit_first, sweep, "HALF_DONE audit [dies, 1 failing point]"),
     (place_carelessly, sweep_carelessly, "DUPLICATE mails [overtaken, 1 of 2 failing points]"),
     (remind_later, sweep, "DUPLICATE mails [clean]"),
@@ -266,6 +301,22 @@ def test_a_caller_that_was_told_of_an_error_may_find_nothing_begun():
         )
 
 
+def test_an_effect_whose_reply_is_lost_has_happened():
+    options = {
+        "args": (7,),
+        "world": shop,
+        "recover": sweep,
+        "histories": ["refused", "reply_lost"],
+    }
+
+    with pytest.raises(
+        HalfDone, match=r"HALF_DONE gateway.capture .reply_lost, 1 failing point\]"
+    ) as found:
+        check_handoff(capture_and_take_back, **options)
+    assert "passed: refused" in str(found.value)
+    check_handoff(capture_first, **options, remains={"gateway.capture"})
+
+
 def test_a_message_that_the_library_may_lose_has_to_be_found():
     with pytest.raises(
         LostEffect, match=r"LOST mails .lost, 1 failing point, and nothing finds it"
@@ -294,7 +345,7 @@ def test_one_turn_of_a_loop_stands_for_the_others_and_the_rest_of_a_loop_is_neve
     with pytest.raises(HalfDone, match=r"HALF_DONE mails .dies, 1 of 7 failing points") as found:
         check_handoff(place_all, args=tuple(range(12)), world=shop, recover=[sweep])
 
-    assert found.value.report.exploration.histories < 30
+    assert found.value.report.exploration.histories < 40
 
 
 @pytest.mark.parametrize("recovers", [True, False])

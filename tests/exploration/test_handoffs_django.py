@@ -208,6 +208,6 @@ def test_the_call_may_be_a_request_and_the_cookies_of_its_client_are_put_back():
 
 def test_a_refused_enqueue_raises_the_error_of_the_library():
     with pytest.raises(
-        LostEffect, match=r"the call, failed: OperationalError: .Errno 111. Connection"
+        LostEffect, match=r"the call, failed: OperationalError: refused: it did not"
     ):
         check_handoff(place, world=shop, histories=["refused"])

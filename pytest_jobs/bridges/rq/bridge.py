@@ -467,8 +467,8 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
             )
         return message.as_attempt(attempt, retries_left=left)
 
-    def refusal(self) -> Exception:
-        return RedisConnectionError("Error 111 connecting to localhost:6379. Connection refused.")
+    def refusal(self, why: str) -> Exception:
+        return RedisConnectionError(why)
 
     def semantics_of(self, task: Callable[..., Any]) -> DeliverySemantics:
         """Return what a worker that lives, or the next one, does with the job of one that was killed.

@@ -453,10 +453,17 @@ class ActSink:
         envelope = record.envelope
         is_same = has_derived_id(envelope.headers) or getattr(envelope, "has_own_id", False)
         key = record.job_id if is_same else None
-        act = Act("enqueue", call_text(record), value=value, key=key)
-        if isinstance(record.source, RefusesByItsError):
-            error = record.source.refusal
-            act = replace(act, refused=error, answer_lost=error)
+        # The same error says that the message was refused, and that nobody knows: clients have no other one.
+        source = record.source
+        error = source.refusal if isinstance(source, RefusesByItsError) else ConnectionError
+        act = Act(
+            "enqueue",
+            call_text(record),
+            value=value,
+            key=key,
+            refused=partial(error, "refused: it did not happen"),
+            answer_lost=partial(error, "no answer: it has happened"),
+        )
         if record.commit is not None:
             # A row in a transaction comes with the commit.
             act = replace(act, of_database=True)

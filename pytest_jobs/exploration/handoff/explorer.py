@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from ...harness.records.texts import short_name
+from ..engine.acts import Act
 from ..engine.run import Run
 from ..engine.sameness.differences import MISSING
 from ..engine.world import TimeLimit
@@ -16,7 +17,7 @@ from ..histories.exploration import Failure
 from ..histories.explorer import Explorer
 from ..histories.history import History
 from ..histories.plan_runner import PlanRunner
-from ..histories.plans import HANDOFFS, AnyHistory, Plan
+from ..histories.plans import HANDOFFS, AnyHistory, HandoffName, Plan
 from ..histories.verdicts import Verdict, Word, counted, has_only_more, what_of
 from .history import MESSAGES, HandoffHistory, HandoffOptions, HandoffReference
 
@@ -154,8 +155,8 @@ class HandoffExplorer(Explorer):
                 yield Plan("early", index + 1, points[index + 1])
             if not is_after and act.refused is not None and not act.of_database:
                 yield Plan("refused", index, point, act=act)
-            if is_after and act.of_database and act.answer_lost is not None and not is_row:
-                yield Plan("commit_unknown", index, point, act=act)
+            if is_after and act.answer_lost is not None and not is_row:
+                yield Plan(_unanswered(act), index, point, act=act)
 
     # Verdicts
 
@@ -257,6 +258,13 @@ class HandoffExplorer(Explorer):
             found=found,
             recover=self._terms.recover_text,
         )
+
+
+def _unanswered(act: Act) -> HandoffName:
+    """Return the history in which the answer of an effect is lost that has happened."""
+    if act.kind == "enqueue":
+        return "enqueue_unknown"
+    return "commit_unknown" if act.of_database else "reply_lost"
 
 
 def _rank(difference: _Difference) -> tuple[bool, bool, str]:

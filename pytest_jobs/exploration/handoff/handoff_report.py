@@ -42,8 +42,14 @@ _TOLD_WRONGLY: Final = (
     "the caller is told that all is well: let the error pass, take the state back, or write down what is owed in "
     "the same transaction, and let recover= find it."
 )
+_MAY_HAVE_ARRIVED: Final = (
+    "a message whose answer is lost may have arrived: make its job safe to repeat, as check_idempotent(...) says, "
+    "or give it an id by which its library drops a second one."
+)
 #: Without anything that finds lost work these lose it.
-_UNFOUND: Final = frozenset(("dies", "refused", "commit_unknown", "callback_fails", "lost"))
+_UNFOUND: Final = frozenset(
+    ("dies", "refused", "reply_lost", "commit_unknown", "callback_fails", "lost")
+)
 
 
 class HandoffReport(Report):
@@ -57,6 +63,8 @@ class HandoffReport(Report):
         if self.history == "refused" and self.failure.runs[0].error is None:
             return _TOLD_WRONGLY
         if verdict.word == "DUPLICATE":
+            if self.history == "enqueue_unknown":
+                return _MAY_HAVE_ARRIVED
             return (
                 "give the work a key that its receiver knows, or let recover= find only what is not done. If it "
                 "may happen again, write repeatable=."
@@ -77,7 +85,10 @@ class HandoffReport(Report):
         return _CLAIMS[self.failure.verdict.word]
 
     def _share(self) -> str:
-        is_unfound = self.history in _UNFOUND and not self._verdict.recover
+        verdict = self._verdict
+        is_unfound = (
+            self.history in _UNFOUND and not verdict.recover and verdict.word != "DUPLICATE"
+        )
         return super()._share() + (", and nothing finds it: no recover=" if is_unfound else "")
 
     def _in_short(self) -> str:

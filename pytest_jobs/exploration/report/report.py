@@ -50,6 +50,7 @@ STORY: Final[Mapping[AnyHistory, str]] = {
     "early": "A worker took the message at once, before the call went on.",
     "dies": "The process died, and nobody calls it again.",
     "refused": "An enqueue or an effect failed before it happened.",
+    "enqueue_unknown": "The message was accepted, and the answer to the enqueue was lost.",
     "commit_unknown": "The commit landed, and its answer was lost.",
     "callback_fails": "A callback that waited for the commit raised an error.",
     "overtaken": "recover= ran while the call was under way.",

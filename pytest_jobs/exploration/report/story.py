@@ -134,6 +134,7 @@ _MARKS: Final[Mapping[AnyHistory, str]] = {
     "reply_lost": "the answer is lost",
     "limit_fires": "the time limit is reached",
     "early": "a worker takes what is in the queue",
+    "enqueue_unknown": "the answer is lost",
     "commit_unknown": "the answer is lost",
     "callback_fails": "a callback raises",
     "overtaken": "recover runs",

@@ -212,8 +212,8 @@ class TakesFunctions(Protocol):
 class RefusesByItsError(Protocol):
     """Further method of a bridge whose library has an error of its own for a server that cannot be reached."""
 
-    def refusal(self) -> Exception:
-        """Return the error that an application gets when it enqueues a job."""
+    def refusal(self, why: str) -> Exception:
+        """Return the error that an application gets when it enqueues a job, with its text."""
         ...
 
 
