@@ -6,7 +6,7 @@ import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from types import FrameType
@@ -418,12 +418,24 @@ def _is_exception(one: Any) -> bool:
     return isinstance(one, type) and issubclass(one, BaseException)
 
 
-def _end_row(commit: CommitWait, watch: Watch, commits: int) -> None:
-    """Take back a job that is a row in the transaction of a delivery, which ended without a commit since."""
-    if watch.commits() == commits:
-        commit.dropped()
-    else:
-        commit.committed()
+@dataclass(frozen=True)
+class _Row:
+    """A job that is a row in an open transaction of a delivery."""
+
+    commit: CommitWait
+    watch: Watch
+    #: How often the delivery had committed before.
+    commits: int
+
+    def land(self) -> None:
+        """Let it stay if it has come with a commit, whatever is done to its transaction after that."""
+        if self.watch.commits() != self.commits:
+            self.commit.committed()
+
+    def end(self) -> None:
+        """Take it back unless it has come with a commit: its connection is gone."""
+        self.land()
+        self.commit.dropped()
 
 
 class ActSink:
@@ -434,6 +446,7 @@ class ActSink:
         #: Called with the effect of a job that was taken back before it was performed.
         self._withdrawn = withdrawn
         self._acts: dict[JobRecord, Act] = {}
+        self._rows: list[_Row] = []
         self.now_ns = ledger.now_ns
         self.unblocked = ledger.unblocked
         self.pending_with = ledger.pending_with
@@ -447,7 +460,9 @@ class ActSink:
             return
         if record.commit is not None:
             # The job is a row, and dies with the connection of its transaction if that has not committed.
-            current.opened(partial(_end_row, record.commit, current, current.commits()), None)
+            row = _Row(record.commit, current, current.commits())
+            self._rows.append(row)
+            current.opened(row.end, None)
         value = (record.name, record.args, record.kwargs, record.queue)
         # A job with a derived id that is enqueued again is a second delivery rather than a second job.
         envelope = record.envelope
@@ -470,6 +485,11 @@ class ActSink:
         with skippable(), current.acting(act):
             self._acts[record] = act
             self._ledger.added(record)
+
+    def land(self) -> None:
+        """Let the rows stay that came with a commit whose answer is lost: the application takes it for failed."""
+        for row in self._rows:
+            row.land()
 
     def act_of(self, record: JobRecord) -> Act | None:
         """Return the effect that enqueued a job; None for a retry, and for a job that no delivery enqueued."""

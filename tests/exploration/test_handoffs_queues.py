@@ -1,0 +1,160 @@
+"""Messages that are rows in the application's own PostgreSQL: what landed with a commit has landed."""
+
+from __future__ import annotations
+
+import sys
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+pytest.importorskip("psycopg")
+pytest.importorskip("sqlalchemy")
+
+import psycopg
+from servers import postgresql_url  # noqa: F401 - a fixture
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from pytest_jobs import check_handoff, fake, open_jobs, sqlalchemy_world
+from pytest_jobs.errors import LostEffect
+
+#: The commit of the call, and no other history.
+OPTIONS = {"args": (7,), "histories": ["dies", "commit_unknown"]}
+pytestmark = pytest.mark.slow
+
+
+class Base(DeclarativeBase): ...
+
+
+class Order(Base):
+    __tablename__ = "orders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Mailer:
+    def send(self, number): ...
+
+
+engine = create_engine("postgresql+psycopg://nowhere")
+async_engine = create_async_engine("postgresql+psycopg://nowhere")
+mailer = Mailer()
+
+
+def shop_at(url, name):
+    def shop():
+        this = sys.modules[__name__]
+        with (
+            sqlalchemy_world(Base, bind=(this, name), url=url) as database,
+            fake(this, "mailer", Mailer()) as mails,
+        ):
+            yield lambda: {**database.snapshot(), "mails": mails.calls}
+
+    return shop
+
+
+def test_a_row_on_a_connection_of_psycopg(postgresql_url):  # noqa: F811
+    procrastinate = pytest.importorskip("procrastinate")
+    app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+
+    @app.task(name="confirm")
+    def confirm(number):
+        mailer.send(number)
+
+    def place(number, *, apart=False):
+        url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url) as connection:
+            connection.execute("INSERT INTO orders VALUES (%s)", [number])
+            if not apart:
+                confirm.configure(connection=connection).defer(number=number)
+        if apart:
+            confirm.defer(number=number)
+
+    with open_jobs():
+        check_handoff(place, world=shop_at(postgresql_url, "engine"), **OPTIONS)
+        with pytest.raises(LostEffect, match=r"LOST mailer.send \[dies"):
+            check_handoff(
+                place,
+                kwargs={"apart": True},
+                world=shop_at(postgresql_url, "engine"),
+                **OPTIONS,
+            )
+
+
+def test_a_row_in_a_session_of_sqlalchemy(postgresql_url):  # noqa: F811
+    oban = pytest.importorskip("oban")
+    from psycopg_pool import AsyncConnectionPool
+
+    instance = oban.Oban(pool=AsyncConnectionPool("postgresql://localhost:1/jobs", open=False))
+
+    @oban.worker()
+    class Confirm:
+        async def process(self, job):
+            mailer.send(job.args["number"])
+
+    async def place(number):
+        async with async_sessionmaker(async_engine)() as session:
+            session.add(Order(id=number))
+            await instance.enqueue(Confirm.new({"number": number}), conn=session)
+            await session.commit()
+
+    with open_jobs():
+        check_handoff(place, world=shop_at(postgresql_url, "async_engine"), **OPTIONS)
+
+
+@pytest.fixture
+def server(postgresql_url, monkeypatch):  # noqa: F811
+    """Have a test database of Django behind the alias `server`, and let Django-Q2 keep its queue there."""
+    pytest.importorskip("django_q")
+    from django.db import connections
+    from django_project import configure
+
+    configure()
+    from django_q.conf import Conf
+
+    parts = urlsplit(postgresql_url)
+    connections.settings["server"] = {
+        **connections.settings["default"],
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "postgres",
+        "USER": parts.username,
+        "HOST": parse_qs(parts.query)["host"][0],
+    }
+    monkeypatch.setattr(Conf, "ORM", "server")
+    connections["server"].creation.create_test_db(verbosity=0)
+    yield "server"
+    connections["server"].creation.destroy_test_db("postgres", verbosity=0)
+
+
+def test_a_row_on_a_connection_of_django(server):
+    from django.db import connections, models, transaction
+    from django_q.tasks import async_task
+
+    from pytest_jobs import django_world
+
+    class Placed(models.Model):
+        class Meta:
+            app_label = "handoffs_to_queues"
+
+    with connections[server].schema_editor() as editor:
+        editor.create_model(Placed)
+
+    def shop():
+        with (
+            django_world([Placed], using=server) as database,
+            fake(sys.modules[__name__], "mailer", Mailer()) as mails,
+        ):
+            yield lambda: {**database.snapshot(), "mails": mails.calls}
+
+    def place(number):
+        with transaction.atomic(using=server):
+            Placed.objects.using(server).create(pk=number)
+            async_task(confirm, number, save=False)
+
+    with open_jobs():
+        check_handoff(place, world=shop, **OPTIONS)
+
+
+def confirm(number):
+    mailer.send(number)
