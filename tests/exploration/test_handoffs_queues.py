@@ -158,3 +158,83 @@ def test_a_row_on_a_connection_of_django(server):
 
 def confirm(number):
     mailer.send(number)
+
+
+CONFTEST = """
+    from django.conf import settings
+
+    def pytest_configure(config):
+        settings.configure(
+            DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+            INSTALLED_APPS=["django.contrib.contenttypes", "django_q", "shop"],
+            DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+            Q_CLUSTER={"name": "shop", "orm": "default", "timeout": 60, "retry": 120},
+            SECRET_KEY="tests",
+            USE_TZ=True,
+        )
+"""
+MODELS = """
+    from django.db import models
+
+    class Order(models.Model):
+        status = models.CharField(max_length=9, default="NEW")
+"""
+JOBS = """
+    from django.db import transaction
+    from django_q.models import Schedule
+    from django_q.tasks import async_task
+    from shop.models import Order
+
+    def confirm(number):
+        Order.objects.filter(pk=number, status="NEW").update(status="SENT")
+
+    def sweep():
+        for number in Order.objects.filter(status="NEW").values_list("pk", flat=True):
+            async_task("shop.jobs.confirm", number)
+
+    def place():
+        async_task("shop.jobs.confirm", Order.objects.create().pk)
+
+    def place_at_once():
+        with transaction.atomic():
+            place()
+
+    def remind_every_day(number):
+        Order.objects.filter(pk=number).update(status="DUE")
+        Schedule.objects.create(func="shop.jobs.confirm", args=f"({number},)", schedule_type="D")
+"""
+
+
+def test_what_a_library_writes_for_itself_is_no_work_and_what_a_job_writes_to_its_tables_is(
+    pytester,
+):
+    pytest.importorskip("django_q")
+    pytest.importorskip("pytest_django", reason="this test runs pytest-django in a subprocess")
+    pytester.makeconftest(CONFTEST)
+    pytester.mkpydir("shop")
+    pytester.makepyfile(**{"shop/models": MODELS, "shop/jobs": JOBS})
+    pytester.makepyfile(
+        """
+        import pytest
+        from shop import jobs as shop
+        from shop.models import Order
+        from pytest_jobs import check_handoff, check_idempotent
+        from pytest_jobs.errors import DuplicateEffect, LostEffect
+
+        pytestmark = pytest.mark.django_db
+
+        def test_handoffs():
+            check_handoff(shop.place_at_once)
+            check_handoff(shop.place, recover=shop.sweep)
+            with pytest.raises(LostEffect, match=r"LOST Order .dies, 1 of 2"):
+                check_handoff(shop.place)
+
+        def test_jobs(jobs):
+            with pytest.raises(DuplicateEffect, match=r"DUPLICATE Schedule .twice"):
+                check_idempotent(shop.remind_every_day, args=(Order.objects.create().pk,))
+        """
+    )
+
+    run = pytester.runpytest_subprocess("-p", "django", "-p", "no:randomly")
+
+    run.assert_outcomes(passed=2)
