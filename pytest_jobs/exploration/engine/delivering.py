@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -454,10 +454,26 @@ class ActSink:
         self.result_of = ledger.result_of
 
     def added(self, record: JobRecord) -> None:
+        self.added_together([record])
+
+    def added_together(self, records: Sequence[JobRecord]) -> None:
         current = watcher.get()
-        if current is None or record.origin is not FIRST:
-            self._ledger.added(record)
+        new = [] if current is None else [each for each in records if each.origin is FIRST]
+        if current is None or not new:
+            self._ledger.added_together(records)
             return
+        acts = [self._act_of_new(record, current) for record in new]
+        if acts[1:]:
+            # One step: the first of them stands for all at the points before it and after it.
+            acts[0] = replace(acts[0], text=f"{acts[0].text} and {len(acts) - 1} more")
+        with skippable(), current.acting(acts[0]):
+            self._acts.update(zip(new, acts, strict=True))
+            self._ledger.added_together(records)
+            for act in acts[1:]:
+                current.note(act)
+
+    def _act_of_new(self, record: JobRecord, current: Watch) -> Act:
+        """Return the effect of an enqueue."""
         if record.commit is not None:
             # The job is a row, and dies with the connection of its transaction if that has not committed.
             row = _Row(record.commit, current, current.commits())
@@ -482,9 +498,7 @@ class ActSink:
         if record.commit is not None:
             # A row in a transaction comes with the commit.
             act = replace(act, of_database=True)
-        with skippable(), current.acting(act):
-            self._acts[record] = act
-            self._ledger.added(record)
+        return act
 
     def land(self) -> None:
         """Let the rows stay that came with a commit whose answer is lost: the application takes it for failed."""

@@ -31,6 +31,10 @@ class Sink(Protocol):
         """Record a job that was enqueued."""
         ...
 
+    def added_together(self, records: Sequence[JobRecord]) -> None:
+        """Record jobs that one command has enqueued, such as a pipeline: all of them, or none."""
+        ...
+
     def removed(self, record: JobRecord, rollback: Rollback | None = None) -> None:
         """Note that a pending job was withdrawn and will not be performed.
 
