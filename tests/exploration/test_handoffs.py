@@ -134,6 +134,24 @@ def write_audit_first(number):
     place(number)
 
 
+class Notify(Job):
+    def perform(self, number, whom):
+        gateway.notify(f"{whom} of {number}")
+
+
+def tell_both(number):
+    HERE.orders[number] = "NEW"
+    for whom in ("customer", "warehouse"):
+        Notify.perform_later(number, whom)
+
+
+def tell_then_note(number):
+    HERE.orders[number] = "NEW"
+    Send.perform_later(number)
+    gateway.capture(10)
+    HERE.audit.append(f"captured {number}")
+
+
 def remind_later(number):
     HERE.orders[number] = "NEW"
     Careless.set(wait=600).perform_later(number)
@@ -219,11 +237,13 @@ CASES = [
     (enqueue_first, sweep, ""),
     (enqueue_first, None, "LOST mails [early, 1 failing point]"),
     (swallow, None, "LOST mails [dies, 1 failing point, and nothing finds it: no recover=]"),
-    (capture_first, sweep, "HALF_DONE gateway.capture [dies, 1 failing point]"),
+    (capture_first, sweep, "HALF_DONE gateway.capture without orders [dies, 1 failing point]"),
     (publish_again, sweep, "DUPLICATE mails [enqueue_unknown, 1 failing point]"),
     (publish_again_what_is_safe, sweep, ""),
     (do_it_inline, sweep, "DUPLICATE mails [enqueue_unknown, 1 failing point]"),
-    (write_audit_first, sweep, "HALF_DONE audit [dies, 1 failing point]"),
+    (write_audit_first, sweep, "HALF_DONE audit without orders [dies, 1 failing point]"),
+    (tell_both, None, "LOST gateway.notify [dies, 1 of 2 failing points"),
+    (tell_then_note, None, "HALF_DONE orders without gateway.capture [dies, 1 of 3 failing points"),
     (place_carelessly, sweep_carelessly, "DUPLICATE mails [overtaken, 1 of 2 failing points]"),
     (remind_later, sweep, "DUPLICATE mails [clean]"),
     (remind_next_month, None, "LOST enqueue test_handoffs.Send [dies, 1 failing point, "),
@@ -310,7 +330,7 @@ def test_an_effect_whose_reply_is_lost_has_happened():
     }
 
     with pytest.raises(
-        HalfDone, match=r"HALF_DONE gateway.capture .reply_lost, 1 failing point\]"
+        HalfDone, match=r"HALF_DONE gateway.capture without orders .reply_lost, 1 failing point\]"
     ) as found:
         check_handoff(capture_and_take_back, **options)
     assert "passed: refused" in str(found.value)
@@ -342,7 +362,7 @@ def test_a_sweep_that_overwrites_what_the_call_then_writes_ends_as_no_order_of_b
 
 
 def test_one_turn_of_a_loop_stands_for_the_others_and_the_rest_of_a_loop_is_never_begun():
-    with pytest.raises(HalfDone, match=r"HALF_DONE mails .dies, 1 of 7 failing points") as found:
+    with pytest.raises(HalfDone, match=r"HALF_DONE orders .dies, 1 of 7 failing points") as found:
         check_handoff(place_all, args=tuple(range(12)), world=shop, recover=[sweep])
 
     assert found.value.report.exploration.histories < 40
@@ -435,12 +455,13 @@ def test_the_report_tells_the_call_and_what_followed():
     text = str(found.value)
 
     for line in (
-        "capture_first(7) is left half done: HALF_DONE gateway.capture [dies, 1 failing point]",
+        "capture_first(7) is left half done: HALF_DONE gateway.capture without orders [dies, 1 failing point]",
         "The process died, and nobody calls it again.",
         "the call",
         "recover sweep(), acknowledged, 2 times",
         "as if never called: mails, orders",
-        "hint: what cannot be undone comes after what owes it: write that down first",
+        "hint: gateway.capture is there without orders: do both in one transaction.",
+        "If gateway.capture may stay after half a call, write remains={'gateway.capture'}.",
     ):
         assert line in text
     assert found.value.report.to_dict()["history"] == "dies"

@@ -175,12 +175,12 @@ FOUND = [
     ),
     (
         (pay_then_order, None),
-        "HALF_DONE gateway.capture [dies",
+        "HALF_DONE gateway.capture without orders [dies",
         (pay_for_checkout, complete_checkouts),
     ),
     (
         (order_then_confirm, None),
-        "HALF_DONE orders [dies",
+        "HALF_DONE orders without events [dies",
         (order_at_once, None),
     ),
     (

@@ -32,7 +32,8 @@ _BY_HISTORY: Final[Mapping[AnyHistory, str]] = {
         "let recover= find only what is not done; nothing else was compared, since each comparison would be wrong."
     ),
     "early": (
-        "enqueue after the commit: a worker may begin before the call goes on, and does not see its work."
+        "enqueue as the last step, after the commit: a worker may begin at once. It does not see what is not "
+        "committed, and what the call saves after that overwrites its work."
     ),
     "overtaken": (
         "let recover= leave young work alone, or make its jobs safe to repeat: check_idempotent(...) says how."
@@ -70,9 +71,12 @@ class HandoffReport(Report):
                 "may happen again, write repeatable=."
             )
         if verdict.word == "HALF_DONE":
+            there = verdict.there or verdict.what
+            wrong = f"is there without {verdict.what}" if verdict.there else "is there in part"
             return (
-                "what cannot be undone comes after what owes it: write that down first, or let recover= ask what "
-                f"is there. If {verdict.what} may stay after half a call, write remains={{{verdict.what!r}}}."
+                f"{there} {wrong}: do both in one transaction. What cannot be undone comes after what owes it: "
+                "write that down first, or let recover= ask what is there. If "
+                f"{there} may stay after half a call, write remains={{{there!r}}}."
             )
         return _FINDS if verdict.recover else _OUTBOX
 

@@ -80,8 +80,8 @@ _NOTHING_TO_TRY: Final[Mapping[AnyHistory, str]] = {
     "enqueue_unknown": "a clean call enqueues no message whose acceptance could be unknown. Let it enqueue one",
     "commit_unknown": "a clean call commits nothing on a server, and the commit of sqlite has no answer to lose. "
     "Let the test use the server of production",
-    "callback_fails": "a clean call has no on_commit callback, and no after_commit listener, that does more than "
-    "enqueue. Drop it",
+    "callback_fails": "a clean call has no on_commit callback, signal receiver or after_commit listener that does "
+    "more than enqueue. Drop it",
     "overtaken": "there is no recover= that could run while the call is under way. Name a callable or a job",
     "lost": "a clean call enqueues no message that could be lost. Let it enqueue one",
 }

@@ -52,7 +52,7 @@ STORY: Final[Mapping[AnyHistory, str]] = {
     "refused": "An enqueue or an effect failed before it happened.",
     "enqueue_unknown": "The message was accepted, and the answer to the enqueue was lost.",
     "commit_unknown": "The commit landed, and its answer was lost.",
-    "callback_fails": "A callback that waited for the commit raised an error.",
+    "callback_fails": "A callback of the commit, or a receiver of a signal, raised an error.",
     "overtaken": "recover= ran while the call was under way.",
     "lost": "The message was accepted, and vanished.",
 }
