@@ -495,3 +495,40 @@ def test_a_table_that_nobody_opens_without_the_call_is_as_it_was(tmp_path):
     explored = check_handoff(book, args=(7,), world=bookings, histories=["refused"])
 
     assert "Compared unasked: table booking" in str(explored)
+
+
+def test_the_summary_says_what_a_check_that_passed_left_out(run_test):
+    result = run_test(
+        """
+        from pytest_jobs import Job, check_handoff
+
+        orders = {}
+
+        class Ship(Job):
+            def perform(self, number):
+                orders[number] = "SHIPPED"
+
+        class Relay(Job):
+            def perform(self):
+                for number in [number for number, status in orders.items() if status == "NEW"]:
+                    Ship.perform_later(number)
+
+        def place(number):
+            orders[number] = "NEW"
+
+        def shop():
+            orders.clear()
+            yield lambda: {"orders": dict(orders)}
+
+        def test_it():
+            check_handoff(place, args=(7,), world=shop, recover=Relay)
+        """
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "passed: 1 check of place, 3 histories; nothing to try for: reply_lost, early, *, lost",
+            "place: *Relay hands off work too, and was not killed: check_handoff(*Relay, ...)",
+        ]
+    )
