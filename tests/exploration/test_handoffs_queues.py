@@ -1,4 +1,4 @@
-"""Messages that are rows in the application's own PostgreSQL: what landed with a commit has landed."""
+"""Queues that lie where the application keeps its data: in its PostgreSQL, its Django, its redis."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ pytest.importorskip("psycopg")
 pytest.importorskip("sqlalchemy")
 
 import psycopg
-from servers import postgresql_url  # noqa: F401 - a fixture
+from servers import postgresql_url, redis_url  # noqa: F401 - fixtures
 from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from pytest_jobs import check_handoff, fake, open_jobs, sqlalchemy_world
+from pytest_jobs import check_handoff, fake, here, open_jobs, sqlalchemy_world
 from pytest_jobs.errors import LostEffect
 
 #: The commit of the call, and no other history.
@@ -158,6 +158,43 @@ def test_a_row_on_a_connection_of_django(server):
 
 def confirm(number):
     mailer.send(number)
+
+
+client = None
+
+
+def report(number):
+    client.rpush("mails", number)
+    client.delete(f"lock:{number}")
+
+
+def test_a_redis_of_the_test_is_copied_without_the_messages_of_the_library(redis_url, monkeypatch):  # noqa: F811
+    rq = pytest.importorskip("rq")
+    pytest.importorskip("lupa")
+    from redis import Redis
+
+    client = Redis.from_url(f"{redis_url}/3")
+    client.set("orders", 1)
+    queue = rq.Queue(connection=client)
+    monkeypatch.setattr(sys.modules[__name__], "client", client)
+
+    def request_report(number):
+        if client.set(f"lock:{number}", "1", nx=True):
+            queue.enqueue(report, number)
+
+    def world():
+        with here() as state:
+            yield lambda: {**state()}
+
+    for own in (None, world):
+        with (
+            open_jobs(),
+            pytest.raises(LostEffect, match=r"LOST redis \[dies, 1 of 2 failing") as found,
+        ):
+            check_handoff(request_report, args=(7,), world=own)
+        assert "passed: early" in str(found.value)
+        assert "rq:" not in str(found.value)
+    assert client.keys("*") == [b"orders"]
 
 
 CONFTEST = """
