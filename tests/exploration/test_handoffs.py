@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import threading
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from types import SimpleNamespace
@@ -393,6 +394,59 @@ class Broken(Job):
         raise ValueError("no sweep")
 
 
+class Endless(Job):
+    def perform(self):
+        Endless.perform_later()
+
+
+class Regular(Job):
+    def perform(self):
+        sweep()
+        Regular.set(wait=600).perform_later()
+
+
+def loop():
+    while True:
+        pass
+
+
+def publish_to_a_broker_that_refuses_every_second(number):
+    HERE.outbox[number] = len(HERE.outbox)
+    if HERE.outbox[number] % 2:
+        raise ConnectionError("busy")
+    Send.perform_later(number)
+
+
+def place_two(number):
+    for each in (number, number + 1):
+        HERE.orders[each] = "NEW"
+        publish_to_a_broker_that_refuses_every_second(each)
+
+
+def place_two_whatever_it_says(number):
+    HERE.orders.update({number: "NEW", number + 1: "NEW"})
+    for each in (number, number + 1):
+        with suppress(ConnectionError):
+            publish_to_a_broker_that_refuses_every_second(each)
+
+
+def place_slowly(number):
+    HERE.orders[number] = "NEW"
+    Send.perform_later(number)
+    threading.Event().wait()
+
+
+def test_a_broker_that_refuses_every_second_message_and_a_sweep_that_enqueues_itself_later():
+    def world():
+        with contextmanager(shop)() as snapshot:
+            yield lambda: {"orders": snapshot()["orders"], "mails": snapshot()["mails"]}
+
+    for finds in (sweep, Regular):
+        check_handoff(place_two_whatever_it_says, args=(7,), world=world, recover=finds)
+    with pytest.raises(LostEffect, match=r"LOST mails \[dies"):
+        check_handoff(place_two_whatever_it_says, args=(7,), world=world)
+
+
 def answer_500(number):
     return SimpleNamespace(status_code=500)
 
@@ -402,6 +456,22 @@ def do_nothing(number): ...
 
 REFUSALS = [
     (place, {"recover": Broken}, "recover=.*Broken fails after a clean call: .*no sweep"),
+    (
+        place,
+        {"recover": Endless},
+        "recover=.*Endless fails after a clean call: a clean run enqueues",
+    ),
+    (
+        place,
+        {"recover": loop, "time_limit": 0.2},
+        "recover=loop comes to no end after a clean call",
+    ),
+    (
+        place_slowly,
+        {"time_limit": 0.2},
+        r"so nothing was proved. It stands at:[^$]*threading.Event",
+    ),
+    (place_two, {"recover": sweep}, "One clean run of the job ends with ConnectionError: busy"),
     (answer_500, {}, r"ends with namespace.status_code=500., which tells its caller"),
     (do_nothing, {}, "changes nothing that the world shows"),
     (place, {"failed": lambda answer: answer is None}, "ends with None, which tells its caller"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,12 +13,12 @@ pytest.importorskip("sqlalchemy")
 
 import psycopg
 from servers import postgresql_url, redis_url  # noqa: F401 - fixtures
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pytest_jobs import check_handoff, fake, here, open_jobs, sqlalchemy_world
-from pytest_jobs.errors import LostEffect
+from pytest_jobs.errors import ExplorationError, LostEffect
 
 #: The commit of the call, and no other history.
 OPTIONS = {"args": (7,), "histories": ["dies", "commit_unknown"]}
@@ -71,8 +72,18 @@ def test_a_row_on_a_connection_of_psycopg(postgresql_url):  # noqa: F811
         if apart:
             confirm.defer(number=number)
 
+    def locked():
+        with (
+            contextmanager(shop_at(postgresql_url, "engine"))() as snapshot,
+            engine.connect() as other,
+        ):
+            other.execute(text("LOCK TABLE orders IN EXCLUSIVE MODE"))
+            yield snapshot
+
     with open_jobs():
         check_handoff(place, world=shop_at(postgresql_url, "engine"), **OPTIONS)
+        with pytest.raises(ExplorationError, match=r"One clean run .* ends with LockNotAvailable"):
+            check_handoff(place, world=locked, **OPTIONS)
         with pytest.raises(LostEffect, match=r"LOST mailer.send \[dies"):
             check_handoff(
                 place,
