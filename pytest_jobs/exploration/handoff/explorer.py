@@ -258,7 +258,7 @@ class HandoffExplorer(Explorer):
         before, own, found, done = map(
             counted, (self.reference.never.get(name, MISSING), mid, now, clean)
         )
-        if before is None or own is None or found is None or done is None:
+        if before is None or own is None or found is None or done is None or not done - found:
             return bool(mid != now)
         if name.endswith(" calls"):
             return bool(own - before - found)
