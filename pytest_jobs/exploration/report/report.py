@@ -182,7 +182,7 @@ class Report:
         headline = f"{call} {self.claim}: {verdict} [{self.history}{self._share()}]{verdict.where}"
         parts = [
             f"{headline}\n{self._in_short()}",
-            story(self.failure, self.exploration.reference, self.other),
+            story(self.failure, self.exploration, self.other),
             self._difference(),
             self._unshown(),
             self._failing_points() if self.audience.verbose else "",

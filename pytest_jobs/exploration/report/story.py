@@ -19,8 +19,8 @@ from ..engine.acts import Act
 from ..engine.points import AT_LINES, Point, enclosing_function, source_text
 from ..engine.run import Run
 from ..histories.children import Child
-from ..histories.exploration import Failure
-from ..histories.plans import HANDOFFS, AnyHistory
+from ..histories.exploration import Exploration, Failure
+from ..histories.plans import AnyHistory
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,9 @@ class Block:
         return self.title.partition(")")[2], self.rows
 
 
-def story(failure: Failure, reference: Run, other: str = "") -> str:
-    if failure.plan.name in HANDOFFS:
+def story(failure: Failure, exploration: Exploration, other: str = "") -> str:
+    reference = exploration.reference
+    if exploration.is_of_call:
         # Nobody delivers the call again.
         blocks = [_called(block) for block in _blocks(failure, reference, other)]
     else:
