@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, TypeAlias
 
 import pytest
@@ -129,6 +129,7 @@ class Checking(Case):
             ("early", ["enqueue_first"], ["place"], "DIVERGED noted"),
             ("dies", ["place"], ["place", "sweep"], "LOST noted"),
             ("refused", ["swallow"], ["swallow", "sweep"], "LOST noted"),
+            ("enqueue_unknown", ["publish_again"], ["publish_again"], "DUPLICATE noted"),
             ("overtaken", ["place", "sweep"], ["place", "sweep"], "DUPLICATE noted"),
             ("lost", ["place"], ["place", "sweep"], "LOST noted"),
         ],
@@ -138,7 +139,7 @@ class Checking(Case):
         library: Library,
         jobs: Jobs,
         surroundings: Callable[[], AbstractContextManager[object]],
-        history: Literal["early", "dies", "refused", "overtaken", "lost"],
+        history: Literal["early", "dies", "refused", "enqueue_unknown", "overtaken", "lost"],
         found: Sequence[str],
         mended: Sequence[str],
         words: str,
@@ -170,7 +171,7 @@ class Checking(Case):
 
         with pytest.raises(NotIdempotent, match=rf"{words} \[{history}"):
             check(found, [])
-        check(mended, _AddsOnce() if history == "overtaken" else [])
+        check(mended, _AddsOnce() if history in ("enqueue_unknown", "overtaken") else [])
 
 
 class _Calls:
@@ -188,7 +189,10 @@ class _Calls:
         return self._made_of(self._enqueue, self._note)
 
     def swallow(self) -> Callable[[], Any]:
-        return self._made_of(self._note, self._enqueue, swallows=True)
+        return self._made_of(self._note, self._enqueue, on_error=lambda: None)
+
+    def publish_again(self) -> Callable[[], Any]:
+        return self._made_of(self._note, self._enqueue, on_error=self._enqueue)
 
     def sweep(self) -> Callable[[], Any]:
         return self._made_of(lambda: self._enqueue() if self._notes == ["owed"] else None)
@@ -199,17 +203,29 @@ class _Calls:
     def _enqueue(self) -> Any:
         return self._library.enqueue(self._library.jobs.note, (7,))
 
-    def _made_of(self, *steps: Callable[[], Any], swallows: bool = False) -> Callable[[], Any]:
+    def _made_of(
+        self, *steps: Callable[[], Any], on_error: Callable[[], Any] | None = None
+    ) -> Callable[[], Any]:
         def call() -> None:
-            with suppress(*[Exception] * swallows):
+            try:
                 for step in steps:
                     step()
+            except Exception:
+                if on_error is None:
+                    raise
+                on_error()
 
         async def awaited() -> None:
-            with suppress(*[Exception] * swallows):
+            try:
                 for step in steps:
                     made = step()
                     if made is not None:
                         await made
+            except Exception:
+                if on_error is None:
+                    raise
+                made = on_error()
+                if made is not None:
+                    await made
 
         return awaited if self._is_async else call

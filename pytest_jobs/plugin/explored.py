@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from ..exploration.histories.plans import HISTORIES
+from ..exploration.histories.plans import HANDOFFS, HISTORIES
 from ..exploration.report.audience import GUESSED
 from ..harness.records.texts import counted
 
@@ -30,6 +30,10 @@ def summary(notes: Sequence[tuple[str, Note]], *, verbose: bool) -> Iterator[str
     for nodeid, note in notes:
         if note["left_out"]:
             yield f"{nodeid}: {note['job']}: left out {'; '.join(note['left_out'])}"
+    remarks = dict.fromkeys(remark for _, note in notes for remark in note["remarks"])
+    for remark in remarks:
+        jobs = dict.fromkeys(note["job"] for _, note in notes if remark in note["remarks"])
+        yield f"{_named(jobs, verbose)}: {remark}"
     for library in dict.fromkeys(note["forgives"] for _, note in notes if note["forgives"]):
         jobs = dict.fromkeys(note["job"] for _, note in notes if note["forgives"] == library)
         yield f"passed only by redeliveries that {library} does not make: {_named(jobs, verbose)}"
@@ -53,15 +57,19 @@ def _total(notes: Sequence[Note]) -> str:
     more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
     checks = f"{counted(len(notes), 'check')} of {named}{more}"
     text = f"{checks}, {counted(histories, 'history')}"
-    told = [
-        name if len(without) == len(jobs) else f"{name} (of {counted(len(without), 'job')})"
-        for name in HISTORIES
-        if (without := _without(name, notes))
-    ]
-    return f"{text}; not explored: {', '.join(told)}" if told else text
+    for what, key in (("not explored", "not_asked"), ("nothing to try for", "nothing_to_try")):
+        told = [
+            name if len(without) == len(jobs) else f"{name} (of {counted(len(without), 'job')})"
+            for name in dict.fromkeys((*HISTORIES, *HANDOFFS))
+            if (without := _without(name, key, notes))
+        ]
+        text += f"; {what}: {', '.join(told)}" if told else ""
+    return text
 
 
-def _without(name: str, notes: Sequence[Note]) -> list[str]:
-    """Return the jobs of which no check asked for a history: checks that pick histories add up."""
-    asked = {note["job"] for note in notes if name not in note["not_asked"]}
-    return [job for job in dict.fromkeys(note["job"] for note in notes) if job not in asked]
+def _without(name: str, key: str, notes: Sequence[Note]) -> set[str]:
+    """Return the jobs of which some check left a history out so, and none tried it: checks add up."""
+    tried = {
+        note["job"] for note in notes if name not in (*note["not_asked"], *note["nothing_to_try"])
+    }
+    return {note["job"] for note in notes if name in note[key]} - tried

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from contextlib import closing, contextmanager
+import threading
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -105,9 +106,59 @@ def capture_first(number):
     place(number)
 
 
+def publish_again(number):
+    HERE.orders[number] = "NEW"
+    with suppress(ConnectionError):
+        Careless.perform_later(number)
+        return
+    Careless.perform_later(number)
+
+
+def do_it_inline(number):
+    HERE.orders[number] = "NEW"
+    try:
+        Careless.perform_later(number)
+    except ConnectionError:
+        Careless.perform_now(number)
+
+
+def publish_again_what_is_safe(number):
+    HERE.orders[number] = "NEW"
+    with suppress(ConnectionError):
+        Send.perform_later(number)
+        return
+    Send.perform_later(number)
+
+
+def capture_and_take_back(number):
+    try:
+        gateway.capture(10)
+    except OSError:
+        return SimpleNamespace(status_code=502)
+    return place(number)
+
+
 def write_audit_first(number):
     HERE.audit.append(f"placing {number}")
     place(number)
+
+
+class Notify(Job):
+    def perform(self, number, whom):
+        gateway.notify(f"{whom} of {number}")
+
+
+def tell_both(number):
+    HERE.orders[number] = "NEW"
+    for whom in ("customer", "warehouse"):
+        Notify.perform_later(number, whom)
+
+
+def tell_then_note(number):
+    HERE.orders[number] = "NEW"
+    Send.perform_later(number)
+    gateway.capture(10)
+    HERE.audit.append(f"captured {number}")
 
 
 def remind_later(number):
@@ -195,8 +246,13 @@ CASES = [
     (enqueue_first, sweep, ""),
     (enqueue_first, None, "LOST mails [early, 1 failing point]"),
     (swallow, None, "LOST mails [dies, 1 failing point, and nothing finds it: no recover=]"),
-    (capture_first, sweep, "HALF_DONE gateway.capture [dies, 1 failing point]"),
-    (write_audit_first, sweep, "HALF_DONE audit [dies, 1 failing point]"),
+    (capture_first, sweep, "HALF_DONE gateway.capture without orders [dies, 1 failing point]"),
+    (publish_again, sweep, "DUPLICATE mails [enqueue_unknown, 1 failing point]"),
+    (publish_again_what_is_safe, sweep, ""),
+    (do_it_inline, sweep, "DUPLICATE mails [enqueue_unknown, 1 failing point]"),
+    (write_audit_first, sweep, "HALF_DONE audit without orders [dies, 1 failing point]"),
+    (tell_both, None, "LOST gateway.notify [dies, 1 of 2 failing points"),
+    (tell_then_note, None, "HALF_DONE orders without gateway.capture [dies, 1 of 3 failing points"),
     (place_carelessly, sweep_carelessly, "DUPLICATE mails [overtaken, 1 of 2 failing points]"),
     (remind_later, sweep, "DUPLICATE mails [clean]"),
     (remind_next_month, None, "LOST enqueue test_handoffs.Send [dies, 1 failing point, "),
@@ -274,6 +330,22 @@ def test_a_caller_that_was_told_of_an_error_may_find_nothing_begun():
         )
 
 
+def test_an_effect_whose_reply_is_lost_has_happened():
+    options = {
+        "args": (7,),
+        "world": shop,
+        "recover": sweep,
+        "histories": ["refused", "reply_lost"],
+    }
+
+    with pytest.raises(
+        HalfDone, match=r"HALF_DONE gateway.capture without orders .reply_lost, 1 failing point\]"
+    ) as found:
+        check_handoff(capture_and_take_back, **options)
+    assert "passed: refused" in str(found.value)
+    check_handoff(capture_first, **options, remains={"gateway.capture"})
+
+
 def test_a_message_that_the_library_may_lose_has_to_be_found():
     with pytest.raises(
         LostEffect, match=r"LOST mails .lost, 1 failing point, and nothing finds it"
@@ -299,10 +371,10 @@ def test_a_sweep_that_overwrites_what_the_call_then_writes_ends_as_no_order_of_b
 
 
 def test_one_turn_of_a_loop_stands_for_the_others_and_the_rest_of_a_loop_is_never_begun():
-    with pytest.raises(HalfDone, match=r"HALF_DONE mails .dies, 1 of 7 failing points") as found:
+    with pytest.raises(HalfDone, match=r"HALF_DONE orders .dies, 1 of 7 failing points") as found:
         check_handoff(place_all, args=tuple(range(12)), world=shop, recover=[sweep])
 
-    assert found.value.report.exploration.histories < 30
+    assert found.value.report.exploration.histories < 40
 
 
 @pytest.mark.parametrize("recovers", [True, False])
@@ -330,6 +402,59 @@ class Broken(Job):
         raise ValueError("no sweep")
 
 
+class Endless(Job):
+    def perform(self):
+        Endless.perform_later()
+
+
+class Regular(Job):
+    def perform(self):
+        sweep()
+        Regular.set(wait=600).perform_later()
+
+
+def loop():
+    while True:
+        pass
+
+
+def publish_to_a_broker_that_refuses_every_second(number):
+    HERE.outbox[number] = len(HERE.outbox)
+    if HERE.outbox[number] % 2:
+        raise ConnectionError("busy")
+    Send.perform_later(number)
+
+
+def place_two(number):
+    for each in (number, number + 1):
+        HERE.orders[each] = "NEW"
+        publish_to_a_broker_that_refuses_every_second(each)
+
+
+def place_two_whatever_it_says(number):
+    HERE.orders.update({number: "NEW", number + 1: "NEW"})
+    for each in (number, number + 1):
+        with suppress(ConnectionError):
+            publish_to_a_broker_that_refuses_every_second(each)
+
+
+def place_slowly(number):
+    HERE.orders[number] = "NEW"
+    Send.perform_later(number)
+    threading.Event().wait()
+
+
+def test_a_broker_that_refuses_every_second_message_and_a_sweep_that_enqueues_itself_later():
+    def world():
+        with contextmanager(shop)() as snapshot:
+            yield lambda: {"orders": snapshot()["orders"], "mails": snapshot()["mails"]}
+
+    for finds in (sweep, Regular):
+        check_handoff(place_two_whatever_it_says, args=(7,), world=world, recover=finds)
+    with pytest.raises(LostEffect, match=r"LOST mails \[dies"):
+        check_handoff(place_two_whatever_it_says, args=(7,), world=world)
+
+
 def answer_500(number):
     return SimpleNamespace(status_code=500)
 
@@ -339,6 +464,22 @@ def do_nothing(number): ...
 
 REFUSALS = [
     (place, {"recover": Broken}, "recover=.*Broken fails after a clean call: .*no sweep"),
+    (
+        place,
+        {"recover": Endless},
+        "recover=.*Endless fails after a clean call: a clean run enqueues",
+    ),
+    (
+        place,
+        {"recover": loop, "time_limit": 0.2},
+        "recover=loop comes to no end after a clean call",
+    ),
+    (
+        place_slowly,
+        {"time_limit": 0.2},
+        r"so nothing was proved. It stands at:[^$]*threading.Event",
+    ),
+    (place_two, {"recover": sweep}, "One clean run of the job ends with ConnectionError: busy"),
     (answer_500, {}, r"ends with namespace.status_code=500., which tells its caller"),
     (do_nothing, {}, "changes nothing that the world shows"),
     (place, {"failed": lambda answer: answer is None}, "ends with None, which tells its caller"),
@@ -392,12 +533,13 @@ def test_the_report_tells_the_call_and_what_followed():
     text = str(found.value)
 
     for line in (
-        "capture_first(7) is left half done: HALF_DONE gateway.capture [dies, 1 failing point]",
+        "capture_first(7) is left half done: HALF_DONE gateway.capture without orders [dies, 1 failing point]",
         "The process died, and nobody calls it again.",
         "the call",
         "recover sweep(), acknowledged, 2 times",
         "as if never called: mails, orders",
-        "hint: what cannot be undone comes after what owes it: write that down first",
+        "hint: gateway.capture is there without orders: do both in one transaction.",
+        "If gateway.capture may stay after half a call, write remains={'gateway.capture'}.",
     ):
         assert line in text
     assert found.value.report.to_dict()["history"] == "dies"
@@ -477,3 +619,40 @@ def test_a_database_in_memory_that_connections_share_is_refused():
 
     with pytest.raises(ExplorationError, match="Let the world put a database in a file"):
         check_handoff(read, args=(1,), world=shop)
+
+
+def test_the_summary_says_what_a_check_that_passed_left_out(run_test):
+    result = run_test(
+        """
+        from pytest_jobs import Job, check_handoff
+
+        orders = {}
+
+        class Ship(Job):
+            def perform(self, number):
+                orders[number] = "SHIPPED"
+
+        class Relay(Job):
+            def perform(self):
+                for number in [number for number, status in orders.items() if status == "NEW"]:
+                    Ship.perform_later(number)
+
+        def place(number):
+            orders[number] = "NEW"
+
+        def shop():
+            orders.clear()
+            yield lambda: {"orders": dict(orders)}
+
+        def test_it():
+            check_handoff(place, args=(7,), world=shop, recover=Relay)
+        """
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "passed: 1 check of place, 3 histories; nothing to try for: reply_lost, early, *, lost",
+            "place: *Relay hands off work too, and was not killed: check_handoff(*Relay, ...)",
+        ]
+    )

@@ -15,6 +15,7 @@ pytest.importorskip("django", reason="Django is not installed")
 from celery import Celery
 from django.core.mail import send_mail
 from django.db import models, transaction
+from django.dispatch import Signal, receiver
 from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
@@ -118,6 +119,24 @@ def write_audit():
     Audit.objects.create(text="placed")
 
 
+placed = Signal()
+
+
+def place_and_tell(*, robust):
+    order = Order.objects.create()
+    (placed.send_robust if robust else placed.send)(sender=Order, pk=order.pk)
+
+
+@receiver(placed)
+def audit_of_placed(**kwargs):
+    write_audit()
+
+
+@receiver(placed)
+def confirmation_of_placed(pk, **kwargs):
+    confirm.delay(pk)
+
+
 async def place_async():
     order = await Order.objects.acreate()
     confirm.delay(order.pk)
@@ -167,14 +186,17 @@ def test_a_call_that_commits_and_then_enqueues_is_found_by_a_sweep(call, options
     assert bool(found) == bool(said)
 
 
-def test_a_callback_that_raises_keeps_later_ones_from_being_called_unless_it_is_robust():
+@pytest.mark.parametrize("call", [place_after_callback, place_and_tell])
+def test_a_callback_or_receiver_that_raises_keeps_later_ones_from_being_called_unless_it_is_robust(
+    call,
+):
     def without_audit():
         with contextmanager(shop)() as snapshot:
             yield lambda: {"orders": snapshot()["Order"]}
 
     def said(*, robust):
         return failure(
-            place_after_callback,
+            call,
             kwargs={"robust": robust},
             world=without_audit,
             histories=["callback_fails"],
@@ -208,6 +230,6 @@ def test_the_call_may_be_a_request_and_the_cookies_of_its_client_are_put_back():
 
 def test_a_refused_enqueue_raises_the_error_of_the_library():
     with pytest.raises(
-        LostEffect, match=r"the call, failed: OperationalError: .Errno 111. Connection"
+        LostEffect, match=r"the call, failed: OperationalError: refused: it did not"
     ):
         check_handoff(place, world=shop, histories=["refused"])

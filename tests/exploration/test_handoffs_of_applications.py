@@ -7,10 +7,11 @@ import sys
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import pytest
 from tables import each_row
 
 from pytest_jobs import Job, check_handoff, fake
-from pytest_jobs.errors import NotIdempotent
+from pytest_jobs.errors import HalfDone, NotIdempotent
 
 HERE = SimpleNamespace(images={}, files={}, orders={}, events=[], checkouts={}, notices={})
 gateway = None
@@ -149,6 +150,50 @@ def capture_old():
             Capture.perform_later(number)
 
 
+# Saleor, retention: checkouts are deleted after 90 days, whether they were paid for or not, before the recurring
+# task that completes them comes to those that it has left alone.
+
+
+def capture_at_once(number):
+    HERE.checkouts[number] = {"status": "PAYING", "since": datetime.now(UTC)}
+    complete(number)
+
+
+def complete_old():
+    for number in older(minutes=10):
+        if HERE.checkouts[number]["status"] == "PAYING":
+            complete(number)
+
+
+def older(**age):
+    limit = datetime.now(UTC) - timedelta(**age)
+    return [
+        number
+        for number, checkout in HERE.checkouts.items()
+        if checkout != "COMPLETE" and checkout["since"] < limit
+    ]
+
+
+def delete_expired():
+    for number in older(days=90):
+        del HERE.checkouts[number]
+
+
+def delete_expired_but_paid():
+    for number in older(days=90):
+        if HERE.checkouts[number]["status"] != "PAYING":
+            del HERE.checkouts[number]
+
+
+def test_retention_deletes_what_a_captured_payment_is_owed():
+    options = {"args": (7,), "world": shop, "within": timedelta(days=91)}
+
+    check_handoff(capture_at_once, recover=[complete_old], **options)
+    with pytest.raises(HalfDone, match=r"HALF_DONE gateway.capture without checkouts \[dies"):
+        check_handoff(capture_at_once, recover=[delete_expired, complete_old], **options)
+    check_handoff(capture_at_once, recover=[delete_expired_but_paid, complete_old], **options)
+
+
 # DBOS, transactional outbox: the customer is notified before that is noted.
 
 
@@ -175,12 +220,12 @@ FOUND = [
     ),
     (
         (pay_then_order, None),
-        "HALF_DONE gateway.capture [dies",
+        "HALF_DONE gateway.capture without orders [dies",
         (pay_for_checkout, complete_checkouts),
     ),
     (
         (order_then_confirm, None),
-        "HALF_DONE orders [dies",
+        "HALF_DONE orders without events [dies",
         (order_at_once, None),
     ),
     (

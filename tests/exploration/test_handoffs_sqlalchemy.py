@@ -96,7 +96,7 @@ def test_a_listener_of_the_commit_that_fails_keeps_its_caller_from_handing_off()
         check_handoff(place_audited, **options)
     assert "a callback raises here, before line " in str(found.value)
     check_handoff(place_audited, recover=sweep, **options)
-    with pytest.raises(ExplorationError, match="no after_commit listener, that does more than"):
+    with pytest.raises(ExplorationError, match="or after_commit listener that does more than"):
         check_handoff(place, **options)
 
 

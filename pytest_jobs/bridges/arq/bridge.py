@@ -366,8 +366,8 @@ class ArqBridge(ApplicationBridge[AllSettings, Task, SentJob, Store]):
     def decoded(self, message: SentJob) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return message.decoded()
 
-    def refusal(self) -> Exception:
-        return RedisConnectionError("Error 111 connecting to localhost:6379. Connection refused.")
+    def refusal(self, why: str) -> Exception:
+        return RedisConnectionError(why)
 
     def semantics_of(self, task: Task) -> DeliverySemantics:
         """Say that a job stays in the queue while it runs, and that each run counts for `max_tries`."""

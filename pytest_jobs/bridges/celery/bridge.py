@@ -391,8 +391,8 @@ class CeleryBridge(CountedAttempts[Task, TaskMessage, Store]):
         args, kwargs, _ = message.decoded()
         return args, kwargs
 
-    def refusal(self) -> Exception:
-        error: Exception = OperationalError("[Errno 111] Connection refused")
+    def refusal(self, why: str) -> Exception:
+        error: Exception = OperationalError(why)
         return error
 
     def semantics_of(self, task: Task) -> DeliverySemantics:

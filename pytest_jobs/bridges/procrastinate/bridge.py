@@ -243,8 +243,8 @@ class ProcrastinateBridge(
             f"No app here has deferred {message.name!r}, or has a task of that name: import the module of the app."
         )
 
-    def refusal(self) -> Exception:
-        error: Exception = ConnectorException("connection refused")
+    def refusal(self, why: str) -> Exception:
+        error: Exception = ConnectorException(why)
         return error
 
     def semantics_of(self, task: Task[Any, Any, Any]) -> DeliverySemantics:

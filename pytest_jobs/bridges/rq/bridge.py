@@ -9,6 +9,7 @@ from importlib import import_module
 from inspect import iscoroutinefunction
 from types import FunctionType
 from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 import rq
 import rq.decorators
@@ -132,6 +133,8 @@ class Servers(RedisServers):
         self.waiting: dict[str, list[tuple[bytes, JobRecord]]] = {}
         #: The hash of each job that was reported.
         self.reported: dict[str, Mapping[bytes, bytes]] = {}
+        #: The pipelines of the application's own clients, in which jobs wait, each with that of a stand-in.
+        self.pipelines: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         #: The ids that came before their jobs, by the keys of these.
         self.early: dict[bytes, Member] = {}
 
@@ -146,8 +149,26 @@ class Servers(RedisServers):
     def changed(self, gone: list[Member], new: list[Member]) -> None:
         for member in gone:
             self._bridge.left(member)
-        for member in new:
-            self._bridge.appeared(self.early.pop(member.key, member))
+        records = [self._bridge.appeared(self.early.pop(each.key, each)) for each in new]
+        self._bridge.sink.added_together([each for each in records if each is not None])
+
+    def beside(self, pipeline: Any) -> Any:
+        """Return the pipeline of a stand-in that is executed, or emptied, when another pipeline is."""
+        own = self.pipelines.get(pipeline)
+        if own is None:
+            own = self.pipelines[pipeline] = self.client(pipeline).pipeline()
+            execute, reset = pipeline.execute, pipeline.reset
+
+            def execute_both(*args: Any, **kwargs: Any) -> Any:
+                own.execute()
+                return execute(*args, **kwargs)
+
+            def reset_both() -> None:
+                own.reset()
+                reset()
+
+            pipeline.execute, pipeline.reset = execute_both, reset_both
+        return own
 
 
 class Asked(NamedTuple):
@@ -318,8 +339,9 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         self.store.asked[job.id] = asked
 
     def _ours(self, pipeline: Any) -> Any:
-        """Return a pipeline of a stand-in; for one of a real server None, so that nothing waits in it."""
-        return pipeline if pipeline is None or is_stand_in(pipeline) else None
+        """Return a pipeline of a stand-in, which may be executed with one of a real server."""
+        is_ours = pipeline is None or is_stand_in(pipeline)
+        return pipeline if is_ours else self.store.beside(pipeline)
 
     # What is new in the store
 
@@ -327,19 +349,19 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         """Say whether servers are those of the harness or sandbox that is open."""
         return self._sink is not None and self.store is servers
 
-    def appeared(self, member: Member) -> None:
-        """Report a job that a queue or a schedule has now, whatever method put it there."""
+    def appeared(self, member: Member) -> JobRecord | None:
+        """Return the record of a job that a queue or a schedule has now, whatever method put it there."""
         store, said = self.store, self.store.asked.get(member.value)
         queue = said.queue if said else self._queue_of(member)
         key = queue.job_class.key_for(member.value)
         if not member.client.exists(key):
             store.early[key.encode()] = member
-            return
+            return None
         store.asked.pop(member.value, None)
         fetch = queue.job_class.fetch
         asked = said or Asked(queue, fetch(member.value, queue.connection, queue.serializer))
         if self._scheduler.note(store.owners.get(member.key), asked.job):
-            return
+            return None
         message, origin = self._sent(asked, member.score)
         if said is None and store.reported.get(member.value) == message.data:
             origin = REDELIVERY  # It was moved, or put there once more.
@@ -349,7 +371,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         self._overwrite(message)
         record = self.new_record(message, origin)
         store.waiting.setdefault(member.value, []).append((member.key, record))
-        self.sink.added(record)
+        return record
 
     def _sent(self, asked: Asked, score: float | None) -> tuple[SentJob, Origin]:
         """Return a job as it was sent, and whether it is a retry."""
@@ -467,8 +489,8 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
             )
         return message.as_attempt(attempt, retries_left=left)
 
-    def refusal(self) -> Exception:
-        return RedisConnectionError("Error 111 connecting to localhost:6379. Connection refused.")
+    def refusal(self, why: str) -> Exception:
+        return RedisConnectionError(why)
 
     def semantics_of(self, task: Callable[..., Any]) -> DeliverySemantics:
         """Return what a worker that lives, or the next one, does with the job of one that was killed.

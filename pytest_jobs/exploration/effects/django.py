@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.utils import OperationalError
+from django.dispatch import Signal
 
 from ...harness.records.patches import Patches
 from ..engine.acts import Act, acting, looking, note_connection, refuse_delivery, watcher
@@ -45,6 +46,7 @@ def install(patches: Patches) -> None:
     replace_in_check(
         patches, BaseDatabaseWrapper, "on_commit", _registering(inspect.unwrap(on_commit))
     )
+    replace_in_check(patches, Signal, "_live_receivers", _receiving(Signal._live_receivers))
     surround(patches, BaseDatabaseWrapper, "_commit", _commit)
     surround(patches, CursorWrapper, "execute", _statement)
     surround(patches, CursorWrapper, "executemany", _statement)
@@ -69,6 +71,31 @@ def _registering(on_commit: Callable[..., None]) -> Callable[..., None]:
         on_commit(wrapper, called if callable(func) else func, robust)
 
     return register
+
+
+def _receiving(live_receivers: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `_live_receivers`, so that it is known which points are those of a receiver of the project."""
+
+    def known(receiver: Callable[..., Any]) -> Callable[..., Any]:
+        current = watcher.get()
+        if current is None or not current.is_traced(receiver):
+            return receiver
+
+        @functools.wraps(receiver)
+        def received(*args: Any, **kwargs: Any) -> Any:
+            with current.calling_back():
+                return receiver(*args, **kwargs)
+
+        return received
+
+    def found(signal: Signal, sender: object) -> Any:
+        # Before Django 5.0 there are no receivers that are awaited.
+        receivers = live_receivers(signal, sender)
+        if isinstance(receivers, tuple):
+            return [known(each) for each in receivers[0]], receivers[1]
+        return [known(each) for each in receivers]
+
+    return found
 
 
 class _Connections:

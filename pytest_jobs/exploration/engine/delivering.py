@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from types import FrameType
@@ -417,12 +417,24 @@ def _is_exception(one: Any) -> bool:
     return isinstance(one, type) and issubclass(one, BaseException)
 
 
-def _end_row(commit: CommitWait, watch: Watch, commits: int) -> None:
-    """Take back a job that is a row in the transaction of a delivery, which ended without a commit since."""
-    if watch.commits() == commits:
-        commit.dropped()
-    else:
-        commit.committed()
+@dataclass(frozen=True)
+class _Row:
+    """A job that is a row in an open transaction of a delivery."""
+
+    commit: CommitWait
+    watch: Watch
+    #: How often the delivery had committed before.
+    commits: int
+
+    def land(self) -> None:
+        """Let it stay if it has come with a commit, whatever is done to its transaction after that."""
+        if self.watch.commits() != self.commits:
+            self.commit.committed()
+
+    def end(self) -> None:
+        """Take it back unless it has come with a commit: its connection is gone."""
+        self.land()
+        self.commit.dropped()
 
 
 class ActSink:
@@ -433,6 +445,7 @@ class ActSink:
         #: Called with the effect of a job that was taken back before it was performed.
         self._withdrawn = withdrawn
         self._acts: dict[JobRecord, Act] = {}
+        self._rows: list[_Row] = []
         self.now_ns = ledger.now_ns
         self.unblocked = ledger.unblocked
         self.pending_with = ledger.pending_with
@@ -440,28 +453,56 @@ class ActSink:
         self.result_of = ledger.result_of
 
     def added(self, record: JobRecord) -> None:
+        self.added_together([record])
+
+    def added_together(self, records: Sequence[JobRecord]) -> None:
         current = watcher.get()
-        if current is None or record.origin is not FIRST:
-            self._ledger.added(record)
+        new = [] if current is None else [each for each in records if each.origin is FIRST]
+        if current is None or not new:
+            self._ledger.added_together(records)
             return
+        acts = [self._act_of_new(record, current) for record in new]
+        if acts[1:]:
+            # One step: the first of them stands for all at the points before it and after it.
+            acts[0] = replace(acts[0], text=f"{acts[0].text} and {len(acts) - 1} more")
+        with skippable(), current.acting(acts[0]):
+            self._acts.update(zip(new, acts, strict=True))
+            self._ledger.added_together(records)
+            for act in acts[1:]:
+                current.note(act)
+
+    def _act_of_new(self, record: JobRecord, current: Watch) -> Act:
+        """Return the effect of an enqueue."""
         if record.commit is not None:
             # The job is a row, and dies with the connection of its transaction if that has not committed.
-            current.opened(partial(_end_row, record.commit, current, current.commits()), None)
+            row = _Row(record.commit, current, current.commits())
+            self._rows.append(row)
+            current.opened(row.end, None)
         value = (record.name, record.args, record.kwargs, record.queue)
         # A job with a derived id that is enqueued again is a second delivery rather than a second job.
         envelope = record.envelope
         is_same = has_derived_id(envelope.headers) or getattr(envelope, "has_own_id", False)
         key = record.job_id if is_same else None
-        act = Act("enqueue", call_text(record), value=value, key=key)
-        if isinstance(record.source, RefusesByItsError):
-            error = record.source.refusal
-            act = replace(act, refused=error, answer_lost=error)
+        # The same error says that the message was refused, and that nobody knows: clients have no other one.
+        source = record.source
+        error = source.refusal if isinstance(source, RefusesByItsError) else ConnectionError
+        act = Act(
+            "enqueue",
+            call_text(record),
+            value=value,
+            key=key,
+            refused=partial(error, "refused: it did not happen"),
+            answer_lost=partial(error, "no answer: it has happened"),
+        )
         if record.commit is not None:
             # A row in a transaction comes with the commit.
             act = replace(act, of_database=True)
-        with skippable(), current.acting(act):
-            self._acts[record] = act
-            self._ledger.added(record)
+        return act
+
+    def land(self) -> None:
+        """Let the rows stay that came with a commit whose answer is lost: the application takes it for failed."""
+        for row in self._rows:
+            row.land()
 
     def act_of(self, record: JobRecord) -> Act | None:
         """Return the effect that enqueued a job; None for a retry, and for a job that no delivery enqueued."""

@@ -138,7 +138,7 @@ class Run:
     acts: list[Act] = field(default_factory=list)
     #: How often it has committed, in whatever database.
     commits: int = 0
-    #: The points of each callback that waited for a commit.
+    #: The points of each callback that waited for a commit, and of each receiver of a signal.
     callbacks: list[range] = field(default_factory=list)
     #: The points after calls that had no effect, such as one with a known idempotency key, by their index.
     without_effect: set[int] = field(default_factory=set)

@@ -278,7 +278,7 @@ class Watch:
 
     @contextmanager
     def calling_back(self) -> Generator[None, None, None]:
-        """Let a block be a callback that waited for a commit."""
+        """Let a block be a callback that waited for a commit, or a receiver of a signal."""
         begin = len(self._point_acts)
         try:
             yield

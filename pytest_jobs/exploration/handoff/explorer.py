@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from ...harness.records.texts import short_name
+from ..engine.acts import Act
 from ..engine.run import Run
 from ..engine.sameness.differences import MISSING
 from ..engine.world import TimeLimit
@@ -16,7 +17,7 @@ from ..histories.exploration import Failure
 from ..histories.explorer import Explorer
 from ..histories.history import History
 from ..histories.plan_runner import PlanRunner
-from ..histories.plans import HANDOFFS, AnyHistory, Plan
+from ..histories.plans import HANDOFFS, AnyHistory, HandoffName, Plan
 from ..histories.verdicts import Verdict, Word, counted, has_only_more, what_of
 from .history import MESSAGES, HandoffHistory, HandoffOptions, HandoffReference
 
@@ -38,6 +39,11 @@ class HandoffVerdict(Verdict):
     found: Mapping[str, Any] = field(default_factory=dict)
     #: The names of what finds lost work; empty if nothing does.
     recover: str = ""
+    #: The part that is there although another one is missing, of a call that is left half done.
+    there: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.word} {self.there} without {self.what}" if self.there else super().__str__()
 
 
 class HandoffRunner(PlanRunner):
@@ -54,7 +60,7 @@ class HandoffRunner(PlanRunner):
         if plan.name == "overtaken":
             return self._meanwhile(history.recover_meanwhile)
         if plan.name == "callback_fails":
-            return self._fail(partial(RuntimeError, "a callback after the commit has failed"))
+            return self._fail(partial(RuntimeError, "a callback or a receiver has failed"))
         if plan.act is not None and plan.name != "lost":
             return self._fail(partial(self._error_of, plan.act))
         first = history.deliver_cleanly()
@@ -129,7 +135,7 @@ class HandoffExplorer(Explorer):
             yield Plan("dies", index, points[index])
         for callback in run.callbacks:
             # One that only enqueues fails as `refused` does, and one without an effect cannot fail.
-            acts = (run.point_acts[index] for index in callback)
+            acts = (run.point_acts[index] for index in callback if index in chosen.acts)
             if any(act is not None and act.kind != "enqueue" for act in acts):
                 yield Plan("callback_fails", callback.start, points[callback.start])
         if self._recoveries:
@@ -154,8 +160,8 @@ class HandoffExplorer(Explorer):
                 yield Plan("early", index + 1, points[index + 1])
             if not is_after and act.refused is not None and not act.of_database:
                 yield Plan("refused", index, point, act=act)
-            if is_after and act.of_database and act.answer_lost is not None and not is_row:
-                yield Plan("commit_unknown", index, point, act=act)
+            if is_after and act.answer_lost is not None and not is_row:
+                yield Plan(_unanswered(act), index, point, act=act)
 
     # Verdicts
 
@@ -214,10 +220,11 @@ class HandoffExplorer(Explorer):
         """Return the verdict in a word, and what it is said of.
 
         DUPLICATE: something is there more often than after a clean call. LOST: the own work of the call is there,
-        and what its messages lead to is not. HALF_DONE: a part of its own work is there.
+        and what its messages lead to is not. HALF_DONE: a part of its own work is there, and the part that is
+        missing is named.
         """
         reference = self.reference
-        never, mid = reference.never, reference.mid
+        never = reference.never
         off = sorted(off_clean, key=_rank)
 
         def is_undone(each: _Difference) -> bool:
@@ -226,9 +233,7 @@ class HandoffExplorer(Explorer):
         # What is still there since nothing has deleted it is no duplicate.
         if all(has_only_more(each[1], each[2]) and not is_undone(each) for each in off):
             return self._verdict("DUPLICATE", off, found)
-        unmade = [
-            each for each in off if mid.get(each[0], MISSING) != each[2] and each[0] not in MESSAGES
-        ]
+        unmade = [each for each in off if self._lacks_own_work(*each)]
         if not off_never or not unmade or reference.recover_does_all:
             return self._verdict("LOST", off, found)
         there = min(off_never, key=_rank)
@@ -237,10 +242,27 @@ class HandoffExplorer(Explorer):
             known, wanted = {name for name, *_ in off}, reference.wanted
             others = [(name, wanted.get(name, MISSING), now) for name, _, now in off_never]
             others = [each for each in others if each[0] not in known]
-            return self._verdict("HALF_DONE", [*off, *others], found, what=there)
+            return self._verdict("HALF_DONE", [*off, *others], found, unmade[0], there)
         if all(_is_between(never.get(name, MISSING), now, clean) for name, clean, now in off):
-            return self._verdict("HALF_DONE", off, found)
+            return self._verdict("HALF_DONE", off, found, unmade[0])
         return self._verdict("DIVERGED", off, found)
+
+    def _lacks_own_work(self, name: str, clean: Any, now: Any) -> bool:
+        """Return whether something is missing in a part that the call itself does, rather than its messages.
+
+        A message may change a row of the call since then, so rows are counted.
+        """
+        if name in MESSAGES:
+            return False
+        mid = self.reference.mid.get(name, MISSING)
+        before, own, found, done = map(
+            counted, (self.reference.never.get(name, MISSING), mid, now, clean)
+        )
+        if before is None or own is None or found is None or done is None or not done - found:
+            return bool(mid != now)
+        if name.endswith(" calls"):
+            return bool(own - before - found)
+        return bool(found - done - own) or found.total() < own.total()
 
     def _verdict(
         self,
@@ -248,6 +270,7 @@ class HandoffExplorer(Explorer):
         differing: Sequence[_Difference],
         found: Mapping[str, Any],
         what: _Difference | None = None,
+        there: _Difference | None = None,
     ) -> HandoffVerdict:
         return HandoffVerdict(
             word,
@@ -256,7 +279,15 @@ class HandoffExplorer(Explorer):
             never=self.reference.never,
             found=found,
             recover=self._terms.recover_text,
+            there="" if there is None else what_of(there),
         )
+
+
+def _unanswered(act: Act) -> HandoffName:
+    """Return the history in which the answer of an effect is lost that has happened."""
+    if act.kind == "enqueue":
+        return "enqueue_unknown"
+    return "commit_unknown" if act.of_database else "reply_lost"
 
 
 def _rank(difference: _Difference) -> tuple[bool, bool, str]:

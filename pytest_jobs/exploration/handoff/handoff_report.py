@@ -32,7 +32,8 @@ _BY_HISTORY: Final[Mapping[AnyHistory, str]] = {
         "let recover= find only what is not done; nothing else was compared, since each comparison would be wrong."
     ),
     "early": (
-        "enqueue after the commit: a worker may begin before the call goes on, and does not see its work."
+        "enqueue as the last step, after the commit: a worker may begin at once. It does not see what is not "
+        "committed, and what the call saves after that overwrites its work."
     ),
     "overtaken": (
         "let recover= leave young work alone, or make its jobs safe to repeat: check_idempotent(...) says how."
@@ -42,8 +43,14 @@ _TOLD_WRONGLY: Final = (
     "the caller is told that all is well: let the error pass, take the state back, or write down what is owed in "
     "the same transaction, and let recover= find it."
 )
+_MAY_HAVE_ARRIVED: Final = (
+    "a message whose answer is lost may have arrived: make its job safe to repeat, as check_idempotent(...) says, "
+    "or give it an id by which its library drops a second one."
+)
 #: Without anything that finds lost work these lose it.
-_UNFOUND: Final = frozenset(("dies", "refused", "commit_unknown", "callback_fails", "lost"))
+_UNFOUND: Final = frozenset(
+    ("dies", "refused", "reply_lost", "commit_unknown", "callback_fails", "lost")
+)
 
 
 class HandoffReport(Report):
@@ -57,14 +64,19 @@ class HandoffReport(Report):
         if self.history == "refused" and self.failure.runs[0].error is None:
             return _TOLD_WRONGLY
         if verdict.word == "DUPLICATE":
+            if self.history == "enqueue_unknown":
+                return _MAY_HAVE_ARRIVED
             return (
                 "give the work a key that its receiver knows, or let recover= find only what is not done. If it "
                 "may happen again, write repeatable=."
             )
         if verdict.word == "HALF_DONE":
+            there = verdict.there or verdict.what
+            wrong = f"is there without {verdict.what}" if verdict.there else "is there in part"
             return (
-                "what cannot be undone comes after what owes it: write that down first, or let recover= ask what "
-                f"is there. If {verdict.what} may stay after half a call, write remains={{{verdict.what!r}}}."
+                f"{there} {wrong}: do both in one transaction. What cannot be undone comes after what owes it: "
+                "write that down first, or let recover= ask what is there. If "
+                f"{there} may stay after half a call, write remains={{{there!r}}}."
             )
         return _FINDS if verdict.recover else _OUTBOX
 
@@ -77,7 +89,10 @@ class HandoffReport(Report):
         return _CLAIMS[self.failure.verdict.word]
 
     def _share(self) -> str:
-        is_unfound = self.history in _UNFOUND and not self._verdict.recover
+        verdict = self._verdict
+        is_unfound = (
+            self.history in _UNFOUND and not verdict.recover and verdict.word != "DUPLICATE"
+        )
         return super()._share() + (", and nothing finds it: no recover=" if is_unfound else "")
 
     def _in_short(self) -> str:

@@ -147,6 +147,11 @@ class HandoffHistory(History):
             return
         for target in self.terms.recoveries(self.engine):
             self._perform_child(self._enqueued(target), "recover")
+            if self._learns and self.children[-1].run.spinning:
+                self.refuse(
+                    f"recover={short_name(target.name)} comes to no end after a clean call. Let it look once, and "
+                    "return."
+                )
             self._perform_until(self.engine.clock.now_ns())
 
     def _fire_schedules(self, until_ns: int) -> None:

@@ -124,6 +124,11 @@ class Exploration:
         self.not_compared.update(account.not_compared)
 
     @property
+    def is_of_call(self) -> bool:
+        """Whether it is of a call that nobody repeats, rather than of a job."""
+        return "dies" in self.known
+
+    @property
     def points(self) -> Sequence[Point]:
         return self.reference.points
 

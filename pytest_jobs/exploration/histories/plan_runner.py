@@ -211,6 +211,8 @@ class PlanRunner:
         # Not that of the clean run: the connection that is lost is the one of this delivery.
         own = self._history.runs[-1].point_acts[-1] or act
         is_before = self._plan.point is not None and self._plan.point.kind == "before"
+        if not is_before:
+            self._history.sink.land()
         make = own.refused if is_before else own.answer_lost
         return None if make is None else make()
 

@@ -33,6 +33,8 @@ HandoffName: TypeAlias = Literal[
     "early",
     "dies",
     "refused",
+    "enqueue_unknown",
+    "reply_lost",
     "commit_unknown",
     "callback_fails",
     "overtaken",
@@ -75,10 +77,11 @@ _NOTHING_TO_TRY: Final[Mapping[AnyHistory, str]] = {
     "abandoned": "the library delivers a job again whose worker was killed. Let the job have another library",
     "early": "a clean call enqueues no message that a worker sees before it ends. Let it enqueue one",
     "refused": f"a clean call enqueues nothing that could be refused, and has no effect that could fail. {_FAKES}",
+    "enqueue_unknown": "a clean call enqueues no message whose acceptance could be unknown. Let it enqueue one",
     "commit_unknown": "a clean call commits nothing on a server, and the commit of sqlite has no answer to lose. "
     "Let the test use the server of production",
-    "callback_fails": "a clean call has no on_commit callback, and no after_commit listener, that does more than "
-    "enqueue. Drop it",
+    "callback_fails": "a clean call has no on_commit callback, signal receiver or after_commit listener that does "
+    "more than enqueue. Drop it",
     "overtaken": "there is no recover= that could run while the call is under way. Name a callable or a job",
     "lost": "a clean call enqueues no message that could be lost. Let it enqueue one",
 }

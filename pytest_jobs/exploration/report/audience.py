@@ -40,6 +40,10 @@ class CheckNote(NamedTuple):
     #: The name of the library that would not have delivered the job again, where a history passed only because the
     #: check did; "" if there is no such history.
     forgives: str = ""
+    #: The names of the histories that it gave nothing to try for.
+    nothing_to_try: tuple[str, ...] = ()
+    #: What else the reader of a check that passed is to know, each in one line.
+    remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -47,6 +51,8 @@ class CheckNote(NamedTuple):
             "not_asked": list(self.not_asked),
             "left_out": list(self.left_out),
             "guesses": list(self.guesses),
+            "nothing_to_try": list(self.nothing_to_try),
+            "remarks": list(self.remarks),
         }
 
 

@@ -83,6 +83,8 @@ def note_explored(explored: Explored, *, chosen: bool) -> PartialExploration | N
             explored.replay,
             explored.guesses,
             next((one.library for one in found if one.only_by_redelivery), ""),
+            tuple(dict.fromkeys(name for one in found for name in one.nothing_to_try)),
+            tuple(dict.fromkeys(text for one in found for text in _remarks(one))),
         )
         reader.notes.append(note)
     warned_of = left_out if chosen else (*left_out, *untraced)
@@ -91,6 +93,18 @@ def note_explored(explored: Explored, *, chosen: bool) -> PartialExploration | N
     return PartialExploration(
         f"The check of {explored.job} passed, and did not explore: {'; '.join(warned_of)}."
     )
+
+
+def _remarks(exploration: Exploration) -> Iterator[str]:
+    # What the test leaves out itself, and what passes by itself, is no news.
+    unasked = [
+        item
+        for item in exploration.not_compared
+        if not item.endswith(("(by ignore=)", "(expires)"))
+    ]
+    if unasked:
+        yield f"not compared: {', '.join(unasked)}"
+    yield from exploration.notes
 
 
 def _left_out(exploration: Exploration) -> Iterator[str]:

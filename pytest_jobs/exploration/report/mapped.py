@@ -100,7 +100,7 @@ class _Deaths:
         if tried not in self._known:
             point, failure = self._exploration.points[tried], self._failed.get(tried)
             if failure is not None:
-                told = story(failure, self._exploration.reference)
+                told = story(failure, self._exploration)
                 death = _Death(point, str(failure.verdict), "bad", told)
             elif tried in self._passed:
                 death = _Death(point, _SAFE, "ok")
@@ -166,5 +166,5 @@ def _other_histories(
             "title": f"{name}{points}: {first.verdict}",
             "about": STORY[name],
             "tone": "bad",
-            "text": story(first, exploration.reference),
+            "text": story(first, exploration),
         }

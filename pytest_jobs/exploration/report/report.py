@@ -50,8 +50,9 @@ STORY: Final[Mapping[AnyHistory, str]] = {
     "early": "A worker took the message at once, before the call went on.",
     "dies": "The process died, and nobody calls it again.",
     "refused": "An enqueue or an effect failed before it happened.",
+    "enqueue_unknown": "The message was accepted, and the answer to the enqueue was lost.",
     "commit_unknown": "The commit landed, and its answer was lost.",
-    "callback_fails": "A callback that waited for the commit raised an error.",
+    "callback_fails": "A callback of the commit, or a receiver of a signal, raised an error.",
     "overtaken": "recover= ran while the call was under way.",
     "lost": "The message was accepted, and vanished.",
 }
@@ -181,7 +182,7 @@ class Report:
         headline = f"{call} {self.claim}: {verdict} [{self.history}{self._share()}]{verdict.where}"
         parts = [
             f"{headline}\n{self._in_short()}",
-            story(self.failure, self.exploration.reference, self.other),
+            story(self.failure, self.exploration, self.other),
             self._difference(),
             self._unshown(),
             self._failing_points() if self.audience.verbose else "",

@@ -19,8 +19,8 @@ from ..engine.acts import Act
 from ..engine.points import AT_LINES, Point, enclosing_function, source_text
 from ..engine.run import Run
 from ..histories.children import Child
-from ..histories.exploration import Failure
-from ..histories.plans import HANDOFFS, AnyHistory
+from ..histories.exploration import Exploration, Failure
+from ..histories.plans import AnyHistory
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,7 @@ _MARKS: Final[Mapping[AnyHistory, str]] = {
     "reply_lost": "the answer is lost",
     "limit_fires": "the time limit is reached",
     "early": "a worker takes what is in the queue",
+    "enqueue_unknown": "the answer is lost",
     "commit_unknown": "the answer is lost",
     "callback_fails": "a callback raises",
     "overtaken": "recover runs",
@@ -165,8 +166,9 @@ class Block:
         return self.title.partition(")")[2], self.rows
 
 
-def story(failure: Failure, reference: Run, other: str = "") -> str:
-    if failure.plan.name in HANDOFFS:
+def story(failure: Failure, exploration: Exploration, other: str = "") -> str:
+    reference = exploration.reference
+    if exploration.is_of_call:
         # Nobody delivers the call again.
         blocks = [_called(block) for block in _blocks(failure, reference, other)]
     else:

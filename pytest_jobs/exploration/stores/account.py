@@ -267,6 +267,10 @@ class Account:
                 content = self._stores[store].content(name, renaming())
                 self.before.setdefault(item, content)
 
+    def has_written(self, name: str) -> bool:
+        """Return whether the work of a delivery wrote an item of this name, rather than its library alone."""
+        return any(name == written for _, written in self._written)
+
     def looked_at(self, is_meant: Callable[[Any], bool]) -> set[str]:
         """Note that a snapshot has looked at all of some stores; return the items that deliveries wrote there."""
         keys = [key for key, store in self._stores.items() if is_meant(store)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -145,6 +145,11 @@ class Ledger:
                 return
             self._add(record)
         self._announce(record)
+
+    def added_together(self, records: Sequence[JobRecord]) -> None:
+        """Add jobs that one command has enqueued."""
+        for record in records:
+            self.added(record)
 
     def _add(self, record: JobRecord) -> None:
         record.place(len(self.records))

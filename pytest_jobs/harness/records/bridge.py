@@ -31,6 +31,10 @@ class Sink(Protocol):
         """Record a job that was enqueued."""
         ...
 
+    def added_together(self, records: Sequence[JobRecord]) -> None:
+        """Record jobs that one command has enqueued, such as a pipeline: all of them, or none."""
+        ...
+
     def removed(self, record: JobRecord, rollback: Rollback | None = None) -> None:
         """Note that a pending job was withdrawn and will not be performed.
 
@@ -212,8 +216,8 @@ class TakesFunctions(Protocol):
 class RefusesByItsError(Protocol):
     """Further method of a bridge whose library has an error of its own for a server that cannot be reached."""
 
-    def refusal(self) -> Exception:
-        """Return the error that an application gets when it enqueues a job."""
+    def refusal(self, why: str) -> Exception:
+        """Return the error that an application gets when it enqueues a job, with its text."""
         ...
 
 

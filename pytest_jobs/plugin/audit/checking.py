@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import warnings
 from collections.abc import Sequence
@@ -11,7 +10,6 @@ from typing import Any, Final
 
 import pytest
 
-from ...bridges.libraries.known import library_named
 from ...core.arguments.records import with_records
 from ...errors import ExplorationError, NotIdempotent
 from ...exploration.check import check_idempotent
@@ -129,7 +127,6 @@ class Checker(Spectator):
                 histories=_HISTORIES,
                 time_limit=self._seconds,
                 allow_partial=True,
-                ignore=_tables_of_libraries(),
             )
         except NotIdempotent as error:
             report: Any = error.report
@@ -151,15 +148,3 @@ class Checker(Spectator):
             tried_nothing=is_short and tried_nothing,
             is_other=is_other,
         )
-
-
-def _tables_of_libraries() -> set[str]:
-    """Return the tables of Django in which a job library keeps its jobs and their results: no work of a job."""
-    registry: Any = getattr(sys.modules.get("django.apps"), "apps", None)
-    if registry is None or not registry.ready:
-        return set()
-    return {
-        str(model._meta.db_table)
-        for model in registry.get_models()
-        if library_named(model.__module__)
-    }

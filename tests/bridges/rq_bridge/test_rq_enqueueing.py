@@ -125,21 +125,23 @@ def test_threads_that_are_the_first_to_enqueue_share_a_server(jobs):
 
 
 @pytest.mark.parametrize("executes", [True, False])
-def test_a_pipeline_enqueues_when_it_is_executed_and_that_of_the_real_server_at_once(
-    jobs, executes
-):
-    with queue.connection.pipeline() as pipeline:
+@pytest.mark.parametrize("client", ["ours", "real"])
+def test_a_pipeline_enqueues_when_it_is_executed(jobs, client, executes):
+    clients = {"ours": lambda: queue.connection, "real": lambda: rq_tasks.redis}
+    with clients[client]().pipeline() as pipeline:
         queue.enqueue(greet, "Ann", pipeline=pipeline)
+        queue.enqueue_many([Queue.prepare_data(greet, ("Bob",))], pipeline=pipeline)
+        queue.enqueue_in(MINUTE, greet, "Cid", pipeline=pipeline)
         assert len(jobs.enqueued) == 0
         if executes:
             pipeline.execute()
-    assert [record.args for record in jobs.enqueued] == [("Ann",)] * executes
+    assert [record.args for record in jobs.enqueued] == [("Ann",), ("Bob",), ("Cid",)] * executes
 
-    with rq_tasks.redis.pipeline() as pipeline:
-        queue.enqueue_many([Queue.prepare_data(greet, ("Bob",))], pipeline=pipeline)
-        queue.enqueue_in(MINUTE, greet, "Cid", pipeline=pipeline)
+    with clients[client]().pipeline() as pipeline:
+        queue.enqueue(greet, "Dan", pipeline=pipeline)
         pipeline.execute()
-    assert [record.args for record in jobs.enqueued][executes:] == [("Bob",), ("Cid",)]
+    assert jobs.enqueued[-1].args == ("Dan",)
+    assert len(jobs.enqueued) == 1 + 3 * executes
 
 
 def test_a_second_job_of_an_id_is_refused_by_rq(jobs):

@@ -7,9 +7,10 @@ pytest.importorskip("lupa")
 
 import rq
 from rendered import render, render_at_once, videos
-from rq_tasks import Ledger, Shop, greets, greets_later_once, greets_once
+from rq import Queue
+from rq_tasks import Ledger, Shop, greets, greets_later_once, greets_once, queue, redis
 
-from pytest_jobs import check_idempotent, fake
+from pytest_jobs import check_handoff, check_idempotent, fake
 from pytest_jobs.errors import DuplicateEffect, HalfDone
 
 
@@ -43,3 +44,33 @@ def test_a_job_without_a_retry_is_abandoned_when_its_process_is_killed(jobs, bri
     with pytest.raises(HalfDone, match=r"HALF_DONE video\.id=7\.status \[abandoned"):
         check_idempotent(render, args=(7,), world=videos, delivery="as configured")
     check_idempotent(render_at_once, args=(7,), world=videos, histories=["abandoned"])
+
+
+def book(number):
+    Shop.ledger.book(number)
+
+
+def enqueue_at_once():
+    queue.enqueue_many([Queue.prepare_data(book, (number,)) for number in range(3)])
+
+
+def enqueue_by_a_pipeline():
+    with redis.pipeline() as pipeline:
+        for number in range(3):
+            queue.enqueue(book, number, pipeline=pipeline)
+        pipeline.execute()
+
+
+def enqueue_one_by_one():
+    for number in range(3):
+        queue.enqueue(book, number)
+
+
+def test_what_one_command_enqueues_comes_at_once_or_not_at_all(jobs):
+    for call in (enqueue_at_once, enqueue_by_a_pipeline):
+        tried = check_handoff(call, world=books).explorations[0].tried
+
+        assert {plan.name for plan in tried} == {"early", "dies", "refused", "enqueue_unknown"}
+        assert "book(0) and 2 more" in str(tried[-1].point)
+    with pytest.raises(HalfDone, match=r"HALF_DONE ledger\.book \[dies, 1 of 4 failing points"):
+        check_handoff(enqueue_one_by_one, world=books)

@@ -188,7 +188,8 @@ class _FakeServers:
 fake_servers = _FakeServers()
 
 
-def _where(given: Mapping[str, Any]) -> str:
+def address_of(given: Mapping[str, Any]) -> str:
+    """Return where the server of a pool is, by the arguments of its connections."""
     return given.get("path") or f"{given.get('host', 'localhost')}:{given.get('port', 6379)}"
 
 
@@ -198,7 +199,7 @@ def guarded_server(given: Mapping[str, Any]) -> AbstractContextManager[None]:
     The world may use a server there, and so may its job.
     """
     account = accounts.current
-    if account is None or "path" in given or account.is_known(f"redis on {_where(given)}"):
+    if account is None or "path" in given or account.is_known(f"redis on {address_of(given)}"):
         return nullcontext()
     host = str(given.get("host", "localhost"))
     return guarded_host(host, "a connection of redis", "`redis_world` stands")
@@ -213,7 +214,7 @@ def note_keys(client: Any, *commands: Command) -> None:
     given = pool.connection_kwargs
     server, db = fake_servers.of(pool), given.get("db") or 0
     is_new = server is not None and fake_servers.is_new(server, account)
-    where = _where(given)
+    where = address_of(given)
     if account.phase in ("world", "snapshot"):
         account.know(f"redis on {where}")
     place = (where if server is None else id(server), db)

@@ -15,11 +15,13 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
+from ....bridges.libraries.known import library_named
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ....harness.records.texts import counted
 from ...effects.wrapping import replace_in_check
 from ...engine.acts import refuse_delivery
+from ...stores.account import accounts
 from ..base.postgresql import STATES, Tables, asked
 from ..base.sqlite import file_with, refusing_direct_connections
 from ..base.store import Building, Store
@@ -231,10 +233,22 @@ class Taken:
         direct = (
             refusing_direct_connections([self._file], "Django") if self._file else nullcontext()
         )
+        account = accounts.current
         with direct, self._database.fresh() as rows:
             rows.begin()
+            # What a library writes for itself, such as the result of a job, is no work: see `Account.wrote`.
+            books = {
+                model._meta.db_table: rows.rows(model)
+                for model in rows.names().values()
+                if library_named(model.__module__)
+            }
+
+            def shown(table: str, read: Callable[[], Any]) -> Any:
+                is_book = account is not None and table in books and not account.has_written(table)
+                return books[table] if is_book else read()
+
             yield lambda: {
-                f"{prefix}{name}": read()
+                f"{prefix}{name}": shown(table, read)
                 for name, table, read in rows.tables(shared=building.is_whole)
                 if not building.is_ignored(name, f"{prefix}{name}", table)
             }

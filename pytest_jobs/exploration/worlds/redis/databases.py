@@ -12,12 +12,14 @@ from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
+from ....bridges.libraries.redis_servers import is_stand_in
 from ....harness.jobs import current_jobs
 from ....harness.records.texts import counted
-from ...effects.redis.keys import client_like, fake_servers
+from ...effects.redis.keys import address_of, client_like, fake_servers
 from ...effects.wrapping import in_check, no_block, surround
 from ...engine.acts import refuse_delivery
 from ...engine.sources import BesideMocks, is_near_name
+from ...stores.account import accounts
 from ..base.store import Building, IsIgnored, UsedStores, unwatched, without_passing
 from .servers import Server, is_of_world, opened, redirect
 from .world import RedisWorld
@@ -163,7 +165,8 @@ class _History:
 
     def _lead(self, client: Any, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
         pool = client.connection_pool
-        if not is_of_world(pool):
+        # The servers in which a bridge keeps messages are no part of the state.
+        if not is_of_world(pool) and not is_stand_in(client):
             if pool not in self._pools:
                 server = self._server_instead(pool)
                 if server is None:
@@ -178,8 +181,10 @@ class _History:
         if fake is None:
             host = given.get("path") or given.get("host", "localhost")
             is_near = "path" in given or is_near_name(host, asks_for_address=True)
-            if not self._alone or not is_near:
-                # A far one is refused when it is connected to.
+            account = accounts.current
+            known = account is not None and account.is_known(f"redis on {address_of(given)}")
+            if (known and not self._alone) or not is_near:
+                # The other part of the world has it. A far one is refused when it is connected to.
                 return None
             place = _Place((host, given.get("port", 6379)), int(given.get("db") or 0))
         elif fake in self._of_world:

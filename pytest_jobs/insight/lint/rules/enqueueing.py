@@ -10,6 +10,7 @@ from typing import Final
 from ....bridges.libraries.known import EVERY, ONLY_MADE
 from ...source.enqueues import Enqueue
 from ...source.jobs import constant, keywords, receiver_of
+from ...source.module import Module
 from .rule import Context, Fault, of_enqueues, rule
 from .values import date_made_by, is_naive, is_query, record_in, seconds_of
 
@@ -23,6 +24,11 @@ _COROUTINES: Final = frozenset(("kiq", "aenqueue", "enqueue_job", "defer_async")
 _VISIBILITY: Final = 3600
 _DUE: Final = ("eta", "expires", "run_after", "scheduled", "schedule_at", "at", "_defer_until")
 _READS: Final = ("read", "read_text", "read_bytes", "getvalue")
+#: What waits for another machine or process, by its origin.
+_WAITS: Final = re.compile(
+    r"(?:requests|httpx)\.(?:get|post|put|patch|delete|head|options|request)|urllib\.request\.urlopen|"
+    r"time\.sleep|subprocess\.(?:run|call|check_call|check_output)"
+)
 _WRAPPED: Final = ("apply_async", "apply_async_on_commit", "send_with_options")
 
 
@@ -89,7 +95,7 @@ def in_a_transaction(enqueue: Enqueue, context: Context) -> Iterator[str]:
         or not facts.is_plain
     ):
         return
-    opened = _block_around(enqueue) or _session_around(enqueue)
+    opened = _block_around(enqueue.module, enqueue.call) or _session_around(enqueue)
     words = library.is_a_table_with
     if opened and not (words and re.search(words, context.project.text)):
         yield (
@@ -98,10 +104,9 @@ def in_a_transaction(enqueue: Enqueue, context: Context) -> Iterator[str]:
         )
 
 
-def _block_around(enqueue: Enqueue) -> str:
-    """Return the transaction of Django, or of a session of SQLAlchemy, in whose block an enqueue stands."""
-    module = enqueue.module
-    for outer in module.around(enqueue.call):
+def _block_around(module: Module, call: ast.Call) -> str:
+    """Return the transaction of Django, or of a session of SQLAlchemy, in whose block a call stands."""
+    for outer in module.around(call):
         nodes: list[ast.expr] = []
         if isinstance(outer, ast.With | ast.AsyncWith):
             nodes = [item.context_expr for item in outer.items]
@@ -269,3 +274,18 @@ def result_that_nobody_keeps(context: Context) -> Iterator[Fault]:
                 f"{enqueue.job.short} ignores its result, so {ast.unparse(wait)} returns None at once. Take "
                 "ignore_result away, or do not ask.",
             )
+
+
+@rule("JOB216")
+def slow_call_in_a_transaction(context: Context) -> Iterator[Fault]:
+    for module in context.project.modules:
+        for call in module.calls:
+            slow = _WAITS.fullmatch(module.origin(call.func))
+            opened = _block_around(module, call) if slow else ""
+            if opened:
+                yield Fault.at(
+                    module,
+                    call,
+                    f"{ast.unparse(call.func)} waits while {opened} is open: its rows stay locked meanwhile, and "
+                    "what it has done outside stays when the transaction is rolled back. Call it before or after.",
+                )
