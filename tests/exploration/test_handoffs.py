@@ -138,6 +138,13 @@ def capture_and_take_back(number):
     return place(number)
 
 
+def capture_and_keep(number):
+    HERE.orders[number] = "CHECK"
+    with suppress(OSError):
+        gateway.capture(10)
+        place(number)
+
+
 def write_audit_first(number):
     HERE.audit.append(f"placing {number}")
     place(number)
@@ -343,6 +350,8 @@ def test_an_effect_whose_reply_is_lost_has_happened():
     ) as found:
         check_handoff(capture_and_take_back, **options)
     assert "passed: refused" in str(found.value)
+    with pytest.raises(HalfDone, match=r"HALF_DONE gateway.capture without orders .reply_lost"):
+        check_handoff(capture_and_keep, **{**options, "histories": ["reply_lost"]})
     check_handoff(capture_first, **options, remains={"gateway.capture"})
 
 
