@@ -11,7 +11,7 @@ from rq import Queue
 from rq_tasks import Ledger, Shop, greets, greets_later_once, greets_once, queue, redis
 
 from pytest_jobs import check_handoff, check_idempotent, fake
-from pytest_jobs.errors import DuplicateEffect, HalfDone
+from pytest_jobs.errors import DuplicateEffect, HalfDone, LostEffect
 
 
 def books():
@@ -72,5 +72,5 @@ def test_what_one_command_enqueues_comes_at_once_or_not_at_all(jobs):
 
         assert {plan.name for plan in tried} == {"early", "dies", "refused", "enqueue_unknown"}
         assert "book(0) and 2 more" in str(tried[-1].point)
-    with pytest.raises(HalfDone, match=r"HALF_DONE ledger\.book \[dies, 1 of 4 failing points"):
+    with pytest.raises(LostEffect, match=r"LOST ledger\.book \[dies, 1 of 4 failing points"):
         check_handoff(enqueue_one_by_one, world=books)
