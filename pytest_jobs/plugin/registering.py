@@ -64,7 +64,8 @@ def register_insight(config: pytest.Config, options: Settings, explorations: Exp
         from .insight.reporting import Reporting
 
         register(LineContexts(config), "pytest_jobs_contexts")
-        found.page = Reporting(config, audience, audit, lint).page
+        shown = (lambda: None) if audit is None else audit.shown
+        found.page = Reporting(config, audience, shown, lint).page
     register(found, "pytest_jobs_found")
 
 

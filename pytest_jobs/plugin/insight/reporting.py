@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shlex
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from time import perf_counter
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ...exploration.histories.exploration import Exploration
     from ...exploration.report.audience import Audience
     from ...harness.records.targets import Target
-    from ..audit.plugin import AuditPlugin
+    from ...insight.seen.audited import ShownAudit
     from .linting import LintPlugin
 
 
@@ -39,10 +39,11 @@ class Reporting:
         self,
         config: pytest.Config,
         audience: Audience,
-        audit: AuditPlugin | None,
+        audit: Callable[[], ShownAudit | None],
         lint: LintPlugin | None,
     ) -> None:
         self._config = config
+        #: Returns what --jobs-audit says; None without that option.
         self._audit = audit
         self._lint = lint
         self._reaching = reaching(config, audience)
@@ -67,7 +68,7 @@ class Reporting:
             shown_maps(seen.tests),
             self._findings(),
             tuple(self._about(session)),
-            None if self._audit is None else self._audit.shown(),
+            self._audit(),
         )
 
     def _about(self, session: pytest.Session) -> Iterator[str]:
