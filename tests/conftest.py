@@ -99,9 +99,7 @@ def _little_to_collect():
 def _unhurried():
     """Give explorations so much time that none ends early, and tells less, on a slow machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            check, "TimeLimit", lambda seconds, share=1.0: TimeLimit(100 * seconds, share)
-        )
+        patch.setattr(check, "TimeLimit", lambda seconds: TimeLimit(100 * seconds))
         yield
 
 

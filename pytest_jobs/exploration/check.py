@@ -113,8 +113,6 @@ def checked_world(world: World | None, args: object, kwargs: object, mocks: obje
 _QUICK: Final = frozenset(("twice", "restart"))
 #: What notes of Hypothesis on our own function contain.
 _SEARCH_NOTES: Final = ("search(", "@reproduce_failure")
-#: The share of the time limit that may be spent on the other histories, once one has failed.
-_SHARE_OF_THE_REST: Final = 0.25
 
 
 @in_our_words(CriterionError, by_position="args")
@@ -383,7 +381,7 @@ class Check:
         Only now, since Hypothesis makes many errors and raises the simplest. The search ends first:
         the histories after the failure are tried, so that the report has everything.
         """
-        go_on = TimeLimit(self._options.time_limit, _SHARE_OF_THE_REST)
+        go_on = TimeLimit(self._options.time_limit)
         for error in _errors_in(raised):
             # Hypothesis shows a call of our own function, and how to reproduce that.
             notes = getattr(error, "__notes__", [])

@@ -1,7 +1,6 @@
 """The report alone lets its reader mend the job."""
 
 import json
-import re
 import sys
 
 import gallery_jobs
@@ -140,15 +139,13 @@ def test_the_replay_line_names_the_test(reads):
     )
 
 
-def test_what_the_time_did_not_suffice_for_is_said(monkeypatch):
-    monkeypatch.setattr("pytest_jobs.exploration.check._SHARE_OF_THE_REST", 0.0)
+def test_the_first_of_each_name_are_looked_at_where_not_all_are(monkeypatch):
+    monkeypatch.setattr("pytest_jobs.exploration.histories.explorer._MOST_OF_THE_REST", 4)
 
     text = str(failure(gallery_jobs.pay))
 
-    assert "[crash, 1 of at least 1 failing point]" in text
-    assert re.search(
-        r"not looked at for want of time: crash \(\d\), effect_fails \(3\), reply_lost", text
-    )
+    assert "also fails: reply_lost (1 point)\n" in text
+    assert "not looked at: effect_fails (2), overlap (9)" in text
 
 
 def test_what_could_not_be_carried_out_after_the_first_failure_does_not_hide_it():

@@ -574,8 +574,8 @@ def test_an_effect_that_is_repeated_and_is_also_lost_is_two_findings(audit):
 
 
 def test_a_check_that_was_cut_short_is_made_again_with_the_time_that_is_left(audit, monkeypatch):
-    def time_limit(seconds, share=1.0):
-        return TimeLimit(0.0 if seconds == SECONDS else 100 * seconds, share)
+    def time_limit(seconds):
+        return TimeLimit(0.0 if seconds == SECONDS else 100 * seconds)
 
     monkeypatch.setattr(check, "TimeLimit", time_limit)
 
@@ -587,7 +587,7 @@ def test_a_check_that_was_cut_short_is_made_again_with_the_time_that_is_left(aud
 
 
 def test_a_check_that_came_to_no_history_is_none(audit, monkeypatch):
-    monkeypatch.setattr(check, "TimeLimit", lambda seconds, share=1.0: TimeLimit(0.0, share))
+    monkeypatch.setattr(check, "TimeLimit", lambda seconds: TimeLimit(0.0))
 
     result = audit(PAYING)
 

@@ -73,11 +73,11 @@ class TimeLimit:
 
     __slots__ = ("_begun", "_passed_by", "_seconds", "_waited_by")
 
-    def __init__(self, seconds: float, share: float = 1.0) -> None:
-        self._seconds = seconds * share
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         now = SYSTEM.now()
         self._passed_by = now + self._seconds
-        self._waited_by = now + max(seconds, signs.PATIENCE) * _WAITING * share
+        self._waited_by = now + max(seconds, signs.PATIENCE) * _WAITING
         self._begun = SYSTEM.computed()
 
     def __call__(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,6 +28,8 @@ from .verdicts import Verdict, abandoned, counting_differences, judge
 
 #: How long a history takes is known when so many were carried out.
 _TO_KNOW_THE_PACE: Final = 8
+#: How many histories are tried after the first that failed, for the report alone.
+_MOST_OF_THE_REST: Final = 40
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,11 @@ class Explorer:
         exploration.untraced = self.checked.engine.scope.untraced()
 
     def explore_rest(self, limit: TimeLimit, *, one_of_each: bool = False) -> None:
-        """Try the histories that come after the first that failed, to report what else fails."""
+        """Try the histories that come after the first that failed, to report what else fails.
+
+        They are limited by their number, so that a report is the same on a busy machine; the time limit ends what
+        hangs.
+        """
         exploration, first = self.exploration, self.exploration.failure
         if first is None:
             return
@@ -118,12 +124,12 @@ class Explorer:
             plans += deeper(self.seconds)
         rest = exploration.rest = Rest([first])
         rest.tried.update(plan.name for plan in plans if plan.key in self._done)
-        others = [plan for plan in plans if plan.key not in self._done]
+        others = _by_turns(plan for plan in plans if plan.key not in self._done)
         failed = {first.plan.name}
         name = f"what else fails in {short_name(self.checked.name)}"
         with Work(name, "histories", len(others)) as work:
             for position, plan in enumerate(others):
-                if not limit():
+                if position >= _MOST_OF_THE_REST or not limit():
                     rest.left.update(left.name for left in others[position:])
                     break
                 if one_of_each and plan.name in failed:
@@ -318,3 +324,13 @@ class Explorer:
         if self.checked.options.as_configured:
             plans = possible(plans, self.checked.semantics)
         return next(iter(plans), None)
+
+
+def _by_turns(plans: Iterable[Plan]) -> list[Plan]:
+    """Return plans so that the first of each name come first, then the second ones, and so on."""
+    turns: Counter[AnyHistory] = Counter()
+    found = []
+    for plan in plans:
+        turns[plan.name] += 1
+        found.append((turns[plan.name], plan))
+    return [plan for _, plan in sorted(found, key=lambda one: one[0])]

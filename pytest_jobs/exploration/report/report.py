@@ -327,7 +327,7 @@ class Report:
         if self.rest is not None:
             passed = ", ".join(self.rest.passed())
             text += f"; passed: {passed}" if passed else ""
-            text += _amounts("; not looked at for want of time", self.rest.left)
+            text += _amounts("; not looked at", self.rest.left)
             text += _amounts("; could not be carried out", self.rest.unclear)
         if found.nothing_to_try:
             text += f"; nothing to try for: {', '.join(found.nothing_to_try)}"
