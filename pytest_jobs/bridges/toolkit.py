@@ -404,6 +404,11 @@ class LibraryBridge(Generic[T, M, S]):
     capabilities: frozenset[str]
     #: The installed version of the library; empty when the bridge does not know it.
     version: str = ""
+    #: Called whenever somebody asks for the store of a bridge, as a job does that asks its server.
+    when_asked: ClassVar[Callable[[], object]] = staticmethod(lambda: None)
+    #: Whether all that a job reads or changes by its library's clients asks for the store. Then a search need not
+    #: take what the library itself writes there, such as a result, for what a line may have written.
+    tells_when_asked: ClassVar[bool] = False
     #: The class of what `deliver` is given. A library with more to note has a derived class.
     attempt_class: ClassVar[type[Attempt[Any]]] = Attempt
     #: Whether a message has the name of each argument, also of one that a caller passes by its place.
@@ -571,12 +576,21 @@ class LibraryBridge(Generic[T, M, S]):
     def __init__(self) -> None:
         #: What is restored when the bridge is uninstalled.
         self.patches = Patches()
-        #: What a server would keep. Set by `install`, and in a sandbox another one.
-        self.store: S
+        self._store: S
         #: Returns where in its range of jitter a wait lies, from 0 up to 1. Set by `install`.
         self.draw: Callable[[], float]
         self._sink: Sink | None = None
         self._binders: dict[tuple[str, Callable[..., Any]], Binder] = {}
+
+    @property
+    def store(self) -> S:
+        """What a server would keep. Set by `install`, and in a sandbox another one."""
+        LibraryBridge.when_asked()
+        return self._store
+
+    @store.setter
+    def store(self, store: S) -> None:
+        self._store = store
 
     @property
     def sink(self) -> Sink:
@@ -617,7 +631,7 @@ class LibraryBridge(Generic[T, M, S]):
     @contextmanager
     def sandbox(self, sink: Sink) -> Generator[None, None, None]:
         """Report to another sink for a block, with an empty store."""
-        before = self.sink, self.store
+        before = self.sink, self._store
         self._sink, self.store = sink, self.new_store()
         try:
             yield
@@ -627,7 +641,7 @@ class LibraryBridge(Generic[T, M, S]):
     @property
     def served(self) -> object:
         """What a server would keep now. A search looks at it to find out whether a line has changed it."""
-        return self.store
+        return self._store
 
     def report(self, message: M, origin: Origin | None = None) -> JobRecord:
         """Report a message as enqueued, and return its record.

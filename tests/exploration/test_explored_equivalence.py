@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import LostEffect, NotIdempotent
-from pytest_jobs.exploration.histories import stretches
+from pytest_jobs.exploration.histories import explorer, stretches
 
 _SETTINGS = settings(
     deadline=None,
@@ -18,6 +18,14 @@ _SETTINGS = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def all_that_fails():
+    """Let a report tell all that fails, however many histories that are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explorer, "_MOST_OF_THE_REST", 1_000)
+        yield
 
 
 def _check_alike(job: Generated) -> None:

@@ -172,6 +172,7 @@ class ArqBridge(ApplicationBridge[AllSettings, Task, SentJob, Store]):
     """Brings the functions of all arq workers into the harness, instead of their Redis server."""
 
     name = "arq"
+    tells_when_asked = True
     capabilities = frozenset(("eta", "retry", "async", "serialise", "unique", "cron"))
     attempt_class = TaskAttempt
     asks_by = (Retry, RetryJob)

@@ -10,6 +10,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError, WatchError
 
 from ...errors import BridgeError
+from ..toolkit import LibraryBridge
 
 _MS: Final = 1_000_000
 _SECOND: Final = 1_000_000_000
@@ -43,6 +44,8 @@ class Server:
         Raises:
             BridgeError: when arq does not use the command.
         """
+        # Clients keep the server, and do not ask the bridge for it.
+        LibraryBridge.when_asked()
         name, *args = command
         method = getattr(self, f"do_{str(name).lower()}", None)
         if method is None:

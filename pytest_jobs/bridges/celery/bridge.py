@@ -107,6 +107,7 @@ class CeleryBridge(CountedAttempts[Task, TaskMessage, Store]):
     """Brings the tasks of all Celery applications of the process into the harness, instead of their brokers."""
 
     name = "celery"
+    tells_when_asked = True
     capabilities = frozenset(
         ("eta", "priority", "headers", "retry", "discard", "serialise", "cron", "chains")
     )

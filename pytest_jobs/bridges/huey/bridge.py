@@ -139,6 +139,7 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
     """Brings the tasks of all Hueys into the harness, instead of their storage."""
 
     name = "huey"
+    tells_when_asked = True
     capabilities = frozenset(("eta", "priority", "retry", "discard", "serialise", "cron", "chains"))
     attempt_class = HueyAttempt
     asks_by = (RetryTask,)

@@ -186,6 +186,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
     """Brings the jobs of all queues of RQ into the harness, instead of their servers."""
 
     name = "rq"
+    tells_when_asked = True
     capabilities = frozenset(("eta", "headers", "retry", "async", "cron", "chains"))
     attempt_class = RqAttempt
     asks_by = (Retry,)

@@ -142,6 +142,7 @@ class SaqBridge(ApplicationBridge[Applications[Queue], Registered, SaqMessage, S
     """Brings the jobs of all queues of SAQ into the harness, instead of Redis and PostgreSQL."""
 
     name = "saq"
+    tells_when_asked = True
     capabilities = frozenset(("eta", "priority", "headers", "retry", "async", "serialise", "cron"))
     attempt_class = SaqAttempt
     elsewhere = "is in no settings of a worker here", "has the settings"

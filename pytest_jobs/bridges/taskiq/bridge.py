@@ -89,6 +89,7 @@ class TaskiqBridge(ApplicationBridge[Brokers, Task, SentMessage, Store]):
     """Brings the tasks of all Taskiq brokers into the harness, instead of their servers."""
 
     name = "taskiq"
+    tells_when_asked = True
     capabilities = frozenset(
         ("eta", "priority", "headers", "retry", "discard", "async", "serialise", "cron")
     )

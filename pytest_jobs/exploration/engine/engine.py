@@ -11,12 +11,21 @@ from types import ModuleType
 from typing import Any, Final
 
 from ...bridges.opening import open_jobs
+from ...bridges.toolkit import LibraryBridge
 from ...harness.open_harness import OpenHarness, open_harnesses
 from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
 from ...harness.running.calls import direct_calls
-from .acts import SourceState, Unwound, is_dead, is_in_delivery, lengthened, watcher
+from .acts import (
+    SourceState,
+    Unwound,
+    is_dead,
+    is_in_delivery,
+    lengthened,
+    note_look,
+    watcher,
+)
 from .ending.leaving import Leaving
 from .ending.patchers import Patchers
 from .ending.process_state import ProcessState, SignalHandlers, follow_imports
@@ -134,9 +143,17 @@ class Engine:
         self.patches.set(os, "urandom", urandom)
         self.patches.set(random, "_urandom", urandom)
 
-    def served(self) -> list[object]:
-        """Return what the servers of the job libraries would keep now: locks, batches, results."""
-        return [getattr(bridge, "served", None) for bridge in self.harness.bridges]
+    def served(self, *, heard: bool) -> list[object]:
+        """Return what the servers of the job libraries would keep now: locks, batches, results.
+
+        Args:
+            heard: those of the bridges that tell when they are asked, or of the others.
+        """
+        return [
+            getattr(bridge, "served", None)
+            for bridge in self.harness.bridges
+            if getattr(bridge, "tells_when_asked", False) is heard
+        ]
 
     def _note_import(self, module: ModuleType) -> None:
         # Functions import late to break cycles. A guard in such a module was set by the first run and seen by all
@@ -163,6 +180,7 @@ class Engine:
         stack.callback(self._renew_process, True)
         stack.callback(before.put_back, recursion_limit=False)
         self._pin_chance()
+        self.patches.set(LibraryBridge, "when_asked", staticmethod(note_look))
         follow_imports(self.patches, self._note_import)
         self.sources.catch_up()
         follow(self.patches)

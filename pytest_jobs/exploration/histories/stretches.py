@@ -74,8 +74,8 @@ class Sight:
     now_ns: int
     #: The state of the world and the effects, and the stores that it does not show.
     state: object
-    #: The memory that deliveries share.
-    memory: Content | object
+    #: The memory that deliveries share: that of the project, and that of servers of which it is heard.
+    memory: tuple[Content, Content] | object
 
     def is_same_world(self, other: Sight) -> bool:
         """Return whether a worker that is killed at either point leaves the same world."""
@@ -100,7 +100,10 @@ class Unclear:
 
 
 def seen_at(
-    run: Run, now_ns: int, state: Callable[[], Any], memory: Callable[[], Content | None]
+    run: Run,
+    now_ns: int,
+    state: Callable[[], Any],
+    memory: Callable[[], tuple[Content, Content] | None],
 ) -> Sight:
     """Return what is outside of a delivery at one of its points. Looking may fail, as where it holds a lock."""
     return Sight(
@@ -181,12 +184,18 @@ def chosen(run: Run, tried: Sequence[int], sights: Sequence[Sight], end: Sight) 
 
 def _changed_unheard(before: Sight, after: Sight) -> bool:
     """Return whether the world may have changed without an effect, so that a line in between may read that."""
-    if before.memory != after.memory:
+    # What such a server keeps is changed by its library too, which stores results and takes messages out of a
+    # queue. What a job asks it for is a look.
+    if _of_project(before) != _of_project(after):
         return True
     if isinstance(before.state, Unclear) or isinstance(after.state, Unclear):
         # Each of these points is tried by itself.
         return False
     return before.acted == after.acted and before.state != after.state
+
+
+def _of_project(sight: Sight) -> object:
+    return sight.memory[0] if isinstance(sight.memory, tuple) else sight.memory
 
 
 def _ends_of_stretches(tried: Sequence[int], sights: Sequence[Sight]) -> list[int]:

@@ -46,7 +46,7 @@ class SharedMemory:
         kept: Collection[Spot],
         body: Callable[..., object],
         is_own: Callable[[type], bool],
-        served: Callable[[], Iterable[object]] = tuple,
+        served: Callable[..., Iterable[object]],
     ) -> None:
         """Look at nothing yet.
 
@@ -56,8 +56,9 @@ class SharedMemory:
                 in them.
             body: the function of the job.
             is_own: returns whether a class belongs to the project.
-            served: returns what the servers of job libraries would keep. A lock that a library takes before it
-                enqueues is no effect of its own, and keeps the next delivery out.
+            served: returns what the servers of job libraries would keep: with `heard=True` of those of which it is
+                heard when they are asked. A lock that a library takes before it enqueues is no effect of its own,
+                and keeps the next delivery out.
         """
         self._modules = tuple(modules)
         self._kept = frozenset(kept)
@@ -67,11 +68,14 @@ class SharedMemory:
         self._own: dict[type, bool] = {}
         self._slots: dict[type, Sequence[MemberDescriptorType]] = {}
 
-    def content(self) -> Content | None:
-        """Return what is there now; None if it is more than can be looked at again and again."""
+    def content(self) -> tuple[Content, Content] | None:
+        """Return what is there now; None if it is more than can be looked at again and again.
+
+        The second part is what servers keep of which it is heard when they are asked.
+        """
         found: Content = []
         seen: set[int] = set()
-        waiting: list[Any] = [self._body, *self._served()]
+        waiting: list[Any] = [self._body, *self._served(heard=False)]
         for module in self._modules:
             key = identity(vars(module))
             for name, value in list(vars(module).items()):
@@ -88,6 +92,15 @@ class SharedMemory:
                     # A new process has another one of these, with the same objects in it.
                     seen.add(identity(value))
                     waiting.extend(one for one in _members(value) if type(one) not in CONSTANTS)
+        served: Content = []
+        # What both keep, such as a lock of the project, is the project's.
+        is_whole = self._walk(waiting, seen, found) and self._walk(
+            [*self._served(heard=True)], seen, served
+        )
+        return (found, served) if is_whole else None
+
+    def _walk(self, waiting: list[Any], seen: set[int], found: Content) -> bool:
+        """Add what some values consist of to what was found; return False if that is too much."""
         while waiting:
             value = waiting.pop()
             kind = type(value)
@@ -104,8 +117,8 @@ class SharedMemory:
             found.append(len(inner))
             waiting += inner
             if len(found) > _MOST:
-                return None
-        return found
+                return False
+        return True
 
     def _within(self, value: Any, kind: type) -> Iterator[Any]:
         """Yield the values of which an object consists."""
