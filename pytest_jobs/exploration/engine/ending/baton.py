@@ -290,7 +290,10 @@ class Baton:
         if isinstance(holder, int) and not signs.waits_for_outside(holder):
             # It waits for a lock of the job, or computes.
             return comes_about(wait, _STILL, self._life)
-        return comes_about(wait, signs.PATIENCE, self._life)
+        if isinstance(holder, int):
+            return comes_about(wait, signs.PATIENCE, self._life)
+        # A function whose thread does not come, as in a pool that is broken: the watchdog has no more patience.
+        return comes_about(wait, signs.PATIENCE / 2, self._life)
 
     def _life(self) -> object:
         return self._pulse(), self._holder, list(map(signs.computed, list(self._members)))
