@@ -65,7 +65,12 @@ def test_a_library_is_captured_when_no_part_of_it_is_half_imported(project):
             from celery import Celery
 
             app = Celery("late", broker="redis://127.0.0.1:1/0")
-            app.task(name="late", shared=False)(lambda: None).delay()
+
+            @app.task(name="late", shared=False)
+            def late():
+                pass
+
+            late.delay()
 
             jobs.drain()
         """
