@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any, Final, Literal, NamedTuple
@@ -136,7 +136,7 @@ class Account:
         self._phases: list[Phase] = ["world"]
         #: Changes with the phase.
         self.turn: object = object()
-        self.files = Files()
+        self.files = Files(self.numbers)
         self._additions = open_files.additions()
         self._stores: dict[str, Any] = {_FILES: self.files, _OPEN_FILES: self._additions}
         #: What deliveries wrote: the first statement or call of each item, and the ways.
@@ -160,6 +160,10 @@ class Account:
         self.scratch: set[Item] = set()
         #: What was written in stores that are the same for all histories: the item, and the statement or call.
         self._unbound: list[tuple[Item, str, str]] = []
+        #: The tables whose rows a database has numbered in a clean run.
+        self._numbered: set[str] = set() if clean is None else clean._numbered
+        #: A search begins with an account of nothing, and the first clean runs are compared with that.
+        self._is_clean = clean is None or clean._clean is None
         self._endings: list[Callable[[], object]] = []
         self._before_writing: list[Callable[[str], object]] = []
         #: The databases whose connection from before the check only its own thread may use.
@@ -185,7 +189,10 @@ class Account:
         accounts.note_turn()
 
     def note_built(self) -> None:
-        """Look, when the world has been built, for files that it has opened for writing and left open."""
+        """Look, when the world has been built, at what is in its stores, and for files that it has left open."""
+        with self.during("comparison"):
+            for store in self._stores.values():
+                store.begin()
         if self.files.has_handles:
             self._stores[_HANDLES] = open_files.additions_of_world(self.files.name_of)
 
@@ -229,7 +236,10 @@ class Account:
     def store(self, key: str, make: Callable[[], Store]) -> str:
         """Return the key of a store, which is made when it is used for the first time."""
         if key not in self._stores:
-            self._stores[key] = make()
+            self._stores[key] = made = make()
+            if self.phase == "delivery":
+                with self.during("comparison"):
+                    made.begin()
         if self.phase in ("world", "snapshot"):
             self._known.add(key)
         return key
@@ -318,6 +328,15 @@ class Account:
         """Return what was written to files that were open before: the keys of their stores, and their names."""
         keys = [key for key in (_OPEN_FILES, _HANDLES) if key in self._stores]
         return [(key, name) for key in keys for name in self._stores[key].names()]
+
+    def numbers(self, table: str, keys: Sequence[int], last: int) -> bool:
+        """Return whether a database gives numbers to the rows of a table: one after the other, in a clean run.
+
+        Others may be numbers of the application, which mean the same in each history.
+        """
+        if self._is_clean and keys and keys[0] == last + 1 and keys[-1] == last + len(keys):
+            self._numbered.add(table)
+        return table in self._numbered
 
     # The end
 

@@ -19,6 +19,10 @@ class Store(ABC):
     #: The name by which `ignore=` may name the whole store.
     short = ""
 
+    def begin(self) -> None:
+        """Note what is there before the first delivery, or at least before the first write."""
+        return
+
     def is_bound(self, name: str) -> bool:
         """Return whether the world has made or redirected it, although it has not touched it."""
         return False

@@ -107,7 +107,8 @@ class Folder:
             if content is None or is_ignored(name, Path(name).name):
                 continue
             if account is None or not account.leaves_out(path):
-                found[name] = files.content(files.name_of(path), lambda value: value)
+                before = self._before.get(name) or b""
+                found[name] = files.content(files.name_of(path), lambda value: value, before)
         return found
 
     def _read(self) -> dict[str, bytes | None]:
