@@ -41,13 +41,22 @@ _LOGS: Final = frozenset(("logging", "loguru", "structlog"))
 #: Nothing is stored in these directories, except in the second one.
 _DEVICES: Final = ("/dev/", "/proc/", "/sys/")
 _MEMORY: Final = "/dev/shm/"  # noqa: S108 - nothing is made there
-#: The longest content of a file that is only a lock: the number of a process, or the name of a host.
-_LONGEST_LOCK: Final = 64
 #: A line of the directory of `dbm.dumb`: a key, and where its value is.
 _LINE_OF_DBM: Final = re.compile(r"""(['"]).*\1, \(\d+, \d+\)""")
 _LONGEST_TEXT: Final = 1_000_000
 #: How the file of a database begins.
 _SQLITE: Final = b"SQLite format 3\0"
+
+
+class Digest(str):
+    """Stands for the content of a file that nobody can read in a report."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, content: bytes) -> Digest:
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        return cls(f"a binary file, {len(content)} bytes, sha256 {digest}: ignore= or a world")
 
 
 class Files(Store):
@@ -107,7 +116,7 @@ class Files(Store):
             not path.endswith(".dir") and _entries_of_dbm(path) is not None
         ):
             return ""
-        is_lock = (found.st_dev, found.st_ino) in self._locked and found.st_size <= _LONGEST_LOCK
+        is_lock = (found.st_dev, found.st_ino) in self._locked and not found.st_size
         return "a lock" if is_lock else None
 
     def content(self, name: str, renamed: Callable[[Any], Any], before: bytes = b"") -> Any:
@@ -271,7 +280,7 @@ def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
     except UnicodeDecodeError:
         text = None
     if text is None or len(content) > _LONGEST_TEXT:
-        return f"{len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:16]}"
+        return Digest.of(content)
     return tuple(map(renamed, text.splitlines()))
 
 
