@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ...errors import ExplorationError
+from ..engine.acts import KEYS_BY_TIME
 from ..engine.delivering import check_finished
 from ..engine.memory.shared import SharedMemory
 from ..engine.run import Run
@@ -37,12 +38,17 @@ _MOST_ACTS: Final = 6
 _LEARNED_AT_MOST: Final = 4
 
 
+#: The idempotency keys that a run has sent, each with the name of its effect.
+_Keys: TypeAlias = Sequence[tuple[str, object]]
+
+
 class _SecondRun(NamedTuple):
     """How a second clean run began and ended."""
 
     found: Mapping[str, Any]
     initial: Mapping[str, Any]
     account: Account
+    keys: _Keys
     #: The points that are worth a history. None if looking at the world changed what the job did, as it may if
     #: both use one session of a database.
     chosen: Chosen | None
@@ -128,6 +134,7 @@ class Reference(Known):
             self._check_waited_for(run)
             self.kept = history.memory.of_world()
             again = _Seen(history.initial, history.trail(), self.wanted)
+            keys = _keys_of(history)
         self.run = history.runs[0]
         if not self.run.points:
             raise ExplorationError(
@@ -146,6 +153,8 @@ class Reference(Known):
         second = self._second_run(limit if self._may_leave_points_out() else None)
         if second.chosen is None:
             second = self._second_run(None)
+        if self._learns_keys(keys, second.keys):
+            return False
         if second.initial != history.initial or differences(self.wanted, second.found):
             if self._tell_apart(history.initial):
                 return False
@@ -153,6 +162,8 @@ class Reference(Known):
                 limit if self._may_leave_points_out() else None, delay=_AT_ONCE
             )
             self._check_repeats(history, second)
+        by_time: set[str] = search.of(KEYS_BY_TIME, set)
+        self.on_time = (*self.on_time, *(f"the key of {name}" for name in sorted(by_time)))
         self._chosen = second.chosen
         self._threads = self.checked.needs_threads()
         if self._threads:
@@ -242,7 +253,7 @@ class Reference(Known):
             history.deliver_cleanly(at_point)
             end = history.sight(memory) if limit is not None else None
             found = history.observed_at_end()
-        ended = _SecondRun(found, history.initial, history.account, None)
+        ended = _SecondRun(found, history.initial, history.account, _keys_of(history), None)
         if end is None:
             return ended._replace(chosen=Chosen.every(self.run))
         run = history.runs[0]
@@ -254,6 +265,23 @@ class Reference(Known):
             and history.refusal is None
         )
         return ended._replace(chosen=chosen(self.run, tried, sights, end)) if is_as_clean else ended
+
+    def _learns_keys(self, keys: _Keys, then: _Keys) -> bool:
+        """Learn which idempotency keys go by the time, so that later deliveries send others; say if any is new.
+
+        Args:
+            keys: those that the clean run has sent.
+            then: those of a run at another time with other random values, of which a key may be made as well.
+        """
+        search = self.checked.engine.of_search
+        by_time: set[str] = search.of(KEYS_BY_TIME, set)
+        known = len(by_time)
+        if any(_changed(keys, then)):
+            history = self.history(delay=_LATER, learns=True)
+            self._clean(history)
+            for name in _changed(keys, _keys_of(history)):
+                search.learn(by_time, name)
+        return len(by_time) > known
 
     def _check_forgets(self, first: _Seen, again: _Seen) -> None:
         """Raise if the second of two clean runs that are alike did not do the same as the first.
@@ -405,9 +433,28 @@ class Reference(Known):
             return history.observed_at_end()
 
 
+def _keys_of(history: History) -> _Keys:
+    """Return the idempotency keys that the first delivery of a run has sent, in its order."""
+    return [
+        (
+            f"{act.kind} {act.value[0] if isinstance(act.value, tuple) and act.value else ''}".strip(),
+            history.form_of(act.sent_key),
+        )
+        for act in history.runs[0].acts
+        if act.sent_key is not None
+    ]
+
+
+def _changed(keys: _Keys, then: _Keys) -> Iterator[str]:
+    for (name, key), (name_then, key_then) in zip(keys, then, strict=False):
+        if name == name_then and key != key_then:
+            yield name
+
+
 def _acts_text(acts: Counter[tuple[str, object]]) -> str:
     """Return the first few of some effects, beside those that both runs had."""
-    texts = [f"{kind}: {text}" for kind, text in acts.elements()]
+    # Each has a point before it and one after it.
+    texts = [f"{kind}: {text}" for kind, text in acts]
     more = f" and {len(texts) - _MOST_ACTS} more" if len(texts) > _MOST_ACTS else ""
     return (", ".join(texts[:_MOST_ACTS]) or "nothing else") + more
 
