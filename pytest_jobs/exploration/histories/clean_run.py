@@ -18,7 +18,7 @@ from ..engine.memory.shared import SharedMemory
 from ..engine.run import Run
 from ..engine.sameness.differences import differences, not_fresh
 from ..engine.watching import AtSome
-from ..engine.world import TimeLimit
+from ..engine.world import TimeLimit, not_put_back
 from ..stores.account import Account
 from .checked_job import CheckedJob
 from .history import History, Known
@@ -60,6 +60,7 @@ class _Seen(NamedTuple):
     initial: Mapping[str, Any]
     trail: Counter[tuple[str, object]]
     found: Mapping[str, Any]
+    ended_well: bool
 
 
 class _Around(NamedTuple):
@@ -79,6 +80,8 @@ class Reference(Known):
     ) -> None:
         super().__init__(checked, args, kwargs)
         self._is_known = False
+        #: Whether the first clean run did.
+        self._ended_well = False
         self._is_imported = False
         #: How much was known of the services then: with other arguments, a job may show more of them.
         self._lessons = 0
@@ -122,6 +125,7 @@ class Reference(Known):
         search = self.checked.engine.of_search
         known = search.lessons, len(self.children.not_performed)
         first = self._first_run()
+        self._ended_well = first.ended_well
         history = self.history(learns=True)
         with history.opened():
             run = history.deliver_cleanly()
@@ -133,7 +137,7 @@ class Reference(Known):
             check_finished(run)
             self._check_waited_for(run)
             self.kept = history.memory.of_world()
-            again = _Seen(history.initial, history.trail(), self.wanted)
+            again = _seen(history, self.wanted)
             keys = _keys_of(history)
         self.run = history.runs[0]
         if not self.run.points:
@@ -190,6 +194,14 @@ class Reference(Known):
                 through = "".join(f"\n  {origin.shown}" for origin in run.trace)
                 # By `str`, which names a request where `repr` shows an object, and in one line.
                 said = " ".join(f"{type(run.error).__name__}: {run.error}".split()).rstrip(": ")
+                if self._ended_well:
+                    raise ExplorationError(
+                        "The world is not fresh: the first clean run of the job ends well, and the second one, "
+                        f"at the same time and with the same random values, ends with {said}:"
+                        f"{through or ' no line of the project raises it.'}\nIt finds what the first run has left"
+                        f"{not_put_back()}. Build everything inside the world, each "
+                        "time anew."
+                    ) from run.error
                 raise ExplorationError(
                     f"One clean run of the job ends with {said}, although nothing disturbs its delivery "
                     f"{run.number}:{through or ' no line of the project raises it.'}\nMake the world such that "
@@ -308,8 +320,8 @@ class Reference(Known):
         raise ExplorationError(
             "Two clean runs of the job at the same time and with the same random values do not do the same, so "
             f"the job keeps something from one run to the next that the world does not build anew. {what}. "
-            f"Build in the world what the job keeps, or leave what differs {out}. A library that prepares itself "
-            "once a process has to do so before the check."
+            f"Build in the world what the job keeps{not_put_back()}, or leave what differs {out}. A library that "
+            "prepares itself once a process has to do so before the check."
         )
 
     def _way_out(self, name: str, other: Account) -> str:
@@ -383,7 +395,7 @@ class Reference(Known):
         with history.opened():
             history.deliver_cleanly()
             found = history.observed_at_end()
-        return _Seen(history.initial, history.trail(), found)
+        return _seen(history, found)
 
     def history(
         self,
@@ -431,6 +443,11 @@ class Reference(Known):
             history.deliver_cleanly()
             history.run_other_job(plan.other)
             return history.observed_at_end()
+
+
+def _seen(history: History, found: Mapping[str, Any]) -> _Seen:
+    ended_well = not any(run.failed for run in history.runs) and history.refusal is None
+    return _Seen(history.initial, history.trail(), found, ended_well)
 
 
 def _keys_of(history: History) -> _Keys:

@@ -12,6 +12,7 @@ from ...errors import ExplorationError
 from ...harness.time.waiting import in_running_loop, off_the_loop
 from ..engine.world import Snapshot, kept_for_search, world_resources
 from ..report.audience import current_audience
+from . import moto
 from .base.store import Building, Store, ignoring
 from .files import FILES, Folder, WrittenFolders
 
@@ -148,6 +149,8 @@ def copies_of_test() -> Generator[list[Store], None, None]:
             from .sqlalchemy.engines import Engines
 
             copies.append(Engines(stack))
+        if moto.MODULE in sys.modules:
+            copies.append(moto.Backends())
         if "redis" in sys.modules:
             from .redis.databases import Databases
 
