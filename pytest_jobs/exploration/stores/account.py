@@ -237,9 +237,13 @@ class Account:
         """Return the key of a store, which is made when it is used for the first time."""
         if key not in self._stores:
             self._stores[key] = made = make()
-            if self.phase == "delivery":
-                with self.during("comparison"):
+            if self.phase == "delivery" and made.may_be_asked_amid_a_write:
+                # Not as another phase: connections that are open would have to ask again, amid a question.
+                token = watcher.set(None)
+                try:
                     made.begin()
+                finally:
+                    watcher.reset(token)
         if self.phase in ("world", "snapshot"):
             self._known.add(key)
         return key
