@@ -59,6 +59,7 @@ class SqliteStore(Store):
     """One database, as a path, as the URI of a database in memory, or as the only connection to it."""
 
     noun = "table"
+    is_refused_at_once = True
 
     def __init__(
         self,
@@ -69,6 +70,11 @@ class SqliteStore(Store):
     ) -> None:
         self.label = label
         self.short = PurePath(label).name
+        if not isinstance(place, str):
+            self.way_in = (
+                "Close it before the check, so that the job opens its own connection to a file in `tmp_path`; or "
+                "let the world make it or bind it, and show what the job writes there"
+            )
         self.place = place
         self._is_bound = is_bound
         self._keys = NewKeys(label, are_numbers)
