@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from pytest_jobs import check_idempotent
-from pytest_jobs.errors import DuplicateEffect, ExplorationError
+from pytest_jobs.errors import DuplicateEffect, ExplorationError, PoisonJob
 
 boto3 = pytest.importorskip("boto3")
 moto = pytest.importorskip("moto")
@@ -186,3 +186,48 @@ def test_an_operation_that_is_awaited_is_an_effect(monkeypatch):
 
     with pytest.raises(DuplicateEffect, match=r"sns\.Publish"):
         check_idempotent(publish_and_mark, args=("7",), world=world)
+
+
+# Begun by the test, around the check
+
+
+def archive(key):
+    client("s3").copy_object(
+        Bucket="shop", Key=f"old/{key}", CopySource={"Bucket": "shop", "Key": key}
+    )
+    client("s3").delete_object(Bucket="shop", Key=key)
+
+
+def add_a_line(key):
+    content = client("s3").get_object(Bucket="shop", Key=key)["Body"].read()
+    client("s3").put_object(Bucket="shop", Key="copy.txt", Body=content + b"line")
+
+
+@pytest.fixture
+def bucket():
+    with moto.mock_aws():
+        client("s3").create_bucket(Bucket="shop")
+        client("s3").put_object(Bucket="shop", Key="a.txt", Body=b"line")
+        yield
+
+
+def test_each_history_finds_what_the_test_has_put_into_a_bucket_and_so_does_the_test(bucket):
+    with pytest.raises(PoisonJob, match=r"POISON NoSuchKey \[twice\]"):
+        check_idempotent(archive, args=("a.txt",))
+
+    keys = [found["Key"] for found in client("s3").list_objects_v2(Bucket="shop")["Contents"]]
+    assert keys == ["a.txt"]
+    assert "world: here (moto: " in str(check_idempotent(add_a_line, args=("a.txt",)))
+
+
+def test_a_service_whose_content_cannot_be_copied_is_named_where_clean_runs_differ(bucket):
+    queue = client("sqs").create_queue(QueueName="orders")["QueueUrl"]
+    client("sqs").send_message(QueueUrl=queue, MessageBody="order 7")
+
+    def take():
+        (message,) = client("sqs").receive_message(QueueUrl=queue)["Messages"]
+        handle = message["ReceiptHandle"]
+        client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=handle)
+
+    with pytest.raises(ExplorationError, match=r"(?s)is not fresh: .* has left \(sqs of moto\)"):
+        check_idempotent(take)

@@ -123,6 +123,8 @@ def test_a_database_that_no_world_makes_anew_is_an_error():
         "The job writes to collection entries of audit (entries.insert_one({'payment': 1})), which the world "
         "neither makes nor binds"
     )
+    assert "mongomock.MongoClient().shop`, what is in it at first" in str(refused.value)
+    assert audit.entries.count_documents({}) == 0
 
 
 def test_nothing_is_left_patched():

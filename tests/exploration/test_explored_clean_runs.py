@@ -171,6 +171,19 @@ def test_an_error_that_comes_about_while_another_one_is_handled_is_a_finding():
 # One thing at a time
 
 
+def test_an_error_of_the_second_clean_run_alone_is_no_way_to_end():
+    stock = ["shoes"]
+
+    def sell(number):
+        mail.send(number, stock.pop())
+
+    said = outcome(sell)
+
+    assert said.startswith("The world is not fresh: the first clean run of the job ends well, and ")
+    assert "ends with IndexError: pop from empty list:\n" in said
+    assert "accept=" not in said
+
+
 def set_password(number):
     digest = hashlib.sha256(f"{(salt := drawn())}secret".encode()).hexdigest()
     users[number]["password"] = f"sha256${salt}${digest}"

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_jobs import check_idempotent, fake
-from pytest_jobs.errors import DuplicateEffect, ExplorationError
+from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
 
 fcntl = pytest.importorskip("fcntl", reason="Windows locks files in another way")
 
@@ -93,6 +93,16 @@ def test_a_file_that_is_only_locked_is_no_state_that_the_world_has_to_show(tmp_p
             mail_once(number)
 
     check_idempotent(lock_outside_of_the_world, args=(1,), world=world, histories=["overlap"])
+
+
+def test_a_file_that_is_locked_and_has_a_content_is_compared(tmp_path):
+    def count_under_a_lock():
+        with (tmp_path / "count").open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write("1\n")
+
+    with pytest.raises(NotIdempotent, match=r"DUPLICATE files \[twice\]"):
+        check_idempotent(count_under_a_lock)
 
 
 def test_a_dead_worker_holds_no_lock():

@@ -178,3 +178,20 @@ def write_many(path):
 def test_an_error_names_some_of_many_copies(tmp_path):
     with pytest.raises(ExplorationError, match=r"There is 00, 01, .* 19 and 10 more\.$"):
         check_idempotent(write_many, args=(tmp_path,), ignore={"report"})
+
+
+def test_a_binary_file_says_what_to_do_and_comes_behind_what_can_be_read(tmp_path):
+    def add_to_both(name):
+        for file in ("a.bin", name):
+            with (tmp_path / file).open("ab") as opened:
+                opened.write(b"\xff\x00" if file == "a.bin" else b"line")
+
+    with pytest.raises(NotIdempotent) as first:
+        check_idempotent(add_to_both, args=("b.txt",))
+    with pytest.raises(NotIdempotent) as alone:
+        check_idempotent(add_to_both, args=("a.bin",))
+
+    assert "DIVERGED files [twice]" in str(first.value)
+    assert "DIVERGED files (binary) [twice]" in str(alone.value)
+    assert "('a.bin', 'a binary file, 4 bytes, sha256 " in str(alone.value)
+    assert ": ignore= or a world')" in str(alone.value)

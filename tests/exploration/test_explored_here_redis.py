@@ -262,3 +262,26 @@ def test_a_stream_with_a_group_on_a_real_server_is_refused(redis_url):  # noqa: 
 
     with pytest.raises(ExplorationError, match=r"the key 'stream' of the test cannot be copied"):
         check_idempotent(jobs_of(client)["count"])
+
+
+def test_a_real_server_beside_here_is_copied_unless_the_world_uses_it_itself(redis_url):  # noqa: F811
+    client, own = redis.Redis.from_url(redis_url), redis.Redis.from_url(redis_url)
+    client.flushall()
+
+    def copied():
+        with here() as state:
+            yield lambda: {**state()}
+
+    def shown():
+        with here() as state:
+            own.delete("seen")
+            yield lambda: {**state(), "seen": own.get("seen")}
+
+    def count():
+        client.incr("seen")
+
+    with pytest.raises(DivergedState, match=r"DIVERGED redis \[twice\]"):
+        check_idempotent(count, world=copied)
+    assert client.get("seen") is None
+    with pytest.raises(DivergedState, match=r"DIVERGED seen \[twice\]"):
+        check_idempotent(count, world=shown)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
+import json
 import os
 import subprocess
 import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import explored_http
 import pytest
@@ -150,8 +154,6 @@ def test_a_put_that_is_repeated_is_no_second_effect(name):
 
 
 def test_a_new_key_for_each_delivery_is_no_key():
-    import uuid
-
     def charge():
         SENDERS["http_client"]("POST", URL, {"amount": 1}, {"Idempotency-Key": str(uuid.uuid4())})
 
@@ -159,9 +161,42 @@ def test_a_new_key_for_each_delivery_is_no_key():
         check_idempotent(charge, world=world)
 
 
+@pytest.mark.parametrize(
+    "header", ["Idempotence-Key", "Cko-Idempotency-Key", "I-Twilio-Idempotency-Token"]
+)
+def test_a_header_that_speaks_of_idempotency_is_a_key(header):
+    def charge():
+        SENDERS["http_client"]("POST", URL, {"amount": 1}, {header: "payment-1"})
+
+    check_idempotent(charge, world=world)
+
+
+def test_a_key_with_the_minute_is_no_key_and_the_report_says_so():
+    def charge():
+        key = f"payment-1-{datetime.now(UTC):%H%M}"
+        SENDERS["http_client"]("POST", URL, {"amount": 1}, {"Idempotency-Key": key})
+
+    with pytest.raises(DuplicateEffect, match=r"2 x .*'its key goes by the time'"):
+        check_idempotent(charge, world=world)
+
+
+@pytest.mark.parametrize("made", ["random", "arguments"])
+def test_a_key_that_the_world_has_drawn_is_one(made):
+    app = SimpleNamespace(token="")
+
+    def shop():
+        app.token = uuid.uuid4().hex if made == "random" else "payment-1"
+        yield from world()
+
+    def charge():
+        key = hashlib.sha256(app.token.encode()).hexdigest()
+        SENDERS["http_client"]("POST", URL, {"amount": 1}, {"Idempotency-Key": key})
+
+    assert "Depends on the time" not in str(check_idempotent(charge, world=shop))
+
+
 def test_random_values_in_what_is_sent_are_no_difference():
     import time
-    import uuid
 
     def charge():
         token = str(uuid.uuid4())
@@ -439,6 +474,33 @@ def test_a_usual_post_that_reads_is_no_effect_and_the_result_says_so(path, body)
 def test_a_post_that_may_write_is_an_effect(path, body):
     with pytest.raises(DuplicateEffect):
         check_idempotent(posting(path, body), world=shop_with(path), histories=["twice"])
+
+
+def bulk(*actions):
+    def send():
+        connection = http.client.HTTPSConnection("api.example.com")
+        connection.request("POST", "/_bulk", "".join(f"{json.dumps(one)}\n" for one in actions))
+        connection.getresponse()
+
+    return send
+
+
+def test_a_bulk_request_that_names_each_document_may_be_repeated():
+    named = {"index": {"_index": "orders", "_id": 7}}, {"paid": True}, {"delete": {"_id": 8}}
+
+    check_idempotent(bulk(*named), world=shop_with("/_bulk"), histories=["twice"])
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        ({"index": {"_index": "orders"}}, {"paid": True}),
+        ({"update": {"_id": 7}}, {"script": "ctx._source.count += 1"}),
+    ],
+)
+def test_a_bulk_request_that_adds_something_may_not(actions):
+    with pytest.raises(DuplicateEffect):
+        check_idempotent(bulk(*actions), world=shop_with("/_bulk"), histories=["twice"])
 
 
 @pytest.mark.parametrize(

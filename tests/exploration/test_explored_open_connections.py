@@ -102,12 +102,19 @@ def test_what_a_job_writes_is_refused(write):
 def test_the_error_names_three_ways_out(db, place):
     shown = ":memory:" if place == ":memory:" else place
     short = ":memory:" if place == ":memory:" else "shop.db"
+    way_in = "Let the world make it or bind it, and show what the job writes there"
+    if place == ":memory:":
+        way_in = (
+            "Close it before the check, so that the job opens its own connection to a file in `tmp_path`; or let "
+            f"{way_in.removeprefix('Let ')}"
+        )
 
     assert refusal(mail_and(by_connection), mails) == (
         f"The job writes to table sent of {shown} (insert into sent), which the world neither makes nor binds, so "
-        "that each history adds to what the one before it left. Let the world make it or bind it, and show what "
-        f"the job writes there; put a fake in its place; or leave it out by ignore={{{short!r}}}."
+        f"that each history adds to what the one before it left. {way_in}; put a fake in its place; or leave it "
+        f"out by ignore={{{short!r}}}."
     )
+    assert db.execute("select * from sent").fetchall() == []
     assert "Not compared: table sent" in str(
         checked(mail_and(by_connection), mails, ignore={short})
     )
@@ -123,8 +130,9 @@ def test_what_a_job_writes_to_a_connection_and_then_closes_is_refused():
         by_connection(number)
         app.db.close()
 
+    every = list(opened)
     assert "table sent of :memory:" in refusal(mail_and(write_and_close), mails)
-    for connection in opened:
+    for connection in every:
         connection.close()
 
 
@@ -285,8 +293,9 @@ def test_a_connection_that_belongs_to_its_thread_is_refused_where_deliveries_hav
 
         assert refusal(read_and_mail, mails) == (
             "The job uses a connection of sqlite3 to :memory: that was opened before the check, and each delivery "
-            "has a thread of its own, in which sqlite3 refuses that connection. Open it in the world or within "
-            "the job, or let other threads use it: sqlite3.connect(..., check_same_thread=False)."
+            "has a thread of its own, in which sqlite3 refuses that connection. Close it before the check "
+            "(`db.close()` of peewee), so that the job opens its own; open it in the world; or let other threads "
+            "use it: sqlite3.connect(..., check_same_thread=False)."
         )
 
 

@@ -64,14 +64,13 @@ def first_line(job, world, histories="all", **options):
         (jobs.count, "DIVERGED redis", "twice"),
         (jobs.count_by_an_unknown_command, "DIVERGED redis", "twice"),
         (jobs.count_and_remember, "DIVERGED redis", "crash"),
-        (jobs.count_in_a_pipeline, "DIVERGED redis", "crash"),
+        (jobs.count_in_a_pipeline, "DIVERGED redis", "overlap"),
         (jobs.count_in_a_transaction_that_watches_nothing, "DIVERGED redis", "overlap"),
         (jobs.count_under_a_lock_without_end, "POISON LockError", "crash"),
         (jobs.publish, "DUPLICATE redis.publish", "twice"),
         (jobs.publish_in_a_transaction, "DUPLICATE redis.publish", "twice"),
         (jobs.publish_by_a_script, "DUPLICATE redis.eval", "twice"),
         (jobs.charge_behind_a_flag_later, "DUPLICATE gateway.charge", "crash"),
-        (jobs.count_in_a_pipeline_later, "DIVERGED redis", "crash"),
         (jobs.count_under_a_lock_without_end_later, "POISON LockError", "crash"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -150,14 +149,11 @@ def test_a_transaction_is_one_step(world):
     ]
 
 
-def test_commands_of_a_pipeline_are_steps_of_their_own(world):
-    job = jobs.count_in_a_pipeline
-
+@pytest.mark.parametrize("job", [jobs.count_in_a_pipeline, jobs.count_in_a_pipeline_later])
+def test_the_commands_of_a_pipeline_are_sent_as_one_step(world, job):
     assert points_of(job, world(job), histories=["twice"]) == [
-        "before redis: INCRBY views 1",
-        "after redis: INCRBY views 1",
-        "before redis: SADD seen 1",
-        "after redis: SADD seen 1",
+        "before redis: pipeline INCRBY views 1; SADD seen 1",
+        "after redis: pipeline INCRBY views 1; SADD seen 1",
     ]
 
 

@@ -30,6 +30,10 @@ T = TypeVar("T")
 watcher: ContextVar[Watch | None] = ContextVar("pytest_jobs_act_watcher", default=None)
 
 
+#: Under this a search keeps the names of effects whose idempotency keys are other ones at another time.
+KEYS_BY_TIME: Final = "keys by the time"
+
+
 def later_acts(history: SourceState) -> list[Callable[[], Iterable[Act]]]:
     """Return the functions that return the effects of a history that show only when they are looked for."""
     return history.of("later acts", list)

@@ -6,7 +6,7 @@ import gc
 import inspect
 import time
 from collections.abc import Callable, Generator, Hashable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import partial
@@ -204,6 +204,9 @@ class _Generated:
         )
 
 
+_NOT_PUT_BACK: Final = "not put back"
+
+
 class WorldResources:
     """What the worlds of one search share, such as a connection to a server. It ends with the search."""
 
@@ -252,3 +255,18 @@ def kept_for_search(
         return
     with make() as made:
         yield made
+
+
+def note_not_put_back(name: str) -> None:
+    """Note what the test has, and what no history finds as the test has it."""
+    search = world_resources.get()
+    if search is not None:
+        made: list[str] = []
+        search.get(_NOT_PUT_BACK, lambda: nullcontext(made)).append(name)
+
+
+def not_put_back() -> str:
+    """Return in brackets what may carry something over from one history to the next; "" where nothing is known."""
+    search = world_resources.get()
+    names: list[str] = [] if search is None else search.find(_NOT_PUT_BACK) or []
+    return f" ({', '.join(dict.fromkeys(names))})" if names else ""

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ...errors import ExplorationError
+from ..engine.acts import KEYS_BY_TIME
 from ..engine.delivering import check_finished
 from ..engine.memory.shared import SharedMemory
 from ..engine.run import Run
 from ..engine.sameness.differences import differences, not_fresh
 from ..engine.watching import AtSome
-from ..engine.world import TimeLimit
+from ..engine.world import TimeLimit, not_put_back
 from ..stores.account import Account
 from .checked_job import CheckedJob
 from .history import History, Known
@@ -37,12 +38,17 @@ _MOST_ACTS: Final = 6
 _LEARNED_AT_MOST: Final = 4
 
 
+#: The idempotency keys that a run has sent, each with the name of its effect.
+_Keys: TypeAlias = Sequence[tuple[str, object]]
+
+
 class _SecondRun(NamedTuple):
     """How a second clean run began and ended."""
 
     found: Mapping[str, Any]
     initial: Mapping[str, Any]
     account: Account
+    keys: _Keys
     #: The points that are worth a history. None if looking at the world changed what the job did, as it may if
     #: both use one session of a database.
     chosen: Chosen | None
@@ -54,6 +60,7 @@ class _Seen(NamedTuple):
     initial: Mapping[str, Any]
     trail: Counter[tuple[str, object]]
     found: Mapping[str, Any]
+    ended_well: bool
 
 
 class _Around(NamedTuple):
@@ -73,6 +80,8 @@ class Reference(Known):
     ) -> None:
         super().__init__(checked, args, kwargs)
         self._is_known = False
+        #: Whether the first clean run did.
+        self._ended_well = False
         self._is_imported = False
         #: How much was known of the services then: with other arguments, a job may show more of them.
         self._lessons = 0
@@ -116,6 +125,7 @@ class Reference(Known):
         search = self.checked.engine.of_search
         known = search.lessons, len(self.children.not_performed)
         first = self._first_run()
+        self._ended_well = first.ended_well
         history = self.history(learns=True)
         with history.opened():
             run = history.deliver_cleanly()
@@ -127,7 +137,8 @@ class Reference(Known):
             check_finished(run)
             self._check_waited_for(run)
             self.kept = history.memory.of_world()
-            again = _Seen(history.initial, history.trail(), self.wanted)
+            again = _seen(history, self.wanted)
+            keys = _keys_of(history)
         self.run = history.runs[0]
         if not self.run.points:
             raise ExplorationError(
@@ -146,6 +157,8 @@ class Reference(Known):
         second = self._second_run(limit if self._may_leave_points_out() else None)
         if second.chosen is None:
             second = self._second_run(None)
+        if self._learns_keys(keys, second.keys):
+            return False
         if second.initial != history.initial or differences(self.wanted, second.found):
             if self._tell_apart(history.initial):
                 return False
@@ -153,6 +166,8 @@ class Reference(Known):
                 limit if self._may_leave_points_out() else None, delay=_AT_ONCE
             )
             self._check_repeats(history, second)
+        by_time: set[str] = search.of(KEYS_BY_TIME, set)
+        self.on_time = (*self.on_time, *(f"the key of {name}" for name in sorted(by_time)))
         self._chosen = second.chosen
         self._threads = self.checked.needs_threads()
         if self._threads:
@@ -179,6 +194,14 @@ class Reference(Known):
                 through = "".join(f"\n  {origin.shown}" for origin in run.trace)
                 # By `str`, which names a request where `repr` shows an object, and in one line.
                 said = " ".join(f"{type(run.error).__name__}: {run.error}".split()).rstrip(": ")
+                if self._ended_well:
+                    raise ExplorationError(
+                        "The world is not fresh: the first clean run of the job ends well, and the second one, "
+                        f"at the same time and with the same random values, ends with {said}:"
+                        f"{through or ' no line of the project raises it.'}\nIt finds what the first run has left"
+                        f"{not_put_back()}. Build everything inside the world, each "
+                        "time anew."
+                    ) from run.error
                 raise ExplorationError(
                     f"One clean run of the job ends with {said}, although nothing disturbs its delivery "
                     f"{run.number}:{through or ' no line of the project raises it.'}\nMake the world such that "
@@ -242,7 +265,7 @@ class Reference(Known):
             history.deliver_cleanly(at_point)
             end = history.sight(memory) if limit is not None else None
             found = history.observed_at_end()
-        ended = _SecondRun(found, history.initial, history.account, None)
+        ended = _SecondRun(found, history.initial, history.account, _keys_of(history), None)
         if end is None:
             return ended._replace(chosen=Chosen.every(self.run))
         run = history.runs[0]
@@ -254,6 +277,23 @@ class Reference(Known):
             and history.refusal is None
         )
         return ended._replace(chosen=chosen(self.run, tried, sights, end)) if is_as_clean else ended
+
+    def _learns_keys(self, keys: _Keys, then: _Keys) -> bool:
+        """Learn which idempotency keys go by the time, so that later deliveries send others; say if any is new.
+
+        Args:
+            keys: those that the clean run has sent.
+            then: those of a run at another time with other random values, of which a key may be made as well.
+        """
+        search = self.checked.engine.of_search
+        by_time: set[str] = search.of(KEYS_BY_TIME, set)
+        known = len(by_time)
+        if any(_changed(keys, then)):
+            history = self.history(delay=_LATER, learns=True)
+            self._clean(history)
+            for name in _changed(keys, _keys_of(history)):
+                search.learn(by_time, name)
+        return len(by_time) > known
 
     def _check_forgets(self, first: _Seen, again: _Seen) -> None:
         """Raise if the second of two clean runs that are alike did not do the same as the first.
@@ -280,8 +320,8 @@ class Reference(Known):
         raise ExplorationError(
             "Two clean runs of the job at the same time and with the same random values do not do the same, so "
             f"the job keeps something from one run to the next that the world does not build anew. {what}. "
-            f"Build in the world what the job keeps, or leave what differs {out}. A library that prepares itself "
-            "once a process has to do so before the check."
+            f"Build in the world what the job keeps{not_put_back()}, or leave what differs {out}. A library that "
+            "prepares itself once a process has to do so before the check."
         )
 
     def _way_out(self, name: str, other: Account) -> str:
@@ -355,7 +395,7 @@ class Reference(Known):
         with history.opened():
             history.deliver_cleanly()
             found = history.observed_at_end()
-        return _Seen(history.initial, history.trail(), found)
+        return _seen(history, found)
 
     def history(
         self,
@@ -405,9 +445,33 @@ class Reference(Known):
             return history.observed_at_end()
 
 
+def _seen(history: History, found: Mapping[str, Any]) -> _Seen:
+    ended_well = not any(run.failed for run in history.runs) and history.refusal is None
+    return _Seen(history.initial, history.trail(), found, ended_well)
+
+
+def _keys_of(history: History) -> _Keys:
+    """Return the idempotency keys that the first delivery of a run has sent, in its order."""
+    return [
+        (
+            f"{act.kind} {act.value[0] if isinstance(act.value, tuple) and act.value else ''}".strip(),
+            history.form_of(act.sent_key),
+        )
+        for act in history.runs[0].acts
+        if act.sent_key is not None
+    ]
+
+
+def _changed(keys: _Keys, then: _Keys) -> Iterator[str]:
+    for (name, key), (name_then, key_then) in zip(keys, then, strict=False):
+        if name == name_then and key != key_then:
+            yield name
+
+
 def _acts_text(acts: Counter[tuple[str, object]]) -> str:
     """Return the first few of some effects, beside those that both runs had."""
-    texts = [f"{kind}: {text}" for kind, text in acts.elements()]
+    # Each has a point before it and one after it.
+    texts = [f"{kind}: {text}" for kind, text in acts]
     more = f" and {len(texts) - _MOST_ACTS} more" if len(texts) > _MOST_ACTS else ""
     return (", ".join(texts[:_MOST_ACTS]) or "nothing else") + more
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any, Final, Literal, NamedTuple
 
 from ...errors import CriterionError, ExplorationError
-from ..engine.acts import audit_hook, told, watcher
+from ..engine.acts import audit_hook, refuse_delivery, told, watcher
 from .files import EVENTS, OWN, Files
 from .open_files import open_files
 from .store import Store
@@ -114,6 +114,15 @@ class Ignore:
         )
 
 
+def _unbound(item: Item, text: str, store: Store) -> str:
+    named = store.short if item.store else item.short
+    return (
+        f"The job writes to {item} ({text}), which the world neither makes nor binds, so that each history adds "
+        f"to what the one before it left. {store.way_in}; put a fake in its place; or leave it out by "
+        f"ignore={{{named!r}}}."
+    )
+
+
 class Account:
     """What one history did to stores."""
 
@@ -136,7 +145,7 @@ class Account:
         self._phases: list[Phase] = ["world"]
         #: Changes with the phase.
         self.turn: object = object()
-        self.files = Files()
+        self.files = Files(self.numbers)
         self._additions = open_files.additions()
         self._stores: dict[str, Any] = {_FILES: self.files, _OPEN_FILES: self._additions}
         #: What deliveries wrote: the first statement or call of each item, and the ways.
@@ -158,8 +167,12 @@ class Account:
         self._remembers_all = False
         #: What the clean run made and removed again.
         self.scratch: set[Item] = set()
-        #: What was written in stores that are the same for all histories: the item, and the statement or call.
-        self._unbound: list[tuple[Item, str, str]] = []
+        #: The errors for what was written in stores that are the same for all histories.
+        self._unbound: list[str] = []
+        #: The tables whose rows a database has numbered in a clean run.
+        self._numbered: set[str] = set() if clean is None else clean._numbered
+        #: A search begins with an account of nothing, and the first clean runs are compared with that.
+        self._is_clean = clean is None or clean._clean is None
         self._endings: list[Callable[[], object]] = []
         self._before_writing: list[Callable[[str], object]] = []
         #: The databases whose connection from before the check only its own thread may use.
@@ -185,7 +198,10 @@ class Account:
         accounts.note_turn()
 
     def note_built(self) -> None:
-        """Look, when the world has been built, for files that it has opened for writing and left open."""
+        """Look, when the world has been built, at what is in its stores, and for files that it has left open."""
+        with self.during("comparison"):
+            for store in self._stores.values():
+                store.begin()
         if self.files.has_handles:
             self._stores[_HANDLES] = open_files.additions_of_world(self.files.name_of)
 
@@ -229,7 +245,14 @@ class Account:
     def store(self, key: str, make: Callable[[], Store]) -> str:
         """Return the key of a store, which is made when it is used for the first time."""
         if key not in self._stores:
-            self._stores[key] = make()
+            self._stores[key] = made = make()
+            if self.phase == "delivery" and made.may_be_asked_amid_a_write:
+                # Not as another phase: connections that are open would have to ask again, amid a question.
+                token = watcher.set(None)
+                try:
+                    made.begin()
+                finally:
+                    watcher.reset(token)
         if self.phase in ("world", "snapshot"):
             self._known.add(key)
         return key
@@ -252,8 +275,23 @@ class Account:
                 return
             if self._remembers_by is not None and (store, name) not in self._written:
                 self._remember(store, name, self._remembers_by)
+            # Later histories are not looked at before they begin, so that nobody knows yet what the world shows.
+            is_new = self._is_clean and (store, name) not in self._written
+            if is_new and self._stores[store].is_refused_at_once:
+                self._refuse_unbound(store, name, text)
             _, ways = self._written.setdefault((store, name), (text, set()))
             ways.add(way)
+
+    def _refuse_unbound(self, key: str, name: str, text: str) -> None:
+        """Refuse a delivery that is about to write to a store that is the same for all histories."""
+        item, store = self._item(key, name), self._stores[key]
+        if not (
+            key in self._known
+            or store.is_bound(name)
+            or self._is_shown(key, name)
+            or self.ignore.takes(item, store.short)
+        ):
+            refuse_delivery(_unbound(item, text, store))
 
     def _remember(
         self, store: str, name: str, renaming: Callable[[], Callable[[Any], Any]]
@@ -318,6 +356,15 @@ class Account:
         """Return what was written to files that were open before: the keys of their stores, and their names."""
         keys = [key for key in (_OPEN_FILES, _HANDLES) if key in self._stores]
         return [(key, name) for key in keys for name in self._stores[key].names()]
+
+    def numbers(self, table: str, keys: Sequence[int], last: int) -> bool:
+        """Return whether a database gives numbers to the rows of a table: one after the other, in a clean run.
+
+        Others may be numbers of the application, which mean the same in each history.
+        """
+        if self._is_clean and keys and keys[0] == last + 1 and keys[-1] == last + len(keys):
+            self._numbered.add(table)
+        return table in self._numbered
 
     # The end
 
@@ -392,7 +439,7 @@ class Account:
         elif reason is not None:
             self.not_compared[f"{item} ({reason})"] = None
         elif key not in self._known and not store.is_bound(name):
-            self._unbound.append((item, text, store.short))
+            self._unbound.append(_unbound(item, text, store))
         else:
             return True
         return False
@@ -406,13 +453,8 @@ class Account:
         if not self._settled:
             with self.during("comparison"):
                 list(self._unshown_work())
-        for item, text, store in self._unbound:
-            named = store if item.store else item.short
-            raise ExplorationError(
-                f"The job writes to {item} ({text}), which the world neither makes nor binds, so that each "
-                "history adds to what the one before it left. Let the world make it or bind it, and show what the "
-                f"job writes there; put a fake in its place; or leave it out by ignore={{{named!r}}}."
-            )
+        for error in self._unbound:
+            raise ExplorationError(error)
 
     def note_bound_to_thread(self, database: str) -> None:
         """Note that a delivery used a connection that was open before, and that other threads may not use."""
@@ -422,8 +464,9 @@ class Account:
         for database in self._bound_to_thread:
             raise ExplorationError(
                 f"The job uses a connection of sqlite3 to {database} that was opened before the check, and each "
-                "delivery has a thread of its own, in which sqlite3 refuses that connection. Open it in the world "
-                "or within the job, or let other threads use it: sqlite3.connect(..., check_same_thread=False)."
+                "delivery has a thread of its own, in which sqlite3 refuses that connection. Close it before the "
+                "check (`db.close()` of peewee), so that the job opens its own; open it in the world; or let "
+                "other threads use it: sqlite3.connect(..., check_same_thread=False)."
             )
 
     def when_closed(self, end: Callable[[], object]) -> None:

@@ -11,13 +11,14 @@ import re
 import sqlite3
 import stat
 import sys
-from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 from ..engine.sameness.renaming import Unordered
+from .new_keys import AreNumbers, NewKeys, names_of_tables, rows_in
 from .store import Store
 
 #: The begin of the name of a file in the first temporary directory that the world has made. Reports leave it out.
@@ -40,8 +41,6 @@ _LOGS: Final = frozenset(("logging", "loguru", "structlog"))
 #: Nothing is stored in these directories, except in the second one.
 _DEVICES: Final = ("/dev/", "/proc/", "/sys/")
 _MEMORY: Final = "/dev/shm/"  # noqa: S108 - nothing is made there
-#: The longest content of a file that is only a lock: the number of a process, or the name of a host.
-_LONGEST_LOCK: Final = 64
 #: A line of the directory of `dbm.dumb`: a key, and where its value is.
 _LINE_OF_DBM: Final = re.compile(r"""(['"]).*\1, \(\d+, \d+\)""")
 _LONGEST_TEXT: Final = 1_000_000
@@ -49,12 +48,24 @@ _LONGEST_TEXT: Final = 1_000_000
 _SQLITE: Final = b"SQLite format 3\0"
 
 
+class Digest(str):
+    """Stands for the content of a file that nobody can read in a report."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, content: bytes) -> Digest:
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        return cls(f"a binary file, {len(content)} bytes, sha256 {digest}: ignore= or a world")
+
+
 class Files(Store):
     """The files of this machine. It is a store, in which a file has a path relative to what the world has made."""
 
     noun = "file"
 
-    def __init__(self) -> None:
+    def __init__(self, are_numbers: AreNumbers = lambda *_: False) -> None:
+        self._are_numbers = are_numbers
         #: The temporary files and directories of the world, by their names, and those of deliveries.
         self._made: dict[str, str] = {}
         self._scratch: list[str] = []
@@ -105,18 +116,33 @@ class Files(Store):
             not path.endswith(".dir") and _entries_of_dbm(path) is not None
         ):
             return ""
-        is_lock = (found.st_dev, found.st_ino) in self._locked and found.st_size <= _LONGEST_LOCK
+        is_lock = (found.st_dev, found.st_ino) in self._locked and not found.st_size
         return "a lock" if is_lock else None
 
-    def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
+    def content(self, name: str, renamed: Callable[[Any], Any], before: bytes = b"") -> Any:
+        """Return the content of a file, which had another one before the history began."""
         path = self._path(name)
         try:
             entries = _entries_of_dbm(path)
             if entries is not None:
                 return tuple((key, content_form(value, renamed)) for key, value in entries)
-            return content_form(Path(path).read_bytes(), renamed)
+            content = Path(path).read_bytes()
+            if content.startswith(_SQLITE):
+                with suppress(Exception):
+                    return renamed(self._tables(content, name, before))
+            return content_form(content, renamed)
         except OSError:
             return None
+
+    def _tables(self, content: bytes, name: str, before: bytes) -> dict[str, Any]:
+        """Return the rows of a database by their tables: its file counts its changes as well."""
+        with _database(before) as first, _database(content) as database:
+            keys, found = NewKeys(name, self._are_numbers, first), {}
+            for table in names_of_tables(database):
+                rows = rows_in(database, table)
+                keys.number(database, table, rows)
+                found[table] = Unordered(rows)
+        return found
 
     # Audit events
 
@@ -245,9 +271,6 @@ def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
     packed = _unpacked(content)
     if packed is not None:
         return tuple((name, content_form(inner, renamed)) for name, inner in packed)
-    if content.startswith(_SQLITE):
-        with suppress(Exception):
-            return renamed(_tables(content))
     if content.startswith(b"\x80") and content.endswith(b"."):
         with suppress(Exception):
             # The job has written it.
@@ -257,25 +280,18 @@ def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
     except UnicodeDecodeError:
         text = None
     if text is None or len(content) > _LONGEST_TEXT:
-        return f"{len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:16]}"
+        return Digest.of(content)
     return tuple(map(renamed, text.splitlines()))
 
 
-def _tables(content: bytes) -> dict[str, Any]:
-    """Return the rows of a database by their tables: its file counts its changes as well."""
-    found: dict[str, Any] = {}
+@contextmanager
+def _database(content: bytes) -> Generator[sqlite3.Connection, None, None]:
     # By the class, since the function of this name is patched.
     with closing(sqlite3.Connection(":memory:")) as database:
-        # As one without a log of what is written ahead, which is a file of its own.
-        database.deserialize(content[:18] + b"\1\1" + content[20:])
-        names = database.execute("select name from sqlite_master where type = 'table'").fetchall()
-        for (name,) in sorted(names):
-            if not name.startswith("sqlite_"):
-                quoted = name.replace('"', '""')
-                rows = database.execute(f'select * from "{quoted}"')  # noqa: S608 - the name of a table
-                columns = [column for column, *_ in rows.description]
-                found[name] = Unordered(dict(zip(columns, row, strict=True)) for row in rows)
-    return found
+        if content.startswith(_SQLITE):
+            # As one without a log of what is written ahead, which is a file of its own.
+            database.deserialize(content[:18] + b"\1\1" + content[20:])
+        yield database
 
 
 def _unpacked(content: bytes) -> list[tuple[str, bytes]] | None:

@@ -7,17 +7,20 @@ import sqlite3
 import weakref
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ...errors import ExplorationError
 from ..engine.sameness.renaming import Unordered
 from .account import Account, accounts
 from .files import OF_WORLD, OWN
+from .new_keys import AreNumbers, NewKeys, rows_by, rows_in
 from .store import Store
 
+_Answer = TypeVar("_Answer")
 _WRITES: Final = {
     sqlite3.SQLITE_INSERT: "insert into",
     sqlite3.SQLITE_UPDATE: "update",
@@ -56,14 +59,32 @@ class SqliteStore(Store):
     """One database, as a path, as the URI of a database in memory, or as the only connection to it."""
 
     noun = "table"
+    is_refused_at_once = True
 
     def __init__(
-        self, label: str, place: str | sqlite3.Connection, is_bound: Callable[[], bool]
+        self,
+        label: str,
+        place: str | sqlite3.Connection,
+        is_bound: Callable[[], bool],
+        are_numbers: AreNumbers,
     ) -> None:
         self.label = label
         self.short = PurePath(label).name
+        if not isinstance(place, str):
+            self.way_in = (
+                "Close it before the check, so that the job opens its own connection to a file in `tmp_path`; or "
+                "let the world make it or bind it, and show what the job writes there"
+            )
         self.place = place
         self._is_bound = is_bound
+        self._keys = NewKeys(label, are_numbers)
+        self._are_numbers = are_numbers
+
+    def begin(self) -> None:
+        # Amid a transaction that excludes all others, its first rows are not known.
+        with suppress(ExplorationError):
+            found = self._asked(partial(NewKeys, self.label, self._are_numbers))
+            self._keys = found or self._keys
 
     @property
     def may_be_asked_amid_a_write(self) -> bool:  # type: ignore[override]
@@ -77,26 +98,32 @@ class SqliteStore(Store):
 
     def left_out(self, name: str, ways: Collection[str]) -> str | None:
         # A virtual table keeps its own data in shadow tables.
-        found = self._rows("select type from pragma_table_list where name = ?", name)
-        return "" if ("shadow",) in found else None
+        query = "select type from pragma_table_list where name = ?"
+        found = self._asked(lambda connection: rows_by(connection, query, name))
+        return "" if ("shadow",) in (found or ()) else None
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
-        rows = self._rows(f"select * from {_quoted(name)}")  # noqa: S608 - the name of a table
-        return renamed(Unordered(rows))
+        def rows(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            found = rows_in(connection, name)
+            self._keys.number(connection, name, found)
+            return [tuple(row.values()) for row in found]
 
-    def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        return renamed(Unordered(self._asked(rows) or ()))
+
+    def _asked(self, ask: Callable[[sqlite3.Connection], _Answer]) -> _Answer | None:
+        """Return what a question finds in the database; None if it is not there."""
         if isinstance(self.place, sqlite3.Connection):
             # A database in memory ends with its connection, which a job or a test may have closed.
-            return _rows_by(self.place, query, *values) if is_open(self.place) else []
+            return ask(self.place) if is_open(self.place) else None
         if not Path(self.place).exists():
-            return []
+            return None
         # By the class, since the function of this name is patched.
         try:
             with closing(sqlite3.Connection(self.place, timeout=0.0)) as connection:
-                return _rows_by(connection, query, *values)
+                return ask(connection)
         except sqlite3.OperationalError as error:
             if "no such" in str(error):
-                return []
+                return None
             raise ExplorationError(
                 f"What the job wrote to {self.label or 'the database'} cannot be read in the end: {error}. Let "
                 "the job, or the world, end its transaction."
@@ -122,24 +149,11 @@ class Looks:
             return tables
         before = self._version
         # It changes whenever another connection has committed something.
-        self._version = _rows_by(self._connection, "pragma data_version")
+        self._version = rows_by(self._connection, "pragma data_version")
         if self._version == before:
             return ()
         # What no authorizer has reported, nobody knows.
         return tables if before is None else written or tables
-
-
-def _rows_by(connection: sqlite3.Connection, query: str, *values: str) -> list[tuple[Any, ...]]:
-    cursor = sqlite3.Cursor(connection)
-    cursor.row_factory = None
-    try:
-        return cursor.execute(query, values).fetchall()
-    finally:
-        cursor.close()
-
-
-def _quoted(name: str) -> str:
-    return '"{}"'.format(name.replace('"', '""'))
 
 
 def is_open(connection: sqlite3.Connection) -> bool:
@@ -160,7 +174,7 @@ def roll_back(connection: sqlite3.Connection) -> None:
 
 def databases_of(connection: sqlite3.Connection) -> dict[str, str]:
     """Return the paths of the databases of a connection by their names; empty for databases in memory."""
-    rows = _rows_by(connection, "pragma database_list")
+    rows = rows_by(connection, "pragma database_list")
     return {name: path or "" for _, name, path in rows}
 
 
@@ -293,7 +307,9 @@ class Authorizer:
         def is_bound() -> bool:
             return isinstance(place, str) and account.files.is_bound(account.files.name_of(place))
 
-        return account.store(f"sqlite {found}", lambda: SqliteStore(found, place, is_bound))
+        return account.store(
+            f"sqlite {found}", lambda: SqliteStore(found, place, is_bound, account.numbers)
+        )
 
 
 def place_of(database: Any) -> str:

@@ -16,8 +16,16 @@ class Store(ABC):
     noun: str
     #: Whether it can be read while somebody is about to write to it.
     may_be_asked_amid_a_write = True
+    #: Whether a write is refused before it happens, where each history would add to what the one before it left.
+    is_refused_at_once = False
+    #: How the world comes to have it.
+    way_in = "Let the world make it or bind it, and show what the job writes there"
     #: The name by which `ignore=` may name the whole store.
     short = ""
+
+    def begin(self) -> None:
+        """Note what is there before the first delivery, or at least before the first write."""
+        return
 
     def is_bound(self, name: str) -> bool:
         """Return whether the world has made or redirected it, although it has not touched it."""

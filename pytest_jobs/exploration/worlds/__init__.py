@@ -3,7 +3,7 @@
 - `base`: what a store is, of which each history gets its own, and what all stores stand on.
 - `here`: the stores that the test has, taken with what is in them. A check uses it when it gets no `world=`.
 - `sqlite`, and the rooms `sqlalchemy`, `django`, `redis`: stores of a library, and the world that makes new ones.
-- `files`: what is in temporary folders.
+- `files`: what is in temporary folders; `moto`: what is in the services of moto.
 - `fakes`: `fake`, the stand-in for any object or function; `mail`: `fake_mail`; `http`: `fake_http`.
 - `batches`: `batch_world`, which puts the checked job into a batch.
 

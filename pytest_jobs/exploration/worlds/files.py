@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +12,11 @@ from typing import Any, Final
 from ...harness.records.texts import counted
 from ..engine.acts import audit_hook, watcher
 from ..stores.account import accounts
-from ..stores.files import Files
+from ..stores.files import Digest, Files
 from .base.store import Building, IsIgnored, UsedStores, unwatched
+
+#: How the names of files begin in a state.
+FILES: Final = ("files", "temporary files")
 
 
 class TemporaryFolders:
@@ -67,11 +70,11 @@ class WrittenFolders:
             account.files.know(str(path))
 
     def _state(self, is_ignored: IsIgnored) -> dict[str, Any]:
-        state = {}
+        state: dict[str, Any] = {}
         for number, (path, folder) in enumerate(self._folders.items(), 1):
             name = "temporary files" if number == 1 else f"temporary files {number}"
             if self._folders.is_shown(path) or folder.has_changed():
-                state[name] = folder.shown(is_ignored)
+                state |= _by_name(name, folder.shown(is_ignored))
         return state
 
 
@@ -86,7 +89,7 @@ class Folder:
     @contextmanager
     def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
         try:
-            yield lambda: {"files": found} if (found := self.shown(building.is_ignored)) else {}
+            yield lambda: _by_name("files", self.shown(building.is_ignored))
         finally:
             self.put_back()
 
@@ -107,7 +110,8 @@ class Folder:
             if content is None or is_ignored(name, Path(name).name):
                 continue
             if account is None or not account.leaves_out(path):
-                found[name] = files.content(files.name_of(path), lambda value: value)
+                before = self._before.get(name) or b""
+                found[name] = files.content(files.name_of(path), lambda value: value, before)
         return found
 
     def _read(self) -> dict[str, bytes | None]:
@@ -134,3 +138,14 @@ class Folder:
                 path.mkdir(exist_ok=True)
             elif now.get(name) != content or not path.exists():
                 path.write_bytes(content)
+
+
+def _by_name(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of the state for files that a report can show, and one for the others."""
+    binary = {path: content for path, content in found.items() if isinstance(content, Digest)}
+    others = {path: content for path, content in found.items() if path not in binary}
+    return {
+        part: contents
+        for part, contents in ((name, others), (f"{name} (binary)", binary))
+        if contents
+    }

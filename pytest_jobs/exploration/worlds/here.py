@@ -12,7 +12,9 @@ from ...errors import ExplorationError
 from ...harness.time.waiting import in_running_loop, off_the_loop
 from ..engine.world import Snapshot, kept_for_search, world_resources
 from ..report.audience import current_audience
+from . import moto
 from .base.store import Building, Store, ignoring
+from .files import FILES, Folder, WrittenFolders
 
 #: The key under which a search keeps the copies.
 _COPIES: Final = "here"
@@ -62,7 +64,14 @@ class Here:
         with kept_for_search(_COPIES, copies_of_test) as stores, ExitStack() as stack:
             building = Building(ignoring(self._ignore), is_whole)
             shown = [stack.enter_context(store.fresh(building)) for store in stores]
-            yield lambda: {name: value for show in shown for name, value in show().items()}
+            yield lambda: _with_files_last(
+                {name: value for show in shown for name, value in show().items()}
+            )
+
+
+def _with_files_last(state: dict[str, Any]) -> dict[str, Any]:
+    # The rows that differ say more than the file in which a library has something beside them.
+    return dict(sorted(state.items(), key=lambda item: item[0].startswith(FILES)))
 
 
 def here(*, ignore: str | Collection[str] = ()) -> Here:
@@ -127,8 +136,6 @@ def nothing_seen() -> str:
 def copies_of_test() -> Generator[list[Store], None, None]:
     """Copy everything that the test has, for a block."""
     with ExitStack() as stack:
-        from .files import Folder, WrittenFolders
-
         folder = current_audience().folder
         copies: list[Store] = [] if folder is None else [Folder(folder)]
         copies.append(WrittenFolders())
@@ -142,6 +149,8 @@ def copies_of_test() -> Generator[list[Store], None, None]:
             from .sqlalchemy.engines import Engines
 
             copies.append(Engines(stack))
+        if moto.MODULE in sys.modules:
+            copies.append(moto.Backends())
         if "redis" in sys.modules:
             from .redis.databases import Databases
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from sqlite3 import dbapi2
@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 from ...errors import ExplorationError
 from ...harness.records.patches import Patches
 from ..engine.scope import leaving_out
+from ..stores.account import accounts
+from ..stores.new_keys import NewKeys
 from ..stores.sqlite import DatabaseFile
 
 Rows: TypeAlias = Callable[[str], list[tuple[Any, ...]]]
@@ -39,12 +41,27 @@ def sqlite_world(
     with (
         closing(DatabaseFile()) as file,
         closing(sqlite3.connect(file.uri, uri=True, isolation_level=None)) as keeper,
+        # By the class: no account hears of what it reads.
+        closing(sqlite3.Connection(file.uri, uri=True, check_same_thread=False)) as own,
         Patches() as patches,
     ):
         keeper.executescript(schema)
         if bind is not None:
             _bind(patches, bind, file.uri)
-        yield lambda table: list(keeper.execute(f'select * from "{table}" order by 1'))  # noqa: S608 - a name that the test writes
+        account = accounts.current
+        keys = None if account is None else NewKeys("world", account.numbers, own)
+
+        def rows(table: str) -> list[tuple[Any, ...]]:
+            cursor = keeper.execute(f'select * from "{table}" order by 1')  # noqa: S608 - a name that the test writes
+            numbers = {} if keys is None else keys.numbers(own, table)
+            columns = [numbers.get(name, {}) for name, *_ in cursor.description]
+            return [tuple(map(_numbered, columns, row)) for row in cursor]
+
+        yield rows
+
+
+def _numbered(numbers: Mapping[object, int], value: object) -> Any:
+    return numbers.get(value, value)
 
 
 def _bind(patches: Patches, bind: tuple[Any, str], uri: str) -> None:

@@ -74,3 +74,33 @@ def test_what_one_command_enqueues_comes_at_once_or_not_at_all(jobs):
         assert "book(0) and 2 more" in str(tried[-1].point)
     with pytest.raises(LostEffect, match=r"LOST ledger\.book \[dies, 1 of 4 failing points"):
         check_handoff(enqueue_one_by_one, world=books)
+
+
+def test_the_child_of_a_job_is_performed_where_no_world_is_named(pytester):
+    pytester.makepyfile(
+        shop="""
+        from redis import Redis
+        from rq import Queue
+
+        queue = Queue("shop", connection=Redis(port=6379))
+        crm = None
+
+        def sync(order):
+            crm.put(order)
+
+        def ship(order):
+            queue.enqueue(sync, order)
+        """,
+        test_shop="""
+        from unittest.mock import Mock
+
+        import shop
+        from pytest_jobs import check_idempotent
+
+        def test_ship(monkeypatch):
+            monkeypatch.setattr(shop, "crm", Mock(spec=["put"]))
+            check_idempotent(shop.ship, args=(7,), mocks={"shop.crm.put": "put"})
+        """,
+    )
+
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)

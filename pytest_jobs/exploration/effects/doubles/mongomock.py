@@ -36,6 +36,12 @@ class MongoStore(Store):
     """A database, whose collections the calls name."""
 
     noun = "collection"
+    is_refused_at_once = True
+    way_in = (
+        "Let a world make it, in a function such as `def shop():` with the lines `module.db = "
+        "mongomock.MongoClient().shop`, what is in it at first, and `yield lambda: {'payments': "
+        "list(module.db.payments.find())}`, and name that: check_idempotent(..., world=shop)"
+    )
 
     def __init__(self, label: str, database: Any) -> None:
         self.label = self.short = label

@@ -15,7 +15,8 @@ from ....harness.records.texts import short_repr
 _LOOKING: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
 #: Methods that have the same effect when they are repeated, by their meaning.
 _REPEATABLE: Final = frozenset(("PUT", "DELETE"))
-_KEY_HEADERS: Final = ("idempotency-key", "x-idempotency-key", "paypal-request-id")
+#: `Idempotency-Key`, also as `Idempotence-Key` or `Cko-Idempotency-Key`; PayPal has another name.
+_KEY_HEADER: Final = re.compile(r"idempoten|^paypal-request-id$")
 _KEY_FIELDS: Final = ("idempotency_key", "idempotencyKey")
 #: Redirects after which the client sends the same request, method and body, to another address.
 _ELSEWHERE: Final = (307, 308)
@@ -99,8 +100,10 @@ class HttpRequest:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether repeating it has no further effect, by the meaning of its method."""
-        return self.method in _REPEATABLE
+        """Whether repeating it has no further effect: by its method, or as its body names documents by ids."""
+        return self.method in _REPEATABLE or (
+            self.path.endswith("/_bulk") and _names_documents(self._body)
+        )
 
     @property
     def place(self) -> str:
@@ -124,10 +127,10 @@ class HttpRequest:
     def idempotency_key(self) -> str | None:
         """The key by which the server recognises a repetition; None without one.
 
-        It is the header `Idempotency-Key`, or `X-Idempotency-Key` or `PayPal-Request-Id`, or a field
-        `idempotency_key` or `idempotencyKey` of the body.
+        It is a header with `idempoten` in its name, or `PayPal-Request-Id`, or a field `idempotency_key` or
+        `idempotencyKey` of the body.
         """
-        in_headers = (self._headers.get(name) for name in _KEY_HEADERS)
+        in_headers = (value for name, value in self._headers.items() if _KEY_HEADER.search(name))
         fields = dict(self.content) if _has_fields(self.content) else {}
         in_body = (fields.get(name) for name in _KEY_FIELDS)
         return next((str(key) for key in (*in_headers, *in_body) if key), None)
@@ -201,6 +204,20 @@ def _decoded(body: bytes, kind: str) -> Any:
     if "x-www-form-urlencoded" in kind:
         return tuple(parse_qsl(text, keep_blank_values=True))
     return text
+
+
+def _names_documents(body: bytes) -> bool:
+    """Return whether each action of a bulk request of Elasticsearch sets or removes a document by its id."""
+    try:
+        lines = [json.loads(line) for line in body.splitlines() if line]
+        while lines:
+            ((action, about),) = lines.pop(0).items()
+            document = {} if action == "delete" else lines.pop(0)
+            if "_id" not in about or (action == "update" and "script" in document):
+                return False
+    except (ValueError, AttributeError, IndexError, TypeError):
+        return False
+    return True
 
 
 def _has_fields(content: Any) -> bool:

@@ -29,7 +29,7 @@ from .commands import (
     Command,
     act_of_lock,
     act_of_script,
-    act_of_transaction,
+    act_together,
     lock_without_owner,
     nothing_to_come,
     waits_for_ever,
@@ -168,13 +168,16 @@ class _Clients:
 
     async def _pipeline(self, genuine: Any, pipeline: Any, raise_on_error: bool = True) -> Any:
         try:
-            if not (getattr(pipeline, self.is_transaction) or pipeline.explicit_transaction):
-                return await self._one_by_one(genuine, pipeline, raise_on_error)
             commands = [Command(args) for args, _ in pipeline.command_stack]
+            is_whole = getattr(pipeline, self.is_transaction) or pipeline.explicit_transaction
+            if not is_whole and any(command.waits is not None for command in commands):
+                return await self._one_by_one(genuine, pipeline, raise_on_error)
             if all(command.reads for command in commands):
                 with looking():
                     return await result_of(genuine(pipeline, raise_on_error))
-            with acting(act_of_transaction(commands, watching=pipeline.watching)):
+            # Without a transaction they are sent at once as well: no worker dies between two of them.
+            word = "MULTI" if is_whole else "pipeline"
+            with acting(act_together(word, commands, watching=pipeline.watching)):
                 answers = await result_of(genuine(pipeline, raise_on_error))
             for command in commands:
                 if command.publishes:
@@ -185,7 +188,7 @@ class _Clients:
             await result_of(pipeline.reset())
 
     async def _one_by_one(self, execute: Any, pipeline: Any, raise_on_error: bool) -> Any:
-        """Execute a pipeline that is not a transaction: on the server each of its commands stands alone."""
+        """Execute a pipeline that is not a transaction, and in which a command waits for the others to be done."""
         stack = pipeline.command_stack
         scripts = pipeline.scripts
         answers: list[Any] = []

@@ -96,12 +96,12 @@ class Command:
         return _cut(" ".join(map(as_text, self.args)))
 
 
-def act_of_transaction(commands: Sequence[Command], *, watching: bool) -> Act:
-    """Return the effect of commands that happen together or not at all; their messages are noted one by one.
+def act_together(word: str, commands: Sequence[Command], *, watching: bool) -> Act:
+    """Return the effect of commands that are sent together; their messages are noted one by one.
 
     Where keys are watched, the client reports every failure as a change of these keys.
     """
-    text = _cut(f"MULTI {'; '.join(map(str, commands))}")
+    text = _cut(f"{word} {'; '.join(map(str, commands))}")
     if not watching:
         return _act(text)
 

@@ -163,13 +163,11 @@ def fingerprints(wrapper: Any, tables: Sequence[str]) -> dict[str, Hashable]:
 class Keys:
     """Numbers the keys that a database gave out in a history, in their order.
 
-    A transaction that is rolled back leaves a gap in the sequence of its table. Later rows have other keys
-    than in a clean run then, and that is not a difference.
+    A transaction that is rolled back leaves a gap in the sequence of its table, and so do rows that are deleted
+    and made anew. Later rows have other keys than in a clean run then, and that is not a difference.
     """
 
     def __init__(self, wrapper: Any, using: str) -> None:
-        # sqlite gives out the numbers of a transaction that was rolled back once more.
-        self._has_gaps = wrapper.vendor != "sqlite"
         self._wrapper = wrapper
         self._using = using
         #: By model: the last key of the first rows.
@@ -177,8 +175,6 @@ class Keys:
 
     def begin(self, models: Sequence[type[Any]]) -> None:
         """Let the sequences go on behind the keys of the first rows, which stay as they are."""
-        if not self._has_gaps:
-            return
         statements = self._wrapper.ops.sequence_reset_sql(no_style(), models)
         # PostgreSQL takes them at once, which is faster.
         at_once = self._wrapper.vendor == "postgresql"
@@ -188,10 +184,13 @@ class Keys:
 
     def go_on(self, models: Sequence[type[Any]]) -> None:
         """Take the keys that are there now for those of the first rows."""
-        if not self._has_gaps:
-            return
         quote = self._wrapper.ops.quote_name
-        numbered = [model for model in models if isinstance(model._meta.pk, AutoField)]
+        there = table_names(self._wrapper)
+        numbered = [
+            model
+            for model in models
+            if isinstance(model._meta.pk, AutoField) and model._meta.db_table in there
+        ]
         questions = [
             f"SELECT {place}, max({quote(model._meta.pk.column)}) FROM {quote(model._meta.db_table)}"  # noqa: S608 - names of the models
             for place, model in enumerate(numbered)
@@ -200,20 +199,18 @@ class Keys:
             self._last[numbered[place]] = last or 0
 
     def last(self, model: type[Any]) -> int | None:
-        """Return the last key of the first rows of a model; None if its keys have no gaps."""
+        """Return the last key of the first rows of a model; None if nobody numbers them."""
         return self._last.get(model)
 
     def named_by(self, model: type[Any]) -> list[type[Any]]:
-        """Return the models whose keys the rows of a model have, if a database leaves gaps between these."""
-        if not self._has_gaps:
-            return []
+        """Return the other models whose keys the rows of a model have."""
         found = map(_model_of_key, model._meta.concrete_fields)
-        return [named for named in dict.fromkeys(found) if named is not None and named is not model]
+        return [
+            named for named in dict.fromkeys(found) if named in self._last and named is not model
+        ]
 
     def renumber(self, model: type[Any], rows: list[dict[str, Any]]) -> None:
         """Replace new keys by their numbers in the rows of a model, and where these rows refer to others."""
-        if not self._has_gaps:
-            return
         for field in model._meta.concrete_fields:
             named = _model_of_key(field)
             if named in self._last:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
-from ...effects.http.exchange import answered_by_fake, kind_of
+from ...effects.http.exchange import answered_by_fake, key_of, kind_of
 from ...effects.http.request import HttpRequest, HttpResponse, refuses
 from ...engine.scope import leaving_out
 from .libraries import LateCertificates, stand_in
@@ -98,7 +98,8 @@ class FakeHttp:
         kind = kind_of(request)
         if kind in ("read", "nothing") or any(one.matches(request) for one in self._reads):
             return self._by_route(request), False
-        key = None if request.idempotency_key is None else (request.host, request.idempotency_key)
+        sent = key_of(request)
+        key = None if sent is None else (request.host, sent)
         if key is not None and key in self._answers:
             since, first, response = self._answers[key]
             age = time.time() - since

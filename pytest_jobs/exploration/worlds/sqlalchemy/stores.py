@@ -27,6 +27,8 @@ from sqlalchemy.exc import CompileError, DBAPIError
 
 from ....errors import ExplorationError
 from ...engine.sameness.renaming import AsAtFirst
+from ...stores.account import accounts
+from ...stores.new_keys import NewKeys, names_of_tables, rows_in
 from ...stores.sqlite import Looks
 from ..base.sqlite import file_with
 from ..base.store import limited_waiting
@@ -254,7 +256,9 @@ class SqliteStore:
         with closing(sqlite3.Connection(":memory:")) as connection:
             if self._content:
                 connection.deserialize(self._content)
-            return {name: AsAtFirst(rows_in(connection, name)) for name in _names_in(connection)}
+            return {
+                name: AsAtFirst(rows_in(connection, name)) for name in names_of_tables(connection)
+            }
 
     def reading(self, fresh: Fresh) -> Callable[[], Rows]:
         """Return what returns the rows that a history has by now, by table.
@@ -265,17 +269,24 @@ class SqliteStore:
         looks = Looks(own, str(fresh.place.database))
         looks.changed(())
         found = dict(self.before)
+        account = accounts.current
+        keys = None if account is None else NewKeys(str(id(self)), account.numbers, own)
 
         def read() -> Rows:
-            changed = looks.changed(_names_in(own))
+            changed = looks.changed(names_of_tables(own))
             if changed:
-                there = _names_in(own)
-                for name in found.keys() - (set(there) - set(changed)):
+                there = names_of_tables(own)
+                # The rows of a table that was changed before may refer to rows of one that is changed now.
+                kept = {name for name in there if found.get(name) is self.before.get(name, 0)}
+                for name in found.keys() - (kept - set(changed)):
                     found.pop(name)
                 for name in there:
                     if name not in found:
                         rows, before = rows_in(own, name), self.before.get(name)
-                        found[name] = rows if before is None or before != rows else before
+                        is_as_before = before is not None and before == rows
+                        if keys is not None and not is_as_before:
+                            keys.number(own, name, rows)
+                        found[name] = before if before is not None and is_as_before else rows
             return found
 
         return read
@@ -306,15 +317,3 @@ def _awaited_content(engine: Engine, held: Connection | None) -> bytes:
         return b""
     with closing(sqlite3.Connection(database)) as own:
         return bytes(own.serialize())
-
-
-def _names_in(connection: sqlite3.Connection) -> list[str]:
-    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
-    return [name for (name,) in connection.execute(query)]
-
-
-def rows_in(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
-    quoted = table.replace('"', '""')
-    cursor = connection.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608 - a table that is there
-    columns = [column[0] for column in cursor.description]
-    return [dict(zip(columns, row, strict=True)) for row in cursor]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 import weakref
-from collections.abc import Generator, Iterable
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ...engine.sameness.chance import numbering
+from ...stores.account import accounts
+from ...stores.new_keys import NewKeys
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
@@ -28,11 +31,19 @@ _TIMES: Final = {
 class SqlalchemyWorld:
     """The database of a world."""
 
-    def __init__(self, connection: Connection, tables: Iterable[Any]) -> None:
+    def __init__(self, connection: Connection, tables: Iterable[Any], file: str) -> None:
         #: A connection that commits each statement, for what the world itself does to the database.
         self.connection = connection
         self._tables = {table.fullname: table for table in tables}
         self._begin = self._server_time()
+        account = accounts.current
+        #: None outside of checks, and for a server.
+        self._keys: NewKeys | None = None
+        self._file = file
+        if account is not None and connection.dialect.name == "sqlite":
+            # By the class: no account hears of what it reads.
+            with closing(sqlite3.Connection(self._file)) as own:
+                self._keys = NewKeys("world", account.numbers, own)
 
     def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return the rows of all tables by name, in the order of their primary keys."""
@@ -52,10 +63,25 @@ class SqlalchemyWorld:
                 f"There is no table {table!r} in the metadata of the world; there are {', '.join(self._tables)}."
             )
         query = select(*known.columns).order_by(*known.primary_key.columns)
-        found = [tuple(row) for row in self.connection.execute(query)]
+        numbers = self._numbers(known.name)
+        columns = [numbers.get(column.name, {}) for column in known.columns]
+        found = [
+            tuple(
+                new.get(value, value) if new else value
+                for new, value in zip(columns, row, strict=True)
+            )
+            for row in self.connection.execute(query)
+        ]
         if not known.primary_key.columns:
             found.sort(key=repr)
         return self._in_test_time(found)
+
+    def _numbers(self, table: str) -> Mapping[str, Mapping[object, int]]:
+        """Return the numbers of new keys in a table of sqlite: those of a server are known by themselves."""
+        if self._keys is None:
+            return {}
+        with closing(sqlite3.Connection(self._file)) as own:
+            return self._keys.numbers(own, table)
 
     def _server_time(self) -> Any:
         """Return the time of a server, with its zone and without; None for sqlite, which follows the test."""
@@ -114,7 +140,7 @@ def sqlalchemy_world(
             stack, numbering.get(), lambda connection: _fill(connection, rows)
         )
         redirect(stack.enter_context(Patches()), bind, fresh.place)
-        yield SqlalchemyWorld(fresh.connection, metadata.sorted_tables)
+        yield SqlalchemyWorld(fresh.connection, metadata.sorted_tables, str(fresh.place.database))
 
 
 class _Stores:

@@ -1,0 +1,107 @@
+"""The integer keys that sqlite gives to new rows: no two histories need have the same."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
+from typing import Any, Final, TypeAlias
+
+#: Returns whether a database gives numbers to the rows of a table, by its name, new keys and the last one before.
+AreNumbers: TypeAlias = Callable[[str, Sequence[int], int], bool]
+_TABLES: Final = """
+select name from sqlite_master where type = 'table' and name not like 'sqlite~_%' escape '~' order by 1
+"""
+_KEY: Final = "select name, type from pragma_table_info(?) where pk"
+_REFERENCES: Final = 'select "from", "table", "to" from pragma_foreign_key_list(?)'
+
+
+class NewKeys:
+    """The keys that a database gives to new rows in a history. They are compared by their order.
+
+    So rows that are deleted and made anew are the same rows, as they are to the rows that refer to them.
+    """
+
+    def __init__(
+        self, label: str, are_numbers: AreNumbers, connection: sqlite3.Connection | None = None
+    ) -> None:
+        """Let the keys stay as they are that a database has now; its label is the same in each history."""
+        self._label = label
+        self._are_numbers = are_numbers
+        self._last: dict[str, int] = {}
+        if connection is None:
+            return
+        for table in names_of_tables(connection):
+            # Such as a table of a module that this connection does not have.
+            with suppress(sqlite3.Error):
+                self._last[table.lower()] = max(_keys(connection, table), default=0)
+
+    def number(
+        self, connection: sqlite3.Connection, table: str, rows: Iterable[dict[str, Any]]
+    ) -> None:
+        """Replace new keys by their numbers in the rows of a table, also those of rows to which these refer."""
+        numbers = self.numbers(connection, table)
+        for row in rows if numbers else ():
+            for column in row.keys() & numbers.keys():
+                row[column] = numbers[column].get(row[column], row[column])
+
+    def numbers(
+        self, connection: sqlite3.Connection, table: str
+    ) -> Mapping[str, Mapping[object, int]]:
+        """Return the numbers of new keys, by the columns of a table that have them."""
+        named = {_key_of(connection, table): table} | {
+            column: other
+            for column, other, to in rows_by(connection, _REFERENCES, table)
+            if to in (None, _key_of(connection, other))
+        }
+        found = {column: self._numbers(connection, other) for column, other in named.items()}
+        return {column: numbers for column, numbers in found.items() if column and numbers}
+
+    def _numbers(self, connection: sqlite3.Connection, table: str) -> dict[object, int]:
+        last = self._last.get(table.lower(), 0)
+        keys = _keys(connection, table, behind=last)
+        if not self._are_numbers(f"{self._label}.{table.lower()}", keys, last):
+            return {}
+        return {key: last + place for place, key in enumerate(keys, 1)}
+
+
+def _key_of(connection: sqlite3.Connection, table: str) -> str | None:
+    """Return the column whose numbers a database gives out; None for a table without one."""
+    columns = rows_by(connection, _KEY, table)
+    is_numbered = [kind.upper() for _, kind in columns] == ["INTEGER"]
+    return columns[0][0] if is_numbered else None
+
+
+def _keys(connection: sqlite3.Connection, table: str, behind: int | None = None) -> Sequence[int]:
+    """Return the keys of a table behind one of them, or the last of all."""
+    column = _key_of(connection, table)
+    if column is None:
+        return ()
+    key, where = quoted(column), quoted(table)
+    query = f"select max({key}) from {where}"  # noqa: S608 - names that are there
+    if behind is not None:
+        query = f"select {key} from {where} where {key} > {behind} order by 1"  # noqa: S608
+    return [found for (found,) in rows_by(connection, query) if found is not None]
+
+
+def names_of_tables(connection: sqlite3.Connection) -> list[str]:
+    return [name for (name,) in rows_by(connection, _TABLES)]
+
+
+def rows_in(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
+    """Return the rows of a table by the names of their columns."""
+    with closing(sqlite3.Cursor(connection)) as cursor:
+        cursor.row_factory = None
+        cursor.execute(f"select * from {quoted(table)}")  # noqa: S608 - a table that is there
+        columns = [column for column, *_ in cursor.description]
+        return [dict(zip(columns, row, strict=True)) for row in cursor]
+
+
+def rows_by(connection: sqlite3.Connection, query: str, *values: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.Cursor(connection)) as cursor:
+        cursor.row_factory = None
+        return cursor.execute(query, values).fetchall()
+
+
+def quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
