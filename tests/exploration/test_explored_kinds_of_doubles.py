@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from unittest.mock import Mock, patch
 
+import injected_shop
 import mocked_shop as shop
 import pytest
+from test_explored_injected_doubles import ListGateway
 
 from pytest_jobs import Job, check_idempotent, effects, fake
 from pytest_jobs.errors import DuplicateEffect
@@ -81,6 +83,10 @@ def no_stub(value):
 
 #: By the row of the page: what puts the double in its place, and what the job calls.
 DOUBLES = {
+    "`Service(FakeGateway())`, an argument, a handler, a container, a setting, `dependency_overrides`": (
+        nullcontext,
+        lambda order: injected_shop.Service(ListGateway()).pay(order),
+    ),
     '`patch("shop.charge")`, with a mock or an autospec': (
         lambda: patch("mocked_shop.total", autospec=True),
         add_up,
@@ -152,6 +158,7 @@ HERE = {
     "shop.BACKEND.charge": "mocked_shop.Gateway.charge",
     "shop.mail.send": f"{__name__}.mail.send",
     "gateway.charge": "gateway.charge",
+    "FakeGateway.charge": "ListGateway.charge",
 }
 
 

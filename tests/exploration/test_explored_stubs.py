@@ -400,3 +400,16 @@ def test_what_the_project_has_of_its_tests_is_a_stub_whoever_put_it_there(pytest
     )
 
     pytester.runpytest().assert_outcomes(passed=5)
+
+
+def test_what_a_job_sets_on_a_double_in_a_place_is_compared(monkeypatch):
+    gateway = FakeGateway()
+    monkeypatch.setattr(shop, "gateway", gateway)
+
+    def fill(order):
+        shop.gateway.charged.append(order)
+
+    with pytest.raises(NotIdempotent, match=r"mocked_shop\.gateway\.attributes"):
+        check(fill)
+
+    assert gateway.charged == []

@@ -107,12 +107,12 @@ def test_what_no_check_of_a_job_explored_is_said_with_the_number_of_jobs():
     ]
 
 
-def test_lines_of_the_project_that_were_not_looked_at_are_warned_of(pytester, checks, run):
-    pytester.makepyfile(conftest="def key_of(number):\n    return number\n")
+def test_lines_of_the_project_that_were_not_looked_at_are_named(pytester, checks, run):
+    pytester.makepyfile(keys="def key_of(number):\n    return number\n")
     pytester.makepyfile(
         paying=PAYING
-        + "import conftest\ndef charge_with_key(number):\n"
-        + "    gateway.charge(number, key=conftest.key_of(number))\n"
+        + "import keys\ndef charge_with_key(number):\n"
+        + "    gateway.charge(number, key=keys.key_of(number))\n"
     )
     checks(
         ONE_SAFE,
@@ -121,13 +121,25 @@ def test_lines_of_the_project_that_were_not_looked_at_are_warned_of(pytester, ch
 
     result = run("-W", "default::pytest_jobs.errors.JobsWarning")
 
-    result.assert_outcomes(passed=2, warnings=1)
+    result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
-        [
-            "test_it.py::test_safe: charge_with_key: left out lines of conftest.py: key_of",
-            "test_it.py::test_chosen: charge_with_key: left out lines of conftest.py: key_of",
-        ]
+        ["test_it.py::test_chosen: charge_with_key: left out lines of keys.py: key_of"]
     )
+
+
+def test_a_function_of_the_test_is_no_line_that_was_left_out(pytester, checks, run):
+    pytester.makepyfile(conftest="def key_of(number):\n    return number\n")
+    pytester.makepyfile(
+        paying=PAYING
+        + "import conftest\ndef charge_with_key(number):\n"
+        + "    gateway.charge(number, key=conftest.key_of(number))\n"
+    )
+    checks(ONE_SAFE)
+
+    result = run("-W", "error::pytest_jobs.errors.JobsWarning")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["Calls that do not count*: key_of (read, as it changes nothing)"])
 
 
 @pytest.mark.wide

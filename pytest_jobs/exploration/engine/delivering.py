@@ -124,7 +124,7 @@ class Deliveries:
         process = engine.harness.performer.process
         self.process = process.with_changes(before, contextvars.copy_context())
         for prepare in engine.when_built:
-            prepare(stack, self.observed)
+            prepare(stack, self.observed, self.of_history)
         # Jobs that are enqueued while the world is torn down go nowhere.
         stack.callback(ledger.die)
 

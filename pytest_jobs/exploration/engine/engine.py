@@ -78,9 +78,9 @@ class Engine:
         self.sources = Sources(self.patches, self.kept, sources, scope.loaded_modules)
         #: What effect sources keep as long as the search lasts.
         self.of_search = SourceState()
-        #: Called with each world that was just built, and what observes it; what is undone there comes before the
-        #: world is torn down.
-        self.when_built: list[Callable[[ExitStack, Callable[[], object]], object]] = []
+        #: Called with each world that was just built, what observes it, and the state of its history; what is
+        #: undone there comes before the world is torn down.
+        self.when_built: list[Callable[[ExitStack, Callable[[], object], SourceState], object]] = []
         self.watchdog = Watchdog(time_limit, Unwound)
         self._patchers = Patchers(self.patches, is_in_delivery)
         #: What processes keep.
@@ -117,7 +117,7 @@ class Engine:
 
     def add_function(self, function: Any) -> Target:
         """Return a plain function as a job, with a bridge of its own."""
-        bridge = FunctionBridge(function)
+        bridge = FunctionBridge(function, lambda value: self.scope.is_double(type(value)))
         bridge.install(self.harness.ledger, lambda: 0.0)
         self._stack.callback(bridge.uninstall)
         self._functions.append(bridge)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import MethodType
 from typing import Any
 
 from ...bridges.seam import Seam
@@ -18,6 +20,30 @@ from ...bridges.toolkit import (
     LibraryBridge,
     Message,
 )
+from ...harness.records.attributes import attributes_of
+from .memory.places import CONSTANTS, NO_STATE
+
+
+def _doubles_in(value: Any, is_double: Callable[[Any], bool]) -> Iterator[Any]:
+    """Yield the doubles among the objects of which a value consists, as far as a copy of it does."""
+    seen: dict[int, Any] = {}
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        kind = type(one)
+        if kind in CONSTANTS or id(one) in seen:
+            continue
+        seen[id(one)] = one
+        if issubclass(kind, dict):
+            waiting += one.values()
+        elif issubclass(kind, list | tuple | set | frozenset):
+            waiting += one
+        elif is_double(one):
+            yield one
+        elif not issubclass(kind, NO_STATE):
+            waiting += attributes_of(one).values()
+            waiting += [one.__self__] if kind is MethodType else []
+            waiting += [one.func, *one.args] if kind is functools.partial else []
 
 
 class _Call(Message):
@@ -28,13 +54,22 @@ class _Call(Message):
 
 
 class FunctionBridge(LibraryBridge[Callable[..., Any], _Call, None]):
-    """Delivers calls of one function. Each delivery gets a copy of the arguments."""
+    """Delivers calls of one function. Each delivery gets a copy of the arguments, but not of the outside."""
 
     name = "functions"
     capabilities = frozenset(("async",))
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], is_double: Callable[[Any], bool] = lambda value: False
+    ) -> None:
+        """Prepare to deliver calls.
+
+        Args:
+            function: the job.
+            is_double: returns whether a value stands for the outside, of which there is one for all deliveries.
+        """
         super().__init__()
+        self._is_double = is_double
         self._function = function
         self._awaits = inspect.iscoroutinefunction(inspect.unwrap(function))
         self._ids = itertools.count(1)
@@ -55,7 +90,9 @@ class FunctionBridge(LibraryBridge[Callable[..., Any], _Call, None]):
         return task
 
     def decoded(self, message: _Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return copy.deepcopy(message.args), copy.deepcopy(dict(message.kwargs))
+        given = message.args, dict(message.kwargs)
+        doubles = {id(one): one for one in _doubles_in(given, self._is_double)}
+        return copy.deepcopy(given, doubles)
 
     def is_coroutine(self, record: JobRecord) -> bool:
         return self._awaits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import dis
 import inspect
 import linecache
@@ -14,11 +15,11 @@ from contextvars import ContextVar
 from functools import cache, partial
 from operator import is_
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Final
 
 from ...errors import ExplorationError
-from ...harness.records.attributes import identity
+from ...harness.records.attributes import identity, is_one_of
 from ...harness.records.home import INSTALLED, is_test_file
 from .memory.places import Namespace
 
@@ -87,6 +88,10 @@ class Scope:
         #: Whether files are of tests, of those that were asked about.
         self._of_tests: dict[str, bool] = {}
         self._fakes: set[CodeType] = set()
+        #: The folders of tests that have the running test.
+        self.folders_of_tests: tuple[str, ...] = ()
+        #: Whether code stands for the outside, of that which was asked about.
+        self._outside: dict[int, tuple[bool, CodeType]] = {}
         self._left_out: set[object] = set()
         # By identity, since hashing a code object is slow.
         self._decided: dict[int, tuple[bool, CodeType]] = {}
@@ -116,6 +121,7 @@ class Scope:
         if namespace is not None:
             self._add_globals(code, namespace)
         self._decided.clear()
+        self._outside.clear()
         self._unasked.clear()
         self._waiting.clear()
 
@@ -160,7 +166,12 @@ class Scope:
             if code is not None:
                 self._fakes.add(code)
                 self._decided.pop(identity(code), None)
+                self._outside.pop(identity(code), None)
                 self._waiting.discard(identity(code))
+
+    def leave_out_of_memory(self, kind: type) -> None:
+        """Let no process have objects of a class of its own."""
+        self._left_out.add(kind)
 
     def leaves_out(self, kind: type) -> bool:
         """Return whether an object of a class is one of the fakes."""
@@ -176,6 +187,52 @@ class Scope:
                 self._unasked.append(code)
                 self._names.add(code)
         return decided[0]
+
+    def stands_outside(self, code: CodeType) -> bool:
+        """Return whether code is of the test, so that it stands for the outside where the project calls it."""
+        key = identity(code)
+        known = self._outside.get(key)
+        if known is None:
+            known = self._outside[key] = (self._is_outside(code), code)
+        return known[0]
+
+    def _is_outside(self, code: CodeType) -> bool:
+        if code in self._bodies or code in self._fakes or self._atomic.have(code):
+            return False
+        if code.co_name == "<module>" or _outermost(code) == self._world:
+            return self._is_inside_world(code)
+        filename = code.co_filename
+        if not self._is_file_of_project(filename):
+            return False
+        return not self.wants(code) and (
+            self.is_of_tests(filename) or self._lies_beside_test(filename)
+        )
+
+    def is_double(self, kind: type) -> bool:
+        """Return whether a class is of the test, so that its objects stand for the outside."""
+        module = sys.modules.get(kind.__module__)
+        file = "" if module is None else file_of(module)
+        if not file or file in self._homes or dataclasses.is_dataclass(kind):
+            return False
+        return self.is_of_tests(file) or self._lies_beside_test(file)
+
+    def _lies_beside_test(self, filename: str) -> bool:
+        """Return whether a file lies in the folder of the tests that run, and not with jobs of theirs.
+
+        What the file of a job imports is of the project, wherever it lies.
+        """
+        if not filename.startswith(self.folders_of_tests) or filename in self._homes:
+            return False
+        if Path(filename).parent in {Path(home).parent for home in self._homes}:
+            return False
+        modules = {module.__name__ for module in _loaded.by_file().get(filename, ())}
+        return modules.isdisjoint(
+            getattr(value, "__name__" if is_one_of((ModuleType,), value) else "__module__", "")
+            for home in self._homes
+            for module in _loaded.by_file().get(home, ())
+            for value in vars(module).values()
+            if is_one_of((ModuleType, FunctionType, type), value)
+        )
 
     def untraced(self) -> tuple[str, ...]:
         """Return the functions of the project that ran in a delivery and are not traced."""
@@ -323,7 +380,8 @@ class Scope:
         if _outermost(code) == self._world:
             return False
         if not is_at_home:
-            return not self.is_of_tests(code.co_filename)
+            filename = code.co_filename
+            return not (self.is_of_tests(filename) or self._lies_beside_test(filename))
         is_test_code = code.co_name == "<module>" or code.co_name.startswith("test_")
         return not (is_test_code and is_test_file(code.co_filename))
 

@@ -766,6 +766,11 @@ def _leave(variable: ContextVar[bool], token: Token[bool]) -> None:
         return
 
 
+def is_within_act() -> bool:
+    """Return whether this runs as a part of an effect or of a look-up."""
+    return _within_act.get()
+
+
 class Patience:
     """Makes a loop that sleeps until a lock is free end soon, however long the lease of the lock is.
 

@@ -1,18 +1,15 @@
-"""What a job does to a client without a call: operators, assignments, and filling a collection."""
+"""What a job does to a client without a call: operators and assignments."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import (
-    Iterator,
     Mapping,
     MutableMapping,
     MutableSequence,
     MutableSet,
     Set as AbstractSet,
 )
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from types import MemberDescriptorType, ModuleType
 from typing import Any, Final
 
@@ -96,64 +93,9 @@ def _shown(args: tuple[Any, ...]) -> str:
     return text_of("", args, {})[1:-1]
 
 
-#: Most services have no collections that a job sees.
-_NOTHING: Final = nullcontext()
 _CONTAINERS: Final = (MutableSequence, MutableMapping, MutableSet)
 
 
 def is_collection(value: object) -> bool:
     """Return whether a job can fill a value."""
     return isinstance(value, _CONTAINERS)
-
-
-@dataclass(slots=True)
-class _Container:
-    path: str
-    through: tuple[Any, ...]
-    held: Any
-    before: object = None
-    #: Whether it has changed while no code of the service ran.
-    is_filled: bool = False
-
-    def now(self) -> object:
-        held = self.held
-        return comparable(bytes(held) if isinstance(held, bytearray) else held)
-
-
-class Containers:
-    """The collections of one service that the application has got in a history, and which of them it has filled.
-
-    What the service itself puts into one of them is a part of its calls. So each call looks before it begins
-    whether a collection has changed, and again when it has ended.
-    """
-
-    def __init__(self) -> None:
-        # By identity, with the collection, which keeps its id.
-        self._given: dict[int, _Container] = {}
-
-    def note(self, path: str, through: tuple[Any, ...], value: Any) -> None:
-        """Note a value that the application gets, if it can be filled."""
-        if is_collection(value) and id(value) not in self._given:
-            given = self._given[id(value)] = _Container(path, through, value)
-            given.before = given.now()
-
-    def changed(self) -> AbstractContextManager[object]:
-        """Return a block in which the service itself changes its collections."""
-        return self if self._given else _NOTHING
-
-    def __enter__(self) -> None:
-        """Find out which collections have changed since the service ran."""
-        for each in self._given.values():
-            each.is_filled = each.is_filled or each.now() != each.before
-
-    def __exit__(self, *error: object) -> None:
-        """Take the collections as the service has left them."""
-        for each in self._given.values():
-            each.before = each.now()
-
-    def acts(self, name: str) -> Iterator[Act]:
-        """Yield what the collections have that the application has filled."""
-        self.__enter__()
-        for each in self._given.values():
-            if each.is_filled:
-                yield setting(name, each.path, (each.now(),), each.through)

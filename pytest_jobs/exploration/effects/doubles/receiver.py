@@ -20,7 +20,6 @@ from ....harness.time.waiting import in_running_loop
 from ...engine.acts import (
     Act,
     acting,
-    later_acts,
     looking,
     note_effect,
     note_look,
@@ -33,10 +32,10 @@ from ..wrapping import of_history, of_search
 from .arguments import comparable, item_key, text_of, usual_key
 from .clients import Keys, is_client
 from .kinds import CallKind, CallKinds
+from .memory import Kept, Memory, kept_in
 from .operators import (
     COMPUTING,
     SYMBOLS,
-    Containers,
     is_collection,
     is_only_memory,
     is_repeatable,
@@ -105,8 +104,6 @@ class Receiver:
 
     #: Whether the keys, and the answers to them, are those of a stand-in, which lasts as long as it does itself.
     answers_by_key = False
-    #: Whether it stands for something of the project itself.
-    is_of_project = False
 
     def __init__(
         self,
@@ -153,8 +150,8 @@ class Receiver:
                 return led
         if is_client(value, returned=returned):
             return self.proxy_of(place, value)
-        if not returned and self._counts:
-            self._containers.note(place.path, place.through, value)
+        if not returned and self._counts and is_collection(value) and (kept := _kept()) is not None:
+            kept.give(Memory((value,), bool), self.name, place.path, place.through)
         return value
 
     def _found_in(self, place: Place, value: Any) -> Any:
@@ -196,11 +193,10 @@ class Receiver:
             return self._awaiting(call)
         self._learn_of(place)
         answer: Any = None
-        with skippable(), acting(call.act), self._containers.changed(), self._one_at_a_time:
+        with skippable(), acting(call.act), _running(), self._one_at_a_time:
             answer = self._known_answer(call)
             if answer is _NOTHING:
-                with self._running(place):
-                    answer = asked.run()
+                answer = asked.run()
                 if inspect.iscoroutine(answer):
                     if (current := watcher.get()) is not None:
                         current.of_search.learn(awaited, place.path)
@@ -212,11 +208,10 @@ class Receiver:
         asked = call.asked
         self._learn_of(asked.place)
         answer: Any = None
-        with skippable(), acting(call.act), self._containers.changed():
+        with skippable(), acting(call.act), _running():
             answer = self._known_answer(call)
             if answer is _NOTHING:
-                with self._running(asked.place):
-                    answer = await asked.function(*asked.args, **asked.kwargs)
+                answer = await asked.function(*asked.args, **asked.kwargs)
                 # Meanwhile another task may have made the call with the same key.
                 if self._known_answer(call) is _NOTHING:
                     self._has_happened(call, answer)
@@ -224,14 +219,14 @@ class Receiver:
 
     def _looked_up(self, asked: Asked) -> Any:
         answer: Any = None
-        with skippable(), looking(), self._containers.changed():
+        with skippable(), looking(), _running():
             answer = asked.run()
         if not inspect.iscoroutine(answer):
             return self.found(asked.there, answer, returned=True)
 
         async def awaiting() -> Any:
             looked_up: Any = None
-            with skippable(), looking(), self._containers.changed():
+            with skippable(), looking(), _running():
                 looked_up = await answer
             return self.found(asked.there, looked_up, returned=True)
 
@@ -274,7 +269,7 @@ class Receiver:
     def _do(
         self, act: Act, function: Callable[..., Any], *args: Any, skipped: object = None
     ) -> Any:
-        with skippable(), acting(self._counted(act)), self._containers.changed():
+        with skippable(), acting(self._counted(act)), _running():
             return call_traced(function, *args)
         return skipped
 
@@ -339,14 +334,6 @@ class Receiver:
         """Return the name of a place, with that of the service before it."""
         return place.path if place.path == self.name else f"{self.name}.{place.path}".lstrip(".")
 
-    def _is_counted(self, place: Place) -> bool:
-        """Return whether a call is compared by itself."""
-        return self._counts
-
-    def _running(self, place: Place) -> AbstractContextManager[None]:
-        """Return the block in which a function of the service runs as a part of an effect."""
-        return nullcontext()
-
     def _kinds(self) -> CallKinds:
         return of_search(CallKinds, CallKinds)
 
@@ -359,7 +346,7 @@ class Receiver:
         others = {word: value for word, value in kwargs.items() if word != parameter or key is None}
         made = (place.path, *place.through, *args, *sorted(others.items()))
         compared = comparable(made)
-        counts = self._is_counted(place)
+        counts = self._counts
         known: object = key
         if key is None or self.answers_by_key:
             known = repr(compared) if is_put else None
@@ -371,7 +358,6 @@ class Receiver:
             value=compared if counts else None,
             key=None if known is None else (place.path, known),
             sent_key=key,
-            stands_for=self._named(place) if self.is_of_project else "",
         )
         return _Call(asked, act, made, key, is_put)
 
@@ -444,17 +430,6 @@ class Receiver:
             return self._answers
         return of_history(("keys", self.name), dict)
 
-    @property
-    def _containers(self) -> Containers:
-        return of_history(("containers", self), self._new_containers)
-
-    def _new_containers(self) -> Containers:
-        containers = Containers()
-        current = watcher.get()
-        if current is not None:
-            later_acts(current.of_history).append(lambda: containers.acts(self.name))
-        return containers
-
     def _learn_of(self, place: Place) -> None:
         """Learn that the calls on the way to an effect are none themselves.
 
@@ -463,6 +438,16 @@ class Receiver:
         current = watcher.get()
         if current is not None and current.undisturbed:
             self._kinds().learn_of(self._named(place), current.of_search)
+
+
+def _kept() -> Kept | None:
+    current = watcher.get()
+    return None if current is None else kept_in(current.of_history)
+
+
+def _running() -> AbstractContextManager[object]:
+    """Return a block in which the service itself changes its collections."""
+    return _kept() or nullcontext()
 
 
 def _is_same(one: object, other: object) -> bool:

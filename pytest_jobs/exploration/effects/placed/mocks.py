@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import (
-    Act,
     SourceState,
     Watch,
     acting,
@@ -27,9 +26,8 @@ from ...engine.acts import (
     skippable,
     watcher,
 )
-from ..doubles.arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
-from ..doubles.kinds import CallKind, CallKinds, kinds_of
-from ..doubles.operators import SYMBOLS, is_in_place, operating, setting
+from ..doubles.kinds import CallKind, kinds_of
+from ..doubles.operators import is_in_place, setting
 from ..wrapping import in_delivery, source_of
 from .enqueues import enqueued, enqueues, give_up, method_of, stood_for_in
 from .places import ABSENT, LEAVE_OUT, mock_names
@@ -145,7 +143,7 @@ class _CallOfMock:
             return self._later(looking()) if is_awaited else self._now(looking())
         if current.undisturbed:
             kinds.learn_of(name, search)
-        act = self._act(name, kinds, is_put=kind == "put")
+        act = kinds.act_of(name, self._args, self._kwargs, named=self._kwargs, is_put=kind == "put")
         if self._is_of_project(stood_for):
             act = replace(act, stands_for=name)
         if is_awaited:
@@ -212,26 +210,6 @@ class _CallOfMock:
         with skippable(), acting(setting(owner or name, attribute, self._args)):
             return self._original(self._mock, *self._args)
         return None
-
-    def _act(self, name: str, kinds: CallKinds, *, is_put: bool) -> Act:
-        owner, _, method = name.rpartition(".")
-        symbol = SYMBOLS.get(method)
-        if symbol is not None:
-            return operating(owner, symbol, self._args, is_put=is_put)
-        value = comparable((method, *self._args, *sorted(self._kwargs.items())))
-        key = repr(value) if is_put else usual_key(self._kwargs)
-        if key is None:
-            key = likely_key(method, self._args, self._kwargs)
-            if key is not None:
-                kinds.note(name, ONCE_FOR_KEY)
-        if method in ("__setitem__", "__delitem__"):
-            key = item_key(self._args)
-        return Act(
-            owner or name,
-            text_of(method, self._args, self._kwargs),
-            value=value,
-            key=None if key is None else (method, key),
-        )
 
     # Not one coroutine for both: a mock whose answers are at an end raises StopIteration, which none can.
     def _now(self, block: AbstractContextManager[None]) -> Any:

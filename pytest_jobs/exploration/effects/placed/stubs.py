@@ -1,7 +1,8 @@
 """Stubs: functions, classes and objects that a test has put in a place without the help of a mock.
 
 A lambda by `monkeypatch.setattr`, a hand-written gateway by `patch(..., new=...)` and a backend for tests in the
-settings of the project stand for what was there before, as a mock does. In each world they are called as effects.
+settings of the project stand for what was there before, as a mock does. Their calls are effects, as those of all
+code of the test. The places name them, and say which of them stand for a clock.
 """
 
 from __future__ import annotations
@@ -10,25 +11,22 @@ import inspect
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
-from copy import copy
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
-from types import CodeType, GeneratorType
 from typing import Any, Final
 
-from ....harness.records.attributes import attributes_of, enclosing_variables, identity, is_one_of
-from ...engine.acts import Act, parts, watcher
+from ....harness.records.attributes import attributes_of, identity, is_one_of
+from ...engine.acts import SourceState, watcher
 from ...engine.engine import Engine
 from ...engine.scope import file_of
 from ...engine.sources import is_mock
-from ..doubles.arguments import ONCE_FOR_KEY, likely_key
 from ..doubles.clients import is_client, is_function
 from ..doubles.kinds import is_quiet
-from ..doubles.receiver import Asked, Place, Receiver
-from ..doubles.wrapping import calling
-from ..wrapping import of_search, result_of
+from ..wrapping import result_of
+from .called import Title, plain
 from .enqueues import enqueued, enqueues, stood_for_in
+from .outside import Outside
 from .places import LEAVE_OUT, Placed, Putters, in_force, putters_of
 
 #: What is put there is no stand-in for a service of the project.
@@ -52,8 +50,7 @@ class Stubs:
     def __init__(self, engine: Engine) -> None:
         self._search = engine.of_search
         self._code = engine.scope
-        #: Returns the state of the innermost world. It may fail where the delivery holds a lock.
-        self.observed: Callable[[], object] = dict
+        self._outside = Outside(engine)
         putters = engine.kept.of(Putters, Putters)
         putters.catch_up(engine.kept, engine.patches)
         putters.hear_for(self._search)
@@ -66,12 +63,14 @@ class Stubs:
         self._kinds: dict[type, bool] = {}
         #: The titles of places, with the owners that keep their identities.
         self._titles: dict[tuple[int, bool, Any], tuple[Any, str]] = {}
-        self._search.of(LEAVE_OUT, lambda: self._leave_out)
+        self._search.of(LEAVE_OUT, lambda: self._code.leave_out)
 
-    def stand_in(self, world: ExitStack, observed: Callable[[], object]) -> None:
-        """Let the calls of all stubs be effects, in a world that has just been built."""
-        world.callback(setattr, self, "observed", self.observed)
-        self.observed = observed
+    def stand_in(
+        self, world: ExitStack, observed: Callable[[], object], history: SourceState
+    ) -> None:
+        """Name the stubs by their places, in a world that has just been built."""
+        outside = self._outside
+        outside.begin_world(world, observed)
         known = list(in_force(putters_of(self._search)))
         if self._assigned is None:
             self._assigned = list(self._find_assigned(known))
@@ -83,12 +82,25 @@ class Stubs:
                 continue
             if is_one_of((classmethod, staticmethod), value):
                 value = getattr(placed.owner, placed.name)
-            if self._is_double(placed, value):
-                self._leave_out(value)
-                world.callback(_memory_kept_in(value))
-                world.callback(placed.put(self._called_as_effects(placed, value)))
-            else:
+            if not self._is_double(placed, value):
                 self._settled[placed.key] = placed.owner, value
+                if type(value) in (types.FunctionType, types.MethodType):
+                    outside.ignore(value)
+                continue
+            title = self._title_of(placed)
+            stood_for = stood_for_in(placed)
+            if is_function(value) and enqueues(stood_for, self.is_made_here):
+                world.callback(placed.put(_enqueueing(title, stood_for, value)))
+                continue
+            named = Title(
+                title,
+                self.is_made_here(stood_for if is_function(value) else placed.original),
+                value,
+            )
+            if isinstance(plain(value), types.BuiltinFunctionType | types.MethodWrapperType):
+                world.callback(placed.put(outside.before(value, named)))
+            else:
+                outside.place(named, history)
 
     def _find_assigned(self, known: list[Placed]) -> Iterator[Placed]:
         """Yield the places to which a test has assigned something of its own without a helper that knows them.
@@ -169,13 +181,6 @@ class Stubs:
             known = self._titles[placed.key] = placed.owner, placed.title
         return known[1]
 
-    def seen(self) -> object:
-        """Return the state of the innermost world; None if the delivery holds a lock on it."""
-        try:
-            return self.observed()
-        except Exception:
-            return None
-
     def is_made_here(self, value: Any) -> bool:
         """Return whether the code of a value is of the project or its tests, rather than of a library."""
         if isinstance(value, partial):
@@ -189,32 +194,6 @@ class Stubs:
         if isinstance(value, types.SimpleNamespace | types.ModuleType):
             return getattr(value, "__file__", None) is None
         return self._code.owns(value if isinstance(value, type) else type(value))
-
-    def has_points(self, kind: Any) -> bool:
-        """Return whether lines of a class, or of a function, are points."""
-        return any(self._code.wants(code) for code in _codes_of(kind))
-
-    def _leave_out(self, value: Any) -> None:
-        """Do not name the lines of a double as lines that were not explored."""
-        is_kind = is_function(value) or isinstance(value, type | GeneratorType)
-        kind = value if is_kind else type(value)
-        if not self.has_points(kind):
-            self._code.leave_out(value)
-
-    def _called_as_effects(self, placed: Placed, value: Any) -> Any:
-        title = self._title_of(placed)
-        if not is_function(value):
-            client = Stub(title, title.rpartition(".")[2], value, self)
-            client.is_of_project = self.is_made_here(placed.original)
-            return client.proxy_of(Place(), value)
-        stood_for = stood_for_in(placed)
-        if enqueues(stood_for, self.is_made_here):
-            return _enqueueing(title, stood_for, value)
-        home, _, name = title.rpartition(".")
-        stub = Stub(home, "", value, self)
-        stub.is_of_project = self.is_made_here(stood_for)
-        owner = None if placed.is_item else placed.owner
-        return calling(stub, Place(name), owner, placed.name, value)
 
 
 def _enqueueing(title: str, function: Any, stub: Any) -> Callable[..., Any]:
@@ -235,81 +214,6 @@ def _enqueueing(title: str, function: Any, stub: Any) -> Callable[..., Any]:
     return enqueue
 
 
-class Stub(Receiver):
-    """Receives the calls of one stub.
-
-    What a stub returns is data, unless its class is one of the stub's own. A stub that does effects itself, as one
-    that writes to the database or calls a mock does, only passes calls on: those effects are seen by themselves.
-    """
-
-    def __init__(self, name: str, own: str, value: Any, stubs: Stubs) -> None:
-        """Begin without calls.
-
-        The name is the place of what has the stub, or of the stub if that is a client. The test has named `own`.
-        """
-        super().__init__(name)
-        self.own = own
-        self._home = getattr(value, "__module__", None)
-        self._stubs = stubs
-
-    def found(self, place: Place, value: Any, *, returned: bool = False) -> Any:
-        is_data = is_mock(value) or not self._stubs.is_made_here(value)
-        if not is_data and returned:
-            kind = value if isinstance(value, type) else type(value)
-            is_data = kind.__module__ != self._home and self._stubs.has_points(kind)
-        return value if is_data else super().found(place, value, returned=returned)
-
-    def call(self, asked: Asked) -> Any:
-        # What does effects itself; the clean run shows it.
-        if self._named(asked.place) not in of_search("passing stubs", set):
-            return super().call(asked)
-        return self.found(asked.there, asked.run(), returned=True)
-
-    def _key_of(self, asked: Asked, parameter: str | None) -> Any:
-        key = super()._key_of(asked, parameter)
-        if key is None:
-            key = likely_key(asked.place.word, asked.args, asked.kwargs)
-            if key is not None:
-                self._kinds().note(self._named(asked.place), ONCE_FOR_KEY)
-        return key
-
-    @contextmanager
-    def _running(self, place: Place) -> Generator[None, None, None]:
-        current, inner = watcher.get(), list[Act]()
-        if current is None or not current.undisturbed:
-            yield
-            return
-        before, beats = self._stubs.seen(), current.beats
-        token = parts.set(inner)
-        try:
-            yield
-        finally:
-            parts.reset(token)
-        if inner:
-            current.of_search.learn(of_search("passing stubs", set), self._named(place))
-        # Another task may have changed the state meanwhile.
-        elif current.beats == beats and before is not None and before != self._stubs.seen():
-            current.of_search.learn(of_search("shown stubs", set), self._named(place))
-
-    def _is_counted(self, place: Place) -> bool:
-        # The state of the world shows the results of a store in memory.
-        if self._named(place) not in of_search("shown stubs", set):
-            return True
-        self._kinds().note(self._named(place), "compared by the state")
-        return False
-
-
-def _codes_of(defined: Any) -> Iterator[CodeType]:
-    functions = [defined]
-    if isinstance(defined, type):
-        functions = [value for base in defined.__mro__ for value in vars(base).values()]
-    for function in functions:
-        plain = getattr(function, "__func__", function)
-        code = getattr(plain, "__code__", None) or getattr(plain, "gi_code", None)
-        if isinstance(code, CodeType):
-            yield code
-
-
 def _is_inward(original: Any) -> bool:
     """Return whether a stub stands for something of Python itself that reaches nobody, such as a clock."""
     if is_mock(original):
@@ -322,32 +226,3 @@ def _is_inward(original: Any) -> bool:
         and home not in _OUTWARD
         and (home != "builtins" or is_function(original) or isinstance(original, type))
     )
-
-
-def _memory_kept_in(stub: Any) -> Callable[[], None]:
-    """Return what gives a stub the memory back that it has now, so that each history finds the same."""
-    # Variables from outside that a function uses.
-    outside = getattr(stub, "__globals__", {})
-    names = getattr(getattr(stub, "__code__", None), "co_names", ())
-    variables = [outside[name] for name in names if name in outside]
-    variables += enclosing_variables(stub).values()
-    home = getattr(stub, "__module__", None)
-    # What lies beside a stub is of the test, as the class of what it returns.
-    beside = [one for one in variables if isinstance(one, type) and one.__module__ == home]
-    owners = [stub, type(stub), getattr(stub, "__self__", None), *beside]
-    named = [attributes_of(one) for one in owners if not isinstance(one, types.ModuleType)]
-    held: list[Any] = [
-        *owners,
-        *variables,
-        *named,
-        *(value for names in named for value in names.values()),
-    ]
-    kept = [(one, copy(one)) for one in held if type(one) in _KEEPS]
-
-    def put_back() -> None:
-        for one, before in kept:
-            one.clear()
-            put_in: Any = one.update if isinstance(one, dict | set) else one.extend
-            put_in(before)
-
-    return put_back

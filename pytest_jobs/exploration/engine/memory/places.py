@@ -9,6 +9,7 @@ import types
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from operator import attrgetter, is_
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
@@ -44,6 +45,8 @@ _KEEPING: Final = (
 _ATTRIBUTES: Final = attrgetter("__dict__")
 #: Looking at more takes longer than a check should.
 _MOST: Final = 20_000
+#: Or than a call of a double should.
+_MOST_FROM_VALUES: Final = 2_000
 
 
 class Namespace(Protocol):
@@ -489,3 +492,49 @@ class _Walk:
     def _belongs(self, kind: type) -> bool:
         is_usual = kind.__module__ in self._names and type(kind) in _USUAL
         return is_usual and not self._left_out(kind)
+
+
+class _WalkFromValues(_Walk):
+    """Goes from some values to everything that keeps something for them."""
+
+    def __init__(self, is_own: Callable[[type], bool]) -> None:
+        super().__init__((), lambda kind: False)
+        self._is_own = is_own
+
+    def go_from(self, values: Iterable[Any]) -> None:
+        waiting = list(values)
+        for _ in range(_MOST_FROM_VALUES):
+            if not waiting:
+                break
+            value = waiting.pop()
+            kind = type(value)
+            way = self._ways[kind] if kind in self._ways else self._way(kind)
+            if way is not None and identity(value) not in self._seen:
+                self._seen.add(identity(value))
+                waiting += islice(way(value), _MOST_FROM_VALUES)
+        for key in self._named:
+            self.places.pop(key, None)
+
+    def _way(self, kind: type) -> Callable[[Any], Iterable[Any]] | None:
+        way = super()._way(kind)
+        if way is None and is_keeper(kind):
+            self._slots[kind] = slots_of(kind)
+            way = self._ways[kind] = self._in_object
+        return way
+
+    def _in_function(self, function: types.FunctionType) -> Iterable[Any]:
+        for cell in function.__closure__ or ():
+            self.places[identity(cell)] = Variable(cell)
+        self.places[identity(function)] = place = Functions()
+        place.functions.append(function)
+        return within(function)
+
+    def _belongs(self, kind: type) -> bool:
+        return type(kind) in _USUAL and kind.__module__ != "builtins" and self._is_own(kind)
+
+
+def found_from(values: Iterable[Any], is_own: Callable[[type], bool]) -> dict[Key, Place]:
+    """Return the places to which one comes from some values by way of own objects, the first few thousand."""
+    walk = _WalkFromValues(is_own)
+    walk.go_from(values)
+    return walk.places
