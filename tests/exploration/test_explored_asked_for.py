@@ -229,8 +229,8 @@ def test_as_many_histories_were_explored_as_there_are(checked, options):
     assert numbers[1] == numbers[2]
 
 
-def test_what_was_not_explored_for_want_of_time_is_what_is_missing(monkeypatch):
-    monkeypatch.setattr("pytest_jobs.exploration.check._SHARE_OF_THE_REST", 0.0)
+def test_what_was_not_looked_at_is_what_is_missing(monkeypatch):
+    monkeypatch.setattr("pytest_jobs.exploration.histories.explorer._MOST_OF_THE_REST", 2)
     with pytest.raises(NotIdempotent) as found:
         check_idempotent(explored_jobs.charge_always, args=(st.just(1),), world=shop)
 

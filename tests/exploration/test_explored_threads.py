@@ -8,6 +8,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -17,6 +19,9 @@ from pytest_jobs.errors import DuplicateEffect, ExplorationError
 pytestmark = pytest.mark.filterwarnings("error::pytest_jobs.errors.PartialExploration")
 
 POOL = ThreadPoolExecutor(1)
+
+
+HERE = SimpleNamespace(charged=[], gateway=None)
 
 
 class Gateway:
@@ -168,6 +173,22 @@ def test_a_kill_between_two_lines_in_a_helper_is_tried(way):
 @pytest.mark.parametrize("way", WAYS, ids=name_of)
 def test_a_helper_with_a_key_passes(way):
     check_idempotent(way, args=(7, "key"), world=world, histories=["twice", "crash", "overlap"])
+
+
+def test_a_thread_whose_function_is_no_line_of_the_job_is_waited_for_too():
+    def charge(number):
+        if not HERE.charged:
+            thread = threading.Thread(target=HERE.gateway.charge, args=(number,))
+            thread.start()
+            thread.join()
+            HERE.charged.append(number)
+
+    def world():
+        HERE.charged, HERE.gateway = [], Mock()
+        yield lambda: {"charged": list(HERE.charged)}
+
+    with pytest.raises(DuplicateEffect, match=r"charge \[crash"):
+        check_idempotent(charge, args=(7,), world=world, histories=["crash"])
 
 
 def test_nothing_is_left_in_a_pool_that_was_open_before():

@@ -203,7 +203,9 @@ def _starting(start: Callable[[threading.Thread], None]) -> Callable[[threading.
             thread.run = lambda: context.run(_quietly, run, current)  # type: ignore[method-assign]
             current.baton.kept(lambda: start(thread))
 
-        if isinstance(thread, threading.Timer) or not current.is_traced(target):
+        # One that a library starts waits for work to come, and has none yet.
+        is_of_job = current.is_traced(target) or current.is_traced_at(sys._getframe(1))
+        if isinstance(thread, threading.Timer) or not is_of_job:
             begin(run)
         else:
             current.hand_over(functools.update_wrapper(functools.partial(run), target), begin)

@@ -511,6 +511,10 @@ class Watch:
         code = getattr(function, "__code__", None)
         return code is not None and self._scope.wants(code)
 
+    def is_traced_at(self, frame: FrameType) -> bool:
+        """Return whether the lines of the function that stands in a frame are points."""
+        return self._scope.wants(frame.f_code)
+
     def refuse(self, why: str) -> NoReturn:
         """Stop the delivery, by `Unwound`, and fail the check, since nothing can be shown.
 
