@@ -1050,7 +1050,7 @@ def test_a_mock_in_the_place_of_a_task_or_of_what_enqueues_it_is_an_enqueue(pyte
         result.stdout.fnmatch_lines(
             [
                 f"- DUPLICATE files in {name}(1)",
-                "  reached by 1 test (only enqueued, and a mock kept it from its queue)",
+                "  reached by 1 test (only enqueued, and a mock or an open transaction kept it from its queue)",
             ]
         )
     result.stdout.fnmatch_lines(["Not checked:", "- *Mock*", "    app.never"])

@@ -36,7 +36,7 @@ from .checking import Checked, Checker
 from .findings import Finding, in_files
 from .functions import CalledFunctions
 from .handoffs import Handoffs, lines_of_handoffs
-from .rerun import end_wider_fixtures, run_again, runs_nothing
+from .rerun import end_wider_fixtures, looks_before_tear_down, run_again, runs_nothing
 from .result import Accepted, Audited, Result, Share, together
 from .swallowed import Swallowed
 from .text import shown, written
@@ -198,16 +198,24 @@ class AuditPlugin:
             if self._checker is None and not open_harnesses.any_open():
                 note = partial(self._result.past.add, item.nodeid)
                 stack.enter_context(noticing_enqueues(note))
+            look = partial(self._see_left, spectator, item)
+            if looks_before_tear_down(item, look):
+                return (yield)
             result = yield
-        for record in list(self._harness.ledger.pending()) if self._harness is not None else ():
-            # A retry belongs to its first delivery.
-            if record.retry_of is None:
-                spectator.saw(Arrival.of_record(record, "enqueued"))
-        monkeypatch = getattr(item, "funcargs", {}).get("monkeypatch")
-        with self._swallowed.arrivals(monkeypatch) as swallowed:
-            for arrival in swallowed:
-                spectator.saw(arrival)
+        look()
         return result
+
+    def _see_left(self, spectator: Checker | Reached, item: pytest.Item) -> None:
+        """See what a test leaves at its end: what is pending, and what has come to no queue."""
+        monkeypatch = (getattr(item, "funcargs", None) or {}).get("monkeypatch")
+        with direct_calls.seen_by(None):
+            for record in [] if self._harness is None else list(self._harness.ledger.pending()):
+                # A retry belongs to its first delivery.
+                if record.retry_of is None:
+                    spectator.saw(Arrival.of_record(record, "enqueued"))
+            with self._swallowed.arrivals(monkeypatch) as swallowed:
+                for arrival in swallowed:
+                    spectator.saw(arrival)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:

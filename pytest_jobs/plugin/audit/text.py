@@ -17,7 +17,7 @@ _WAYS: Final = {
     "delivered": "delivered",
     "called": "called directly or performed at once",
     "enqueued": "only enqueued",
-    "mocked": "only enqueued, and a mock kept it from its queue",
+    "mocked": "only enqueued, and a mock or an open transaction kept it from its queue",
 }
 _HISTORIES: Final = {
     "crash": "killed",
