@@ -943,6 +943,36 @@ def test_jobs_of_libraries_are_checked_however_a_test_reaches_them(audit_of):
     result.stdout.no_fnmatch_line("Not seen:*")
 
 
+BOUND = """
+    from celery import Celery
+
+    app = Celery("audited", broker="memory://")
+
+    @app.task(bind=True)
+    def add(self, number):
+        append(f"{number}\\n")
+    """
+
+
+def test_a_bound_task_is_still_the_one_that_a_test_asserts_about(audit_of):
+    pytest.importorskip("celery")
+    result = audit_of(
+        BOUND,
+        """
+    import app
+    from pytest_jobs import assert_enqueued
+
+    def test_adding(jobs):
+        app.add.delay(1)
+        assert_enqueued(app.add, args=(1,))
+        jobs.drain()
+    """,
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 1 finding."])
+
+
 @pytest.mark.wide
 def test_direct_calls_of_django_tasks_are_checked(audit_of):
     pytest.importorskip("django_tasks")
