@@ -805,11 +805,14 @@ LIBRARIES = {
     from huey import MemoryHuey
 
     huey = MemoryHuey(immediate=True)
+    # As django_huey has them.
+    hueys = {"first": MemoryHuey("first", immediate=True)}
     """,
         [
             ("@huey.task()", "{job}(1)", "called directly *"),
             ("@huey.task()", "{job}.call_local(1)", "called directly *"),
             ("@huey.task()", "{job}.func(1)", "called directly *"),
+            ("@hueys['first'].task()", "{job}.func(1)", "called directly *"),
         ],
     ),
     "dramatiq": (
