@@ -10,13 +10,17 @@ import ast
 import builtins
 import sys
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
+from ...bridges.libraries.known import EVERY
 from ...harness.records.attributes import attributes_of
 
 _MISSING: Final = object()
+#: The packages of job libraries.
+_PACKAGES: Final = frozenset(name for each in EVERY.values() for name in each.packages)
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -94,6 +98,22 @@ def _namespace(module: ModuleType) -> Callable[[str], Any]:
     return lambda name: variables.get(name, vars(builtins).get(name, _MISSING))
 
 
+def _said_by(annotation: ast.expr | None, values: Callable[[str], Any]) -> Any:
+    """Return the class of a job library that an annotation names: what a caller gives enqueues as it does."""
+    waiting: list[ast.AST] = [] if annotation is None else [annotation]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            with suppress(SyntaxError):
+                waiting.append(ast.parse(node.value, mode="eval").body)
+        found = _value(node, values) if isinstance(node, ast.Name | ast.Attribute) else _MISSING
+        kinds = type.mro(found) if isinstance(found, type) else ()
+        if any(str(one.__module__).partition(".")[0] in _PACKAGES for one in kinds):
+            return found
+        waiting += ast.iter_child_nodes(node)
+    return _MISSING
+
+
 def _inside(
     scope: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
     outer: Callable[[str], Any],
@@ -102,7 +122,7 @@ def _inside(
     """Return the values of names in a function: of its own variables only what it imports is known."""
     arguments = scope.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    own: dict[str, Any] = {one.arg: _MISSING for one in every}
+    own: dict[str, Any] = {one.arg: _said_by(one.annotation, outer) for one in every}
     own |= {one.arg: _MISSING for one in (arguments.vararg, arguments.kwarg) if one is not None}
     for node in ast.walk(scope):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -42,6 +41,8 @@ class Arrival:
     context: Mapping[str, Any] | None = None
     #: Makes the call again, as a function without arguments; None when it was none.
     again: Callable[[], Any] | None = None
+    #: The library that a function was given to; empty where the job says so itself.
+    library: str = ""
 
     @classmethod
     def of_record(cls, record: JobRecord, way: Way) -> Arrival:
@@ -98,15 +99,19 @@ class Spectator(ABC):
         return delivery
 
     def call(self, call: DirectCall) -> Any:
-        with self._seen(_called(call)) as arrival:
+        with self._seen(called(call)) as arrival:
             with calling():
                 result = call.make()
             arrival.raised = call.error_in(result) is not None
         return result
 
     async def acall(self, call: DirectCall) -> Any:
-        with self._seen(_called(call)), calling():
+        with self._seen(called(call)), calling():
             return await call.make()
+
+    @abstractmethod
+    def make_waiting(self) -> None:
+        """Make what was left out, now that the thread of the test is free."""
 
     @contextmanager
     def _seen(self, arrival: Arrival) -> Generator[Arrival, None, None]:
@@ -120,16 +125,18 @@ class Spectator(ABC):
             self.ended(arrival)
 
 
-def _called(call: DirectCall) -> Arrival:
+def called(call: DirectCall) -> Arrival:
     def again() -> Any:
         return call.make()
 
     async def awaited() -> Any:
         return await call.make()
 
-    made = awaited if inspect.iscoroutinefunction(inspect.unwrap(call.body)) else again
+    made = awaited if call.is_awaited else again
     made.__qualname__ = short_name(call.name)
-    return Arrival(call.name, "called", call.job, lambda: call.given, False, call.context, made)
+    return Arrival(
+        call.name, "called", call.job, lambda: call.given, False, call.context, made, call.library
+    )
 
 
 @dataclass(frozen=True)
@@ -165,6 +172,9 @@ class Reached(Spectator):
         name, way = arrival.name, arrival.way
         reach = Reach(name, self.nodeid, way, arrival.shape, arrival.raised, seconds)
         self._reaches.setdefault(name, []).append(reach)
+
+    def make_waiting(self) -> None:
+        """Do nothing: nothing was left out."""
 
     def note_passed(self, nodeid: str) -> None:
         self._passed.add(nodeid)

@@ -208,6 +208,8 @@ class AuditPlugin:
     def _see_left(self, spectator: Checker | Reached, item: pytest.Item) -> None:
         """See what a test leaves at its end: what is pending, and what has come to no queue."""
         monkeypatch = (getattr(item, "funcargs", None) or {}).get("monkeypatch")
+        # Of a response that the test has not closed.
+        spectator.make_waiting()
         with direct_calls.seen_by(None):
             for record in [] if self._harness is None else list(self._harness.ledger.pending()):
                 # A retry belongs to its first delivery.
