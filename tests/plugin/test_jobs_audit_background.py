@@ -199,3 +199,18 @@ def test_what_an_application_performs_in_a_request_is_checked_when_the_request_h
                 f"  reached by {tests} (called directly or performed at once)",
             ]
         )
+
+
+def test_a_harness_changes_nothing_about_it(pytester):
+    test = TEST.replace("def test_two()", "def test_two(jobs)")
+    pytester.makepyfile(
+        app=APP, test_app=test.replace("def test_streaming()", "def test_streaming(jobs)")
+    )
+    result = pytester.runpytest_subprocess("--jobs-audit", "-k", "two or streaming")
+
+    result.assert_outcomes(passed=2, deselected=5)
+    result.stdout.fnmatch_lines(["3 jobs reached, 3 checked, 3 findings."])
+    for name in ("first", "second", "of_response"):
+        result.stdout.fnmatch_lines(
+            [f"- DIVERGED files in {name}(1)", "  reached by 1 test (delivered)"]
+        )

@@ -62,9 +62,6 @@ class Arrival:
 class Spectator(ABC):
     """Sees each delivery and each direct call of a test, which is made as it would be without it."""
 
-    def __init__(self) -> None:
-        self.passed: set[str] = set()
-
     @abstractmethod
     def begins(self, arrival: Arrival) -> None:
         """See a job before it runs."""
@@ -89,12 +86,18 @@ class Spectator(ABC):
         return delivery
 
     async def adeliver(
-        self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
+        self,
+        performer: Performer,
+        ledger: Ledger,
+        record: JobRecord,
+        body: RealBody,
+        *,
+        in_real_time: bool,
     ) -> Delivery:
         if record.retry_of is not None:
             return await performer.amake(ledger, record, body)
         with self._seen(Arrival.of_record(record, "delivered")) as arrival:
-            delivery = await performer.amake(ledger, record, body)
+            delivery = await performer.amake(ledger, record, body, in_real_time=in_real_time)
             arrival.raised = body.faulty or delivery.error is not None
         return delivery
 
@@ -157,7 +160,6 @@ class Reached(Spectator):
     """Notes which jobs the tests reach, and changes nothing."""
 
     def __init__(self) -> None:
-        super().__init__()
         #: The test that runs.
         self.nodeid = ""
         self._reaches: dict[str, list[Reach]] = {}

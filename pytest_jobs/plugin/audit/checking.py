@@ -16,9 +16,13 @@ from ...errors import ExplorationError, NotIdempotent
 from ...exploration.check import check_idempotent
 from ...exploration.histories.plans import HistoryName
 from ...exploration.report.audience import Audience
+from ...harness.ledger.ledger import Ledger
 from ...harness.open_harness import open_harnesses
+from ...harness.records.delivery import Delivery
+from ...harness.records.record import JobRecord
 from ...harness.records.texts import error_text
 from ...harness.running.calls import DirectCall, direct_calls, given_context
+from ...harness.running.performer import Performer, RealBody
 from .arrivals import Arrival, Reach, Spectator, called
 from .findings import Finding, findings_of
 
@@ -66,7 +70,6 @@ class Checker(Spectator):
             audience: the test that runs.
             seconds: how long the histories compute.
         """
-        super().__init__()
         self._reach = reach
         self._seconds = seconds
         self._audience = audience
@@ -76,14 +79,30 @@ class Checker(Spectator):
         self._waiting: Arrival | None = None
 
     async def acall(self, call: DirectCall) -> Any:
-        if call.can_wait and not _is_in_thread_of_test():
-            arrival = called(call)
-            if self._waiting is None and self._is_wanted(arrival):
-                self._waiting = arrival
-            if self._waiting is not None:
-                # Nor what follows in its response: the check begins with what there is now.
-                return None
+        if call.can_wait and self._leaves_out(called(call)):
+            return None
         return await super().acall(call)
+
+    async def adeliver(
+        self,
+        performer: Performer,
+        ledger: Ledger,
+        record: JobRecord,
+        body: RealBody,
+        *,
+        in_real_time: bool,
+    ) -> Delivery:
+        if in_real_time and self._leaves_out(Arrival.of_record(record, "delivered")):
+            return Delivery(record, performer.clock.now_ns(), "performed")
+        return await super().adeliver(performer, ledger, record, body, in_real_time=in_real_time)
+
+    def _leaves_out(self, arrival: Arrival) -> bool:
+        """Leave the job out in another thread, where no check can run, and also what follows in its response."""
+        if _is_in_thread_of_test():
+            return False
+        if self._waiting is None and self._is_wanted(arrival):
+            self._waiting = arrival
+        return self._waiting is not None
 
     def make_waiting(self) -> None:
         arrival = self._waiting

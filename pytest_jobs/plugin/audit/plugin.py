@@ -282,7 +282,6 @@ class AuditPlugin:
         # All of them first, so that a summary after Ctrl-C names those that were not checked.
         for job in reached.jobs():
             result.audited[job] = Audited(job, len(reached.tests_of(job)), reached.ways_of(job))
-        result.passed = reached.passed
         result.past -= reached.tests()
         result.is_begun = True
         audience.audit = self._flags()
