@@ -1095,6 +1095,71 @@ def test_a_mock_in_the_place_of_a_task_or_of_what_enqueues_it_is_an_enqueue(pyte
     }
 
 
+GIVEN = """
+    import fakeredis
+    from rq import Queue
+
+    def queue():
+        return Queue(connection=fakeredis.FakeStrictRedis())
+
+    def of_a_class(number):
+        append(f"{number}\\n")
+
+    def passed_on(number):
+        append(f"{number}\\n")
+
+    def passed_on_twice(number):
+        append(f"{number}\\n")
+
+    def by_a_method(number):
+        append(f"{number}\\n")
+
+    def helper(number):
+        append(f"{number}\\n")
+
+    def enqueue(function, *args):
+        named = Queue("high", connection=fakeredis.FakeStrictRedis())
+        return (lambda: named.enqueue(function, *args))()
+
+    def enqueue_soon(function, *args):
+        enqueue(function, *args)
+
+    class Producer:
+        @classmethod
+        def enqueue(cls, function, *args):
+            Queue("low").enqueue(function, *args)
+
+    def call(function, *args):
+        function(*args)
+
+    def place(number, queue: Queue):
+        queue.enqueue(of_a_class, number)
+        enqueue(passed_on, number)
+        enqueue_soon(passed_on_twice, number)
+        Producer.enqueue(by_a_method, number)
+        call(helper, number)
+    """
+
+
+def test_functions_are_jobs_that_callers_give_to_what_passes_them_to_a_queue(audit_of):
+    pytest.importorskip("rq")
+    pytest.importorskip("fakeredis")
+    names = ["of_a_class", "passed_on", "passed_on_twice", "by_a_method"]
+    tests = "".join(f"\ndef test_{name}():\n    app.{name}(1)\n" for name in [*names, "helper"])
+    result = audit_of(GIVEN, f"import app\n{tests}")
+
+    result.assert_outcomes(passed=5)
+    result.stdout.fnmatch_lines(
+        [
+            "4 jobs reached, 4 checked, 4 findings.",
+            "- rq acknowledges this job *",
+            "  is killed, lost. (4 jobs)",
+        ]
+    )
+    for name in names:
+        result.stdout.fnmatch_lines([f"- DUPLICATE files in {name}(1)"])
+
+
 FUNCTIONS = """
     import functools
 
