@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import pytest
-from _pytest.unittest import TestCaseFunction
 
 from ...harness.records.texts import error_text
 
@@ -65,7 +64,7 @@ def looks_before_tear_down(item: pytest.Item, look: Callable[[], object]) -> boo
     The call phase of such a test is all of unittest: `setUp`, the method, `tearDown`, the clean-ups, and what
     Django rolls back. unittest has one place for its method, coroutine methods too, which is outside of a loop.
     """
-    case: Any = item.instance if isinstance(item, TestCaseFunction) else None
+    case: Any = getattr(item, "instance", None)
     if not hasattr(case, "_callTestMethod"):
         return False
     genuine = case._callTestMethod
