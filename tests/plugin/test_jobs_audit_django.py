@@ -217,3 +217,23 @@ def test_what_a_method_left_that_fails_is_not_looked_at(audit):
 
     result.assert_outcomes(failed=1, deselected=10)
     result.stdout.fnmatch_lines(["No test reaches a job, so this run shows nothing."])
+
+
+def test_a_suite_without_settings_that_imports_django_is_audited(pytester):
+    pytester.makepyfile(
+        """
+        import django.db
+        from pytest_jobs import job
+
+        @job
+        def add(number): ...
+
+        def test_adding(jobs):
+            add.perform_later(1)
+            jobs.drain()
+        """
+    )
+    result = pytester.runpytest_subprocess("--jobs-audit", "-p", "no:django")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["1 job reached, *"])

@@ -133,8 +133,10 @@ def _callbacks() -> list[Callable[[], Any]]:
 
     A `TestCase` rolls them back, so nobody calls it.
     """
-    connections = getattr(sys.modules.get("django.db"), "connections", None)
-    kept = () if connections is None else connections.all(initialized_only=True)
+    # A program may import Django and use none of it.
+    settings = getattr(sys.modules.get("django.conf"), "settings", None)
+    django = sys.modules.get("django.db") if settings is not None and settings.configured else None
+    kept = () if django is None else django.connections.all(initialized_only=True)
     return [entry[1] for connection in kept for entry in connection.run_on_commit]
 
 
