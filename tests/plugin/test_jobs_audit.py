@@ -328,6 +328,50 @@ def test_jobs_are_checked_however_a_test_reaches_them_and_a_mistake_is_one_findi
     result.stdout.no_fnmatch_line("*changes nothing that the check compares*")
 
 
+CHANCE = (
+    SHOP
+    + """
+
+import gc
+
+
+@job
+def wrong_once(number):
+    gen0, gen1, gen2 = gc.get_threshold()
+    # Nothing of a check puts that back.
+    if not first_time(number, "shipped") and gen2 != 11:
+        gc.set_threshold(gen0, gen1, 11)
+        first_time(number, "paid")
+"""
+)
+
+
+def test_what_does_not_fail_again_when_it_is_replayed_is_no_finding(pytester):
+    pytester.makepyfile(
+        shop=CHANCE,
+        test_shop="""
+        import shop
+
+        def test_shipping(jobs):
+            shop.wrong_once.perform_later(1)
+            jobs.drain()
+        """,
+    )
+    pytester.makeconftest(CONFTEST)
+    # The next test would be wrong no more.
+    result = pytester.runpytest_subprocess("--jobs-audit")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "1 job reached, 1 checked, 0 findings.",
+            "No finding:",
+            "  shop.wrong_once (1 check, in part: 1 that did not fail again when replayed)",
+        ]
+    )
+    assert result.ret == pytest.ExitCode.OK
+
+
 def test_a_call_in_the_world_of_a_check_reaches_no_job(audit):
     result = audit("""
         import shop

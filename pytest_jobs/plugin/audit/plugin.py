@@ -311,6 +311,7 @@ class AuditPlugin:
                     self._check(audited[job], items, begun)
                 audited[job].is_done = True
         self._look_again(items, begun)
+        self._replay(items, begun)
 
     def _check(self, audited: Audited, items: Mapping[str, pytest.Item], begun: float) -> None:
         """Check a job in one or two tests.
@@ -346,6 +347,35 @@ class AuditPlugin:
                     audited.checks[place] = again
                     self._write()
             audited.leave_out_untried()
+
+    def _replay(self, items: Mapping[str, pytest.Item], begun: float) -> None:
+        """Replay each cause by itself, and leave out what does not repeat: it was wrong by chance."""
+        repeated: set[object] = set()
+        for audited in [] if self._is_replay else self._result.checked:
+            for check in audited.checks:
+                failed = []
+                for finding in check.findings:
+                    is_accepted = self._baseline is not None and self._baseline.reason(finding)
+                    if is_accepted or finding.cause in repeated or self._is_over(begun):
+                        failed.append(finding)
+                    elif not self._passes(items[check.reach.nodeid], check.reach, finding):
+                        failed.append(finding)
+                        repeated.add(finding.cause)
+                gone = len(check.findings) - len(failed)
+                if gone:
+                    check.findings = failed
+                    why = f"{gone} that did not fail again when replayed"
+                    check.left_out = "; ".join(filter(None, (check.left_out, why)))
+        self._write()
+
+    def _passes(self, item: pytest.Item, reach: Reach, finding: Finding) -> bool:
+        """Say whether the history of a finding passes when it is carried out alone."""
+        audience = self._audience
+        audience.replay = finding.token
+        try:
+            return self._checked(item, reach, checking.LONGER).passes
+        finally:
+            audience.replay = None
 
     def _is_over(self, begun: float) -> bool:
         """Say whether the time of the audit is over, which began at a time of computing."""
