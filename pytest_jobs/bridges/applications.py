@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from ..errors import AmbiguousJobError, ApplicationError, DeclarationError
-from ..harness.records.attributes import variables_of_modules
+from ..harness.records.attributes import attributes_of, variables_of_modules
 from .toolkit import CountedAttempts, M, S, T
 
 #: An application, as the library calls it.
@@ -32,6 +32,7 @@ class Applications(Generic[A]):
         wanted: str,
         otherwise: str = "",
         tasks_of: Callable[[A], Mapping[str, Any]] = lambda _: {},
+        of_tasks: tuple[type | tuple[()], str] = ((), ""),
     ) -> None:
         """Begin with the applications that `jobs_apps` names.
 
@@ -41,6 +42,8 @@ class Applications(Generic[A]):
             wanted: what an error says that each has to be, and what to name.
             otherwise: what errors call the applications when none is named.
             tasks_of: returns the tasks of an application by their names.
+            of_tasks: the class of the tasks that modules have, and their attribute that is the application: a
+                project may keep that in a dictionary.
 
         Raises:
             ApplicationError: when one of them is not an application.
@@ -50,7 +53,7 @@ class Applications(Generic[A]):
         for each in self.named:
             if not isinstance(each, kind):
                 raise ApplicationError(f"{each!r} is not {wanted}.")
-        self._otherwise, self._tasks_of = otherwise, tasks_of
+        self._otherwise, self._tasks_of, self._of_tasks = otherwise, tasks_of, of_tasks
         #: Those that have sent something.
         self.senders: list[A] = []
         #: How many modules there were, and the applications in them.
@@ -138,11 +141,23 @@ class Applications(Generic[A]):
         return f"{paths[0]}{more}; nothing is contacted" if paths else "nothing is contacted"
 
     def _found_in_modules(self) -> dict[int, tuple[A, list[tuple[ModuleType, str]]]]:
-        """Return the applications that are variables of modules, each with these variables, by their ids."""
+        """Return the applications that are variables of modules, each with these variables, by their ids.
+
+        One that no module has is found by the tasks that modules have.
+        """
         found: dict[int, tuple[A, list[tuple[ModuleType, str]]]] = {}
-        wanted = variables_of_modules(lambda kind: self.is_one(kind.__mro__))
+        task, attribute = self._of_tasks
+        wanted = variables_of_modules(
+            lambda kind: self.is_one(kind.__mro__) or issubclass(kind, task)
+        )
+        by_task = []
         for _, module, name, value in wanted:
-            found.setdefault(id(value), (value, []))[1].append((module, name))
+            if self.is_one(type(value).__mro__):
+                found.setdefault(id(value), (value, []))[1].append((module, name))
+            else:
+                by_task.append((module, f"{name}.{attribute}", attributes_of(value)[attribute]))
+        for module, name, value in by_task:
+            found.setdefault(id(value), (value, [(module, name)]))
         return found
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from ..harness.records.home import is_installed
 from ..harness.records.patches import Patches
 from ..harness.running.calls import DirectCall, direct_calls
 
@@ -22,10 +23,14 @@ class Called(NamedTuple):
     kwargs: dict[str, Any]
     #: What the call gives in place of what a worker gives; None when it gives nothing.
     context: Mapping[str, Any] | None = None
+    #: The library that the function was given to; empty where the task says so itself.
+    library: str = ""
+    #: Whether nobody waits for it.
+    can_wait: bool = False
 
 
-#: Returns it from the first argument of a captured function, and the others.
-Reader = Callable[[Any, tuple[Any, ...], dict[str, Any]], Called]
+#: Returns it from the first argument of a captured function, and the others; None for what is no job of a project.
+Reader = Callable[[Any, tuple[Any, ...], dict[str, Any]], Called | None]
 #: Whether the captured function returns a coroutine; "as body" if it does when the task is a coroutine function.
 Awaited = Literal["never", "always", "as body"]
 
@@ -55,6 +60,8 @@ class DirectCallCapture:
             "huey.registry": self._huey_at_once,
             "procrastinate.tasks": self._procrastinate,
             "rq.job": self._rq_at_once,
+            "starlette.background": self._background,
+            "starlette.testclient": self._test_client,
             "pytest_jobs.core.functions": self._functions,
             "pytest_jobs.core.execution": self._core,
         }
@@ -98,6 +105,24 @@ class DirectCallCapture:
     def _rq_at_once(self, module: Any) -> None:
         self._capture(module.Job, "_execute", _read_rq, "never")
 
+    def _background(self, module: Any) -> None:
+        # What a response runs once it has been sent. A group calls each of its tasks.
+        self._capture(module.BackgroundTask, "__call__", _read_background, "always")
+
+    def _test_client(self, module: Any) -> None:
+        """Say when a request has ended: the client runs its application in another thread, and waits for it."""
+        response = module.httpx.Response
+        close = response.close
+
+        @functools.wraps(close)
+        def closed(response: Any) -> None:
+            close(response)
+            spectator = direct_calls.spectator()
+            if spectator is not None:
+                spectator.make_waiting()
+
+        self._patches.set(response, "close", closed)
+
     def _procrastinate(self, module: Any) -> None:
         self._capture(module.Task, "__call__", _read_procrastinate, "as body")
 
@@ -124,7 +149,7 @@ class DirectCallCapture:
 
 def capturing(
     call: Callable[..., Any],
-    read: Callable[[tuple[Any, ...], dict[str, Any]], Called],
+    read: Callable[[tuple[Any, ...], dict[str, Any]], Called | None],
     awaited: Awaited,
 ) -> Callable[..., Any]:
     """Return a function that makes a call before the eyes of the spectator.
@@ -138,20 +163,30 @@ def capturing(
     @functools.wraps(call, updated=())
     def captured(*args: Any, **kwargs: Any) -> Any:
         spectator = direct_calls.spectator()
-        if spectator is None:
+        called = None if spectator is None else read(args, kwargs)
+        if spectator is None or called is None:
             return call(*args, **kwargs)
-        called = read(args, kwargs)
         kept_args, kept_kwargs = kept(args), kept(kwargs)
 
         def make() -> Any:
             return call(*kept(kept_args), **kept(kept_kwargs))
 
         given = (kept(called.args), kept(called.kwargs))
-        direct = DirectCall(called.name, called.body, make, called.job, given, called.context)
-        is_coroutine = awaited == "always" or (
+        is_awaited = awaited == "always" or (
             awaited == "as body" and inspect.iscoroutinefunction(inspect.unwrap(called.body))
         )
-        return spectator.acall(direct) if is_coroutine else spectator.call(direct)
+        direct = DirectCall(
+            called.name,
+            called.body,
+            make,
+            called.job,
+            given,
+            called.context,
+            is_awaited,
+            called.library,
+            called.can_wait,
+        )
+        return spectator.acall(direct) if is_awaited else spectator.call(direct)
 
     return captured
 
@@ -211,6 +246,20 @@ def _read_job(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called
 
 def _read_rq(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
     return Called(job.func, str(job.func_name), job.func, tuple(job.args), dict(job.kwargs))
+
+
+def _read_background(task: Any, _: tuple[Any, ...], __: dict[str, Any]) -> Called | None:
+    function, args, kwargs = task.func, tuple(task.args), dict(task.kwargs)
+    while isinstance(function, functools.partial):
+        args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
+        function = function.func
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    if not inspect.isroutine(function) or module is None or is_installed(module):
+        return None
+    name = f"{function.__module__}.{function.__qualname__}"
+    # The object of a method is given with it, and a job by its name has none.
+    library = "" if inspect.ismethod(function) else "background_tasks"
+    return Called(function, name, function, args, kwargs, None, library, can_wait=True)
 
 
 def _read_executed(huey: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:

@@ -841,8 +841,8 @@ class FunctionJobs(LibraryBridge[Callable[..., Any], M, S]):
     """
 
     def marks(self, function: Callable[..., Any]) -> bool:
-        """Say whether the library, or the project, has marked a function as a job. Default: False."""
-        return False
+        """Say whether the library, or the project, has marked a function as a job."""
+        return _given.get() == (self.name, function)
 
     def __init__(self) -> None:
         super().__init__()
@@ -889,6 +889,20 @@ class FunctionJobs(LibraryBridge[Callable[..., Any], M, S]):
 
     def known_names(self) -> Collection[str]:
         return self._reported
+
+
+#: A function that is a job of a library, although nothing in the process was enqueued with it, and the library.
+_given: ContextVar[tuple[str, Any]] = ContextVar("pytest_jobs_given", default=("", None))
+
+
+@contextmanager
+def given_to(library: str, function: object) -> Generator[None, None, None]:
+    """Let a function be a job of a library in a block: it is given to the library elsewhere."""
+    token = _given.set((library, getattr(function, "__func__", function)))
+    try:
+        yield
+    finally:
+        _given.reset(token)
 
 
 def path_of(function: Callable[..., Any]) -> str:

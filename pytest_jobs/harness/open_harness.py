@@ -439,7 +439,7 @@ class OpenHarness:
             BaseException: what does not derive from Exception, such as a cancellation: the job is lost.
         """
         try:
-            delivery = await self.performer.apass(self.ledger, record)
+            delivery = await self.performer.adeliver(self.ledger, record, in_real_time=True)
         except BaseException:
             self.ledger.removed(record)
             raise

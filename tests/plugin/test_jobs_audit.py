@@ -328,6 +328,50 @@ def test_jobs_are_checked_however_a_test_reaches_them_and_a_mistake_is_one_findi
     result.stdout.no_fnmatch_line("*changes nothing that the check compares*")
 
 
+CHANCE = (
+    SHOP
+    + """
+
+import gc
+
+
+@job
+def wrong_once(number):
+    gen0, gen1, gen2 = gc.get_threshold()
+    # Nothing of a check puts that back.
+    if not first_time(number, "shipped") and gen2 != 11:
+        gc.set_threshold(gen0, gen1, 11)
+        first_time(number, "paid")
+"""
+)
+
+
+def test_what_does_not_fail_again_when_it_is_replayed_is_no_finding(pytester):
+    pytester.makepyfile(
+        shop=CHANCE,
+        test_shop="""
+        import shop
+
+        def test_shipping(jobs):
+            shop.wrong_once.perform_later(1)
+            jobs.drain()
+        """,
+    )
+    pytester.makeconftest(CONFTEST)
+    # The next test would be wrong no more.
+    result = pytester.runpytest_subprocess("--jobs-audit")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "1 job reached, 1 checked, 0 findings.",
+            "No finding:",
+            "  shop.wrong_once (1 check, in part: 1 that did not fail again when replayed)",
+        ]
+    )
+    assert result.ret == pytest.ExitCode.OK
+
+
 def test_a_call_in_the_world_of_a_check_reaches_no_job(audit):
     result = audit("""
         import shop
@@ -805,11 +849,14 @@ LIBRARIES = {
     from huey import MemoryHuey
 
     huey = MemoryHuey(immediate=True)
+    # As django_huey has them.
+    hueys = {"first": MemoryHuey("first", immediate=True)}
     """,
         [
             ("@huey.task()", "{job}(1)", "called directly *"),
             ("@huey.task()", "{job}.call_local(1)", "called directly *"),
             ("@huey.task()", "{job}.func(1)", "called directly *"),
+            ("@hueys['first'].task()", "{job}.func(1)", "called directly *"),
         ],
     ),
     "dramatiq": (
@@ -943,6 +990,36 @@ def test_jobs_of_libraries_are_checked_however_a_test_reaches_them(audit_of):
     result.stdout.no_fnmatch_line("Not seen:*")
 
 
+BOUND = """
+    from celery import Celery
+
+    app = Celery("audited", broker="memory://")
+
+    @app.task(bind=True)
+    def add(self, number):
+        append(f"{number}\\n")
+    """
+
+
+def test_a_bound_task_is_still_the_one_that_a_test_asserts_about(audit_of):
+    pytest.importorskip("celery")
+    result = audit_of(
+        BOUND,
+        """
+    import app
+    from pytest_jobs import assert_enqueued
+
+    def test_adding(jobs):
+        app.add.delay(1)
+        assert_enqueued(app.add, args=(1,))
+        jobs.drain()
+    """,
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 1 finding."])
+
+
 @pytest.mark.wide
 def test_direct_calls_of_django_tasks_are_checked(audit_of):
     pytest.importorskip("django_tasks")
@@ -1050,7 +1127,7 @@ def test_a_mock_in_the_place_of_a_task_or_of_what_enqueues_it_is_an_enqueue(pyte
         result.stdout.fnmatch_lines(
             [
                 f"- DUPLICATE files in {name}(1)",
-                "  reached by 1 test (only enqueued, and a mock kept it from its queue)",
+                "  reached by 1 test (only enqueued, and a mock or an open transaction kept it from its queue)",
             ]
         )
     result.stdout.fnmatch_lines(["Not checked:", "- *Mock*", "    app.never"])
@@ -1060,6 +1137,71 @@ def test_a_mock_in_the_place_of_a_task_or_of_what_enqueues_it_is_an_enqueue(pyte
         **dict.fromkeys(("app.add", "app.multiply", "app.divide", "app.never"), "only mocked"),
         "app.untouched": "not at all",
     }
+
+
+GIVEN = """
+    import fakeredis
+    from rq import Queue
+
+    def queue():
+        return Queue(connection=fakeredis.FakeStrictRedis())
+
+    def of_a_class(number):
+        append(f"{number}\\n")
+
+    def passed_on(number):
+        append(f"{number}\\n")
+
+    def passed_on_twice(number):
+        append(f"{number}\\n")
+
+    def by_a_method(number):
+        append(f"{number}\\n")
+
+    def helper(number):
+        append(f"{number}\\n")
+
+    def enqueue(function, *args):
+        named = Queue("high", connection=fakeredis.FakeStrictRedis())
+        return (lambda: named.enqueue(function, *args))()
+
+    def enqueue_soon(function, *args):
+        enqueue(function, *args)
+
+    class Producer:
+        @classmethod
+        def enqueue(cls, function, *args):
+            Queue("low").enqueue(function, *args)
+
+    def call(function, *args):
+        function(*args)
+
+    def place(number, queue: Queue):
+        queue.enqueue(of_a_class, number)
+        enqueue(passed_on, number)
+        enqueue_soon(passed_on_twice, number)
+        Producer.enqueue(by_a_method, number)
+        call(helper, number)
+    """
+
+
+def test_functions_are_jobs_that_callers_give_to_what_passes_them_to_a_queue(audit_of):
+    pytest.importorskip("rq")
+    pytest.importorskip("fakeredis")
+    names = ["of_a_class", "passed_on", "passed_on_twice", "by_a_method"]
+    tests = "".join(f"\ndef test_{name}():\n    app.{name}(1)\n" for name in [*names, "helper"])
+    result = audit_of(GIVEN, f"import app\n{tests}")
+
+    result.assert_outcomes(passed=5)
+    result.stdout.fnmatch_lines(
+        [
+            "4 jobs reached, 4 checked, 4 findings.",
+            "- rq acknowledges this job *",
+            "  is killed, lost. (4 jobs)",
+        ]
+    )
+    for name in names:
+        result.stdout.fnmatch_lines([f"- DUPLICATE files in {name}(1)"])
 
 
 FUNCTIONS = """

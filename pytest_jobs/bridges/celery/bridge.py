@@ -374,7 +374,8 @@ class CeleryBridge(CountedAttempts[Task, TaskMessage, Store]):
     def _declared(self, task: Task) -> Callable[..., Any]:
         """Return the function that the project wrote: `pydantic=True` wraps it anew for each application."""
         function: Callable[..., Any] = inspect.unwrap(self.body_of(task))
-        return function
+        # `--jobs-audit` sees the method of a bound task, and each look at it makes another one.
+        return getattr(function, "__func__", function)
 
     def is_of(self, message: TaskMessage, task: Task) -> bool:
         found = self.task_of(message)

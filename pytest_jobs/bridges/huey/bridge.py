@@ -160,6 +160,7 @@ class HueyBridge(ApplicationBridge[Applications[Huey], TaskClass, TaskMessage, S
             wanted="a Huey: name the object whose `task` decorates the functions",
             otherwise="the Hueys of huey",
             tasks_of=lambda application: application._registry._registry,
+            of_tasks=(TaskWrapper, "huey"),
         )
         super().__init__(huey.__version__, known)
         #: What the decorators made, by the classes of the tasks, which Huey alone keeps.

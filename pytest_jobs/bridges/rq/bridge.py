@@ -446,7 +446,7 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
 
     def marks(self, function: Callable[..., Any]) -> bool:
         """Say whether a function is under `@job`, or a queue is named in `jobs_apps`."""
-        return bool(self._queues) or _declared(function) is not None
+        return bool(self._queues) or _declared(function) is not None or super().marks(function)
 
     def task_of(self, message: SentJob) -> Callable[..., Any] | None:
         return function_at(message.name)

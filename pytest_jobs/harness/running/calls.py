@@ -33,6 +33,12 @@ class DirectCall:
     given: tuple[tuple[Any, ...], dict[str, Any]]
     #: What the call gives in place of what a worker gives; None when it gives nothing.
     context: Mapping[str, Any] | None = None
+    #: Whether making it returns a coroutine.
+    is_awaited: bool = False
+    #: The library that the function was given to; empty where the task says so itself.
+    library: str = ""
+    #: Whether nobody waits for it, so that it may be left out or made later.
+    can_wait: bool = False
 
     def error_in(self, result: object) -> BaseException | None:
         """Return the error that a result stands for, as the result of `task.apply()` may; None for none."""
@@ -50,6 +56,10 @@ class SeesCalls(Protocol):
 
     async def acall(self, call: DirectCall) -> Any:
         """Let the call of a coroutine function be made, and return what the test gets."""
+        ...
+
+    def make_waiting(self) -> None:
+        """Make what was left out in another thread, now that the thread of the test is free."""
         ...
 
 

@@ -115,9 +115,6 @@ async def _succeeding() -> None:
 class SeesDeliveries(Protocol):
     """Sees the deliveries of a harness, and lets the performer make them: `--jobs-audit`."""
 
-    #: The names of the jobs that the application performs itself, at most once: nothing delivers them again.
-    passed: set[str]
-
     def deliver(
         self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
     ) -> Delivery:
@@ -132,9 +129,23 @@ class SeesDeliveries(Protocol):
         ...
 
     async def adeliver(
-        self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
+        self,
+        performer: Performer,
+        ledger: Ledger,
+        record: JobRecord,
+        body: RealBody,
+        *,
+        in_real_time: bool,
     ) -> Delivery:
-        """Let the delivery be made on the running event loop; see `deliver`."""
+        """Let the delivery be made on the running event loop; see `deliver`.
+
+        Args:
+            performer: makes the delivery.
+            ledger: records it.
+            record: the record to perform.
+            body: runs the body.
+            in_real_time: whether the application makes the delivery, for which nobody waits.
+        """
         ...
 
 
@@ -257,14 +268,25 @@ class Performer:
         ledger: Ledger,
         record: JobRecord,
         make_body: Callable[[JobRecord], Body] | None = None,
+        *,
+        in_real_time: bool = False,
     ) -> Delivery:
-        """Make one delivery on the running event loop, where sleeping is real and warned of; see `deliver`."""
+        """Make one delivery on the running event loop, where sleeping is real and warned of; see `deliver`.
+
+        Args:
+            ledger: records the delivery.
+            record: the record to perform.
+            make_body: returns what runs instead of the body; None for the body itself.
+            in_real_time: whether a library makes it in a call of the application, where time is as it is there.
+        """
         if make_body is not None:
             return await self.amake(ledger, record, make_body(record))
         body = RealBody(self.outcomes, self._fault_for(record) if self.faults else None)
         if self.spectator is not None:
-            return await self.spectator.adeliver(self, ledger, record, body)
-        return await self.amake(ledger, record, body)
+            return await self.spectator.adeliver(
+                self, ledger, record, body, in_real_time=in_real_time
+            )
+        return await self.amake(ledger, record, body, in_real_time=in_real_time)
 
     def _fault_for(self, record: JobRecord) -> Fault | None:
         return next((fault for fault in self.faults if fault.strikes(record)), None)
@@ -286,13 +308,6 @@ class Performer:
             ledger.put_back([record])
             raise
         return self._ended(ledger, delivery, before, body)
-
-    async def apass(self, ledger: Ledger, record: JobRecord) -> Delivery:
-        """Record a delivery that a library makes in a call of the application, where time is as it is there."""
-        if self.spectator is not None:
-            self.spectator.passed.add(record.name)
-        body = RealBody(self.outcomes, self._fault_for(record) if self.faults else None)
-        return await self.amake(ledger, record, body, in_real_time=True)
 
     async def amake(
         self,

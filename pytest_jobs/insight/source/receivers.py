@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final, NamedTuple
+from types import FunctionType, ModuleType
+from typing import Any, Final, NamedTuple, cast
 
-from ...harness.records.attributes import attributes_of
+from ...bridges.libraries.known import library_named
+from ...harness.records.attributes import attributes_of, is_one_of
 
 _MISSING: Final = object()
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -33,6 +36,14 @@ class Place(NamedTuple):
         return cls(file, node.lineno, node.col_offset, node.end_col_offset or 0)
 
 
+class Passing(NamedTuple):
+    """A function of the project, which may pass its first argument on."""
+
+    file: str
+    line: int
+    name: str
+
+
 class Call(NamedTuple):
     """A call whose receiver is known."""
 
@@ -43,6 +54,10 @@ class Call(NamedTuple):
     verb: str
     #: The place and the value of the first argument; None where it is not known.
     first: tuple[Place, Any] | None
+    #: The function around the call whose first parameter is the first argument; None if there is none.
+    within: Passing | None
+    #: What is called, if it is a function of Python.
+    function: Passing | None
 
 
 def known_calls(module: ModuleType, file: str, verbs: Collection[str]) -> Iterator[Call]:
@@ -53,19 +68,44 @@ def known_calls(module: ModuleType, file: str, verbs: Collection[str]) -> Iterat
     except (OSError, ValueError, SyntaxError, RecursionError):
         # Python has read it, so it was changed or taken away meanwhile.
         return
-    waiting: list[tuple[ast.AST, Callable[[str], Any]]] = [(tree, _namespace(module))]
+    # With the functions around by the names of their first parameters.
+    around: dict[str, Passing] = {}
+    waiting = [(cast(ast.AST, tree), _namespace(module), around)]
     while waiting:
-        node, values = waiting.pop()
+        node, values, around = waiting.pop()
         if isinstance(node, _SCOPES):
             values = _inside(node, values, module)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            parameters = [each.arg for each in (*node.args.posonlyargs, *node.args.args)]
+            first = next((name for name in parameters if name not in ("self", "cls")), "")
+            # As its code says it.
+            line = min(each.lineno for each in (node, *node.decorator_list))
+            around = {**around, first: Passing(file, line, node.name)}
         if isinstance(node, ast.Call):
             verb = node.func
             name = verb.attr if isinstance(verb, ast.Attribute) else getattr(verb, "id", "")
             receiver = verb.value if isinstance(verb, ast.Attribute) else verb
             value = _value(receiver, values) if name in verbs else _MISSING
             if value is not _MISSING:
-                yield Call(Place.of(file, receiver), value, name, _first(node, file, values))
-        waiting += [(child, values) for child in ast.iter_child_nodes(node)]
+                given = node.args[0] if node.args else None
+                yield Call(
+                    Place.of(file, receiver),
+                    value,
+                    name,
+                    _first(node, file, values),
+                    around.get(given.id) if isinstance(given, ast.Name) else None,
+                    _function(_value(verb, values)),
+                )
+        waiting += [(child, values, around) for child in ast.iter_child_nodes(node)]
+
+
+def _function(value: Any) -> Passing | None:
+    """Return the place of a function, or of the one of a method that a class has."""
+    function = value.__func__ if is_one_of((classmethod, staticmethod), value) else value
+    if not is_one_of((FunctionType,), function):
+        return None
+    code = inspect.unwrap(function).__code__
+    return Passing(str(Path(code.co_filename).resolve()), code.co_firstlineno, code.co_name)
 
 
 def _first(call: ast.Call, file: str, values: Callable[[str], Any]) -> tuple[Place, Any] | None:
@@ -78,6 +118,10 @@ def _value(node: ast.expr, values: Callable[[str], Any]) -> Any:
         return node.value
     if isinstance(node, ast.Name):
         return values(node.id)
+    if isinstance(node, ast.Call):
+        # A class or a function of a job library stands for what it makes.
+        made_by = _value(node.func, values)
+        return made_by if _is_of_library(made_by) else _MISSING
     if isinstance(node, ast.Attribute):
         owner = _value(node.value, values)
         # By what is there: a property or a lazy object would run code of the project.
@@ -94,15 +138,38 @@ def _namespace(module: ModuleType) -> Callable[[str], Any]:
     return lambda name: variables.get(name, vars(builtins).get(name, _MISSING))
 
 
+def _said_by(annotation: ast.expr | None, values: Callable[[str], Any]) -> Any:
+    """Return the class of a job library that an annotation names: what a caller gives enqueues as it does."""
+    waiting: list[ast.AST] = [] if annotation is None else [annotation]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            with suppress(SyntaxError):
+                waiting.append(ast.parse(node.value, mode="eval").body)
+        found = _value(node, values) if isinstance(node, ast.Name | ast.Attribute) else _MISSING
+        if isinstance(found, type) and _is_of_library(found):
+            return found
+        waiting += ast.iter_child_nodes(node)
+    return _MISSING
+
+
+def _is_of_library(value: Any) -> bool:
+    """Say whether a class or a function is of a job library, or derives from what is."""
+    kinds = type.mro(value) if isinstance(value, type) else [value]
+    return any(
+        library_named(str(one.__module__)) for one in kinds if is_one_of((FunctionType, type), one)
+    )
+
+
 def _inside(
     scope: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
     outer: Callable[[str], Any],
     module: ModuleType,
 ) -> Callable[[str], Any]:
-    """Return the values of names in a function: of its own variables only what it imports is known."""
+    """Return the values of names in a function: what it imports, and what it gets from a job library."""
     arguments = scope.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    own: dict[str, Any] = {one.arg: _MISSING for one in every}
+    own: dict[str, Any] = {one.arg: _said_by(one.annotation, outer) for one in every}
     own |= {one.arg: _MISSING for one in (arguments.vararg, arguments.kwarg) if one is not None}
     for node in ast.walk(scope):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -113,4 +180,12 @@ def _inside(
             base = ".".join(filter(None, [*(kept if node.level else ()), node.module or ""]))
             imported = attributes_of(sys.modules.get(base, scope))
             own |= {one.asname or one.name: imported.get(one.name, _MISSING) for one in node.names}
-    return lambda name: own[name] if name in own else outer(name)
+
+    def values(name: str) -> Any:
+        return own[name] if name in own else outer(name)
+
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            made = _value(node.value, values)
+            own |= {one.id: made for one in node.targets if isinstance(one, ast.Name)}
+    return values

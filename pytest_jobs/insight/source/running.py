@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
-from ...bridges.libraries.known import packages_of
+from ...bridges.libraries.known import library_named, packages_of
 from ...bridges.opening import asking_bridges
 from ...bridges.toolkit import LibraryBridge
 from ...core.foundation.registry import standing_at
@@ -31,7 +31,7 @@ from ..messages.accepted import signature_in
 from ..seen.recorder import seen_job
 from ..seen.session import SeenJob
 from .enqueues import VERBS
-from .receivers import Call, Place, known_calls
+from .receivers import Call, Passing, Place, known_calls
 
 #: What a task of Celery declares, and the setting of its application that counts where it declares nothing.
 _CELERY: Final[Mapping[str, str]] = {
@@ -156,10 +156,12 @@ def running_jobs(root: Path) -> Running:
             for name in bridge.known_names() if isinstance(bridge, KnowsNames) else ():
                 _add(bridge, name, found)
         every = [*bridges]
-        for file, module in modules.items():
-            if Path(file).is_relative_to(root):
-                for call in known_calls(module, file, VERBS):
-                    _add_call(call, every, found)
+        own = {file: one for file, one in modules.items() if Path(file).is_relative_to(root)}
+        passing: dict[Passing, Any] = {}
+        for file, module in own.items():
+            for call in known_calls(module, file, VERBS):
+                _add_call(call, every, found, passing)
+        _add_passed(own, passing, found)
         for bridge in every:
             if isinstance(bridge, LibraryBridge):
                 _add_facts(bridge, root, found)
@@ -176,8 +178,10 @@ def _add(bridge: Any, name: str, found: Running) -> None:
             found.jobs.add(registered)
 
 
-def _add_call(call: Call, bridges: Sequence[Any], found: Running) -> None:
-    """Note what the receiver of a call is, and the function that a queue gets."""
+def _add_call(
+    call: Call, bridges: Sequence[Any], found: Running, passing: dict[Passing, Any]
+) -> None:
+    """Note what the receiver of a call is, and the function that a queue gets, or who passes one on."""
     found.names[call.place] = None
     for bridge in bridges:
         is_its_own = _is_of(bridge, call.receiver)
@@ -185,20 +189,43 @@ def _add_call(call: Call, bridges: Sequence[Any], found: Running) -> None:
         if name is not None:
             found.names[call.place] = bridge.name, name
         elif is_its_own and call.first is not None:
-            place, value = call.first
-            takes: Any = isinstance(bridge, TakesFunctions)
-            if takes and isinstance(value, str):
-                _import_as_worker(value, found)
-            given = bridge.adopt(value) if takes else None
-            if given is None and (_is_function(value) or isinstance(value, str)):
-                given = bridge.identify(value)
-            if given is not None:
-                found.names[place] = bridge.name, given
-                _add(bridge, given, found)
+            _add_given(bridge, *call.first, found)
         elif is_its_own:
             # A queue, and nobody knows here what it gets.
             del found.names[call.place]
+            if call.within is not None:
+                passing[call.within] = bridge
             return
+
+
+def _add_given(bridge: Any, place: Place, value: Any, found: Running) -> None:
+    """Note what a queue gets, if it is a function."""
+    takes: Any = isinstance(bridge, TakesFunctions)
+    if takes and isinstance(value, str):
+        _import_as_worker(value, found)
+    given = bridge.adopt(value) if takes else None
+    if given is None and (_is_function(value) or isinstance(value, str)):
+        given = bridge.identify(value)
+    if given is not None:
+        found.names[place] = bridge.name, given
+        _add(bridge, given, found)
+
+
+def _add_passed(
+    modules: Mapping[str, ModuleType], passing: dict[Passing, Any], found: Running
+) -> None:
+    """Note the functions that callers give to functions which pass them on to a queue."""
+    new = dict(passing)
+    while new:
+        known, wanted = dict(passing), {each.name for each in new}
+        for file, module in modules.items():
+            for call in known_calls(module, file, wanted):
+                bridge = None if call.function is None else new.get(call.function)
+                if bridge is not None and call.first is not None:
+                    _add_given(bridge, *call.first, found)
+                elif bridge is not None and call.within is not None:
+                    passing.setdefault(call.within, bridge)
+        new = {each: passing[each] for each in passing.keys() - known.keys()}
 
 
 def _import_as_worker(path: str, found: Running) -> None:
@@ -220,7 +247,11 @@ def _is_of(bridge: Any, value: Any) -> bool:
     kind = value if is_one_of((type, FunctionType), value) else type(value)
     own = packages_of(bridge.name)
     kinds = type.mro(kind) if isinstance(kind, type) else [kind]
-    return any(str(one.__module__).partition(".")[0] in own for one in kinds)
+    return any(
+        str(one.__module__).partition(".")[0] in own
+        or library_named(str(one.__module__)) == bridge.name
+        for one in kinds
+    )
 
 
 def meant_by(bridge: Any, name: str) -> object:

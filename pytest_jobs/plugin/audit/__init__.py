@@ -6,8 +6,8 @@ check inside, and their outcome is thrown away: recorders and stateful doubles o
 - `plugin`: both passes. Read it first;
 - `arrivals`: sees each job that a test delivers or calls, or leaves pending, and notes it in the first pass;
 - `functions`: those that are jobs, and that tests call as functions;
-- `swallowed`: the enqueues that mocks have kept from the queue;
-- `rerun`: one test once more, which nobody hears of; `checking`: the check in it;
+- `swallowed`: the enqueues that mocks and open transactions have kept from the queue;
+- `rerun`: one test once more, which nobody hears of, and its end before `tearDown`; `checking`: the check in it;
 - `findings`: the kinds of findings in the order of their rank;
 - `handoffs`: the places that hand work off;
 - `result`: everything that was found, by several processes too, and the findings that a project accepts; `text`

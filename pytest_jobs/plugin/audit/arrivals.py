@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -42,6 +41,8 @@ class Arrival:
     context: Mapping[str, Any] | None = None
     #: Makes the call again, as a function without arguments; None when it was none.
     again: Callable[[], Any] | None = None
+    #: The library that a function was given to; empty where the job says so itself.
+    library: str = ""
 
     @classmethod
     def of_record(cls, record: JobRecord, way: Way) -> Arrival:
@@ -60,9 +61,6 @@ class Arrival:
 
 class Spectator(ABC):
     """Sees each delivery and each direct call of a test, which is made as it would be without it."""
-
-    def __init__(self) -> None:
-        self.passed: set[str] = set()
 
     @abstractmethod
     def begins(self, arrival: Arrival) -> None:
@@ -88,25 +86,35 @@ class Spectator(ABC):
         return delivery
 
     async def adeliver(
-        self, performer: Performer, ledger: Ledger, record: JobRecord, body: RealBody
+        self,
+        performer: Performer,
+        ledger: Ledger,
+        record: JobRecord,
+        body: RealBody,
+        *,
+        in_real_time: bool,
     ) -> Delivery:
         if record.retry_of is not None:
             return await performer.amake(ledger, record, body)
         with self._seen(Arrival.of_record(record, "delivered")) as arrival:
-            delivery = await performer.amake(ledger, record, body)
+            delivery = await performer.amake(ledger, record, body, in_real_time=in_real_time)
             arrival.raised = body.faulty or delivery.error is not None
         return delivery
 
     def call(self, call: DirectCall) -> Any:
-        with self._seen(_called(call)) as arrival:
+        with self._seen(called(call)) as arrival:
             with calling():
                 result = call.make()
             arrival.raised = call.error_in(result) is not None
         return result
 
     async def acall(self, call: DirectCall) -> Any:
-        with self._seen(_called(call)), calling():
+        with self._seen(called(call)), calling():
             return await call.make()
+
+    @abstractmethod
+    def make_waiting(self) -> None:
+        """Make what was left out, now that the thread of the test is free."""
 
     @contextmanager
     def _seen(self, arrival: Arrival) -> Generator[Arrival, None, None]:
@@ -120,16 +128,18 @@ class Spectator(ABC):
             self.ended(arrival)
 
 
-def _called(call: DirectCall) -> Arrival:
+def called(call: DirectCall) -> Arrival:
     def again() -> Any:
         return call.make()
 
     async def awaited() -> Any:
         return await call.make()
 
-    made = awaited if inspect.iscoroutinefunction(inspect.unwrap(call.body)) else again
+    made = awaited if call.is_awaited else again
     made.__qualname__ = short_name(call.name)
-    return Arrival(call.name, "called", call.job, lambda: call.given, False, call.context, made)
+    return Arrival(
+        call.name, "called", call.job, lambda: call.given, False, call.context, made, call.library
+    )
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,6 @@ class Reached(Spectator):
     """Notes which jobs the tests reach, and changes nothing."""
 
     def __init__(self) -> None:
-        super().__init__()
         #: The test that runs.
         self.nodeid = ""
         self._reaches: dict[str, list[Reach]] = {}
@@ -165,6 +174,9 @@ class Reached(Spectator):
         name, way = arrival.name, arrival.way
         reach = Reach(name, self.nodeid, way, arrival.shape, arrival.raised, seconds)
         self._reaches.setdefault(name, []).append(reach)
+
+    def make_waiting(self) -> None:
+        """Do nothing: nothing was left out."""
 
     def note_passed(self, nodeid: str) -> None:
         self._passed.add(nodeid)

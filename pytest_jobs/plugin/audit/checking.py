@@ -10,15 +10,20 @@ from typing import Any, Final
 
 import pytest
 
+from ...bridges.toolkit import given_to
 from ...core.arguments.records import with_records
 from ...errors import ExplorationError, NotIdempotent
 from ...exploration.check import check_idempotent
 from ...exploration.histories.plans import HistoryName
 from ...exploration.report.audience import Audience
+from ...harness.ledger.ledger import Ledger
 from ...harness.open_harness import open_harnesses
+from ...harness.records.delivery import Delivery
+from ...harness.records.record import JobRecord
 from ...harness.records.texts import error_text
-from ...harness.running.calls import direct_calls, given_context
-from .arrivals import Arrival, Reach, Spectator
+from ...harness.running.calls import DirectCall, direct_calls, given_context
+from ...harness.running.performer import Performer, RealBody
+from .arrivals import Arrival, Reach, Spectator, called
 from .findings import Finding, findings_of
 
 _HISTORIES: Final[Sequence[HistoryName]] = ("twice", "crash", "effect_fails", "abandoned")
@@ -65,22 +70,59 @@ class Checker(Spectator):
             audience: the test that runs.
             seconds: how long the histories compute.
         """
-        super().__init__()
         self._reach = reach
         self._seconds = seconds
         self._audience = audience
         #: None before the check.
         self.checked: Checked | None = None
+        #: The job, from when another thread was to perform it until this one is free.
+        self._waiting: Arrival | None = None
+
+    async def acall(self, call: DirectCall) -> Any:
+        if call.can_wait and self._leaves_out(called(call)):
+            return None
+        return await super().acall(call)
+
+    async def adeliver(
+        self,
+        performer: Performer,
+        ledger: Ledger,
+        record: JobRecord,
+        body: RealBody,
+        *,
+        in_real_time: bool,
+    ) -> Delivery:
+        if in_real_time and self._leaves_out(Arrival.of_record(record, "delivered")):
+            return Delivery(record, performer.clock.now_ns(), "performed")
+        return await super().adeliver(performer, ledger, record, body, in_real_time=in_real_time)
+
+    def _leaves_out(self, arrival: Arrival) -> bool:
+        """Leave the job out in another thread, where no check can run, and also what follows in its response."""
+        if _is_in_thread_of_test():
+            return False
+        if self._waiting is None and self._is_wanted(arrival):
+            self._waiting = arrival
+        return self._waiting is not None
+
+    def make_waiting(self) -> None:
+        arrival = self._waiting
+        if arrival is not None and _is_in_thread_of_test():
+            self._waiting = None
+            self.begins(arrival)
+
+    def _is_wanted(self, arrival: Arrival) -> bool:
+        reach = self._reach
+        wanted = (reach.job, reach.way, reach.shape)
+        return self.checked is None and (arrival.name, arrival.way, arrival.shape) == wanted
 
     def begins(self, arrival: Arrival) -> None:
         reach = self._reach
-        wanted = (reach.job, reach.way, reach.shape)
-        if self.checked is not None or (arrival.name, arrival.way, arrival.shape) != wanted:
+        if not self._is_wanted(arrival):
             return
         if isinstance(arrival.job, str):
             self.checked = Checked(reach, "Another service performs it, so its code is not here.")
             return
-        if threading.current_thread() is not threading.main_thread():
+        if not _is_in_thread_of_test():
             self.checked = Checked(
                 reach,
                 "Its tests perform it in a thread of their own, where no check can run. Perform it by a harness, "
@@ -91,7 +133,11 @@ class Checker(Spectator):
         before, open_harnesses.spectator = open_harnesses.spectator, None
         token = given_context.set(arrival.context)
         try:
-            with direct_calls.seen_by(None), warnings.catch_warnings():
+            with (
+                direct_calls.seen_by(None),
+                given_to(arrival.library, arrival.job),
+                warnings.catch_warnings(),
+            ):
                 warnings.simplefilter("ignore")
                 self.checked = self._check(arrival)
         finally:
@@ -148,3 +194,7 @@ class Checker(Spectator):
             tried_nothing=is_short and tried_nothing,
             is_other=is_other,
         )
+
+
+def _is_in_thread_of_test() -> bool:
+    return threading.current_thread() is threading.main_thread()

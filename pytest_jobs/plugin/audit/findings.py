@@ -76,6 +76,11 @@ class Finding:
             label = _DATA.sub("#", label)
         return self.kind.name.lower(), self.job, " ".join(filter(None, (word, kind, label)))
 
+    @property
+    def token(self) -> str:
+        """What names its history in the replay line."""
+        return self.replay.rpartition("--jobs-replay=")[2]
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as values that JSON has."""
         values = {name: value for name, value in vars(self).items() if name != "kind"}

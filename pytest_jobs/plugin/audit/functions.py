@@ -62,7 +62,9 @@ class CalledFunctions:
                 bridge: Any = by_name.get(registered.job.bridge)
                 found = None if bridge is None else _function_of(bridge, registered.job.name)
                 if found is not None:
-                    self._watch(*found, registered.job.name, is_bound=registered.is_bound)
+                    # A task says by itself of which library it is.
+                    library = bridge.name if found[0] is found[1] else ""
+                    self._watch(*found, registered.job.name, library, is_bound=registered.is_bound)
         for _, module, _, function in variables_of_modules(lambda kind: kind is FunctionType):
             # A decorator of the project may give it the method that enqueues it.
             if not is_installed(module) and not _METHODS.isdisjoint(vars(function)):
@@ -71,7 +73,13 @@ class CalledFunctions:
                     self._watch(function, function, path)
 
     def _watch(
-        self, job: object, function: FunctionType, name: str, *, is_bound: bool = False
+        self,
+        job: object,
+        function: FunctionType,
+        name: str,
+        library: str = "",
+        *,
+        is_bound: bool = False,
     ) -> None:
         code = function.__code__
         is_async = inspect.iscoroutinefunction(function)
@@ -87,7 +95,7 @@ class CalledFunctions:
         def read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
             # The first argument of some jobs is given by the library, such as the context of arq.
             context = args[0] if is_bound and args and isinstance(args[0], Mapping) else None
-            return Called(job, name, function, args[is_bound:], kwargs, context)
+            return Called(job, name, function, args[is_bound:], kwargs, context, library)
 
         called = capturing(genuine, read, "always" if is_async else "never")
         template = (_acalled if is_async else _called).__code__

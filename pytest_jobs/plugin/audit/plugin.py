@@ -36,7 +36,7 @@ from .checking import Checked, Checker
 from .findings import Finding, in_files
 from .functions import CalledFunctions
 from .handoffs import Handoffs, lines_of_handoffs
-from .rerun import end_wider_fixtures, run_again, runs_nothing
+from .rerun import end_wider_fixtures, looks_before_tear_down, run_again, runs_nothing
 from .result import Accepted, Audited, Result, Share, together
 from .swallowed import Swallowed
 from .text import shown, written
@@ -198,16 +198,26 @@ class AuditPlugin:
             if self._checker is None and not open_harnesses.any_open():
                 note = partial(self._result.past.add, item.nodeid)
                 stack.enter_context(noticing_enqueues(note))
+            look = partial(self._see_left, spectator, item)
+            if looks_before_tear_down(item, look):
+                return (yield)
             result = yield
-        for record in list(self._harness.ledger.pending()) if self._harness is not None else ():
-            # A retry belongs to its first delivery.
-            if record.retry_of is None:
-                spectator.saw(Arrival.of_record(record, "enqueued"))
-        monkeypatch = getattr(item, "funcargs", {}).get("monkeypatch")
-        with self._swallowed.arrivals(monkeypatch) as swallowed:
-            for arrival in swallowed:
-                spectator.saw(arrival)
+        look()
         return result
+
+    def _see_left(self, spectator: Checker | Reached, item: pytest.Item) -> None:
+        """See what a test leaves at its end: what is pending, and what has come to no queue."""
+        monkeypatch = (getattr(item, "funcargs", None) or {}).get("monkeypatch")
+        # Of a response that the test has not closed.
+        spectator.make_waiting()
+        with direct_calls.seen_by(None):
+            for record in [] if self._harness is None else list(self._harness.ledger.pending()):
+                # A retry belongs to its first delivery.
+                if record.retry_of is None:
+                    spectator.saw(Arrival.of_record(record, "enqueued"))
+            with self._swallowed.arrivals(monkeypatch) as swallowed:
+                for arrival in swallowed:
+                    spectator.saw(arrival)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:
@@ -272,7 +282,6 @@ class AuditPlugin:
         # All of them first, so that a summary after Ctrl-C names those that were not checked.
         for job in reached.jobs():
             result.audited[job] = Audited(job, len(reached.tests_of(job)), reached.ways_of(job))
-        result.passed = reached.passed
         result.past -= reached.tests()
         result.is_begun = True
         audience.audit = self._flags()
@@ -302,6 +311,7 @@ class AuditPlugin:
                     self._check(audited[job], items, begun)
                 audited[job].is_done = True
         self._look_again(items, begun)
+        self._replay(items, begun)
 
     def _check(self, audited: Audited, items: Mapping[str, pytest.Item], begun: float) -> None:
         """Check a job in one or two tests.
@@ -337,6 +347,35 @@ class AuditPlugin:
                     audited.checks[place] = again
                     self._write()
             audited.leave_out_untried()
+
+    def _replay(self, items: Mapping[str, pytest.Item], begun: float) -> None:
+        """Replay each cause by itself, and leave out what does not repeat: it was wrong by chance."""
+        repeated: set[object] = set()
+        for audited in [] if self._is_replay else self._result.checked:
+            for check in audited.checks:
+                failed = []
+                for finding in check.findings:
+                    is_accepted = self._baseline is not None and self._baseline.reason(finding)
+                    if is_accepted or finding.cause in repeated or self._is_over(begun):
+                        failed.append(finding)
+                    elif not self._passes(items[check.reach.nodeid], check.reach, finding):
+                        failed.append(finding)
+                        repeated.add(finding.cause)
+                gone = len(check.findings) - len(failed)
+                if gone:
+                    check.findings = failed
+                    why = f"{gone} that did not fail again when replayed"
+                    check.left_out = "; ".join(filter(None, (check.left_out, why)))
+        self._write()
+
+    def _passes(self, item: pytest.Item, reach: Reach, finding: Finding) -> bool:
+        """Say whether the history of a finding passes when it is carried out alone."""
+        audience = self._audience
+        audience.replay = finding.token
+        try:
+            return self._checked(item, reach, checking.LONGER).passes
+        finally:
+            audience.replay = None
 
     def _is_over(self, begun: float) -> bool:
         """Say whether the time of the audit is over, which began at a time of computing."""

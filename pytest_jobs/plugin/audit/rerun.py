@@ -1,4 +1,4 @@
-"""Running a test once more, which nobody hears of.
+"""Running a test once more, which nobody hears of, and looking at one before it is torn down.
 
 pytest runs an item once, and offers no other way. So this does by itself what its protocol does around a run: it
 resets private attributes of the item, and ends wider fixtures.
@@ -6,6 +6,7 @@ resets private attributes of the item, and ends wider fixtures.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import pytest
@@ -55,6 +56,26 @@ def _error_in(item: pytest.Item, when: _Phase, **arguments: Any) -> str:
     item.ihook.pytest_runtest_makereport(item=item, call=call)
     # As text, since an error keeps the functions in which it was raised, with all that they have.
     return "" if call.excinfo is None else error_text(call.excinfo.value)
+
+
+def looks_before_tear_down(item: pytest.Item, look: Callable[[], object]) -> bool:
+    """Have a function called when the method of a `TestCase` has passed; say whether it will be.
+
+    The call phase of such a test is all of unittest: `setUp`, the method, `tearDown`, the clean-ups, and what
+    Django rolls back. unittest has one place for its method, coroutine methods too, which is outside of a loop.
+    """
+    case: Any = getattr(item, "instance", None)
+    if not hasattr(case, "_callTestMethod"):
+        return False
+    genuine = case._callTestMethod
+
+    def called(method: Callable[[], Any]) -> None:
+        genuine(method)
+        look()
+
+    # The case lives as long as this run of the test.
+    case._callTestMethod = called
+    return True
 
 
 def end_wider_fixtures(item: pytest.Item) -> None:

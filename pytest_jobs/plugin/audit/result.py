@@ -86,8 +86,6 @@ class Result:
 
     #: The jobs that tests reach, by name.
     audited: dict[str, Audited] = field(default_factory=dict)
-    #: The names of jobs that the application itself performs, at most once.
-    passed: set[str] = field(default_factory=set)
     #: The ids of the tests that enqueue jobs outside of any harness, and reach none.
     past: set[str] = field(default_factory=set)
     #: The files and lines to which checks of handoffs came.
@@ -102,7 +100,6 @@ class Result:
                 self.audited[job].add(audited)
             else:
                 self.audited[job] = audited
-        self.passed |= other.passed
         self.past |= other.past
         self.handed_off |= other.handed_off
         self.is_begun &= other.is_begun

@@ -17,7 +17,7 @@ _WAYS: Final = {
     "delivered": "delivered",
     "called": "called directly or performed at once",
     "enqueued": "only enqueued",
-    "mocked": "only enqueued, and a mock kept it from its queue",
+    "mocked": "only enqueued, and a mock or an open transaction kept it from its queue",
 }
 _HISTORIES: Final = {
     "crash": "killed",
@@ -67,13 +67,11 @@ def shown(
     """
     if not result.is_begun:
         return ShownAudit(("The tests did not come to their end, so no job was checked.",))
-    by_itself = result.passed.difference(each.job for each in result.checked)
     parts = {
         **(_of_baseline(result, baseline) if baseline is not None else {}),
         "What the library does with these jobs": _semantics(result.checked),
         "No finding": _names(_checked(each) for each in result.checked if not each.findings),
         "Not checked": _not_checked(result.not_checked),
-        "Not checked, since the application performs them itself, at most once": _names(by_itself),
         "Delivered only by checks of the tests themselves": _jobs(reached.only_checked),
         f"{counted(len(reached.unreached), 'job')} of the registries that no test reaches": _jobs(
             reached.unreached
