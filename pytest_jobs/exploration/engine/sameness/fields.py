@@ -167,6 +167,8 @@ def _scalar(value: Any) -> Any:
 
 def record_of(value: Any) -> Mapping[Any, Any] | None:
     """Return a row of a database driver, such as sqlite3.Row, by its columns; None for something else."""
-    if not (hasattr(value, "keys") and hasattr(type(value), "__getitem__")):
+    kind = type(value)
+    # A client of redis has no length, and its `keys()` would ask the server.
+    if not (hasattr(value, "keys") and hasattr(kind, "__getitem__") and hasattr(kind, "__len__")):
         return None
     return {key: value[key] for key in value.keys()}  # noqa: SIM118 - a row iterates over its values

@@ -124,6 +124,8 @@ class Renaming(Volatile):
         self._lenient = True
         try:
             return self.of(value)
+        except _Unfit:
+            return f"<{type(value).__name__}>"
         finally:
             self._lenient = False
 
@@ -213,6 +215,8 @@ class Renaming(Volatile):
     def instance(self, value: Any) -> Any:
         if isinstance(value, _NAMED):
             return _qualified(value)
+        if self._lenient and identity(value) in self._open:
+            return f"<{type(value).__name__}>"
         if isinstance(value, functools.partial):
             return self.by_name(
                 value, [("func", value.func), ("args", value.args), ("keywords", value.keywords)]
