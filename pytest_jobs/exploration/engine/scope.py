@@ -12,14 +12,14 @@ import sysconfig
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache, partial
+from functools import cache
 from operator import is_
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Final
 
 from ...errors import ExplorationError
-from ...harness.records.attributes import identity, is_one_of
+from ...harness.records.attributes import identity, is_one_of, without_partials
 from ...harness.records.home import INSTALLED, is_test_file
 from .memory.places import Namespace
 
@@ -168,10 +168,6 @@ class Scope:
                 self._decided.pop(identity(code), None)
                 self._outside.pop(identity(code), None)
                 self._waiting.discard(identity(code))
-
-    def leave_out_of_memory(self, kind: type) -> None:
-        """Let no process have objects of a class of its own."""
-        self._left_out.add(kind)
 
     def leaves_out(self, kind: type) -> bool:
         """Return whether an object of a class is one of the fakes."""
@@ -569,9 +565,7 @@ def _several(parts: object) -> Iterable[object]:
 
 def _function(body: Any) -> Any:
     """Return the function behind a job, without what wraps it or is bound to it."""
-    while isinstance(body, partial):
-        body = body.func
-    unwrapped: Any = inspect.unwrap(body)
+    unwrapped: Any = inspect.unwrap(without_partials(body))
     unwrapped = getattr(unwrapped, "__func__", unwrapped)
     return unwrapped if hasattr(unwrapped, "__code__") else type(unwrapped).__call__
 

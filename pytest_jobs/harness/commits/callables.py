@@ -13,6 +13,7 @@ from ...core.enqueueing.commits import WaitingJob
 from ...core.foundation.base import JobBase
 from ...core.foundation.protocols import CommitWait
 from ...core.job import ConfiguredJob
+from ..records.attributes import without_partials
 from ..records.texts import listed, short_name, short_repr, shortened
 
 _WIDTH = 100
@@ -46,8 +47,7 @@ def callable_text(function: Callable[..., Any]) -> str:
 
 def callable_owner(function: Callable[..., Any]) -> object | None:
     """Return the object whose method is called in the end; None for a function."""
-    while isinstance(function, functools.partial):
-        function = function.func
+    function = without_partials(function)
     job = _waiting_job(function)
     if job is not None:
         return type(job)

@@ -6,6 +6,7 @@ proxy of Flask fails outside of a request.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from contextlib import suppress
@@ -23,6 +24,13 @@ identity: Final[Callable[[object], int]] = object.__hash__
 
 def is_one_of(kinds: tuple[type, ...], value: object) -> bool:
     return issubclass(type(value), kinds)
+
+
+def without_partials(function: Any) -> Any:
+    """Return the function that partials of it call in the end."""
+    while is_one_of((functools.partial,), function):
+        function = function.func
+    return function
 
 
 def attributes_of(owner: object) -> dict[Any, Any]:

@@ -9,7 +9,6 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from inspect import Parameter, Signature
 from itertools import chain
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from ...bridges.libraries.known import packages_of
 from ...bridges.toolkit import Bridge, LibraryBridge, path_of
 from ...errors import JobsError, MessagesFileError
-from ...harness.records.attributes import attributes_of
+from ...harness.records.attributes import attributes_of, without_partials
 from ...harness.records.home import is_of_tests
 
 #: A file of another layout is refused.
@@ -210,8 +209,7 @@ class _Shown:
 
 
 def _module_of(body: Any) -> str:
-    while isinstance(body, partial):
-        body = body.func
+    body = without_partials(body)
     return path_of(inspect.unwrap(body)).removesuffix(f".{getattr(body, '__qualname__', '')}")
 
 

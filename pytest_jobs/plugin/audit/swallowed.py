@@ -7,7 +7,6 @@ import inspect
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from ...core.foundation.vocabulary import ENQUEUES
 from ...exploration.effects.placed.enqueues import enqueues, method_of, stood_for_in
 from ...exploration.effects.placed.places import Placed, in_force
 from ...harness.open_harness import OpenHarness, open_harnesses, sandbox
+from ...harness.records.attributes import without_partials
 from ...harness.records.home import is_installed
 from ...harness.records.mocks import mock_of, raises, swallowing_mock_of
 from ...harness.records.patches import Patches
@@ -142,9 +142,7 @@ def _callbacks() -> list[Callable[[], Any]]:
 
 def _enqueued_by(harness: OpenHarness, callback: Callable[[], Any]) -> list[Arrival]:
     """Return the jobs that a callback enqueues; none if it may do something else, which the test would see."""
-    function: Any = callback
-    while isinstance(function, partial):
-        function = function.func
+    function = without_partials(callback)
     try:
         only_enqueues = (
             _is_code_of_enqueues if isinstance(function, FunctionType) else _is_enqueue

@@ -10,11 +10,10 @@ import re
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
-from ....harness.records.attributes import enclosing_variables, identity
+from ....harness.records.attributes import enclosing_variables, identity, without_partials
 from ...engine.lines import LineTracer
 from ...engine.scope import Scope
 from ...engine.sources import is_mock
@@ -38,13 +37,6 @@ class Title(NamedTuple):
     value: Any
 
 
-def plain(function: Any) -> Any:
-    """Return the function that a partial one calls."""
-    while isinstance(function, partial):
-        function = function.func
-    return function
-
-
 class Titles:
     """The names of what the test has put in places, by the identities of objects, classes, containers and code."""
 
@@ -60,7 +52,7 @@ class Titles:
 
     def add(self, value: Any, name: str, *, is_of_project: bool, depth: int = 3) -> None:
         """Note the name of what lies in a place, and those of the clients that it has."""
-        inner = plain(value)
+        inner = without_partials(value)
         code = getattr(getattr(inner, "__func__", inner), "__code__", None)
         if isinstance(code, CodeType):
             # A function of ours may stand before one of a library.

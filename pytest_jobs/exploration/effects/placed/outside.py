@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from contextvars import Token
 from dataclasses import replace
@@ -51,7 +51,7 @@ class Outside:
     def __init__(self, engine: Engine) -> None:
         self.search = engine.of_search
         self.scope = engine.scope
-        self.scope.folders_of_tests = tuple(_folders_of_tests())
+        self.scope.folders_of_tests = _folders_of_tests()
         self.titles = Titles(self.scope, engine.tracer)
         #: Returns the state of the innermost world.
         self.observed: Callable[[], object] = dict
@@ -381,13 +381,13 @@ class _Getting:
         """Let nothing have a name."""
 
 
-def _folders_of_tests() -> Iterator[str]:
-    """Yield the outermost folder of tests that has the test that runs."""
+def _folders_of_tests() -> tuple[str, ...]:
+    """Return the outermost folder of tests that has the test that runs; nothing where there is none."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if is_test_file(frame.f_code.co_filename):
             for path in reversed(Path(frame.f_code.co_filename).parents):
                 if path.name in ("tests", "test", "testing"):
-                    yield f"{path}{os.sep}"
-                    return
+                    return (f"{path}{os.sep}",)
         frame = frame.f_back
+    return ()

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any, Final
 
-from ....harness.records.attributes import attributes_of, identity, is_one_of
+from ....harness.records.attributes import attributes_of, identity, is_one_of, without_partials
 from ...engine.acts import SourceState, watcher
 from ...engine.engine import Engine
 from ...engine.scope import file_of
@@ -24,7 +24,7 @@ from ...engine.sources import is_mock
 from ..doubles.clients import is_client, is_function
 from ..doubles.kinds import is_quiet
 from ..wrapping import result_of
-from .called import Title, plain
+from .called import Title
 from .enqueues import enqueued, enqueues, stood_for_in
 from .outside import Outside
 from .places import LEAVE_OUT, Placed, Putters, in_force, putters_of
@@ -97,7 +97,9 @@ class Stubs:
                 self.is_made_here(stood_for if is_function(value) else placed.original),
                 value,
             )
-            if isinstance(plain(value), types.BuiltinFunctionType | types.MethodWrapperType):
+            if isinstance(
+                without_partials(value), types.BuiltinFunctionType | types.MethodWrapperType
+            ):
                 world.callback(placed.put(outside.before(value, named)))
             else:
                 outside.place(named, history)
