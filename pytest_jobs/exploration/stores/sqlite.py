@@ -21,6 +21,8 @@ from .new_keys import AreNumbers, NewKeys, rows_by, rows_in
 from .store import Store
 
 _Answer = TypeVar("_Answer")
+#: A folder in memory, where the system has it.
+_FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
 _WRITES: Final = {
     sqlite3.SQLITE_INSERT: "insert into",
     sqlite3.SQLITE_UPDATE: "update",
@@ -37,6 +39,11 @@ _ELSEWHERE: Final = frozenset(
 )
 
 
+def temporary_folder(prefix: str) -> TemporaryDirectory[str]:
+    """Make a folder for databases: in memory, where the system has that."""
+    return TemporaryDirectory(prefix=prefix, dir=_FAST if os.access(_FAST, os.W_OK) else None)
+
+
 class DatabaseFile:
     """A database of a world, in a temporary file.
 
@@ -45,7 +52,7 @@ class DatabaseFile:
     """
 
     def __init__(self) -> None:
-        self._folder = TemporaryDirectory(prefix=OF_WORLD)
+        self._folder = temporary_folder(OF_WORLD)
         #: For `sqlite3.connect(..., uri=True)`.
         self.uri = (Path(self._folder.name) / "world.db").as_uri()
         with closing(sqlite3.Connection(self.uri, uri=True)) as connection:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
 import sqlite3
-import tempfile
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +12,8 @@ from typing import Any, Final
 
 from ....harness.records.patches import Patches
 from ...engine.acts import refuse_delivery
+from ...stores.sqlite import temporary_folder
 
-#: A folder in memory, where the system has it.
-_FAST: Final = "/dev/shm"  # noqa: S108 - a folder of its own is made there
 _DIRECT: Final = (
     "The job opens the test's own database {name!r} with sqlite3.connect, and the check can give only the "
     "connections of {library} a copy of it. Open the connection in a function of the application, and bind that "
@@ -27,8 +24,7 @@ _DIRECT: Final = (
 @contextmanager
 def file_with(content: bytes, name: str) -> Generator[Path, None, None]:
     """Have a file of this name with the content of a database for a block."""
-    place = _FAST if os.access(_FAST, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="pytest-jobs-", dir=place) as folder:
+    with temporary_folder("pytest-jobs-") as folder:
         path = Path(folder, name)
         path.write_bytes(content)
         yield path
