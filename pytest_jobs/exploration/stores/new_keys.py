@@ -34,7 +34,10 @@ class NewKeys:
         for table in names_of_tables(connection):
             # Such as a table of a module that this connection does not have.
             with suppress(sqlite3.Error):
-                self._last[table.lower()] = max(_keys(connection, table), default=0)
+                column = _key_of(connection, table)
+                if column is not None:
+                    query = f"select max({quoted(column)}) from {quoted(table)}"  # noqa: S608 - names that are there
+                    self._last[table.lower()] = rows_by(connection, query)[0][0] or 0
 
     def number(
         self, connection: sqlite3.Connection, table: str, rows: Iterable[dict[str, Any]]
@@ -49,17 +52,25 @@ class NewKeys:
         self, connection: sqlite3.Connection, table: str
     ) -> Mapping[str, Mapping[object, int]]:
         """Return the numbers of new keys, by the columns of a table that have them."""
-        named = {_key_of(connection, table): table} | {
-            column: other
+        own = _key_of(connection, table)
+        named = {own: (table, own)} | {
+            column: (other, key)
             for column, other, to in rows_by(connection, _REFERENCES, table)
-            if to in (None, _key_of(connection, other))
+            if to in (None, key := _key_of(connection, other))
         }
-        found = {column: self._numbers(connection, other) for column, other in named.items()}
-        return {column: numbers for column, numbers in found.items() if column and numbers}
+        found = {
+            column: self._numbers(connection, other, key)
+            for column, (other, key) in named.items()
+            if column is not None and key is not None
+        }
+        return {column: numbers for column, numbers in found.items() if numbers}
 
-    def _numbers(self, connection: sqlite3.Connection, table: str) -> dict[object, int]:
-        last = self._last.get(table.lower(), 0)
-        keys = _keys(connection, table, behind=last)
+    def _numbers(
+        self, connection: sqlite3.Connection, table: str, column: str
+    ) -> dict[object, int]:
+        last, key, where = self._last.get(table.lower(), 0), quoted(column), quoted(table)
+        query = f"select {key} from {where} where {key} > {last} order by 1"  # noqa: S608 - names that are there
+        keys = [found for (found,) in rows_by(connection, query)]
         if not self._are_numbers(f"{self._label}.{table.lower()}", keys, last):
             return {}
         return {key: last + place for place, key in enumerate(keys, 1)}
@@ -70,18 +81,6 @@ def _key_of(connection: sqlite3.Connection, table: str) -> str | None:
     columns = rows_by(connection, _KEY, table)
     is_numbered = [kind.upper() for _, kind in columns] == ["INTEGER"]
     return columns[0][0] if is_numbered else None
-
-
-def _keys(connection: sqlite3.Connection, table: str, behind: int | None = None) -> Sequence[int]:
-    """Return the keys of a table behind one of them, or the last of all."""
-    column = _key_of(connection, table)
-    if column is None:
-        return ()
-    key, where = quoted(column), quoted(table)
-    query = f"select max({key}) from {where}"  # noqa: S608 - names that are there
-    if behind is not None:
-        query = f"select {key} from {where} where {key} > {behind} order by 1"  # noqa: S608
-    return [found for (found,) in rows_by(connection, query) if found is not None]
 
 
 def names_of_tables(connection: sqlite3.Connection) -> list[str]:

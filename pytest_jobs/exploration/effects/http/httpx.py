@@ -13,6 +13,7 @@ import httpx
 from ....harness.records.attributes import derived_from
 from ....harness.records.patches import Patches
 from ...engine.acts import watcher
+from ...engine.run import Run
 from .exchange import Exchange, keep_watching, sending
 from .request import HttpRequest
 
@@ -27,8 +28,8 @@ def install(patches: Patches) -> None:
     """Watch the requests of all transports, those of tests included.
 
     A transport that passes requests to another one, to repeat them for example, is left alone: each request
-    that it passes on is an effect of the other. So is one that calls an application in
-    this process: what that does is what the job does.
+    that it passes on is an effect of the other. So is one that calls an application in this process: what that
+    does is what the job does.
     """
     _watch_all(patches, httpx.BaseTransport, _SYNC, _watched)
     _watch_all(patches, httpx.AsyncBaseTransport, _ASYNC, _watched_async)
@@ -69,19 +70,21 @@ def _passes_on(handle: Any) -> bool:
     return code is not None and calls_transport(code)
 
 
-def _calls_application(transport: object) -> bool:
-    """Say whether a transport calls an application: those for ASGI and WSGI, and Starlette's, have it as `app`."""
-    return watcher.get() is not None and callable(getattr(transport, "app", None))
+def _run_of(transport: object) -> Run | None:
+    """Return the delivery that calls an application of this process by a transport; None for another one.
 
-
-def _effects() -> int:
+    The transports for ASGI and WSGI, and Starlette's, have the application as `app`.
+    """
     current = watcher.get()
-    return 0 if current is None else current.run.acted
+    calls = current is not None and callable(getattr(transport, "app", None))
+    return current.run if current is not None and calls else None
 
 
-def _answered(request: httpx.Request, response: httpx.Response, before: int) -> httpx.Response:
+def _answered(
+    run: Run, before: int, request: httpx.Request, response: httpx.Response
+) -> httpx.Response:
     """Let a request to an application be an effect if that had none: it stands in for one of others."""
-    if _effects() == before:
+    if run.acted == before:
         with _sending(request) as exchange:
             exchange.status = response.status_code
     return response
@@ -90,9 +93,10 @@ def _answered(request: httpx.Request, response: httpx.Response, before: int) -> 
 def _watched(handle: Callable[[Any, httpx.Request], httpx.Response]) -> Any:
     @functools.wraps(handle)
     def handle_watched(self: Any, request: httpx.Request) -> httpx.Response:
-        if _calls_application(self):
-            before = _effects()
-            return _answered(request, handle(self, request), before)
+        run = _run_of(self)
+        if run is not None:
+            before = run.acted
+            return _answered(run, before, request, handle(self, request))
         with _sending(request) as exchange:
             response = handle(self, request)
             exchange.status = response.status_code
@@ -107,9 +111,10 @@ def _watched_async(handle: Callable[[Any, httpx.Request], Any]) -> Any:
         if watcher.get() is not None:
             # A body that is sent piece by piece can only be awaited.
             await request.aread()
-        if _calls_application(self):
-            before = _effects()
-            return _answered(request, await handle(self, request), before)
+        run = _run_of(self)
+        if run is not None:
+            before = run.acted
+            return _answered(run, before, request, await handle(self, request))
         with _sending(request) as exchange:
             response: httpx.Response = await handle(self, request)
             exchange.status = response.status_code
