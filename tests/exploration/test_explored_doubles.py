@@ -987,3 +987,35 @@ def test_a_class_can_be_hashed_compared_and_printed(by, kind):
 
     name = repr(kind)
     assert {one[1:] for one in seen} == {(1, True, True, name, name, name, True)}
+
+
+class Client:
+    """A client of a server, which would be asked for all its keys."""
+
+    def keys(self):
+        raise ConnectionError
+
+    def __getitem__(self, key):
+        raise ConnectionError
+
+
+class Letter:
+    """A letter that refers to itself, once by way of a list that is a part of itself."""
+
+    def __init__(self, number):
+        self.number, self.client, self.copies = number, Client(), [self]
+        self.copies.append(self.copies)
+
+    def __repr__(self):
+        return "Letter()"
+
+
+def test_what_an_argument_refers_to_is_compared_as_far_as_it_goes():
+    class Post:
+        def send(self, letter): ...
+
+    def send(number):
+        app.service.send(Letter(number))
+
+    with pytest.raises(DuplicateEffect):
+        check_idempotent(send, args=(1,), world=world_of(Post), histories=["twice"])

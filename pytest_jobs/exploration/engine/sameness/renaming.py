@@ -124,8 +124,6 @@ class Renaming(Volatile):
         self._lenient = True
         try:
             return self.of(value)
-        except _Unfit:
-            return f"<{type(value).__name__}>"
         finally:
             self._lenient = False
 
@@ -146,7 +144,8 @@ class Renaming(Volatile):
         items = dict.items(value) if isinstance(value, dict) else value.items()
         pairs: list[tuple[Any, Any]] = []
         key = None
-        self._begin(value)
+        if not self._begin(value):
+            return self.unfit(value, _CYCLE)
         try:
             for key, inner in sorted(items, key=lambda item: self.drawn_in(item[0])):
                 pairs.append((self.of(key), self.of(inner)))
@@ -160,7 +159,8 @@ class Renaming(Volatile):
     def sequence(self, value: Iterable[Any]) -> Any:
         forms: list[Any] = []
         rows, is_table = self._as_table(value)
-        self._begin(value)
+        if not self._begin(value):
+            return self.unfit(value, _CYCLE)
         try:
             for inner in rows:
                 forms.append(self.of(inner))  # noqa: PERF401 - its length is the place of an error
@@ -201,7 +201,8 @@ class Renaming(Volatile):
     def by_name(self, value: Any, pairs: Pairs) -> Any:
         forms: list[tuple[str, Any]] = []
         name = ""
-        self._begin(value)
+        if not self._begin(value):
+            return self.unfit(value, _CYCLE)
         try:
             for name, inner in pairs:
                 forms.append((name, self.of(inner)))
@@ -215,8 +216,6 @@ class Renaming(Volatile):
     def instance(self, value: Any) -> Any:
         if isinstance(value, _NAMED):
             return _qualified(value)
-        if self._lenient and identity(value) in self._open:
-            return f"<{type(value).__name__}>"
         if isinstance(value, functools.partial):
             return self.by_name(
                 value, [("func", value.func), ("args", value.args), ("keywords", value.keywords)]
@@ -237,10 +236,12 @@ class Renaming(Volatile):
             return type(value).__name__, bool(locked())
         return self.unfit(value, _NO_FIELDS)
 
-    def _begin(self, value: Any) -> None:
+    def _begin(self, value: Any) -> bool:
+        """Begin to form a value with others in it; return False if it is a part of itself."""
         if identity(value) in self._open:
-            raise _Unfit(_CYCLE)
+            return False
         self._open.add(identity(value))
+        return True
 
     def unfit(self, value: Any, why: str) -> Any:
         kind = type(value).__name__
