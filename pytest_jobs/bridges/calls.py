@@ -29,7 +29,7 @@ class Called(NamedTuple):
     can_wait: bool = False
 
 
-#: Returns it from the first argument of a captured function, and the others; None for what is no job of a project.
+#: Reads a call from the first argument of a captured function and from the others; None if it calls no job.
 Reader = Callable[[Any, tuple[Any, ...], dict[str, Any]], Called | None]
 #: Whether the captured function returns a coroutine; "as body" if it does when the task is a coroutine function.
 Awaited = Literal["never", "always", "as body"]

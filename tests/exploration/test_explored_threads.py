@@ -187,8 +187,10 @@ def test_a_thread_whose_function_is_no_line_of_the_job_is_waited_for_too():
         HERE.charged, HERE.gateway = [], Mock()
         yield lambda: {"charged": list(HERE.charged)}
 
-    with pytest.raises(DuplicateEffect, match=r"charge \[crash"):
+    with pytest.raises(DuplicateEffect, match=r"charge \[crash") as found:
         check_idempotent(charge, args=(7,), world=world, histories=["crash"])
+    first, *_ = found.value.report.to_dict()["deliveries"]
+    assert "charge" in first["acts"][0]
 
 
 def test_nothing_is_left_in_a_pool_that_was_open_before():

@@ -152,7 +152,7 @@ class RunAttempt(Attempt[Run]):
         return called, alias, run_times, f"apscheduler.executors.{job.executor}"
 
     def _arguments(self) -> tuple[Any, Any]:
-        """Return the arguments: those of the application itself, where its store is in memory."""
+        """Return the arguments. A store in memory gives the very objects that the application has added."""
         job = self.message.job
         store = self.message.scheduler._jobstores.get(job._jobstore_alias or "default")
         is_written = store is not None and store.is_writing

@@ -15,7 +15,7 @@ OF_ROWS: Final = frozenset(("django_tasks.backends.database.backend", "django_ta
 
 
 def connection_of(backend_class: type) -> Any:
-    """Return the connection of the database in which a backend makes rows; None if its queue is no table."""
+    """Return the connection to the table that is the queue of a backend; None for a backend without a table."""
     module = next((b.__module__ for b in backend_class.__mro__ if b.__module__ in OF_ROWS), None)
     if module is None:
         return None

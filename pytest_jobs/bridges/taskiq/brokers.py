@@ -140,7 +140,7 @@ class Store:
         self.results: dict[str, TaskiqResult[Any]] = {}
         #: The results as a server keeps them, by the id of the task.
         self.saved: dict[str, bytes] = {}
-        #: Ids of tasks that were performed, and of which no result was saved.
+        #: Ids of tasks that were performed and left no result.
         self.unsaved: set[str] = set()
         #: The progress of tasks, by the id of the task.
         self.progress: dict[str, Any] = {}

@@ -74,7 +74,7 @@ def _registering(on_commit: Callable[..., None]) -> Callable[..., None]:
 
 
 def _receiving(live_receivers: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `_live_receivers`, so that it is known which points are those of a receiver of the project."""
+    """Return `_live_receivers` of signals, which marks the points inside of receivers of the project."""
 
     def known(receiver: Callable[..., Any]) -> Callable[..., Any]:
         current = watcher.get()
