@@ -665,3 +665,20 @@ def test_the_summary_says_what_a_check_that_passed_left_out(run_test):
             "place: *Relay hands off work too, and was not killed: check_handoff(*Relay, ...)",
         ]
     )
+
+
+def test_a_connection_of_a_world_commits_while_another_one_reads():
+    def world():
+        with in_a_world() as rows:
+            with closing(DATABASE.connect()) as db, db:
+                db.executemany("insert into orders values (?, 'NEW')", [(1,), (2,)])
+            yield lambda: {"orders": rows("orders")}
+
+    def close_all():
+        seen = DATABASE.connect().execute("select id from orders order by id")
+        for (number,) in seen:
+            db = DATABASE.connect()
+            db.execute("update orders set status = 'CLOSED' where id = ?", (number,))
+            db.commit()
+
+    check_idempotent(close_all, world=world, histories=["twice"])
