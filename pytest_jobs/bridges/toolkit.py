@@ -404,8 +404,6 @@ class LibraryBridge(Generic[T, M, S]):
     capabilities: frozenset[str]
     #: The installed version of the library; empty when the bridge does not know it.
     version: str = ""
-    #: Called whenever somebody asks for the store of a bridge, as a job does that asks its server.
-    when_asked: ClassVar[Callable[[], object]] = staticmethod(lambda: None)
     #: Whether all that a job reads or changes by its library's clients asks for the store. Then a search need not
     #: take what the library itself writes there, such as a result, for what a line may have written.
     tells_when_asked: ClassVar[bool] = False
@@ -572,6 +570,10 @@ class LibraryBridge(Generic[T, M, S]):
         super().__init_subclass__(**options)
         if "patch" in vars(cls):
             cls.seam = Seam()
+
+    @staticmethod
+    def when_asked() -> None:
+        """Hear that somebody asks for the store of a bridge, as a job does that asks its server."""
 
     def __init__(self) -> None:
         #: What is restored when the bridge is uninstalled.

@@ -371,7 +371,7 @@ BUGS: Final = [
         counters.count_view_in_a_pipeline,
         DivergedState,
         "redis",
-        f"{MIDWAY} {FAILING}",
+        "overlap lease_expires",
         world=shop_with_redis,
     ),
     Bug(

@@ -7,8 +7,12 @@ import os
 import sys
 from unittest import mock
 
+from pytest_jobs import job
+
 #: Its database.
 db: dict[str, object] = {}
+#: What its jobs work with, by name.
+services: dict[str, object] = {}
 
 
 class Gateway:
@@ -216,3 +220,16 @@ def charge_if_it_is_one(order, gateway):
     assert isinstance(gateway, Gateway)
     assert type(gateway).__mro__[1] is Gateway
     gateway.charge(order)
+
+
+@job
+def pay(order):
+    services["gateway"].charge(order)
+    db[order] = "paid"
+
+
+@job
+async def order_to_pay(order):
+    if order not in db:
+        pay.perform_later(order)
+        db[order] = "ordered"

@@ -14,7 +14,7 @@ from unittest.mock import Mock
 import injected_shop as shop
 import pytest
 
-from pytest_jobs import check_idempotent
+from pytest_jobs import check_idempotent, effects
 from pytest_jobs.errors import DuplicateEffect, NotIdempotent
 from tests.tables import each_row
 
@@ -407,6 +407,33 @@ def test_an_argument_of_an_injected_double_may_be_its_idempotency_key():
             self.charged.append(order)
 
     check(shop.Service(ByKey()).pay)
+
+
+@pytest.mark.asyncio
+async def test_a_double_is_heard_of_in_the_job_that_a_coroutine_enqueues(monkeypatch):
+    monkeypatch.setitem(shop.services, "gateway", DictGateway())
+    check(shop.order_to_pay, histories=["crash"])
+    monkeypatch.setitem(shop.services, "gateway", ListGateway())
+
+    with pytest.raises(
+        DuplicateEffect, match=r"DUPLICATE injected_shop\.services\['gateway'\]\.charge"
+    ):
+        check(shop.order_to_pay, histories=["crash"])
+
+
+def test_what_a_double_keeps_that_reports_its_calls_itself_is_not_set_by_the_job(monkeypatch):
+    class Reports(ListGateway):
+        async def charge(self, order):
+            act = effects.Act("bank", f"charge({order})", value=order, key=order)
+            await effects.perform_act_async(act, lambda: self.keep(order))
+
+        async def keep(self, order):
+            self.charged.append(order)
+
+    gateway = Reports()
+    monkeypatch.setitem(shop.services, "gateway", gateway)
+
+    check(shop.Service(gateway).pay_later, histories=["twice", "crash", "overlap"])
 
 
 def test_a_mock_inside_of_a_double_is_called_and_the_double_only_passes_it_on():

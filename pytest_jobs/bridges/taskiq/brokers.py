@@ -196,7 +196,8 @@ class Results(AsyncResultBackend[Any]):  # type: ignore[misc]
         saved = self._find_store().saved.get(task_id)
         if saved is None:
             return result.model_copy()
-        return TaskiqResult.model_validate(self.real.serializer.loadb(saved))
+        serializer: Any = getattr(self.real, "serializer", None)
+        return TaskiqResult.model_validate(serializer.loadb(saved))
 
     async def set_progress(self, task_id: str, progress: Any) -> None:
         self._find_store().progress[task_id] = progress

@@ -307,8 +307,8 @@ class History(Deliveries):
             self._perform_until(until_ns)
             self._wait_until(max(until_ns, self.engine.clock.now_ns()))
 
-        # A delivery may be suspended here.
-        self.engine.tracer.unhooked(passed)
+        # A delivery may be suspended here, inside of a hook.
+        self.engine.tracer.nested(passed)
 
     def _fire_until(self, until_ns: int, when: Occasion) -> bool:
         """Let the schedules of the project fire, and perform what they enqueue; return whether any fires."""
@@ -498,8 +498,8 @@ class History(Deliveries):
 
         Stores are read last: only now is known what the snapshot reads.
         """
-        # A delivery may be suspended here, and the lines of other jobs are none of its own.
-        self.engine.tracer.unhooked(self._empty_queue)
+        # A delivery may be suspended here, inside of a hook, and the lines of other jobs are none of its own.
+        self.engine.tracer.nested(self._empty_queue)
         renaming = self._renaming()
         shown = self._shown(renaming)
         if self.refusal is not None:

@@ -59,12 +59,13 @@ class CalledFunctions:
         with asking_bridges(apps, ignore) as (bridges, _):
             by_name = {bridge.name: bridge for bridge in bridges}
             for registered in jobs:
-                bridge: Any = by_name.get(registered.job.bridge)
-                found = None if bridge is None else _function_of(bridge, registered.job.name)
+                job = registered.job
+                bridge: Any = by_name.get(job.bridge)
+                found = None if bridge is None else _function_of(bridge, job.name)
                 if found is not None:
                     # A task says by itself of which library it is.
-                    library = bridge.name if found[0] is found[1] else ""
-                    self._watch(*found, registered.job.name, library, is_bound=registered.is_bound)
+                    library = job.bridge if found[0] is found[1] else ""
+                    self._watch(*found, job.name, library, is_bound=registered.is_bound)
         for _, module, _, function in variables_of_modules(lambda kind: kind is FunctionType):
             # A decorator of the project may give it the method that enqueues it.
             if not is_installed(module) and not _METHODS.isdisjoint(vars(function)):

@@ -89,6 +89,8 @@ def test_a_store_in_memory_shares_the_arguments_with_the_application(open_over, 
         scheduler.resume()
         if is_real:
             wait_until(lambda: len(basket) == 4, "the job")
+            # A scheduler that is shut down does not find the job that it still has to remove.
+            wait_until(lambda: not scheduler.get_jobs(), "the job's removal")
             scheduler.shutdown()
         else:
             jobs.drain()

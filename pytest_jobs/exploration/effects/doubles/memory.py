@@ -60,6 +60,8 @@ class Kept:
         self._named: dict[Key, tuple[str, str, tuple[Any, ...]]] = {}
         #: What the job has changed of it.
         self._filled: dict[Key, None] = {}
+        #: How many calls run that are heard by what they do. All that changes meanwhile may be theirs.
+        self.under_way = 0
         history.undo_by(self._first.put_back)
         later_acts(history).append(self._acts)
 
@@ -75,7 +77,7 @@ class Kept:
 
     def look(self) -> None:
         """Find out what the job has changed since code of a double ran."""
-        if self._given.taken:
+        if self._given.taken and not self.under_way:
             self._filled.update(dict.fromkeys(self._given.changed()))
 
     def catch_up(self) -> None:

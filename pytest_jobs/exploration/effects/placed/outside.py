@@ -56,7 +56,7 @@ class Outside:
         #: Returns the state of the innermost world.
         self.observed: Callable[[], object] = dict
         #: The calls that run, by their frames.
-        self._running: dict[FrameType, _Running | _Getting] = {}
+        self._running: dict[FrameType, _Running | _Passing | _Getting] = {}
         #: The names of calls that have changed something; that count since they never do; that only pass calls on;
         #: that only look something up; and whose results the state of the world shows.
         self.records, self.by_name = set[str](), set[str]()
@@ -148,7 +148,9 @@ class Outside:
         self._begin(frame, called_in_c(frame, method, args, self.titles), current, False)
 
     def _begin(self, frame: FrameType, called: Called, current: Watch, again: bool) -> None:
-        if called.name not in self.passing:
+        if called.name in self.passing:
+            self._running[frame] = _Passing(current)
+        else:
             running = _Running(self, called, current, again)
             running.begin()
             self._running[frame] = running
@@ -189,10 +191,10 @@ class Outside:
 
         return call
 
-    def ends(self, frame: FrameType, answer: object) -> None:
+    def ends(self, frame: FrameType, answer: Any) -> None:
         running = self._running.pop(frame, None)
         if running is not None:
-            for one in answer if type(answer) in (list, tuple) else (answer,):  # type: ignore[attr-defined]
+            for one in answer if type(answer) in (list, tuple) else (answer,):
                 if self.scope.owns(type(one)) and not is_client(one, returned=True):
                     self._data[identity(one)] = one
             running.end(answer)
@@ -363,6 +365,26 @@ class _Running:
                 search.learn(outside.reads, self._spot)
         if is_effect and not self._is_shown:
             (self._unit or current).note(act)
+
+
+class _Passing:
+    """A call that passes one on to what we hear of anyway. What it keeps is its own, and not set by the job."""
+
+    def __init__(self, current: Watch) -> None:
+        self._kept, self._runs = kept_in(current.of_history), True
+        self._kept.look()
+        self._kept.under_way += 1
+        # A coroutine of a worker that is killed neither returns nor raises.
+        current.opened(partial(self.leave, None), None)
+
+    def end(self, answer: object) -> None:
+        self.leave(None)
+
+    def leave(self, error: BaseException | None) -> None:
+        if self._runs:
+            self._kept.catch_up()
+            self._kept.under_way -= 1
+        self._runs = False
 
 
 class _Getting:

@@ -241,9 +241,10 @@ class Baton:
         while not comes_about(self._ends, _STILL, self._life):
             holder = self._holder
             answers = isinstance(holder, int) and signs.waits_for_outside(holder)
-            if not answers or time.monotonic() > until:
-                # The thread that makes the delivery may wait for them.
-                self._wake_waiting(but=self._owner) or self._wake_waiting()
+            is_late = not answers or time.monotonic() > until
+            # The thread that makes the delivery may wait for the others.
+            if is_late and not self._wake_waiting(but=self._owner):
+                self._wake_waiting()
 
     def _ends(self, seconds: float) -> bool:
         with self._changed:
