@@ -598,3 +598,67 @@ def test_a_double_with_a_million_records_takes_no_longer():
         check(shop.pay_by, 7, whole, histories=["crash"])
 
     assert len(whole.charged) == 1_000_000
+
+
+PROJECT = """
+from shop.fakes import store
+
+def pay(mailer, order):
+    if order not in store.paid:
+        mailer.send(order)
+        store.pay(order)
+"""
+STORE = """
+class FakeStore:
+    def __init__(self):
+        self.paid = {}
+
+    def pay(self, order):
+        self.paid[order] = "open"
+        self.paid[order] = "paid"
+
+store = FakeStore()
+"""
+MAILER = """
+class Mailer:
+    def __init__(self):
+        self.sent = []
+
+    def send(self, order):
+        self.sent.append(order)
+"""
+TEST = """
+from shop import jobs, fakes
+from {module} import {mailer}
+from pytest_jobs import check_idempotent
+
+def world():
+    fakes.store.paid.clear()
+    yield lambda: dict(fakes.store.paid)
+
+def test_pay():
+    check_idempotent(jobs.pay, args=[{mailer}(), 7], world=world, histories=["crash"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "mailer"), [("tests_mail.py", "Mailer"), ("support/mail.py", "FakeMailer")]
+)
+def test_what_only_tests_use_beside_the_project_is_the_outside(pytester, file, mailer):
+    for name, text in (
+        ("shop/__init__.py", ""),
+        ("shop/jobs.py", PROJECT),
+        ("shop/fakes.py", STORE),
+        ("support/__init__.py", ""),
+        (file, MAILER.replace("Mailer", mailer)),
+        ("test_pay.py", TEST.format(module=file[:-3].replace("/", "."), mailer=mailer)),
+    ):
+        path = pytester.path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+    result = pytester.runpytest("test_pay.py")
+
+    result.stdout.fnmatch_lines([f"*DUPLICATE {mailer}.send*"])
+    # The project itself uses a store that is called a fake.
+    result.stdout.fnmatch_lines(["*fakes.py*", "*self.paid?order? = *"])

@@ -7,6 +7,7 @@ import dis
 import inspect
 import linecache
 import os
+import re
 import sys
 import sysconfig
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 from ...errors import ExplorationError
 from ...harness.records.attributes import identity, is_one_of, without_partials
-from ...harness.records.home import INSTALLED, is_test_file
+from ...harness.records.home import INSTALLED, is_test_file, modules_named_in
 from .memory.places import Namespace
 
 #: The operations that begin a `with` block.
@@ -28,6 +29,11 @@ _ENTERING: Final = frozenset(
     operation for name, operation in dis.opmap.items() if "_WITH" in name or "SPECIAL" in name
 )
 _IMPORTING: Final = dis.opmap["IMPORT_NAME"]
+#: Words in the names of what stands for something else.
+_STANDS_IN: Final = re.compile(
+    r"(?<![A-Za-z])(tests?|testing|fakes?|stubs?|mocks?|doubles?|spy|dummy|dummies)(?![a-z])"
+    r"|(Fake|Stub|Mock|Double|Spy|Dummy|Recording|InMemory)(?![a-z])"
+)
 _LOCKING: Final = frozenset(("acquire", "Lock", "RLock", "Semaphore", "Condition", "local"))
 _PACKAGES: Final = tuple(
     os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("purelib", "platlib")
@@ -88,6 +94,8 @@ class Scope:
         #: Whether files are of tests, of those that were asked about.
         self._of_tests: dict[str, bool] = {}
         self._fakes: set[CodeType] = set()
+        #: Whether files beside the project have what only tests use, of those that were asked about.
+        self._helpers: dict[str, bool] = {}
         #: The folders of tests that have the running test.
         self.folders_of_tests: tuple[str, ...] = ()
         #: Whether code stands for the outside, of that which was asked about.
@@ -213,12 +221,16 @@ class Scope:
         return self.is_of_tests(file) or self._lies_beside_test(file)
 
     def _lies_beside_test(self, filename: str) -> bool:
-        """Return whether a file lies in the folder of the tests that run, and not with jobs of theirs.
+        """Return whether a file has what only tests use.
 
-        What the file of a job imports is of the project, wherever it lies.
+        It lies in the folder of the tests that run, and not with jobs of theirs, or beside the project, where
+        no module of it names one that says by its names that it stands for others. What the file of a job
+        imports is of the project, wherever it lies.
         """
-        if not filename.startswith(self.folders_of_tests) or filename in self._homes:
+        if filename in self._homes:
             return False
+        if not filename.startswith(self.folders_of_tests):
+            return self._stands_beside_project(filename)
         if Path(filename).parent in {Path(home).parent for home in self._homes}:
             return False
         modules = {module.__name__ for module in _loaded.by_file().get(filename, ())}
@@ -228,6 +240,26 @@ class Scope:
             for module in _loaded.by_file().get(home, ())
             for value in vars(module).values()
             if is_one_of((ModuleType, FunctionType, type), value)
+        )
+
+    def _stands_beside_project(self, filename: str) -> bool:
+        known = self._helpers.get(filename)
+        if known is None:
+            known = self._helpers[filename] = any(
+                _says_it_stands_in(module) and not self._is_named_by_project(module)
+                for module in _loaded.near().get(filename, ())
+            )
+        return known
+
+    def _is_named_by_project(self, wanted: ModuleType) -> bool:
+        return any(
+            found is wanted
+            for file, modules in _loaded.near().items()
+            if not self.is_of_tests(file)
+            for module in modules
+            # Python puts each module of a package into it.
+            if not f"{wanted.__name__}.".startswith(f"{module.__name__}.")
+            for found in modules_named_in(module)
         )
 
     def untraced(self) -> tuple[str, ...]:
@@ -422,6 +454,16 @@ class _Loaded:
 
 
 _loaded = _Loaded()
+
+
+def _says_it_stands_in(module: ModuleType) -> bool:
+    """Return whether a module, or a class or function that it defines, is called as what stands for others."""
+    defined = (
+        name
+        for name, value in vars(module).items()
+        if is_one_of((FunctionType, type), value) and value.__module__ == module.__name__
+    )
+    return any(map(_STANDS_IN.search, (module.__name__, *defined)))
 
 
 def _real_path(filename: str) -> str:

@@ -91,7 +91,7 @@ class Home:
             yield identity(module), module
             # What a library imports is its own business.
             if not is_installed(module):
-                waiting += _named_in(module)
+                waiting += modules_named_in(module)
 
 
 def is_installed(module: ModuleType) -> bool:
@@ -117,7 +117,7 @@ def is_of_library(thing: object) -> bool:
     return module is None or is_installed(module)
 
 
-def _named_in(module: ModuleType) -> Iterator[ModuleType]:
+def modules_named_in(module: ModuleType) -> Iterator[ModuleType]:
     """Yield the modules that a module names, that have defined what it names, and that its functions import."""
     own, variables = module.__name__, attributes_of(module)
     names = {own.rpartition(".")[0]}
