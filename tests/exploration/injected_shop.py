@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import types
+from datetime import UTC, datetime
 from unittest import mock
 
 from pytest_jobs import job
 
 #: Its database.
 db: dict[str, object] = {}
-#: What its jobs work with, by name.
-services: dict[str, object] = {}
+#: What its jobs work with.
+services = types.SimpleNamespace(gateway=None)
 
 
 class Gateway:
@@ -222,9 +224,16 @@ def charge_if_it_is_one(order, gateway):
     gateway.charge(order)
 
 
+def pay_in_a_minute(order):
+    if order not in db:
+        key = f"pay-{order}-{datetime.now(UTC):%H%M}"
+        services.gateway.charge(order, idempotency_key=key)
+        db[order] = "paid"
+
+
 @job
 def pay(order):
-    services["gateway"].charge(order)
+    services.gateway.charge(order)
     db[order] = "paid"
 
 

@@ -14,7 +14,7 @@ from unittest.mock import Mock
 import injected_shop as shop
 import pytest
 
-from pytest_jobs import check_idempotent, effects
+from pytest_jobs import check_idempotent, effects, fake
 from pytest_jobs.errors import DuplicateEffect, NotIdempotent
 from tests.tables import each_row
 
@@ -411,12 +411,12 @@ def test_an_argument_of_an_injected_double_may_be_its_idempotency_key():
 
 @pytest.mark.asyncio
 async def test_a_double_is_heard_of_in_the_job_that_a_coroutine_enqueues(monkeypatch):
-    monkeypatch.setitem(shop.services, "gateway", DictGateway())
+    monkeypatch.setattr(shop.services, "gateway", DictGateway())
     check(shop.order_to_pay, histories=["crash"])
-    monkeypatch.setitem(shop.services, "gateway", ListGateway())
+    monkeypatch.setattr(shop.services, "gateway", ListGateway())
 
     with pytest.raises(
-        DuplicateEffect, match=r"DUPLICATE injected_shop\.services\['gateway'\]\.charge"
+        DuplicateEffect, match=r"DUPLICATE injected_shop\.services\.gateway\.charge"
     ):
         check(shop.order_to_pay, histories=["crash"])
 
@@ -431,9 +431,30 @@ def test_what_a_double_keeps_that_reports_its_calls_itself_is_not_set_by_the_job
             self.charged.append(order)
 
     gateway = Reports()
-    monkeypatch.setitem(shop.services, "gateway", gateway)
+    monkeypatch.setattr(shop.services, "gateway", gateway)
 
     check(shop.Service(gateway).pay_later, histories=["twice", "crash", "overlap"])
+
+
+class KeyGateway(ListGateway):
+    def charge(self, order, *, idempotency_key):
+        self.charged.append(order)
+
+
+def test_a_key_of_a_double_that_goes_by_the_time_is_none(monkeypatch):
+    for double in (KeyGateway(), Mock(spec=KeyGateway())):
+        monkeypatch.setattr(shop.services, "gateway", double)
+        with pytest.raises(DuplicateEffect, match="'its key goes by the time'"):
+            check(shop.pay_in_a_minute, histories=["crash"])
+
+    def world_with_fake():
+        with fake(shop.services, "gateway", KeyGateway()):
+            yield from world()
+
+    with pytest.raises(DuplicateEffect, match="'its key goes by the time'"):
+        check_idempotent(
+            shop.pay_in_a_minute, args=(7,), world=world_with_fake, histories=["crash"]
+        )
 
 
 def test_a_mock_inside_of_a_double_is_called_and_the_double_only_passes_it_on():

@@ -34,6 +34,17 @@ watcher: ContextVar[Watch | None] = ContextVar("pytest_jobs_act_watcher", defaul
 KEYS_BY_TIME: Final = "keys by the time"
 
 
+def sends_key_by_time(act: Act, search: SourceState) -> bool:
+    """Return whether a later delivery sends another key with an effect, so that its key identifies nothing."""
+    return act.sent_key is not None and place_of_key(act) in search.of(KEYS_BY_TIME, set[str])
+
+
+def place_of_key(act: Act) -> str:
+    """Return the name of an effect that carries a key, without its arguments."""
+    first = act.value[0] if isinstance(act.value, tuple) and act.value else ""
+    return f"{act.kind} {first}".strip()
+
+
 def later_acts(history: SourceState) -> list[Callable[[], Iterable[Act]]]:
     """Return the functions that return the effects of a history that show only when they are looked for."""
     return history.of("later acts", list)

@@ -491,6 +491,7 @@ class ActSink:
             call_text(record),
             value=value,
             key=key,
+            sent_key=key,
             refused=partial(error, "refused: it did not happen"),
             answer_lost=partial(error, "no answer: it has happened"),
         )

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ...errors import ExplorationError
-from ..engine.acts import KEYS_BY_TIME
+from ..engine.acts import KEYS_BY_TIME, place_of_key
 from ..engine.delivering import check_finished
 from ..engine.memory.shared import SharedMemory
 from ..engine.run import Run
@@ -453,10 +453,7 @@ def _seen(history: History, found: Mapping[str, Any]) -> _Seen:
 def _keys_of(history: History) -> _Keys:
     """Return the idempotency keys that the first delivery of a run has sent, in its order."""
     return [
-        (
-            f"{act.kind} {act.value[0] if isinstance(act.value, tuple) and act.value else ''}".strip(),
-            history.form_of(act.sent_key),
-        )
+        (place_of_key(act), history.form_of(act.sent_key))
         for act in history.runs[0].acts
         if act.sent_key is not None
     ]

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import chain
 from types import FrameType
@@ -19,7 +19,7 @@ from ...harness.records.mocks import unmocked
 from ...harness.records.record import REDELIVERY, JobRecord, current_record
 from ...harness.records.targets import Target
 from ...harness.time.waiting import off_the_loop
-from ..engine.acts import Act, Unwound, later_acts, watcher
+from ..engine.acts import Act, Unwound, later_acts, sends_key_by_time, watcher
 from ..engine.delivering import Deliveries
 from ..engine.ending.process_state import put_recursion_limit
 from ..engine.ending.signs import blocking_call
@@ -555,6 +555,10 @@ class History(Deliveries):
         for act in acts:
             is_withdrawn = any(act is withdrawn for withdrawn in self._withdrawn)
             if is_withdrawn or id(act) in performed:
+                continue
+            if sends_key_by_time(act, self.engine.of_search):
+                value = act.value if isinstance(act.value, tuple) else (act.value,)
+                yield replace(act, sent_key=None, value=(*value, "its key goes by the time"))
                 continue
             identified_by = (act.kind, repr(act.key))
             if act.slot is not None:

@@ -23,6 +23,7 @@ from ...engine.acts import (
     looking,
     note_effect,
     note_look,
+    sends_key_by_time,
     skippable,
     watcher,
 )
@@ -359,6 +360,9 @@ class Receiver:
             key=None if known is None else (place.path, known),
             sent_key=key,
         )
+        current = watcher.get()
+        if current is not None and sends_key_by_time(act, current.of_search):
+            key = None
         return _Call(asked, act, made, key, is_put)
 
     # Keys

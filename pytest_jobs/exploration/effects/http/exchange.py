@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ....harness.records.patches import Patches
-from ...engine.acts import KEYS_BY_TIME, Act, acting, looking, note_effect, refuse_delivery, watcher
+from ...engine.acts import Act, acting, looking, note_effect, refuse_delivery, watcher
 from ...engine.sources import guarded_host
 from ..doubles.kinds import CallKind, CallKinds
 from ..wrapping import of_search, surround
@@ -67,15 +67,14 @@ def sending(
         with looking(), guarded_host(sent.host, str(sent)), _answering(sent):
             yield Exchange()
         return
-    own = key_of(sent)
-    note = () if own == sent.idempotency_key else ("its key goes by the time",)
+    own = sent.idempotency_key
     # Repeating a PUT or a DELETE has no further effect, as if it had a key.
     key = (sent.url, *sent.said) if kind == "put" else own
     act = Act(
         sent.host,
         str(sent),
         counts=False,
-        value=(*sent.said, *note),
+        value=sent.said,
         key=key,
         sent_key=None if kind == "put" else own,
         refused=refused,
@@ -125,11 +124,6 @@ def _refuse(sent: HttpRequest, error: Exception, *, was_answered: bool) -> None:
         f"The job sent {sent.method} {sent.url}, to which the double in the place of the server {what}: {said}. "
         f"{then}"
     )
-
-
-def key_of(request: HttpRequest) -> str | None:
-    """Return the key of a request, unless a later delivery sends another one, which identifies nothing."""
-    return None if request.place in of_search(KEYS_BY_TIME, set) else request.idempotency_key
 
 
 def kind_of(request: HttpRequest) -> CallKind:

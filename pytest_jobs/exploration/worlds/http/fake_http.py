@@ -13,8 +13,10 @@ from typing import Any, Final, TypeAlias
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
-from ...effects.http.exchange import answered_by_fake, key_of, kind_of
+from ...effects.http.exchange import answered_by_fake, kind_of
 from ...effects.http.request import HttpRequest, HttpResponse, refuses
+from ...effects.wrapping import of_search
+from ...engine.acts import KEYS_BY_TIME
 from ...engine.scope import leaving_out
 from .libraries import LateCertificates, stand_in
 
@@ -98,8 +100,10 @@ class FakeHttp:
         kind = kind_of(request)
         if kind in ("read", "nothing") or any(one.matches(request) for one in self._reads):
             return self._by_route(request), False
-        sent = key_of(request)
-        key = None if sent is None else (request.host, sent)
+        sent = request.idempotency_key
+        # A later delivery sends another one, which identifies nothing.
+        goes_by_time = request.place in of_search(KEYS_BY_TIME, set)
+        key = None if sent is None or goes_by_time else (request.host, sent)
         if key is not None and key in self._answers:
             since, first, response = self._answers[key]
             age = time.time() - since
