@@ -15,7 +15,7 @@ import injected_shop as shop
 import pytest
 
 from pytest_jobs import check_idempotent, effects, fake
-from pytest_jobs.errors import DuplicateEffect, NotIdempotent
+from pytest_jobs.errors import DuplicateEffect, NotIdempotent, PoisonJob
 from tests.tables import each_row
 
 
@@ -455,6 +455,26 @@ def test_a_key_of_a_double_that_goes_by_the_time_is_none(monkeypatch):
         check_idempotent(
             shop.pay_in_a_minute, args=(7,), world=world_with_fake, histories=["crash"]
         )
+
+
+def test_what_a_server_of_the_test_keeps_is_as_it_was_in_each_history(monkeypatch):
+    httpx = pytest.importorskip("httpx")
+    charged = []
+
+    def serve(request):
+        if charged:
+            return httpx.Response(409)
+        charged.append(request.content)
+        return httpx.Response(201)
+
+    client = httpx.Client(transport=httpx.MockTransport(serve))
+    monkeypatch.setattr(shop.services, "gateway", client)
+
+    # A world need not build the server anew.
+    with client, pytest.raises(PoisonJob, match=r"POISON HTTPStatusError \[crash"):
+        check(shop.pay_over_http)
+
+    assert charged == []
 
 
 def test_a_mock_inside_of_a_double_is_called_and_the_double_only_passes_it_on():

@@ -117,12 +117,15 @@ class Outside:
         current, code = watcher.get(), frame.f_code
         if (
             current is None
-            or is_within_act()
             or identity(code) in self._ignored
             or (code.co_name.startswith("__") and code.co_name not in _DOING)
             or code.co_flags & inspect.CO_ASYNC_GENERATOR
-            or not self._is_called_by_project(frame, current)
         ):
+            return
+        if is_within_act():
+            self._keep(frame, current)
+            return
+        if not self._is_called_by_project(frame, current):
             return
         called = called_in(frame, self.titles)
         if called is None or identity(called.roots[0]) in self._data:
@@ -131,6 +134,17 @@ class Outside:
             self._running[frame] = _Getting(self.titles, called)
         else:
             self._begin(frame, called, current, again)
+
+    def _keep(self, frame: FrameType, current: Watch) -> None:
+        """Let the next history find what a server of the test keeps, which answers a request, as it was."""
+        variables = frame.f_locals
+        known: dict[tuple[int, int], FrameType] = current.of_history.of("kept", dict)
+        key = identity(frame.f_code), identity(next(iter(variables.values()), None))
+        if key not in known:
+            known[key] = frame
+            called = called_in(frame, self.titles)
+            if called is not None:
+                kept_in(current.of_history).keep(Memory(called.roots, self.scope.owns))
 
     def calls(
         self, frame: FrameType, method: types.BuiltinMethodType, args: tuple[Any, ...]
