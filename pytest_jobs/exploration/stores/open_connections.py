@@ -31,16 +31,15 @@ class OpenConnections:
     """
 
     def __init__(self) -> None:
-        #: The statement caches of those that were found last, which live as long as these. A connection itself
-        #: cannot be weakly referenced. None if there may be more connections.
-        self._statements: list[ref[Any]] | None = None
+        #: The statement caches of those that are known, which live as long as these. A connection itself cannot
+        #: be weakly referenced. None if there may be more connections.
+        self._statements: dict[ref[Any], None] | None = None
 
     def look(self) -> list[sqlite3.Connection]:
         audit_hook.call(self._note, (_OPENED,), instead_of="connections")
         if self._statements is not None:
-            return [
-                cache.__wrapped__ for known in self._statements if (cache := known()) is not None
-            ]
+            caches = [cache for known in list(self._statements) if (cache := known()) is not None]
+            return [cache.__wrapped__ for cache in caches if is_open(cache.__wrapped__)]
         kinds = (sqlite3.Connection, *derived_from(sqlite3.Connection))
         # Each object refers to its class. To look at all objects from Python takes many times as long.
         found = [
@@ -52,17 +51,28 @@ class OpenConnections:
         ]
         keys = {identity(one) for one in found}
         caches = [
-            ref(one)
+            one
             for one in gc.get_referrers(*found)
             if type(one) is _CACHE and identity(one.__wrapped__) in keys
         ]
         if len(caches) == len(found):
-            self._statements = caches
+            self._statements = {}
+            self._add(caches)
         return found
+
+    def _add(self, caches: list[Any]) -> None:
+        known = self._statements
+        if known is not None:
+            known.update((ref(cache, lambda gone: known.pop(gone, None)), None) for cache in caches)
 
     def _note(self, event: str, args: tuple[Any, ...]) -> None:
         # Deliveries and worlds only open connections that report by themselves.
-        if accounts.current is None:
+        if accounts.current is not None or isinstance(args[0], Reporting):
+            return
+        # It is known by now. To look among all objects takes the longer, the more there are.
+        caches = [one for one in gc.get_referents(args[0]) if type(one) is _CACHE]
+        self._add(caches)
+        if not caches:
             self._statements = None
 
 
