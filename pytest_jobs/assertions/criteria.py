@@ -8,6 +8,7 @@ import pprint
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any, Generic, TypeVar
 
 from ..errors import CriterionError
@@ -27,6 +28,8 @@ from ..harness.records.texts import (
 T = TypeVar("T")
 
 _WIDE = 60
+#: So many characters are shown before and after the place where two long values begin to differ.
+_AROUND = 20
 
 
 class Criterion(ABC, Generic[T]):
@@ -52,6 +55,10 @@ class Criterion(ABC, Generic[T]):
     def actual(self, item: T, /) -> str:
         """Return what the item has instead, in a few words."""
 
+    def in_brief(self, item: T, /) -> str:
+        """Return what the item has, and what it should have, in one line."""
+        return f"{self.name}={self.actual(item)}, not {self.expected}"
+
 
 class ValueCriterion(Criterion[T]):
     """A field that equals a value. The value stands on the left of `==`, so that matchers are asked first."""
@@ -73,6 +80,9 @@ class ValueCriterion(Criterion[T]):
 
     def actual(self, item: T, /) -> str:
         return short_repr(self._get(item))
+
+    def in_brief(self, item: T, /) -> str:
+        return f"{self.name}={_apart(self._expected, self._get(item))}"
 
 
 class _OfArguments(Criterion[T]):
@@ -98,6 +108,29 @@ class _OfArguments(Criterion[T]):
 
     @abstractmethod
     def _differences(self, actual: dict[str, Any]) -> list[str]: ...
+
+    @abstractmethod
+    def _asked(self) -> Mapping[str, Any]:
+        """Return what is expected, by parameter name."""
+
+    def in_brief(self, item: T, /) -> str:
+        actual = self._read(item)
+        if isinstance(actual, Exception):
+            return "arguments that cannot be read"
+        asked = self._asked()
+        briefs = [
+            f"{name}={_apart(value, actual[name])}"
+            if name in actual
+            else f"no {name}, which should be {short_repr(value)}"
+            for name, value in asked.items()
+            if name not in actual or not bool(value == actual[name])
+        ]
+        briefs += [
+            f"{name}={short_repr(value)}, which is not expected"
+            for name, value in actual.items()
+            if isinstance(self, ArgumentsCriterion) and name not in asked
+        ]
+        return in_one_line(briefs)
 
     def actual(self, item: T, /) -> str:
         actual = self._read(item)
@@ -142,8 +175,11 @@ class ArgumentsCriterion(_OfArguments[T]):
             return False
         return bool(self._values == actual)
 
+    def _asked(self) -> Mapping[str, Any]:
+        return self._signature.named(tuple(self._args), self._kwargs)
+
     def _differences(self, actual: dict[str, Any]) -> list[str]:
-        expected = self._signature.named(tuple(self._args), self._kwargs)
+        expected = self._asked()
         return _differences(expected, actual) + [
             f"{name}: not expected, got {short_repr(value)}"
             for name, value in actual.items()
@@ -181,6 +217,9 @@ class ParamsCriterion(_OfArguments[T]):
             name in actual and bool(expected == actual[name])
             for name, expected in self._params.items()
         )
+
+    def _asked(self) -> Mapping[str, Any]:
+        return self._params
 
     def _differences(self, actual: dict[str, Any]) -> list[str]:
         return _differences(self._params, actual)
@@ -297,8 +336,35 @@ class WhereCriterion(Criterion[T]):
     def explain(self, item: T, /) -> list[str]:
         return [f"{self.expected} returned {self.actual(item)}"]
 
+    def in_brief(self, item: T, /) -> str:
+        return f"where={self.expected} returning {self.actual(item)}"
+
     def actual(self, item: T, /) -> str:
         return short_repr(self._where(item))
+
+
+def in_one_line(briefs: Sequence[str]) -> str:
+    """Return the first two differences, and how many more there are."""
+    more = len(briefs) - 2
+    return ", and ".join([*briefs[:2], *([f"{more} more"] if more > 0 else [])])
+
+
+def _apart(expected: object, actual: object) -> str:
+    """Return two values in one line: long ones from where they begin to differ."""
+    shown, wanted = short_repr(actual, _WIDE), short_repr(expected, _WIDE)
+    if shown != wanted:
+        return f"{shown}, not {wanted}"
+    try:
+        left, right = repr(actual), repr(expected)
+    except Exception:
+        # The application's own `__repr__` raised.
+        left = right = shown
+    pairs = enumerate(zip_longest(left, right))
+    place = next((place for place, (one, other) in pairs if one != other), None)
+    if place is None:
+        return f"{shown}, which is not equal to what prints the same"
+    there = slice(max(place - _AROUND, 0), place + _AROUND)
+    return f"...{left[there]}..., not ...{right[there]}..."
 
 
 def difference(expected: object, actual: object) -> list[str]:

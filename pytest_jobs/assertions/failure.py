@@ -15,6 +15,7 @@ from ..harness.records.mocks import mock_text, mocked_methods, mocks_named
 from ..harness.records.record import PENDING, REDELIVERY, JobRecord, call_text, is_readable
 from ..harness.records.texts import duration, folding, short_name
 from . import messages
+from .criteria import in_one_line
 from .messages import Advice, render
 from .parents import likely_parents
 from .search import COMPARED, ENQUEUED, Search
@@ -78,15 +79,28 @@ class Failure(Generic[T]):
             )
         head = self._expectation(number)
         if self._search.matches:
-            return self._wrong_number(head)
+            return self._wrong_number(head, number)
         return self._none_matched(head) if self._search.candidates else self._none_at_all(head)
 
     def unexpected(self) -> str:
         """Say that there are matches, although none was expected."""
         matches = self._search.matches
-        were = self._was if len(matches) == 1 else self._was.replace("was", "were")
-        listing = self._listing(matches, f"but {len(matches)} {were}:")
-        return messages.whole([self._expectation("no"), listing], [], messages.UNEXPECTED)
+        found = self._found(matches)
+        listing = self._listing(matches, f"but {len(matches)} {self._were(len(matches))}:")
+        return messages.whole(
+            [f"{found}, and none was expected.", self._expectation("no"), listing],
+            [],
+            messages.UNEXPECTED,
+        )
+
+    def _were(self, count: int) -> str:
+        return self._was if count == 1 else self._was.replace("was", "were")
+
+    def _found(self, items: Sequence[T]) -> str:
+        """Return what became of some items: one by its call, several by their number."""
+        if len(items) == 1:
+            return f"{call_text(self._search.subject.record_of(items[0]))} {self._was}{self._there}"
+        return f"{len(items)} {self._job} {self._were(len(items))}{self._there}"
 
     def _expectation(self, number: str) -> str:
         search = self._search
@@ -101,14 +115,17 @@ class Failure(Generic[T]):
         lines = [f"{criterion.name.ljust(width)}  {criterion.expected}" for criterion in shown]
         return messages.listing(f"{head} with", lines, len(search.criteria) - len(shown))
 
-    def _wrong_number(self, head: str) -> str:
+    def _wrong_number(self, head: str, number: str) -> str:
         search, found = self._search, len(self._search.matches)
+        asked = f"{self._there} as asked" if search.criteria else self._there
+        wanted = number.removeprefix("exactly ")
+        verdict = f"{found} {self._job} {self._were(found)}{asked}, not {wanted}."
         listing = self._listing(
             search.matches, "but 1 matches:" if found == 1 else f"but {found} match:"
         )
         if found > search.counts.least:
             advice = messages.SEVERAL if search.counts.singular else messages.TOO_MANY
-            return messages.whole([head, listing], self._differences(), advice)
+            return messages.whole([verdict, head, listing], self._differences(), advice)
         others = [item for item in search.candidates if item not in search.matches]
         rest = self._listing(others, f"Other {self._job} {self._outcome}:") if others else ""
         advice = messages.TOO_FEW
@@ -118,17 +135,13 @@ class Failure(Generic[T]):
             advice = messages.MAY_FOLLOW
         if self._may_be_performed():
             advice = messages.NOT_PERFORMED
-        return messages.whole([head, listing, rest], self._hints(), advice)
+        return messages.whole([verdict, head, listing, rest], self._hints(), advice)
 
     def _none_matched(self, head: str) -> str:
         search = self._search
         nearest, count = search.nearest(), len(search.candidates)
-        found = (
-            f"but the only {self._job} {self._outcome} does not match."
-            if count == 1
-            else f"but none of the {count} {self._job} {self._outcome} matches."
-        )
         verdicts: list[messages.Verdict] = []
+        briefs = []
         for criterion, fulfilled in search.judge(nearest):
             if fulfilled:
                 verdicts.append((criterion.name, "ok", []))
@@ -137,6 +150,10 @@ class Failure(Generic[T]):
                 verdicts.append((criterion.name, "skipped", [not_asked]))
             else:
                 verdicts.append((criterion.name, "differs", criterion.explain(nearest)))
+                briefs.append(criterion.in_brief(nearest))
+        verdict = f"{self._found([nearest])} with {in_one_line(briefs)}."
+        if count > 1:
+            verdict = f"None of {count} {self._job} is as asked. The nearest: {verdict}"
         closest = messages.closest(
             search.subject.line(nearest), verdicts, of_last=COMPARED if count > COMPARED else None
         )
@@ -150,12 +167,14 @@ class Failure(Generic[T]):
         title = f"Other {self._job} {self._outcome}:"
         rest = messages.listing(title, lines, len(others) - len(lines)) if others else ""
         return messages.whole(
-            [head, found, closest, rest], self._hints(), self._advice_for(nearest)
+            [verdict, head, "", closest, rest], self._hints(), self._advice_for(nearest)
         )
 
     def _none_at_all(self, head: str) -> str:
         everything = self._search.everything()
-        found = f"but no job {self._was}{self._there}."
+        verdict = f"No {self._job} {self._was}{self._there}, and no other job."
+        if self._target is None:
+            verdict = f"Nothing {self._was}{self._there}."
         if everything:
             record_of = self._search.subject.record_of
             names = [record_of(item).name for item in everything]
@@ -171,8 +190,8 @@ class Failure(Generic[T]):
             rest = len(counts) - len(named)
             others += f" and {rest} more kinds" if rest else ""
             job = wanted if are_alike else self._job
-            found = f"but no {job} {self._was}{self._there}, only other jobs: {others}."
-        return messages.whole([head, found], self._hints(), self._first_step())
+            verdict = f"No {job} {self._was}{self._there}, only other jobs: {others}."
+        return messages.whole([verdict, head], self._hints(), self._first_step())
 
     def _listing(self, items: Sequence[T], title: str) -> str:
         shown = [self._search.subject.line(item) for item in items[: folding().items]]

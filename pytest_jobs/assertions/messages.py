@@ -260,8 +260,11 @@ def numbered(title: str, items: Sequence[str], marked: int) -> str:
 
 
 def whole(parts: Sequence[str], hints: Sequence[str], advice: Advice) -> str:
-    """Return a whole message: what was expected and found, likely slips, what to do."""
-    head, rest = parts[:2], [part for part in parts[2:] if part]
+    """Return a whole message: the verdict, what was expected and found, likely slips, what to do.
+
+    The verdict is its first line, which a short summary shows. The two parts below it stand together with it.
+    """
+    head, rest = filter(None, parts[:3]), filter(None, parts[3:])
     blocks = ["\n".join(head), *rest]
     if hints:
         blocks.append("\n".join(f"Hint: {hint}" for hint in hints))

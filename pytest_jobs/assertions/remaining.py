@@ -136,6 +136,6 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
     if harness.idle_drains:
         first, *others = harness.idle_drains
         more = f", and so did {len(others)} more like it" if others else ""
-        head = f"Expected {first} to perform a job\nbut it found nothing pending{more}."
+        head = f"{first} found nothing pending{more}.\nIt was expected to perform a job."
         text = f"{head}\n\n{draining_nothing(leave_out).text}"
         raise AssertionError(render(lambda: text, harness.reader))

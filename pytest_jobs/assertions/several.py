@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, Unpack, cast
 from ..errors import CriterionError
 from ..harness.ledger.ledger import Ledger
 from ..harness.records.bridge import Canvas, Steps
-from ..harness.records.record import JobRecord, record_line
+from ..harness.records.record import JobRecord, call_text, record_line
 from ..harness.records.targets import Target, Targets
 from ..harness.records.texts import folding, short_name
 from .criteria import Criterion
@@ -72,13 +72,9 @@ class AssertFollowedBy(Assertion):
             return record
 
         def text() -> str:
-            head = (
-                f"Expected {short_name(record.name)} to be followed by\n"
-                f"  {steps_text(expected, short_name) or '(nothing)'}\n"
-                f"but {record_line(record)} is followed by\n"
-                f"  {steps_text(actual, short_name) or '(nothing)'}"
-            )
-            return whole([head], [], OTHER_CHAIN)
+            comes, wanted = (steps_text(one, short_name) or "nothing" for one in (actual, expected))
+            verdict = f"{call_text(record)} is followed by {comes}, not by {wanted}."
+            return whole([verdict, f"It is {record_line(record)}"], [], OTHER_CHAIN)
 
         raise AssertionError(render(text, jobs.harness.reader))
 
@@ -141,11 +137,11 @@ class AssertBatched(Assertion):
         def text() -> str:
             head = f"Expected exactly 1 batch enqueued, of\n  {expected}"
             if not others:
-                return whole([head, "but nothing was enqueued as a batch."], [], NO_SUCH_BATCH)
-            such = f"but {len(found)} are such:" if found else "but there is no such batch."
+                return whole(["Nothing was enqueued as a batch.", head], [], NO_SUCH_BATCH)
+            such = f"{len(found)} batches are such." if found else "No batch has just these jobs."
             shown = others[: folding().items]
             listed = listing("Batches enqueued:", shown, len(others) - len(shown))
-            return whole([head, such, listed], [], NO_SUCH_BATCH)
+            return whole([such, head, "", listed], [], NO_SUCH_BATCH)
 
         raise AssertionError(render(text, harness.reader))
 
@@ -323,16 +319,17 @@ def _first_difference(wanted: list[_Wanted], records: list[JobRecord]) -> int | 
 def _text(wanted: list[_Wanted], records: list[JobRecord], index: int, *, inside: bool) -> str:
     verdicts: list[Verdict] = []
     if index >= len(records):
-        found = f"but at index {index} is none."
+        found = f"{wanted[index]} was not enqueued: the list ends before index {index}."
     elif index >= len(wanted):
-        found = f"but from index {index} on are more."
+        found = f"{call_text(records[index])} was enqueued too, at index {index}."
     else:
-        found = f"but at index {index} is another one."
+        found = f"{call_text(records[index])} was enqueued at index {index}, not {wanted[index]}."
         verdicts = wanted[index].verdicts(records[index])
     jobs = "1 job" if len(wanted) == 1 else f"{len(wanted)} jobs"
     parts = [
-        f"Expected exactly {jobs} enqueued{' inside `within`' if inside else ''}, in this order",
         found,
+        f"Expected exactly {jobs} enqueued{' inside `within`' if inside else ''}, in this order",
+        "",
         numbered("Expected:", [str(want) for want in wanted], index),
         numbered("Enqueued:", [record_line(record) for record in records], index),
         closest(record_line(records[index]), verdicts) if verdicts else "",

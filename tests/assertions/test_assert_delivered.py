@@ -51,10 +51,10 @@ def test_another_status_is_shown_as_such(jobs, assert_delivered, failure):
     jobs.drain()
 
     assert failure(assert_delivered, Sync, status="snoozed", wait=60) == (
+        "Sync('gone') was delivered with wait=None, not 1m (+-1s), and status='discarded', not 'snoozed'.\n"
         "Expected exactly 1 Sync delivered with\n"
         "  wait    1m (+-1s)\n"
         "  status  'snoozed'\n"
-        "but the only Sync delivered does not match.\n"
         "\n"
         "Closest: #0 Sync('gone') discarded: KeyError\n"
         "  wait    differs  expected 1m (+-1s), got None\n"

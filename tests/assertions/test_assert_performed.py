@@ -89,8 +89,8 @@ def test_a_job_that_still_runs_is_not_performed(jobs, assert_performed, failure)
     jobs.drain()
 
     assert texts[0].splitlines()[:2] == [
+        "No Selfish was performed, and no other job.",
         "Expected exactly 1 Selfish performed",
-        "but no job was performed.",
     ]
     assert_performed(Selfish)
 

@@ -103,19 +103,22 @@ def test_criteria_are_counted_together(jobs, assert_enqueued):
 @pytest.mark.parametrize(
     ("criteria", "text"),
     [
-        ({}, "Expected exactly 1 Pay enqueued"),
-        ({"count": 4}, "Expected exactly 4 Pay enqueued"),
-        ({"at_least": 4}, "Expected at least 4 Pay enqueued"),
-        ({"at_most": 1}, "Expected at most 1 Pay enqueued"),
-        ({"at_least": 3, "at_most": 4}, "Expected 3 to 4 Pay enqueued"),
-        ({"at_least": 3, "at_most": 3}, "Expected exactly 3 Pay enqueued"),
-        ({"at_least": 0, "at_most": 1}, "Expected at most 1 Pay enqueued"),
+        ({}, "1"),
+        ({"count": 4}, "4"),
+        ({"at_least": 4}, "at least 4"),
+        ({"at_most": 1}, "at most 1"),
+        ({"at_least": 3, "at_most": 4}, "3 to 4"),
+        ({"at_least": 3, "at_most": 3}, "3"),
+        ({"at_least": 0, "at_most": 1}, "at most 1"),
     ],
 )
 def test_the_number_is_named(jobs, assert_enqueued, failure, criteria, text):
     enqueue(2)
 
-    assert failure(assert_enqueued, Pay, **criteria).splitlines()[0] == text
+    assert failure(assert_enqueued, Pay, **criteria).splitlines()[:2] == [
+        f"2 Pay were enqueued, not {text}.",
+        f"Expected {'exactly ' if text.isdecimal() else ''}{text} Pay enqueued",
+    ]
 
 
 @pytest.mark.parametrize("name", ["count", "at_least", "at_most"])
@@ -150,7 +153,7 @@ def test_of_very_many_jobs_the_last_ones_are_compared_and_the_failure_says_so(
     jobs, assert_enqueued
 ):
     enqueue(10_002)
-    with pytest.raises(AssertionError, match=r"none of the 10002 .* matches") as caught:
+    with pytest.raises(AssertionError, match=r"None of 10002 Pay is as asked") as caught:
         assert_enqueued(Pay, args=(-1,))
 
     assert "\nClosest of the last 10000: #2 " in str(caught.value)

@@ -34,8 +34,8 @@ def test_a_namesake_is_not_counted(jobs, assert_enqueued, assert_not_enqueued, f
 
     assert_not_enqueued(second)
     assert failure(assert_enqueued, second).splitlines()[:2] == [
+        "No Pay was enqueued, only other jobs: 1 of another Pay.",
         "Expected exactly 1 Pay enqueued",
-        "but no Pay was enqueued, only other jobs: 1 of another Pay.",
     ]
 
 
@@ -101,6 +101,6 @@ def test_a_module_that_was_imported_by_two_paths_has_two_jobs_of_one_name(
     near.send.perform_later()
 
     assert failure(assert_enqueued, far.send).splitlines()[:2] == [
+        "No twofold.twofold_tasks.send was enqueued, only other jobs: 1 twofold_tasks.send.",
         "Expected exactly 1 send enqueued",
-        "but no twofold.twofold_tasks.send was enqueued, only other jobs: 1 twofold_tasks.send.",
     ]

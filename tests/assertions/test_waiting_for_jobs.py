@@ -78,9 +78,9 @@ def test_the_clock_of_the_harness_may_stand_still(jobs, noon, assert_enqueued, w
 
 def test_what_never_comes_fails_and_says_how_long_was_waited(jobs, assert_enqueued, failure):
     assert failure(assert_enqueued, note, params={"value": 1}, timeout=SOON) == (
+        "No note was enqueued, and no other job.\n"
         "Expected exactly 1 note enqueued (waiting up to 0.01s) with\n"
         "  params  value=1\n"
-        "but no job was enqueued.\n"
         "\n"
         "Next: make sure that the code which enqueues it ran, inside the test, and enqueued it: a plain call "
         "and `perform_now` run a job and enqueue nothing.\n"
@@ -93,7 +93,7 @@ def test_too_many_fail_without_waiting(jobs, assert_enqueued, failure):
     note.perform_later(2)
 
     assert failure(assert_enqueued, note, timeout=LONG).startswith(
-        "Expected exactly 1 note enqueued (waiting up to 1m)\nbut 2 match:\n"
+        "2 note were enqueued, not 1.\nExpected exactly 1 note enqueued (waiting up to 1m)\nbut 2 match:\n"
     )
 
 
@@ -132,7 +132,8 @@ def test_what_never_comes_fails_on_the_loop(jobs, assert_enqueued):
         asyncio.run(assert_enqueued.awaited(note, timeout=SOON))
 
     assert str(caught.value).startswith(
-        "Expected exactly 1 note enqueued (waiting up to 0.01s)\nbut no"
+        "No note was enqueued, and no other job.\n"
+        "Expected exactly 1 note enqueued (waiting up to 0.01s)\n"
     )
 
 

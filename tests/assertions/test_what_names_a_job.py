@@ -110,7 +110,7 @@ def test_the_full_name_names_a_function_and_a_twin(jobs, assert_enqueued):
 
 
 def test_a_name_is_short_in_messages(jobs, assert_enqueued, failure):
-    assert failure(assert_enqueued, f"{__name__}.Pay").splitlines()[0] == (
+    assert failure(assert_enqueued, f"{__name__}.Pay").splitlines()[1] == (
         "Expected exactly 1 Pay enqueued"
     )
 

@@ -1,4 +1,4 @@
-"""Every failure says what was expected, what was found, and what to do next, in a few lines."""
+"""Every failure says first what is wrong, then what was expected and found, and what to do next."""
 
 import re
 
@@ -35,7 +35,8 @@ def properties_of_assertions(text, verbose, ascii_only):
     """Yield each property of the messages of assertions, and whether this message has it."""
     lines = [line for line in text.splitlines() if line != SHORTENED]
     see = SEE.fullmatch(lines[-1])
-    yield "begins with what was expected", text.startswith(("Expected ", "This test left "))
+    begins = not lines[0].startswith(("Expected ", "but ")) and lines[0].endswith((".", ":"))
+    yield "says in its first line what is wrong", begins
     yield "says what to do next", lines[-2].startswith("Next: ") and lines[-2].endswith(".")
     yield "ends with where to read on", see is not None
     yield "names a heading of the page", see and heading(see["anchor"]) in HEADINGS
@@ -44,7 +45,7 @@ def properties_of_assertions(text, verbose, ascii_only):
     yield "is not shortened when verbose", SHORTENED not in verbose
     yield (
         "shows everything when verbose",
-        not re.search(r"\.\.\. and \d+ more|, \.\.\.[]})]", verbose),
+        not re.search(r"\.\.\. and \d+ more|, \.\.\.[]})]", verbose.partition("\n")[2]),
     )
 
 
@@ -72,7 +73,7 @@ def test_a_property_that_a_message_does_not_have_is_named():
         "has no addresses in memory",
         "has no spaces at the ends of lines",
         "is the same the second time",
-        "begins with what was expected",
+        "says in its first line what is wrong",
         "says what to do next",
         "names a heading of the page",
         "can be shown where there is only ASCII",
@@ -117,11 +118,12 @@ def test_each_criterion_has_advice():
 
 
 def test_each_outcome_is_in_the_gallery():
-    heads = [one.message().splitlines()[0] for one in ASSERTIONS.values()]
+    expected = re.findall(
+        r"(?m)^Expected (\w+) .*? (\w+)$", "\n".join(one.message() for one in ASSERTIONS.values())
+    )
 
-    for outcome in OUTCOMES:
-        assert any(re.match(rf"Expected .* {outcome}\b", head) for head in heads)
-    assert {head.split()[1] for head in heads} >= {"no", "exactly", "at"}
+    assert {outcome for _, outcome in expected} >= {*OUTCOMES}
+    assert {number for number, _ in expected} >= {"no", "exactly", "at"}
 
 
 def test_no_file_is_left_of_a_situation_that_is_gone():
