@@ -138,7 +138,7 @@ class AssertBatched(Assertion):
             head = f"Expected exactly 1 batch enqueued, of\n  {expected}"
             if not others:
                 return whole(["Nothing was enqueued as a batch.", head], [], NO_SUCH_BATCH)
-            such = f"{len(found)} batches are such." if found else "No batch has just these jobs."
+            such = f"{len(found)} batches are such." if found else f"No batch has just {expected}."
             shown = others[: folding().items]
             listed = listing("Batches enqueued:", shown, len(others) - len(shown))
             return whole([such, head, "", listed], [], NO_SUCH_BATCH)

@@ -92,6 +92,10 @@ def _of_assertion(message: Sequence[str], markup: Markup) -> Iterator[str]:
     for line in message:
         name = _FAILED if line.startswith(_FAILED) else ""
         text = line.removeprefix(name)
+        if name:
+            # What is wrong. A test may have a message of its own before it.
+            yield name + markup(text, **_GOT)
+            continue
         # A mark before an item of a list takes the place of its indentation.
         if text[:1] not in (" ", ">"):
             style = next((style for begin, style in _PARTS if begin.match(text)), {})

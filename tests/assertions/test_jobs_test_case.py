@@ -200,7 +200,7 @@ def test_a_failure_shows_the_line_of_the_test_last():
     assert text.splitlines()[3].strip("~^ ") in (
         "self.assert_enqueued(pay)",
         "",
-        "AssertionError: Expected exactly 1 pay enqueued",
+        "AssertionError: No pay was enqueued, and no other job.",
     )
     assert text.count("  File ") == 1
 

@@ -117,7 +117,7 @@ def test_verbs_and_blocks_in_asynchronous_tests(run):
         [
             "test_it.py:*: in test_a_failed_assertion",
             "    assert_enqueued(Pay)",
-            "E *AssertionError: Expected exactly 1 Pay*",
+            "E *AssertionError: No Pay was enqueued*",
         ]
     )
     reports["test_a_failed_assertion"].no_fnmatch_line("*asserts.py*")

@@ -84,9 +84,9 @@ def painted(lines, begin):
         (
             CLOSEST,
             {
-                "AssertionError: Expected": [("green", "Expected exactly 1 Pay enqueued with")],
+                "AssertionError": [("red", "Pay(7) was enqueued with payment_id=7, not 8.")],
+                "Expected": [("green", "Expected exactly 1 Pay enqueued with")],
                 "  args  (8)": [("green", "args  (8)")],
-                "but": [("red", "but the only Pay enqueued does not match.")],
                 "Closest": [("yellow", "Closest: #0 Pay(7) queue='payments'")],
                 "  args  differs": [("green", "expected 8"), ("red", "got 7")],
             },

@@ -23,7 +23,7 @@ MESSAGE = [
     "See: python -m pytest_jobs explain left-alone",
     "-* jobs in this test -*",
 ]
-IDLE = ["but it found nothing pending.", "", "Next: enqueue the job before the drain, *"]
+IDLE = ["It was expected to perform a job.", "", "Next: enqueue the job before the drain, *"]
 
 
 def test_the_flag_fails_tests_that_leave_a_job_or_drain_nothing_and_no_others(told):
@@ -112,7 +112,7 @@ def test_the_flag_fails_tests_that_leave_a_job_or_drain_nothing_and_no_others(to
         ("drained_on_a_loop", "jobs.adrain() at *.py:67"),
     ):
         reports[f"test_{name}"].fnmatch_lines(
-            [f"Expected {line} to perform a job", *IDLE], consecutive=True
+            [f"{line} found nothing pending.", *IDLE], consecutive=True
         )
 
 

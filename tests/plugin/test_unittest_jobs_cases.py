@@ -148,7 +148,7 @@ def test_failures_under_unittest(pytester, unittest_run):
 
     assert result.returncode == 1
     assert result.stderr.endswith("FAILED (failures=1, errors=1)\n")
-    assert "AssertionError: Expected exactly 1 Pay enqueued\n" in result.stderr
+    assert "AssertionError: No Pay was enqueued, and no other job.\n" in result.stderr
     assert "\nValueError: no money\n" in result.stderr
     assert "asserts.py" not in result.stderr
 
@@ -160,7 +160,10 @@ def test_failures_under_pytest(pytester):
 
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
-        ["E *AssertionError: Expected exactly 1 Pay enqueued", "*test_cases.py:6: AssertionError"]
+        [
+            "E *AssertionError: No Pay was enqueued, and no other job.",
+            "*test_cases.py:6: AssertionError",
+        ]
     )
     result.stdout.fnmatch_lines(["E *ValueError: no money", "*- jobs in this test -*"])
 

@@ -15,10 +15,10 @@ TEST = """
         assert_enqueued(Pay, args=(8,), queue="low")
 """
 TEXT = [
-    "E       AssertionError: Expected exactly 1 Pay enqueued with",
+    "E       AssertionError: Pay(7) was enqueued with payment_id=7, not 8, and queue='payments', not 'low'.",
+    "E       Expected exactly 1 Pay enqueued with",
     "E         args   (8)",
     "E         queue  'low'",
-    "E       but the only Pay enqueued does not match.",
     "E       ",
     "E       Closest: #0 Pay(7) queue='payments'",
     "E         args   differs  payment_id: expected 8, got 7",

@@ -38,8 +38,8 @@ def test_the_second_step_of_a_chain_has_not_come_yet(jobs, tasks):
     chain(fetch.s(7), total.s()).delay()
 
     assert failure(jobs, total) == inspect.cleandoc("""
+        No total was enqueued, only other jobs: 1 fetch.
         Expected exactly 1 total enqueued
-        but no total was enqueued, only other jobs: 1 fetch.
 
         Hint: total follows upon #0 fetch(7), which is pending: it is enqueued when that has been performed. \
 Call jobs.drain() first.

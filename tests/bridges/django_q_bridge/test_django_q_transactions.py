@@ -113,8 +113,8 @@ def test_a_job_that_a_rollback_took_back_is_named(jobs):
     with pytest.raises(AssertionError) as failed:
         assert_enqueued(greet)
     assert str(failed.value).splitlines()[:4] == [
+        "No greet was enqueued, and no other job.",
         "Expected exactly 1 greet enqueued",
-        "but no job was enqueued.",
         "",
         f"Hint: 1 job was enqueued in a transaction that was rolled back: greet(1), enqueued at {line}.",
     ]
