@@ -1,4 +1,4 @@
-"""The command line: `python -m pytest_jobs`."""
+"""The command line: `python -m pytest_jobs`, or `pytest-jobs` where its scripts are on the path."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ The options of the pytest plugin are listed by `pytest --help`, in the group "jo
 """
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Do what the command line says, and return its exit code: 2 when an argument is wrong."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says, and return its exit code: 2 when an argument is wrong.
+
+    Args:
+        arguments: those of the process when None.
+    """
     asked = _parser().parse_args(arguments)
     code: int = asked.act(asked)
     return code
@@ -85,4 +89,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

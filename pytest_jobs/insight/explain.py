@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from .lint.pages import reference
+from .lint.linter import RULES
+from .lint.pages import page_of, reference
 
 #: How many anchors with a word are named.
 _HINTS: Final = 3
@@ -25,9 +26,9 @@ _LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
 
 
 def entries(folder: Path | None = None) -> dict[str, str]:
-    """Return the text about each error and message, in the order of the reference.
+    """Return the text about each error, message and rule of the lint, in the order of the reference.
 
-    The keys are the names of errors, and the anchors of messages.
+    The keys are the names of errors, the anchors of messages, and the numbers of rules.
 
     Args:
         folder: where the pages are; None for those of the package.
@@ -40,7 +41,7 @@ def entries(folder: Path | None = None) -> dict[str, str]:
             # `errors.md` has two sentences on an error, and `messages.md` may have its messages.
             anchor = title if title in found else title.lower().replace(" ", "-")
             found[anchor] = f"{found.get(anchor, _underlined(title))}\n\n{text.strip()}"
-    return found
+    return found | {rule.id: str(page_of(rule.id)).strip() for rule in RULES}
 
 
 def take_arguments(command: argparse.ArgumentParser) -> None:
@@ -48,8 +49,9 @@ def take_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "anchor",
         nargs="?",
-        help="the last word of a failure, such as other-arguments, or the name of an error, such as "
-        "NoAdapterError; without it, all of them are listed",
+        help="the last word of a failure, such as other-arguments, the name of an error, such as NoAdapterError, "
+        "the verdict of a check, such as DUPLICATE, or the number of a rule, such as JOB301; without it, all of "
+        "them are listed",
     )
     command.set_defaults(act=_print)
 
@@ -62,6 +64,11 @@ def _print(asked: argparse.Namespace) -> int:
     known = {anchor.lower(): anchor for anchor in texts}
     # A link to the page, and the name of an error with its module, are understood too.
     wanted = re.split(r"[#.]", asked.anchor)[-1].lower()
+    # A check says DUPLICATE of a DuplicateEffect, and HALF_DONE of a HalfDone.
+    word = wanted.replace("_", "")
+    wanted = next(
+        (error for error in known if asked.anchor.isupper() and error.startswith(word)), wanted
+    )
     if wanted not in known:
         # A word of an anchor is meant sooner than one that is spelt alike: queue, of other-queue.
         having = [anchor for anchor in known if wanted in anchor.split("-")][:_HINTS]
@@ -69,7 +76,7 @@ def _print(asked: argparse.Namespace) -> int:
         names = ", ".join(known[each] for each in nearest)
         hint = f" The nearest {'is' if len(nearest) == 1 else 'are'} {names}." if nearest else ""
         sys.stderr.write(
-            f"No message or error is called {asked.anchor!r}.{hint} "
+            f"No message, error or rule is called {asked.anchor!r}.{hint} "
             "`python -m pytest_jobs explain` lists all of them.\n"
         )
         return 2

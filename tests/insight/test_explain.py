@@ -1,5 +1,6 @@
 """`python -m pytest_jobs explain ANCHOR` prints the page of a message, without a network."""
 
+import importlib
 import inspect
 import re
 import subprocess
@@ -89,6 +90,29 @@ def test_a_link_and_capitals_are_understood(explain, written):
     assert explain(written)[1].startswith("Left alone\n")
 
 
+@pytest.mark.parametrize(
+    ("word", "head"),
+    [
+        ("DUPLICATE", "DuplicateEffect\n"),
+        ("HALF_DONE", "HalfDone\n"),
+        ("STUCK", "StuckJob\n"),
+        ("JOB301", "JOB301 "),
+        ("job301", "JOB301 "),
+    ],
+)
+def test_a_verdict_of_a_check_and_the_number_of_a_rule_have_a_page(explain, word, head):
+    assert explain(word)[1].startswith(head)
+
+
+def test_the_page_of_a_rule_says_what_is_wrong_and_how_to_switch_it_off(explain):
+    printed = explain("JOB301")[1]
+
+    assert printed.startswith(
+        "JOB301 error-swallowed\n======================\n\nA job swallows every error.\n"
+    )
+    assert "`# jobs: ignore[JOB301]`" in printed
+
+
 def test_an_error_may_have_its_module_in_front(explain):
     assert explain("pytest_jobs.errors.WaitError")[1].startswith("WaitError\n")
 
@@ -98,23 +122,23 @@ def test_an_unknown_anchor_suggests_the_nearest(explain):
 
     assert (code, printed) == (2, "")
     assert complaint == (
-        "No message or error is called 'other-argument'. The nearest is other-arguments. "
+        "No message, error or rule is called 'other-argument'. The nearest is other-arguments. "
         "`python -m pytest_jobs explain` lists all of them.\n"
     )
 
 
 def test_a_word_suggests_the_anchors_that_have_it(explain):
     assert explain("queue")[2].startswith(
-        "No message or error is called 'queue'. The nearest are other-queue, it-went-to-another-queue, "
+        "No message, error or rule is called 'queue'. The nearest are other-queue, it-went-to-another-queue, "
     )
     assert explain("alone")[2].startswith(
-        "No message or error is called 'alone'. The nearest are left-alone, a-job-was-left-alone, "
+        "No message, error or rule is called 'alone'. The nearest are left-alone, a-job-was-left-alone, "
     )
 
 
 def test_a_word_that_is_near_to_nothing_suggests_nothing(explain):
     assert explain("zzz")[2] == (
-        "No message or error is called 'zzz'. `python -m pytest_jobs explain` lists all of them.\n"
+        "No message, error or rule is called 'zzz'. `python -m pytest_jobs explain` lists all of them.\n"
     )
 
 
@@ -164,7 +188,15 @@ def test_the_pages_of_another_folder_can_be_read(tmp_path):
     for name in ("errors.md", "messages.md"):
         tmp_path.joinpath(name).write_text(f"# {name}\n\n## One of {name}\n\nText.\n", "utf-8")
 
-    assert list(entries(tmp_path)) == ["one-of-errors.md", "one-of-messages.md"]
+    assert list(entries(tmp_path))[:3] == ["one-of-errors.md", "one-of-messages.md", "JOB101"]
+
+
+def test_the_command_is_a_script_too(monkeypatch, capsys):
+    module, _, name = PROJECT["project"]["scripts"]["pytest-jobs"].partition(":")
+    monkeypatch.setattr(sys, "argv", ["pytest-jobs", "explain", "JOB301"])
+
+    assert getattr(importlib.import_module(module), name)() == 0
+    assert capsys.readouterr().out.startswith("JOB301 ")
 
 
 def test_the_version_is_that_of_the_package(capsys):

@@ -70,7 +70,7 @@ def test_the_source_is_linted_too_and_the_summary_says_how_much_was_looked_at(py
         [
             "*--jobs-lint*",
             "app.py:8:5: JOB301 `except Exception` swallows every error of bill: *",
-            "1 finding in 1 job of 2 files. `python -m pytest_jobs lint --explain JOB301` says more.",
+            "1 finding in 1 job of 2 files. `python -m pytest_jobs explain JOB301` says more.",
         ]
     )
     assert result.ret == pytest.ExitCode.TESTS_FAILED

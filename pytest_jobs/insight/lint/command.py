@@ -48,7 +48,6 @@ def take_arguments(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write FILE: what is gone leaves it, and what is new waits there for a reason",
     )
-    command.add_argument("--explain", metavar="ID", help="print the page of a rule")
     command.add_argument("--rules", action="store_true", help="list the rules")
     command.set_defaults(act=_act)
 
@@ -58,8 +57,6 @@ def _act(asked: argparse.Namespace) -> int:
         pages = [page_of(rule.id) for rule in RULES]
         sys.stdout.write("".join(f"{page.id}  {page.title}\n" for page in pages))
         return 0
-    if asked.explain is not None:
-        return _explain(asked.explain)
     paths = asked.paths or [Path()]
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
@@ -111,17 +108,6 @@ def _section(asked: argparse.Namespace) -> Section | None:
         updates=asked.update_baseline,
     )
     return baseline["lint"]
-
-
-def _explain(rule_id: str) -> int:
-    for page in (page_of(rule.id) for rule in RULES):
-        if rule_id.upper() == page.id or rule_id == page.name:
-            sys.stdout.write(str(page))
-            return 0
-    sys.stderr.write(
-        f"No rule is called {rule_id!r}. `python -m pytest_jobs lint --rules` lists all rules.\n"
-    )
-    return 2
 
 
 def _listed(given: Sequence[str]) -> tuple[str, ...]:

@@ -39,11 +39,7 @@ def summary(findings: Findings) -> str:
     if findings.handoffs.unseen and not findings.jobs and not count:
         what, where = "nothing was judged", f"with 0 jobs in {files}"
     open_ones = f"; the job of {counted(unresolved, 'call')} is not known" if unresolved else ""
-    hint = (
-        f" `python -m pytest_jobs lint --explain {findings.found[0].rule}` says more."
-        if count
-        else ""
-    )
+    hint = f" `python -m pytest_jobs explain {findings.found[0].rule}` says more." if count else ""
     baseline = f" {findings.said}" if findings.said else ""
     return f"{what} {where}{open_ones}.{hint}{baseline}"
 
@@ -88,7 +84,7 @@ def as_sarif(found: Iterable[Finding]) -> str:
             "name": page.name,
             "shortDescription": {"text": page.title},
             "fullDescription": {"text": page.why},
-            "help": {"text": f"python -m pytest_jobs lint --explain {page.id}"},
+            "help": {"text": f"python -m pytest_jobs explain {page.id}"},
         }
         for page in (page_of(rule.id) for rule in RULES)
     ]

@@ -61,7 +61,7 @@ def test_a_finding_is_one_line_and_the_exit_code_is_one(run):
     assert (code, errors) == (1, "")
     assert printed == (
         f"tasks.py:8:5: JOB301 {MESSAGE}\n"
-        "1 finding in 1 job of 1 file. `python -m pytest_jobs lint --explain JOB301` says more.\n"
+        "1 finding in 1 job of 1 file. `python -m pytest_jobs explain JOB301` says more.\n"
     )
 
 
@@ -434,25 +434,10 @@ def test_a_file_of_settings_that_is_not_toml_is_an_error(run):
             ["--select=E5"],
             "No rule begins with 'E5'. `python -m pytest_jobs lint --rules` lists all rules.\n",
         ),
-        (
-            ["--explain=E501"],
-            "No rule is called 'E501'. `python -m pytest_jobs lint --rules` lists all rules.\n",
-        ),
     ],
 )
 def test_a_mistake_on_the_command_line_is_an_error(run, arguments, said):
     assert run(*arguments) == (2, "", said)
-
-
-@pytest.mark.parametrize("name", ["JOB301", "job301", "error-swallowed"])
-def test_explain_prints_the_page_of_a_rule(run, name):
-    code, printed, _ = run("--explain", name)
-
-    assert code == 0
-    assert printed.startswith(
-        "JOB301 error-swallowed\n======================\n\nA job swallows every error.\n"
-    )
-    assert "`# jobs: ignore[JOB301]`" in printed
 
 
 def test_the_rules_are_listed(run):
