@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any, Generic, TypeVar
 
+from ..core.foundation.registry import nearest_name
 from ..errors import CriterionError
 from ..harness.records.delivery import Delivery
 from ..harness.records.record import JobRecord
@@ -202,9 +203,12 @@ class ParamsCriterion(_OfArguments[T]):
         self._params = params
         for name in params:
             if not self._signature.accepts(name):
+                names = self._signature.names
+                near = nearest_name(name, names)
+                meant = f"did you mean {near!r}? It" if near else "it"
                 raise CriterionError(
                     f"{short_name(target.name)} has no parameter {name!r}, so params={{{name!r}: ...}} can match "
-                    "nothing: name the parameters as `perform` does."
+                    f"nothing: {meant} takes {', '.join(names) or 'none'}."
                 )
 
     @property

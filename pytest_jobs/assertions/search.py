@@ -15,7 +15,7 @@ from ..harness.ledger.ledger import Ledger
 from ..harness.ledger.locks import KeptOut
 from ..harness.records.delivery import ENDED_IN_FAILURE, STATUSES, Delivery, delivery_line
 from ..harness.records.record import FIRST, REDELIVERY, JobRecord, record_line
-from ..harness.records.targets import Target
+from ..harness.records.targets import NONE_IS_NO_JOB, Target
 from ..harness.time.waiting import in_running_loop
 from ..harness.views import Capture, View, mark_delivery_seen, mark_record_seen
 from .criteria import Criterion, WhereCriterion
@@ -183,8 +183,7 @@ def _check_one_job(job: object, assertion: str, *, negative: bool) -> None:
     """Raise for None, where every job may have been meant, and for several jobs at once."""
     if job is None and negative:
         raise CriterionError(
-            "None is not a job: the variable was probably never set. Pass a job class, a job function or a task. "
-            f"To ask about every job, write {assertion}() without a job."
+            f"{NONE_IS_NO_JOB} To ask about every job, write {assertion}() without a job."
         )
     if isinstance(job, list | tuple | set | frozenset):
         in_order = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias, Unpack, cast
+from typing import Any, Final, Never, TypeAlias, Unpack, cast
 
 from ..errors import CriterionError
 from ..harness.ledger.ledger import Ledger
@@ -91,7 +91,7 @@ class AssertBatched(Assertion):
         self,
         batch: Sequence[object],
         /,
-        *,
+        *rest: Never,
         then: Sequence[ExpectedStep] | None = None,
         within: Sequence[JobRecord] | None = None,
     ) -> tuple[JobRecord, ...]:
@@ -99,6 +99,7 @@ class AssertBatched(Assertion):
 
         Args:
             batch: all of its jobs, in any order; one that is in it twice is named twice.
+            rest: nothing; jobs that are given here belong into the list.
             then: what comes after it, as the steps of `assert_followed_by`; None for whatever does.
             within: what to look at instead of the whole test, such as a capture.
 
@@ -109,6 +110,7 @@ class AssertBatched(Assertion):
         harness = self._find_jobs().harness
         try:
             given: object = batch
+            _check_is_one_list(self._name, batch, *rest)
             if not isinstance(given, Sequence) or isinstance(given, str) or not given:
                 raise CriterionError(
                     f"assert_batched({batch!r}) is given no list of jobs: name all the jobs of the batch."
@@ -144,6 +146,15 @@ class AssertBatched(Assertion):
             return whole([such, head, "", listed], [], NO_SUCH_BATCH)
 
         raise AssertionError(render(text, harness.reader))
+
+
+def _check_is_one_list(name: str, *given: object) -> None:
+    """Raise if several things are given where one list is to be."""
+    if len(given) > 1:
+        jobs = ", ".join(short_name(getattr(one, "__name__", repr(one))) for one in given)
+        raise CriterionError(
+            f"{name} is given {len(given)} things: write {name}([{jobs}]), one list."
+        )
 
 
 def steps_text(steps: Steps, name: Callable[[str], str] = str) -> str:
@@ -230,13 +241,18 @@ class AssertEnqueuedInOrder(Assertion):
     _name = "assert_enqueued_in_order"
 
     def __call__(
-        self, expected: Sequence[ExpectedJob], /, *, within: Sequence[JobRecord] | None = None
+        self,
+        expected: Sequence[ExpectedJob],
+        /,
+        *rest: Never,
+        within: Sequence[JobRecord] | None = None,
     ) -> tuple[JobRecord, ...]:
         """Return the records, in order.
 
         Args:
             expected: the jobs; instead of one also `(job, {"params": {...}})`, a job and
                 criteria of `assert_enqueued`.
+            rest: nothing; jobs that are given here belong into the list.
             within: what to look at instead of the whole test, such as a capture.
 
         Raises:
@@ -246,6 +262,7 @@ class AssertEnqueuedInOrder(Assertion):
         harness = self._find_jobs().harness
         try:
             given: object = expected
+            _check_is_one_list(self._name, expected, *rest)
             if not isinstance(given, Sequence) or isinstance(given, str):
                 raise CriterionError(
                     f"{self._name}({expected!r}) is given no list: write the jobs in the order in which they are "

@@ -73,6 +73,16 @@ def test_a_subclass_is_another_job(jobs, assert_enqueued_in_order):
         assert_enqueued_in_order([Publish])
 
 
+def test_jobs_outside_of_a_list_are_refused_with_the_line_to_write(
+    jobs, assert_enqueued_in_order, assert_batched, refusal
+):
+    for given in (assert_enqueued_in_order, assert_batched):
+        name = repr(given).strip("<>")
+        assert refusal(given, fetch, resize) == (
+            f"{name} is given 2 things: write {name}([fetch, resize]), one list."
+        )
+
+
 @pytest.mark.parametrize("expected", [fetch, "fetch", None])
 def test_what_is_no_list_is_refused(jobs, assert_enqueued_in_order, refusal, expected):
     assert refusal(assert_enqueued_in_order, expected) == (

@@ -522,7 +522,6 @@ TAKES = (
     " The job takes Pay(payment_id, currency='EUR', *, urgent=False). To ask for some of them only, write "
     "params={...}."
 )
-AS_PERFORM = ": name the parameters as `perform` does."
 ON_THE_SPOT = (
     " is a function made on the spot, and arguments are compared, so nothing calls it: write where=..., or a "
     "matcher that compares equal."
@@ -587,14 +586,15 @@ async def is_large(record): ...
         (
             Pay,
             {"params": {"payment": 7}},
-            "Pay has no parameter 'payment', so params={'payment': ...} can match nothing"
-            + AS_PERFORM,
+            (
+                "Pay has no parameter 'payment', so params={'payment': ...} can match nothing: did you mean "
+                "'payment_id'? It takes payment_id, currency, urgent."
+            ),
         ),
         (
             convert,
             {"params": {"from": "ann"}},
-            "convert has no parameter 'from', so params={'from': ...} can match nothing"
-            + AS_PERFORM,
+            "convert has no parameter 'from', so params={'from': ...} can match nothing: it takes size, copy.",
         ),
         *each(
             "queue",

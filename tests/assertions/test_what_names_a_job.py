@@ -126,6 +126,9 @@ def _in_no_module():
 plain = _in_no_module()
 
 
+CALLED = " Was it called? A call runs a job at once and gives its result: name the job itself."
+
+
 @pytest.mark.parametrize(
     "name", ["assert_enqueued", "assert_not_enqueued", "assert_not_performed", "assert_failed"]
 )
@@ -135,7 +138,7 @@ def test_what_is_no_job_is_refused(jobs, request, refusal, name, thing):
 
     assert refusal(request.getfixturevalue(name), thing) == (
         f"{shown} is not a job: pass a task of a captured library, a class derived from Job, "
-        "a function under @job, or a `later` twin."
+        "a function under @job, or a `later` twin." + (CALLED if thing == 7 else "")
     )
 
 
@@ -173,14 +176,16 @@ def test_none_is_refused_and_not_read_as_any_job(jobs, request, refusal, name):
     jobs.drain()
 
     assert refusal(request.getfixturevalue(name), None) == (
-        "None is not a job: the variable was probably never set. Pass a job class, a job function or a task."
+        "None is not a job: the variable was never set, or the job was called, which runs it at once. Pass the "
+        "job itself, a class, a function or a task."
     )
 
 
 @pytest.mark.parametrize("name", NEGATIVE)
 def test_none_is_refused_and_not_read_as_every_job(jobs, request, refusal, name):
     assert refusal(request.getfixturevalue(name), None) == (
-        "None is not a job: the variable was probably never set. Pass a job class, a job function or a task. "
+        "None is not a job: the variable was never set, or the job was called, which runs it at once. Pass the "
+        "job itself, a class, a function or a task. "
         f"To ask about every job, write {name}() without a job."
     )
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from types import FunctionType
-from typing import Any
+from typing import Any, Final
 
 from ...core.foundation.registry import nearest_name
 from ...errors import CriterionError
 from .bridge import Bridge, TakesFunctions
 from .mocks import mock_name, mock_of, mock_text
 from .record import JobRecord, KnowsNames
+
+NONE_IS_NO_JOB: Final = (
+    "None is not a job: the variable was never set, or the job was called, which runs it at once. Pass the job "
+    "itself, a class, a function or a task."
+)
+#: What may have become of another value that was meant as a job.
+_CALLED: Final = (
+    " Was it called? A call runs a job at once and gives its result: name the job itself."
+)
 
 
 class Target:
@@ -86,10 +95,7 @@ class Targets:
         if target is not None:
             return target
         if job is None:
-            raise CriterionError(
-                "None is not a job: the variable was probably never set. Pass a job class, a job function or a "
-                "task."
-            )
+            raise CriterionError(NONE_IS_NO_JOB)
         owner = getattr(job, "__self__", None)
         if owner is not None and self.find(owner) is not None:
             name = getattr(owner, "__name__", owner)
@@ -118,5 +124,5 @@ class Targets:
         )
         raise CriterionError(
             f"{shown} is not a job: pass a task of a captured library, a class derived from Job, a function under "
-            "@job, or a `later` twin."
+            f"@job, or a `later` twin.{'' if callable(job) else _CALLED}"
         )

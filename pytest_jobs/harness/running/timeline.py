@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
-from ...errors import CriterionError
+from ...errors import CriterionError, NotPerformedError
 from ..ledger.ledger import Ledger
 from ..ledger.selection import Selection
 from ..records.delivery import Delivery, Status
@@ -89,12 +89,18 @@ class RetryTimeline:
 
     @property
     def waits(self) -> list[timedelta]:
-        """The waits between the attempts."""
+        """The waits between the attempts.
+
+        Raises:
+            NotPerformedError: when the body decides about them, and did not run; see `undecided`.
+        """
+        if self.undecided:
+            raise NotPerformedError(f"The waits of {self._name} are not known. {self.undecided}")
         return [attempt.wait for attempt in self._attempts if attempt.wait is not None]
 
     @property
     def wait_seconds(self) -> list[float]:
-        """The waits between the attempts in seconds; whole seconds are ints."""
+        """The waits between the attempts in seconds, as `waits` has them; whole seconds are ints."""
         seconds = (wait.total_seconds() for wait in self.waits)
         return [int(wait) if wait == int(wait) else wait for wait in seconds]
 
@@ -136,7 +142,8 @@ class RetryTimeline:
         return _picture(self)
 
     def __str__(self) -> str:
-        longest = max((wait.total_seconds() for wait in self.waits), default=0)
+        waits = (attempt.wait for attempt in self._attempts if attempt.wait is not None)
+        longest = max((wait.total_seconds() for wait in waits), default=0)
         rows = []
         for attempt in self._attempts:
             wait, bar = "-", ""

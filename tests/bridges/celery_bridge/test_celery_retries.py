@@ -7,6 +7,7 @@ import pytest
 from freezegun import freeze_time
 
 from pytest_jobs.bridges.celery.bridge import CeleryBridge
+from pytest_jobs.errors import NotPerformedError
 from pytest_jobs.harness.jobs import Jobs
 
 
@@ -254,6 +255,10 @@ def test_the_timeline_of_a_body_that_asks_for_its_retries_says_that_the_body_did
         "none. Let a fake of what the body calls raise the error, and drain."
     )
     assert second == timeline.undecided
+    with pytest.raises(
+        NotPerformedError, match=r"^The waits of charge are not known\. The body asks"
+    ):
+        _ = timeline.wait_seconds
     assert "failed after 1 attempt" not in timeline.svg()
 
 
