@@ -163,8 +163,11 @@ def with_support(page: str) -> str:
     for each in LISTED:
         begin = f"| [{each.title}]({each.page}) |"
         if each.is_installed:
-            capabilities = each.library().bridge().capabilities
-            gained = ", ".join(word for one, word in WORDS.items() if one in capabilities)
+            bridge = each.library().bridge()
+            words = dict(WORDS)
+            if bridge.rank(1) == bridge.rank(2):
+                words["priority"] = "priorities asserted"
+            gained = ", ".join(word for one, word in words.items() if one in bridge.capabilities)
             rows.append(f"{begin} {each.versions()} | {gained} |")
         else:
             rows.extend(before.rows(begin))
