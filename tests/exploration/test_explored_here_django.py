@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("django", reason="Django is not installed")
+django = pytest.importorskip("django", reason="Django is not installed")
 pytest.importorskip("pytest_django", reason="these tests run pytest-django in a subprocess")
 pytest.importorskip("pytest_asyncio")
 
@@ -289,9 +289,10 @@ def test_a_connection_past_djangos_is_refused(db):
 def run(pytester):
     """Return what runs tests in a project; a process has one set of Django's settings."""
 
-    def run(database, source, *options, **outcomes):
+    def run(database, source, *options, journal="", **outcomes):
         test_of_file = "" if database == ":memory:" else ', "TEST": {"NAME": "test.sqlite3"}'
-        pytester.makeconftest(CONFTEST.replace("DATABASE}", f"{database!r}{test_of_file}}}"))
+        own = f"{database!r}{test_of_file}{journal}}}"
+        pytester.makeconftest(CONFTEST.replace("DATABASE}", own))
         pytester.mkpydir("shop")
         pytester.makepyfile(**{"shop/models": MODELS, "shop/jobs": JOBS, "test_orders": source})
         result = pytester.runpytest_subprocess(
@@ -319,6 +320,27 @@ def test_with_a_database_in_memory(run):
 @pytest.mark.wide
 def test_with_a_database_in_a_file(run):
     run("shop.sqlite3", COMMON + IN_A_FILE, passed=14)
+
+
+@pytest.mark.skipif(django.VERSION < (5, 1), reason="there is no init_command")
+def test_a_database_with_a_log_of_what_is_written_ahead(run):
+    journal = ', "OPTIONS": {"init_command": "PRAGMA journal_mode=WAL"}'
+    run("shop.sqlite3", COMMON, "-k", "safe", journal=journal, passed=10, deselected=3)
+
+
+BY_SIGNAL = """
+from django.db.backends.signals import connection_created
+
+def write_ahead(connection, **_):
+    connection.connection.execute("PRAGMA journal_mode=WAL")
+
+connection_created.connect(write_ahead)
+"""
+
+
+@pytest.mark.wide
+def test_a_log_of_what_is_written_ahead_that_a_signal_asks_for(run):
+    run("shop.sqlite3", BY_SIGNAL + COMMON, "-k", "safe", passed=10, deselected=3)
 
 
 def test_a_connection_past_djangos_is_refused(run):

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
 
 from sqlalchemy import ForeignKey, StaticPool, create_engine, select, update
+from sqlalchemy.event import listen
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -172,6 +173,30 @@ def test_each_history_has_a_copy_and_the_test_keeps_its_rows(prepared):
 
     assert "2 tables, 1 row)" in str(explored)
     assert rows(prepared) == ([(1, False)], [])
+
+
+def test_a_database_with_a_log_of_what_is_written_ahead(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path / 'shop.db'}")
+    listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA journal_mode=WAL"))
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(Order(id=1))
+        session.commit()
+
+    def pay_order():
+        with Session(engine) as session:
+            session.get_one(Order, 1).paid = True
+            session.commit()
+
+    def add_line():
+        with Session(engine) as session:
+            session.add(Line(order=1))
+            session.commit()
+
+    check_idempotent(pay_order)
+    with pytest.raises(NotIdempotent, match="lines"):
+        check_idempotent(add_line)
+    engine.dispose()
 
 
 @pytest.mark.wide

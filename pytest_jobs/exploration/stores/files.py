@@ -112,8 +112,10 @@ class Files(Store):
             found = Path(path).stat()
         except OSError:
             return None if self._was_there.get(path) else ""
-        if stat.S_ISDIR(found.st_mode) or (
-            not path.endswith(".dir") and _entries_of_dbm(path) is not None
+        if (
+            stat.S_ISDIR(found.st_mode)
+            or (not path.endswith(".dir") and _entries_of_dbm(path) is not None)
+            or _is_beside_database(path)
         ):
             return ""
         is_lock = (found.st_dev, found.st_ino) in self._locked and not found.st_size
@@ -136,7 +138,7 @@ class Files(Store):
 
     def _tables(self, content: bytes, name: str, before: bytes) -> dict[str, Any]:
         """Return the rows of a database by their tables: its file counts its changes as well."""
-        with _database(before) as first, _database(content) as database:
+        with database_in_memory(before) as first, database_in_memory(content) as database:
             keys, found = NewKeys(name, self._are_numbers, first), {}
             for table in names_of_tables(database):
                 rows = rows_in(database, table)
@@ -247,6 +249,18 @@ def _frames() -> Iterator[FrameType]:
         frame = frame.f_back
 
 
+def _is_beside_database(path: str) -> bool:
+    """Say whether sqlite has this file for its own use, beside a database."""
+    database, _, end = path.rpartition("-")
+    if end not in ("wal", "shm", "journal"):
+        return False
+    try:
+        with Path(database).open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
+
+
 def _entries_of_dbm(path: str) -> list[tuple[str, bytes]] | None:
     """Return the entries of a file of `dbm.dumb`, where a value may lie at any place; None for another file."""
     base, end = os.path.splitext(path)  # noqa: PTH122 - a path as a text
@@ -285,7 +299,8 @@ def content_form(content: bytes, renamed: Callable[[Any], Any]) -> Any:
 
 
 @contextmanager
-def _database(content: bytes) -> Generator[sqlite3.Connection, None, None]:
+def database_in_memory(content: bytes) -> Generator[sqlite3.Connection, None, None]:
+    """Open a database of sqlite with the content of a file, which may be empty, for a block."""
     # By the class, since the function of this name is patched.
     with closing(sqlite3.Connection(":memory:")) as database:
         if content.startswith(_SQLITE):

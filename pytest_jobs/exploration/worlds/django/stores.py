@@ -135,10 +135,10 @@ class SqliteDatabase(Database):
         version: Any = django.VERSION
         if version >= (5, 1):
             # The file is thrown away, so nothing has to survive a crash of the machine. Before Django 5.1 there
-            # are not statements with which a connection begins.
+            # are not statements with which a connection begins. The journal stays the one of the project: no
+            # connection can change it while another one is open.
             own = options.get("init_command", "")
-            fast = f"PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; {own}"
-            options = {**options, "init_command": fast}
+            options = {**options, "init_command": f"PRAGMA synchronous=OFF; {own}"}
         with file_with(self._content, f"{self.using}.sqlite3") as path:
             yield {**settings, "NAME": str(path), "OPTIONS": options}
 

@@ -28,6 +28,7 @@ from sqlalchemy.exc import CompileError, DBAPIError
 from ....errors import ExplorationError
 from ...engine.sameness.renaming import AsAtFirst
 from ...stores.account import accounts
+from ...stores.files import database_in_memory
 from ...stores.new_keys import NewKeys, names_of_tables, rows_in
 from ...stores.sqlite import Looks
 from ..base.sqlite import file_with
@@ -253,9 +254,7 @@ class SqliteStore:
 
     @functools.cached_property
     def before(self) -> Rows:
-        with closing(sqlite3.Connection(":memory:")) as connection:
-            if self._content:
-                connection.deserialize(self._content)
+        with database_in_memory(self._content) as connection:
             return {
                 name: AsAtFirst(rows_in(connection, name)) for name in names_of_tables(connection)
             }
