@@ -3,7 +3,8 @@
 - `wrapping`: the tool of all sources, which puts each call of a method in a block.
 - `audit`: changes of files, and what leaves the process without a source.
 - The sources: `peewee`, `sqlalchemy`, `django`, `asgiref`, `mail`, `subprocess`, and the rooms `sql` (drivers of
-  databases), `http` and `redis`. Read `http/requests` first, and `engine/acts` beside it.
+  databases), `http` and `redis`. Read `http/requests` first, and `engine/acts` beside it. `unwatched` stands in
+  for the source of a library that is too old for it.
 - `doubles`: `wrap`, which tests put around a service, and the table of names for every double; `placed`: the mocks
   and stubs that tests put in place.
 

@@ -194,6 +194,8 @@ _OWN: Final = {
     "asgiref.sync": "asgiref",
     "anyio.from_thread": "anyio",
 }
+#: The errors of a source whose library is too old, or too new, for it.
+_LACKS: Final = (ImportError, AttributeError)
 #: Libraries that keep nothing for each thread, and that never wait for another delivery.
 _PLAIN: Final = frozenset(
     (
@@ -329,13 +331,14 @@ class Sources:
         imported = [name for name in self._waiting if sys.modules.get(name) is not None]
         for library in imported:
             for source in self._waiting.pop(library):
-                self._install(_own(source) if isinstance(source, str) else source, library)
+                self._install(source, library)
                 self._in_use.add(library)
         self._patches.replace_in(self._modules())
         return bool(imported)
 
-    def _install(self, source: EffectSource, library: str) -> None:
+    def _install(self, named: str | EffectSource, library: str) -> None:
         try:
+            source = _own(named) if isinstance(named, str) else named
             if getattr(source, "idles", False):
                 patch_once(self._kept, sys.modules[library], source.install, self._patches)
             else:
@@ -343,6 +346,9 @@ class Sources:
         except Exception as error:
             names = vars(sys.modules[library])
             name = next((name for name, value in names.items() if is_mock(value)), None)
+            if name is None and isinstance(named, str) and isinstance(error, _LACKS):
+                _own("unwatched:Unwatched")(library, error).install(self._patches)
+                return
             if name is None:
                 raise
             raise ExplorationError(
@@ -356,7 +362,7 @@ class Sources:
         return not self._in_use <= _PLAIN
 
 
-def _own(name: str) -> EffectSource:
+def _own(name: str) -> Any:
     module, _, attribute = name.partition(":")
-    source: Any = importlib.import_module(f"..effects.{module}", __package__)
-    return getattr(source, attribute) if attribute else source  # type: ignore[no-any-return]
+    source = importlib.import_module(f"..effects.{module}", __package__)
+    return getattr(source, attribute) if attribute else source

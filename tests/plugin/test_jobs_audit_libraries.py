@@ -1,0 +1,54 @@
+"""`--jobs-audit` of suites whose libraries a check cannot watch, or that hold on to what the test has."""
+
+from __future__ import annotations
+
+OLD_REDIS = """
+    class ConnectionError(Exception): ...
+
+    class Redis:
+        def incr(self, name):
+            self._send("INCR", name)
+
+        def _send(self, *command): ...
+    """
+JOBS = """
+    import redis
+    from pytest_jobs import job
+
+    client = redis.Redis()
+
+    @job
+    def write(path):
+        with open(path, "a") as file:
+            file.write("line")
+
+    @job
+    def count(name):
+        client.incr(name)
+    """
+
+
+def test_a_library_that_is_too_old_to_be_watched_concerns_only_the_jobs_that_use_it(pytester):
+    pytester.makepyfile(
+        redis=OLD_REDIS,
+        shop=JOBS,
+        test_shop="""
+            import shop
+
+            def test_writing(jobs, tmp_path):
+                shop.write.perform_later(str(tmp_path / "log"))
+                shop.count.perform_later("orders")
+                jobs.drain()
+            """,
+    )
+    result = pytester.runpytest_subprocess("--jobs-audit", "-p", "no:cacheprovider")
+
+    result.stdout.fnmatch_lines(
+        [
+            "2 jobs reached, 1 checked, 1 finding.",
+            "- DIVERGED files in write(*)",
+            "Not checked:",
+            "- The job called Redis.incr of a version of redis that cannot be watched (ModuleNotFoundError: *",
+            "    shop.count",
+        ]
+    )
