@@ -277,6 +277,9 @@ class CriterionError(JobsError, TypeError):
 class ExplorationError(JobsError):
     """An exploration could not be carried out, so it shows nothing."""
 
+    #: The last line of a job that changes nothing which the check compares, as `shop.py:7`; empty by default.
+    idle_at: str = ""
+
 
 class ReusedKeyError(JobsError, ValueError):
     """An idempotency key belongs to another call, so the service refuses this one."""

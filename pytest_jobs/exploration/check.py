@@ -211,6 +211,7 @@ def check_idempotent(
         allow_partial=allow_partial,
         by_name=not {*names} >= EVERY_JOB_HAS,
         nothing_seen=nothing_seen if isinstance(world, Here) else None,
+        is_audit=bool(current_audience().audit),
     )
     return Check(job, args, kwargs, options).made()
 

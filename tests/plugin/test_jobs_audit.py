@@ -321,7 +321,10 @@ def test_jobs_are_checked_however_a_test_reaches_them_and_a_mistake_is_one_findi
             "  a double stands in the place of shop.gateway.charge",
             "  reached by 1 test (only enqueued)",
         ],
-        ["- Its tests perform it in a thread of their own, *", "    test_shop.ship_at_once"],
+        [
+            "- Perform it by a harness, *",
+            "    test_shop.ship_at_once: Its tests perform it in a thread *",
+        ],
         ["Delivered only by checks of the tests themselves:", "  test_shop.checked"],
     ):
         result.stdout.fnmatch_lines(lines)
@@ -417,11 +420,13 @@ def test_what_was_not_checked_is_told_with_the_reason(audit):
     for lines in (
         ["3 jobs reached, and none was checked, so this run shows nothing.", "", "Not checked:"],
         [
-            "- It raises in its tests, so no delivery that ends well shows what it should do.",
-            "  Write a test in which it returns.",
-            "    shop.refuse",
+            "- Write a test in which it returns.",
+            "    shop.refuse: It raises in its tests, so no delivery that ends well shows what it should do.",
         ],
-        ["- One clean run of the job changes nothing that the check compares.", "  There is *"],
+        [
+            "- Write a test in which it has something to do.",
+            "    shop.idle: It ends at shop.py:54 *",
+        ],
         ["- Its tests say audit=False.", "    shop.ship"],
         ["* of the registries that no test reaches:", "  shop.charge", "  shop.forgotten"],
     ):
@@ -638,8 +643,8 @@ def test_a_check_that_came_to_no_history_is_none(audit, monkeypatch):
     result.stdout.fnmatch_lines(
         [
             "1 job reached, and none was checked, so this run shows nothing.",
-            "- The clean runs of the job took all the time of its check.",
-            "    shop.pay",
+            "- Check it by itself: check_idempotent(job, time_limit=...) has as much time as you give it.",
+            "    shop.pay: The clean runs of the job took all the time of its check.",
         ]
     )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -650,7 +655,7 @@ def test_no_check_begins_when_the_time_is_used_up(audit):
 
     result.stdout.fnmatch_lines(["4 jobs reached, *"])
     result.stdout.fnmatch_lines(
-        ["- No time was left of 0.001 s of computing.", "  Raise --jobs-audit-time."]
+        ["- Raise --jobs-audit-time.", "    *: No time was left of 0.001 s of computing."]
     )
 
 
@@ -728,7 +733,7 @@ def test_processes_of_xdist_audit_together_and_end_with_one_result(pytester, aud
         ["3 jobs reached, 2 checked, 2 findings."],
         ["- LOST shop.gateway.charge in pay(1)", "  reached by 2 tests (delivered)"],
         ["No finding:", "  shop.ship (1 check)"],
-        ["Not checked:", "- One clean run of the job changes nothing*", "    shop.idle"],
+        ["Not checked:", "- Write a test in which *", "    shop.idle: It ends at shop.py:54 *"],
         ["* jobs of the registries that no test reaches:", "  shop.charge"],
     ):
         result.stdout.fnmatch_lines(lines)

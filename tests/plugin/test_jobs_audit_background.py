@@ -174,8 +174,8 @@ def test_what_an_application_performs_in_a_request_is_checked_when_the_request_h
         [
             "11 jobs reached, 10 checked, 10 findings.",
             "- at most once by background_tasks; when the job raises or is killed, it is lost*(9 jobs)",
-            "- It raises in its tests, *",
-            "    app.fails",
+            "- Write a test in which it returns.",
+            "    app.fails: It raises in its tests, *",
             "1 job of the registries that no test reaches:",
             "  app.never",
         ]

@@ -48,6 +48,8 @@ class Options:
     by_name: bool
     #: Returns the error for a clean run that does nothing that is compared; None for the usual one.
     nothing_seen: Callable[[], str] | None = None
+    #: Whether it is one of `--jobs-audit`, which tries another test when a job is idle, without its histories.
+    is_audit: bool = False
 
     def check_used(self) -> None:
         """Check that each name that may happen again is that of something."""

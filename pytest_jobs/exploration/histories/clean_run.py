@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ...errors import ExplorationError
@@ -344,21 +345,31 @@ class Reference(Known):
     def _why_unseen(self) -> str:
         """Return why the state and the effects of a clean run show nothing; empty if they show something."""
         acts = [act for act in self.run.point_acts if act is not None]
+        if not self.account.leaves_files:
+            acts = [act for act in acts if act.kind != "file" or act.tells_itself]
         nothing_seen = self.checked.options.nothing_seen
-        if not acts and nothing_seen is not None:
-            raise ExplorationError(nothing_seen())
+        is_idle = not any(act.tells_itself for act in acts)
+        if is_idle and nothing_seen is not None and (not acts or self.checked.options.is_audit):
+            error = ExplorationError(nothing_seen())
+            error.idle_at = self._last_line()
+            raise error
         if not acts:
             return (
                 "One clean run of the job changes nothing that the world shows, and does nothing that is heard "
                 "of: the state that the world yields has to show its work."
             )
-        if not any(act.tells_itself for act in acts):
+        if is_idle:
             return (
                 f"One clean run of the job does {acts[0].kind}: {acts[0].text}, and the state that the world "
                 "yields is the same as before, so nobody would see that it is done twice: let the state show "
                 "what the job changes, and begin as it is before the job."
             )
         return ""
+
+    def _last_line(self) -> str:
+        """Return the line with which the clean run has ended."""
+        lines = [point for point in self.run.points if point.line]
+        return f"{Path(lines[-1].filename).name}:{lines[-1].line}" if lines else ""
 
     def _first_run(self) -> _Seen:
         """Return what the first clean run did, by which the memory of processes is known in later ones."""

@@ -167,6 +167,8 @@ class Account:
         self._remembers_all = False
         #: What the clean run made and removed again.
         self.scratch: set[Item] = set()
+        #: Whether deliveries wrote other files as well.
+        self.leaves_files = False
         #: The errors for what was written in stores that are the same for all histories.
         self._unbound: list[str] = []
         #: The tables whose rows a database has numbered in a clean run.
@@ -403,6 +405,8 @@ class Account:
                     yield item, key, name
             elif key == _FILES and self._stores[key].left_out(name, ways) == "":
                 self.scratch.add(item)
+            if key == _FILES and item not in self.scratch:
+                self.leaves_files = True
 
     def _item(self, key: str, name: str) -> Item:
         store = self._stores[key]

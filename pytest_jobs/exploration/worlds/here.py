@@ -120,16 +120,11 @@ def copied_text() -> str:
 
 def nothing_seen() -> str:
     """Return the error for a job whose clean run changes nothing that was copied, and does nothing else."""
-    text = (
+    return (
         "One clean run of the job changes nothing that the check compares. There is no world=, so the check "
         f"compares copies of what the test has: {copied_text()}. Let the test prepare what the job needs before "
-        "the check, for example with the fixture `db` of pytest-django. "
+        f"the check, for example with the fixture `db` of pytest-django. {_IN_MEMORY}"
     )
-    if current_audience().audit:
-        return (
-            f"{text}A world shows what a job changes in memory: check_idempotent(job, world=...)."
-        )
-    return text + _IN_MEMORY
 
 
 @contextmanager

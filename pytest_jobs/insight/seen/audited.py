@@ -33,8 +33,8 @@ class ShownGroup:
     """Some jobs, and what is true of all of them. Either may be missing."""
 
     text: str = ""
-    #: What to write.
-    more: str = ""
+    #: Jobs of which more is said.
+    lines: Sequence[str] = ()
     names: Sequence[str] = ()
 
 

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ...harness.ledger.ledger import Ledger
 from ...harness.records.delivery import Delivery
@@ -22,6 +23,9 @@ from ...insight.reached.reached import Way
 
 #: The ways in which a test reaches a job that can be checked there, in the order of preference.
 _WAYS: Final[Sequence[Way]] = ("delivered", "called", "enqueued", "mocked")
+#: Where one ends and the next one begins; the lines of a traceback belong to the one before them.
+_SENTENCE_ENDS: Final = re.compile(r"(?<=\.)\s+(?=[A-Z`])|\n(?=\S)")
+_CHECK_IT: Final = "Check it in a test of its own, which can say more: check_idempotent(job, ...)."
 #: The arguments of a job.
 Given: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -57,6 +61,24 @@ class Arrival:
             return f"unreadable: {type(error).__name__}"
         named = (f"{name}={type(value).__name__}" for name, value in sorted(kwargs.items()))
         return ", ".join((*(type(value).__name__ for value in args), *named))
+
+
+class Reason(NamedTuple):
+    """Why a job was not checked."""
+
+    why: str
+    #: What to write; empty if nothing helps.
+    advice: str = ""
+
+    @classmethod
+    def of_refusal(cls, text: str) -> Reason:
+        """Take what a check says to a reader who has written none: only what concerns doubles is of use to him."""
+        why, *others = _SENTENCE_ENDS.split(text)
+        advice = [one for one in others if one.startswith("Put ") and "world" not in one]
+        return cls(" ".join(why.split()), *(advice or [_CHECK_IT]))
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, self))
 
 
 class Spectator(ABC):
@@ -201,7 +223,7 @@ class Reached(Spectator):
         found = {reach.way for reach in self._reaches[job]}
         return [way for way in _WAYS if way in found]
 
-    def unfit(self, job: str, spared: Mapping[str, str]) -> Iterator[str]:
+    def unfit(self, job: str, spared: Mapping[str, str]) -> Iterator[Reason]:
         """Yield why the second pass leaves tests out.
 
         Args:
@@ -210,13 +232,13 @@ class Reached(Spectator):
         """
         for reach in self._reaches[job]:
             if reach.nodeid in spared:
-                yield spared[reach.nodeid]
+                yield Reason(spared[reach.nodeid])
             elif reach.nodeid not in self._passed:
-                yield "Its tests did not pass."
+                yield Reason("Its tests did not pass.")
             elif reach.raised:
-                yield (
-                    "It raises in its tests, so no delivery that ends well shows what it should do. Write a test "
-                    "in which it returns."
+                yield Reason(
+                    "It raises in its tests, so no delivery that ends well shows what it should do.",
+                    "Write a test in which it returns.",
                 )
 
     def fit(self, job: str, spared: Mapping[str, str]) -> list[Reach]:

@@ -23,7 +23,7 @@ from ...harness.records.record import JobRecord
 from ...harness.records.texts import error_text
 from ...harness.running.calls import DirectCall, direct_calls, given_context
 from ...harness.running.performer import Performer, RealBody
-from .arrivals import Arrival, Reach, Spectator, called
+from .arrivals import Arrival, Reach, Reason, Spectator, called
 from .findings import Finding, findings_of
 
 _HISTORIES: Final[Sequence[HistoryName]] = ("twice", "crash", "effect_fails", "abandoned")
@@ -40,8 +40,10 @@ class Checked:
     """The result of one check, or the reason why there is none."""
 
     reach: Reach
-    #: Why nothing was shown; empty if something was.
-    refused: str = ""
+    #: Why nothing was shown; None if something was.
+    refused: Reason | None = None
+    #: The last line of a job that has changed nothing; empty if it has.
+    idle_at: str = ""
     findings: Sequence[Finding] = ()
     #: What a check without findings left out; empty if nothing.
     left_out: str = ""
@@ -120,14 +122,15 @@ class Checker(Spectator):
         if not self._is_wanted(arrival):
             return
         if isinstance(arrival.job, str):
-            self.checked = Checked(reach, "Another service performs it, so its code is not here.")
+            why = Reason("Another service performs it, so its code is not here.")
+            self.checked = Checked(reach, why)
             return
         if not _is_in_thread_of_test():
-            self.checked = Checked(
-                reach,
-                "Its tests perform it in a thread of their own, where no check can run. Perform it by a harness, "
-                "as with --jobs-inline.",
+            why = Reason(
+                "Its tests perform it in a thread of their own, where no check can run.",
+                "Perform it by a harness, as with --jobs-inline.",
             )
+            self.checked = Checked(reach, why)
             return
         # The check makes deliveries and calls of its own.
         before, open_harnesses.spectator = open_harnesses.spectator, None
@@ -153,7 +156,7 @@ class Checker(Spectator):
             args, kwargs = with_records(arrival.given())
             return self._explored(arrival.job, args, kwargs)
         except _FAILURES as error:
-            failed = Checked(self._reach, f"The check failed with {error_text(error)}.")
+            failed = Checked(self._reach, Reason(f"The check failed with {error_text(error)}."))
         if arrival.again is None:
             return failed
         # Its library cannot send what a test gives to a call, such as a double in place of a dependency.
@@ -179,7 +182,7 @@ class Checker(Spectator):
             found = list(findings_of(report, reach.job))
             return Checked(reach, findings=found, story=str(report) if audience.replay else "")
         except ExplorationError as refusal:
-            return Checked(reach, str(refusal))
+            return Checked(reach, Reason.of_refusal(str(refusal)), refusal.idle_at)
         tried = [(each.histories, each.planned) for each in explored.explorations]
         left = [f"{done} of {planned} histories" for done, planned in tried if done < planned]
         is_short, tried_nothing = bool(left), not any(done for done, _ in tried)

@@ -31,7 +31,7 @@ from ...insight.seen.audited import ShownAudit
 from ..insight.recording import reaching
 from ..settings.options import item_options
 from . import checking
-from .arrivals import Arrival, Reach, Reached
+from .arrivals import Arrival, Reach, Reached, Reason
 from .checking import Checked, Checker
 from .findings import Finding, in_files
 from .functions import CalledFunctions
@@ -94,6 +94,8 @@ class AuditPlugin:
         #: The test that ran last.
         self._last: pytest.Item | None = None
         self._result = Result()
+        #: Where the second pass has come to a job.
+        self._tried: set[Reach] = set()
         self._reaching = reaching(config, audience)
         self._reaching.others = lambda: self._result.ways
         self._known_handoffs: Handoffs | None = None
@@ -311,29 +313,42 @@ class AuditPlugin:
                     self._check(audited[job], items, begun)
                 audited[job].is_done = True
         self._look_again(items, begun)
-        self._replay(items, begun)
+        self._replay(self._result.checked, items, begun)
+        idle = [each for each in self._result.not_checked if each.idle]
+        for each in idle:
+            self._check(each, items, begun, in_any=True)
+        self._replay(idle, items, begun)
 
-    def _check(self, audited: Audited, items: Mapping[str, pytest.Item], begun: float) -> None:
+    def _check(
+        self,
+        audited: Audited,
+        items: Mapping[str, pytest.Item],
+        begun: float,
+        *,
+        in_any: bool = False,
+    ) -> None:
         """Check a job in one or two tests.
 
         Args:
             audited: gets what was found.
             items: the tests by their ids.
             begun: when the second pass began, in seconds of computing.
+            in_any: whether to go on until it does something in a test: all jobs had their turn.
         """
         reached, job = self._reached, audited.job
         audited.reasons.update(dict.fromkeys(reached.unfit(job, self._spared)))
         for reach in reached.fit(job, self._spared):
             shapes = {check.reach.shape for check in audited.checks}
-            if len(audited.checks) == _CHECKS or audited.refusals == _REFUSALS:
+            idle = 0 if in_any else audited.idle.total()
+            if len(audited.checks) == _CHECKS or audited.refusals + idle >= _REFUSALS:
                 break
-            if reach.shape in shapes and not self._is_replay:
+            if reach in self._tried or (reach.shape in shapes and not self._is_replay):
                 continue
             if self._is_over(begun):
-                limit = self._options[AUDIT_TIME]
-                why = f"No time was left of {limit:g} s of computing. Raise --jobs-audit-time."
-                audited.reasons[why] = None
+                why = f"No time was left of {self._options[AUDIT_TIME]:g} s of computing."
+                audited.note(Checked(reach, Reason(why, "Raise --jobs-audit-time.")))
                 break
+            self._tried.add(reach)
             audited.note(self._checked(items[reach.nodeid], reach, checking.SECONDS))
 
     def _look_again(self, items: Mapping[str, pytest.Item], begun: float) -> None:
@@ -348,10 +363,12 @@ class AuditPlugin:
                     self._write()
             audited.leave_out_untried()
 
-    def _replay(self, items: Mapping[str, pytest.Item], begun: float) -> None:
+    def _replay(
+        self, jobs: Sequence[Audited], items: Mapping[str, pytest.Item], begun: float
+    ) -> None:
         """Replay each cause by itself, and leave out what does not repeat: it was wrong by chance."""
         repeated: set[object] = set()
-        for audited in [] if self._is_replay else self._result.checked:
+        for audited in [] if self._is_replay else jobs:
             for check in audited.checks:
                 failed = []
                 for finding in check.findings:
@@ -415,12 +432,13 @@ class AuditPlugin:
         try:
             item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
         except Exception as error:
-            return Checked(reach, f"Its test could not run once more: {error_text(error)}.")
+            why = f"Its test could not run once more: {error_text(error)}."
+            return Checked(reach, Reason(why))
         finally:
             self._checker = None
         why = f": {self._error}" if self._error else ""
         unreached = f"Its tests do not reach it again when they run once more{why}."
-        return checker.checked or Checked(reach, unreached)
+        return checker.checked or Checked(reach, Reason(unreached))
 
     @property
     def _is_replay(self) -> bool:

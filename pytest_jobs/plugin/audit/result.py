@@ -8,21 +8,24 @@ and the controller reads the whole, also when a worker was killed.
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
+from ...harness.records.texts import counted
 from ...insight.lint.baseline import Section
 from ...insight.reached.reached import Way
+from .arrivals import Reason
 from .checking import Checked
 from .findings import Finding
 
 _SUFFIX: Final = ".result"
-_UNTRIED: Final = (
-    "The clean runs of the job took all the time of its check. Check it by itself: "
-    "check_idempotent(job, time_limit=...) has as much time as you give it."
+_UNTRIED: Final = Reason(
+    "The clean runs of the job took all the time of its check.",
+    "Check it by itself: check_idempotent(job, time_limit=...) has as much time as you give it.",
 )
 
 
@@ -37,7 +40,9 @@ class Audited:
     checks: list[Checked] = field(default_factory=list)
     refusals: int = 0
     #: Why tests show nothing.
-    reasons: dict[str, None] = field(default_factory=dict)
+    reasons: dict[Reason, None] = field(default_factory=dict)
+    #: How many tests leave the job nothing to do, by the line at which it ends there.
+    idle: Counter[str] = field(default_factory=Counter)
     #: Whether the audit has come to its end with it.
     is_done: bool = False
 
@@ -51,11 +56,20 @@ class Audited:
         return list(found.values())
 
     @property
-    def why_not(self) -> str:
+    def why_not(self) -> Reason:
         """Why it was not checked: the last reason came furthest."""
         if not self.is_done:
-            return "The audit was interrupted before it."
-        return next(reversed(self.reasons), "The replayed history is of another job.")
+            return Reason("The audit was interrupted before it.")
+        if not self.idle:
+            another = Reason("The replayed history is of another job.")
+            return next(reversed(self.reasons), another)
+        places = [
+            f"{place} in {counted(tests, 'test')}" for place, tests in self.idle.most_common()
+        ]
+        return Reason(
+            f"It ends at {', at '.join(places)}, and changes nothing there that a check compares.",
+            "Write a test in which it has something to do.",
+        )
 
     def add(self, other: Audited) -> None:
         """Take over what another process has of the same job."""
@@ -63,6 +77,7 @@ class Audited:
         self.ways = list(dict.fromkeys((*self.ways, *other.ways)))
         self.checks += other.checks
         self.reasons |= other.reasons
+        self.idle += other.idle
         self.is_done &= other.is_done
 
     def leave_out_untried(self) -> None:
@@ -73,7 +88,9 @@ class Audited:
 
     def note(self, checked: Checked) -> None:
         """Note a check, or why there is none."""
-        if checked.refused:
+        if checked.idle_at:
+            self.idle[checked.idle_at] += 1
+        elif checked.refused:
             self.refusals += 1
             self.reasons[checked.refused] = None
         elif not checked.is_other:
@@ -134,7 +151,9 @@ class Result:
             "complete": self.is_complete,
             "findings": [finding.to_dict() for finding in self.findings],
             "no_finding": [each.job for each in self.checked if not each.findings],
-            "not_checked": [{"job": each.job, "reason": each.why_not} for each in self.not_checked],
+            "not_checked": [
+                {"job": each.job, "reason": str(each.why_not)} for each in self.not_checked
+            ],
         }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 from typing import Final
 
-from ...harness.records.texts import counted
+from ...harness.records.texts import counted, shortened
 from ...insight.reached.reached import JobsReached, ReachedJob
 from ...insight.seen.audited import ShownAudit, ShownFinding, ShownGroup, ShownPart, ShownRank
 from .findings import Finding, Kind
@@ -28,6 +28,8 @@ _HISTORIES: Final = {
 #: What comes between a history and its place.
 _AT: Final = {"crash": " ", "abandoned": " ", "effect_fails": ": ", "twice": ", which repeats "}
 _WIDTH: Final = 110
+#: How long a reason is at most, so that it takes three lines.
+_REASON: Final = 290
 #: What is usually a bug; what may be by design is not red.
 _BUGS: Final = (Kind.KILLED, Kind.EFFECT_FAILS, Kind.STATE)
 
@@ -49,7 +51,8 @@ def written(audit: ShownAudit) -> Iterator[str]:
                 yield from (f"  {name}" for name in group.names)
                 continue
             yield from wrap(f"- {group.text}", _WIDTH, subsequent_indent="  ")
-            yield from wrap(group.more, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+            for line in group.lines:
+                yield from wrap(line, _WIDTH, initial_indent="    ", subsequent_indent="      ")
             names = ", ".join(group.names)
             yield from wrap(names, _WIDTH, initial_indent="    ", subsequent_indent="    ")
 
@@ -179,13 +182,25 @@ def _checked(each: Audited) -> str:
 
 
 def _not_checked(found: Sequence[Audited]) -> list[ShownGroup]:
-    """Return the jobs without a check, by reason: its first sentence says why, and the others what to write."""
-    groups: dict[str, tuple[str, list[str]]] = {}
+    """Return the jobs without a check, by what helps; jobs with one reason are told together."""
+    groups: dict[str, dict[str, list[str]]] = {}
     for each in found:
-        why, stop, rest = each.why_not.partition(". ")
-        groups.setdefault(f"{why}{stop}".rstrip(), (rest, []))[1].append(each.job)
-    ordered = sorted(groups.items(), key=lambda group: -len(group[1][1]))
-    return [ShownGroup(why, rest, jobs) for why, (rest, jobs) in ordered]
+        why, advice = each.why_not
+        jobs = groups.setdefault(advice or why, {}).setdefault(why if advice else "", [])
+        jobs.append(each.job)
+    ordered = sorted(groups.items(), key=lambda group: -sum(map(len, group[1].values())))
+    return [
+        ShownGroup(
+            text,
+            [
+                f"{', '.join(jobs)}: {shortened(why, _REASON)}"
+                for why, jobs in reasons.items()
+                if why
+            ],
+            reasons.get("", ()),
+        )
+        for text, reasons in ordered
+    ]
 
 
 def _cases(reached: JobsReached) -> list[ShownGroup]:
@@ -209,7 +224,7 @@ def _handed_off(handoffs: Handoffs) -> list[ShownGroup]:
     text += f"{len(sites) - len(unchecked) or 'none'} of them"
     names = [f"{site} ({site.function})" if site.function else str(site) for site in unchecked]
     return [
-        ShownGroup(f"{text}. The others:" if len(names) < len(sites) else f"{text}:", "", names)
+        ShownGroup(f"{text}. The others:" if len(names) < len(sites) else f"{text}:", (), names)
     ]
 
 

@@ -298,7 +298,7 @@ AUDIT = ShownAudit(
             "Not checked",
             (
                 ShownGroup(
-                    "It raises in its tests.", "Write a test in which it returns.", ("shop.refuse",)
+                    "Write a test in which it returns.", ("shop.refuse: It raises in its tests.",)
                 ),
             ),
         ),

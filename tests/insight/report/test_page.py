@@ -148,7 +148,7 @@ def test_an_audit_comes_first_with_its_findings_by_rank_and_what_was_not_checked
     assert said.strip() == (
         f"Audit 4 jobs reached, 2 checked, 1 finding. {rank.title} LOST mail send_receipt(7) "
         f"{' '.join(found.lines)} {found.replay}Copy No finding shop.charge (1 check) Not checked "
-        "It raises in its tests. Write a test in which it returns. shop.refuse "
+        "Write a test in which it returns. shop.refuse: It raises in its tests. "
         "1 job of the registries that no test reaches shop.remind"
     )
 
