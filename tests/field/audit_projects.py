@@ -216,7 +216,9 @@ def _found(said: Mapping[str, Any]) -> set[str]:
 
 def _lines(project: Project, plain: Run, audited: Run, said: Mapping[str, Any]) -> Iterator[str]:
     found, not_checked = _found(said), said["not_checked"]
-    checked = {each["job"] for each in said["findings"]} | set(said["no_finding"])
+    checked = {each["job"] for each in said["findings"]} | {
+        each["job"] for each in said["no_finding"]
+    }
     reached = len(checked) + len(not_checked)
     broken = [test for test, ended in plain.outcomes.items() if audited.outcomes.get(test) != ended]
     yield f"== {project.name} {project.commit[:9]} ({project.library})"

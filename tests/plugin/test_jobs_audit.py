@@ -555,13 +555,21 @@ def test_the_page_has_each_job_as_the_tests_reach_it_and_nothing_of_the_second_r
     )
 
 
-@pytest.mark.wide
-def test_ctrl_c_keeps_what_was_found_until_then(pytester, audit):
+@pytest.mark.parametrize(
+    "stop",
+    [
+        pytest.param("raise KeyboardInterrupt", id="ctrl_c", marks=pytest.mark.wide),
+        pytest.param("os.kill(os.getpid(), signal.SIGTERM)", id="sigterm"),
+    ],
+)
+def test_a_session_that_is_stopped_tells_what_was_found_until_then(pytester, audit, stop):
     pytester.makepyfile(
         # The first delivery of a process imports what it needs, and its time says nothing.
         test_shop=PAYING
         + PAYING.replace("test_paying", "test_paying_once_more")
         + """
+    import os
+    import signal
     from pytest_jobs import job
 
     runs = []
@@ -576,9 +584,9 @@ def test_ctrl_c_keeps_what_was_found_until_then(pytester, audit):
     def test_stopping():
         runs.append("run")
         if len(runs) == 2:
-            raise KeyboardInterrupt
+            STOP
         ship_slowly(1)
-    """
+    """.replace("STOP", stop)
     )
 
     result = pytester.runpytest_subprocess("--jobs-audit", "--jobs-report=found.json")
@@ -589,6 +597,41 @@ def test_ctrl_c_keeps_what_was_found_until_then(pytester, audit):
     found = json.loads((pytester.path / "found.json").read_text("utf-8"))["audit"]
     assert len(found["findings"]) == 2
     assert not found["complete"]
+
+
+def test_an_audit_that_is_stopped_before_its_second_looks_is_not_complete(pytester, audit):
+    pytester.makeconftest(f"""{CONFTEST}
+    from pytest_jobs.plugin.audit import checking
+
+    checking.SECONDS = 1e-9
+    """)
+    pytester.makepyfile(
+        test_shop=PAYING
+        + """
+    import os
+    import signal
+    import pytest
+
+    runs = []
+
+    @pytest.fixture(autouse=True)
+    def stop():
+        runs.append("run")
+        # After the first pass and the check.
+        if len(runs) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+    """.replace("@pytest", "import os, pytest, signal\n\n    @pytest")
+    )
+
+    result = pytester.runpytest_subprocess("--jobs-audit", "--jobs-report=found.json")
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["  shop.pay (1 check, in part: 0 of * histories)"])
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))["audit"]
+    [unfinished] = found["no_finding"]
+    assert not found["complete"]
+    assert (unfinished["job"], unfinished["tried"]) == ("shop.pay", 0)
+    assert unfinished["planned"] > 0
 
 
 def test_an_effect_that_is_repeated_and_is_also_lost_is_two_findings(audit):

@@ -47,9 +47,9 @@ class Checked:
     findings: Sequence[Finding] = ()
     #: What a check without findings left out; empty if nothing.
     left_out: str = ""
-    #: Whether histories are left for which there was no time, and whether none was carried out.
-    is_short: bool = False
-    tried_nothing: bool = False
+    #: How many histories were carried out, and how many there are.
+    tried: int = 0
+    planned: int = 0
     #: The whole story, of a replay.
     story: str = ""
     #: Of a replay: whether the check was of another job than the token names.
@@ -180,12 +180,14 @@ class Checker(Spectator):
         except NotIdempotent as error:
             report: Any = error.report
             found = list(findings_of(report, reach.job))
-            return Checked(reach, findings=found, story=str(report) if audience.replay else "")
+            tried, planned = report.exploration.histories, report.exploration.planned
+            story = str(report) if audience.replay else ""
+            return Checked(reach, findings=found, tried=tried, planned=planned, story=story)
         except ExplorationError as refusal:
             return Checked(reach, Reason.of_refusal(str(refusal)), refusal.idle_at)
-        tried = [(each.histories, each.planned) for each in explored.explorations]
-        left = [f"{done} of {planned} histories" for done, planned in tried if done < planned]
-        is_short, tried_nothing = bool(left), not any(done for done, _ in tried)
+        tried = sum(each.histories for each in explored.explorations)
+        planned = sum(each.planned for each in explored.explorations)
+        left = [f"{tried} of {planned} histories"] if tried < planned else []
         elsewhere = [where for each in explored.explorations for where in each.elsewhere]
         if elsewhere:
             left.append(f"without interruptions in other threads, at {', '.join(elsewhere)}")
@@ -193,8 +195,8 @@ class Checker(Spectator):
         return Checked(
             reach,
             left_out="; ".join(left),
-            is_short=is_short,
-            tried_nothing=is_short and tried_nothing,
+            tried=tried,
+            planned=planned,
             is_other=is_other,
         )
 

@@ -36,7 +36,13 @@ from .checking import Checked, Checker
 from .findings import Finding, in_files
 from .functions import CalledFunctions
 from .handoffs import Handoffs, lines_of_handoffs
-from .rerun import end_wider_fixtures, looks_before_tear_down, run_again, runs_nothing
+from .rerun import (
+    end_wider_fixtures,
+    ended_as_by_ctrl_c,
+    looks_before_tear_down,
+    run_again,
+    runs_nothing,
+)
 from .result import Accepted, Audited, Result, Share, together
 from .swallowed import Swallowed
 from .text import shown, written
@@ -138,7 +144,8 @@ class AuditPlugin:
             return (yield)
         if self._folder is not None:
             try:
-                return (yield)
+                with ended_as_by_ctrl_c():
+                    return (yield)
             finally:
                 self._result = together(self._folder)
                 self._end()
@@ -290,7 +297,7 @@ class AuditPlugin:
         # The report shows what the tests do, and not these checks and second runs.
         before, audience.when_checked = audience.when_checked, []
         try:
-            with self._reaching.recording.paused():
+            with self._reaching.recording.paused(), ended_as_by_ctrl_c():
                 self._check_all({item.nodeid: item for item in session.items})
         finally:
             audience.audit, audience.when_checked = "", before
@@ -318,6 +325,7 @@ class AuditPlugin:
         for each in idle:
             self._check(each, items, begun, in_any=True)
         self._replay(idle, items, begun)
+        self._result.is_complete = True
 
     def _check(
         self,
@@ -355,7 +363,7 @@ class AuditPlugin:
         """Give the checks that were cut short the time that is left: all jobs had their turn."""
         for audited in self._result.checked:
             for place, check in enumerate(audited.checks):
-                if audited.findings or not check.is_short or self._is_over(begun):
+                if audited.findings or check.tried == check.planned or self._is_over(begun):
                     continue
                 again = self._checked(items[check.reach.nodeid], check.reach, checking.LONGER)
                 if not again.refused:

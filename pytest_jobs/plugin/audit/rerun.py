@@ -6,7 +6,11 @@ resets private attributes of the item, and ends wider fixtures.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, Literal, cast
 
 import pytest
@@ -14,6 +18,29 @@ import pytest
 from ...harness.records.texts import error_text
 
 _Phase = Literal["setup", "call", "teardown"]
+
+
+@contextmanager
+def ended_as_by_ctrl_c() -> Generator[None, None, None]:
+    """Let SIGTERM, by which a CI ends a long session, end a block as Ctrl-C does: what was found is printed."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    process = os.getpid()
+
+    def end(number: int, frame: object) -> None:
+        if os.getpid() == process:
+            raise KeyboardInterrupt
+        # A child, to which this means nothing else than before.
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def runs_nothing(config: pytest.Config) -> bool:

@@ -71,6 +71,15 @@ class Audited:
             "Write a test in which it has something to do.",
         )
 
+    def tried(self) -> dict[str, Any]:
+        """Return how many of the histories of its checks were tried, as values that JSON has."""
+        tried = sum(check.tried for check in self.checks)
+        return {
+            "job": self.job,
+            "tried": tried,
+            "planned": sum(check.planned for check in self.checks),
+        }
+
     def add(self, other: Audited) -> None:
         """Take over what another process has of the same job."""
         self.tests += other.tests
@@ -82,8 +91,9 @@ class Audited:
 
     def leave_out_untried(self) -> None:
         """Count no check that came to none of its histories: nobody knows what they would have shown."""
-        if any(check.tried_nothing for check in self.checks):
-            self.checks = [check for check in self.checks if not check.tried_nothing]
+        untried = [check for check in self.checks if check.planned and not check.tried]
+        if untried:
+            self.checks = [check for check in self.checks if check not in untried]
             self.reasons[_UNTRIED] = None
 
     def note(self, checked: Checked) -> None:
@@ -109,6 +119,8 @@ class Result:
     handed_off: set[tuple[str, int]] = field(default_factory=set)
     #: Whether the tests came to their end, so that the second pass began.
     is_begun: bool = False
+    #: Whether the second pass has come to its end with each job, its second looks and replays included.
+    is_complete: bool = False
 
     def add(self, other: Result) -> None:
         """Take over what another process has found."""
@@ -120,11 +132,7 @@ class Result:
         self.past |= other.past
         self.handed_off |= other.handed_off
         self.is_begun &= other.is_begun
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the audit came to its end with each job."""
-        return self.is_begun and all(each.is_done for each in self.audited.values())
+        self.is_complete &= other.is_complete
 
     @property
     def checked(self) -> list[Audited]:
@@ -150,7 +158,7 @@ class Result:
         return {
             "complete": self.is_complete,
             "findings": [finding.to_dict() for finding in self.findings],
-            "no_finding": [each.job for each in self.checked if not each.findings],
+            "no_finding": [each.tried() for each in self.checked if not each.findings],
             "not_checked": [
                 {"job": each.job, "reason": str(each.why_not)} for each in self.not_checked
             ],
@@ -189,7 +197,7 @@ class Share:
 def together(folder: Path) -> Result:
     """Return what all workers have found until now."""
     results = [pickle.loads(file.read_bytes()) for file in sorted(folder.glob(f"*{_SUFFIX}"))]  # noqa: S301  our own
-    whole = Result(is_begun=bool(results))
+    whole = Result(is_begun=bool(results), is_complete=bool(results))
     for result in results:
         whole.add(result)
     return whole
