@@ -219,6 +219,41 @@ def test_what_a_method_left_that_fails_is_not_looked_at(audit):
     result.stdout.fnmatch_lines(["No test reaches a job, so this run shows nothing."])
 
 
+CAPTURED = """
+    from unittest import mock
+
+    import shop
+    from django.db import transaction
+    from django.test import TestCase
+
+    count = shop.task("count")
+
+    @shop.app.task(name="publish", acks_late=True)
+    def publish(pk):
+        with transaction.atomic():
+            if shop.Order.objects.filter(pk=pk, visits=0).update(visits=1):
+                transaction.on_commit(lambda: count.delay(pk))
+
+    class Captured(TestCase):
+        def test(self):
+            made = shop.Order.objects.create()
+            with mock.patch.object(count, "delay") as delay:
+                with self.captureOnCommitCallbacks(execute=True):
+                    publish(made.pk)
+            delay.assert_called_once()
+    """
+
+
+def test_what_a_test_captures_until_the_commit_runs_after_it_in_a_check(pytester, audit):
+    pytester.makepyfile(test_shop=CAPTURED)
+    result = audit("Captured")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["- DIVERGED shop_order in publish(*)", "  killed after django: COMMIT (test_shop.py:11)"]
+    )
+
+
 def test_a_suite_without_settings_that_imports_django_is_audited(pytester):
     pytester.makepyfile(
         """
