@@ -345,7 +345,11 @@ class AuditPlugin:
         """
         reached, job = self._reached, audited.job
         audited.reasons.update(dict.fromkeys(reached.unfit(job, self._spared)))
-        for reach in reached.fit(job, self._spared):
+        reaches = reached.fit(job, self._spared)
+        if in_any:
+            # A job that returns at once takes the least time.
+            reaches.sort(key=lambda reach: -reach.seconds)
+        for reach in reaches:
             shapes = {check.reach.shape for check in audited.checks}
             idle = 0 if in_any else audited.idle.total()
             if len(audited.checks) == _CHECKS or audited.refusals + idle >= _REFUSALS:
@@ -354,7 +358,8 @@ class AuditPlugin:
                 continue
             if self._is_over(begun):
                 why = f"No time was left of {self._options[AUDIT_TIME]:g} s of computing."
-                audited.note(Checked(reach, Reason(why, "Raise --jobs-audit-time.")))
+                if not audited.idle:
+                    audited.note(Checked(reach, Reason(why, "Raise --jobs-audit-time.")))
                 break
             self._tried.add(reach)
             audited.note(self._checked(items[reach.nodeid], reach, checking.SECONDS))

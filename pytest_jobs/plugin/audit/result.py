@@ -60,7 +60,7 @@ class Audited:
         """Why it was not checked: the last reason came furthest."""
         if not self.is_done:
             return Reason("The audit was interrupted before it.")
-        if not self.idle:
+        if self.refusals or not self.idle:
             another = Reason("The replayed history is of another job.")
             return next(reversed(self.reasons), another)
         places = [
@@ -87,6 +87,7 @@ class Audited:
         self.checks += other.checks
         self.reasons |= other.reasons
         self.idle += other.idle
+        self.refusals += other.refusals
         self.is_done &= other.is_done
 
     def leave_out_untried(self) -> None:
