@@ -376,6 +376,21 @@ def test_nothing_stays_patched():
     assert sys.meta_path == finders
 
 
+def test_a_double_of_the_session_may_answer_with_less_than_a_response(monkeypatch):
+    requests = pytest.importorskip("requests")
+
+    def send(session, request, **options):
+        return SimpleNamespace(ok=True)
+
+    def post(number):
+        assert requests.post(URL, json={"number": number}).ok
+
+    monkeypatch.setattr(requests.Session, "send", send)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE api\.example\.com POST /charges"):
+        check_idempotent(post, args=(7,), histories=["twice"])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("lazy", ["httpx", "requests", "aiohttp"])
 def test_a_library_that_the_job_imports_itself_is_found(lazy):
