@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from servers import redis_url  # noqa: F401 - a fixture
 
 SHOP = '''
 """The jobs of a small application."""

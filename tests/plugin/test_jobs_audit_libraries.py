@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 OLD_REDIS = """
     class ConnectionError(Exception): ...
 
@@ -52,3 +54,33 @@ def test_a_library_that_is_too_old_to_be_watched_concerns_only_the_jobs_that_use
             "    shop.count: The job called Redis.incr of a version of redis that cannot be watched *",
         ]
     )
+
+
+def test_a_job_of_rq_is_checked_although_its_queue_is_on_a_server(pytester, redis_url):
+    pytest.importorskip("rq")
+    pytester.makepyfile(
+        shop=f"""
+            from redis import Redis
+            from rq import Queue
+            from rq.decorators import job
+
+            queue = Queue(connection=Redis.from_url("{redis_url}"))
+
+            @job(queue, connection=queue.connection)
+            def write(path):
+                with open(path, "a") as file:
+                    file.write("line")
+            """,
+        test_shop="""
+            import shop
+
+            def test_writing(tmp_path):
+                shop.queue.empty()
+                shop.queue.enqueue("shop.write", path=str(tmp_path / "log"))
+                [job] = shop.queue.jobs
+                shop.write(**job.kwargs)
+            """,
+    )
+    result = pytester.runpytest_subprocess("--jobs-audit")
+
+    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 1 finding.", "- DIVERGED files in *"])
