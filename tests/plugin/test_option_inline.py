@@ -160,3 +160,58 @@ def test_jobs_raise_says_where_an_error_is_raised(pytester, told, at):
     outcomes = {"skipped": 2} if at == "enqueue" else {"failed": 1, "passed": 1}
 
     told(RAISES, "--jobs-inline", **outcomes)
+
+
+def test_a_middleware_that_closes_connections_leaves_that_of_a_test_case(pytester):
+    pytest.importorskip("django")
+    pytest.importorskip("dramatiq")
+    pytester.makepyfile(
+        shop="""
+            import django
+            import dramatiq
+            from django.conf import settings
+
+            settings.configure(
+                DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "shop.db"}},
+            )
+            django.setup()
+
+            from django.db import close_old_connections, connection
+            from dramatiq.brokers.stub import StubBroker
+
+            # As that of django-dramatiq.
+            class CloseConnections(dramatiq.Middleware):
+                def before_process_message(self, broker, message):
+                    close_old_connections()
+
+                def after_process_message(self, broker, message, *, result=None, exception=None):
+                    close_old_connections()
+
+            broker = StubBroker(middleware=[CloseConnections()])
+
+            def numbers():
+                with connection.cursor() as cursor:
+                    return cursor.execute("select number from orders").fetchall()
+
+            @dramatiq.actor(broker=broker)
+            def add(number):
+                with connection.cursor() as cursor:
+                    cursor.execute("insert into orders values (%s)", [number])
+            """,
+        test_shop="""
+            import shop
+            from django.db import connection
+            from django.test import TestCase
+
+            with connection.cursor() as cursor:
+                cursor.execute("create table orders (number)")
+
+            class Adding(TestCase):
+                def test_it(self):
+                    shop.add.send(7)
+                    self.assertEqual(shop.numbers(), [(7,)])
+            """,
+    )
+    result = pytester.runpytest_subprocess("--jobs-inline", "-p", "no:django")
+
+    result.assert_outcomes(passed=1)
