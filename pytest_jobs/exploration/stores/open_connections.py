@@ -57,13 +57,11 @@ class OpenConnections:
         ]
         if len(caches) == len(found):
             self._statements = {}
-            self._add(caches)
+            self._add(self._statements, caches)
         return found
 
-    def _add(self, caches: list[Any]) -> None:
-        known = self._statements
-        if known is not None:
-            known.update((ref(cache, lambda gone: known.pop(gone, None)), None) for cache in caches)
+    def _add(self, known: dict[ref[Any], None], caches: list[Any]) -> None:
+        known.update((ref(cache, lambda gone: known.pop(gone, None)), None) for cache in caches)
 
     def _note(self, event: str, args: tuple[Any, ...]) -> None:
         # Deliveries and worlds only open connections that report by themselves.
@@ -71,7 +69,8 @@ class OpenConnections:
             return
         # It is known by now. To look among all objects takes the longer, the more there are.
         caches = [one for one in gc.get_referents(args[0]) if type(one) is _CACHE]
-        self._add(caches)
+        if self._statements is not None:
+            self._add(self._statements, caches)
         if not caches:
             self._statements = None
 
