@@ -26,6 +26,7 @@ from ...engine.acts import (
     skippable,
     watcher,
 )
+from ..doubles.judgement import Called, act_of
 from ..doubles.kinds import CallKind, kinds_of
 from ..doubles.operators import is_in_place, setting
 from ..wrapping import in_delivery, source_of
@@ -143,7 +144,9 @@ class _CallOfMock:
             return self._later(looking()) if is_awaited else self._now(looking())
         if current.undisturbed:
             kinds.learn_of(name, search)
-        act = kinds.act_of(name, self._args, self._kwargs, named=self._kwargs, is_put=kind == "put")
+        owner, _, method = name.rpartition(".")
+        called = Called(owner, method, own, self._args, self._kwargs, self._kwargs, ())
+        act = act_of(called, kinds, is_put=kind == "put")
         if self._is_of_project(stood_for):
             act = replace(act, stands_for=name)
         if is_awaited:
