@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import copy
 import functools
+import os
 import time
 import types
 import uuid
@@ -1077,6 +1078,33 @@ def test_a_class_can_be_hashed_compared_and_printed(by, kind):
 
     name = repr(kind)
     assert {one[1:] for one in seen} == {(1, True, True, name, name, name, True)}
+
+
+class File:
+    """Has special methods that few objects have."""
+
+    def __fspath__(self):
+        return "/a"
+
+    def __bytes__(self):
+        return b"a"
+
+    def __round__(self, digits=None):
+        return 7
+
+    def send(self, to):
+        pass
+
+
+@both
+def test_a_special_method_is_there_however_rare_it_is(by):
+    def job():
+        app.db["seen"] = os.fspath(app.service), bytes(app.service), round(app.service)
+
+    explored = check_idempotent(job, world=world_of(File, by=by), histories=["twice"])
+
+    assert "Calls that do not count" not in str(explored)
+    assert app.db["seen"] == ("/a", b"a", 7)
 
 
 class Client:

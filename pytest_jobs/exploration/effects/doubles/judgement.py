@@ -10,14 +10,16 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from contextvars import Token
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, Self
 
 from ....harness.records.attributes import identity
 from ...engine.acts import Act, Skipped, SourceState, Watch, looking, parts
+from ...engine.memory.places import CONSTANTS
+from ...engine.watching import is_within_act
 from .arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
-from .kinds import CallKind, CallKinds, does_something, kinds_of
+from .kinds import CallKind, does_something, kinds_of
 from .memory import Memory, Unit, kept_in
 from .operators import SYMBOLS
 
@@ -32,7 +34,7 @@ class Title(NamedTuple):
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Called:
     """A call of a double."""
 
@@ -51,40 +53,25 @@ class Called:
     title: Title | None = None
     #: The arguments of the calls on the way to the method.
     through: tuple[Any, ...] = ()
+    #: The parameter that carries its key, which is no part of what is compared; empty for none.
+    key_word: str = ""
+    #: The whole name, and the last word of it.
+    name: str = field(init=False)
+    method: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = f"{self.owner}.{self.path}" if self.owner else self.path
+        self.method = self.path.rpartition(".")[2]
 
     @property
-    def name(self) -> str:
-        return f"{self.owner}.{self.path}".lstrip(".")
+    def made(self) -> tuple[Any, ...]:
+        """The call as it is compared: its name and its arguments."""
+        named = sorted(one for one in self.kwargs.items() if one[0] != self.key_word)
+        return self.path, *self.through, *self.args, *named
 
     @property
-    def method(self) -> str:
-        return self.path.rpartition(".")[2]
-
-
-def act_of(called: Called, kinds: CallKinds, *, is_put: bool) -> Act:
-    """Return the effect of a call. A put changes nothing more when it is repeated."""
-    owner, path, method = called.owner, called.path, called.method
-    if method in SYMBOLS:
-        name = f"{path.removesuffix(method)[:-1]} {SYMBOLS[method]}".lstrip()
-        value = comparable((name, *called.through, *called.args))
-        text = f"{name} {text_of('', called.args, {})[1:-1]}"
-        return Act(owner, text, value=value, key=repr(value) if is_put else None)
-    value = comparable((path, *called.through, *called.args, *sorted(called.kwargs.items())))
-    sent = usual_key(called.named)
-    key = repr(value) if is_put else sent
-    if key is None:
-        key = likely_key(method, called.args, called.named)
-        if key is not None:
-            kinds.note(called.name, ONCE_FOR_KEY)
-    if method in ("__setitem__", "__delitem__"):
-        key = item_key(called.args)
-    return Act(
-        owner or path,
-        text_of(path, called.args, called.kwargs),
-        value=value,
-        key=None if key is None else (path, key),
-        sent_key=sent,
-    )
+    def text(self) -> str:
+        return text_of(self.path, self.args, self.kwargs)
 
 
 class Judgement:
@@ -112,6 +99,8 @@ class Judgement:
 
     def unit_of(self, roots: tuple[Any, ...], current: Watch) -> Unit | None:
         """Return the unit of work in which something is done to the first of some roots; None if it is in none."""
+        if not roots:
+            return None
         # A world makes another one for each history.
         own = [one for one in roots if type(one).__qualname__ in self._kinds_of_units]
         for double in (*self._units.values(), *own):
@@ -134,14 +123,21 @@ def judgement_of(search: SourceState) -> Judgement:
 class Running:
     """One call of a double, from its beginning to its end."""
 
-    #: Whether the test has said that it is a service, so that each call stands for itself: nobody asks whether it
-    #: passes calls on, whether the state of the world shows it, or whether its name is a known verb.
-    is_declared = False
-
     def __init__(
         self, called: Called, current: Watch, kind: CallKind | None = None, *, again: bool = False
     ) -> None:
+        """Prepare to judge a call.
+
+        Args:
+            called: the call.
+            current: the watch of the delivery that makes it.
+            kind: what it is by its name, if the double is a mock, or what the test has declared to be a service.
+                Each call of these stands for itself: nobody asks whether it passes calls on, whether the state of
+                the world shows it, or whether its name is a known verb.
+            again: whether a generator goes on.
+        """
         self.called, self._current = called, current
+        self._is_declared = kind is not None
         self._judgement = judgement_of(current.of_search)
         self._kinds = kinds_of(current.of_search)
         name = called.name
@@ -159,7 +155,7 @@ class Running:
         self._act: Act | None = None
         self._token: Token[list[Act] | None] | None = None
         self._inner: list[Act] = []
-        self._is_skipped = False
+        self._is_skipped = self._is_part = False
 
     def begin(self) -> None:
         """Come to the point before a call that has begun already: it may be killed or refused there."""
@@ -172,16 +168,20 @@ class Running:
     def __enter__(self) -> Self:
         """Come to the point before the call. It raises `Skipped` where a dead delivery must not make the call."""
         judgement, current = self._judgement, self._current
-        self._memory = Memory(self.called.roots, judgement.is_own)
+        self._is_part = is_within_act()
+        is_look_up = self._kind in ("read", "nothing")
+        self._is_decided = self._is_declared and (self._is_said or is_look_up)
+        self._memory = Memory(() if self._is_decided else self.called.roots, judgement.is_own)
         kept = self._kept = kept_in(current.of_history)
         kept.look()
         kept.keep(self._memory)
-        is_look_up = self._kind in ("read", "nothing")
         if is_look_up or self._spot in judgement.reads:
             if not is_look_up and not self._ends_block:
                 self._kinds.note(self.called.name, "read, as it changes nothing")
             self._block = looking()
         else:
+            if self._is_declared and current.undisturbed:
+                self._kinds.learn_of(self.called.name, current.of_search)
             self._act = self._described()
             self._unit = judgement.unit_of(self.called.roots, current)
             self._block = current.acting(self._act)
@@ -189,23 +189,42 @@ class Running:
         if not current.undisturbed:
             # Another delivery may have run at this point.
             self._memory.catch_up()
-        elif not self.is_declared:
+        elif not self._is_declared:
             self._token = parts.set(self._inner)
             if self._act is not None:
                 self._seen, self._beats = judgement.seen(), current.beats
         return self
 
     def _described(self) -> Act:
-        called, name = self.called, self.called.name
+        called, name, method, path = (
+            self.called,
+            self.called.name,
+            self.called.method,
+            self.called.path,
+        )
+        title, text = called.title, called.text
+        if method in SYMBOLS:
+            path = f"{path.removesuffix(method)[:-1]} {SYMBOLS[method]}".lstrip()
+            text = f"{path} {text_of('', called.args, {})[1:-1]}"
+        value = comparable((path, *called.made[1:]))
+        sent = usual_key(called.named)
+        key = repr(value) if self._kind == "put" else sent
+        if key is None:
+            key = likely_key(method, called.args, called.named)
+            if key is not None:
+                self._kinds.note(name, ONCE_FOR_KEY)
+        if method in ("__setitem__", "__delitem__"):
+            key = item_key(called.args)
         self._is_shown = name in self._judgement.shown
         if self._is_shown:
             self._kinds.note(name, "compared by the state")
-        title = called.title
-        act = act_of(called, self._kinds, is_put=self._kind == "put")
-        return replace(
-            act,
+        return Act(
+            called.owner or path,
+            text,
             counts=False,
-            value=None if self._is_shown else act.value,
+            value=None if self._is_shown else value,
+            key=None if key is None else (path, key),
+            sent_key=sent,
             stands_for=name if title is not None and title.is_of_project else "",
         )
 
@@ -218,11 +237,15 @@ class Running:
         elif self._act is not None and not self._is_skipped:
             self._judge(self._act, answer)
         self._commit()
-        given = Memory((answer,), self._judgement.is_own)
-        # What is made for the job only is of the job.
-        given.taken = {
-            key: given.taken[key] for key in given.taken.keys() & self._memory.taken.keys()
-        }
+        if type(answer) not in CONSTANTS and self.called.roots:
+            self._give(answer)
+
+    def _give(self, answer: object) -> None:
+        """Note what the job has got of what the double keeps. What is made for the job only is of the job."""
+        given, kept = Memory((answer,), self._judgement.is_own), self._memory
+        if self._is_decided and given.taken:
+            kept = Memory(self.called.roots, self._judgement.is_own)
+        given.taken = {key: given.taken[key] for key in given.taken.keys() & kept.taken.keys()}
         self._kept.give(given, self.called.owner, type(answer).__name__)
 
     def _commit(self) -> None:
@@ -282,13 +305,15 @@ class Running:
         """Return whether a call that never changes anything does something, as its name and its answer say."""
         called = self.called
         is_told = bool(called.args or called.kwargs)
-        return self.is_declared or (
+        return self._is_declared or (
             not inspect.iscoroutine(answer)
             and (answer is None or (is_told and does_something(called.method)))
         )
 
     def _note(self, act: Act, answer: object) -> None:
-        self._current.note(act)
+        # What it is a part of is the effect.
+        if not self._is_part:
+            self._current.note(act)
 
 
 def _now(note: Callable[[], object]) -> None:

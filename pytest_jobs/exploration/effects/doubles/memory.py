@@ -18,7 +18,8 @@ class Memory:
 
     def __init__(self, roots: tuple[Any, ...], is_own: Callable[[type], bool]) -> None:
         self.taken: dict[Key, tuple[Place, Taken]] = {
-            key: (place, place.taken()) for key, place in found_from(roots, is_own).items()
+            key: (place, place.taken())
+            for key, place in (found_from(roots, is_own) if roots else {}).items()
         }
 
     def catch_up(self) -> None:

@@ -28,14 +28,6 @@ SYMBOLS: Final[Mapping[str, str]] = {
     "__lshift__": "<<",
     "__rshift__": ">>",
 }
-#: These make something new of a client, and change nothing.
-COMPUTING: Final = frozenset(
-    (
-        *("__abs__", "__divmod__", "__invert__", "__neg__", "__pos__", "__rdivmod__", "__round__"),
-        *(f"__{name}__" for name, _ in _BINARY),
-        *(f"__r{name}__" for name, _ in _BINARY),
-    )
-).difference(SYMBOLS)
 #: Doing one of these again changes nothing more.
 _REPEATABLE: Final = frozenset(("__iand__", "__ior__"))
 #: Classes that set an attribute as Python does it by itself.

@@ -23,7 +23,6 @@ from ...engine.acts import (
     Act,
     Watch,
     acting,
-    note_effect,
     note_look,
     sends_key_by_time,
     skippable,
@@ -31,14 +30,13 @@ from ...engine.acts import (
 )
 from ...engine.lines import call_traced, untraced
 from ...engine.sameness.renaming import Unordered
-from ...engine.watching import is_within_act
 from ..wrapping import of_history, of_search
-from .arguments import comparable, text_of, usual_key
+from .arguments import comparable, usual_key
 from .clients import Keys, is_client
 from .judgement import Called, Running
 from .kinds import CallKind, CallKinds, does_something, kinds_of
 from .memory import Kept, Memory, globals_of, kept_in
-from .operators import COMPUTING, SYMBOLS, is_collection, is_in_place, is_only_memory, setting
+from .operators import SYMBOLS, is_collection, is_in_place, is_only_memory, setting
 
 _NOTHING: Final = object()
 _YIELDING: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
@@ -97,35 +95,29 @@ class _Call(NamedTuple):
     asked: Asked
     called: Called
     kind: CallKind
-    #: As `calls` of a fake has it: its name and its arguments, the key left out.
-    made: tuple[Any, ...]
     key: object
     #: Whether it is an effect whatever it changes: `reads=`, a key, its verb or what was sent says so.
     is_said: bool
-
-    @property
-    def text(self) -> str:
-        return text_of(self.called.path, self.called.args, self.asked.kwargs)
 
 
 class _Service(Running):
     """A call of a service in a delivery."""
 
-    is_declared = True
-
     def __init__(self, receiver: Receiver, call: _Call, current: Watch) -> None:
         super().__init__(call.called, current, call.kind)
         self._is_said |= call.is_said
         self._receiver, self._call = receiver, call
-        self._is_part = is_within_act()
 
     def _described(self) -> Act:
-        if self._current.undisturbed:
-            self._kinds.learn_of(self.called.name, self._current.of_search)
-        return self._receiver.described(super()._described(), self._call)
+        act = super()._described()
+        if self._receiver.answers_by_key and self._kind != "put" and act.key is not None:
+            # A stand-in finds out itself whether it knows a key.
+            act = replace(act, key=None)
+        return act if self._receiver.counts else replace(act, value=None)
 
     def _note(self, act: Act, answer: object) -> None:
-        self._receiver.has_happened(self._call, act, answer, is_part=self._is_part)
+        if self._receiver.has_happened(self._call, answer, is_part=self._is_part):
+            self._current.note(act)
 
 
 class Receiver:
@@ -145,13 +137,15 @@ class Receiver:
         counts: bool = True,
     ) -> None:
         self.name, self._target = name, target
+        #: Whether the test has written it, or it stands in for something; None until a call asks.
+        self._is_of_test: bool | None = None
         #: The part of its name that a test has named.
         self.own = name.rpartition(".")[2]
         self._key = key
         self._remembers = remembers
         self._guesses = reads is None
         self._reads = frozenset([reads] if isinstance(reads, str) else reads or ())
-        self._counts = counts
+        self.counts = counts
         # Threads of a job may call at the same time. Like a service, one of them finds the key known.
         self._one_at_a_time = threading.RLock()
         self._answers: dict[object, tuple[float, object, str, object]] = {}
@@ -180,7 +174,7 @@ class Receiver:
                 return led
         if is_client(value, returned=returned):
             return self.proxy_of(place, value)
-        if not returned and self._counts and is_collection(value) and (kept := _kept()) is not None:
+        if not returned and self.counts and is_collection(value) and (kept := _kept()) is not None:
             kept.give(Memory((value,), bool), self.name, place.path, place.through)
         return value
 
@@ -247,7 +241,7 @@ class Receiver:
         if running is not None:
             running.end(answer)
         elif call.kind in ("effect", "put"):
-            self.has_happened(call, None, answer)
+            self.has_happened(call, answer)
 
     def _handed(self, asked: Asked, answer: Any) -> Any:
         return self.found(asked.there, answer, returned=True)
@@ -265,7 +259,7 @@ class Receiver:
             change(owner, name, *value)
             return
         act = setting(self.name, place.path, value, place.through)
-        if not self._counts:
+        if not self.counts:
             act = replace(act, counts=False, value=None)
         with (
             skippable(),
@@ -302,55 +296,58 @@ class Receiver:
 
     def _prepared(self, asked: Asked) -> _Call:
         place, function, args, kwargs, sent = asked
-        parameter = self._key
-        if isinstance(parameter, Mapping):
-            parameter = parameter.get(place.path, parameter.get(place.word))
-        key = self._key_of(asked, parameter)
-        others = {word: value for word, value in kwargs.items() if word != parameter or key is None}
-        called = Called(
-            self.name if place.path else "",
-            place.path or self.name,
-            f"{self.own}.{place.path}".rstrip("."),
-            sent or args,
-            others,
-            {} if key is None else {"idempotency_key": key},
-            self._roots(function),
-            through=place.through,
-        )
+        path = place.path or self.name
+        name = f"{self.name}.{path}" if place.path else path
+        own = f"{self.own}.{place.path}".strip(".")
         known: CallKind | None = None
         if self._is_read(place):
             known = "read"
-        elif not self._guesses:
+        elif sent or not self._guesses:
             known = "effect"
         kinds = of_search(CallKinds, CallKinds)
-        # With a `yield` in it, it runs when its items are asked for.
-        code = getattr(function, "__code__", None)
-        is_lazy = isinstance(code, CodeType) and bool(code.co_flags & _YIELDING)
-        kind = (
-            kinds.said_of(called.name) or known or "effect"
-            if sent
-            else kinds.of(called.name, called.own, args, kwargs, known=known, is_lazy=is_lazy)
+        if sent:
+            kind = kinds.said_of(name) or known or "effect"
+        else:
+            # With a `yield` in it, it runs when its items are asked for.
+            code = getattr(function, "__code__", None)
+            is_lazy = isinstance(code, CodeType) and bool(code.co_flags & _YIELDING)
+            kind = kinds.of(name, own, args, kwargs, known=known, is_lazy=is_lazy)
+        parameter = self._key
+        if isinstance(parameter, Mapping):
+            parameter = parameter.get(place.path, parameter.get(place.word))
+        key = None if kind in ("read", "nothing") else self._key_of(asked, parameter)
+        called = Called(
+            self.name if place.path else "",
+            path,
+            own,
+            sent or args,
+            kwargs,
+            {} if key is None else {"idempotency_key": key},
+            self._roots(function),
+            through=place.through,
+            key_word="" if parameter is None or key is None else parameter,
         )
-        made = (called.path, *place.through, *called.args, *sorted(others.items()))
-        current = watcher.get()
-        by_time = Act(called.owner or called.path, "", value=made, sent_key=key)
-        if current is not None and sends_key_by_time(by_time, current.of_search):
-            key = None
         # What stands in for a service may keep less than the service does.
         is_known_verb = kind == "effect" and does_something(called.method)
-        is_said = known is not None or key is not None or bool(sent) or is_known_verb
-        return _Call(asked, called, kind, made, key, is_said)
+        is_said = known is not None or key is not None or is_known_verb
+        current = watcher.get()
+        if current is not None and key is not None:
+            by_time = Act(called.owner or path, "", value=(path,), sent_key=key)
+            if sends_key_by_time(by_time, current.of_search):
+                key = None
+        return _Call(asked, called, kind, key, is_said)
 
     def _roots(self, function: Any) -> tuple[Any, ...]:
         """Return from what one comes to what a call may change, of what the test keeps.
 
         What works in a test may keep anything, such as a connection that it opens at the first call.
         """
-        inner = without_partials(self._target)
-        module = sys.modules.get(getattr(inner, "__module__", None) or "")
-        is_of_test = module is not None and is_test_file(getattr(module, "__file__", None) or "")
-        if not (self.answers_by_key or is_of_test):
-            return (None,)
+        if self._is_of_test is None:
+            module = getattr(without_partials(self._target), "__module__", None) or ""
+            file = getattr(sys.modules.get(module), "__file__", None) or ""
+            self._is_of_test = self.answers_by_key or is_test_file(file)
+        if not self._is_of_test:
+            return ()
         owner = getattr(function, "__self__", None)
         plain = getattr(function, "__func__", function)
         named = (
@@ -360,15 +357,6 @@ class Receiver:
 
     def _is_read(self, place: Place) -> bool:
         return place.path in self._reads or place.word in self._reads
-
-    def described(self, act: Act, call: _Call) -> Act:
-        """Return the effect of a call as this service knows it."""
-        if call.asked.is_plain:
-            act = replace(act, text=call.text)
-        if not self._counts:
-            act = replace(act, value=None)
-        # A stand-in finds out itself whether it knows a key.
-        return act if call.kind == "put" or not self.answers_by_key else replace(act, key=None)
 
     # Keys
 
@@ -402,34 +390,28 @@ class Receiver:
         since, before, text, answer = known
         if self._remembers is not None and time.time() - since >= self._remembers.total_seconds():
             return _NOTHING
-        if not _is_same(before, comparable(call.made)):
+        if not _is_same(before, comparable(call.called.made)):
             raise ReusedKeyError(
-                f"{self.name} knows the key {call.key!r} from {text}, and now {call.text} has it: a service "
-                "refuses one key for two different calls. Give each call a key of its own."
+                f"{self.name} knows the key {call.key!r} from {text}, and now {call.called.text} has it: "
+                "a service refuses one key for two different calls. Give each call a key of its own."
             )
         if not self.answers_by_key:
             return _NOTHING
         return answer if is_client(answer, returned=True) else copy.deepcopy(answer)
 
-    def has_happened(
-        self, call: _Call, act: Act | None, answer: object, *, is_part: bool = False
-    ) -> None:
-        """Note a call that took effect."""
+    def has_happened(self, call: _Call, answer: object, *, is_part: bool = False) -> bool:
+        """Note a call that took effect, and return whether it is to be counted."""
         if call.key is not None:
-            known = time.time(), comparable(call.made), call.text, answer
+            known = time.time(), comparable(call.called.made), call.called.text, answer
             self._memory()[call.key] = known
-        if not self._counts:
-            return
-        if call.asked.is_plain and self.answers_by_key:
-            if call.kind == "put" and any(_is_same(known, call.made) for known in self._calls):
-                return
-            self._calls.append(call.made)
+        if not (self.answers_by_key and call.asked.is_plain):
+            return self.counts and not is_part
+        made = call.called.made
+        is_new = call.kind != "put" or not any(_is_same(known, made) for known in self._calls)
+        if self.counts and is_new:
+            self._calls.append(made)
             self._note_order()
-        elif is_part:
-            # What it is a part of is the effect.
-            return
-        if act is not None:
-            note_effect(act)
+        return self.counts and is_new
 
     def _note_order(self) -> None:
         """Find out whether several tasks or threads make the calls; the clean run teaches it."""
@@ -516,7 +498,13 @@ class Proxy:
 @lru_cache(maxsize=512)
 def _proxy_class(kind: type) -> type[Proxy]:
     """Return a class of proxies that have the same special methods as the objects of a class."""
-    special = {name: made for name, made in _SPECIAL.items() if hasattr(kind, name)}
+    special = {
+        name: _SPECIAL.get(name) or _leading(name)
+        for name in dir(kind)
+        if name[:2] == name[-2:] == "__"
+        and name not in _OF_ITSELF
+        and callable(getattr(kind, name, None))
+    }
     # What defines its own equality and no hash has None there.
     if getattr(kind, "__hash__", None) is None:
         special["__hash__"] = None
@@ -535,14 +523,6 @@ def _targets(args: tuple[Any, ...]) -> Iterator[Any]:
     return (arg._pytest_jobs_target if isinstance(arg, Proxy) else arg for arg in args)
 
 
-def _passed_on(name: str) -> Callable[..., Any]:
-    def pass_on(self: Proxy, *args: Any) -> Any:
-        note_look(changes=True)
-        return _special(self._pytest_jobs_target, name)(*_targets(args))
-
-    return pass_on
-
-
 def _doing(name: str) -> Callable[..., Any]:
     @untraced
     def do(self: Proxy, *args: Any) -> Any:
@@ -556,12 +536,13 @@ def _doing(name: str) -> Callable[..., Any]:
 
 
 def _leading(name: str) -> Callable[..., Any]:
-    enters = name in ("__aenter__", "__enter__")
+    """Return a special method that makes, shows, compares or opens something, which may be a client of its own."""
+    enters, is_awaited = name in ("__aenter__", "__enter__"), name in ("__aenter__", "__anext__")
 
     def lead(self: Proxy, *args: Any) -> Any:
-        note_look()
+        note_look(changes=True)
         found = _special(self._pytest_jobs_target, name)(*_targets(args))
-        return later(self, found) if name in _AWAITED else led(self, found)
+        return later(self, found) if is_awaited else led(self, found)
 
     def led(self: Proxy, found: Any) -> Any:
         receiver, target = self._pytest_jobs_receiver, self._pytest_jobs_target
@@ -598,19 +579,19 @@ def _call(self: Proxy, /, *args: Any, **kwargs: Any) -> Any:
     return self._pytest_jobs_receiver.call(asked)
 
 
-#: These reach the object itself.
-_PASSED_ON: Final = (
-    *("__bool__", "__contains__", "__dir__", "__eq__", "__float__", "__format__", "__ge__"),
-    *("__gt__", "__hash__", "__int__", "__index__", "__instancecheck__", "__le__", "__len__"),
-    *("__lt__", "__ne__", "__repr__", "__reversed__", "__str__", "__subclasscheck__"),
+#: What Python asks of an object, and not of what it stands for.
+_OF_ITSELF: Final = frozenset(
+    (
+        *("__class__", "__class_getitem__", "__copy__", "__deepcopy__", "__del__", "__delattr__"),
+        *("__delete__", "__get__", "__getattr__", "__getattribute__", "__getnewargs__"),
+        *("__getnewargs_ex__", "__getstate__", "__init__", "__init_subclass__", "__mro_entries__"),
+        *("__new__", "__prepare__", "__reduce__", "__reduce_ex__", "__set__", "__set_name__"),
+        *("__setattr__", "__setstate__", "__sizeof__", "__subclasshook__"),
+    )
 )
-_LEADING: Final = ("__aiter__", "__enter__", "__getitem__", "__iter__", "__next__")
-_AWAITED: Final = ("__aenter__", "__anext__")
-#: The special methods of proxies. What a leading one returns may be a client of its own.
+#: The special methods of proxies, but for those that lead to something.
 _SPECIAL: Final[Mapping[str, Any]] = {
-    **{name: _passed_on(name) for name in _PASSED_ON},
     **{name: _doing(name) for name in ("__delitem__", "__setitem__", *SYMBOLS)},
-    **{name: _leading(name) for name in (*COMPUTING, *_LEADING, *_AWAITED)},
     **{name: _leaving(name) for name in ("__aexit__", "__exit__")},
     "__await__": _await,
     "__call__": _call,
