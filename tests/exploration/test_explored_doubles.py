@@ -7,9 +7,11 @@ import contextlib
 import copy
 import functools
 import os
+import threading
 import time
 import types
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -341,6 +343,27 @@ def test_of_two_tasks_with_one_key_one_has_the_effect():
         asyncio.run(both_at_once())
 
     assert service.calls == [("send", 1)]
+
+
+class Phone:
+    def __init__(self):
+        self.is_waiting, self.rings = threading.Event(), threading.Event()
+
+    def get_call(self):
+        self.is_waiting.set()
+        return self.rings.wait(10)
+
+    def send(self, to):
+        self.rings.set()
+
+
+def test_a_look_up_may_wait_for_what_another_thread_does():
+    with fake(app, "service", Phone()), ThreadPoolExecutor() as pool:
+        called = pool.submit(app.service.get_call)
+        app.service.is_waiting.wait(10)
+        app.service.send("ann")
+
+        assert called.result()
 
 
 # Names, keys, look-ups, and receivers that are idempotent by nature

@@ -210,7 +210,9 @@ class Receiver:
         if inspect.iscoroutinefunction(asked.function) or call.called.name in awaited:
             return self._awaiting(call)
         answer: Any = None
-        with skippable(), self._running(call) as running, self._one_at_a_time:
+        # A look-up may wait for what another thread does.
+        alone = nullcontext() if call.kind in ("read", "nothing") else self._one_at_a_time
+        with skippable(), self._running(call) as running, alone:
             answer = self._known_answer(call)
             if answer is _NOTHING:
                 answer = asked.run()
@@ -219,7 +221,7 @@ class Receiver:
                         current.of_search.learn(awaited, call.called.name)
                     return answer
                 self._end(call, running, answer)
-        return self._handed(asked, answer)
+        return self.found(asked.there, answer, returned=True)
 
     async def _awaiting(self, call: _Call) -> Any:
         asked = call.asked
@@ -231,7 +233,7 @@ class Receiver:
                 # Meanwhile another task may have made the call with the same key.
                 if self._known_answer(call) is _NOTHING:
                     self._end(call, running, answer)
-        return self._handed(asked, answer)
+        return self.found(asked.there, answer, returned=True)
 
     def _running(self, call: _Call) -> AbstractContextManager[Running | None]:
         current = watcher.get()
@@ -242,9 +244,6 @@ class Receiver:
             running.end(answer)
         elif call.kind in ("effect", "put"):
             self.has_happened(call, answer)
-
-    def _handed(self, asked: Asked, answer: Any) -> Any:
-        return self.found(asked.there, answer, returned=True)
 
     def assigned(self, place: Place, owner: Any, name: str, *value: object) -> None:
         """Set an attribute of a client; without a value it is deleted."""
@@ -261,11 +260,8 @@ class Receiver:
         act = setting(self.name, place.path, value, place.through)
         if not self.counts:
             act = replace(act, counts=False, value=None)
-        with (
-            skippable(),
-            acting(act.in_memory() if in_memory else act),
-            _kept() or nullcontext(),
-        ):
+        kept = _kept()
+        with skippable(), acting(act.in_memory() if in_memory else act), kept or nullcontext():
             call_traced(change, owner, name, *value)
 
     # Blocks
