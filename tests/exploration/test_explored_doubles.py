@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import copy
 import functools
+import os
+import threading
 import time
 import types
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,7 +20,13 @@ import pytest
 from hypothesis import strategies as st
 
 from pytest_jobs import check_idempotent, effects, fake
-from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect, ReusedKeyError
+from pytest_jobs.errors import (
+    DuplicateEffect,
+    ExplorationError,
+    LostEffect,
+    NotIdempotent,
+    ReusedKeyError,
+)
 
 #: The application: a world puts its services here.
 app = types.SimpleNamespace(service=None, db=None)
@@ -336,6 +345,27 @@ def test_of_two_tasks_with_one_key_one_has_the_effect():
     assert service.calls == [("send", 1)]
 
 
+class Phone:
+    def __init__(self):
+        self.is_waiting, self.rings = threading.Event(), threading.Event()
+
+    def get_call(self):
+        self.is_waiting.set()
+        return self.rings.wait(10)
+
+    def send(self, to):
+        self.rings.set()
+
+
+def test_a_look_up_may_wait_for_what_another_thread_does():
+    with fake(app, "service", Phone()), ThreadPoolExecutor() as pool:
+        called = pool.submit(app.service.get_call)
+        app.service.is_waiting.wait(10)
+        app.service.send("ann")
+
+        assert called.result()
+
+
 # Names, keys, look-ups, and receivers that are idempotent by nature
 
 
@@ -625,6 +655,90 @@ def test_the_same_lines_are_points_where_the_job_runs_them():
     explored = check_idempotent(keep_by_itself, args=(1,), world=world, histories=["twice"])
 
     assert any(point.function == "kept" for point in explored.explorations[0].points)
+
+
+# What a call changes
+
+
+class Board:
+    """Pins a card where it hangs, or one more each time."""
+
+    def __init__(self):
+        self.cards, self.pile = {}, []
+
+    def pin(self, card):
+        self.cards[card] = "pinned"
+
+    def pile_up(self, card):
+        self.pile.append(card)
+
+    def charge(self, card):
+        self.cards[card] = "charged"
+
+
+@both
+def test_a_call_that_changes_nothing_the_second_time_is_no_second_effect(by):
+    check_idempotent(lambda: app.service.pin("a"), world=world_of(Board, by=by))
+
+
+@both
+@pytest.mark.parametrize(
+    "call",
+    [lambda: app.service.pile_up("a"), lambda: app.service.charge("a")],
+    ids=["changes more", "a verb that does something: the fake may keep less than its service"],
+)
+def test_a_call_that_changes_something_or_does_something_by_its_verb_is_an_effect(call, by):
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE service\.(pile_up|charge) \[crash"):
+        check_idempotent(marked_after(call), world=world_of(Board, by=by))
+
+
+class Session:
+    """A unit of work."""
+
+    def __init__(self):
+        self.added = []
+
+    def add(self, row):
+        self.added.append(row)
+
+    def commit(self):
+        pass
+
+
+def add_a_row():
+    if not app.db.get("added"):
+        app.service.add("row")
+        app.db["began"] = True
+        app.service.commit()
+        app.db["added"] = True
+
+
+def test_what_a_fake_holds_back_until_its_commit_is_not_there_after_a_kill():
+    def world():
+        app.db = {}
+        with fake(app, "service", Session()) as session:
+            yield lambda: {"began": app.db.get("began"), "rows": session.calls}
+
+    with pytest.raises(DuplicateEffect, match=r"service\.add \[crash, 1 failing point") as found:
+        check_idempotent(add_a_row, world=world, histories=["crash"])
+
+    assert "app.service.commit()\n     x  worker killed here" in str(found.value)
+
+
+class Shop:
+    def __init__(self):
+        self.book = Receipt(7)
+
+    def find(self, name):
+        return self.book
+
+
+def test_what_a_job_changes_on_an_object_that_a_fake_keeps_is_an_effect():
+    def sell():
+        app.service.find("book").number -= 3
+
+    with pytest.raises(NotIdempotent, match=r"service\.?.* \[twice"):
+        check_idempotent(sell, world=world_of(Shop), histories=["twice"])
 
 
 # Items
@@ -987,6 +1101,33 @@ def test_a_class_can_be_hashed_compared_and_printed(by, kind):
 
     name = repr(kind)
     assert {one[1:] for one in seen} == {(1, True, True, name, name, name, True)}
+
+
+class File:
+    """Has special methods that few objects have."""
+
+    def __fspath__(self):
+        return "/a"
+
+    def __bytes__(self):
+        return b"a"
+
+    def __round__(self, digits=None):
+        return 7
+
+    def send(self, to):
+        pass
+
+
+@both
+def test_a_special_method_is_there_however_rare_it_is(by):
+    def job():
+        app.db["seen"] = os.fspath(app.service), bytes(app.service), round(app.service)
+
+    explored = check_idempotent(job, world=world_of(File, by=by), histories=["twice"])
+
+    assert "Calls that do not count" not in str(explored)
+    assert app.db["seen"] == ("/a", b"a", 7)
 
 
 class Client:

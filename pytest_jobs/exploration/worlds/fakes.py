@@ -70,7 +70,7 @@ def fake(
     leave_out = leaving_out.get()
     if leave_out is not None:
         leave_out(target)
-    made = Fake(name or attribute, key=key, remembers=remembers, reads=reads, counts=counts)
+    made = Fake(name or attribute, target, key=key, remembers=remembers, reads=reads, counts=counts)
     with Patches() as patches:
         patches.set(owner, attribute, made.proxy_of(Place(), target))
         yield made

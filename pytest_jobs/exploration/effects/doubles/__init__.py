@@ -5,11 +5,12 @@
 - `arguments`: the arguments of a call, as a text and as a value that can be compared.
 - `operators`: operators and assignments as effects.
 - `memory`: what a double keeps: what a call has changed, what the job has changed itself, and what is pending.
+- `judgement`: whether a call was an effect, by what it has changed: the one judgement of every double.
 - `receiver`: what the application finds in the place of a client, however deep it lies; which calls are effects,
   and what is remembered of them.
 - `wrapping`: `wrap`, for services that work in a test. `fake` in `worlds/fakes` puts something in their place.
 - `botocore`: the clients of AWS, with moto, a Stubber or a server on this machine behind them.
 - `mongomock`: the collections of mongomock, which stands in for pymongo.
 
-Read `kinds` and `receiver` first.
+Read `judgement` and `receiver` first.
 """

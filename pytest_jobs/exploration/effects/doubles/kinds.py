@@ -10,10 +10,9 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from ....core.foundation.registry import nearest_name
 from ....errors import CriterionError, ExplorationError
-from ...engine.acts import Act, SourceState
+from ...engine.acts import SourceState
 from ..sql.basis.statements import changes
-from .arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
-from .operators import SYMBOLS, is_repeatable, operating
+from .operators import SYMBOLS, is_repeatable
 
 #: What a call is: an effect; a `put`, which has no further effect when it is repeated; a look-up; or nothing that
 #: reaches outside, such as a line in a log, or making a client.
@@ -106,7 +105,7 @@ def guessed(
     *owners, last = pieces_of(own) or [""]
     changes_item = last in ("__setitem__", "__delitem__")
     if last in SYMBOLS:
-        return "put" if is_repeatable(last) else "effect"
+        return "put" if is_repeatable(last, args) else "effect"
     if (last.startswith("__") and not changes_item) or is_quiet(own) or _CLIENT.fullmatch(last):
         return "nothing"
     if changes_item:
@@ -225,44 +224,6 @@ class CallKinds:
                 kind = "read"
         self._guessed[name, kind] = None
         return kind
-
-    def act_of(
-        self,
-        name: str,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        *,
-        named: Mapping[str, Any],
-        is_put: bool,
-    ) -> Act:
-        """Return the effect of a call of a double that knows no keys itself.
-
-        Args:
-            name: the whole name of what is called.
-            args: the positional arguments.
-            kwargs: the keyword arguments.
-            named: the arguments that have a name, among which an idempotency key is looked for.
-            is_put: whether the call changes nothing more when it is repeated.
-        """
-        owner, _, method = name.rpartition(".")
-        if method in SYMBOLS:
-            return operating(owner, SYMBOLS[method], args, is_put=is_put)
-        value = comparable((method, *args, *sorted(kwargs.items())))
-        sent = usual_key(named)
-        key = repr(value) if is_put else sent
-        if key is None:
-            key = likely_key(method, args, named)
-            if key is not None:
-                self.note(name, ONCE_FOR_KEY)
-        if method in ("__setitem__", "__delitem__"):
-            key = item_key(args)
-        return Act(
-            owner or method,
-            text_of(method, args, kwargs),
-            value=value,
-            key=None if key is None else (method, key),
-            sent_key=sent,
-        )
 
     def of_attribute(self, name: str, own: str) -> CallKind:
         """Return what setting an attribute is, by its names as in `of`. Repeating it has no further effect."""

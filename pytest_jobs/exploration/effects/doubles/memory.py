@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from ....harness.records.attributes import identity
@@ -17,7 +18,8 @@ class Memory:
 
     def __init__(self, roots: tuple[Any, ...], is_own: Callable[[type], bool]) -> None:
         self.taken: dict[Key, tuple[Place, Taken]] = {
-            key: (place, place.taken()) for key, place in found_from(roots, is_own).items()
+            key: (place, place.taken())
+            for key, place in (found_from(roots, is_own) if roots else {}).items()
         }
 
     def catch_up(self) -> None:
@@ -117,7 +119,8 @@ class Unit:
 
     def __init__(self, double: Any, is_own: Callable[[type], bool], current: Watch) -> None:
         self._double, self._is_own, self._current = double, is_own, current
-        self._pending: list[Act] = []
+        #: Each notes an effect.
+        self._pending: list[Callable[[], object]] = []
         self._memory: Memory | None = None
 
     def has(self, owner: Any) -> bool:
@@ -131,12 +134,12 @@ class Unit:
             self._current.opened(self._end, None)
         return True
 
-    def note(self, act: Act) -> None:
-        self._pending.append(act)
+    def note(self, note: Callable[[], object]) -> None:
+        self._pending.append(note)
 
     def commit(self) -> None:
-        for act in self._pending:
-            self._current.note(act)
+        for note in self._pending:
+            note()
         self._pending.clear()
         self._memory = None
 
@@ -161,6 +164,17 @@ def _is_equal(now: Held, before: Held) -> bool:
     return len(new) == len(old) and all(
         one is other or comparable(one) == comparable(other) for one, other in pairs
     )
+
+
+def globals_of(code: CodeType, variables: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the values that a function names, without modules and functions."""
+    for name in code.co_names:
+        value = variables.get(name)
+        if value is not None and type(value) not in (ModuleType, FunctionType):
+            yield value
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from globals_of(inner, variables)
 
 
 def form_of(taken: Taken) -> object:

@@ -8,6 +8,7 @@ from collections.abc import (
     MutableMapping,
     MutableSequence,
     MutableSet,
+    Sequence,
     Set as AbstractSet,
 )
 from types import MemberDescriptorType, ModuleType
@@ -27,23 +28,17 @@ SYMBOLS: Final[Mapping[str, str]] = {
     "__lshift__": "<<",
     "__rshift__": ">>",
 }
-#: These make something new of a client, and change nothing.
-COMPUTING: Final = frozenset(
-    (
-        *("__abs__", "__divmod__", "__invert__", "__neg__", "__pos__", "__rdivmod__", "__round__"),
-        *(f"__{name}__" for name, _ in _BINARY),
-        *(f"__r{name}__" for name, _ in _BINARY),
-    )
-).difference(SYMBOLS)
 #: Doing one of these again changes nothing more.
 _REPEATABLE: Final = frozenset(("__iand__", "__ior__"))
 #: Classes that set an attribute as Python does it by itself.
 _PLAIN: Final = (object, type, ModuleType)
 
 
-def is_repeatable(operator: str, target: object = None) -> bool:
+def is_repeatable(operator: str, args: Sequence[object]) -> bool:
     """Return whether an operator changes nothing more if it is done again: `bucket |= {key}`."""
-    return operator in _REPEATABLE or (operator == "__isub__" and isinstance(target, AbstractSet))
+    return operator in _REPEATABLE or (
+        operator == "__isub__" and any(isinstance(one, AbstractSet) for one in args)
+    )
 
 
 def is_in_place(operator: str) -> bool:
@@ -62,35 +57,15 @@ def is_only_memory(owner: object, attribute: str) -> bool:
     return isinstance(found, MemberDescriptorType) or not hasattr(type(found), "__set__")
 
 
-def operating(
-    owner: str,
-    symbol: str,
-    args: tuple[Any, ...],
-    *,
-    path: str = "",
-    through: tuple[Any, ...] = (),
-    is_put: bool,
-) -> Act:
-    """Return the effect of an operator. A put changes nothing more when it is done again."""
-    name = f"{path} {symbol}".lstrip()
-    value = comparable((name, *through, *args))
-    key = repr(value) if is_put else None
-    return Act(owner, f"{name} {_shown(args)}", value=value, key=key)
-
-
 def setting(owner: str, path: str, value: tuple[Any, ...], through: tuple[Any, ...] = ()) -> Act:
     """Return the effect of setting an attribute. Without a value it is deleted."""
     name = path if value else f"del {path}"
     return Act(
         owner,
-        f"{path} = {_shown(value)}" if value else name,
+        f"{path} = {text_of('', value, {})[1:-1]}" if value else name,
         value=comparable((name, *through, *value)),
         slot=(path, comparable(through)),
     )
-
-
-def _shown(args: tuple[Any, ...]) -> str:
-    return text_of("", args, {})[1:-1]
 
 
 _CONTAINERS: Final = (MutableSequence, MutableMapping, MutableSet)

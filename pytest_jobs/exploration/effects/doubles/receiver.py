@@ -11,17 +11,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import lru_cache
-from types import AsyncGeneratorType, CodeType
+from functools import lru_cache, partial
+from types import AsyncGeneratorType, CodeType, FunctionType
 from typing import Any, Final, NamedTuple
 
 from ....errors import ReusedKeyError
+from ....harness.records.attributes import identity, without_partials
+from ....harness.records.home import is_test_file
 from ....harness.time.waiting import in_running_loop
 from ...engine.acts import (
     Act,
+    Watch,
     acting,
-    looking,
-    note_effect,
     note_look,
     sends_key_by_time,
     skippable,
@@ -30,19 +31,12 @@ from ...engine.acts import (
 from ...engine.lines import call_traced, untraced
 from ...engine.sameness.renaming import Unordered
 from ..wrapping import of_history, of_search
-from .arguments import comparable, item_key, text_of, usual_key
+from .arguments import comparable, usual_key
 from .clients import Keys, is_client
-from .kinds import CallKind, CallKinds
-from .memory import Kept, Memory, kept_in
-from .operators import (
-    COMPUTING,
-    SYMBOLS,
-    is_collection,
-    is_only_memory,
-    is_repeatable,
-    operating,
-    setting,
-)
+from .judgement import Called, Running
+from .kinds import CallKind, CallKinds, does_something, kinds_of
+from .memory import Kept, Memory, globals_of, kept_in
+from .operators import SYMBOLS, is_collection, is_in_place, is_only_memory, setting
 
 _NOTHING: Final = object()
 _YIELDING: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
@@ -77,6 +71,13 @@ class Asked(NamedTuple):
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    #: What is sent by it, where that is not what it is called with; empty if it is.
+    sent: tuple[Any, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a call of a method, rather than an operator or the end of a block."""
+        return not (self.sent or self.place.word.startswith("__"))
 
     @property
     def there(self) -> Place:
@@ -89,15 +90,34 @@ class Asked(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """One call that may be an effect."""
+    """One call of a service."""
 
     asked: Asked
-    act: Act
-    #: As `calls` of a fake has it: its name and its arguments, the key left out.
-    made: tuple[Any, ...]
+    called: Called
+    kind: CallKind
     key: object
-    #: Whether it has no further effect when it is repeated.
-    is_put: bool
+    #: Whether it is an effect whatever it changes: `reads=`, a key, its verb or what was sent says so.
+    is_said: bool
+
+
+class _Service(Running):
+    """A call of a service in a delivery."""
+
+    def __init__(self, receiver: Receiver, call: _Call, current: Watch) -> None:
+        super().__init__(call.called, current, call.kind)
+        self._is_said |= call.is_said
+        self._receiver, self._call = receiver, call
+
+    def _described(self) -> Act:
+        act = super()._described()
+        if self._receiver.answers_by_key and self._kind != "put" and act.key is not None:
+            # A stand-in finds out itself whether it knows a key.
+            act = replace(act, key=None)
+        return act if self._receiver.counts else replace(act, value=None)
+
+    def _note(self, act: Act, answer: object) -> None:
+        if self._receiver.has_happened(self._call, answer, is_part=self._is_part):
+            self._current.note(act)
 
 
 class Receiver:
@@ -109,20 +129,23 @@ class Receiver:
     def __init__(
         self,
         name: str,
+        target: object,
         *,
         key: Keys = None,
         remembers: timedelta | None = None,
         reads: Collection[str] | None = None,
         counts: bool = True,
     ) -> None:
-        self.name = name
+        self.name, self._target = name, target
+        #: Whether the test has written it, or it stands in for something; None until a call asks.
+        self._is_of_test: bool | None = None
         #: The part of its name that a test has named.
         self.own = name.rpartition(".")[2]
         self._key = key
         self._remembers = remembers
         self._guesses = reads is None
         self._reads = frozenset([reads] if isinstance(reads, str) else reads or ())
-        self._counts = counts
+        self.counts = counts
         # Threads of a job may call at the same time. Like a service, one of them finds the key known.
         self._one_at_a_time = threading.RLock()
         self._answers: dict[object, tuple[float, object, str, object]] = {}
@@ -151,7 +174,7 @@ class Receiver:
                 return led
         if is_client(value, returned=returned):
             return self.proxy_of(place, value)
-        if not returned and self._counts and is_collection(value) and (kept := _kept()) is not None:
+        if not returned and self.counts and is_collection(value) and (kept := _kept()) is not None:
             kept.give(Memory((value,), bool), self.name, place.path, place.through)
         return value
 
@@ -181,76 +204,46 @@ class Receiver:
         if isinstance(asked.function, type):
             # Making an object is no effect.
             return self.found(asked.place.made(), asked.run())
-        if not asked.place.path:
-            asked = asked._replace(place=Place(self.name))
-        place = asked.place
-        kind = self._kind_of(asked)
-        if kind in ("read", "nothing"):
-            return self._looked_up(asked)
-        call = self._prepared(asked, is_put=kind == "put")
-        # The paths of plain functions that return coroutines.
+        call = self._prepared(asked)
+        # The names of plain functions that return coroutines.
         awaited: set[str] = of_search(("awaited", self.name), set)
-        if inspect.iscoroutinefunction(asked.function) or place.path in awaited:
+        if inspect.iscoroutinefunction(asked.function) or call.called.name in awaited:
             return self._awaiting(call)
-        self._learn_of(place)
         answer: Any = None
-        with skippable(), acting(call.act), _running(), self._one_at_a_time:
+        # A look-up may wait for what another thread does.
+        alone = nullcontext() if call.kind in ("read", "nothing") else self._one_at_a_time
+        with skippable(), self._running(call) as running, alone:
             answer = self._known_answer(call)
             if answer is _NOTHING:
                 answer = asked.run()
                 if inspect.iscoroutine(answer):
                     if (current := watcher.get()) is not None:
-                        current.of_search.learn(awaited, place.path)
+                        current.of_search.learn(awaited, call.called.name)
                     return answer
-                self._has_happened(call, answer)
+                self._end(call, running, answer)
         return self.found(asked.there, answer, returned=True)
 
     async def _awaiting(self, call: _Call) -> Any:
         asked = call.asked
-        self._learn_of(asked.place)
         answer: Any = None
-        with skippable(), acting(call.act), _running():
+        with skippable(), self._running(call) as running:
             answer = self._known_answer(call)
             if answer is _NOTHING:
                 answer = await asked.function(*asked.args, **asked.kwargs)
                 # Meanwhile another task may have made the call with the same key.
                 if self._known_answer(call) is _NOTHING:
-                    self._has_happened(call, answer)
+                    self._end(call, running, answer)
         return self.found(asked.there, answer, returned=True)
 
-    def _looked_up(self, asked: Asked) -> Any:
-        answer: Any = None
-        with skippable(), looking(), _running():
-            answer = asked.run()
-        if not inspect.iscoroutine(answer):
-            return self.found(asked.there, answer, returned=True)
+    def _running(self, call: _Call) -> AbstractContextManager[Running | None]:
+        current = watcher.get()
+        return nullcontext() if current is None else _Service(self, call, current)
 
-        async def awaiting() -> Any:
-            looked_up: Any = None
-            with skippable(), looking(), _running():
-                looked_up = await answer
-            return self.found(asked.there, looked_up, returned=True)
-
-        return awaiting()
-
-    def changed(self, place: Place, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        """Change what the service has for a key."""
-        text, value = text_of(place.path, args, {}), comparable((place.path, *place.through, *args))
-        key = place.path, item_key(args)
-        self._do(Act(self.name, text, value=value, key=key), function, *args)
-
-    def operated(self, place: Place, target: Any, operator: str, args: tuple[Any, ...]) -> Any:
-        """Do an operator that changes a client, such as `queue += [order]`."""
-        act = operating(
-            self.name,
-            SYMBOLS[operator],
-            args,
-            path=place.path,
-            through=place.through,
-            is_put=is_repeatable(operator, target),
-        )
-        answer = self._do(act, getattr(target, operator), *args, skipped=target)
-        return answer if answer is target else self.found(place, answer, returned=True)
+    def _end(self, call: _Call, running: Running | None, answer: object) -> None:
+        if running is not None:
+            running.end(answer)
+        elif call.kind in ("effect", "put"):
+            self.has_happened(call, answer)
 
     def assigned(self, place: Place, owner: Any, name: str, *value: object) -> None:
         """Set an attribute of a client; without a value it is deleted."""
@@ -265,110 +258,108 @@ class Receiver:
             change(owner, name, *value)
             return
         act = setting(self.name, place.path, value, place.through)
-        self._do(act.in_memory() if in_memory else act, change, owner, name, *value)
-
-    def _do(
-        self, act: Act, function: Callable[..., Any], *args: Any, skipped: object = None
-    ) -> Any:
-        with skippable(), acting(self._counted(act)), _running():
-            return call_traced(function, *args)
-        return skipped
+        if not self.counts:
+            act = replace(act, counts=False, value=None)
+        kept = _kept()
+        with skippable(), acting(act.in_memory() if in_memory else act), kept or nullcontext():
+            call_traced(change, owner, name, *value)
 
     # Blocks
 
-    def entering(self, place: Place) -> None:
-        """Learn that a call returns a context manager, which its `with` block is about to enter."""
-        self._learn_of(Place(f"{place.path}.__enter__"))
-
-    def note_block(self, target: Any, value: Any) -> None:
-        """Note the collection that a block gets when it is entered, if it gets one."""
+    def entered(self, place: Place, target: Any, value: Any) -> None:
+        """Note the collection that a block has got, if it has got one. What returned its manager is no effect."""
+        current = watcher.get()
+        if current is not None and current.undisturbed:
+            name = f"{self.name}.{place.path}.__enter__"
+            kinds_of(current.of_search).learn_of(name, current.of_search)
         if value is not target and is_collection(value):
-            self._blocks()[id(target)] = target, value, comparable(value)
+            blocks = of_history(("blocks", self), dict[int, tuple[Any, Any, Memory]])
+            blocks[identity(target)] = target, value, Memory((value,), bool)
 
-    def leaving(self, place: Place, target: Any, *, failed: bool) -> AbstractContextManager[None]:
-        """Return the block in which a context manager ends its block: an effect if its collection was filled.
+    def leave(self, place: Place, target: Any, leave: Callable[..., Any], error: Any) -> Any:
+        """End the block of a context manager: an effect if what it has got was filled.
 
         Where the block has failed by an error, nothing is sent.
         """
-        note_look(changes=True)
-        _, value, before = self._blocks().pop(id(target), (None, None, None))
-        now = comparable(value)
-        if failed or now == before:
-            return nullcontext()
-        name, sent = place.path.removesuffix("()"), (*place.through, now)
-        text, made, key = (
-            text_of(name, sent, {}),
-            comparable((name, *sent)),
-            usual_key({"sent": value}),
-        )
-        return acting(self._counted(Act(self.name, text, value=made, key=key)))
-
-    def _blocks(self) -> dict[int, tuple[Any, Any, Any]]:
-        return of_history(("blocks", self), dict)
+        blocks = of_history(("blocks", self), dict[int, tuple[Any, Any, Memory]])
+        _, value, memory = blocks.pop(identity(target), (None, None, None))
+        if error[0] is None and memory is not None and any(memory.changed()):
+            place = Place(place.path.removesuffix("()"), place.through)
+            return self.call(Asked(place, partial(leave, *error), (), {}, (value,)))
+        return self.call(Asked(place.attribute(leave.__name__), leave, error, {}))
 
     # Effects
 
-    def _counted(self, act: Act) -> Act:
-        return act if self._counts else replace(act, counts=False, value=None)
-
-    def _kind_of(self, asked: Asked) -> CallKind:
+    def _prepared(self, asked: Asked) -> _Call:
+        place, function, args, kwargs, sent = asked
+        path = place.path or self.name
+        name = f"{self.name}.{path}" if place.path else path
+        own = f"{self.own}.{place.path}".strip(".")
         known: CallKind | None = None
-        if self._is_read(asked.place):
+        if self._is_read(place):
             known = "read"
-        elif not self._guesses:
+        elif sent or not self._guesses:
             known = "effect"
-        # With a `yield` in it, it runs when its items are asked for.
-        code = getattr(asked.function, "__code__", None)
-        return self._kinds().of(
-            self._named(asked.place),
-            f"{self.own}.{asked.place.path}".lstrip("."),
-            asked.args,
-            asked.kwargs,
-            known=known,
-            is_lazy=isinstance(code, CodeType) and bool(code.co_flags & _YIELDING),
+        kinds = of_search(CallKinds, CallKinds)
+        if sent:
+            kind = kinds.said_of(name) or known or "effect"
+        else:
+            # With a `yield` in it, it runs when its items are asked for.
+            code = getattr(function, "__code__", None)
+            is_lazy = isinstance(code, CodeType) and bool(code.co_flags & _YIELDING)
+            kind = kinds.of(name, own, args, kwargs, known=known, is_lazy=is_lazy)
+        parameter = self._key
+        if isinstance(parameter, Mapping):
+            parameter = parameter.get(place.path, parameter.get(place.word))
+        key = None if kind in ("read", "nothing") else self._key_of(asked, parameter)
+        called = Called(
+            self.name if place.path else "",
+            path,
+            own,
+            sent or args,
+            kwargs,
+            {} if key is None else {"idempotency_key": key},
+            self._roots(function),
+            through=place.through,
+            key_word="" if parameter is None or key is None else parameter,
         )
+        # What stands in for a service may keep less than the service does.
+        is_known_verb = kind == "effect" and does_something(called.method)
+        is_said = known is not None or key is not None or is_known_verb
+        current = watcher.get()
+        if current is not None and key is not None:
+            by_time = Act(called.owner or path, "", value=(path,), sent_key=key)
+            if sends_key_by_time(by_time, current.of_search):
+                key = None
+        return _Call(asked, called, kind, key, is_said)
+
+    def _roots(self, function: Any) -> tuple[Any, ...]:
+        """Return from what one comes to what a call may change, of what the test keeps.
+
+        What works in a test may keep anything, such as a connection that it opens at the first call.
+        """
+        if self._is_of_test is None:
+            module = getattr(without_partials(self._target), "__module__", None) or ""
+            file = getattr(sys.modules.get(module), "__file__", None) or ""
+            self._is_of_test = self.answers_by_key or is_test_file(file)
+        if not self._is_of_test:
+            return ()
+        owner = getattr(function, "__self__", None)
+        plain = getattr(function, "__func__", function)
+        named = (
+            globals_of(plain.__code__, plain.__globals__) if isinstance(plain, FunctionType) else ()
+        )
+        return owner, type(owner), function, self._target, *named
 
     def _is_read(self, place: Place) -> bool:
         return place.path in self._reads or place.word in self._reads
 
-    def _named(self, place: Place) -> str:
-        """Return the name of a place, with that of the service before it."""
-        return place.path if place.path == self.name else f"{self.name}.{place.path}".lstrip(".")
-
-    def _kinds(self) -> CallKinds:
-        return of_search(CallKinds, CallKinds)
-
-    def _prepared(self, asked: Asked, *, is_put: bool) -> _Call:
-        place, _, args, kwargs = asked
-        parameter = self._key
-        if isinstance(parameter, Mapping):
-            parameter = parameter.get(place.path, parameter.get(place.word))
-        key = self._key_of(asked, parameter)
-        others = {word: value for word, value in kwargs.items() if word != parameter or key is None}
-        made = (place.path, *place.through, *args, *sorted(others.items()))
-        compared = comparable(made)
-        counts = self._counts
-        known: object = key
-        if key is None or self.answers_by_key:
-            known = repr(compared) if is_put else None
-        act = Act(
-            self.name,
-            text_of(place.path, args, kwargs),
-            # Only the stand-in knows whether the call takes effect.
-            counts=counts and not self.answers_by_key,
-            value=compared if counts else None,
-            key=None if known is None else (place.path, known),
-            sent_key=key,
-        )
-        current = watcher.get()
-        if current is not None and sends_key_by_time(act, current.of_search):
-            key = None
-        return _Call(asked, act, made, key, is_put)
-
     # Keys
 
     def _key_of(self, asked: Asked, parameter: str | None) -> Any:
-        _, function, args, kwargs = asked
+        _, function, args, kwargs, sent = asked
+        if sent:
+            return usual_key({"sent": sent[0]})
         if parameter is not None and kwargs.get(parameter) is not None:
             return kwargs[parameter]
         arguments: Mapping[str, Any] = kwargs
@@ -395,25 +386,28 @@ class Receiver:
         since, before, text, answer = known
         if self._remembers is not None and time.time() - since >= self._remembers.total_seconds():
             return _NOTHING
-        if not _is_same(before, comparable(call.made)):
+        if not _is_same(before, comparable(call.called.made)):
             raise ReusedKeyError(
-                f"{self.name} knows the key {call.key!r} from {text}, and now {call.act.text} has it: a service "
-                "refuses one key for two different calls. Give each call a key of its own."
+                f"{self.name} knows the key {call.key!r} from {text}, and now {call.called.text} has it: "
+                "a service refuses one key for two different calls. Give each call a key of its own."
             )
         if not self.answers_by_key:
             return _NOTHING
         return answer if is_client(answer, returned=True) else copy.deepcopy(answer)
 
-    def _has_happened(self, call: _Call, answer: object) -> None:
+    def has_happened(self, call: _Call, answer: object, *, is_part: bool = False) -> bool:
+        """Note a call that took effect, and return whether it is to be counted."""
         if call.key is not None:
-            known = time.time(), comparable(call.made), call.act.text, answer
+            known = time.time(), comparable(call.called.made), call.called.text, answer
             self._memory()[call.key] = known
-        if self._counts and self.answers_by_key:
-            if call.is_put and any(_is_same(known, call.made) for known in self._calls):
-                return
-            self._calls.append(call.made)
+        if not (self.answers_by_key and call.asked.is_plain):
+            return self.counts and not is_part
+        made = call.called.made
+        is_new = call.kind != "put" or not any(_is_same(known, made) for known in self._calls)
+        if self.counts and is_new:
+            self._calls.append(made)
             self._note_order()
-            note_effect(call.act)
+        return self.counts and is_new
 
     def _note_order(self) -> None:
         """Find out whether several tasks or threads make the calls; the clean run teaches it."""
@@ -434,24 +428,10 @@ class Receiver:
             return self._answers
         return of_history(("keys", self.name), dict)
 
-    def _learn_of(self, place: Place) -> None:
-        """Learn that the calls on the way to an effect are none themselves.
-
-        Only a delivery that nothing interrupts teaches it: all others are compared with that one.
-        """
-        current = watcher.get()
-        if current is not None and current.undisturbed:
-            self._kinds().learn_of(self._named(place), current.of_search)
-
 
 def _kept() -> Kept | None:
     current = watcher.get()
     return None if current is None else kept_in(current.of_history)
-
-
-def _running() -> AbstractContextManager[object]:
-    """Return a block in which the service itself changes its collections."""
-    return _kept() or nullcontext()
 
 
 def _is_same(one: object, other: object) -> bool:
@@ -514,7 +494,13 @@ class Proxy:
 @lru_cache(maxsize=512)
 def _proxy_class(kind: type) -> type[Proxy]:
     """Return a class of proxies that have the same special methods as the objects of a class."""
-    special = {name: made for name, made in _SPECIAL.items() if hasattr(kind, name)}
+    special = {
+        name: _SPECIAL.get(name) or _leading(name)
+        for name in dir(kind)
+        if name[:2] == name[-2:] == "__"
+        and name not in _OF_ITSELF
+        and callable(getattr(kind, name, None))
+    }
     # What defines its own equality and no hash has None there.
     if getattr(kind, "__hash__", None) is None:
         special["__hash__"] = None
@@ -533,86 +519,49 @@ def _targets(args: tuple[Any, ...]) -> Iterator[Any]:
     return (arg._pytest_jobs_target if isinstance(arg, Proxy) else arg for arg in args)
 
 
-def _passed_on(name: str) -> Callable[..., Any]:
-    def pass_on(self: Proxy, *args: Any) -> Any:
-        note_look(changes=True)
-        return _special(self._pytest_jobs_target, name)(*_targets(args))
-
-    return pass_on
-
-
-def _changing(name: str) -> Callable[..., Any]:
+def _doing(name: str) -> Callable[..., Any]:
     @untraced
-    def change(self: Proxy, *args: Any) -> None:
-        place = self._pytest_jobs_place.attribute(name)
-        self._pytest_jobs_receiver.changed(place, _special(self._pytest_jobs_target, name), args)
+    def do(self: Proxy, *args: Any) -> Any:
+        place, target = self._pytest_jobs_place.attribute(name), self._pytest_jobs_target
+        asked = Asked(place, _special(target, name), tuple(_targets(args)), {})
+        answer = self._pytest_jobs_receiver.call(asked)
+        is_skipped = answer is None and is_in_place(name)
+        return self if is_skipped or next(_targets((answer,))) is target else answer
 
-    return change
-
-
-def _operating(name: str) -> Callable[..., Any]:
-    @untraced
-    def operate(self: Proxy, *args: Any) -> Any:
-        place, target = self._pytest_jobs_place, self._pytest_jobs_target
-        answer = self._pytest_jobs_receiver.operated(place, target, name, tuple(_targets(args)))
-        return self if answer is target else answer
-
-    return operate
+    return do
 
 
 def _leading(name: str) -> Callable[..., Any]:
+    """Return a special method that makes, shows, compares or opens something, which may be a client of its own."""
+    enters, is_awaited = name in ("__aenter__", "__enter__"), name in ("__aenter__", "__anext__")
+
     def lead(self: Proxy, *args: Any) -> Any:
-        note_look()
-        return _led(self, _special(self._pytest_jobs_target, name)(*_targets(args)))
+        note_look(changes=True)
+        found = _special(self._pytest_jobs_target, name)(*_targets(args))
+        return later(self, found) if is_awaited else led(self, found)
+
+    def led(self: Proxy, found: Any) -> Any:
+        receiver, target = self._pytest_jobs_receiver, self._pytest_jobs_target
+        if enters:
+            receiver.entered(self._pytest_jobs_place, target, found)
+        if found is target:
+            return self
+        return receiver.found(self._pytest_jobs_place, found, returned=True)
+
+    async def later(self: Proxy, found: Any) -> Any:
+        return led(self, await found)
 
     return lead
 
 
-def _led(proxy: Proxy, found: Any) -> Any:
-    if found is proxy._pytest_jobs_target:
-        return proxy
-    return proxy._pytest_jobs_receiver.found(proxy._pytest_jobs_place, found, returned=True)
+def _leaving(name: str) -> Callable[..., Any]:
+    def leave(self: Proxy, *error: Any) -> Any:
+        target = self._pytest_jobs_target
+        return self._pytest_jobs_receiver.leave(
+            self._pytest_jobs_place, target, _special(target, name), error
+        )
 
-
-async def _next(self: Proxy) -> Any:
-    return _led(self, await self._pytest_jobs_target.__anext__())
-
-
-def _enter(self: Proxy) -> Any:
-    receiver, target = self._pytest_jobs_receiver, self._pytest_jobs_target
-    receiver.entering(self._pytest_jobs_place)
-    note_look()
-    found = target.__enter__()
-    receiver.note_block(target, found)
-    return _led(self, found)
-
-
-async def _enter_awaited(self: Proxy) -> Any:
-    receiver, target = self._pytest_jobs_receiver, self._pytest_jobs_target
-    receiver.entering(self._pytest_jobs_place)
-    found = await target.__aenter__()
-    receiver.note_block(target, found)
-    return _led(self, found)
-
-
-def _exit(self: Proxy, *error: Any) -> Any:
-    receiver, target = self._pytest_jobs_receiver, self._pytest_jobs_target
-    with (
-        skippable(),
-        receiver.leaving(self._pytest_jobs_place, target, failed=error[0] is not None),
-    ):
-        return target.__exit__(*error)
-    return None
-
-
-async def _exit_awaited(self: Proxy, *error: Any) -> Any:
-    receiver, target = self._pytest_jobs_receiver, self._pytest_jobs_target
-    with (
-        skippable(),
-        receiver.leaving(self._pytest_jobs_place, target, failed=error[0] is not None),
-    ):
-        return await target.__aexit__(*error)
-    return None
+    return leave
 
 
 def _await(self: Proxy) -> Any:
@@ -626,24 +575,20 @@ def _call(self: Proxy, /, *args: Any, **kwargs: Any) -> Any:
     return self._pytest_jobs_receiver.call(asked)
 
 
-#: These reach the object itself.
-_PASSED_ON: Final = (
-    *("__bool__", "__contains__", "__dir__", "__eq__", "__float__", "__format__", "__ge__"),
-    *("__gt__", "__hash__", "__int__", "__index__", "__instancecheck__", "__le__", "__len__"),
-    *("__lt__", "__ne__", "__repr__", "__reversed__", "__str__", "__subclasscheck__"),
+#: What Python asks of an object, and not of what it stands for.
+_OF_ITSELF: Final = frozenset(
+    (
+        *("__class__", "__class_getitem__", "__copy__", "__deepcopy__", "__del__", "__delattr__"),
+        *("__delete__", "__get__", "__getattr__", "__getattribute__", "__getnewargs__"),
+        *("__getnewargs_ex__", "__getstate__", "__init__", "__init_subclass__", "__mro_entries__"),
+        *("__new__", "__prepare__", "__reduce__", "__reduce_ex__", "__set__", "__set_name__"),
+        *("__setattr__", "__setstate__", "__sizeof__", "__subclasshook__"),
+    )
 )
-#: The special methods of proxies. What a leading one returns may be a client of its own.
+#: The special methods of proxies, but for those that lead to something.
 _SPECIAL: Final[Mapping[str, Any]] = {
-    **{name: _passed_on(name) for name in _PASSED_ON},
-    **{name: _changing(name) for name in ("__delitem__", "__setitem__")},
-    **{name: _operating(name) for name in SYMBOLS},
-    **{name: _leading(name) for name in (*COMPUTING, "__aiter__", "__getitem__", "__iter__")},
-    "__next__": _leading("__next__"),
-    "__anext__": _next,
-    "__enter__": _enter,
-    "__aenter__": _enter_awaited,
-    "__exit__": _exit,
-    "__aexit__": _exit_awaited,
+    **{name: _doing(name) for name in ("__delitem__", "__setitem__", *SYMBOLS)},
+    **{name: _leaving(name) for name in ("__aexit__", "__exit__")},
     "__await__": _await,
     "__call__": _call,
 }

@@ -60,13 +60,14 @@ def wrap(
         named = owner if hasattr(owner, "__name__") else type(owner)
         receiver = Receiver(
             name or str(named.__name__).rpartition(".")[2],
+            found,
             key=key,
             reads=reads or (),
             counts=counts,
         )
         put: object = calling(receiver, Place(attribute), owner, attribute, found)
     else:
-        receiver = Receiver(name or attribute, key=key, reads=reads, counts=counts)
+        receiver = Receiver(name or attribute, found, key=key, reads=reads, counts=counts)
         put = receiver.proxy_of(Place(), found)
     with Patches() as patches:
         patches.set(owner, attribute, put)

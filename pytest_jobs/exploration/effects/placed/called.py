@@ -9,14 +9,15 @@ import linecache
 import re
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ....harness.records.attributes import enclosing_variables, identity, without_partials
 from ...engine.lines import LineTracer
 from ...engine.scope import Scope
 from ...engine.sources import is_mock
+from ..doubles.judgement import Called, Title
+from ..doubles.memory import globals_of
 
 #: What a test may keep calls in, and give a method of.
 KEEPS: Final = frozenset((list, dict, set, bytearray))
@@ -25,16 +26,6 @@ _STANDS: Final = re.compile(
     r"^_?(Fake|Stub|Dummy|Spy|Mock|Recording|InMemory|Memory|Test|Null|Noop)(?=[A-Z])"
 )
 _NEXT_WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-class Title(NamedTuple):
-    """The name of something that lies in a place of the project."""
-
-    name: str
-    #: Whether it stands for something of the project itself.
-    is_of_project: bool
-    #: The thing itself, so that nothing else gets its identity.
-    value: Any
 
 
 class Titles:
@@ -112,35 +103,6 @@ class Titles:
         return copied
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
-    """A call of a function of the test, or of a method of one of its containers."""
-
-    name: str
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    #: All arguments by the names of parameters.
-    named: Mapping[str, Any]
-    #: From these one comes to what it may change.
-    roots: tuple[Any, ...]
-    title: Title | None
-
-    @property
-    def owner(self) -> str:
-        return self.name.rpartition(".")[0]
-
-    @property
-    def method(self) -> str:
-        return self.name.rpartition(".")[2]
-
-    @property
-    def own(self) -> str:
-        """The name as a service would have it: `mailer.send` of a `FakeMailer`."""
-        *owners, method = self.name.split(".")
-        plain = _NEXT_WORD.sub("_", _STANDS.sub("", owners[-1] if owners else method)).lower()
-        return f"{plain}.{method}" if owners else plain
-
-
 def called_in(frame: FrameType, titles: Titles) -> Called | None:
     """Return the call that a function begins with; None for one of a mock, which is an effect by itself."""
     code, variables = frame.f_code, frame.f_locals
@@ -167,7 +129,7 @@ def called_in(frame: FrameType, titles: Titles) -> Called | None:
     if keywords:
         named.update(variables[keywords])
         kwargs.update(variables[keywords])
-    roots = (owner, kind, function, *_globals_of(code, frame.f_globals))
+    roots = (owner, kind, function, *globals_of(code, frame.f_globals))
     title = _fitting(in_place or titles.of(owner, *getattr(kind, "__mro__", ())), frame.f_back)
     if in_place and title is not None:
         name = title.name
@@ -179,7 +141,7 @@ def called_in(frame: FrameType, titles: Titles) -> Called | None:
         name = expression_of(frame.f_back) or method
     else:
         name = f"{home.rpartition('.')[2]}.{method}".lstrip(".")
-    return Called(name, tuple(args), kwargs, named, roots, title)
+    return called_as(name, tuple(args), kwargs, named, roots, title)
 
 
 def called_in_c(
@@ -188,7 +150,23 @@ def called_in_c(
     """Return the call of a method of a container of the test, by a line of the project."""
     title = _fitting(titles.of(method.__self__), frame)
     name = title.name if title is not None else expression_of(frame) or method.__name__
-    return Called(name, args, {}, {}, (method.__self__,), title)
+    return called_as(name, args, {}, {}, (method.__self__,), title)
+
+
+def called_as(
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    named: Mapping[str, Any],
+    roots: tuple[Any, ...],
+    title: Title | None,
+) -> Called:
+    """Return a call by its whole name: `shop.jobs.FakeMailer.send`."""
+    owner, _, method = name.rpartition(".")
+    plain = _STANDS.sub("", owner.rpartition(".")[2] or method)
+    own = _NEXT_WORD.sub("_", plain).lower()
+    own = f"{own}.{method}" if owner else own
+    return Called(owner, method, own, args, kwargs, named, roots, title)
 
 
 def _method_of(first: Any, code: CodeType, in_place: list[Title]) -> tuple[str, Any] | None:
@@ -239,17 +217,6 @@ def _leave_out_defaults(function: Any, positional: list[Any], kwargs: dict[str, 
     for name, default in (getattr(function, "__kwdefaults__", None) or {}).items():
         if kwargs.get(name) is default:
             del kwargs[name]
-
-
-def _globals_of(code: CodeType, variables: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the values that a function names, without modules and functions."""
-    for name in code.co_names:
-        value = variables.get(name)
-        if value is not None and type(value) not in (types.ModuleType, types.FunctionType):
-            yield value
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            yield from _globals_of(inner, variables)
 
 
 def _fitting(titles: list[Title], caller: FrameType | None) -> Title | None:

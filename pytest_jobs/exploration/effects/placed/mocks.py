@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from ...engine.acts import (
     skippable,
     watcher,
 )
+from ..doubles.judgement import Called, Running, Title
 from ..doubles.kinds import CallKind, kinds_of
 from ..doubles.operators import is_in_place, setting
 from ..wrapping import in_delivery, source_of
@@ -139,16 +140,14 @@ class _CallOfMock:
                 return self._enqueued(name, stood_for)
         kind = kinds.of(name, own, self._args, self._kwargs, mode=self._mode_of_file(own))
         is_awaited = isinstance(self._mock, self._module.AsyncMockMixin) or name in awaited
-        if kind in ("read", "nothing"):
-            return self._later(looking()) if is_awaited else self._now(looking())
-        if current.undisturbed:
-            kinds.learn_of(name, search)
-        act = kinds.act_of(name, self._args, self._kwargs, named=self._kwargs, is_put=kind == "put")
-        if self._is_of_project(stood_for):
-            act = replace(act, stands_for=name)
+        owner, _, method = name.rpartition(".")
+        title = Title(name, self._is_of_project(stood_for), self._mock)
+        # A mock keeps nothing but its calls, so that its name decides.
+        called = Called(owner, method, own, self._args, self._kwargs, self._kwargs, (), title)
+        running = Running(called, current, kind)
         if is_awaited:
-            return self._later(acting(act))
-        answer = self._now(acting(act))
+            return self._later(running)
+        answer = self._now(running)
         if inspect.iscoroutine(answer):
             search.learn(awaited, name)
         is_made = getattr(answer, "__dict__", {}).get("_mock_new_parent") is self._mock
@@ -212,16 +211,24 @@ class _CallOfMock:
         return None
 
     # Not one coroutine for both: a mock whose answers are at an end raises StopIteration, which none can.
-    def _now(self, block: AbstractContextManager[None]) -> Any:
-        with skippable(), block, self._answers():
-            return self._original(self._mock, *self._args, **self._kwargs)
+    def _now(self, block: AbstractContextManager[Running | None]) -> Any:
+        with skippable(), block as running, self._answers():
+            answer = self._original(self._mock, *self._args, **self._kwargs)
+            if running is not None:
+                running.end(answer)
+            return answer
         return None
 
-    async def _later(self, block: AbstractContextManager[None], message: Any = None) -> Any:
+    async def _later(
+        self, block: AbstractContextManager[Running | None], message: Any = None
+    ) -> Any:
         if message is not None:
             await message
-        with skippable(), block, self._answers():
-            return await self._original(self._mock, *self._args, **self._kwargs)
+        with skippable(), block as running, self._answers():
+            answer = await self._original(self._mock, *self._args, **self._kwargs)
+            if running is not None:
+                running.end(answer)
+            return answer
         return None
 
     @contextmanager

@@ -1,9 +1,7 @@
 """What the test wrote is the outside: a function of the test that project code calls in a delivery is one act.
 
 However the test has given its double to the job, by a place, a constructor, an argument, a container or a
-callback, its functions lie in files of tests, and the interpreter reports when one begins. Whether the call did
-something is looked at: what it has changed in the memory of the test is an effect. Only a double that never keeps
-anything is judged by its name.
+callback, its functions lie in files of tests, and the interpreter reports when one begins.
 """
 
 from __future__ import annotations
@@ -15,9 +13,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
-from contextvars import Token
-from dataclasses import replace
+from contextlib import ExitStack
 from functools import partial, wraps
 from pathlib import Path
 from types import CodeType, FrameType
@@ -27,13 +23,13 @@ from ....bridges.libraries.known import library_named
 from ....errors import __file__ as _errors
 from ....harness.records.attributes import identity
 from ....harness.records.home import is_test_file
-from ...engine.acts import Act, Skipped, SourceState, Watch, looking, parts, watcher
+from ...engine.acts import SourceState, Watch, skippable, watcher
 from ...engine.engine import Engine
 from ...engine.watching import is_within_act
 from ..doubles.clients import is_client
-from ..doubles.kinds import does_something, kinds_of
-from ..doubles.memory import Memory, Unit, kept_in
-from .called import KEEPS, Called, Title, Titles, called_in, called_in_c
+from ..doubles.judgement import Called, Judgement, Running, Title
+from ..doubles.memory import Memory, kept_in
+from .called import KEEPS, Titles, called_as, called_in, called_in_c
 
 #: Special methods that do something; all others make, show, compare or open an object.
 _DOING: Final = frozenset(
@@ -53,17 +49,9 @@ class Outside:
         self.scope = engine.scope
         self.scope.folders_of_tests = _folders_of_tests()
         self.titles = Titles(self.scope, engine.tracer)
-        #: Returns the state of the innermost world.
-        self.observed: Callable[[], object] = dict
+        self._judgement = self.search.of(Judgement, lambda: Judgement(self.scope.owns))
         #: The calls that run, by their frames.
-        self._running: dict[FrameType, _Running | _Passing | _Getting] = {}
-        #: The names of calls that have changed something; that count since they never do; that only pass calls on;
-        #: that only look something up; and whose results the state of the world shows.
-        self.records, self.by_name = set[str](), set[str]()
-        self.passing, self.reads, self.shown = set[str](), set[str](), set[str]()
-        #: The doubles whose `commit` the job calls, and their classes.
-        self._units: dict[int, Any] = {}
-        self._kinds_of_units = set[str]()
+        self._running: dict[FrameType, Running | _Passing | _Getting] = {}
         #: Functions that stand for a clock, or are no doubles.
         self._ignored: dict[int, CodeType] = {}
         #: What answers consist of: to call its methods reaches nobody.
@@ -74,10 +62,10 @@ class Outside:
         engine.tracer.calls = self
 
     def begin_world(self, world: ExitStack, observed: Callable[[], object]) -> None:
-        world.callback(setattr, self, "observed", self.observed)
+        world.callback(setattr, self._judgement, "observed", self._judgement.observed)
         world.callback(setattr, self, "titles", self.titles)
         world.callback(self._data.clear)
-        self.observed, self.titles = observed, self.titles.copy()
+        self._judgement.observed, self.titles = observed, self.titles.copy()
         if self._asks_for_bound and self._bound is None:
             # No delivery runs, so none has made one of these.
             self._bound = {
@@ -100,13 +88,6 @@ class Outside:
         code = getattr(getattr(function, "__func__", function), "__code__", None)
         if code is not None:
             self._ignored[identity(code)] = code
-
-    def seen(self) -> object:
-        """Return the state of the innermost world; None if the delivery holds a lock on it."""
-        try:
-            return self.observed()
-        except Exception:
-            return None
 
     # What the tracer reports
 
@@ -162,56 +143,50 @@ class Outside:
         self._begin(frame, called_in_c(frame, method, args, self.titles), current, False)
 
     def _begin(self, frame: FrameType, called: Called, current: Watch, again: bool) -> None:
-        if called.name in self.passing:
+        if called.name in self._judgement.passing:
             self._running[frame] = _Passing(current)
         else:
-            running = _Running(self, called, current, again)
+            running = Running(called, current, again=again)
             running.begin()
             self._running[frame] = running
-
-    def unit_of(self, owner: Any, current: Watch) -> Unit | None:
-        """Return the unit of work in which something is done to an object of the test; None if it is in none."""
-        for key, double in self._units.items():
-            made = partial(Unit, double, self.scope.owns, current)
-            unit: Unit = current.of_history.of((current, key), made)
-            if unit.has(owner):
-                return unit
-        return None
-
-    def learn_unit(self, double: Any) -> None:
-        """Learn that a double has a `commit` that the job calls, by which it is a unit of work."""
-        self._units[identity(double)] = double
-        self.search.learn(self._kinds_of_units, type(double).__qualname__)
 
     def before(self, function: Callable[..., Any], title: Title) -> Callable[..., Any]:
         """Return a function that calls one in C, of which the interpreter may report nothing."""
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            current, frame = watcher.get(), sys._getframe()
+            current = watcher.get()
             if current is None or is_within_act():
                 return function(*args, **kwargs)
             roots = (getattr(function, "__self__", function),)
-            self._begin(
-                frame, Called(title.name, args, kwargs, kwargs, roots, title), current, False
-            )
-            try:
+            called = called_as(title.name, args, kwargs, kwargs, roots, title)
+            with skippable(), Running(called, current) as running:
                 answer = function(*args, **kwargs)
-            except BaseException as error:
-                self.fails(frame, error)
-                raise
-            self.ends(frame, answer)
-            return answer
+                running.end(answer)
+                return answer
+            return None
 
         return call
 
     def ends(self, frame: FrameType, answer: Any) -> None:
         running = self._running.pop(frame, None)
-        if running is not None:
-            for one in answer if type(answer) in (list, tuple) else (answer,):
-                if self.scope.owns(type(one)) and not is_client(one, returned=True):
-                    self._data[identity(one)] = one
-            running.end(answer)
+        if running is None:
+            return
+        for one in answer if type(answer) in (list, tuple) else (answer,):
+            if self.scope.owns(type(one)) and not is_client(one, returned=True):
+                self._data[identity(one)] = one
+        running.end(answer)
+        if isinstance(running, Running):
+            self._lie_in_place(running.called, answer)
+        running.leave(None)
+
+    def _lie_in_place(self, called: Called, answer: object) -> None:
+        """Let what a factory has made have the name of the factory: `Gateway().charge`."""
+        title, kind = called.title, type(answer)
+        if title is None or not hasattr(answer, "__dict__") or isinstance(answer, type):
+            return
+        if self.scope.owns(kind) and not self.titles.of(answer, kind):
+            self.titles.add(answer, f"{called.name}()", is_of_project=title.is_of_project)
 
     def fails(self, frame: FrameType, error: BaseException) -> None:
         running = self._running.pop(frame, None)
@@ -237,150 +212,6 @@ class Outside:
         return is_task or threading.get_ident() != current.thread
 
 
-class _Running:
-    """One call of a function of the test, from its beginning to its end."""
-
-    def __init__(self, outside: Outside, called: Called, current: Watch, again: bool) -> None:
-        self._outside, self._called, self._current = outside, called, current
-        self._kinds = kinds_of(current.of_search)
-        name = called.name
-        self._is_said = self._kinds.said_of(name) is not None
-        #: Whether only a change counts: at the end of a block, or behind a `yield`.
-        self._ends_block = again or called.method in ("__exit__", "__aexit__")
-        self._spot = f"{name} ends" if self._ends_block else name
-        self._kind = (
-            "effect"
-            if self._ends_block and not self._is_said
-            else self._kinds.of(name, called.own, called.args, called.kwargs)
-        )
-        self._block: AbstractContextManager[None] | None = None
-        self._act: Act | None = None
-        self._token: Token[list[Act] | None] | None = None
-        self._inner: list[Act] = []
-        self._is_skipped = False
-
-    def begin(self) -> None:
-        """Come to the point before the call: it may be killed or refused there."""
-        outside, current = self._outside, self._current
-        self._memory = Memory(self._called.roots, outside.scope.owns)
-        kept = self._kept = kept_in(current.of_history)
-        kept.look()
-        kept.keep(self._memory)
-        is_look_up = self._kind in ("read", "nothing")
-        if is_look_up or self._spot in outside.reads:
-            if not is_look_up and not self._ends_block:
-                self._kinds.note(self._called.name, "read, as it changes nothing")
-            self._block = looking()
-        else:
-            self._act = self._described()
-            self._unit = outside.unit_of(self._called.roots[0], current)
-            self._block = current.acting(self._act)
-        try:
-            self._block.__enter__()
-        except Skipped:
-            # A call that has begun cannot be skipped, so it is taken back at its end.
-            self._is_skipped = True
-            return
-        if not current.undisturbed:
-            # Another delivery may have run at this point.
-            self._memory.catch_up()
-        else:
-            self._token = parts.set(self._inner)
-            if self._act is not None:
-                self._seen, self._beats = outside.seen(), current.beats
-
-    def _described(self) -> Act:
-        called, name = self._called, self._called.name
-        act = self._kinds.act_of(
-            name, called.args, called.kwargs, named=called.named, is_put=self._kind == "put"
-        )
-        self._is_shown = name in self._outside.shown
-        if self._is_shown:
-            self._kinds.note(name, "compared by the state")
-        title = called.title
-        return replace(
-            act,
-            counts=False,
-            value=None if self._is_shown else act.value,
-            stands_for=name if title is not None and title.is_of_project else "",
-        )
-
-    def end(self, answer: object) -> None:
-        """Find out whether the call was an effect, and come to the point behind it."""
-        # Before the state of the world is asked for, which has what the job has changed.
-        self._kept.catch_up()
-        if self._inner and not self._is_said:
-            self._current.of_search.learn(self._outside.passing, self._called.name)
-        elif self._act is not None and not self._is_skipped:
-            self._judge(self._act, answer)
-        self._lie_in_place(answer)
-        called = self._called
-        owner = called.roots[0]
-        if called.method == "commit" and not called.args and owner is not None:
-            unit = self._outside.unit_of(owner, self._current)
-            if unit is not None:
-                unit.commit()
-            elif self._current.undisturbed:
-                self._outside.learn_unit(owner)
-        given = Memory((answer,), self._outside.scope.owns)
-        # What is made for the job only is of the job.
-        given.taken = {
-            key: given.taken[key] for key in given.taken.keys() & self._memory.taken.keys()
-        }
-        self._kept.give(given, called.owner, type(answer).__name__)
-        self.leave(None)
-
-    def _lie_in_place(self, answer: object) -> None:
-        """Let what a factory has made have the name of the factory: `Gateway().charge`."""
-        title, outside = self._called.title, self._outside
-        if title is None or not hasattr(answer, "__dict__") or isinstance(answer, type):
-            return
-        if outside.scope.owns(type(answer)) and not outside.titles.of(answer, type(answer)):
-            outside.titles.add(answer, f"{self._called.name}()", is_of_project=title.is_of_project)
-
-    def leave(self, error: BaseException | None) -> None:
-        """End the block of the call."""
-        self._kept.catch_up()
-        if self._token is not None:
-            # A coroutine that is thrown away ends in the context of whoever does it.
-            with suppress(ValueError):
-                parts.reset(self._token)
-        if self._is_skipped:
-            self._memory.put_back()
-        elif self._block is not None:
-            self._block.__exit__(None if error is None else type(error), error, None)
-
-    def _judge(self, act: Act, answer: object) -> None:
-        called, outside, current = self._called, self._outside, self._current
-        name, search = called.name, current.of_search
-        is_changed = any(self._memory.changed())
-        if is_changed:
-            if name in outside.by_name:
-                search.learn(outside.records, name)
-            outside.records.update((name, self._spot))
-        is_shown = (
-            self._token is not None
-            and current.beats == self._beats
-            and self._seen is not None
-            and self._seen != outside.seen()
-        )
-        if is_shown:
-            search.learn(outside.shown, name)
-        is_effect = is_changed or self._is_said
-        if not is_effect and self._spot not in outside.records:
-            # Nothing says whether it did something but its name, and whether it answers.
-            is_told = bool(called.args or called.kwargs)
-            is_effect = not (self._ends_block or inspect.iscoroutine(answer)) and (
-                answer is None or (is_told and does_something(called.method))
-            )
-            if is_effect:
-                outside.by_name.add(name)
-            elif current.undisturbed:
-                search.learn(outside.reads, self._spot)
-        if is_effect and not self._is_shown:
-            (self._unit or current).note(act)
-
-
 class _Passing:
     """A call that passes one on to what we hear of anyway. What it keeps is its own, and not set by the job."""
 
@@ -392,7 +223,7 @@ class _Passing:
         current.opened(partial(self.leave, None), None)
 
     def end(self, answer: object) -> None:
-        self.leave(None)
+        """Judge nothing."""
 
     def leave(self, error: BaseException | None) -> None:
         if self._runs:

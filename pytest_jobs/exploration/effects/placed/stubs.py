@@ -22,9 +22,9 @@ from ...engine.engine import Engine
 from ...engine.scope import file_of
 from ...engine.sources import is_mock
 from ..doubles.clients import is_client, is_function
+from ..doubles.judgement import Title
 from ..doubles.kinds import is_quiet
 from ..wrapping import result_of
-from .called import Title
 from .enqueues import enqueued, enqueues, stood_for_in
 from .outside import Outside
 from .places import LEAVE_OUT, Placed, Putters, in_force, putters_of
