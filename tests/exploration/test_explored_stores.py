@@ -109,6 +109,36 @@ def refusal(job, world, **options):
 # Tables
 
 
+@pytest.mark.parametrize(
+    ("others", "deleting"),
+    [
+        (0, "delete from orders where id = 7"),
+        (1, "delete from orders where id = 7"),
+        (2, "delete from orders"),
+    ],
+)
+def test_a_row_that_is_still_there_is_no_duplicate(others, deleting):
+    @contextmanager
+    def world():
+        with shop("ledger") as shown, closing(app.connect()) as db:
+            db.executemany("insert into orders values (?, 0)", [(8 + n,) for n in range(others)])
+            db.commit()
+            yield shown
+
+    def archive(number):
+        with closing(app.connect()) as db:
+            if db.execute("select * from ledger").fetchone():
+                return
+            db.execute("insert into ledger values (?, 100)", (number,))
+            db.commit()
+            db.execute(deleting)
+            db.commit()
+
+    error = failure(archive, world, histories=["crash"])
+
+    assert str(error.report.failure.verdict) == "STUCK table orders (not shown)"
+
+
 def test_a_table_that_the_world_does_not_show_is_compared():
     error = failure(pay_and_book, orders)
 

@@ -83,7 +83,7 @@ def other_values(differing: Collection[tuple[str, Any, Any]]) -> dict[Place, Any
         (name, path): now
         for name, once, now in differing
         if not is_effect(name)
-        for path, (one, now) in _leaves("", (once, now))
+        for path, (one, now) in leaves("", (once, now))
         if _is_value(one) and _is_value(now)
     }
 
@@ -95,7 +95,7 @@ def has_only(difference: tuple[str, Any, Any], values: Mapping[Place, Any]) -> b
         return False
     return all(
         (name, path) in values and _is_value(one) and _is_alike(values[name, path], now)
-        for path, (one, now) in _leaves("", (once, now))
+        for path, (one, now) in leaves("", (once, now))
     )
 
 
@@ -113,7 +113,7 @@ def _is_number(form: Any) -> bool:
     return isinstance(form, _NUMBERS) and not isinstance(form, bool)
 
 
-def _leaves(path: str, forms: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+def leaves(path: str, forms: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
     """Yield the places where some forms of one thing are not the same, with what each has there."""
     if all(form == forms[0] for form in forms):
         return
@@ -122,7 +122,7 @@ def _leaves(path: str, forms: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any
         yield path, forms
         return
     for key, inner in parts.by_name():
-        yield from _leaves(_within(path, key), inner)
+        yield from leaves(_within(path, key), inner)
 
 
 class _Parts(NamedTuple):

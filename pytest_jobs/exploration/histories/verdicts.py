@@ -21,7 +21,7 @@ from ..engine.points import Origin
 from ..engine.run import Run
 from ..engine.sameness.differences import MISSING, differences
 from .children import Child
-from .halves import Half, Place, are_files, has_only
+from .halves import Half, Place, are_files, has_only, leaves
 from .repeatable import Repeatable
 
 Word: TypeAlias = Literal["DUPLICATE", "LOST", "DIVERGED", "POISON", "STUCK", "HALF_DONE"]
@@ -170,11 +170,25 @@ def _word(once: Any, now: Any, before: Any) -> Word:
     wanted, found = counted(once), counted(now)
     if wanted is not None and found is not None and wanted - found and not found - wanted:
         return "LOST"
-    if has_only_more(once, now):
+    if has_only_more(once, now) and not _is_still_there(once, now, before):
         return "DUPLICATE"
     if now == before and once != before:
         return "STUCK"
     return "DIVERGED"
+
+
+def _is_still_there(once: Any, now: Any, before: Any) -> bool:
+    """Return whether what is too much was there before, and one clean run takes it away."""
+    found = [forms for _, forms in leaves("", (once, now, before)) if forms[0] != forms[1]]
+    # Names that are computed may be the same, so that nothing tells them apart.
+    return bool(found) and all(_is_left(*forms) for forms in found)
+
+
+def _is_left(once: Any, now: Any, before: Any) -> bool:
+    wanted, found, initial = counted(once), counted(now), counted(before)
+    if wanted is None or found is None or initial is None:
+        return bool(now == before)
+    return not (found - wanted) - (initial - wanted)
 
 
 def has_only_more(once: Any, now: Any) -> bool:
