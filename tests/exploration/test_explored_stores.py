@@ -146,8 +146,8 @@ def test_a_table_that_the_world_does_not_show_is_compared():
     assert error.report.effect == "table ledger (not shown)"
     assert (
         "table ledger (not shown)\n"
-        "  once: (7, 100)\n"
-        "  now:  2 x (7, 100)\n"
+        "  once: {'cents': 100, 'id': 7}\n"
+        "  now:  2 x {'cents': 100, 'id': 7}\n"
         "\n"
         "The world does not show table ledger; what the job writes there is compared all the same. Show it, or "
         "say ignore={'ledger'}.\n"
@@ -224,7 +224,7 @@ def test_a_table_that_only_a_later_delivery_writes_is_compared():
     error = failure(pay_or_complain, orders)
 
     assert error.report.effect == "table audit_log (not shown)"
-    assert "  once: nothing\n  now:  ('paid twice',)" in str(error)
+    assert "  once: nothing\n  now:  {'line': 'paid twice'}" in str(error)
 
 
 def test_what_a_fake_keeps_for_itself_is_a_part_of_its_call():
@@ -818,6 +818,6 @@ def test_what_differs_in_each_clean_run_names_the_way_to_ignore_it():
         db.commit()
 
     assert (
-        "table audit_log (not shown) is ((0,),) after the first run, and ((1,),) after the second. Build in the "
-        "world what the job keeps, or leave what differs out by ignore={'audit_log'}."
+        "table audit_log (not shown) is ({'line': 0},) after the first run, and ({'line': 1},) after the "
+        "second. Build in the world what the job keeps, or leave what differs out by ignore={'audit_log'}."
     ) in refusal(count, orders)
