@@ -167,7 +167,7 @@ TEST = """
 
 def test_what_an_application_performs_in_a_request_is_checked_when_the_request_has_ended(pytester):
     pytester.makepyfile(app=APP, test_app=TEST)
-    result = pytester.runpytest_subprocess("--jobs-audit")
+    result = pytester.runpytest_subprocess("--jobs-audit", "-v")
 
     result.assert_outcomes(passed=7)
     result.stdout.fnmatch_lines(
@@ -206,7 +206,7 @@ def test_a_harness_changes_nothing_about_it(pytester):
     pytester.makepyfile(
         app=APP, test_app=test.replace("def test_streaming()", "def test_streaming(jobs)")
     )
-    result = pytester.runpytest_subprocess("--jobs-audit", "-k", "two or streaming")
+    result = pytester.runpytest_subprocess("--jobs-audit", "-v", "-k", "two or streaming")
 
     result.assert_outcomes(passed=2, deselected=5)
     result.stdout.fnmatch_lines(["3 jobs reached, 3 checked, 3 findings."])

@@ -48,6 +48,8 @@ class Verdict:
     error: BaseException | None = None
     #: Where the error was raised.
     origin: Origin | None = None
+    #: What stays half done for ever, if that is what it is about.
+    half: Half | None = None
 
     def __str__(self) -> str:
         return f"{self.word} {self.what}"
@@ -108,7 +110,10 @@ def judge(
 def abandoned(left: Sequence[Half]) -> Verdict:
     """Return the verdict on a job that is never delivered again, and leaves something that is half done."""
     return Verdict(
-        "HALF_DONE", left[0].label, tuple((half.label, half.after, half.now) for half in left)
+        "HALF_DONE",
+        left[0].label,
+        tuple((half.label, half.after, half.now) for half in left),
+        half=left[0],
     )
 
 
@@ -135,10 +140,11 @@ def names_in(difference: tuple[str, Any, Any]) -> dict[str, None]:
     wanted, found = counted(once), counted(now)
     if kind == name or wanted is None or found is None:
         return {name: None}
-    return dict.fromkeys(_precise(kind, form) for form in (found - wanted) or (wanted - found))
+    return dict.fromkeys(precise(kind, form) for form in (found - wanted) or (wanted - found))
 
 
-def _precise(kind: str, form: Any) -> str:
+def precise(kind: str, form: Any) -> str:
+    """Return the name of an effect with the method of the call that is compared, if it begins with one."""
     if not (isinstance(form, tuple) and form and isinstance(form[0], str) and form[0] != kind):
         return kind
     is_method = form[0].replace("().", ".").replace(".", "").isidentifier()
@@ -179,7 +185,7 @@ def _word(once: Any, now: Any, before: Any) -> Word:
 
 def _is_still_there(once: Any, now: Any, before: Any) -> bool:
     """Return whether what is too much was there before, and one clean run takes it away."""
-    found = [forms for _, forms in leaves("", (once, now, before)) if forms[0] != forms[1]]
+    found = [forms for _, forms in leaves((once, now, before)) if forms[0] != forms[1]]
     # Names that are computed may be the same, so that nothing tells them apart.
     return bool(found) and all(_is_left(*forms) for forms in found)
 
