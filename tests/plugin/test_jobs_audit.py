@@ -766,7 +766,7 @@ def test_processes_of_xdist_audit_together_and_end_with_one_result(pytester, aud
     result.assert_outcomes(passed=4)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     for lines in (
-        ["3 jobs reached, 2 checked, 2 findings."],
+        ["3 jobs reached, 2 checked, 1 finding."],
         ["- LOST shop.gateway.charge in pay(1)", "  reached by 2 tests (delivered)"],
         ["No finding:", "  shop.ship (1 check)"],
         ["Not checked:", "- Write a test in which *", "    shop.idle: It ends at shop.py:54 *"],
@@ -817,11 +817,8 @@ def test_workers_on_another_machine_are_an_error(pytester):
         config.hook.pytest_configure_node(node=node)
 
 
-APPEND = """
-    def append(text):
-        with open("log.txt", "a") as log:
-            log.write(text)
-    """
+#: What `append(` stands for in jobs: in one function it would be one cause in all of them.
+APPEND = 'open("log.txt", "a").write('
 OUTSIDE = """
     import pytest
 
@@ -837,7 +834,7 @@ def audit_of(pytester):
 
     def run(app, test, *arguments):
         pytester.makeconftest(OUTSIDE)
-        pytester.makepyfile(app=APPEND + app, test_app=test)
+        pytester.makepyfile(app=app.replace("append(", APPEND), test_app=test)
         # A library keeps what was declared in a process, where other tests would find it.
         return pytester.runpytest_subprocess("--jobs-audit", "-v", *arguments)
 

@@ -17,50 +17,45 @@ from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse
 
 
-def append(text):
-    with open("log.txt", "a") as log:
-        log.write(text)
-
-
 def first(number):
-    append("first")
+    open("log.txt", "a").write("first")
 
 
 def second(number):
-    append("second")
+    open("log.txt", "a").write("second")
 
 
 async def awaited(number):
-    append("awaited")
+    open("log.txt", "a").write("awaited")
 
 
 def of_parts(number, name):
-    append(name)
+    open("log.txt", "a").write(name)
 
 
 def of_response(number):
-    append("response")
+    open("log.txt", "a").write("response")
 
 
 class Service:
     def method(self, number):
-        append("method")
+        open("log.txt", "a").write("method")
 
 
 def of_a_lifespan(number):
-    append("lifespan")
+    open("log.txt", "a").write("lifespan")
 
 
 def only_called(number):
-    append("called")
+    open("log.txt", "a").write("called")
 
 
 async def only_awaited(number):
-    append("awaited")
+    open("log.txt", "a").write("awaited")
 
 
 def of_a_text(number):
-    append("text")
+    open("log.txt", "a").write("text")
 
 
 def fails(number):

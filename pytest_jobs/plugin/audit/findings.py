@@ -13,7 +13,7 @@ from typing import Any, Final
 from ...exploration.engine.points import Origin, Point
 from ...exploration.engine.run import Run
 from ...exploration.histories.exploration import Failure
-from ...exploration.histories.halves import columns_of, is_effect
+from ...exploration.histories.halves import are_files, columns_of, is_effect
 from ...exploration.histories.replay import token_of
 from ...exploration.histories.verdicts import Verdict, precise, what_of
 from ...exploration.report.hints import Habits, hint
@@ -221,9 +221,14 @@ def _effect_of(verdict: Verdict, columns: Sequence[str], reference: Run) -> Poin
     if made:
         # Of several mails the one with this subject.
         return next((point for point, each in made if each == what), made[0][0])
-    word = what.removesuffix(UNSHOWN).partition(" of ")[0].removeprefix("table ")
-    naming = re.compile(rf"{re.escape(word)}\b", re.IGNORECASE)
-    writing = [(point, act.text) for point, act in acts if naming.search(act.text)]
+    # Of a table, a key or a file the last word; the files of a folder may be databases.
+    word = Path(what.removesuffix(UNSHOWN).partition(" of ")[0].rpartition(" ")[2]).name
+    naming = re.compile("" if are_files(what) else rf"{re.escape(word)}\b", re.IGNORECASE)
+    writing = [
+        (point, act.text)
+        for point, act in acts
+        if (act.kind == "file" or not act.counts) and naming.search(act.text)
+    ]
     # The statement that writes the columns, rather than another one of the table.
     return next(
         (point for point, text in writing if any(column in text for column in columns)),
