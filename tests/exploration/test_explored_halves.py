@@ -3,7 +3,7 @@
 from tables import each_row
 
 from pytest_jobs.exploration.engine.sameness.renaming import Fields, Keyed, Members
-from pytest_jobs.exploration.histories.halves import halves, has_only, other_values
+from pytest_jobs.exploration.histories.halves import columns_of, halves, has_only, other_values
 
 
 def rows(*found):
@@ -94,7 +94,7 @@ QUIET = {
 def test_a_value_that_is_as_neither_end_is_half_done(before, now, after, places):
     found = halves({"part": before}, {"part": now}, {"part": after})
 
-    assert [half.path for half in found] == places
+    assert [half.spot.path for half in found] == places
 
 
 @each_row("before, now, after", QUIET.values())
@@ -126,3 +126,19 @@ def test_a_value_that_is_another_one_after_each_later_delivery_is_no_difference(
 
 def test_effects_that_a_later_delivery_does_otherwise_are_differences():
     assert other_values([("mail calls", {"one": 1}, {"two": 1})]) == {}
+
+
+#: A part of the state in two forms, and the columns that differ.
+COLUMNS = (
+    (rows(order(1, "open", n=0)), rows(order(1, "done", n=1)), ["n", "status"]),
+    (Keyed([("db", rows(OPEN))]), Keyed([("db", rows(DONE))]), ["status"]),
+    (rows(order(1, Keyed([("a", 1)]))), rows(order(1, Keyed([("a", 2)]))), ["status"]),
+    (rows(OPEN), rows(OPEN, order(2, "new")), []),
+    (Members([(1, "open")]), Members([(1, "done")]), []),
+    (Keyed([("ann", 1)]), Keyed([("ann", 2)]), []),
+)
+
+
+@each_row("once, now, columns", COLUMNS)
+def test_the_columns_that_differ_are_those_of_tables(once, now, columns):
+    assert columns_of(once, now) == columns

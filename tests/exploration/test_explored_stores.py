@@ -109,6 +109,36 @@ def refusal(job, world, **options):
 # Tables
 
 
+@pytest.mark.parametrize(
+    ("others", "deleting"),
+    [
+        (0, "delete from orders where id = 7"),
+        (1, "delete from orders where id = 7"),
+        (2, "delete from orders"),
+    ],
+)
+def test_a_row_that_is_still_there_is_no_duplicate(others, deleting):
+    @contextmanager
+    def world():
+        with shop("ledger") as shown, closing(app.connect()) as db:
+            db.executemany("insert into orders values (?, 0)", [(8 + n,) for n in range(others)])
+            db.commit()
+            yield shown
+
+    def archive(number):
+        with closing(app.connect()) as db:
+            if db.execute("select * from ledger").fetchone():
+                return
+            db.execute("insert into ledger values (?, 100)", (number,))
+            db.commit()
+            db.execute(deleting)
+            db.commit()
+
+    error = failure(archive, world, histories=["crash"])
+
+    assert str(error.report.failure.verdict) == "STUCK table orders (not shown)"
+
+
 def test_a_table_that_the_world_does_not_show_is_compared():
     error = failure(pay_and_book, orders)
 
@@ -116,8 +146,8 @@ def test_a_table_that_the_world_does_not_show_is_compared():
     assert error.report.effect == "table ledger (not shown)"
     assert (
         "table ledger (not shown)\n"
-        "  once: (7, 100)\n"
-        "  now:  2 x (7, 100)\n"
+        "  once: {'cents': 100, 'id': 7}\n"
+        "  now:  2 x {'cents': 100, 'id': 7}\n"
         "\n"
         "The world does not show table ledger; what the job writes there is compared all the same. Show it, or "
         "say ignore={'ledger'}.\n"
@@ -194,7 +224,7 @@ def test_a_table_that_only_a_later_delivery_writes_is_compared():
     error = failure(pay_or_complain, orders)
 
     assert error.report.effect == "table audit_log (not shown)"
-    assert "  once: nothing\n  now:  ('paid twice',)" in str(error)
+    assert "  once: nothing\n  now:  {'line': 'paid twice'}" in str(error)
 
 
 def test_what_a_fake_keeps_for_itself_is_a_part_of_its_call():
@@ -788,6 +818,6 @@ def test_what_differs_in_each_clean_run_names_the_way_to_ignore_it():
         db.commit()
 
     assert (
-        "table audit_log (not shown) is ((0,),) after the first run, and ((1,),) after the second. Build in the "
-        "world what the job keeps, or leave what differs out by ignore={'audit_log'}."
+        "table audit_log (not shown) is ({'line': 0},) after the first run, and ({'line': 1},) after the "
+        "second. Build in the world what the job keeps, or leave what differs out by ignore={'audit_log'}."
     ) in refusal(count, orders)

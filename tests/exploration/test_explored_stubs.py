@@ -337,6 +337,18 @@ def test_a_double_of_the_own_code_of_the_project_may_hide_a_guard_and_the_hint_s
     )
 
 
+@pytest.mark.parametrize("name", ["sender", "cached_sender"])
+def test_a_double_of_a_property_of_the_project_may_hide_a_guard_too(monkeypatch, name):
+    monkeypatch.setattr(shop.Order, name, Mock())
+
+    with pytest.raises(DuplicateEffect) as found:
+        check(lambda order: shop.once(getattr(shop.Order(order), name)))
+
+    assert f"mocked_shop.Order.{name} is of the project, and the test has put a double" in (
+        found.value.report.hint
+    )
+
+
 def test_what_the_project_has_of_its_tests_is_a_stub_whoever_put_it_there(pytester):
     """A fixture may assign by itself: no helper knows the place."""
     pytester.makepyfile(

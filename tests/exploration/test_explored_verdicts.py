@@ -175,6 +175,26 @@ def test_more_of_the_same_in_a_list_inside_of_the_state_is_a_duplicate():
     assert headline(failure(greet, DuplicateEffect)) == "DUPLICATE users [twice]"
 
 
+@pytest.mark.parametrize(("old", "verdict"), [(["b"], StuckJob), (["a", "b"], DivergedState)])
+def test_what_is_still_there_since_nothing_has_taken_it_away_is_no_duplicate(old, verdict):
+    def world():
+        for _ in memory():
+            state["locks"] += old
+            yield lambda: dict(state)
+
+    def clean_up(number):
+        if state["lock"]:
+            return
+        if "a" in state["locks"]:
+            state["locks"].remove("a")
+        state["lock"] = "mine"
+        state["locks"].remove("b")
+
+    error = failure(clean_up, verdict, world, histories=["crash"])
+
+    assert headline(error).startswith(f"{error.report.verdict} locks [crash")
+
+
 def test_another_order_of_the_same_items_is_neither():
     def turn(number):
         state["locks"] = [2, 1] if state["locks"] == [1, 2] else [1, 2]

@@ -17,50 +17,45 @@ from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse
 
 
-def append(text):
-    with open("log.txt", "a") as log:
-        log.write(text)
-
-
 def first(number):
-    append("first")
+    open("log.txt", "a").write("first")
 
 
 def second(number):
-    append("second")
+    open("log.txt", "a").write("second")
 
 
 async def awaited(number):
-    append("awaited")
+    open("log.txt", "a").write("awaited")
 
 
 def of_parts(number, name):
-    append(name)
+    open("log.txt", "a").write(name)
 
 
 def of_response(number):
-    append("response")
+    open("log.txt", "a").write("response")
 
 
 class Service:
     def method(self, number):
-        append("method")
+        open("log.txt", "a").write("method")
 
 
 def of_a_lifespan(number):
-    append("lifespan")
+    open("log.txt", "a").write("lifespan")
 
 
 def only_called(number):
-    append("called")
+    open("log.txt", "a").write("called")
 
 
 async def only_awaited(number):
-    append("awaited")
+    open("log.txt", "a").write("awaited")
 
 
 def of_a_text(number):
-    append("text")
+    open("log.txt", "a").write("text")
 
 
 def fails(number):
@@ -167,7 +162,7 @@ TEST = """
 
 def test_what_an_application_performs_in_a_request_is_checked_when_the_request_has_ended(pytester):
     pytester.makepyfile(app=APP, test_app=TEST)
-    result = pytester.runpytest_subprocess("--jobs-audit")
+    result = pytester.runpytest_subprocess("--jobs-audit", "-v")
 
     result.assert_outcomes(passed=7)
     result.stdout.fnmatch_lines(
@@ -206,7 +201,7 @@ def test_a_harness_changes_nothing_about_it(pytester):
     pytester.makepyfile(
         app=APP, test_app=test.replace("def test_streaming()", "def test_streaming(jobs)")
     )
-    result = pytester.runpytest_subprocess("--jobs-audit", "-k", "two or streaming")
+    result = pytester.runpytest_subprocess("--jobs-audit", "-v", "-k", "two or streaming")
 
     result.assert_outcomes(passed=2, deselected=5)
     result.stdout.fnmatch_lines(["3 jobs reached, 3 checked, 3 findings."])

@@ -69,6 +69,8 @@ class Library:
     of_queues: Mapping[str, int] = field(default_factory=dict)
     #: The dotted names of what is called with the function of a job.
     functions: tuple[str, ...] = ()
+    #: The dotted names of what puts messages together, which are enqueued when the whole is called or run.
+    composing: tuple[str, ...] = ()
     #: The last names of its other calls that enqueue.
     further: tuple[str, ...] = ()
     #: The options that an enqueueing call takes beside the arguments of the job.
@@ -197,6 +199,9 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             verbs=("delay", "delay_on_commit", "s", "si"),
             wrapping=("apply_async", "apply_async_on_commit", "signature"),
             of_queues={"send_task": 0},
+            composing=tuple(
+                f"celery.{room}{name}" for room in ("", "canvas.") for name in ("group", "chain", "chord")
+            ),
             is_simulated_alone=True,
             loggers=("celery.app.trace",),
             acknowledges="before the run",
@@ -317,6 +322,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
             recurring_option="periodic",
             verbs=("send", "message"),
             wrapping=("send_with_options", "message_with_options"),
+            composing=("dramatiq.group", "dramatiq.pipeline"),
             attempts=21,
             is_simulated_alone=True,
             loggers=("dramatiq",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from operator import attrgetter
@@ -433,6 +433,12 @@ class Reference(Known):
                 history.pass_an_hour(fires=False)
                 self._around = self.wanted, _Around(history.observed_at_end(), done)
         return self._around[1]
+
+    def before(self) -> Mapping[str, Any]:
+        """Return what is there before the job of what its world does not show."""
+        with suppress(ExplorationError):
+            self.around()
+        return {item.state_name: content for item, content in self.account.before.items()}
 
     @contextmanager
     def remembering(self, history: History) -> Generator[None, None, None]:

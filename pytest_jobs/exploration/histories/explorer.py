@@ -16,6 +16,7 @@ from ..engine.ending.log import HistoryLog, log_kept_apart
 from ..engine.points import Point
 from ..engine.run import Run
 from ..engine.world import TimeLimit
+from ..stores.account import UNSHOWN
 from .checked_job import CheckedJob
 from .clean_run import Reference, check_not_refused
 from .exploration import Exploration, Failure, Rest
@@ -244,11 +245,11 @@ class Explorer:
         if plan.name == "abandoned":
             return self._left_half_done(plan, found)
 
-        def verdict(late: Mapping[Place, Any]) -> Verdict | None:
+        def verdict(late: Mapping[Place, Any], before: Mapping[str, Any]) -> Verdict | None:
             return judge(
                 wanted,
-                found,
-                history.initial,
+                {**{name: before[name] for name in wanted if name in before}, **found},
+                {**before, **history.initial},
                 last,
                 options.at_least_once if plan.cuts_off else (),
                 options.repeatable,
@@ -256,11 +257,13 @@ class Explorer:
                 late,
             )
 
-        first = verdict({})
+        first = verdict({}, {})
         if first is None or not first.differences:
             return first
         late = self._other_when_late()
-        return verdict(late) if late else first
+        is_unshown = any(name.endswith(UNSHOWN) for name, *_ in first.differences)
+        before = self.reference.before() if is_unshown else {}
+        return verdict(late, before) if late or before else first
 
     def _left_half_done(self, plan: Plan, found: Mapping[str, Any]) -> Verdict | None:
         """Return the verdict on a job that was killed and never came again."""

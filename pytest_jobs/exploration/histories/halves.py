@@ -25,23 +25,42 @@ _NAMES: Final = re.compile(r"<[^<>]*\d[^<>]*>")
 _NUMBERS: Final = (int, float, Decimal, timedelta)
 
 
+class Spot(NamedTuple):
+    """Where a value is in a part of the state."""
+
+    path: str = ""
+    #: The column of a table; empty for a whole row, and where columns have no names; None outside of a table.
+    column: str | None = None
+
+    def within(self, parts: _Parts, key: Any) -> Spot:
+        """Return where a part of the value is."""
+        path = f"{self.path}[{key}]" if isinstance(key, int) else f"{self.path}.{key}"
+        if parts.tables:
+            return Spot(path, "")
+        is_column = self.column == "" and not isinstance(key, int)
+        return Spot(path, str(key) if is_column else self.column)
+
+
+_WHOLE: Final = Spot()
+
+
 class Half(NamedTuple):
     """A value that is as neither of two ends."""
 
     name: str
-    path: str
+    spot: Spot
     before: Any
     now: Any
     after: Any
 
     @property
     def place(self) -> Place:
-        return self.name, self.path
+        return self.name, self.spot.path
 
     @property
     def label(self) -> str:
         part = self.name.removesuffix(UNSHOWN)
-        return f"{part}{self.path}{self.name.removeprefix(part)}"
+        return f"{part}{self.spot.path}{self.name.removeprefix(part)}"
 
 
 def halves(
@@ -58,7 +77,7 @@ def halves(
         for name in sorted(names, key=are_files)
         # What nobody has looked at before the job is not known.
         if not is_effect(name) and (name in never or not name.endswith(UNSHOWN))
-        for half in _apart(name, "", *(_content(each, name) for each in (never, found, done)))
+        for half in _apart(name, _WHOLE, *(_content(each, name) for each in (never, found, done)))
     ]
 
 
@@ -80,10 +99,10 @@ def _content(state: Mapping[str, Any], name: str) -> Any:
 def other_values(differing: Collection[tuple[str, Any, Any]]) -> dict[Place, Any]:
     """Return the values that are other ones, by their places, without what is there once and is not now."""
     return {
-        (name, path): now
+        (name, spot.path): now
         for name, once, now in differing
         if not is_effect(name)
-        for path, (one, now) in _leaves("", (once, now))
+        for spot, (one, now) in leaves((once, now))
         if _is_value(one) and _is_value(now)
     }
 
@@ -94,8 +113,8 @@ def has_only(difference: tuple[str, Any, Any], values: Mapping[Place, Any]) -> b
     if not any(name == part for part, _ in values):
         return False
     return all(
-        (name, path) in values and _is_value(one) and _is_alike(values[name, path], now)
-        for path, (one, now) in _leaves("", (once, now))
+        (name, spot.path) in values and _is_value(one) and _is_alike(values[name, spot.path], now)
+        for spot, (one, now) in leaves((once, now))
     )
 
 
@@ -113,16 +132,21 @@ def _is_number(form: Any) -> bool:
     return isinstance(form, _NUMBERS) and not isinstance(form, bool)
 
 
-def _leaves(path: str, forms: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+def columns_of(once: Any, now: Any) -> list[str]:
+    """Return the columns of tables in which rows are not the same, by their names."""
+    return sorted({spot.column for spot, _ in leaves((once, now)) if spot.column})
+
+
+def leaves(forms: Sequence[Any], spot: Spot = _WHOLE) -> Iterator[tuple[Spot, Sequence[Any]]]:
     """Yield the places where some forms of one thing are not the same, with what each has there."""
     if all(form == forms[0] for form in forms):
         return
     parts = _parts(forms)
     if parts is None:
-        yield path, forms
+        yield spot, forms
         return
     for key, inner in parts.by_name():
-        yield from _leaves(_within(path, key), inner)
+        yield from leaves(inner, spot.within(parts, key))
 
 
 class _Parts(NamedTuple):
@@ -195,7 +219,7 @@ def _columns(row: Any) -> dict[Any, Any] | None:
     return dict(enumerate(row)) if type(row) is tuple and row else None
 
 
-def _apart(name: str, path: str, before: Any, now: Any, after: Any) -> Iterator[Half]:
+def _apart(name: str, spot: Spot, before: Any, now: Any, after: Any) -> Iterator[Half]:
     """Yield what is in neither of two ends."""
     if _is_same(now, before) or _is_same(now, after):
         return
@@ -203,15 +227,11 @@ def _apart(name: str, path: str, before: Any, now: Any, after: Any) -> Iterator[
     parts = None if now is MISSING or before is MISSING is after else _parts(forms)
     if parts is None:
         if not _is_between(*forms):
-            yield Half(name, path, *forms)
+            yield Half(name, spot, *forms)
         return
     for key, inner in parts.by_name():
         if not parts.tables or not _is_moved(inner, parts):
-            yield from _apart(name, _within(path, key), *inner)
-
-
-def _within(path: str, key: Any) -> str:
-    return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"
+            yield from _apart(name, spot.within(parts, key), *inner)
 
 
 def _is_moved(rows: Sequence[Any], parts: _Parts) -> bool:

@@ -21,7 +21,7 @@ from ..engine.points import Origin
 from ..engine.run import Run
 from ..engine.sameness.differences import MISSING, differences
 from .children import Child
-from .halves import Half, Place, are_files, has_only
+from .halves import Half, Place, are_files, has_only, leaves
 from .repeatable import Repeatable
 
 Word: TypeAlias = Literal["DUPLICATE", "LOST", "DIVERGED", "POISON", "STUCK", "HALF_DONE"]
@@ -48,6 +48,8 @@ class Verdict:
     error: BaseException | None = None
     #: Where the error was raised.
     origin: Origin | None = None
+    #: What stays half done for ever, if that is what it is about.
+    half: Half | None = None
 
     def __str__(self) -> str:
         return f"{self.word} {self.what}"
@@ -108,7 +110,10 @@ def judge(
 def abandoned(left: Sequence[Half]) -> Verdict:
     """Return the verdict on a job that is never delivered again, and leaves something that is half done."""
     return Verdict(
-        "HALF_DONE", left[0].label, tuple((half.label, half.after, half.now) for half in left)
+        "HALF_DONE",
+        left[0].label,
+        tuple((half.label, half.after, half.now) for half in left),
+        half=left[0],
     )
 
 
@@ -135,10 +140,11 @@ def names_in(difference: tuple[str, Any, Any]) -> dict[str, None]:
     wanted, found = counted(once), counted(now)
     if kind == name or wanted is None or found is None:
         return {name: None}
-    return dict.fromkeys(_precise(kind, form) for form in (found - wanted) or (wanted - found))
+    return dict.fromkeys(precise(kind, form) for form in (found - wanted) or (wanted - found))
 
 
-def _precise(kind: str, form: Any) -> str:
+def precise(kind: str, form: Any) -> str:
+    """Return the name of an effect with the method of the call that is compared, if it begins with one."""
     if not (isinstance(form, tuple) and form and isinstance(form[0], str) and form[0] != kind):
         return kind
     is_method = form[0].replace("().", ".").replace(".", "").isidentifier()
@@ -170,11 +176,25 @@ def _word(once: Any, now: Any, before: Any) -> Word:
     wanted, found = counted(once), counted(now)
     if wanted is not None and found is not None and wanted - found and not found - wanted:
         return "LOST"
-    if has_only_more(once, now):
+    if has_only_more(once, now) and not _is_still_there(once, now, before):
         return "DUPLICATE"
     if now == before and once != before:
         return "STUCK"
     return "DIVERGED"
+
+
+def _is_still_there(once: Any, now: Any, before: Any) -> bool:
+    """Return whether what is too much was there before, and one clean run takes it away."""
+    found = [forms for _, forms in leaves((once, now, before)) if forms[0] != forms[1]]
+    # Names that are computed may be the same, so that nothing tells them apart.
+    return bool(found) and all(_is_left(*forms) for forms in found)
+
+
+def _is_left(once: Any, now: Any, before: Any) -> bool:
+    wanted, found, initial = counted(once), counted(now), counted(before)
+    if wanted is None or found is None or initial is None:
+        return bool(now == before)
+    return not (found - wanted) - (initial - wanted)
 
 
 def has_only_more(once: Any, now: Any) -> bool:

@@ -110,10 +110,10 @@ class SqliteStore(Store):
         return "" if ("shadow",) in (found or ()) else None
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
-        def rows(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+        def rows(connection: sqlite3.Connection) -> list[dict[str, Any]]:
             found = rows_in(connection, name)
             self._keys.number(connection, name, found)
-            return [tuple(row.values()) for row in found]
+            return found
 
         return renamed(Unordered(self._asked(rows) or ()))
 

@@ -44,6 +44,8 @@ class ShownPart:
 
     title: str
     groups: Sequence[ShownGroup]
+    #: Whether the terminal shows what it names with `-v` alone.
+    on_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ...bridges.libraries.known import EVERY, library_named
+from ...bridges.libraries.known import EVERY, ONLY_MADE, library_named
 from ...harness.records.home import is_of_tests
 from ...harness.records.texts import counted
 from .dependencies import required, required_libraries
+from .enqueues import VERBS
 from .jobs import receiver_of
 from .module import Module
 from .project import Project
 
+#: What puts messages together, and the methods that enqueue the whole.
+_COMPOSING: Final = frozenset(name for each in EVERY.values() for name in each.composing)
+_RUNS: Final = ("delay", "apply_async", "run")
 #: How many files a line names.
 _NAMED: Final = 5
 
@@ -112,6 +116,63 @@ def handoffs(project: Project) -> tuple[Handoffs, list[tuple[Module, ast.Call]]]
     ]
     found.unresolved = [(module.shown, call.lineno) for module, call in unresolved]
     return found, unresolved
+
+
+def indirect(project: Project) -> Iterator[tuple[Module, ast.expr]]:
+    """Yield what enqueues without a call of a job's method: the method is passed on, or messages are put together.
+
+    So do `on_commit(partial(task.delay, 1))`, `map(task.delay, ids)`, `f = task.delay`, and `chain(...).delay()`.
+    """
+    # The names that modules give to such methods.
+    aliases = {
+        f"{module.name}.{name}"
+        for module in project.modules
+        for name, value in module.assigned.items()
+        if _is_enqueueing(value, module, project)
+    }
+    for module in project.modules:
+        for node, around in module.parents.items():
+            called = isinstance(around, ast.Call) and around.func is node
+            if isinstance(node, ast.Call):
+                if _runs_composed(node, module):
+                    yield module, node
+            elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
+                found = project.resolve(module.origin(node)) if aliases else None
+                is_alias = found is not None and f"{found[0].name}.{found[1]}" in aliases
+                if is_alias or (not called and _is_enqueueing(node, module, project)):
+                    yield module, node
+
+
+def _is_enqueueing(node: ast.expr, module: Module, project: Project) -> bool:
+    """Say whether an expression is the method of a job that enqueues it: `task.delay`."""
+    if not isinstance(node, ast.Attribute) or node.attr not in VERBS:
+        return False
+    job = project.job_at(module, node.value)
+    return job is not None and job.library in EVERY and node.attr in EVERY[job.library].sending
+
+
+def _runs_composed(call: ast.Call, module: Module) -> bool:
+    """Say whether a call enqueues messages that were put together: `chain(...).delay()`, `group(...)()`."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr in _RUNS:
+        return _is_composed(call.func.value, module)
+    return not isinstance(call.func, ast.Attribute) and _is_composed(call.func, module)
+
+
+def _is_composed(node: ast.expr, module: Module, *, named: bool = True) -> bool:
+    """Say whether an expression puts messages together, or is the name of what does."""
+    if isinstance(node, ast.Name) and named:
+        made = module.local_value(node.id, node)
+        return made is not None and _is_composed(made, module, named=False)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        sides = (node.left, node.right)
+        return any(
+            _last_name(one) in ONLY_MADE or _is_composed(one, module, named=named) for one in sides
+        )
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "set":
+        return _is_composed(node.func.value, module, named=named)
+    return module.origin(node.func) in _COMPOSING
 
 
 def _is_known(call: ast.Call, module: Module, project: Project) -> bool:

@@ -10,8 +10,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+from ...exploration.engine.points import Origin, Point
+from ...exploration.engine.run import Run
 from ...exploration.histories.exploration import Failure
+from ...exploration.histories.halves import are_files, columns_of, is_effect
 from ...exploration.histories.replay import token_of
+from ...exploration.histories.verdicts import Verdict, precise, what_of
 from ...exploration.report.hints import Habits, hint
 from ...exploration.report.report import quoted
 from ...exploration.stores.account import UNSHOWN
@@ -44,14 +48,16 @@ class Finding:
     kind: Kind
     job: str
     call: str
-    #: The verdict, such as `LOST mail`.
+    #: The verdict without data of the test, such as `LOST mail` or `DIVERGED Order: status`.
     verdict: str
     history: str
-    #: The point of a kill, or else the effect that fails or is repeated; empty if there is none.
+    #: The point of a kill, or else the effect that fails, is repeated or writes what differs.
     at: str
-    #: Its file and line; empty and 0 likewise.
+    #: Its file and line.
     file: str
     line: int
+    #: The line of the effect that goes wrong, also where another line is the one that is killed.
+    source: str
     hint: str
     #: The function of the project in whose place a double lies; empty if there is none.
     stands_for: str
@@ -61,20 +67,13 @@ class Finding:
 
     @property
     def place(self) -> str:
-        """The line as it is shown; empty if there is none."""
-        return f"{Path(self.file).name}:{self.line}" if self.line else ""
+        """The line as it is shown."""
+        return f"{Path(self.file).name}:{self.line}"
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What stays the same when lines move, and when a test makes other data."""
-        word, _, what = self.verdict.partition(" ")
-        kind, _, label = what.partition(" ")
-        if kind == "mail":
-            # Its label is a subject, which people read.
-            label = ""
-        elif kind != "enqueue":
-            label = _DATA.sub("#", label)
-        return self.kind.name.lower(), self.job, " ".join(filter(None, (word, kind, label)))
+        """What stays the same when lines move, and when another test shows it: columns may be others there."""
+        return self.kind.name.lower(), self.job, self.verdict.partition(": ")[0]
 
     @property
     def token(self) -> str:
@@ -87,11 +86,32 @@ class Finding:
         return {"kind": self.kind.name.lower(), **values}
 
     @property
-    def cause(self) -> tuple[Kind, str, str]:
-        """What is the same in all jobs that have this finding: a host in a verdict may be drawn by chance."""
-        if not self.line:
-            return self.kind, self.verdict, self.job
-        return self.kind, self.verdict.partition(" ")[0], self.place
+    def rank(self) -> tuple[int, bool, str]:
+        """By this findings are in order: what a library never brings back is before what it delivers again."""
+        return list(Kind).index(self.kind), self.history != "abandoned", self.job
+
+    @property
+    def traits(self) -> set[object]:
+        """What it has in common with all that has the same cause, in whatever jobs."""
+        kind, _, verdict = self.key
+        return {(kind, verdict, self.place), (kind, verdict, self.source)}
+
+
+def causes(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Return those together that have one cause: the same goes wrong at one line, whatever jobs come to it.
+
+    In one job an effect that is lost at one line has one cause, whether a kill or an error shows it.
+    """
+    found: list[tuple[set[object], list[Finding]]] = []
+    for finding in findings:
+        traits = {*finding.traits, (finding.job, finding.key[2], finding.source)}
+        same = [finding]
+        for each in [each for each in found if not traits.isdisjoint(each[0])]:
+            found.remove(each)
+            traits |= each[0]
+            same += each[1]
+        found.append((traits, sorted(same, key=lambda one: one.rank)))
+    return sorted((same for _, same in found), key=lambda same: same[0].rank)
 
 
 def findings_of(report: Any, job: str) -> Iterator[Finding]:
@@ -112,7 +132,7 @@ def findings_of(report: Any, job: str) -> Iterator[Finding]:
         if failure.plan.name == "crash"
         for name, _, _ in failure.verdict.differences
     )
-    known: set[tuple[Kind, bool, str]] = set()
+    known: set[tuple[object, ...]] = set()
     for failure in failures:
         plan, verdict = failure.plan, failure.verdict
         # What a second delivery does wrong anyway goes wrong after a kill as well.
@@ -123,43 +143,101 @@ def findings_of(report: Any, job: str) -> Iterator[Finding]:
             continue
         does = Habits.of(failure, exploration.reference)
         kind = _kind_of(failure, does.stands_for)
+        part, columns = _part_of(verdict, f"{audience.folder}{os.sep}")
+        wrong = _effect_of(verdict, columns, exploration.reference)
+        source = wrong if verdict.word != "POISON" or verdict.origin is None else verdict.origin
         # What happens too often and what does not happen have two causes.
-        key = kind, verdict.word == "DUPLICATE", verdict.what
+        key = kind, verdict.word == "DUPLICATE", part, str(source)
         if key in known:
             continue
         known.add(key)
-        point = plan.point
-        if point is None:
-            point = next(
-                (
-                    point
-                    for point, act in zip(
-                        exploration.reference.points, exploration.reference.point_acts, strict=True
-                    )
-                    if act is not None
-                    and (verdict.what == act.kind or verdict.what.startswith(f"{act.kind}."))
-                ),
-                None,
-            )
+        point = plan.point or wrong
+        is_kill = plan.name in ("crash", "abandoned")
         yield Finding(
             kind,
             job,
             shortened(f"{short_name(job)}{exploration.call}", _WIDTH),
-            # The folder has another name in each run, and a baseline knows a finding by its verdict.
-            str(verdict).replace(f"{audience.folder}{os.sep}", ""),
+            f"{verdict.word} {part}{': ' if columns else ''}{', '.join(columns)}",
             plan.name,
-            ""
-            if point is None
-            else str(point)
-            if plan.name in ("crash", "abandoned")
-            else point.text,
-            "" if point is None else point.filename,
-            0 if point is None else point.line,
+            str(point) if is_kill else "" if point.kind == "line" else point.text,
+            point.filename,
+            point.line,
+            _shown(source),
             hint(verdict.word, plan.name, does),
             does.stands_for,
             f"pytest {quoted(audience.nodeid)} {audience.audit}--jobs-replay={token_of(plan, report.job)}",
             report.semantics,
         )
+
+
+def _shown(source: Point | Origin) -> str:
+    _, file, line = (
+        source.place if isinstance(source, Origin) else ("", source.filename, source.line)
+    )
+    return f"{file}:{line}"
+
+
+def _part_of(verdict: Verdict, folder: str) -> tuple[str, Sequence[str]]:
+    """Return what a verdict is about, without data of the test, and the columns of a table that differ.
+
+    Args:
+        verdict: the verdict.
+        folder: the beginning of paths in the folder of the test, which has another name in each run.
+    """
+    if verdict.half is not None:
+        column = verdict.half.spot.column
+        return _state(verdict.half.name, folder), [column] if column else []
+    named = (each for each in verdict.differences if what_of(each) == verdict.what)
+    name, once, now = next(named, ("", None, None))
+    if verdict.word == "POISON" or not name:
+        return verdict.what, []
+    if not is_effect(name):
+        return _state(name, folder), columns_of(once, now)
+    kind = name.removesuffix(" calls")
+    label = verdict.what.removeprefix(kind)
+    if kind == "enqueue" or (label.startswith(".") and kind != "mail"):
+        return verdict.what, []
+    # Of a mail no subject, of a request its method: a test may choose the host as well.
+    method, slash, _ = label.strip().partition(" /")
+    return method if slash else kind, []
+
+
+def _state(name: str, folder: str) -> str:
+    name = name.removesuffix(UNSHOWN).replace(folder, "")
+    what, of, store = name.partition(" of ")
+    is_code = what.replace(".", "").isidentifier() or what.startswith("table ")
+    return f"{what if is_code else _DATA.sub('#', what)}{of}{_DATA.sub('#', store)}"
+
+
+def _effect_of(verdict: Verdict, columns: Sequence[str], reference: Run) -> Point:
+    """Return the point of the effect that is wrong, or that writes what differs; otherwise the first point."""
+    acts = [
+        (point, act)
+        for point, act in zip(reference.points, reference.point_acts, strict=True)
+        if act is not None and not act.is_commit
+    ]
+    what = verdict.what if verdict.half is None else verdict.half.name
+    made = [(point, precise(act.kind, act.value)) for point, act in acts if _names(act.kind, what)]
+    if made:
+        # Of several mails the one with this subject.
+        return next((point for point, each in made if each == what), made[0][0])
+    # Of a table, a key or a file the last word; the files of a folder may be databases.
+    word = Path(what.removesuffix(UNSHOWN).partition(" of ")[0].rpartition(" ")[2]).name
+    naming = re.compile("" if are_files(what) else rf"{re.escape(word)}\b", re.IGNORECASE)
+    writing = [
+        (point, act.text)
+        for point, act in acts
+        if (act.kind == "file" or not act.counts) and naming.search(act.text)
+    ]
+    # The statement that writes the columns, rather than another one of the table.
+    return next(
+        (point for point, text in writing if any(column in text for column in columns)),
+        writing[0][0] if writing else reference.points[0],
+    )
+
+
+def _names(kind: str, what: str) -> bool:
+    return what == kind or what.startswith((f"{kind}.", f"{kind} "))
 
 
 def _kind_of(failure: Failure, stands_for: str) -> Kind:
@@ -181,7 +259,7 @@ def _kind_of(failure: Failure, stands_for: str) -> Kind:
 
 
 def in_files(findings: Iterable[Finding], root: Path) -> Iterator[Fault]:
-    """Yield findings as those of the lint, which SARIF and annotations show.
+    """Yield findings as those of the lint, which SARIF and annotations show: with nothing that a test makes.
 
     Args:
         findings: the findings.
@@ -190,5 +268,5 @@ def in_files(findings: Iterable[Finding], root: Path) -> Iterator[Fault]:
     for one in findings:
         path = Path(one.file)
         shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else one.file
-        text = f"{one.verdict} in {one.call}, {one.history}{f' at {one.at}' if one.at else ''}: {one.hint}"
-        yield Fault(f"audit-{one.kind.name.lower()}", shown, one.line or 1, 1, text)
+        text = f"{one.verdict} in {one.job}, {one.history}: {one.hint}"
+        yield Fault(f"audit-{one.kind.name.lower()}", shown, one.line, 1, text)

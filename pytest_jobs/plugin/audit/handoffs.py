@@ -11,7 +11,7 @@ from typing import Any
 from ...bridges.libraries.known import ONLY_MADE
 from ...exploration.histories.exploration import Exploration
 from ...harness.records.home import is_of_tests
-from ...insight.source.handoffs import handoffs
+from ...insight.source.handoffs import handoffs, indirect
 from ...insight.source.module import Module
 from ...insight.source.project import Project
 
@@ -22,7 +22,7 @@ class Site:
 
     file: str
     line: int
-    #: The last line of the call.
+    #: The last line of the expression.
     end: int
     #: The function around it; "" at the top of a module.
     function: str
@@ -64,15 +64,15 @@ class Handoffs:
 
 def _sites(project: Project, schedules: Collection[int]) -> Iterator[Site]:
     jobs = {id(job.body) for job in project.jobs}
-    for module, call in _calls(project, schedules):
-        around = module.function_around(call)
+    for module, node in _enqueueing(project, schedules):
+        around = module.function_around(node)
         if id(around) not in jobs and not is_of_tests(Path(module.shown)):
-            end = call.end_lineno or call.lineno
-            yield Site(module.shown, call.lineno, end, getattr(around, "name", ""))
+            end = node.end_lineno or node.lineno
+            yield Site(module.shown, node.lineno, end, getattr(around, "name", ""))
 
 
-def _calls(project: Project, schedules: Collection[int]) -> Iterator[tuple[Module, ast.Call]]:
-    """Yield the calls that enqueue a job of the project, or one that the text does not say."""
+def _enqueueing(project: Project, schedules: Collection[int]) -> Iterator[tuple[Module, ast.expr]]:
+    """Yield what enqueues a job of the project, or one that the text does not say."""
     for enqueue in project.enqueues:
         job = enqueue.job
         is_of_project = job is None or not is_of_tests(Path(job.module.shown))
@@ -80,6 +80,10 @@ def _calls(project: Project, schedules: Collection[int]) -> Iterator[tuple[Modul
         if is_of_project and is_enqueue:
             yield enqueue.module, enqueue.call
     yield from handoffs(project)[1]
+    for module, node in indirect(project):
+        # A name that a module gives to it enqueues nothing yet.
+        if module.function_around(node) is not None:
+            yield module, node
 
 
 def lines_of_handoffs(explorations: Iterable[Exploration]) -> Iterator[tuple[str, int]]:

@@ -33,7 +33,7 @@ from ..settings.options import item_options
 from . import checking
 from .arrivals import Arrival, Reach, Reached, Reason
 from .checking import Checked, Checker
-from .findings import Finding, in_files
+from .findings import Finding, causes, in_files
 from .functions import CalledFunctions
 from .handoffs import Handoffs, lines_of_handoffs
 from .rerun import (
@@ -249,21 +249,22 @@ class AuditPlugin:
         if runs_nothing(self._config):
             return
         bad = bool(self._new()) or not self._result.checked
+        verbose = self._config.get_verbosity() > 0 or self._is_replay
         terminalreporter.section("--jobs-audit", red=bad, green=not bad)
-        for line in written(self.shown()):
+        for line in written(self.shown(), verbose=verbose):
             terminalreporter.line(line)
         checks = (check for each in self._result.checked for check in each.checks if check.story)
         for check in checks:
             terminalreporter.line(f"\n{check.story}")
         if self._new():
-            count = counted(len(self._new()), "finding")
+            count = counted(len(causes(self._new())), "finding")
             terminalreporter.line(
                 f"FAIL --jobs-audit: {count}. The session ends with status 1.", red=True
             )
 
     def faults(self) -> Iterator[Fault]:
         """Yield the findings that fail the session as those of the lint, which reports in files show."""
-        return in_files(self._new(), self._config.rootpath)
+        return in_files((same[0] for same in causes(self._new())), self._config.rootpath)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was found as values that JSON has."""
@@ -386,11 +387,12 @@ class AuditPlugin:
                 failed = []
                 for finding in check.findings:
                     is_accepted = self._baseline is not None and self._baseline.reason(finding)
-                    if is_accepted or finding.cause in repeated or self._is_over(begun):
+                    is_repeated = not repeated.isdisjoint(finding.traits)
+                    if is_accepted or is_repeated or self._is_over(begun):
                         failed.append(finding)
                     elif not self._passes(items[check.reach.nodeid], check.reach, finding):
                         failed.append(finding)
-                        repeated.add(finding.cause)
+                        repeated |= finding.traits
                 gone = len(check.findings) - len(failed)
                 if gone:
                     check.findings = failed

@@ -9,7 +9,7 @@ from typing import Final
 from ...harness.records.texts import counted, shortened
 from ...insight.reached.reached import JobsReached, ReachedJob
 from ...insight.seen.audited import ShownAudit, ShownFinding, ShownGroup, ShownPart, ShownRank
-from .findings import Finding, Kind
+from .findings import Finding, Kind, causes
 from .handoffs import Handoffs
 from .result import Accepted, Audited, Result
 
@@ -30,20 +30,28 @@ _AT: Final = {"crash": " ", "abandoned": " ", "effect_fails": ": ", "twice": ", 
 _WIDTH: Final = 110
 #: How long a reason is at most, so that it takes three lines.
 _REASON: Final = 290
-#: What is usually a bug; what may be by design is not red.
-_BUGS: Final = (Kind.KILLED, Kind.EFFECT_FAILS, Kind.STATE)
+#: It judges nothing, and may be the longest part.
+_HANDED_OFF: Final = "Handed off"
+#: What is usually a bug; of what may be by design the terminal has the number.
+_BUGS: Final = (Kind.KILLED, Kind.EFFECT_FAILS)
 
 
-def written(audit: ShownAudit) -> Iterator[str]:
-    """Yield the lines of the section in the terminal."""
+def written(audit: ShownAudit, *, verbose: bool) -> Iterator[str]:
+    """Yield the lines of the section in the terminal: the first two ranks, and with `-v` all of them."""
     yield from audit.sentences
     for rank in audit.ranks:
+        if not (verbose or rank.are_bugs):
+            continue
         yield from ("", f"{rank.title}:")
         for one in rank.findings:
             yield f"- {one.verdict} in {one.call}"
             for line in one.lines:
                 yield from wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="  ")
             yield f"  replay: {one.replay}"
+    more = [] if verbose else [rank for rank in audit.ranks if not rank.are_bugs]
+    if more:
+        yield from ("", "Further findings, which -v shows:")
+        yield from (f"  {len(rank.findings)}  {rank.title}" for rank in more)
     for part in audit.parts:
         yield from ("", f"{part.title}:")
         for group in part.groups:
@@ -51,6 +59,9 @@ def written(audit: ShownAudit) -> Iterator[str]:
                 yield from (f"  {name}" for name in group.names)
                 continue
             yield from wrap(f"- {group.text}", _WIDTH, subsequent_indent="  ")
+            if part.on_request and group.names and not verbose:
+                yield "  -v names those that it does not check."
+                continue
             for line in group.lines:
                 yield from wrap(line, _WIDTH, initial_indent="    ", subsequent_indent="      ")
             names = ", ".join(group.names)
@@ -80,24 +91,19 @@ def shown(
             reached.unreached
         ),
         "Rules, callbacks and schedules of the jobs": _cases(reached),
-        "Handed off": _handed_off(handoffs),
+        _HANDED_OFF: _handed_off(handoffs),
     }
-    causes = _causes(result, baseline)
+    new = result.findings if baseline is None else baseline.new(result.findings)
+    found = causes(new)
     return ShownAudit(
-        tuple(_sentences(result, len(causes))),
-        tuple(_ranks(causes, baseline)),
-        tuple(ShownPart(title, groups) for title, groups in parts.items() if groups),
+        tuple(_sentences(result, len(found))),
+        tuple(_ranks(found, result, baseline)),
+        tuple(
+            ShownPart(title, groups, title == _HANDED_OFF)
+            for title, groups in parts.items()
+            if groups
+        ),
     )
-
-
-def _causes(result: Result, baseline: Accepted | None) -> list[list[tuple[Finding, Audited]]]:
-    """Return the findings that are not accepted, those together that have one cause."""
-    causes: dict[object, list[tuple[Finding, Audited]]] = {}
-    for each in result.checked:
-        for finding in each.findings:
-            if baseline is None or not baseline.reason(finding):
-                causes.setdefault(finding.cause, []).append((finding, each))
-    return list(causes.values())
 
 
 def _sentences(result: Result, found: int) -> Iterator[str]:
@@ -116,28 +122,29 @@ def _sentences(result: Result, found: int) -> Iterator[str]:
 
 
 def _ranks(
-    causes: Sequence[Sequence[tuple[Finding, Audited]]], baseline: Accepted | None
+    found: Sequence[Sequence[Finding]], result: Result, baseline: Accepted | None
 ) -> Iterator[ShownRank]:
     for kind in Kind:
-        found = [_finding(same, baseline) for same in causes if same[0][0].kind is kind]
-        if found:
-            yield ShownRank(kind.value, kind in _BUGS, found)
+        shown = [_finding(same, result, baseline) for same in found if same[0].kind is kind]
+        if shown:
+            yield ShownRank(kind.value, kind in _BUGS, shown)
 
 
-def _finding(same: Sequence[tuple[Finding, Audited]], baseline: Accepted | None) -> ShownFinding:
-    """Return a finding, which several jobs may have."""
-    finding, audited = same[0]
-    told = _HISTORIES[finding.history]
-    place = f" ({finding.place})" if finding.place else ""
-    lines = [f"{told}{_AT[finding.history]}{finding.at}{place}" if finding.at else told]
+def _finding(same: Sequence[Finding], result: Result, baseline: Accepted | None) -> ShownFinding:
+    """Return a finding, which several jobs and histories may have."""
+    finding = same[0]
+    audited = result.audited[finding.job]
+    lines = [_history(finding)]
     if finding.stands_for:
         lines.append(f"a double stands in the place of {finding.stands_for}")
+    histories = {one.history: one for one in reversed(same) if one.job == finding.job}
+    lines += [f"also {_history(one)}" for name, one in histories.items() if name != finding.history]
     ways = " and ".join(_WAYS[way] for way in audited.ways)
     lines += [
         f"hint: {finding.hint}",
         f"reached by {counted(audited.tests, 'test')} ({ways})",
     ]
-    others = dict.fromkeys(each.job for each, _ in same if each.job != finding.job)
+    others = dict.fromkeys(one.job for one in same if one.job != finding.job)
     if others:
         lines.append(f"so {'are' if len(others) > 1 else 'is'} {', '.join(others)}")
     if baseline is not None and baseline.reason(finding) == "":
@@ -145,6 +152,13 @@ def _finding(same: Sequence[tuple[Finding, Audited]], baseline: Accepted | None)
             f"{baseline.file} lists it without a reason: write one if it is to be accepted"
         )
     return ShownFinding(finding.verdict, finding.call, lines, finding.replay)
+
+
+def _history(finding: Finding) -> str:
+    """Return what happens, and where."""
+    told = _HISTORIES[finding.history]
+    at = f"{_AT[finding.history]}{finding.at}" if finding.at else ""
+    return f"{told}{at} ({finding.place})"
 
 
 def _of_baseline(result: Result, baseline: Accepted) -> dict[str, list[ShownGroup]]:
@@ -221,11 +235,9 @@ def _handed_off(handoffs: Handoffs) -> list[ShownGroup]:
     text = f"{counted(len(sites), 'place')} outside of jobs {verb} one, and check_handoff checks "
     if not unchecked:
         return [ShownGroup(f"{text}each of them.")]
-    text += f"{len(sites) - len(unchecked) or 'none'} of them"
+    text += f"{len(sites) - len(unchecked) or 'none'} of them."
     names = [f"{site} ({site.function})" if site.function else str(site) for site in unchecked]
-    return [
-        ShownGroup(f"{text}. The others:" if len(names) < len(sites) else f"{text}:", (), names)
-    ]
+    return [ShownGroup(text, ("It does not check:",), names)]
 
 
 def _jobs(jobs: Iterable[ReachedJob]) -> list[ShownGroup]:

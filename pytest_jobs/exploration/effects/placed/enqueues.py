@@ -49,9 +49,12 @@ def stood_for_in(placed: Placed) -> Any:
     module = inspect.getmodule(original) if isinstance(original, FunctionType) else None
     now = None if module is None else vars(module).get(original.__name__)
     found = now if _is_of_bridge(now) else original
-    if placed.is_item or isinstance(placed.owner, ModuleType):
+    if not placed.is_item and not isinstance(placed.owner, ModuleType):
+        found = method_of(placed.owner, placed.name, placed.value) or found
+    if callable(found) or not hasattr(type(found), "__get__"):
         return found
-    return method_of(placed.owner, placed.name, placed.value) or found
+    # Of a property, plain or cached, the function.
+    return getattr(found, "fget", getattr(found, "func", found))
 
 
 def _is_of_bridge(function: Any) -> bool:

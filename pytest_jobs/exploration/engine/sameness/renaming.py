@@ -80,6 +80,9 @@ class Keyed(tuple[tuple[Any, Any], ...]):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        return f"{{{', '.join(f'{key!r}: {value!r}' for key, value in self)}}}"
+
 
 class AsAtFirst(list[Any]):
     """The rows of a table that nobody has changed, so that each history of a search has them in one form."""
