@@ -16,7 +16,7 @@ from test_explored_injected_doubles import ListGateway
 from pytest_jobs import Job, check_idempotent, effects, fake
 from pytest_jobs.errors import DuplicateEffect
 
-PAGE = Path(__file__).parents[2] / "docs/how-to/check-idempotency.md"
+PAGE = Path(__file__).parents[2] / "docs/how-to/what-counts-as-an-effect.md"
 
 
 class DummyBackend:
