@@ -80,6 +80,37 @@ def test_a_session_writes_its_page_and_says_where(shop):
 
 
 @pytest.mark.slow
+def test_a_finding_that_a_test_expects_is_nothing_wrong(pytester):
+    pytester.makepyfile(
+        test_expected="""
+        import pytest
+        from pytest_jobs import check_idempotent
+        from pytest_jobs.errors import NotIdempotent
+
+        done = []
+
+        def world():
+            done.clear()
+            yield lambda: list(done)
+
+        @pytest.mark.parametrize("expects", [True, False])
+        def test_add(expects):
+            with pytest.raises(NotIdempotent if expects else LookupError):
+                check_idempotent(add, args=(7,), world=world)
+
+        def add(number):
+            done.append(number)
+        """
+    )
+
+    result = pytester.runpytest("--jobs-report=jobs.html")
+
+    result.assert_outcomes(passed=1, failed=1)
+    text = pytester.path.joinpath("jobs.html").read_text("utf-8")
+    assert "1 of 2 checks found that a job is not safe" in text
+    assert text.count(", as the test expects") == 1
+
+
 def test_the_workers_of_xdist_write_one_page_together(shop):
     pytest.importorskip("xdist")
     result = shop.runpytest("--jobs-report=jobs.html", "-n2", "-p", "xdist")

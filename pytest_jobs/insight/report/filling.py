@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,14 +19,23 @@ def shown_tests(tests: Iterable[SeenTest]) -> list[ShownTest]:
 
 
 def shown_maps(tests: Iterable[SeenTest]) -> list[dict[str, Any]]:
-    """Return the maps of all checks, those that have found something first."""
+    """Return the maps of all checks, those that have found something first.
+
+    What a test expects to be found, as by `pytest.raises`, is nothing wrong: that test has passed.
+    """
     found = [
-        {**check.map, "nodeid": test.nodeid}
+        {**check.map, "nodeid": test.nodeid, **_expected(check.map, test)}
         for test in tests
         for check in test.checks
         if check.map is not None
     ]
     return sorted(found, key=lambda drawn: drawn["tone"] != "bad")
+
+
+def _expected(drawn: Mapping[str, Any], test: SeenTest) -> dict[str, Any]:
+    if drawn["tone"] != "bad" or test.outcome != "passed":
+        return {}
+    return {"tone": "wait", "verdict": f"{drawn['verdict']}, as the test expects"}
 
 
 def schedules(tests: Iterable[SeenTest], shown: Iterable[ShownTest]) -> list[Schedule]:
