@@ -84,7 +84,7 @@ def test_a_job_with_nothing_to_do_is_tried_in_further_tests_when_all_jobs_had_th
                 (tmp_path / "mail").touch()
             shop.send_all.perform_now(tmp_path)
         """
-    result = audit(tests)
+    result = audit(tests, "-v")
 
     result.stdout.fnmatch_lines(
         ["1 job reached, 1 checked, * findings.", "- DIVERGED files in send_all(*)"]

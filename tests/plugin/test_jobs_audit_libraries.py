@@ -43,7 +43,7 @@ def test_a_library_that_is_too_old_to_be_watched_concerns_only_the_jobs_that_use
                 jobs.drain()
             """,
     )
-    result = pytester.runpytest_subprocess("--jobs-audit", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess("--jobs-audit", "-v", "-p", "no:cacheprovider")
 
     result.stdout.fnmatch_lines(
         [
@@ -81,6 +81,6 @@ def test_a_job_of_rq_is_checked_although_its_queue_is_on_a_server(pytester, redi
                 shop.write(**job.kwargs)
             """,
     )
-    result = pytester.runpytest_subprocess("--jobs-audit")
+    result = pytester.runpytest_subprocess("--jobs-audit", "-v")
 
     result.stdout.fnmatch_lines(["1 job reached, 1 checked, 1 finding.", "- DIVERGED files in *"])

@@ -57,7 +57,7 @@ def test_e7_e10_all_but_a_job_in_a_queue_are_told_by_where(jobs, assert_not_enqu
     assert_not_enqueued(where=lambda record: record.job not in (Hello, Note))
     assert failure(
         assert_not_enqueued, queue="some", where=lambda record: record.job is not Note
-    ).splitlines()[3:5] == ["but 1 was enqueued:", "  #0 Hello() queue='some'"]
+    ).splitlines()[4:6] == ["but 1 was enqueued:", "  #0 Hello() queue='some'"]
 
 
 def test_e11_w1_m7_p14_d7_a_queue_may_be_named_by_an_enum(jobs, assert_enqueued, assert_performed):
