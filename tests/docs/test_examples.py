@@ -69,7 +69,7 @@ def test_an_audit_finds_the_planted_bug_of_an_example_project_and_breaks_no_test
     # The shop has as many tests as all others together: one that reaches the bug, and two that broke in an audit.
     tests = ["campaigns", "limits", "shipments"] if name == "shop" else []
     files = [f"tests/test_{one}.py" for one in tests]
-    run = _run(ROOT / name / "pyproject.toml", tmp_path, "--jobs-audit", *files)
+    run = _run(ROOT / name / "pyproject.toml", tmp_path, "--jobs-audit", "-vv", *files)
 
     assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout + run.stderr
     # Which of several tests a job is checked in depends on what they cost, and so do its arguments.

@@ -37,18 +37,20 @@ _BUGS: Final = (Kind.KILLED, Kind.EFFECT_FAILS)
 
 
 def written(audit: ShownAudit, *, verbose: bool) -> Iterator[str]:
-    """Yield the lines of the section in the terminal: the first two ranks, and with `-v` all of them."""
+    """Yield the lines of the section in the terminal: the first two ranks, and with `-v` all of them.
+
+    Where nothing is in these two, the first that has anything is shown: a session that fails says why.
+    """
     yield from audit.sentences
-    for rank in audit.ranks:
-        if not (verbose or rank.are_bugs):
-            continue
+    whole = [rank for rank in audit.ranks if verbose or rank.are_bugs] or audit.ranks[:1]
+    for rank in whole:
         yield from ("", f"{rank.title}:")
         for one in rank.findings:
             yield f"- {one.verdict} in {one.call}"
             for line in one.lines:
                 yield from wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="  ")
             yield f"  replay: {one.replay}"
-    more = [] if verbose else [rank for rank in audit.ranks if not rank.are_bugs]
+    more = [rank for rank in audit.ranks if rank not in whole]
     if more:
         yield from ("", "Further findings, which -v shows:")
         yield from (f"  {len(rank.findings)}  {rank.title}" for rank in more)

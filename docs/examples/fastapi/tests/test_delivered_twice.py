@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from cinema.outside import SmtpMails, outside
 from cinema.tasks import mail_ticket
 from pytest_jobs import check_idempotent, fake
-from pytest_jobs.errors import DivergedState
+from pytest_jobs.errors import StuckJob
 
 pytestmark = pytest.mark.jobs(mode="record")
 
@@ -34,5 +34,5 @@ def test_a_ticket_may_be_mailed_again(booking: int) -> None:
 
 
 def test_a_ticket_is_lost_with_the_process(booking: int) -> None:
-    with pytest.raises(DivergedState, match="at most once by background_tasks"):
+    with pytest.raises(StuckJob, match="at most once by background_tasks"):
         check_idempotent(mail_ticket, args=[booking], delivery="as configured")
