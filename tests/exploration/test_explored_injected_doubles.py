@@ -13,10 +13,10 @@ from unittest.mock import Mock
 
 import injected_shop as shop
 import pytest
+from tables import each_row
 
 from pytest_jobs import check_idempotent, effects, fake
 from pytest_jobs.errors import DuplicateEffect, NotIdempotent, PoisonJob
-from tests.tables import each_row
 
 
 def world():

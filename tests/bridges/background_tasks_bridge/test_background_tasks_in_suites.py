@@ -93,7 +93,7 @@ def test_an_audit_sees_a_delivery_of_the_application(suite):
     assert found == {"passed": 4}
     # What it changes is a list in the memory of the process.
     assert "1 job reached, and none was checked, so this run shows nothing." in shown
-    assert "    shop.mail\n" in shown
+    assert "    shop.mail: It ends at shop.py:" in shown
 
 
 def test_a_test_case_keeps_what_its_mode_says(suite):
