@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from pytest_jobs.insight.reached.cases import Cases
@@ -92,11 +90,9 @@ class Project:
 
     def ways(self, **options):
         """Return what the tests do with each job; without jobs that other tests have declared."""
-        jobs, words = self.reached(**options).jobs, re.findall(r"\w+", SOURCE)
+        jobs = self.reached(**options).jobs
         return {
-            job.name: job.ways
-            for job in jobs
-            if job.ways or (job.name.startswith("app.") and job.name.rpartition(".")[2] in words)
+            job.name: job.ways for job in jobs if job.ways or job.file.startswith(f"{self.path}/")
         }
 
     @property
