@@ -49,7 +49,7 @@ PLANTED = {
     "apscheduler": "DUPLICATE gym.outside.outside.bank.charge in jobs:renew(",
     "arq": "DUPLICATE thumbs.outside.Bank().charge in charge(",
     "celery": "DUPLICATE mailing.outside.postman.send in send_welcome(",
-    "django": "LOST mail You have Emma in send_receipt(",
+    "django": "LOST mail in send_receipt(",
     "django_q": "DUPLICATE visits.outside.outside.bank.charge in bill(",
     "dramatiq": "DUPLICATE tickets.office.office.gateway.charge in charge(",
     "fastapi": "LOST cinema.outside.outside.mails.send in pay_back(",

@@ -28,6 +28,11 @@ class PostgresqlStore(TablesStore):
                 "the end of each history: pip install 'psycopg[binary]', or show the table."
             ) from error
 
+        if self.again is None:
+            raise ExplorationError(
+                f"No delivery of this history has opened a connection by which table {name} could be read, and the "
+                "world does not show it: show the table."
+            )
         table = sql.Identifier(*filter(None, self.tables.get(name, (name,))))
         with psycopg.connect(make_conninfo(**self.again), autocommit=True) as connection:
             connection.execute("SET lock_timeout = 1000")
