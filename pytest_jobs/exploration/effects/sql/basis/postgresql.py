@@ -30,8 +30,8 @@ class PostgresqlStore(TablesStore):
 
         if self.again is None:
             raise ExplorationError(
-                f"No delivery of this history has opened a connection by which table {name} could be read, and the "
-                "world does not show it: show the table."
+                f"No delivery of this history has a connection by which table {name} could be read, and the world "
+                "does not show it: show the table."
             )
         table = sql.Identifier(*filter(None, self.tables.get(name, (name,))))
         with psycopg.connect(make_conninfo(**self.again), autocommit=True) as connection:
