@@ -13,9 +13,9 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-#: In bytes, and little more than there is. The wheel is to come down to 1.2 MB with the package: of 1.33 MB
-#: Python is 1.19, and the names and sums of 500 files are 0.1.
-MOST = {".whl": 1_340_000, ".gz": 1_060_000}
+#: In bytes, and little more than there is. The wheel is to come down to 1.2 MB with the package: of 1.34 MB
+#: Python is 1.2, and the names and sums of 500 files are 0.1.
+MOST = {".whl": 1_350_000, ".gz": 1_060_000}
 #: What a wheel needs to be built; who tests the package, or reads its pages, clones the repository.
 IN_SDIST = {
     "pytest_jobs",
