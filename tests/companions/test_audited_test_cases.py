@@ -44,11 +44,11 @@ def test_an_audit_finds_the_unsafe_jobs_of_twenty_test_cases_and_breaks_none(
     shutil.copytree(PROJECT, pytester.path, dirs_exist_ok=True)
     (pytester.path / "pytest.ini").write_text(INI, "utf-8")
 
-    result = pytester.runpytest_subprocess("--jobs-audit")
+    result = pytester.runpytest_subprocess("--jobs-audit", "-v")
 
     found = {
         line[1]
-        for line in map(re.compile(r"- [A-Z]+ \S+ in (\w+)\(").match, result.outlines)
+        for line in map(re.compile(r"- [A-Z]+ .* in (\w+)\(").match, result.outlines)
         if line
     }
     result.assert_outcomes(passed=21)
