@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_jobs.plugin.audit.arrivals import Reason
+
 SHOP = """
     from pytest_jobs import job
 
@@ -115,4 +117,15 @@ def test_a_reason_has_three_lines_and_no_advice_about_arguments_of_a_check(audit
             "",
         ],
         consecutive=True,
+    )
+
+
+def test_a_reason_has_all_that_a_refusal_advises_about_doubles():
+    refusal = (
+        "It cannot be done. Put a fake in the place of one. Say world=. Put the mock elsewhere."
+    )
+
+    assert Reason.of_refusal(refusal) == (
+        "It cannot be done.",
+        "Put a fake in the place of one. Put the mock elsewhere.",
     )

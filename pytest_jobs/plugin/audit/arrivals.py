@@ -74,8 +74,8 @@ class Reason(NamedTuple):
     def of_refusal(cls, text: str) -> Reason:
         """Take what a check says to a reader who has written none: only what concerns doubles is of use to him."""
         why, *others = _SENTENCE_ENDS.split(text)
-        advice = [one for one in others if one.startswith("Put ") and "world" not in one]
-        return cls(" ".join(why.split()), *(advice or [_CHECK_IT]))
+        advice = " ".join(one for one in others if one.startswith("Put ") and "world" not in one)
+        return cls(" ".join(why.split()), advice or _CHECK_IT)
 
     def __str__(self) -> str:
         return " ".join(filter(None, self))
