@@ -6,10 +6,10 @@ import difflib
 import inspect
 import pprint
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import zip_longest
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from ..core.foundation.registry import nearest_name
 from ..errors import CriterionError
@@ -29,6 +29,8 @@ from ..harness.records.texts import (
 T = TypeVar("T")
 
 _WIDE = 60
+#: Stands for an argument that is not given, or not expected.
+_NOTHING: Final = object()
 #: So many characters are shown before and after the place where two long values begin to differ.
 _AROUND = 20
 
@@ -105,33 +107,46 @@ class _OfArguments(Criterion[T]):
         actual = self._read(item)
         if isinstance(actual, Exception):
             return [f"the arguments cannot be read: {error_text(actual)}"]
-        return _cut(self._differences(actual))
-
-    @abstractmethod
-    def _differences(self, actual: dict[str, Any]) -> list[str]: ...
-
-    @abstractmethod
-    def _asked(self) -> Mapping[str, Any]:
-        """Return what is expected, by parameter name."""
+        lines = []
+        for name, expected, got in self._differing(actual):
+            if got is _NOTHING:
+                lines.append(f"{name}: expected {short_repr(expected)}, not given")
+            elif expected is _NOTHING:
+                lines.append(f"{name}: not expected, got {short_repr(got)}")
+            else:
+                first, *rest = difference(expected, got)
+                lines += [f"{name}: {first}", *(f"  {line}" for line in rest)]
+        return _cut(lines)
 
     def in_brief(self, item: T, /) -> str:
         actual = self._read(item)
         if isinstance(actual, Exception):
             return "arguments that cannot be read"
-        asked = self._asked()
-        briefs = [
-            f"{name}={_apart(value, actual[name])}"
-            if name in actual
-            else f"no {name}, which should be {short_repr(value)}"
-            for name, value in asked.items()
-            if name not in actual or not bool(value == actual[name])
-        ]
-        briefs += [
-            f"{name}={short_repr(value)}, which is not expected"
-            for name, value in actual.items()
-            if isinstance(self, ArgumentsCriterion) and name not in asked
-        ]
+        briefs = []
+        for name, expected, got in self._differing(actual):
+            if got is _NOTHING:
+                briefs.append(f"no {name}, which should be {short_repr(expected)}")
+            elif expected is _NOTHING:
+                briefs.append(f"{name}={short_repr(got)}, which is not expected")
+            else:
+                briefs.append(f"{name}={_apart(expected, got)}")
         return in_one_line(briefs)
+
+    def _differing(self, actual: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
+        """Yield the parameters that differ, with what is expected and what there is, or `_NOTHING`."""
+        asked = self._asked()
+        for name, expected in asked.items():
+            if name not in actual or not bool(expected == actual[name]):
+                yield name, expected, actual.get(name, _NOTHING)
+        if self._asks_for_all:
+            yield from ((name, _NOTHING, actual[name]) for name in actual if name not in asked)
+
+    #: Whether there is to be no other argument.
+    _asks_for_all: ClassVar[bool]
+
+    @abstractmethod
+    def _asked(self) -> Mapping[str, Any]:
+        """Return what is expected, by parameter name."""
 
     def actual(self, item: T, /) -> str:
         actual = self._read(item)
@@ -145,6 +160,7 @@ class ArgumentsCriterion(_OfArguments[T]):
     """The whole call: arguments bound to the signature, so that how they were passed makes no difference."""
 
     name = "args"
+    _asks_for_all = True
 
     def __init__(
         self,
@@ -179,14 +195,6 @@ class ArgumentsCriterion(_OfArguments[T]):
     def _asked(self) -> Mapping[str, Any]:
         return self._signature.named(tuple(self._args), self._kwargs)
 
-    def _differences(self, actual: dict[str, Any]) -> list[str]:
-        expected = self._asked()
-        return _differences(expected, actual) + [
-            f"{name}: not expected, got {short_repr(value)}"
-            for name, value in actual.items()
-            if name not in expected
-        ]
-
     def _shown(self, actual: dict[str, Any]) -> str:
         return f"({listed((), actual)})"
 
@@ -195,6 +203,7 @@ class ParamsCriterion(_OfArguments[T]):
     """Some of the arguments, by parameter name."""
 
     name = "params"
+    _asks_for_all = False
 
     def __init__(
         self, target: Target, params: Mapping[str, Any], record_of: Callable[[T], JobRecord]
@@ -224,9 +233,6 @@ class ParamsCriterion(_OfArguments[T]):
 
     def _asked(self) -> Mapping[str, Any]:
         return self._params
-
-    def _differences(self, actual: dict[str, Any]) -> list[str]:
-        return _differences(self._params, actual)
 
     def _shown(self, actual: dict[str, Any]) -> str:
         given = {name: actual[name] for name in self._params if name in actual}
@@ -386,17 +392,6 @@ def difference(expected: object, actual: object) -> list[str]:
         return [f"expected {short_repr(expected)}, got what prints the same and is not equal"]
     shown = [f"{line[0]} {line[1:]}" for line in lines if not line.startswith("@@")]
     return ["- expected, + got:", *shown]
-
-
-def _differences(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for name, value in expected.items():
-        if name not in actual:
-            lines.append(f"{name}: expected {short_repr(value)}, not given")
-        elif not bool(value == actual[name]):
-            first, *rest = difference(value, actual[name])
-            lines += [f"{name}: {first}", *(f"  {line}" for line in rest)]
-    return lines
 
 
 def _cut(lines: list[str]) -> list[str]:
