@@ -34,13 +34,8 @@ watcher: ContextVar[Watch | None] = ContextVar("pytest_jobs_act_watcher", defaul
 KEYS_BY_TIME: Final = "keys by the time"
 
 
-def sends_key_by_time(act: Act, search: SourceState) -> bool:
-    """Return whether a later delivery sends another key with an effect, so that its key identifies nothing."""
-    return act.sent_key is not None and place_of_key(act) in search.of(KEYS_BY_TIME, set[str])
-
-
 def place_of_key(act: Act) -> str:
-    """Return the name of an effect that carries a key, without its arguments."""
+    """Return the name of an effect that carries a key, without its arguments, as `KEYS_BY_TIME` has it."""
     first = act.value[0] if isinstance(act.value, tuple) and act.value else ""
     return f"{act.kind} {first}".strip()
 

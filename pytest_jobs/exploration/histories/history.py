@@ -19,7 +19,7 @@ from ...harness.records.mocks import unmocked
 from ...harness.records.record import REDELIVERY, JobRecord, current_record
 from ...harness.records.targets import Target
 from ...harness.time.waiting import off_the_loop
-from ..engine.acts import Act, Unwound, later_acts, sends_key_by_time, watcher
+from ..engine.acts import KEYS_BY_TIME, Act, Unwound, later_acts, place_of_key, watcher
 from ..engine.delivering import Deliveries
 from ..engine.ending.process_state import put_recursion_limit
 from ..engine.ending.signs import blocking_call
@@ -552,11 +552,13 @@ class History(Deliveries):
         }
         # The same job that is enqueued once more is dropped by its library.
         known = {(act.kind, repr(act.key)) for act in acts if id(act) in performed and act.key}
+        # A later delivery sends another key with these, so that it identifies nothing.
+        by_time = self.engine.of_search.of(KEYS_BY_TIME, set[str])
         for act in acts:
             is_withdrawn = any(act is withdrawn for withdrawn in self._withdrawn)
             if is_withdrawn or id(act) in performed:
                 continue
-            if sends_key_by_time(act, self.engine.of_search):
+            if act.sent_key is not None and place_of_key(act) in by_time:
                 value = act.value if isinstance(act.value, tuple) else (act.value,)
                 yield replace(act, sent_key=None, value=(*value, "its key goes by the time"))
                 continue

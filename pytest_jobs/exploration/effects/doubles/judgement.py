@@ -53,7 +53,7 @@ class Called:
     title: Title | None = None
     #: The arguments of the calls on the way to the method.
     through: tuple[Any, ...] = ()
-    #: The parameter that carries its key, which is no part of what is compared; empty for none.
+    #: The parameter that carries its key, empty for none. The key itself is not compared.
     key_word: str = ""
     #: The whole name, and the last word of it.
     name: str = field(init=False)
@@ -299,7 +299,10 @@ class Running:
             elif current.undisturbed:
                 search.learn(judgement.reads, self._spot)
         if is_effect and not self._is_shown:
-            (self._unit.note if self._unit is not None else _now)(lambda: self._note(act, answer))
+            if self._unit is None:
+                self._note(act, answer)
+            else:
+                self._unit.note(partial(self._note, act, answer))
 
     def _is_effect_by_name(self, answer: object) -> bool:
         """Return whether a call that never changes anything does something, as its name and its answer say."""
@@ -314,7 +317,3 @@ class Running:
         # What it is a part of is the effect.
         if not self._is_part:
             self._current.note(act)
-
-
-def _now(note: Callable[[], object]) -> None:
-    note()

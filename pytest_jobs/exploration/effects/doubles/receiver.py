@@ -20,15 +20,16 @@ from ....harness.records.attributes import identity, without_partials
 from ....harness.records.home import is_test_file
 from ....harness.time.waiting import in_running_loop
 from ...engine.acts import (
+    KEYS_BY_TIME,
     Act,
     Watch,
     acting,
     note_look,
-    sends_key_by_time,
     skippable,
     watcher,
 )
 from ...engine.lines import call_traced, untraced
+from ...engine.memory.places import CONSTANTS
 from ...engine.sameness.renaming import Unordered
 from ..wrapping import of_history, of_search
 from .arguments import comparable, usual_key
@@ -40,8 +41,6 @@ from .operators import SYMBOLS, is_collection, is_in_place, is_only_memory, sett
 
 _NOTHING: Final = object()
 _YIELDING: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
-#: What most calls return.
-_PLAIN_DATA: Final = (type(None), bool, int, float, str, bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,7 @@ class Receiver:
 
     def found(self, place: Place, value: Any, *, returned: bool = False) -> Any:
         """Return what the application gets in a place: data as it is, and a client by a proxy."""
-        if type(value) in _PLAIN_DATA:
+        if type(value) in CONSTANTS:
             return value
         if returned:
             led = self._found_in(place, value)
@@ -267,7 +266,7 @@ class Receiver:
     # Blocks
 
     def entered(self, place: Place, target: Any, value: Any) -> None:
-        """Note the collection that a block has got, if it has got one. What returned its manager is no effect."""
+        """Note the collection that a block is given, if any. The call that opened the block is no effect."""
         current = watcher.get()
         if current is not None and current.undisturbed:
             name = f"{self.name}.{place.path}.__enter__"
@@ -326,11 +325,8 @@ class Receiver:
         # What stands in for a service may keep less than the service does.
         is_known_verb = kind == "effect" and does_something(called.method)
         is_said = known is not None or key is not None or is_known_verb
-        current = watcher.get()
-        if current is not None and key is not None:
-            by_time = Act(called.owner or path, "", value=(path,), sent_key=key)
-            if sends_key_by_time(by_time, current.of_search):
-                key = None
+        if f"{called.owner or path} {path}" in of_search(KEYS_BY_TIME, set[str]):
+            key = None
         return _Call(asked, called, kind, key, is_said)
 
     def _roots(self, function: Any) -> tuple[Any, ...]:

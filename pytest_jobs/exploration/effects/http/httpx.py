@@ -76,8 +76,9 @@ def _run_of(transport: object) -> Run | None:
     The transports for ASGI and WSGI, and Starlette's, have the application as `app`.
     """
     current = watcher.get()
-    calls = current is not None and callable(getattr(transport, "app", None))
-    return current.run if current is not None and calls else None
+    if current is None or not callable(getattr(transport, "app", None)):
+        return None
+    return current.run
 
 
 def _answered(
