@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says, and return its exit code: 2 when an argument is wrong.
 
     Args:
-        arguments: those of the process when None.
+        arguments: the words behind the command; None for those of this process.
     """
     asked = _parser().parse_args(arguments)
     code: int = asked.act(asked)

@@ -29,10 +29,12 @@ _ENTERING: Final = frozenset(
     operation for name, operation in dis.opmap.items() if "_WITH" in name or "SPECIAL" in name
 )
 _IMPORTING: Final = dis.opmap["IMPORT_NAME"]
+#: How tests call a class that stands for another one.
+STAND_INS: Final = "Fake|Stub|Mock|Spy|Dummy|Recording|InMemory"
 #: Words in the names of what stands for something else.
 _STANDS_IN: Final = re.compile(
     r"(?<![A-Za-z])(tests?|testing|fakes?|stubs?|mocks?|doubles?|spy|dummy|dummies)(?![a-z])"
-    r"|(Fake|Stub|Mock|Double|Spy|Dummy|Recording|InMemory)(?![a-z])"
+    rf"|({STAND_INS}|Double)(?![a-z])"
 )
 _LOCKING: Final = frozenset(("acquire", "Lock", "RLock", "Semaphore", "Condition", "local"))
 _PACKAGES: Final = tuple(

@@ -57,11 +57,8 @@ class OpenConnections:
         ]
         if len(caches) == len(found):
             self._statements = {}
-            self._add(self._statements, caches)
+            _add(self._statements, caches)
         return found
-
-    def _add(self, known: dict[ref[Any], None], caches: list[Any]) -> None:
-        known.update((ref(cache, lambda gone: known.pop(gone, None)), None) for cache in caches)
 
     def _note(self, event: str, args: tuple[Any, ...]) -> None:
         # Deliveries and worlds only open connections that report by themselves.
@@ -70,9 +67,14 @@ class OpenConnections:
         # It is known by now. To look among all objects takes the longer, the more there are.
         caches = [one for one in gc.get_referents(args[0]) if type(one) is _CACHE]
         if self._statements is not None:
-            self._add(self._statements, caches)
+            _add(self._statements, caches)
         if not caches:
             self._statements = None
+
+
+def _add(known: dict[ref[Any], None], caches: list[Any]) -> None:
+    """Know some statement caches for as long as they live."""
+    known.update((ref(cache, lambda gone: known.pop(gone, None)), None) for cache in caches)
 
 
 open_connections = OpenConnections()

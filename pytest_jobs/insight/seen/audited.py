@@ -33,7 +33,7 @@ class ShownGroup:
     """Some jobs, and what is true of all of them. Either may be missing."""
 
     text: str = ""
-    #: Jobs of which more is said.
+    #: One line for some of the jobs, which says why.
     lines: Sequence[str] = ()
     names: Sequence[str] = ()
 

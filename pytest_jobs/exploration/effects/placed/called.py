@@ -14,17 +14,15 @@ from typing import Any, Final
 
 from ....harness.records.attributes import enclosing_variables, identity, without_partials
 from ...engine.lines import LineTracer
-from ...engine.scope import Scope
+from ...engine.scope import STAND_INS, Scope
 from ...engine.sources import is_mock
 from ..doubles.judgement import Called, Title
 from ..doubles.memory import globals_of
 
 #: What a test may keep calls in, and give a method of.
 KEEPS: Final = frozenset((list, dict, set, bytearray))
-#: How a test calls a class that stands for another one.
-_STANDS: Final = re.compile(
-    r"^_?(Fake|Stub|Dummy|Spy|Mock|Recording|InMemory|Memory|Test|Null|Noop)(?=[A-Z])"
-)
+#: The word with which the name of such a class begins, or of one that does nothing.
+_STANDS: Final = re.compile(rf"^_?({STAND_INS}|Memory|Test|Null|Noop)(?=[A-Z])")
 _NEXT_WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 

@@ -213,7 +213,7 @@ class Outside:
 
 
 class _Passing:
-    """A call that passes one on to what we hear of anyway. What it keeps is its own, and not set by the job."""
+    """A call of a double that calls something else, of which we hear. What it keeps is not set by the job."""
 
     def __init__(self, current: Watch) -> None:
         self._kept, self._runs = kept_in(current.of_history), True
