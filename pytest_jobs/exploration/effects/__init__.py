@@ -5,8 +5,8 @@
 - The sources: `peewee`, `sqlalchemy`, `django`, `asgiref`, `mail`, `subprocess`, and the rooms `sql` (drivers of
   databases), `http` and `redis`. Read `http/requests` first, and `engine/acts` beside it. `unwatched` stands in
   for the source of a library that is too old for it.
-- `doubles`: `wrap`, which tests put around a service, and the table of names for every double; `placed`: the mocks
-  and stubs that tests put in place.
+- `doubles`: `wrap`, which tests put around a service, and the table of names for every double; `of_tests`: the
+  mocks and stubs that tests put in place.
 
 `engine/sources.py` names them, and takes each into use when its library is imported. A library that has none
 here gets a file here and a line there; or `wrap`, or an `EffectSource` of the project's own.

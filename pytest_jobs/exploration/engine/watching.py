@@ -28,7 +28,7 @@ from .ending.baton import Baton
 from .ending.leaving import frames_of_delivery, outwards, waiting_frames
 from .lines import LineHook, LineTracer
 from .points import PointKind
-from .run import Act, Run, SourceState, Transaction, parts, told
+from .run import Act, Run, SourceState, Transaction, parts, within_compared
 from .scope import Scope
 from .unwinding import Skipped, Unwound, holds, isolated, let_tasks_end, silence_loop
 
@@ -742,7 +742,7 @@ class _Acting:
             self._counts = act.counts and not is_part
             self._known = len(watch.run.acts)
             self._excludes = watch.run.is_alone_in(act.transaction)
-            self._token = told.set(told.get() or act.tells_itself)
+            self._token = within_compared.set(within_compared.get() or act.tells_itself)
             watch.run.acted += 1
         self._part.__enter__()
 
@@ -764,7 +764,7 @@ class _Acting:
                 # It waits for its commit, and was counted twice.
                 run.pending[transaction] = run.pending.get(transaction, 0) + 2
                 run.excluded += 2 * self._excludes
-            _leave(told, self._token)
+            _leave(within_compared, self._token)
         if kind is not None:
             return
         if act.is_commit:

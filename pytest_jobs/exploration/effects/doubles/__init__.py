@@ -1,6 +1,6 @@
 """What stands in for a service, or around it, in a test: its calls are effects.
 
-- `kinds`: what a call counts as, by what the test says and by its name: the one table for every double.
+- `call_kinds`: what a call counts as, by what the test says and by its name: the one table for every double.
 - `clients`: what is a client of a service, with methods that reach it, and what is data.
 - `arguments`: the arguments of a call, as a text and as a value that can be compared.
 - `operators`: operators and assignments as effects.

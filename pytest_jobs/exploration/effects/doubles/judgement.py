@@ -19,7 +19,7 @@ from ...engine.acts import Act, Skipped, SourceState, Watch, looking, parts
 from ...engine.memory.places import CONSTANTS
 from ...engine.watching import is_within_act
 from .arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
-from .kinds import CallKind, does_something, kinds_of
+from .call_kinds import CallKind, does_something, kinds_of
 from .memory import Memory, Unit, kept_in
 from .operators import SYMBOLS
 

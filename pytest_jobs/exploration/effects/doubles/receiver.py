@@ -33,9 +33,9 @@ from ...engine.memory.places import CONSTANTS
 from ...engine.sameness.renaming import Unordered
 from ..wrapping import of_history, of_search
 from .arguments import usual_key
+from .call_kinds import CallKind, CallKinds, does_something, kinds_of
 from .clients import Keys, is_client
 from .judgement import Called, Running
-from .kinds import CallKind, CallKinds, does_something, kinds_of
 from .memory import Kept, Memory, globals_of, kept_in
 from .operators import SYMBOLS, is_collection, is_in_place, is_only_memory, setting
 
