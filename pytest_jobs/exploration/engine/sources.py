@@ -142,10 +142,10 @@ class EffectSource(Protocol):
 
 #: The library, and the module of `effects` that is its source, or has it after a colon.
 _OWN: Final = {
-    "aiobotocore.client": "doubles.botocore:awaited",
+    "aiobotocore.client": "botocore:awaited",
     "aiohttp": "http.aiohttp",
     "aiosqlite": "sql.aiosqlite:source",
-    "botocore.client": "doubles.botocore:blocking",
+    "botocore.client": "botocore:blocking",
     "fakeredis": "redis.keys:fake_servers",
     "fcntl": "system.file_locks",
     "http.client": "http.http_client",
@@ -183,7 +183,7 @@ _OWN: Final = {
     "mock.mock": "of_tests.mocks:backport",
     "urllib3": "http.urllib3",
     "MySQLdb.connections": "sql.mysqldb:source",
-    "mongomock.collection": "doubles.mongomock",
+    "mongomock.collection": "mongomock",
     "mysql.connector": "sql.mysql:source",
     "oracledb": "sql.c_drivers:oracledb",
     "psycopg2": "sql.c_drivers:psycopg2",

@@ -9,8 +9,6 @@
 - `receiver`: what the application finds in the place of a client, however deep it lies; which calls are effects,
   and what is remembered of them.
 - `wrapping`: `wrap`, for services that work in a test. `fake` in `worlds/fakes` puts something in their place.
-- `botocore`: the clients of AWS, with moto, a Stubber or a server on this machine behind them.
-- `mongomock`: the collections of mongomock, which stands in for pymongo.
 
 Read `judgement` and `receiver` first.
 """
