@@ -147,8 +147,8 @@ def test_a_job_outside_is_a_hint(jobs, assert_enqueued, failure):
 
     assert failure(assert_enqueued, Pay, within=sent).splitlines()[:2] == [
         (
-            "No Pay was enqueued there: #0 Pay(1) matches, but lies outside of `within`: was it enqueued before or "
-            "after the window?"
+            "No Pay was enqueued there: #0 Pay(1) matches, but lies outside of `within`: was it enqueued before "
+            "or after the window?"
         ),
         "Expected exactly 1 Pay enqueued inside `within`",
     ]

@@ -114,8 +114,8 @@ def test_a_job_that_a_rollback_took_back_is_named(jobs):
         assert_enqueued(greet)
     assert str(failed.value).splitlines()[:2] == [
         (
-            "No greet was enqueued: 1 job was enqueued in a transaction that was rolled back: greet(1), enqueued at "
-            f"{line}."
+            "No greet was enqueued: 1 job was enqueued in a transaction that was rolled back: greet(1), enqueued "
+            f"at {line}."
         ),
         "Expected exactly 1 greet enqueued",
     ]
