@@ -477,8 +477,8 @@ QUEUES: Final = QueuesFile(
     keyword="queues",
     header=_of_queues,
     otherwise="none: all queues alike",
-    more="[The order of queues](../how-to/schedule-recurring-jobs.md#configure-queues). The marker also takes `Queues(...)` and `None`, "
-    "and takes no environment",
+    more="[The order of queues](../how-to/schedule-recurring-jobs.md#configure-queues). The marker also takes "
+    "`Queues(...)` and `None`, and takes no environment",
 )
 RECURRING: Final = RecurringFile(
     "recurring",
