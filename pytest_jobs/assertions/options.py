@@ -498,7 +498,7 @@ REPEATABLE: Final = Effects(
     by="ini",
     keyword="repeatable",
     otherwise="none",
-    more="[The verdict](../how-to/check-idempotency.md#the-verdict). Names of the ini file, of markers and of a "
+    more="[Options of a check](checks.md#options). Names of the ini file, of markers and of a "
     "check are added up",
 )
 AUDITABLE: Final = Switch(

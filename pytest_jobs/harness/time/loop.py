@@ -41,6 +41,8 @@ Ts = TypeVarTuple("Ts")
 
 #: How long an open connection without incoming data, or another thread, may delay a jump, in real seconds.
 _GRACE_SECONDS = 0.25
+#: How long a loop waits first for a thread that may come to rest.
+_FIRST_WAIT_SECONDS = 0.000_1
 #: How long tasks may take to end that were cancelled, in real seconds.
 _SETTLING_SECONDS = 10
 #: The loop's own wake-up pipe.
@@ -265,8 +267,11 @@ class JumpingSelector(selectors.BaseSelector):
             return self._real.select(timeout)
         wait = timeout
         if not self._threads.any_busy and not self._clock.suspended:
-            is_alone = not self._has_files() and not self._threads.may_speak
-            wait = 0 if is_alone else min(timeout, _GRACE_SECONDS)
+            wait = min(timeout, _GRACE_SECONDS)
+            if not self._has_files():
+                ready, wait = self._while_threads_may_speak(wait)
+                if ready:
+                    return ready
         ready = self._real.select(wait)
         works = others_work.get()
         while not ready and wait and works is not None and works():
@@ -278,6 +283,25 @@ class JumpingSelector(selectors.BaseSelector):
         elif not ready:
             self._clock.advance_ns(duration_ns(timeout))
         return ready
+
+    def _while_threads_may_speak(
+        self, seconds: float
+    ) -> tuple[list[tuple[selectors.SelectorKey, int]], float]:
+        """Wait until no thread may wake the loop, at most so long; return what is ready, and what is left to wait.
+
+        A thread that has just answered comes to rest in microseconds, but the loop is awake before it is. So the
+        first waits are short.
+        """
+        wait = _FIRST_WAIT_SECONDS
+        while self._threads.may_speak:
+            if wait >= seconds:
+                return [], seconds
+            ready = self._real.select(wait)
+            if ready:
+                return ready, 0
+            seconds -= wait
+            wait *= 2
+        return [], 0
 
     def _until_woken(self) -> list[tuple[selectors.SelectorKey, int]]:
         # A function of its own, so that `until_woken` can recognise its frame.
