@@ -9,6 +9,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 LISTS = {"reference/messages.md"}
 LONGEST = 2_500
 WHOLE = 112_000
+#: As many pages of `how-to` as a reader looks through.
+GUIDES = 44
 
 
 def words() -> dict[str, int]:
@@ -30,3 +32,7 @@ def test_no_page_is_longer_than_a_reader_follows() -> None:
 
 def test_the_documentation_does_not_grow() -> None:
     assert sum(words().values()) <= WHOLE
+
+
+def test_there_are_no_more_guides_than_a_reader_looks_through() -> None:
+    assert sum(name.startswith("how-to/") for name in words()) <= GUIDES

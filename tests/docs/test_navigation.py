@@ -73,10 +73,6 @@ def test_each_door_leads_to_a_test_to_copy() -> None:
     assert [door for door, head in heads.items() if "def test_" not in "\n".join(head)] == []
 
 
-def test_there_are_few_guides() -> None:
-    assert len([*(DOCS / "how-to").rglob("*.md")]) <= 44
-
-
 def test_the_list_of_decisions_names_each() -> None:
     decisions = sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
     listed = re.findall(
