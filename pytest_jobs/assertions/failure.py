@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from ..errors import JobsError
 from ..harness.commits.transactions import CommitCallback
@@ -21,6 +21,9 @@ from .parents import likely_parents
 from .search import COMPARED, ENQUEUED, Search
 
 T = TypeVar("T")
+
+#: How a hint begins that says what the deliveries of a job came to.
+_BECAME: Final = "this became of it: "
 
 
 class Assertion:
@@ -171,11 +174,16 @@ class Failure(Generic[T]):
         )
 
     def _none_at_all(self, head: str) -> str:
-        everything = self._search.everything()
-        verdict = f"No {self._job} {self._was}{self._there}, and no other job."
-        if self._target is None:
-            verdict = f"Nothing {self._was}{self._there}."
-        if everything:
+        everything, hints = self._search.everything(), self._hints()
+        nothing = "Nothing" if self._target is None else f"No {self._job}"
+        verdict = f"{nothing} {self._was}{self._there}"
+        if not everything and hints:
+            # Of the whole message, the summary of pytest and CI show the first line alone.
+            verdict += f": {hints.pop(0).removeprefix(_BECAME)}"
+            verdict += "" if verdict.endswith((".", "?")) else "."
+        elif not everything:
+            verdict += "." if self._target is None else ", and no other job."
+        else:
             record_of = self._search.subject.record_of
             names = [record_of(item).name for item in everything]
             wanted = "" if self._search.target is None else self._search.target.name
@@ -191,7 +199,7 @@ class Failure(Generic[T]):
             others += f" and {rest} more kinds" if rest else ""
             job = wanted if are_alike else self._job
             verdict = f"No {job} {self._was}{self._there}, only other jobs: {others}."
-        return messages.whole([verdict, head], self._hints(), self._first_step())
+        return messages.whole([verdict, head], hints, self._first_step())
 
     def _listing(self, items: Sequence[T], title: str) -> str:
         shown = [self._search.subject.line(item) for item in items[: folding().items]]
@@ -479,7 +487,7 @@ class Failure(Generic[T]):
                 continue
             named = f"#{record.sequence} {call_text(record)}"
             if record.sequence in delivered:
-                yield f"this became of it: {delivery_line(delivered[record.sequence])}"
+                yield f"{_BECAME}{delivery_line(delivered[record.sequence])}"
             elif record.state is not PENDING:
                 continue
             elif record.due_at is None or record.due_at <= now:

@@ -8,8 +8,8 @@ from typing import Final
 from ..harness.jobs import Jobs
 from ..harness.records.delivery import delivery_line
 from ..harness.records.instants import to_datetime
-from ..harness.records.record import PENDING, JobRecord, record_line
-from ..harness.records.texts import instant
+from ..harness.records.record import PENDING, JobRecord, call_text, record_line
+from ..harness.records.texts import counted, instant
 from ..harness.views import titled_table
 from .messages import (
     MARKED_LENIENT,
@@ -117,8 +117,8 @@ def check_nothing_left(jobs: Jobs, leave_out: str = MARKED_LENIENT) -> None:
         record for record in harness.ledger.records if record.state is PENDING and not record.seen
     ]
     if left:
-        records = "1 job" if len(left) == 1 else f"{len(left)} jobs"
-        head = f"This test left {records} that it neither looked at nor performed:"
+        more = f" and {counted(len(left) - 1, 'more job')}" if left[1:] else ""
+        head = f"This test left {call_text(left[0])}{more} that it neither looked at nor performed:"
         advice = leaving_alone(leave_out).text
         raise AssertionError(
             render(lambda: f"{head}\n{titled_table('left', left)}\n\n{advice}", harness.reader)

@@ -7,7 +7,7 @@
 - `rows`: whether a test may read the rows in which libraries keep schedules.
 - `asking`: whether the body of a job asks for its retries itself.
 - `lives`: workers that are started once on each event loop.
-- `calls`: delivers the direct calls of bridged tasks as jobs.
+- `call_capture`: delivers the direct calls of bridged tasks as jobs.
 - `opening`: makes the bridges that `jobs_apps` names, and `open_jobs`.
 - `django/`, `celery/`, `taskiq/`, `rq/`, `huey/` and the like: one library each. Django's is the shortest to read.
 - `core/`: the bridge of the reference core, which every harness has.

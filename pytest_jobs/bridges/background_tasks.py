@@ -20,7 +20,7 @@ from starlette.background import BackgroundTask, BackgroundTasks
 
 from ..harness.open_harness import OpenHarness, open_harnesses
 from ..harness.records.record import PENDING, TAKEN
-from .calls import kept
+from .call_capture import kept
 from .toolkit import (
     AT_MOST_ONCE,
     FIRST,

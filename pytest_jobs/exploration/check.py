@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError, ExplorationError, NotIdempotent
 from ..harness.time.waiting import in_running_loop, off_the_loop
-from .effects.doubles.kinds import CallKind, check_mocks, kinds_of
+from .effects.doubles.call_kinds import CallKind, check_mocks, kinds_of
 from .engine.delivering import accepted
 from .engine.ending.log import log_kept_apart, report_handler
 from .engine.engine import Engine

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from ..core.foundation.vocabulary import in_our_words
 from ..errors import CriterionError
 from .check import Check, checked_world
-from .effects.doubles.kinds import CallKind
+from .effects.doubles.call_kinds import CallKind
 from .engine.delivering import accepted
 from .engine.world import World
 from .handoff.explorer import HandoffExplorer

@@ -68,7 +68,9 @@ def test_another_status_is_shown_as_such(jobs, assert_delivered, failure):
 def test_a_job_that_is_pending_is_named(jobs, assert_delivered, failure):
     Sync.perform_later()
 
-    assert "Hint: #0 Sync() is pending" in failure(assert_delivered, Sync, status="performed")
+    assert "No Sync was delivered: #0 Sync() is pending" in failure(
+        assert_delivered, Sync, status="performed"
+    )
 
 
 @pytest.mark.parametrize("status", ["snoozd", None, 3])

@@ -221,7 +221,7 @@ def test_strict_holds_for_tests_and_for_the_class():
 
     (_, test), (_, of_class) = *result.failures, *result.errors
     assert test == (
-        "AssertionError: This test left 1 job that it neither looked at nor performed:\n"
+        "AssertionError: This test left pay(1) that it neither looked at nor performed:\n"
         "left: 1\n"
         "#  job  arguments  queue    wait  attempt  state\n"
         "0  pay  1          default  -     1        pending\n"
@@ -230,7 +230,7 @@ def test_strict_holds_for_tests_and_for_the_class():
         "class of their own if they do not matter here.\n"
         "See: python -m pytest_jobs explain left-alone\n"
     )
-    assert "left 1 job" in of_class
+    assert "left pay(0) that" in of_class
 
 
 def test_the_time_is_given_back():

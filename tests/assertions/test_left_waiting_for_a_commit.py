@@ -80,4 +80,4 @@ def test_what_was_enqueued_and_left_is_told_first():
     with _opened(WAITING) as jobs:
         Pay.perform_later(8)
 
-        assert _told(jobs).startswith("This test left 1 job that it neither looked at nor")
+        assert _told(jobs).startswith("This test left Pay(8) that it neither looked at nor")

@@ -151,7 +151,7 @@ def test_a_requested_run_is_no_job(jobs, assert_not_enqueued, refusal):
 @pytest.mark.parametrize("name", ["no.such.JobOfNobody", ""])
 def test_an_unknown_name_is_refused(jobs, assert_not_enqueued, refusal, name):
     assert refusal(assert_not_enqueued, name) == (
-        f"No job is named {name!r} here: give the full name, or the job itself."
+        f"No job is named {name!r} here: give the full name, or the job itself, without calling it."
     )
 
 

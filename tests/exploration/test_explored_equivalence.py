@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import LostEffect, NotIdempotent
-from pytest_jobs.exploration.histories import explorer, stretches
+from pytest_jobs.exploration.histories import equivalent_points, explorer
 
 _SETTINGS = settings(
     deadline=None,
@@ -105,7 +105,9 @@ def test_a_helper_that_many_lines_call_is_no_loop():
 
 def test_a_stretch_that_is_merged_over_an_effect_is_noticed(monkeypatch):
     monkeypatch.setattr(
-        stretches.Sight, "is_same_world", lambda self, other: self.now_ns == other.now_ns
+        equivalent_points.Surroundings,
+        "is_same_world",
+        lambda self, other: self.now_ns == other.now_ns,
     )
 
     with pytest.raises(AssertionError):

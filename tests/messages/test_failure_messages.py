@@ -35,7 +35,7 @@ def properties_of_assertions(text, verbose, ascii_only):
     """Yield each property of the messages of assertions, and whether this message has it."""
     lines = [line for line in text.splitlines() if line != SHORTENED]
     see = SEE.fullmatch(lines[-1])
-    begins = not lines[0].startswith(("Expected ", "but ")) and lines[0].endswith((".", ":"))
+    begins = not lines[0].startswith(("Expected ", "but ")) and lines[0].endswith((".", ":", "?"))
     yield "says in its first line what is wrong", begins
     yield "says what to do next", lines[-2].startswith("Next: ") and lines[-2].endswith(".")
     yield "ends with where to read on", see is not None

@@ -11,7 +11,7 @@ LEAVES_ONE = """
         Pay.perform_later(7)
 """
 MESSAGE = [
-    "This test left 1 job that it neither looked at nor performed:",
+    "This test left Pay(7) that it neither looked at nor performed:",
     "left: 1",
     "#  job  arguments  queue     wait  attempt  state",
     "0  Pay  7          payments  -     1        pending",

@@ -5,7 +5,7 @@ Read in this order:
 - `bridge`: takes the place of schedulers' threads and job stores, fires what recurs, and runs jobs.
 - `schedulers`: which schedulers there are, and what one of them keeps while a harness is open.
 - `stores`: its job stores, which note what any method changes in them.
-- `runs`: one run of a job as a scheduler submits it, and its delivery through the executor.
+- `submission`: one run of a job as a scheduler submits it, and its delivery through the executor.
 
 `bridges.libraries.capture` calls `bridge()` when APScheduler is imported, and `bridges.opening` with the
 schedulers that `jobs_apps` names, as `apscheduler:package.module:scheduler`.

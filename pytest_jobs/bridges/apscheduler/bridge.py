@@ -42,9 +42,9 @@ from ..toolkit import (
     Seam,
     to_ns,
 )
-from .runs import Run, RunAttempt, snapshot
 from .schedulers import Kept, Reporting, Schedulers, name_of
 from .stores import Change, Pending
+from .submission import Run, RunAttempt, snapshot
 
 _PROBE: Final = Probe(
     "apscheduler",

@@ -11,7 +11,7 @@ from typing import Any
 from arq.jobs import deserialize_result
 from arq.worker import JobExecutionFailed, Worker
 
-from ...harness.running.calls import given_context
+from ...harness.running.direct_calls import given_context
 from ..toolkit import Attempt, out_of_task
 from .settings import Task, WorkerSettings
 

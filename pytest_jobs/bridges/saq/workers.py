@@ -14,7 +14,7 @@ from saq import Job, Queue, Status, Worker
 from saq.worker import ensure_coroutine_function_many
 
 from ...harness.records.attributes import variables_of_modules
-from ...harness.running.calls import given_context
+from ...harness.running.direct_calls import given_context
 from ..toolkit import Attempt, Delivery, ThisThread, duration_ns, out_of_task, waited_for
 from .messages import SaqMessage
 

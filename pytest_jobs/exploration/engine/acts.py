@@ -18,7 +18,7 @@ from .run import (
     Transaction as Transaction,
     never_busy,
     parts as parts,
-    told as told,
+    within_compared as within_compared,
 )
 from .sameness.chance import drawing
 from .unwinding import Skipped as Skipped, Unwound as Unwound

@@ -16,7 +16,7 @@ from ...harness.open_harness import OpenHarness, open_harnesses
 from ...harness.records.bridge import Sink
 from ...harness.records.patches import Patches
 from ...harness.records.targets import Target
-from ...harness.running.calls import direct_calls
+from ...harness.running.direct_calls import direct_calls
 from .acts import (
     SourceState,
     Unwound,

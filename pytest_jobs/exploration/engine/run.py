@@ -117,7 +117,7 @@ class SourceState:
 
 #: Whether this runs as a part of an effect that is compared by itself, as the call of a fake is: what it writes to
 #: stores is a part of it.
-told: ContextVar[bool] = ContextVar("pytest_jobs_told", default=False)
+within_compared: ContextVar[bool] = ContextVar("pytest_jobs_within_compared", default=False)
 
 
 #: Receives the effects that are a part of the effect that runs here; None if nobody asks for them.

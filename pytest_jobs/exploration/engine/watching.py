@@ -28,10 +28,12 @@ from .ending.baton import Baton
 from .ending.leaving import frames_of_delivery, outwards, waiting_frames
 from .lines import LineHook, LineTracer
 from .points import PointKind
-from .run import Act, Run, SourceState, Transaction, parts, told
+from .run import Act, Run, SourceState, Transaction, parts, within_compared
 from .scope import Scope
 from .unwinding import Skipped, Unwound, holds, isolated, let_tasks_end, silence_loop
 
+#: A line of the project, by the function that has it.
+Line: TypeAlias = tuple[CodeType, int]
 #: Called at a point of a delivery, with its index; returns the error to raise there, or None.
 AtPoint: TypeAlias = Callable[[int], BaseException | None]
 
@@ -261,12 +263,20 @@ class Watch:
                 self._raise_again()
             raise Skipped
 
-    def come(self, kind: PointKind, act: Act) -> None:
-        """Come to the point before or after an effect.
+    def come(self, kind: PointKind, act: Act, place: Line | None = None) -> Line | None:
+        """Come to the point before or after an effect; return the line of the project that it comes from.
 
         It raises if the delivery is killed there: `Skipped` before the effect, if it may not be left there.
+
+        Args:
+            kind: whether it comes before or after the effect.
+            act: the effect.
+            place: the line, if it is known; None to look for it.
         """
-        self._find_place()
+        if place is None:
+            place = self._find_place()
+        else:
+            self._points.be_at(*place)
         self._points.add(kind, self._named(f"{act.kind}: {act.text}"))
         try:
             self._come_to(act)
@@ -275,6 +285,7 @@ class Watch:
                 raise
             if kind == "before":
                 raise Skipped from None
+        return place
 
     @contextmanager
     def calling_back(self) -> Generator[None, None, None]:
@@ -412,17 +423,19 @@ class Watch:
             self.run.stopped = index
         raise error
 
-    def _find_place(self) -> None:
-        """Note the innermost line of the project that runs now."""
+    def _find_place(self) -> Line | None:
+        """Note the innermost line of the project that runs now, and return it."""
         wants = self._scope.wants
         for frame in outwards(sys._getframe(2)):
             code = frame.f_code
             if wants(code):
-                self._points.be_at(code, frame.f_lineno)
-                return
+                place = code, frame.f_lineno
+                self._points.be_at(*place)
+                return place
             # Below these frames stand the test, whatever launched it, and a delivery that is suspended.
             if identity(code) in _BEGINS_DELIVERY:
-                return
+                break
+        return None
 
     def driving(self, coroutine: Any) -> None:
         self._coroutine = coroutine
@@ -703,7 +716,10 @@ class PartOfAct:
 class _Acting:
     """See `Watch.acting`."""
 
-    __slots__ = ("_act", "_alone", "_counts", "_excludes", "_known", "_part", "_token", "_watch")
+    __slots__ = (
+        *("_act", "_alone", "_counts", "_excludes", "_known"),
+        *("_part", "_place", "_token", "_watch"),
+    )
 
     def __init__(self, watch: Watch, act: Act) -> None:
         self._watch = watch
@@ -721,11 +737,12 @@ class _Acting:
                 noted.append(act)
             self._alone = not is_part and watch.interrupts_this_thread()
             if self._alone:
-                watch.come("before", act)
+                # The line waits for the effect, so it is the same afterwards.
+                self._place = watch.come("before", act)
             self._counts = act.counts and not is_part
             self._known = len(watch.run.acts)
             self._excludes = watch.run.is_alone_in(act.transaction)
-            self._token = told.set(told.get() or act.tells_itself)
+            self._token = within_compared.set(within_compared.get() or act.tells_itself)
             watch.run.acted += 1
         self._part.__enter__()
 
@@ -747,7 +764,7 @@ class _Acting:
                 # It waits for its commit, and was counted twice.
                 run.pending[transaction] = run.pending.get(transaction, 0) + 2
                 run.excluded += 2 * self._excludes
-            _leave(told, self._token)
+            _leave(within_compared, self._token)
         if kind is not None:
             return
         if act.is_commit:
@@ -757,7 +774,7 @@ class _Acting:
         if self._alone:
             if act.tells_itself and len(run.acts) == self._known:
                 run.without_effect.add(len(run.points))
-            watch.come("after", act)
+            watch.come("after", act, self._place)
         elif not watch.interrupts_this_thread():
             run.elsewhere.append(f"{act.kind}: {act.text}")
 

@@ -3,7 +3,7 @@
 Read in this order:
 
 - `plans`: the histories that exist, and in which order they are tried;
-- `stretches`: the points that stand for others;
+- `equivalent_points`: the points that stand for others;
 - `checked_job`: the job and the options of a check;
 - `history`, `plan_runner`: one world with its deliveries, and carrying out one plan in it;
 - `clean_run`, `verdicts`: what every history is compared with, and how;

@@ -9,8 +9,8 @@ from typing import Any, Final
 from ...errors import CriterionError
 from ...harness.records.bridge import DeliverySemantics
 from ...harness.records.targets import Target
-from ..effects.doubles.kinds import CallKind, CallKinds
-from ..effects.placed.stubs import Stubs
+from ..effects.doubles.call_kinds import CallKind, CallKinds
+from ..effects.of_tests.stubs import Stubs
 from ..engine.engine import Engine
 from ..engine.world import World
 from ..stores.account import Ignore, follow_files

@@ -22,9 +22,9 @@ from ..engine.watching import AtSome
 from ..engine.world import TimeLimit, not_put_back
 from ..stores.account import Account
 from .checked_job import CheckedJob
+from .equivalent_points import Chosen, Surroundings, candidates, chosen
 from .history import History, Known
 from .plans import Plan
-from .stretches import Chosen, Sight, candidates, chosen
 
 _AT_ONCE: Final = timedelta(0)
 #: How much later the second clean run begins.
@@ -255,16 +255,16 @@ class Reference(Known):
             checked.engine.scope.owns,
             checked.engine.served,
         )
-        sights: list[Sight] = []
+        at_points: list[Surroundings] = []
 
         def look(index: int) -> None:
             if limit is not None and not limit.is_over:
-                sights.append(history.while_suspended(partial(history.sight, memory)))
+                at_points.append(history.while_suspended(partial(history.surroundings, memory)))
 
         at_point = AtSome(look, frozenset(tried)) if limit is not None else None
         with history.opened():
             history.deliver_cleanly(at_point)
-            end = history.sight(memory) if limit is not None else None
+            end = history.surroundings(memory) if limit is not None else None
             found = history.observed_at_end()
         ended = _SecondRun(found, history.initial, history.account, _keys_of(history), None)
         if end is None:
@@ -273,11 +273,13 @@ class Reference(Known):
         is_as_clean = (
             len(run.points) == len(self.run.points)
             and run.points.comes_like(self.run.points, len(run.points) - 1)
-            and len(sights) == len(tried)
+            and len(at_points) == len(tried)
             and not differences(self.wanted, found)
             and history.refusal is None
         )
-        return ended._replace(chosen=chosen(self.run, tried, sights, end)) if is_as_clean else ended
+        return (
+            ended._replace(chosen=chosen(self.run, tried, at_points, end)) if is_as_clean else ended
+        )
 
     def _learns_keys(self, keys: _Keys, then: _Keys) -> bool:
         """Learn which idempotency keys go by the time, so that later deliveries send others; say if any is new.

@@ -14,8 +14,8 @@ from ..engine.points import Point
 from ..engine.run import Run
 from ..stores.account import Account, Item
 from .children import Child
+from .equivalent_points import Chosen
 from .plans import HISTORIES, AnyHistory, Plan, stands_for_all
-from .stretches import Chosen
 from .verdicts import Verdict
 
 

@@ -19,12 +19,21 @@ from ..engine.world import TimeLimit
 from ..stores.account import UNSHOWN
 from .checked_job import CheckedJob
 from .clean_run import Reference, check_not_refused
+from .equivalent_points import Chosen
 from .exploration import Exploration, Failure, Rest
 from .halves import Half, Place, halves, other_values
 from .history import History
 from .plan_runner import PlanRunner
-from .plans import TWICE_INTERRUPTED, AnyHistory, Plan, by_worth, deeper, loses, plans_of, possible
-from .stretches import Chosen
+from .plans import (
+    TWICE_INTERRUPTED,
+    AnyHistory,
+    Plan,
+    deeper,
+    loses,
+    most_telling_first,
+    plans_of,
+    possible,
+)
 from .verdicts import Verdict, abandoned, counting_differences, judge
 
 #: How long a history takes is known when so many were carried out.
@@ -185,7 +194,7 @@ class Explorer:
                 exploration.tried.append(plan)
                 done = len(plans) - len(waiting)
                 if done == _TO_KNOW_THE_PACE and not limit.suffices(done, len(waiting)):
-                    waiting = deque(by_worth(waiting))
+                    waiting = deque(most_telling_first(waiting))
         exploration.seconds += limit.computed - before
 
     def try_out(self, plan: Plan) -> Failure | None:

@@ -34,7 +34,7 @@ from ..engine.watching import AtSome, Watch
 from ..stores.account import Account, accounts
 from .checked_job import CheckedJob
 from .children import MOST_CHILDREN, Child, Children, Occasion
-from .stretches import Sight, seen_at
+from .equivalent_points import Surroundings, surroundings_at
 
 T = TypeVar("T")
 
@@ -483,10 +483,10 @@ class History(Deliveries):
         found = {**self._shown(renaming), **self._calls(renaming)}
         return self._known.derived.applied(found, self.initial)
 
-    def sight(self, memory: SharedMemory) -> Sight:
+    def surroundings(self, memory: SharedMemory) -> Surroundings:
         """Return what is outside of the first delivery now."""
         run = self.runs[0]
-        return seen_at(
+        return surroundings_at(
             run,
             self.engine.clock.now_ns(),
             lambda: (self.observed(), self.account.unshown(self._renaming().of_call)),

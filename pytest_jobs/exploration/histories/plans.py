@@ -12,7 +12,7 @@ from ...harness.records.bridge import DeliverySemantics
 from ..engine.acts import Act
 from ..engine.points import Point, spread
 from ..engine.run import Run
-from .stretches import Chosen
+from .equivalent_points import Chosen
 
 HistoryName: TypeAlias = Literal[
     "twice",
@@ -219,7 +219,7 @@ def _all_plans(
     yield from (Plan("out_of_order", other=other) for other in range(others))
 
 
-def by_worth(plans: Iterable[Plan]) -> list[Plan]:
+def most_telling_first(plans: Iterable[Plan]) -> list[Plan]:
     """Return plans in the order in which they are tried if there is no time for all.
 
     First those that are interrupted nowhere, then those beside effects and awaits, in each history; then

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any, Final, Literal, NamedTuple
 
 from ...errors import CriterionError, ExplorationError
-from ..engine.acts import audit_hook, refuse_delivery, told, watcher
+from ..engine.acts import audit_hook, refuse_delivery, watcher, within_compared
 from .files import EVENTS, OWN, Files
 from .open_files import open_files
 from .store import Store
@@ -270,7 +270,7 @@ class Account:
 
     def wrote(self, store: str, name: str, text: str, way: str = "") -> None:
         """Note that an item of a store was written, by a statement or a call. It counts in a delivery only."""
-        if self.phase == "delivery" and not self._settled and not told.get():
+        if self.phase == "delivery" and not self._settled and not within_compared.get():
             current = watcher.get()
             if current is not None and not current.is_work():
                 # The library keeps a book of its deliveries, such as the results of jobs.
@@ -332,7 +332,7 @@ class Account:
             for name in self.files.reads(event, args):
                 self.read(_FILES, name)
         # Other threads of this process write files as well: only those of the job have its watcher.
-        elif phase == "delivery" and watcher.get() is not None and not told.get():
+        elif phase == "delivery" and watcher.get() is not None and not within_compared.get():
             for name in self.files.writes(event, args):
                 for call in self._before_writing:
                     call(name)

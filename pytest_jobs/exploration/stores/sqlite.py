@@ -7,7 +7,7 @@ import sqlite3
 import weakref
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
@@ -44,6 +44,16 @@ def temporary_folder(prefix: str) -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix=prefix, dir=_FAST if os.access(_FAST, os.W_OK) else None)
 
 
+@cache
+def _empty() -> bytes:
+    """Return the file of a database with a log and no tables: making one takes longer than writing it."""
+    with temporary_folder(OF_WORLD) as folder:
+        path = Path(folder) / "world.db"
+        with closing(sqlite3.Connection(path)) as connection:
+            connection.execute("pragma journal_mode = wal")
+        return path.read_bytes()
+
+
 class DatabaseFile:
     """A database of a world, in a temporary file.
 
@@ -53,10 +63,10 @@ class DatabaseFile:
 
     def __init__(self) -> None:
         self._folder = temporary_folder(OF_WORLD)
+        path = Path(self._folder.name) / "world.db"
+        path.write_bytes(_empty())
         #: For `sqlite3.connect(..., uri=True)`.
-        self.uri = (Path(self._folder.name) / "world.db").as_uri()
-        with closing(sqlite3.Connection(self.uri, uri=True)) as connection:
-            connection.execute("pragma journal_mode = wal")
+        self.uri = path.as_uri()
 
     def close(self) -> None:
         self._folder.cleanup()

@@ -114,8 +114,10 @@ class Targets:
             ]
             near = nearest_name(job, every)
             meant = f": did you mean {near!r}? Give" if near else ": give"
+            # A task that returns a text was called, as in assert_enqueued(charge(7)).
+            called = "" if near else ", without calling it"
             raise CriterionError(
-                f"No job is named {job!r} here{meant} the full name, or the job itself."
+                f"No job is named {job!r} here{meant} the full name, or the job itself{called}."
             )
         shown = (
             f"The function {job.__module__}.{job.__qualname__}"

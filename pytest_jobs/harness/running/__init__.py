@@ -6,7 +6,7 @@
 - `inline`: performs each job as soon as it is enqueued. `promises`: calls that are to be awaited or entered.
 - `recurring`: schedulers that fire the tasks of a schedule while `run_for` lets time pass.
 - `faults`: errors instead of a job. `timeline`: the retries of one job, simulated and drawn.
-- `calls`: direct calls of tasks, for `--jobs-audit`.
+- `direct_calls`: direct calls of tasks, for `--jobs-audit`.
 
 `jobs` calls the verbs; explorations use the performer.
 """

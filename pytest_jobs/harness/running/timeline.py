@@ -274,7 +274,7 @@ _COLOURS = {"performed": "#2da44e", "retried": "#bf8700", "discarded": "#6e7781"
 _FAILURE = "#cf222e"
 _FONT = 'font-family="ui-sans-serif, system-ui, sans-serif" font-size="13"'
 _CHARACTER = 6  # about the width of one, in the labels of the axis
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def _picture(timeline: RetryTimeline) -> str:

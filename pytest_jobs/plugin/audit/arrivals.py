@@ -17,7 +17,7 @@ from ...harness.ledger.ledger import Ledger
 from ...harness.records.delivery import Delivery
 from ...harness.records.record import JobRecord
 from ...harness.records.texts import short_name
-from ...harness.running.calls import DirectCall, calling
+from ...harness.running.direct_calls import DirectCall, calling
 from ...harness.running.performer import Performer, RealBody
 from ...insight.reached.reached import Way
 

@@ -21,7 +21,7 @@ from ...harness.open_harness import open_harnesses
 from ...harness.records.delivery import Delivery
 from ...harness.records.record import JobRecord
 from ...harness.records.texts import error_text
-from ...harness.running.calls import DirectCall, direct_calls, given_context
+from ...harness.running.direct_calls import DirectCall, direct_calls, given_context
 from ...harness.running.performer import Performer, RealBody
 from .arrivals import Arrival, Reach, Reason, Spectator, called
 from .findings import Finding, findings_of

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, Final
 
-from ...bridges.calls import Called, capturing
+from ...bridges.call_capture import Called, capturing
 from ...bridges.libraries.known import EVERY
 from ...bridges.opening import asking_bridges
 from ...bridges.toolkit import function_at, path_of

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 
 from ...assertions.options import APPS, AUDIT, AUDIT_TIME, AUDITABLE, IGNORE, Settings
-from ...bridges.calls import DirectCallCapture
+from ...bridges.call_capture import DirectCallCapture
 from ...bridges.libraries.outside import noticing_enqueues
 from ...exploration.histories.exploration import Exploration
 from ...exploration.report.audience import Audience
@@ -24,7 +24,7 @@ from ...harness.records.patches import Patches
 from ...harness.records.progress import Work
 from ...harness.records.targets import Target
 from ...harness.records.texts import counted, error_text
-from ...harness.running.calls import direct_calls
+from ...harness.running.direct_calls import direct_calls
 from ...insight.lint.baseline import Baseline
 from ...insight.lint.rules.rule import Finding as Fault
 from ...insight.seen.audited import ShownAudit

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from ...assertions.options import APPS, IGNORE, Settings
 from ...bridges.opening import open_jobs
 from ...core.foundation.vocabulary import ENQUEUES
-from ...exploration.effects.placed.enqueues import enqueues, method_of, stood_for_in
-from ...exploration.effects.placed.places import Placed, in_force
+from ...exploration.effects.of_tests.enqueues import enqueues, method_of, stood_for_in
+from ...exploration.effects.of_tests.places import Placed, in_force
 from ...harness.open_harness import OpenHarness, open_harnesses, sandbox
 from ...harness.records.attributes import without_partials
 from ...harness.records.home import is_installed

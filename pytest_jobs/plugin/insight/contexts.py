@@ -14,7 +14,7 @@ from warnings import catch_warnings, simplefilter
 
 import pytest
 
-from ...exploration.engine.acts import told
+from ...exploration.engine.acts import within_compared
 from ...harness.open_harness import open_harnesses
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class LineContexts:
 
     def _switch_unseen(self, name: str) -> Any:
         # Coverage writes into its database, which an exploration would take for the work of the job.
-        told.set(True)
+        within_compared.set(True)
         return self._measuring.switch_context(name)
 
     def _without_static(self, context: str | None) -> str | None:

@@ -14,5 +14,5 @@ def test_a_mock_in_the_place_of_the_method_that_enqueues_is_named(jobs, tasks, m
     with patch.object(type(tasks.add), method), pytest.raises(AssertionError) as caught:
         AssertEnqueued(lambda: jobs)(tasks.add)
 
-    assert f"Hint: add.{method} is a" in str(caught.value)
+    assert f"add.{method} is a" in str(caught.value)
     assert "Mock: it enqueues nothing." in str(caught.value)

@@ -45,4 +45,4 @@ def test_a_mock_in_the_place_of_kiq_is_named(jobs, send):
     with patch.object(send, "kiq"), pytest.raises(AssertionError) as caught:
         AssertEnqueued(lambda: jobs)(send)
 
-    assert "Hint: send_receipt.kiq is an AsyncMock: it enqueues nothing." in str(caught.value)
+    assert "send_receipt.kiq is an AsyncMock: it enqueues nothing." in str(caught.value)

@@ -1,6 +1,6 @@
 """What stands in for a service, or around it, in a test: its calls are effects.
 
-- `kinds`: what a call counts as, by what the test says and by its name: the one table for every double.
+- `call_kinds`: what a call counts as, by what the test says and by its name: the one table for every double.
 - `clients`: what is a client of a service, with methods that reach it, and what is data.
 - `arguments`: the arguments of a call, as a text and as a value that can be compared.
 - `operators`: operators and assignments as effects.
@@ -9,8 +9,6 @@
 - `receiver`: what the application finds in the place of a client, however deep it lies; which calls are effects,
   and what is remembered of them.
 - `wrapping`: `wrap`, for services that work in a test. `fake` in `worlds/fakes` puts something in their place.
-- `botocore`: the clients of AWS, with moto, a Stubber or a server on this machine behind them.
-- `mongomock`: the collections of mongomock, which stands in for pymongo.
 
 Read `judgement` and `receiver` first.
 """

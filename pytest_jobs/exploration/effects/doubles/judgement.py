@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from contextvars import Token
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple, Self
 
 from ....harness.records.attributes import identity
@@ -19,7 +19,7 @@ from ...engine.acts import Act, Skipped, SourceState, Watch, looking, parts
 from ...engine.memory.places import CONSTANTS
 from ...engine.watching import is_within_act
 from .arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, usual_key
-from .kinds import CallKind, does_something, kinds_of
+from .call_kinds import CallKind, does_something, kinds_of
 from .memory import Memory, Unit, kept_in
 from .operators import SYMBOLS
 
@@ -34,9 +34,9 @@ class Title(NamedTuple):
     value: Any
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Called:
-    """A call of a double."""
+    """A call of a double, as it was before it was made."""
 
     #: What has the method, or leads to it; empty for a function.
     owner: str
@@ -63,13 +63,18 @@ class Called:
         self.name = f"{self.owner}.{self.path}" if self.owner else self.path
         self.method = self.path.rpartition(".")[2]
 
-    @property
+    @cached_property
     def made(self) -> tuple[Any, ...]:
-        """The call as it is compared: its name and its arguments."""
+        """Its name and its arguments."""
         named = sorted(one for one in self.kwargs.items() if one[0] != self.key_word)
         return self.path, *self.through, *self.args, *named
 
-    @property
+    @cached_property
+    def compared(self) -> Any:
+        """Its name and its arguments, in a form that can be compared with that of another history."""
+        return comparable(self.made)
+
+    @cached_property
     def text(self) -> str:
         return text_of(self.path, self.args, self.kwargs)
 
@@ -195,18 +200,26 @@ class Running:
                 self._seen, self._beats = judgement.seen(), current.beats
         return self
 
-    def _described(self) -> Act:
+    def _described(self, *, is_compared: bool = True, knows_keys: bool = False) -> Act:
+        """Return the effect that the call is.
+
+        Args:
+            is_compared: whether it is compared by itself.
+            knows_keys: whether what is called finds out itself which keys it knows.
+        """
         called, name, method, path = (
             self.called,
             self.called.name,
             self.called.method,
             self.called.path,
         )
-        title, text = called.title, called.text
+        title = called.title
         if method in SYMBOLS:
             path = f"{path.removesuffix(method)[:-1]} {SYMBOLS[method]}".lstrip()
             text = f"{path} {text_of('', called.args, {})[1:-1]}"
-        value = comparable((path, *called.made[1:]))
+            value = comparable((path, *called.made[1:]))
+        else:
+            text, value = called.text, called.compared
         sent = usual_key(called.named)
         key = repr(value) if self._kind == "put" else sent
         if key is None:
@@ -222,8 +235,8 @@ class Running:
             called.owner or path,
             text,
             counts=False,
-            value=None if self._is_shown else value,
-            key=None if key is None else (path, key),
+            value=value if is_compared and not self._is_shown else None,
+            key=None if key is None or knows_keys else (path, key),
             sent_key=sent,
             stands_for=name if title is not None and title.is_of_project else "",
         )

@@ -32,10 +32,10 @@ from ...engine.lines import call_traced, untraced
 from ...engine.memory.places import CONSTANTS
 from ...engine.sameness.renaming import Unordered
 from ..wrapping import of_history, of_search
-from .arguments import comparable, usual_key
+from .arguments import usual_key
+from .call_kinds import CallKind, CallKinds, does_something, kinds_of
 from .clients import Keys, is_client
 from .judgement import Called, Running
-from .kinds import CallKind, CallKinds, does_something, kinds_of
 from .memory import Kept, Memory, globals_of, kept_in
 from .operators import SYMBOLS, is_collection, is_in_place, is_only_memory, setting
 
@@ -107,12 +107,13 @@ class _Service(Running):
         self._is_said |= call.is_said
         self._receiver, self._call = receiver, call
 
-    def _described(self) -> Act:
-        act = super()._described()
-        if self._receiver.answers_by_key and self._kind != "put" and act.key is not None:
+    def _described(self, *, is_compared: bool = True, knows_keys: bool = False) -> Act:
+        service = self._receiver
+        return super()._described(
+            is_compared=service.counts,
             # A stand-in finds out itself whether it knows a key.
-            act = replace(act, key=None)
-        return act if self._receiver.counts else replace(act, value=None)
+            knows_keys=service.answers_by_key and self._kind != "put",
+        )
 
     def _note(self, act: Act, answer: object) -> None:
         if self._receiver.has_happened(self._call, answer, is_part=self._is_part):
@@ -382,7 +383,7 @@ class Receiver:
         since, before, text, answer = known
         if self._remembers is not None and time.time() - since >= self._remembers.total_seconds():
             return _NOTHING
-        if not _is_same(before, comparable(call.called.made)):
+        if not _is_same(before, call.called.compared):
             raise ReusedKeyError(
                 f"{self.name} knows the key {call.key!r} from {text}, and now {call.called.text} has it: "
                 "a service refuses one key for two different calls. Give each call a key of its own."
@@ -394,7 +395,7 @@ class Receiver:
     def has_happened(self, call: _Call, answer: object, *, is_part: bool = False) -> bool:
         """Note a call that took effect, and return whether it is to be counted."""
         if call.key is not None:
-            known = time.time(), comparable(call.called.made), call.called.text, answer
+            known = time.time(), call.called.compared, call.called.text, answer
             self._memory()[call.key] = known
         if not (self.answers_by_key and call.asked.is_plain):
             return self.counts and not is_part

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ....harness.records.patches import Patches
 from ...engine.acts import Act, acting, looking, note_effect, refuse_delivery, watcher
 from ...engine.sources import guarded_host
-from ..doubles.kinds import CallKind, CallKinds
+from ..doubles.call_kinds import CallKind, CallKinds
 from ..wrapping import of_search, surround
 from .request import HttpRequest, refuses
 

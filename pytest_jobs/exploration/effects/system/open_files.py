@@ -16,7 +16,7 @@ from ....harness.records.patches import Patches
 from ...engine.acts import Watch
 from ...stores.account import accounts
 from ...stores.files import logs, package_of
-from ..doubles.kinds import kinds_of
+from ..doubles.call_kinds import kinds_of
 from ..wrapping import after_calls, before_calls
 
 library: Final = "socket"

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from ....errors import ExplorationError
-from ...effects.sql.basis.driver import sent
+from ...effects.sql.basis.driver import one_step
 from ...effects.wrapping import in_check
 from ...engine.acts import looking, refuse_delivery
 from ...engine.sameness.renaming import AsAtFirst
@@ -183,7 +183,7 @@ class TakenSchema(SchemaStore):
         dbapi = dialect.loaded_dbapi
         try:
             # Questions that are reported would make the tables of the test those of the world.
-            with sent(nullcontext()), closing(dbapi.connect(*args, **options)) as test:
+            with one_step(nullcontext()), closing(dbapi.connect(*args, **options)) as test:
                 source = test if held is None else _blocking(_driver_connection(held), engine)
                 schemas = _texts(test, _PATH)
                 super().__init__(url, "".join(f",{schema}" for schema in schemas))

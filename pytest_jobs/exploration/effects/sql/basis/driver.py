@@ -221,8 +221,8 @@ class WatchedDriver(Driver, ABC):
         opening.note(statement, commits=commits)
         if statement.changes or ends:
             act = self._act(connection, shown(statement.text), commits=commits or ends)
-            return sent(acting(act))
-        return sent(looking(is_busy))
+            return one_step(acting(act))
+        return one_step(looking(is_busy))
 
     def commit(self, connection: Any) -> AbstractContextManager[None]:
         """Return the block of a commit, which is an effect if there is something to commit."""
@@ -231,7 +231,7 @@ class WatchedDriver(Driver, ABC):
         self.check_own(connection)
         changed = self.has_changed(connection)
         self.opening(connection).end()
-        return sent(
+        return one_step(
             acting(self._act(connection, "commit", commits=True)) if changed else looking(is_busy)
         )
 
@@ -246,7 +246,7 @@ class WatchedDriver(Driver, ABC):
         It is one step, however often an awaited driver waits for its socket in it: that depends on time. A dead
         delivery skips it, so that it does not wait for a connection that nobody gives back to a pool.
         """
-        return nullcontext() if _sending.get() else sent(looking(is_busy))
+        return nullcontext() if _sending.get() else one_step(looking(is_busy))
 
     def _act(self, connection: Any, text: str, *, commits: bool) -> Act:
         return act_of(self.name, text, functools.partial(self.lost, connection), commits=commits)
@@ -293,8 +293,8 @@ def is_part() -> bool:
 
 
 @contextmanager
-def sent(block: AbstractContextManager[None]) -> Generator[None, None, None]:
-    """Let what a driver sends by several of its methods be one step."""
+def one_step(block: AbstractContextManager[None]) -> Generator[None, None, None]:
+    """Let a block be one step, whichever methods of a driver it calls."""
     token = _sending.set(True)
     try:
         with block:

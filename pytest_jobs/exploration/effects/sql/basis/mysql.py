@@ -31,8 +31,8 @@ from .driver import (
     end_session,
     is_part,
     note_tables,
+    one_step,
     own_connection,
-    sent,
     unwatched,
 )
 from .statements import HOW, NAME, PLACE, Statement, is_busy
@@ -250,7 +250,7 @@ class Mysql(WatchedDriver):
             if self.opens_by_arguments and kwargs:
                 self.opening(connection).again = self.another(connection, args, kwargs)
             self.check_reach(self.host(connection, args, kwargs))
-            with skippable(), sent(looking(is_busy)):
+            with skippable(), one_step(looking(is_busy)):
                 done = await answer_of(do)
                 await self._note_opened(connection)
                 return done
@@ -508,7 +508,7 @@ class AwaitedDriver(Mysql):
             surround_awaited(patches, pool, name, self.no_effect)
 
     async def ask(self, connection: Any, sql: str) -> list[Any]:
-        with sent(looking(is_busy)):
+        with one_step(looking(is_busy)):
             # A cursor would warn of what the server warns of.
             await connection.query(sql)
         result: Any = getattr(connection, "_result", None)

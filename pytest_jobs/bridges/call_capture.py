@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..harness.records.home import is_installed
 from ..harness.records.patches import Patches
-from ..harness.running.calls import DirectCall, direct_calls
+from ..harness.running.direct_calls import DirectCall, direct_calls
 
 
 class Called(NamedTuple):

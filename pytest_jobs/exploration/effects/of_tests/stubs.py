@@ -21,9 +21,9 @@ from ...engine.acts import SourceState, watcher
 from ...engine.engine import Engine
 from ...engine.scope import file_of
 from ...engine.sources import is_mock
+from ..doubles.call_kinds import is_quiet
 from ..doubles.clients import is_client, is_function
 from ..doubles.judgement import Title
-from ..doubles.kinds import is_quiet
 from ..wrapping import result_of
 from .enqueues import enqueued, enqueues, stood_for_in
 from .outside import Outside

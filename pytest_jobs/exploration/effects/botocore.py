@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
-from ....harness.records.patches import Patches
-from ...engine.acts import Act, acting, looking, watcher
-from ..wrapping import source_of, surround
-from .arguments import comparable, text_of, usual_key
+from ...harness.records.patches import Patches
+from ..engine.acts import Act, acting, looking, watcher
+from .doubles.arguments import comparable, text_of, usual_key
+from .wrapping import source_of, surround
 
 _READS: Final = re.compile(
     r"(Get|List|Describe|Head|Query|Scan|BatchGet|Select|Search|Lookup|TransactGet|Receive|Test|Validate)(?=[A-Z]|$)"

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from ....harness.records.attributes import attributes_of, identity, is_one_of, names_of
 from ....harness.records.patches import Patches
-from ....harness.running.calls import given_context
+from ....harness.running.direct_calls import given_context
 from ...engine.acts import SourceState, watcher
 from ...engine.sources import patch_once
 

@@ -26,8 +26,8 @@ from ...engine.acts import (
     skippable,
     watcher,
 )
+from ..doubles.call_kinds import CallKind, kinds_of
 from ..doubles.judgement import Called, Running, Title
-from ..doubles.kinds import CallKind, kinds_of
 from ..doubles.operators import is_in_place, setting
 from ..wrapping import in_delivery, source_of
 from .enqueues import enqueued, enqueues, give_up, method_of, stood_for_in

@@ -63,7 +63,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Sight:
+class Surroundings:
     """What is outside of a delivery at one of its points."""
 
     acted: int
@@ -77,7 +77,7 @@ class Sight:
     #: The memory that deliveries share: that of the project, and that of servers of which it is heard.
     memory: tuple[Content, Content] | object
 
-    def is_same_world(self, other: Sight) -> bool:
+    def is_same_world(self, other: Surroundings) -> bool:
         """Return whether a worker that is killed at either point leaves the same world."""
         return (
             self.lasting == other.lasting
@@ -86,7 +86,7 @@ class Sight:
             and self.memory == other.memory
         )
 
-    def is_same_to_others(self, other: Sight) -> bool:
+    def is_same_to_others(self, other: Surroundings) -> bool:
         """Return whether nothing happened in between that a second delivery could see, or be seen by."""
         return (
             self.is_same_world(other)
@@ -99,14 +99,14 @@ class Unclear:
     """A state that cannot be seen, so that it is the same as no other."""
 
 
-def seen_at(
+def surroundings_at(
     run: Run,
     now_ns: int,
     state: Callable[[], Any],
     memory: Callable[[], tuple[Content, Content] | None],
-) -> Sight:
+) -> Surroundings:
     """Return what is outside of a delivery at one of its points. Looking may fail, as where it holds a lock."""
-    return Sight(
+    return Surroundings(
         run.acted,
         run.lasting,
         run.excluded,
@@ -159,19 +159,23 @@ def _keys(run: Run) -> Iterator[object]:
         yield kind, way, None if text is None else _ROUND.sub("_", text)
 
 
-def chosen(run: Run, tried: Sequence[int], sights: Sequence[Sight], end: Sight) -> Chosen:
+def chosen(
+    run: Run, tried: Sequence[int], at_points: Sequence[Surroundings], end: Surroundings
+) -> Chosen:
     """Return the points that stand for the others, by what was outside of the delivery at each, and at its end."""
     count = len(run.points)
     killed: list[int] = []
-    before: Sight | None = None
-    unheard = False
-    for index, sight in zip(tried, sights, strict=True):
-        if before is None or not sight.is_same_world(before):
+    before: Surroundings | None = None
+    unreported = False
+    for index, surroundings in zip(tried, at_points, strict=True):
+        if before is None or not surroundings.is_same_world(before):
             killed.append(index)
-        unheard = unheard or (before is not None and _changed_unheard(before, sight))
-        before = sight
-    unheard = unheard or before is None or _changed_unheard(before, end)
-    overtaken = list(tried) if unheard else _ends_of_stretches(tried, sights)
+        unreported = unreported or (
+            before is not None and _changed_unreported(before, surroundings)
+        )
+        before = surroundings
+    unreported = unreported or before is None or _changed_unreported(before, end)
+    overtaken = list(tried) if unreported else _ends_of_equivalents(tried, at_points)
     return Chosen(
         killed,
         # A delivery that overtakes at the end comes after the other one: that is the history `twice`.
@@ -182,7 +186,7 @@ def chosen(run: Run, tried: Sequence[int], sights: Sequence[Sight], end: Sight) 
     )
 
 
-def _changed_unheard(before: Sight, after: Sight) -> bool:
+def _changed_unreported(before: Surroundings, after: Surroundings) -> bool:
     """Return whether the world may have changed without an effect, so that a line in between may read that."""
     # What such a server keeps is changed by its library too, which stores results and takes messages out of a
     # queue. What a job asks it for is a look.
@@ -194,20 +198,20 @@ def _changed_unheard(before: Sight, after: Sight) -> bool:
     return before.acted == after.acted and before.state != after.state
 
 
-def _of_project(sight: Sight) -> object:
-    return sight.memory[0] if isinstance(sight.memory, tuple) else sight.memory
+def _of_project(surroundings: Surroundings) -> object:
+    return surroundings.memory[0] if isinstance(surroundings.memory, tuple) else surroundings.memory
 
 
-def _ends_of_stretches(tried: Sequence[int], sights: Sequence[Sight]) -> list[int]:
+def _ends_of_equivalents(tried: Sequence[int], at_points: Sequence[Surroundings]) -> list[int]:
     """Return the first and the last point of each stretch without an effect and without a look."""
     found: dict[int, None] = {}
-    previous: tuple[int, Sight] | None = None
-    for index, sight in zip(tried, sights, strict=True):
-        if previous is None or not sight.is_same_to_others(previous[1]):
+    previous: tuple[int, Surroundings] | None = None
+    for index, surroundings in zip(tried, at_points, strict=True):
+        if previous is None or not surroundings.is_same_to_others(previous[1]):
             if previous is not None:
                 found[previous[0]] = None
             found[index] = None
-        previous = index, sight
+        previous = index, surroundings
     if previous is not None:
         found[previous[0]] = None
     return list(found)

@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from ....core.foundation.registry import nearest_name
@@ -79,18 +80,21 @@ _METHODS: Final[Mapping[object, CallKind]] = {
 _RUNS_SQL: Final = re.compile(r"execute|exec|exec_driver_sql|run|sql|scalars?")
 
 
+@lru_cache(1000)
 def does_something(method: str) -> bool:
     """Return whether the name of a method says that it does something, rather than that it returns a client."""
     return _DOES.match(method) is not None
 
 
+@lru_cache(1000)
 def is_quiet(own: str) -> bool:
     """Return whether something is a logger, a clock, a metric or a setting, so that nothing done to it counts."""
     pieces = pieces_of(own)
     return any(map(_QUIET.fullmatch, pieces)) or any(map(_SETTINGS.fullmatch, pieces[-2:]))
 
 
-def pieces_of(own: str) -> list[str]:
+@lru_cache(1000)
+def pieces_of(own: str) -> Sequence[str]:
     return [piece for piece in _PIECES.split(own) if piece]
 
 

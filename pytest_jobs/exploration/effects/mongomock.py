@@ -11,12 +11,12 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any, Final
 
-from ....harness.records.patches import Patches
-from ...engine.acts import Act, acting, looking, note_draw, note_look
-from ...stores.account import Account, accounts
-from ...stores.store import Store
-from ..wrapping import after_calls, surround
-from .arguments import text_of
+from ...harness.records.patches import Patches
+from ..engine.acts import Act, acting, looking, note_draw, note_look
+from ..stores.account import Account, accounts
+from ..stores.store import Store
+from .doubles.arguments import text_of
+from .wrapping import after_calls, surround
 
 library: Final = "mongomock.collection"
 
