@@ -477,8 +477,8 @@ QUEUES: Final = QueuesFile(
     keyword="queues",
     header=_of_queues,
     otherwise="none: all queues alike",
-    more="[The order of queues](../how-to/configure-queues.md). The marker also takes `Queues(...)` and `None`, "
-    "and takes no environment",
+    more="[The order of queues](../how-to/schedule-recurring-jobs.md#configure-queues). The marker also takes "
+    "`Queues(...)` and `None`, and takes no environment",
 )
 RECURRING: Final = RecurringFile(
     "recurring",
@@ -498,7 +498,7 @@ REPEATABLE: Final = Effects(
     by="ini",
     keyword="repeatable",
     otherwise="none",
-    more="[The verdict](../how-to/check-idempotency.md#the-verdict). Names of the ini file, of markers and of a "
+    more="[Options of a check](checks.md#options). Names of the ini file, of markers and of a "
     "check are added up",
 )
 AUDITABLE: Final = Switch(

@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-#: The page with the table of what works. The README has the names and versions alone.
-TABLE = ROOT / "docs" / "index.md"
+FIRST_PAGE = ROOT / "docs" / "index.md"
 MATRIX = ROOT / "docs" / "reference" / "bridges.md"
 ROLLBACKS = ROOT / "docs" / "how-to" / "transactions.md"
 
@@ -128,53 +127,16 @@ LISTED = (
     Listed("the core of pytest-jobs", "reference/core.md", "test_core_conformance:Core"),
 )
 
-#: What the tests of a project gain by what a library can do.
-WORDS = {
-    "eta": "jobs of next week performed today",
-    "priority": "the order of priorities",
-    "headers": "headers asserted",
-    "retry": "every retry, without a wait",
-    "discard": "errors that drop a job",
-    "async": "coroutine jobs",
-    "serialise": "arguments as a worker gets them",
-    "unique": "second jobs that are kept out",
-    "cron": "schedules that fire as time passes",
-    "chains": "chains and groups to their end",
-}
 
-
-def with_names(page: str) -> str:
-    """Return the text of the README with the line of libraries as it is now."""
+def with_names(page: str, docs: str = "") -> str:
+    """Return the text of a page with the line of libraries as it is now; `docs` leads to their folder."""
     before = _Table(page, "support")
     known = {each.partition("](")[0]: each for row in before.rows("[") for each in row.split(" · ")}
     names = []
     for each in LISTED:
-        name = f"[{each.title}](docs/{each.page}) {each.versions()}" if each.is_installed else ""
+        name = f"[{each.title}]({docs}{each.page}) {each.versions()}" if each.is_installed else ""
         names.append(name.rstrip() or known[f"[{each.title}"])
     return before.replaced([" · ".join(names)])
-
-
-def with_support(page: str) -> str:
-    """Return the text of the first page with the table of what works as it is now."""
-    from pytest_jobs.bridges.libraries.known import LIBRARIES
-
-    before = _Table(page, "support")
-    rows = []
-    for each in LISTED:
-        begin = f"| [{each.title}]({each.page}) |"
-        if each.is_installed:
-            bridge = each.library().bridge()
-            words = dict(WORDS)
-            if bridge.rank(1) == bridge.rank(2):
-                words["priority"] = "priorities asserted"
-            gained = ", ".join(word for one, word in words.items() if one in bridge.capabilities)
-            rows.append(f"{begin} {each.versions()} | {gained} |")
-        else:
-            rows.extend(before.rows(begin))
-    unknown = ", ".join(library.title for library in LIBRARIES.values() if not library.is_bridged)
-    head = ["| library | tested with | what your tests gain |", "|---|---|---|"]
-    refused = f"| {unknown} | | no bridge yet: nothing is sent, since a test with a harness refuses the enqueue |"
-    return before.replaced([*head, *rows, refused])
 
 
 def with_matrix(page: str) -> str:
@@ -237,7 +199,7 @@ class _Table:
 
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-    README.write_text(with_names(README.read_text("utf-8")), "utf-8")
-    TABLE.write_text(with_support(TABLE.read_text("utf-8")), "utf-8")
+    README.write_text(with_names(README.read_text("utf-8"), "docs/"), "utf-8")
+    FIRST_PAGE.write_text(with_names(FIRST_PAGE.read_text("utf-8")), "utf-8")
     MATRIX.write_text(with_matrix(MATRIX.read_text("utf-8")), "utf-8")
     ROLLBACKS.write_text(with_rollbacks(ROLLBACKS.read_text("utf-8")), "utf-8")

@@ -5,34 +5,32 @@
 
 import re
 import tomllib
+from functools import partial
 
 import pytest
 from support_table import (
+    FIRST_PAGE,
     LISTED,
     MATRIX,
     README,
     ROLLBACKS,
-    TABLE,
-    WORDS,
     with_matrix,
     with_names,
     with_rollbacks,
-    with_support,
 )
 
 from pytest_jobs.bridges.libraries.known import LIBRARIES
-from pytest_jobs.conformance.case import CAPABILITIES
 
 
 @pytest.mark.parametrize(
     ("path", "written"),
     [
-        (README, with_names),
-        (TABLE, with_support),
+        (README, partial(with_names, docs="docs/")),
+        (FIRST_PAGE, with_names),
         (MATRIX, with_matrix),
         (ROLLBACKS, with_rollbacks),
     ],
-    ids=["the libraries", "what works", "capabilities", "rollbacks"],
+    ids=["readme", "first page", "capabilities", "rollbacks"],
 )
 def test_the_lines_of_a_page_are_as_the_bridges_are(path, written):
     page = path.read_text("utf-8")
@@ -45,7 +43,7 @@ def test_every_library_with_a_bridge_has_its_lines():
 
     assert {each.probes.partition(".")[0] for each in LISTED} - {""} == bridged
     assert [
-        each.title for each in LISTED if f"]({each.page})" not in TABLE.read_text("utf-8")
+        each.title for each in LISTED if f"]({each.page})" not in FIRST_PAGE.read_text("utf-8")
     ] == []
 
 
@@ -65,7 +63,3 @@ def test_the_extras_ask_for_the_oldest_version_that_a_bridge_was_tested_with():
             different.append((name, floor, each.versions()))
 
     assert different == []
-
-
-def test_each_capability_has_a_word():
-    assert WORDS.keys() == CAPABILITIES.keys()

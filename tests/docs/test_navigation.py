@@ -62,6 +62,17 @@ def test_the_sidebar_shows_no_more_than_a_reader_looks_through() -> None:
     assert sum(map(len, groups(DOCS / "index.md").values())) <= 18
 
 
+def test_each_door_leads_to_a_test_to_copy() -> None:
+    first = (DOCS / "index.md").read_text("utf-8")
+    doors = re.findall(
+        r"\]\((how-to/[\w/-]+\.md)\)", first.partition("## What happened?")[2].partition("\n## ")[0]
+    )
+    heads = {door: (DOCS / door).read_text("utf-8").splitlines()[:80] for door in doors}
+
+    assert len(heads) > 6
+    assert [door for door, head in heads.items() if "def test_" not in "\n".join(head)] == []
+
+
 def test_the_list_of_decisions_names_each() -> None:
     decisions = sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
     listed = re.findall(

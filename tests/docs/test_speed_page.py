@@ -43,6 +43,14 @@ def test_a_row_stands_beside_its_budget(written):
     assert ">150%</text>" in plot
 
 
+def test_a_row_that_is_far_from_its_budget_is_only_in_the_plot(written):
+    text, plot = written(("quick", "1 s", 1.0, 3.0), ("slow", "2 s", 2.0, 3.0))
+
+    assert "| quick |" not in text
+    assert "1 further rows use less than half of their budget" in text
+    assert ">quick</text>" in plot
+
+
 def test_the_prose_around_the_figures_stays(written):
     begin = _PAGE.read_text("utf-8").partition("<!--")[0]
     end = _PAGE.read_text("utf-8").rpartition("-->")[2]

@@ -9,7 +9,7 @@ from tables import each_row
 
 _HERE = Path(__file__).parent
 _DOCS = _HERE.parent.parent / "docs"
-_PAGES = [_DOCS / "explanation" / "what-is-proved.md", _DOCS / "how-to" / "check-idempotency.md"]
+_PAGES = [_DOCS / "explanation" / "what-is-proved.md", _DOCS / "reference" / "worlds.md"]
 _TEST = re.compile(r"^`(?P<file>\w+\.py)::(?P<name>\w+)`$")
 
 

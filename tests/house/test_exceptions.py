@@ -3,12 +3,14 @@
 import ast
 import builtins
 import inspect
+from pathlib import Path
 
 import pytest
 from package_modules import modules, tree
 
 from pytest_jobs import errors
 
+ROOT = Path(__file__).parents[2]
 #: What is raised there is no error of ours: that of the suite's jobs, what ends a dead delivery, and what
 #: collects the way to a part of a state.
 NO_ERRORS = (
@@ -24,6 +26,12 @@ CLASSES = [
 ]
 EXCEPTIONS = [cls for cls in CLASSES if not issubclass(cls, Warning)]
 WARNINGS = [cls for cls in CLASSES if issubclass(cls, Warning)]
+
+
+def test_the_page_of_errors_names_each():
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text("utf-8")
+
+    assert [cls.__name__ for cls in CLASSES if f"`{cls.__name__}`" not in page] == []
 
 
 def test_an_exception_derives_from_jobs_error():

@@ -39,9 +39,8 @@ def test_a_section_of_the_messages_is_printed_as_text(explain):
         "==============\n\n"
         "Remedy: correct the priority of the job, or the one that is chosen when it is enqueued, or the "
         "expectation.\n\n"
-        "### It has another priority\n\n"
-        "The job was enqueued with another priority than the test expects.\n\n"
-        f"```text\n{_pinned('it_has_another_priority')}```\n"
+        "- The job was enqueued with another priority than the test expects.\n\n"
+        f"```text\n{_pinned('it_has_another_priority').partition(f'{chr(10)}Next: ')[0]}```\n"
     )
 
 
@@ -62,7 +61,13 @@ def test_an_error_that_is_also_another_says_so(explain):
 
 
 def test_the_texts_of_an_error_follow(explain):
-    assert _pinned("a_criterion_is_unknown") in explain("CriterionError")[1]
+    printed = explain("CriterionError")[1]
+
+    assert (
+        "- There is no such criterion. Remedy: Use one of those that the message lists.\n"
+        in printed
+    )
+    assert _pinned("a_parameter_is_unknown") in printed
 
 
 def test_a_chapter_of_the_errors_is_a_page_too(explain):
@@ -129,10 +134,10 @@ def test_an_unknown_anchor_suggests_the_nearest(explain):
 
 def test_a_word_suggests_the_anchors_that_have_it(explain):
     assert explain("queue")[2].startswith(
-        "No message, error or rule is called 'queue'. The nearest are other-queue, it-went-to-another-queue, "
+        "No message, error or rule is called 'queue'. The nearest is other-queue. "
     )
-    assert explain("alone")[2].startswith(
-        "No message, error or rule is called 'alone'. The nearest are left-alone, a-job-was-left-alone, "
+    assert explain("commit")[2].startswith(
+        "No message, error or rule is called 'commit'. The nearest are waiting-for-commit, "
     )
 
 

@@ -1,4 +1,4 @@
-"""The page of the reference that shows every failure message."""
+"""The page of the reference with the causes and the remedy of each kind of failure, and one message of it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from pytest_jobs.assertions import messages as advice
 HEAD = """\
 # Messages
 
-Every failure that a test can have through us: its cause, its remedy, and what it shows.
+Every kind of failure that a test can have through us: its remedy, its causes, and the message of the first cause.
 The message of a failed assertion ends with a command that prints its section of this page, without a network.
-Made from `tests/messages`, where each text is pinned word for word.
 """
 ADVICE = [value for value in vars(advice).values() if isinstance(value, advice.Advice)]
 
@@ -31,23 +30,24 @@ def heading(text: str) -> str:
 def _sections(situations: list[Situation]) -> Iterator[str]:
     texts = {one.name: one.file.read_text("utf-8").rstrip("\n") for one in situations}
     for one in ADVICE:
+        having = [
+            shown
+            for shown in situations
+            if shown.asserts and texts[shown.name].endswith(f" explain {one.anchor}")
+        ]
         yield f"## {heading(one.anchor)}\n"
         yield f"Remedy: {one.step}\n"
-        for shown in situations:
-            if shown.asserts and texts[shown.name].endswith(f" explain {one.anchor}"):
-                yield f"### {heading(shown.name)}\n"
-                yield f"{shown.cause}\n"
-                yield _block(texts[shown.name])
-    refused = [shown for shown in situations if not shown.asserts]
-    kinds = {shown.name: _error_of(texts[shown.name]) for shown in refused}
-    for kind in dict.fromkeys(kinds.values()):
+        yield "".join(f"- {shown.cause}\n" for shown in having)
+        # A message ends with the remedy, and with the name of its section.
+        yield _block(texts[having[0].name].partition("\n\nNext: ")[0])
+    kinds: dict[str, list[Situation]] = {}
+    for one in situations:
+        if not one.asserts:
+            kinds.setdefault(_error_of(texts[one.name]), []).append(one)
+    for kind, having in kinds.items():
         yield f"## {kind}\n"
-        for shown in refused:
-            if kinds[shown.name] == kind:
-                yield f"### {heading(shown.name)}\n"
-                yield f"Cause: {shown.cause}\n"
-                yield f"Remedy: {shown.remedy}\n"
-                yield _block(texts[shown.name])
+        yield "".join(f"- {shown.cause} Remedy: {shown.remedy}\n" for shown in having)
+        yield _block(texts[having[0].name])
 
 
 def _error_of(text: str) -> str:

@@ -169,7 +169,7 @@ def _reads(facts: Facts) -> Iterator[str]:
     if INSTEAD in facts.seen:
         yield (
             "No jobs_mode yet: older tests use another way, and a harness in every test would change what "
-            'they see. New tests ask for the fixture `jobs`; the page "Roll it out over a large suite" has '
+            'they see. New tests ask for the fixture `jobs`; the page "Adopt patterns that fit your project" has '
             "the next steps."
         )
     elif _has_background(facts):

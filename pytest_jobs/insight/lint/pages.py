@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from .watching import WATCHED
+
 _EXAMPLE: Final = re.compile(r"```python\n(.*?)```\n", re.DOTALL)
 
 
@@ -21,15 +23,17 @@ class Page(NamedTuple):
     why: str
     bad: str
     good: str
-    #: How the rule is switched off.
-    off: str
 
     def __str__(self) -> str:
         """Return the page for a terminal."""
         head = f"{self.id} {self.name}"
+        # No line stands for what deliveries show.
+        in_a_line = f"`# jobs: ignore[{self.id}]` at the end of the line, or "
+        off = "" if self.id in WATCHED else in_a_line
         return (
             f"{head}\n{'=' * len(head)}\n\n{self.title}\n\n{self.why}\n\nBad:\n\n{_indented(self.bad)}\n"
-            f"Good:\n\n{_indented(self.good)}\nTo switch it off: {self.off}\n"
+            f"Good:\n\n{_indented(self.good)}\nTo switch it off: "
+            f'{off}`ignore = ["{self.id}"]` in `[tool.pytest-jobs.lint]` of `pyproject.toml`.\n'
         )
 
 
@@ -44,8 +48,7 @@ def page_of(rule_id: str) -> Page:
     text = (reference() / "lint" / f"{rule_id.lower()}.md").read_text("utf-8")
     head, title, why, _ = text.split("\n\n", 3)
     bad, good = _EXAMPLE.findall(text)[:2]
-    off = text.rpartition("## Switch it off\n\n")[2].strip()
-    return Page(rule_id, head.split()[-1], title, why.removeprefix("**Why:** "), bad, good, off)
+    return Page(rule_id, head.split()[-1], title, why.removeprefix("**Why:** "), bad, good)
 
 
 def _indented(source: str) -> str:
