@@ -187,18 +187,14 @@ class Failure(Generic[T]):
             record_of = self._search.subject.record_of
             names = [record_of(item).name for item in everything]
             wanted = "" if self._search.target is None else self._search.target.name
-            # A module may have been imported by two paths.
-            are_alike = any(name != wanted and short_name(name) == self._job for name in names)
-            shown = str if are_alike else short_name
             counts = Counter(
-                f"of another {shown(name)}" if name == wanted else shown(name) for name in names
+                f"of another {self._job}" if name == wanted else short_name(name) for name in names
             )
             named = counts.most_common(max(folding().items, 1))
             others = ", ".join(f"{count} {name}" for name, count in named)
             rest = len(counts) - len(named)
             others += f" and {rest} more kinds" if rest else ""
-            job = wanted if are_alike else self._job
-            verdict = f"No {job} {self._was}{self._there}, only other jobs: {others}."
+            verdict = f"No {self._job} {self._was}{self._there}, only other jobs: {others}."
         return messages.whole([verdict, head], hints, self._first_step())
 
     def _listing(self, items: Sequence[T], title: str) -> str:

@@ -369,7 +369,7 @@ STRICT: Final = Switch(
 AUDIT: Final = Switch(
     "audit",
     "After the tests, check the jobs that they reach: kill them, make their effects fail, deliver them twice; "
-    "findings fail the session.",
+    "findings fail the session (jobs that use asyncpg need psycopg beside it).",
     default=False,
     header="audited after the tests",
     more="[Audit your suite](../how-to/audit-your-suite.md)",
@@ -392,12 +392,13 @@ LINT: Final = Switch(
 REPORT: Final = Reports(
     "report",
     "Write a report into this file, which may be given several times: .html is one page about the jobs of the "
-    "session, .json and .sarif have what the audit, the lint and checks have found.",
+    "session (it needs Jinja2: pip install 'pytest-jobs[report]'), .json and .sarif have what the audit, the lint "
+    "and checks have found.",
     (),
     metavar="FILE",
     header=lambda files: f"report in {', '.join(file.path.name for file in files)}",
     otherwise="none",
-    more="[The report](../how-to/report.md). The page needs the extra `report`",
+    more="[The report](../how-to/report.md)",
 )
 BASELINE: Final = File(
     "baseline",
@@ -471,7 +472,8 @@ JITTER: Final[Option[Jitter]] = Choice(
 )
 QUEUES: Final = QueuesFile(
     "queues",
-    "Take jobs in the order of queues that this file of the workers has, such as config/sidekiq.yml.",
+    "Take jobs in the order of queues that this file of the workers has, such as config/sidekiq.yml (YAML needs "
+    "pip install 'pytest-jobs[recurring]').",
     None,
     by="ini",
     keyword="queues",
@@ -483,7 +485,7 @@ QUEUES: Final = QueuesFile(
 RECURRING: Final = RecurringFile(
     "recurring",
     "Fire the recurring jobs of this file, such as config/recurring.yml, in tests that ask for the fixture "
-    "jobs_recurring.",
+    "jobs_recurring (pip install 'pytest-jobs[recurring]').",
     None,
     by="ini",
     header="recurring jobs of {}",

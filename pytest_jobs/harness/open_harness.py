@@ -21,7 +21,7 @@ from .records.delivery import Delivery
 from .records.mocks import EndsOfPatches, SwallowedCalls, classes_of
 from .records.record import JobRecord, call_text, current_record
 from .records.targets import Target, Targets
-from .records.texts import Reader
+from .records.texts import Reader, known_names
 from .running.inline import Inline, RaiseAt, RecordsInTransactions
 from .running.performer import Bracket, Performer, SeesDeliveries
 from .running.process import Process, noting_set_up
@@ -85,11 +85,13 @@ class OpenHarnesses:
 
     def push(self, harness: OpenHarness) -> None:
         self._open.append(harness)
+        known_names.append(harness.names)
         self.ends_of_patches.enter()
 
     def remove(self, harness: OpenHarness) -> None:
         if harness in self._open:
             self._open.remove(harness)
+            known_names.remove(harness.names)
             self.ends_of_patches.leave()
 
     def _patch_ends(self, owner: Any, name: str) -> None:
@@ -299,6 +301,10 @@ class OpenHarness:
         for bridge in bridges:
             bridge.install(self.ledger, self._draw)
             self.bridges.add(bridge)
+
+    def names(self) -> set[str]:
+        """Return the names of the jobs that the test knows: those it has enqueued, and those it asks for."""
+        return {*self.ledger.names(), *self.targets.asked}
 
     def left_waiting(self) -> list[CommitCallback]:
         """Return the jobs that waited for a commit to the end of the test without being seen."""

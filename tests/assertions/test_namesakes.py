@@ -102,5 +102,48 @@ def test_a_module_that_was_imported_by_two_paths_has_two_jobs_of_one_name(
 
     assert failure(assert_enqueued, far.send).splitlines()[:2] == [
         "No twofold.twofold_tasks.send was enqueued, only other jobs: 1 twofold_tasks.send.",
-        "Expected exactly 1 send enqueued",
+        "Expected exactly 1 twofold.twofold_tasks.send enqueued",
+    ]
+
+
+@pytest.fixture
+def charges(tmp_path, monkeypatch):
+    """Return two jobs of one name in two packages."""
+    for package in ("of_billing", "of_shop"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "charges.py").write_text(
+            "from pytest_jobs import job\n\n\n@job\ndef charge(order_id=None): ...\n", "utf-8"
+        )
+    monkeypatch.syspath_prepend(tmp_path)
+    return [
+        importlib.import_module(f"{package}.charges").charge
+        for package in ("of_billing", "of_shop")
+    ]
+
+
+def test_a_name_is_short_where_the_test_knows_no_other(jobs, charges):
+    _, of_shop = charges
+    of_shop.perform_later(7)
+
+    assert repr(jobs.pending[0]) == "<#0 charge(7) queue='default'>"
+
+
+def test_a_name_is_as_long_as_it_must_be_to_be_unique(jobs, charges):
+    of_billing, of_shop = charges
+    of_shop.perform_later(7)
+    of_billing.perform_later(7)
+
+    assert [repr(record) for record in jobs.pending] == [
+        "<#0 of_shop.charges.charge(7) queue='default'>",
+        "<#1 of_billing.charges.charge(7) queue='default'>",
+    ]
+
+
+def test_a_job_that_a_test_asks_for_is_known(jobs, assert_enqueued, failure, charges):
+    of_billing, of_shop = charges
+    of_shop.perform_later(7)
+
+    assert failure(assert_enqueued, of_billing).splitlines()[:2] == [
+        "No of_billing.charges.charge was enqueued, only other jobs: 1 of_shop.charges.charge.",
+        "Expected exactly 1 of_billing.charges.charge enqueued",
     ]

@@ -14,7 +14,7 @@ _HEAD = (
     "| flag | ini file | marker | values | default | what it does |\n|---|---|---|---|---|---|\n"
 )
 #: What a sentence of the help shows as code.
-_CODE = re.compile(r"(?<!`)(--jobs-[\w-]*\w(?:=\w+)?|jobs_\w+)(?!`)")
+_CODE = re.compile(r"(?<!`)(--jobs-[\w-]*\w(?:=\w+)?|jobs_\w+|pip install '[^']+')(?!`)")
 
 
 def with_table(page: str) -> str:

@@ -35,6 +35,20 @@ _STEP = re.compile(
 _ALONE = ("console",)
 #: What is written to files.
 _SOURCE = ("python", "ini", "toml", "yaml")
+#: The settings of a project that has Django, and what pytest-django does with them.
+DJANGO_PROJECT = {
+    "proj_settings.py": """
+SECRET_KEY = "tests"
+INSTALLED_APPS = []
+TASKS = {"default": {"BACKEND": "TASKS_PACKAGE.backends.dummy.DummyBackend", "QUEUES": []}}
+""",
+    "conftest.py": """
+import os
+import django
+os.environ["DJANGO_SETTINGS_MODULE"] = "proj_settings"
+django.setup()
+""",
+}
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,11 @@ def steps(page: str) -> Iterator[Step]:
 def outcomes(text: str) -> dict[str, int]:
     """Return outcomes written as `1 passed, 2 failed`."""
     return {name: int(count) for count, name in re.findall(r"(\d+) (\w+)", text)}
+
+
+def plain(printed: str) -> str:
+    """Return what was printed without the margin of pytest, which a page may leave out."""
+    return re.sub(r"(?m)^E {3}|^E$|^    (?=\S)|[ \t]+$", "", printed)
 
 
 def contains(printed: str, shown: str) -> bool:

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from pages import contains, outcomes, steps
+from pages import DJANGO_PROJECT, contains, outcomes, plain, steps
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if "examples" not in page.parts and "_build" not in page.parts]
 
 
-#: The settings of a project that has Django, and what pytest-django does with them.
-DJANGO_PROJECT = {
-    "proj_settings.py": """
-SECRET_KEY = "tests"
-INSTALLED_APPS = []
-TASKS = {"default": {"BACKEND": "TASKS_PACKAGE.backends.dummy.DummyBackend", "QUEUES": []}}
-""",
-    "conftest.py": """
-import os
-import django
-os.environ["DJANGO_SETTINGS_MODULE"] = "proj_settings"
-django.setup()
-""",
-}
 #: What has the tasks of Django here. Before Django 6.0 a backport has them, under another name.
 DJANGO_TASKS = (
     "django.tasks" if find_spec("django") and find_spec("django.tasks") else "django_tasks"
@@ -58,7 +43,7 @@ def test_a_page_does_what_it_says(
         elif step.kind == "pytest":
             arguments, _, expected = step.argument.rpartition(":")
             result = pytester.runpytest_subprocess(*arguments.split())
-            printed = re.sub(r"(?m)^E {3}|^E$|^    (?=\S)|[ \t]+$", "", result.stdout.str())
+            printed = plain(result.stdout.str())
             result.assert_outcomes(**outcomes(expected)), where
         elif step.kind == "pytest_jobs":
             arguments, _, expected = step.argument.rpartition(":")
@@ -72,8 +57,7 @@ def test_a_page_does_what_it_says(
             assert result.ret == 0, f"{where}\n{result.stderr.str()}"
             printed = result.stdout.str()
         elif step.kind == "output":
-            shown = re.sub(r"(?m)^E {3}|^E$|^    (?=\S)|[ \t]+$", "", step.text)
-            assert contains(printed, shown), f"{where} is not in\n{printed}"
+            assert contains(printed, plain(step.text)), f"{where} is not in\n{printed}"
 
 
 def _need(modules: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

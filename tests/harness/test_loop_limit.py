@@ -29,7 +29,8 @@ def message(verb, limit, last, count, name):
     return (
         f"jobs.{verb}() stopped: it performed {limit} jobs that were enqueued while it ran, and more are pending. "
         f"Of the last {last}, {count} were {name}, which most likely enqueues itself, or retries, for ever. Give "
-        f"its chain an end, perform a part with `until=` or `only=`, or pass a `limit=` above {limit}."
+        f"its chain an end, perform one round with `jobs.perform_due(children=False)`, or pass a "
+        f"`limit=` above {limit} if it has an end."
     )
 
 

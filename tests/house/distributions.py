@@ -22,6 +22,7 @@ IN_SDIST = {
     "docs",
     "PKG-INFO",
     "pyproject.toml",
+    "hatch_build.py",
     "README.md",
     "CHANGELOG.md",
     "LICENSE",

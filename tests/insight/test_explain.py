@@ -172,14 +172,6 @@ def test_each_error_and_warning_has_a_page():
     assert names - entries().keys() == set()
 
 
-def test_a_failure_names_the_documentation_on_the_web_as_soon_as_there_is_one():
-    """Once `[project.urls]` has a page, a failure is to end with its address."""
-    site = PROJECT["project"].get("urls", {}).get("Documentation")
-    ending = "python -m pytest_jobs explain left-alone" if site is None else site
-
-    assert f"See: {ending}" in messages.LEFT_ALONE.text
-
-
 def test_a_wheel_has_the_pages_where_the_command_looks_for_them():
     included = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
 

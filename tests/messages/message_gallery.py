@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,8 +57,9 @@ class Situation:
         """Whether it is an assertion that fails."""
         return not self.remedy
 
-    def error(self, reader: Reader | None = BRIEF) -> Exception:
-        """Return what it fails with."""
+    @contextmanager
+    def failed(self, reader: Reader | None = BRIEF) -> Iterator[tuple[Jobs, Exception]]:
+        """Yield the harness as the failure has left it, and what it fails with."""
         # Whether a database library is set up depends on the tests before.
         with Jobs([ReferenceBridge()]) as jobs:
             jobs.harness.reader = reader
@@ -65,16 +67,18 @@ class Situation:
             try:
                 self.arrange(jobs)
             except Exception as error:
-                return error
-        raise LookupError(f"{self.name} does not fail")
+                failure = error
+            else:
+                raise LookupError(f"{self.name} does not fail")
+            yield jobs, failure
 
     def message(self, reader: Reader | None = BRIEF) -> str:
         """Return the text that is shown, with the name of an error that is ours and with its notes."""
-        error = self.error(reader)
-        kind = type(error)
-        named = "" if kind is AssertionError else f"{kind.__module__}.{kind.__qualname__}: "
-        named = named.removeprefix("builtins.")
-        return "\n".join((f"{named}{error}", *getattr(error, "__notes__", ())))
+        with self.failed(reader) as (_, error):
+            kind = type(error)
+            named = "" if kind is AssertionError else f"{kind.__module__}.{kind.__qualname__}: "
+            named = named.removeprefix("builtins.")
+            return "\n".join((f"{named}{error}", *getattr(error, "__notes__", ())))
 
 
 _SITUATIONS: dict[str, Situation] = {}

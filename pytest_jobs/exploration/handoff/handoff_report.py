@@ -10,7 +10,8 @@ from ..engine.sameness.differences import MISSING
 from ..histories.checked_job import CheckedJob
 from ..histories.plans import AnyHistory
 from ..histories.verdicts import Word
-from ..report.report import STORY, Report, difference_text
+from ..report.difference import difference_text
+from ..report.report import STORY, Report
 from .explorer import HandoffVerdict
 
 _CLAIMS: Final[Mapping[Word, str]] = {

@@ -1,6 +1,7 @@
 """What the reader of a test sees of an exploration that has ended.
 
 - `report`: the report on a job that is not safe, with the state and the effects that differ;
+- `difference`: its part with what is other than after one clean run;
 - `story`: its part with each delivery beside its source lines;
 - `hints`: its guess at what may help;
 - `mapped`: what happens at each line of the job, for the page of a session;

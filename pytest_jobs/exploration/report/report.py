@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,14 +21,13 @@ from ...harness.records.texts import (
 from ..engine.functions import FunctionBridge
 from ..engine.points import Point, enclosing_function
 from ..engine.run import Run
-from ..engine.sameness.differences import MISSING
-from ..engine.sameness.renaming import Fields
 from ..histories.checked_job import CheckedJob
 from ..histories.exploration import Exploration, Failure, Rest
 from ..histories.plans import AnyHistory
 from ..histories.replay import Token, other_name, token_of
 from ..histories.verdicts import is_more_of_the_same, names_in
 from .audience import Audience, current_audience
+from .difference import difference_text, plain
 from .hints import Habits, hint
 from .story import executed_lines, story
 
@@ -420,82 +418,3 @@ def _run_dict(run: Run) -> dict[str, Any]:
         "acknowledged": run.acknowledged,
         "error": None if run.error is None else error_text(run.error),
     }
-
-
-_WIDTH: Final = 96
-_ITEMS: Final = 4
-_COMMON: Final = 16
-
-
-def difference_text(differences: tuple[tuple[str, Any, Any], ...]) -> str:
-    """Return each name with its value after one clean run and its value now."""
-    lines: list[str] = []
-    told: list[tuple[str, str]] = []
-    for name, once, now in differences:
-        pair = _pair(once, now)
-        # A fake whose calls are in the state as well would be shown twice.
-        if pair not in told:
-            told.append(pair)
-            lines += [name, f"  once: {pair[0]}", f"  now:  {pair[1]}"]
-    return "\n".join(lines)
-
-
-def plain(value: Any) -> Any:
-    """Return an observed value as JSON has it."""
-    if isinstance(value, dict):
-        return [{"value": plain(key), "count": count} for key, count in value.items()]
-    if isinstance(value, tuple):
-        return [plain(inner) for inner in value]
-    return value if isinstance(value, str | int | float | None) else repr(value)
-
-
-def _pair(once: Any, now: Any) -> tuple[str, str]:
-    if isinstance(once, str) and isinstance(now, str):
-        return _texts(once, now)
-    wanted, found = _as_counter(once), _as_counter(now)
-    if wanted is None or found is None or wanted == found:
-        return _single(once), _single(now)
-    texts = _items(wanted, beside=found), _items(found, beside=wanted)
-    if not any(found[item] == count for item, count in wanted.items()):
-        return texts
-    # Items that are there as often on the other side are left out, so that only the number speaks of them.
-    return f"{texts[0]}; {wanted.total()} in all", f"{texts[1]}; {found.total()} in all"
-
-
-def _single(value: Any) -> str:
-    return shortened(repr(value), _WIDTH)
-
-
-def _as_counter(value: Any) -> Counter[str] | None:
-    if value is MISSING:
-        return Counter()
-    if isinstance(value, Mapping):
-        return Counter({repr(key): count for key, count in value.items()})
-    if isinstance(value, tuple) and not isinstance(value, Fields):
-        return Counter(map(repr, value))
-    return None
-
-
-def _items(amounts: Counter[str], beside: Counter[str]) -> str:
-    """Return the items that are not there as often on the other side."""
-    differing = [(item, count) for item, count in amounts.items() if beside[item] != count]
-    shown = [
-        (f"{count} x " if count > 1 else "") + shortened(item, _WIDTH)
-        for item, count in differing[:_ITEMS]
-    ]
-    left = len(differing) - len(shown)
-    if left:
-        shown.append(f"and {left} more")
-    return shortened(", ".join(shown), _WIDTH * 2) or ("only the others" if amounts else "nothing")
-
-
-def _texts(once: str, now: str) -> tuple[str, str]:
-    """Return two texts from shortly before the first difference."""
-    pairs = enumerate(zip(once, now, strict=False))
-    common = next((at for at, (one, other) in pairs if one != other), min(len(once), len(now)))
-    begin = common - _COMMON if common > _WIDTH // 2 else 0
-    dots = "..." if begin else ""
-    return (
-        dots + shortened(repr(once[begin:]), _WIDTH),
-        dots + shortened(repr(now[begin:]), _WIDTH),
-    )

@@ -230,6 +230,9 @@ class Ledger:
 
     # Reading
 
+    def names(self) -> list[str]:
+        return [*self._by_name]
+
     def named(self, name: str) -> list[JobRecord]:
         return self._by_name.get(name, [])
 

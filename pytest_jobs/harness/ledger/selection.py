@@ -125,7 +125,7 @@ class Selection:
         self.unfiltered = (
             only is None and exclude is None and queue is None and excluded is None and not since
         )
-        #: Whether any record was ever selected.
+        #: Whether the filters found any record.
         self.selected = False
         #: Records that are due later stay pending, also when the clock gets there; None for no end.
         self.until_ns: int | None = None
@@ -146,11 +146,13 @@ class Selection:
                 record.sequence < self._since
                 or (self._excluded is not None and record.sequence in self._excluded)
                 or (self._only is not None and not self._only(record))
-                or (self._exclude is not None and self._exclude(record))
                 or (self._queues is not None and record.queue not in self._queues)
             ):
                 return False
+            # Also by a record that is excluded: it is what the filter was to find.
             self.selected = True
+            if self._exclude is not None and self._exclude(record):
+                return False
         if record.blocked_until_ns == ITS_TURN:
             return False
         if self.before is not None and record.sequence >= self.before:

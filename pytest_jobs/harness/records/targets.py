@@ -52,10 +52,12 @@ class Target:
 class Targets:
     """Finds the jobs of all bridges of a harness."""
 
-    __slots__ = ("_bridges",)
+    __slots__ = ("_bridges", "asked")
 
     def __init__(self, bridges: Iterable[Bridge]) -> None:
         self._bridges = bridges
+        #: The names of the jobs that a test asks for.
+        self.asked: set[str] = set()
 
     def find(self, job: object) -> Target | None:
         """Return the job as a target, or None when no bridge knows it."""
@@ -93,6 +95,7 @@ class Targets:
             )
         target = self.find(job)
         if target is not None:
+            self.asked.add(target.name)
             return target
         if job is None:
             raise CriterionError(NONE_IS_NO_JOB)
@@ -104,6 +107,7 @@ class Targets:
             )
         adopted = self.adopted(job)
         if adopted is not None:
+            self.asked.add(adopted.name)
             return adopted
         if isinstance(job, str):
             every = [

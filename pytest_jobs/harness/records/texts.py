@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 import sys
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -166,14 +166,29 @@ def call_of(name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> 
     return f"{name}({', '.join(shown)})"
 
 
+#: For each open harness, the innermost last: returns the names of the jobs that its test knows.
+known_names: Final[list[Callable[[], Iterable[str]]]] = []
+
+
 def short_name(name: str) -> str:
-    """Return a job's name without its module, or without the function it is defined in."""
-    tail = name.rpartition("<locals>.")[2]
-    pieces = tail.split(".")
+    """Return a job's name without its module, or without the function it is defined in.
+
+    It is as long as it must be to differ from the names of all other jobs that the test knows.
+    """
+    others = [other for other in known_names[-1]() if other != name] if known_names else []
+    return next(
+        (s for s in _endings(name) if not any(f".{o}".endswith(f".{s}") for o in others)), name
+    )
+
+
+def _endings(name: str) -> Iterator[str]:
+    """Yield what a name may be shortened to, the shortest first."""
+    pieces = name.rpartition("<locals>.")[2].split(".")
     capital = next(
         (index for index, piece in enumerate(pieces) if piece[:1].isupper()), len(pieces) - 1
     )
-    return ".".join(pieces[capital:])
+    for begin in range(capital, -1, -1):
+        yield ".".join(pieces[begin:])
 
 
 def counted(number: int, noun: str) -> str:

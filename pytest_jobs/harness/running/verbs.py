@@ -32,7 +32,10 @@ Plan: TypeAlias = Generator[JobRecord, Delivery, T]
 #: How many jobs that are enqueued during a verb it performs before it takes them for a loop.
 DEFAULT_LIMIT = 10_000
 _RECENT = 1_000
-_ADVICE_ON_VERBS = "perform a part with `until=` or `only=`, or pass a `limit=` above {limit}"
+_ADVICE_ON_VERBS = (
+    "perform one round with `jobs.perform_due(children=False)`, or pass a `limit=` above {limit} if it has an "
+    "end"
+)
 
 
 def drive(plan: Plan[T], deliver: Callable[[JobRecord], Delivery]) -> T:

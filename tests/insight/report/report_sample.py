@@ -320,7 +320,7 @@ SESSION = ReportData(
         "pytest --jobs-report=jobs.html",
         "3 tests, 1 failed, in 4 s",
         "commit 3f2a9c1 of 2026-02-28",
-        "pytest-jobs 0.1.0",
+        "pytest-jobs 1.0.0",
     ),
     AUDIT,
 )
