@@ -58,7 +58,7 @@ def test_without_a_home_links_are_plain_text_and_no_address_is_named():
     text = metadata.core.readme
 
     assert TARGET.findall(text) == []
-    assert "Taskiq, RQ (`pip install" in text
+    assert "Dramatiq 1.17 to 2.2" in text
     # A row of links, or a picture, says nothing without them.
     assert "Celery in twenty minutes" not in text
     assert "A page with the jobs of a test" not in text

@@ -31,18 +31,18 @@ ENVIRONMENT: Final = "as the environment says"
 EVERYWHERE: Final = {
     "`_later` twins": "Structure jobs",
     "shallow jobs": "Structure jobs",
-    "ids instead of records": "Pass records to jobs",
+    "ids instead of records": "Structure jobs",
     "idempotency": "Make jobs idempotent",
-    "logs": "Log and measure jobs",
+    "logs": "Run and observe the core's jobs",
 }
 #: The pages that lead away from older ways to run jobs in tests.
 AWAY: Final = {
     MOCKS: "I mock `.delay`",
-    "task_always_eager": "My suite uses `task_always_eager`",
-    "a real worker in tests": "From pytest-celery",
-    "immediate mode of Huey": "From huey.immediate",
-    "is_async=False of RQ": "From is_async=False",
-    "StubBroker": "From StubBroker",
+    "task_always_eager": "My suite uses an eager mode",
+    "a real worker in tests": "My suite uses an eager mode",
+    "immediate mode of Huey": "My suite uses an eager mode",
+    "is_async=False of RQ": "My suite uses an eager mode",
+    "StubBroker": "My suite uses an eager mode",
 }
 #: Schemes of addresses, and what listens there. Addresses hold passwords, so only the kind is kept.
 SCHEMES: Final = {
@@ -157,7 +157,7 @@ ROWS: Final = (
     Row(BROKER, of=_addresses),
     Row(WORKERS, of=_workers),
     Row(_ACKNOWLEDGEMENT, "Bridges", of=_acknowledging),
-    Row(RECURRING, "Schedule recurring jobs", {
+    Row(RECURRING, "Schedule recurring jobs, and configure queues", {
         "django-celery-beat": "Celery beat", "celery-redbeat": "Celery beat", "apscheduler": "APScheduler",
         "django-apscheduler": "APScheduler", **_named(
             "rq-scheduler", "django-crontab", "django-crontask", "taskiq-cron", "schedule", "croniter", "cronsim"
@@ -172,7 +172,7 @@ ROWS: Final = (
     Row(TESTS, packages=_named(
         "pytest", "pytest-django", "pytest-celery", "pytest-xdist", "pytest-jobs", "freezegun", "time-machine",
     )),
-    Row(INSTEAD, "Come from another tool", signs=(
+    Row(INSTEAD, "My suite uses an eager mode", signs=(
         Sign("task_always_eager", rf"(?i)always_eager(?:{_SET}|[\"'],[ \t]*)True",
              ("always_eager", "ALWAYS_EAGER"), "celery", "tests"),
         Sign("a real worker in tests", r"\bdef \w+\([^)]*\bcelery_(?:session_)?worker\b",
@@ -185,7 +185,7 @@ ROWS: Final = (
         Sign("a backend of tasks for tests", r"tasks\.backends\.(?:immediate|dummy)\.",
              ("backends",), "django", "tests"),
     ), of=_doubles),
-    Row("who is told of a failed job", "Handle dead letters", _named(
+    Row("who is told of a failed job", "Handle errors and dead letters", _named(
         "sentry-sdk", "rollbar", "bugsnag", "airbrake", "newrelic", "honeybadger", "elastic-apm",
     ), of=_failing),
     Row(CONTEXT, "Carry context", _named(
@@ -194,7 +194,7 @@ ROWS: Final = (
     Row(_LIMITS, "Limit how many run at once", _named(
         "python-redis-lock", "pottery", "django-pglocks", "sherlock", "django-concurrency",
     ), of=lambda row: _feature(row, row.limits)),
-    Row(_UNIQUE, "Keep jobs unique", _named("celery-once", "celery-singleton"),
+    Row(_UNIQUE, "Keep jobs unique, and limit how many run at once", _named("celery-once", "celery-singleton"),
         of=lambda row: _feature(row, row.unique)),
     Row(_BULK, "Work in batches", of=lambda row: _feature(row, row.bulk)),
     Row(_COMMIT, "Enqueue after the commit", signs=(
