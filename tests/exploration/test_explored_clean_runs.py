@@ -171,6 +171,15 @@ def test_an_error_that_comes_about_while_another_one_is_handled_is_a_finding():
 # One thing at a time
 
 
+def test_a_job_that_measures_itself_measures_the_same_each_time():
+    def measure(number):
+        begun = time.perf_counter()
+        time.sleep(2)
+        users[number]["took"] = time.perf_counter() - begun
+
+    assert outcome(measure, histories=["twice", "crash"]).startswith("Explored")
+
+
 def test_an_error_of_the_second_clean_run_alone_is_no_way_to_end():
     stock = ["shoes"]
 

@@ -426,6 +426,29 @@ def test_what_was_not_checked_is_told_with_the_reason(audit):
         result.stdout.fnmatch_lines(lines, consecutive=lines[0][:1] != "*")
 
 
+def test_a_job_whose_clean_runs_differ_is_told_with_the_columns(audit):
+    result = audit("""
+        import shop
+        import time
+        from pytest_jobs import job
+
+        @job
+        def measure(number):
+            db = shop.connect()
+            db.execute("update orders set paid = ? where id = ?", (time.process_time_ns(), number))
+            db.commit()
+            db.close()
+
+        def test_measuring():
+            measure(1)
+        """)
+
+    assert (
+        "Two clean runs of the job at the same time and with the same random values differ in files: paid, so "
+        in " ".join(str(result.stdout).split())
+    )
+
+
 @pytest.mark.wide
 def test_a_test_that_cannot_run_once_more_says_why(audit):
     result = audit("""
@@ -791,6 +814,64 @@ def test_processes_of_xdist_audit_together_and_end_with_one_result(pytester, aud
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["pay(1) is not safe to deliver twice: LOST *"])
+
+
+@pytest.mark.slow
+def test_sigterm_of_the_controller_of_xdist_tells_what_was_found_until_then(pytester, audit):
+    pytest.importorskip("xdist")
+    pytester.makeconftest(f"""{CONFTEST}
+    import os
+
+    def pytest_configure(config):
+        if not hasattr(config, "workerinput"):
+            os.mkfifo("ended")
+
+    # The controller has gathered what its workers wrote.
+    def pytest_keyboard_interrupt():
+        open("ended", "w").close()
+    """)
+    pytester.makepyfile(
+        # The first delivery of a process imports what it needs, and its time says nothing.
+        test_shop=PAYING
+        + PAYING.replace("test_paying", "test_paying_once_more")
+        + """
+    import os
+    import pathlib
+    import signal
+
+    from pytest_jobs import job
+
+    ended = pathlib.Path("ended").resolve()
+    runs = []
+
+    @job
+    def ship_slowly(number):
+        # The audit begins with the jobs that take the least time.
+        for _ in range(2_000_000):
+            pass
+        shop.first_time(number, "shipped")
+
+    def test_stopping():
+        runs.append("run")
+        if len(runs) == 2:
+            os.kill(os.getppid(), signal.SIGTERM)
+            ended.read_text()
+            os._exit(0)
+        ship_slowly(1)
+    """
+    )
+
+    result = pytester.runpytest_subprocess(
+        "--jobs-audit", "--jobs-report=found.json", "-n1", "-p", "xdist"
+    )
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["2 jobs reached, *1 finding."])
+    result.stdout.fnmatch_lines(
+        ["- The audit was interrupted before it.", "    test_shop.ship_slowly"]
+    )
+    found = json.loads((pytester.path / "found.json").read_text("utf-8"))["audit"]
+    assert not found["complete"]
 
 
 def test_workers_begin_with_different_jobs_and_leave_out_those_that_another_has_checked(tmp_path):

@@ -111,9 +111,9 @@ def test_a_reason_has_three_lines_and_no_advice_about_arguments_of_a_check(audit
     result.stdout.fnmatch_lines(
         [
             "- Check it in a test of its own, which can say more: check_idempotent(job, ...).",
-            "    test_shop.dump: Two clean runs of the job at the same time *",
-            "      same, *",
-            "      is* after the second.",
+            "    test_shop.dump: Two clean runs of the job at the same time * differ in",
+            "      files, so the job keeps something *",
+            "      * after the second.",
             "",
         ],
         consecutive=True,

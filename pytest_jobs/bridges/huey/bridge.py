@@ -516,11 +516,11 @@ def _noting(emit: Callable[..., Any]) -> Callable[..., Any]:
     """Return the method that sends signals; a delivery notes the signals of its task."""
 
     @wraps(emit)
-    def noted(application: Huey, signal: str, task: Task, *args: Any) -> Any:
+    def noted(application: Huey, signal: str, task: Task, *args: Any, **kwargs: Any) -> Any:
         attempt = current_attempt.get()
         if isinstance(attempt, HueyAttempt) and attempt.task is task:
             attempt.signals.add(signal)
-        return emit(application, signal, task, *args)
+        return emit(application, signal, task, *args, **kwargs)
 
     return noted
 

@@ -193,7 +193,9 @@ class Engine:
         wait = _LATER + time_until_no_midnight(clock.now() + _LATER)
         clock.advance_ns(int(wait.total_seconds() * 1e9))
         stack.enter_context(
-            self.sleeps.passing_time(lambda ns: clock.advance_ns(lengthened(ns)), is_in_delivery)
+            self.sleeps.passing_time(
+                lambda ns: clock.advance_ns(lengthened(ns)), is_in_delivery, stands_still=True
+            )
         )
         self.tracer.open()
         stack.callback(self.tracer.close)

@@ -23,6 +23,7 @@ from ..engine.world import TimeLimit, not_put_back
 from ..stores.account import Account
 from .checked_job import CheckedJob
 from .equivalent_points import Chosen, Surroundings, candidates, chosen
+from .halves import columns_of
 from .history import History, Known
 from .plans import Plan
 
@@ -313,16 +314,18 @@ class Reference(Known):
         )
         if only_first or only_again:
             one, other = _acts_text(only_first), _acts_text(only_again)
-            what, out = f"The first run did {one}, and the second did {other}", "out of the state"
+            part, out = _acts_text(only_first or only_again), "out of the state"
+            what = f"The first run did {one}, and the second did {other}"
         elif differing:
             name, found, then = differing[0]
+            part = ": ".join(filter(None, (name, ", ".join(columns_of(found, then)))))
             what = f"{name} is {found!r} after the first run, and {then!r} after the second"
             out = self._way_out(name, self.account)
         else:
             return
         raise ExplorationError(
-            "Two clean runs of the job at the same time and with the same random values do not do the same, so "
-            f"the job keeps something from one run to the next that the world does not build anew. {what}. "
+            f"Two clean runs of the job at the same time and with the same random values differ in {part}, so the "
+            f"job keeps something from one run to the next that the world does not build anew. {what}. "
             f"Build in the world what the job keeps{not_put_back()}, or leave what differs {out}. A library that "
             "prepares itself once a process has to do so before the check."
         )

@@ -117,6 +117,7 @@ class SleepPatch(SleepingClock):
         "_performs_here",
         "_real",
         "_replaced",
+        "_still",
         "threads",
     )
 
@@ -130,6 +131,8 @@ class SleepPatch(SleepingClock):
         self._pass: Callable[[int], None] = clock.advance_ns
         #: Returns whether a thread performs a part of a job, although no delivery was begun in it.
         self._performs_here: Callable[[], bool] = lambda: False
+        #: Where the functions that measure durations stand, but for the sleeps; None if they measure real time.
+        self._still: dict[Callable[..., Any], Any] | None = None
         self._loops: JobLoops | None = None
         #: How many modules had been imported at the last look for event loops.
         self._modules = 0
@@ -182,19 +185,23 @@ class SleepPatch(SleepingClock):
         self,
         pass_ns: Callable[[int], None],
         performs_here: Callable[[], bool] = lambda: False,
+        *,
+        stands_still: bool = False,
     ) -> Generator[None, None, None]:
         """Call a function for the sleeps of jobs in a block, instead of moving the clock.
 
         Args:
             pass_ns: called in the thread of the job with how long it sleeps, in nanoseconds.
             performs_here: returns whether a thread performs a part of a job that another one has handed over.
+            stands_still: whether a job measures its sleeps alone, so that it measures the same each time it runs.
         """
-        before = self._pass, self._performs_here
+        before = self._pass, self._performs_here, self._still
         self._pass, self._performs_here = pass_ns, performs_here
+        self._still = {} if stands_still else None
         try:
             yield
         finally:
-            self._pass, self._performs_here = before
+            self._pass, self._performs_here, self._still = before
 
     def _replace(self) -> None:
         """Put our functions into every place that holds one of the originals."""
@@ -229,12 +236,14 @@ class SleepPatch(SleepingClock):
         """Return a clock that measures real time and, in a job, the virtual sleeps in addition."""
 
         def measured() -> Any:
-            slept_ns = self._clock.travelled_ns
+            slept_ns, now = self._clock.travelled_ns, original()
             if not slept_ns or self._clock.moves_durations:
-                return original()
+                return now
             if not self._is_virtual_for(sys._getframe(1).f_globals):
-                return original()
-            return original() + (slept_ns if is_ns else slept_ns / _NS_PER_SECOND)
+                return now
+            if self._still is not None:
+                now = self._still.setdefault(original, now)
+            return now + (slept_ns if is_ns else slept_ns / _NS_PER_SECOND)
 
         return measured
 

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("huey")
 
 import huey.exceptions
-from huey import CancelExecution, RedisHuey, signals as named
+from huey import CancelExecution, MemoryHuey, RedisHuey, signals as named
 
 from pytest_jobs.bridges.huey.bridge import HueyBridge
 from pytest_jobs.errors import ApplicationError, BridgeError, UnknownJobError
@@ -234,3 +234,24 @@ def test_no_handler_of_an_application_is_left_behind(huey, open_over):
         jobs.drain()
 
     assert {name: vars(huey)[name] for name in before} == before
+
+
+def test_a_huey_of_a_project_gives_its_signals_more(jobs, monkeypatch):
+    class Telling(MemoryHuey):
+        def _emit(self, signal, task, *args, **kwargs):
+            super()._emit(signal, task, *args, **kwargs, huey=self)
+
+    telling = Telling("telling")
+    seen = []
+
+    @telling.signal()
+    def note(signal, task, *error, huey):
+        seen.append((signal, huey))
+
+    @telling.task()
+    def greet(): ...
+
+    greet()
+    jobs.drain()
+
+    assert [told for _, told in seen] == [telling] * 3

@@ -172,6 +172,8 @@ class Keys:
         self._using = using
         #: By model: the last key of the first rows.
         self._last: dict[type[Any], int] = {}
+        #: By model: the others whose keys its rows have. A state is read at each point of a job.
+        self._named: dict[type[Any], list[type[Any]]] = {}
 
     def begin(self, models: Sequence[type[Any]]) -> None:
         """Let the sequences go on behind the keys of the first rows, which stay as they are."""
@@ -197,6 +199,7 @@ class Keys:
         ]
         for place, last in asked(self._wrapper, " UNION ALL ".join(questions)):
             self._last[numbered[place]] = last or 0
+        self._named = {}
 
     def last(self, model: type[Any]) -> int | None:
         """Return the last key of the first rows of a model; None if nobody numbers them."""
@@ -204,10 +207,12 @@ class Keys:
 
     def named_by(self, model: type[Any]) -> list[type[Any]]:
         """Return the other models whose keys the rows of a model have."""
-        found = map(_model_of_key, model._meta.concrete_fields)
-        return [
-            named for named in dict.fromkeys(found) if named in self._last and named is not model
-        ]
+        if model not in self._named:
+            found = dict.fromkeys(map(_model_of_key, model._meta.concrete_fields))
+            self._named[model] = [
+                each for each in found if each in self._last and each is not model
+            ]
+        return self._named[model]
 
     def renumber(self, model: type[Any], rows: list[dict[str, Any]]) -> None:
         """Replace new keys by their numbers in the rows of a model, and where these rows refer to others."""
