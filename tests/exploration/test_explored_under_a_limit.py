@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from generated_jobs import Generated
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DuplicateEffect, ExplorationError
+from pytest_jobs.exploration import check
+from pytest_jobs.exploration.engine import world as engine_world
 
 _LINES = "".join(f"    a = {number}\n" for number in range(40))
 _CHARGED_IN_THE_END = Generated(
@@ -36,6 +40,9 @@ class Histories:
 
     def suffices(self, done: int, more: int) -> bool:
         return done + more <= 20
+
+    def half(self) -> Histories:
+        return self
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +86,23 @@ def test_the_error_names_no_time_where_no_history_was_tried(monkeypatch):
         r"10 s did not suffice: Explored 0 of \d+ histories.*\. Raise time_limit=",
         str(raised.value),
     )
+
+
+def test_looks_that_would_take_too_long_leave_time_for_histories(monkeypatch):
+    clock = SimpleNamespace(passed=0.0, now=lambda: clock.passed, computed=lambda: clock.passed)
+    monkeypatch.setattr(engine_world, "SYSTEM", clock)
+    monkeypatch.setattr(check, "TimeLimit", engine_world.TimeLimit)
+
+    def looked_at_for_a_second(snapshot):
+        clock.passed += 1
+        return snapshot()
+
+    with _CHARGED_IN_THE_END.ready() as (job, world):
+
+        @contextmanager
+        def slow():
+            with world() as snapshot:
+                yield lambda: looked_at_for_a_second(snapshot)
+
+        with pytest.raises(DuplicateEffect):
+            check_idempotent(job, world=slow, histories=["crash"], time_limit=40)

@@ -96,6 +96,10 @@ class TimeLimit:
         """The seconds of computing so far."""
         return SYSTEM.computed() - self._begun
 
+    def half(self) -> TimeLimit:
+        """Return a limit of half of the time that is left."""
+        return TimeLimit(max(self._seconds - self.computed, 0) / 2)
+
     def suffices(self, done: int, more: int) -> bool:
         """Return whether there will be time for so many more, if each takes as long as those that are done."""
         return self.computed / done * (done + more) <= self._seconds

@@ -28,6 +28,8 @@ from .history import History, Known
 from .plans import Plan
 
 _AT_ONCE: Final = timedelta(0)
+#: So many looks at the world tell how long all of them take.
+_TO_KNOW_THE_PACE: Final = 8
 #: How much later the second clean run begins.
 _LATER: Final = timedelta(seconds=12_345)
 #: Further clean runs, where the second one differs: their random values, and how much later they begin. A value
@@ -257,9 +259,19 @@ class Reference(Known):
             checked.engine.served,
         )
         at_points: list[Surroundings] = []
+        left: list[int] = []
+        # A part of the looks says nothing, and the histories need time as well.
+        for_looks = None if limit is None else limit.half()
 
         def look(index: int) -> None:
-            if limit is not None and not limit.is_over:
+            done = len(at_points)
+            in_time = for_looks is None or (
+                not for_looks.is_over
+                and (done < _TO_KNOW_THE_PACE or for_looks.suffices(done, len(tried) - done))
+            )
+            if left or not in_time:
+                left.append(index)
+            else:
                 at_points.append(history.while_suspended(partial(history.surroundings, memory)))
 
         at_point = AtSome(look, frozenset(tried)) if limit is not None else None
