@@ -291,7 +291,7 @@ BROKEN = {f"jobs/a{number}.py": "@task\ndef broken(:\n" for number in range(3)}
             {"requirements.txt": "celery", "a.py": CELERY},
             [
                 "2 decorators and 1 call of Celery",
-                '("Schedule recurring jobs"): Celery beat  a.py:26\n',
+                '("Schedule recurring jobs, and configure queues"): Celery beat  a.py:26\n',
                 "one by one in a loop, and group(...) of Celery publishes one message for each job  a.py:21\n",
                 "mail, slow (named by declarations)  a.py:9, a.py:13\n",
             ],
@@ -374,7 +374,7 @@ BROKEN = {f"jobs/a{number}.py": "@task\ndef broken(:\n" for number in range(3)}
             [
                 "enqueue_at of RQ  a.py:8\n",
                 "on_failure  a.py:7\n",
-                'unique jobs ("Keep jobs unique"): unique=True with a job_id of RQ  a.py:8\n',
+                'unique jobs ("Keep jobs unique, and limit how many run at once"): unique=True with a job_id of RQ  a.py:8\n',
                 'bulk enqueueing ("Work in batches"): Queue.enqueue_many of RQ  a.py:9\n',
                 "retry= where jobs are enqueued  a.py:7\n",
             ],
@@ -395,12 +395,12 @@ BROKEN = {f"jobs/a{number}.py": "@task\ndef broken(:\n" for number in range(3)}
         # How tests run jobs.
         (
             {"requirements.txt": "huey", "settings.py": "HUEY = {'name': 'site', 'immediate': True}\n"},
-            ['eager mode and doubles ("From huey.immediate"): immediate mode of Huey  settings.py:1\n'],
+            ['eager mode and doubles ("My suite uses an eager mode"): immediate mode of Huey  settings.py:1\n'],
             ["jobs_mode ="],
         ),
         (
             {"requirements.txt": "rq", "tests/a.py": "queue = Queue(connection=Redis(), is_async=False)\n"},
-            ['eager mode and doubles ("From is_async=False"): is_async=False of RQ  tests/a.py:1\n'],
+            ['eager mode and doubles ("My suite uses an eager mode"): is_async=False of RQ  tests/a.py:1\n'],
             [],
         ),
         (
@@ -411,7 +411,7 @@ BROKEN = {f"jobs/a{number}.py": "@task\ndef broken(:\n" for number in range(3)}
             },
             [
                 "broker: RabbitMQ  broker.py:1\n",
-                'eager mode and doubles ("From StubBroker"): StubBroker  tests/conftest.py:1\n',
+                'eager mode and doubles ("My suite uses an eager mode"): StubBroker  tests/conftest.py:1\n',
                 "21 attempts, the default of Dramatiq",
             ],
             [],
