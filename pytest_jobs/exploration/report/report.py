@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from inspect import signature
@@ -456,6 +456,9 @@ def _pair(once: Any, now: Any) -> tuple[str, str]:
     if wanted is None or found is None or wanted == found:
         return _single(once), _single(now)
     texts = _items(wanted, beside=found), _items(found, beside=wanted)
+    if texts[0] == texts[1]:
+        # They differ where a text is cut.
+        texts = _texts(", ".join(wanted - found), ", ".join(found - wanted), show=str)
     if not any(found[item] == count for item, count in wanted.items()):
         return texts
     # Items that are there as often on the other side are left out, so that only the number speaks of them.
@@ -489,13 +492,13 @@ def _items(amounts: Counter[str], beside: Counter[str]) -> str:
     return shortened(", ".join(shown), _WIDTH * 2) or ("only the others" if amounts else "nothing")
 
 
-def _texts(once: str, now: str) -> tuple[str, str]:
+def _texts(once: str, now: str, show: Callable[[str], str] = repr) -> tuple[str, str]:
     """Return two texts from shortly before the first difference."""
     pairs = enumerate(zip(once, now, strict=False))
     common = next((at for at, (one, other) in pairs if one != other), min(len(once), len(now)))
     begin = common - _COMMON if common > _WIDTH // 2 else 0
     dots = "..." if begin else ""
     return (
-        dots + shortened(repr(once[begin:]), _WIDTH),
-        dots + shortened(repr(now[begin:]), _WIDTH),
+        dots + shortened(show(once[begin:]), _WIDTH),
+        dots + shortened(show(now[begin:]), _WIDTH),
     )
