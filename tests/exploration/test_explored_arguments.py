@@ -1,5 +1,6 @@
 """Hypothesis searches the arguments, and nothing else."""
 
+import functools
 import queue
 import threading
 from typing import Protocol
@@ -121,5 +122,23 @@ def test_a_queue_in_memory_is_refused_since_nobody_sees_what_is_put_into_it(kind
         waiting.put_nowait(1)
         explored_jobs.charge_with_key(1)
 
-    with pytest.raises(ExplorationError, match=rf"The job gets a {kind.__name__} in its arguments"):
+    with pytest.raises(
+        ExplorationError, match=rf"^The job gets a {kind.__name__} in its arguments"
+    ):
         check_idempotent(job, args=(kind(),), world=shop)
+
+
+class Bare:
+    """A class of the test, which is not in the file of the job, whose method wraps one in C."""
+
+    __module__ = "explored_worlds"
+    shown = functools.wraps(str.upper)(lambda text: text)
+
+    def __init__(self):
+        self.number = 1
+
+
+def test_a_method_that_wraps_one_in_c_is_a_method_like_others():
+    check_idempotent(
+        lambda of: explored_jobs.charge_with_key(of.number), args=(Bare(),), world=shop
+    )

@@ -157,6 +157,8 @@ class FunctionBridge(LibraryBridge[Callable[..., Any], _Call, None]):
     ) -> None:
         call = _Call(self.name_of(task), str(next(self._ids)), self.sink.now_ns())
         call.args, call.kwargs = args, kwargs
+        # What is refused among them is refused before it is delivered.
+        self.decoded(call)
         self.report(call, FIRST)
 
     def deliver(self, attempt: Attempt[_Call]) -> Delivery | Awaitable[Delivery]:

@@ -58,7 +58,7 @@ leaving_out: ContextVar[Callable[[object], None] | None] = ContextVar(
 def _has_only_data(kind: type) -> bool:
     """Return whether the project has written no method of a class, beside those that make and compare its data."""
     return not any(
-        is_of_project(inspect.unwrap(function).__code__.co_filename)
+        is_of_project(getattr(inspect.unwrap(function), "__code__", function.__code__).co_filename)
         for base in kind.__mro__
         for name, function in list(vars(base).items())
         if name not in _OF_DATA and is_one_of((FunctionType,), function)
@@ -232,9 +232,10 @@ class Scope:
         """Return whether a class is of the test, and more than data, so that its objects stand for the outside."""
         module = sys.modules.get(kind.__module__)
         file = "" if module is None else file_of(module)
-        if not file or file in self._homes or _has_only_data(kind):
+        if not file or file in self._homes:
             return False
-        return self.is_of_tests(file) or self._lies_beside_test(file)
+        is_of_test = self.is_of_tests(file) or self._lies_beside_test(file)
+        return is_of_test and not _has_only_data(kind)
 
     def _lies_beside_test(self, filename: str) -> bool:
         """Return whether a file has what only tests use.
