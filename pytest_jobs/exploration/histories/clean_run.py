@@ -324,8 +324,8 @@ class Reference(Known):
         raise ExplorationError(
             "Two clean runs of the job at the same time and with the same random values do not do the same, so "
             f"the job keeps something from one run to the next that the world does not build anew. {what}. "
-            f"Build in the world what the job keeps{where}{not_put_back()}, or leave what differs {out}. A library that "
-            "prepares itself once a process has to do so before the check."
+            f"Build in the world what the job keeps{where}{not_put_back()}, or leave what differs {out}. A "
+            "library that prepares itself once a process has to do so before the check."
         )
 
     def _way_out(self, name: str, other: Account) -> str:
