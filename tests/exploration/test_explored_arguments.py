@@ -1,12 +1,19 @@
 """Hypothesis searches the arguments, and nothing else."""
 
+import functools
+import queue
+import threading
+from typing import Protocol
+from unittest.mock import create_autospec
+
 import explored_jobs
 import pytest
 from explored_worlds import shop
 from hypothesis import strategies as st
+from tables import each_row
 
 from pytest_jobs import check_idempotent
-from pytest_jobs.errors import DuplicateEffect
+from pytest_jobs.errors import DuplicateEffect, ExplorationError
 
 
 def charge_some_twice(number, express):
@@ -56,3 +63,82 @@ def test_arguments_that_come_again_are_explored_once():
     )
 
     assert len(explored.explorations) == 2
+
+
+class Ledger(Protocol):
+    def book(self, number: int) -> None: ...
+
+
+class Pool:
+    """A handle of a worker, as a pool of connections."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+class Context:
+    """An object of the project that has data, and a handle."""
+
+    def __init__(self, number):
+        self.pool, self.numbers, self.itself = Pool(), [number], self
+
+
+def nothing():
+    yield dict
+
+
+def book(ledger, context):
+    with context.pool.lock:
+        ledger.book(context.numbers.pop())
+
+
+def charge_all(context):
+    for number in context.numbers:
+        explored_jobs.charge_with_key(number)
+    context.numbers.clear()
+
+
+@pytest.mark.parametrize("in_a_dict", [False, True])
+def test_what_cannot_be_copied_in_arguments_is_no_data(in_a_dict):
+    def job(context):
+        charge_all(context["of the worker"] if in_a_dict else context)
+
+    context = Context(1)
+    check_idempotent(job, args=({"of the worker": context} if in_a_dict else context,), world=shop)
+
+    assert context.numbers == [1]
+
+
+def test_a_mock_that_nobody_can_copy_is_the_outside_all_the_same():
+    ledger = create_autospec(Ledger, instance=True)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE mock\.book"):
+        check_idempotent(book, args=(ledger, Context(1)), world=nothing)
+
+
+@each_row("kind", [queue.Queue, queue.SimpleQueue])
+def test_a_queue_in_memory_is_refused_since_nobody_sees_what_is_put_into_it(kind):
+    def job(waiting):
+        waiting.put_nowait(1)
+        explored_jobs.charge_with_key(1)
+
+    with pytest.raises(
+        ExplorationError, match=rf"^The job gets a {kind.__name__} in its arguments"
+    ):
+        check_idempotent(job, args=(kind(),), world=shop)
+
+
+class Bare:
+    """A class of the test, which is not in the file of the job, whose method wraps one in C."""
+
+    __module__ = "explored_worlds"
+    shown = functools.wraps(str.upper)(lambda text: text)
+
+    def __init__(self):
+        self.number = 1
+
+
+def test_a_method_that_wraps_one_in_c_is_a_method_like_others():
+    check_idempotent(
+        lambda of: explored_jobs.charge_with_key(of.number), args=(Bare(),), world=shop
+    )

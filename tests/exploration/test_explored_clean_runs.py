@@ -373,6 +373,29 @@ def test_an_enqueue_that_is_not_performed_is_said_with_the_reason():
     assert "it ends with LookupError('no order 7') at line" in said
 
 
+@job
+def note_status(number):
+    users[number].setdefault("noted", users[number].get("status"))
+
+
+@job
+def enqueue_first(number):
+    note_status.perform_later(number)
+    users[number]["status"] = "paid"
+
+
+def test_a_job_that_a_killed_delivery_has_enqueued_runs_before_the_next_delivery():
+    said = outcome(enqueue_first, histories=["crash"])
+    assert "DIVERGED users [crash, 1 failing point]" in said
+    assert "hint: a worker may take a job as soon as it is enqueued" in said
+    assert (
+        "before delivery 2: note_status(7), acknowledged\nthen note_status(7), acknowledged\n"
+        in said
+    )
+
+    assert "Explored" in outcome(enqueuing(note_status), histories=["crash"])
+
+
 def test_an_enqueue_that_is_lost_is_lost_also_where_its_job_does_nothing_that_is_seen():
     @job
     def nothing(number): ...

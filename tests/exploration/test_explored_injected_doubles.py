@@ -703,3 +703,39 @@ def test_what_only_tests_use_beside_the_project_is_the_outside(pytester, file, m
     result.stdout.fnmatch_lines([f"*DUPLICATE {mailer}.send*"])
     # The project itself uses a store that is called a fake.
     result.stdout.fnmatch_lines(["*fakes.py*", "*self.paid?order? = *"])
+
+
+@dataclass
+class KnowsReferences(DataGateway):
+    known: set[str] = field(default_factory=set)
+
+    def charge(self, order):
+        if order not in self.known:
+            self.known.add(order)
+            super().charge(order)
+
+
+def test_a_dataclass_that_keeps_what_it_was_told_is_one_double_for_all_deliveries():
+    check(shop.pay_in_context, {"gateway": KnowsReferences()}, 7)
+
+    with pytest.raises(DuplicateEffect, match=r"DUPLICATE DataGateway\.charge"):
+        check(shop.pay_in_context, {"gateway": DataGateway()}, 7)
+
+
+@dataclass
+class Purchase:
+    number: int
+    statuses: list[str] = field(default_factory=list)
+
+    @property
+    def is_paid(self):
+        return "paid" in self.statuses
+
+
+def test_a_dataclass_without_methods_is_data_of_which_each_delivery_gets_a_copy():
+    def job(order):
+        if not order.is_paid:
+            order.statuses.append("paid")
+            shop.db[order.number] = "paid"
+
+    check(job, Purchase(7))

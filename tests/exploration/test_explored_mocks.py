@@ -19,6 +19,7 @@ from unittest.mock import (
 
 import mocked_shop as shop
 import pytest
+from tables import each_row
 
 from pytest_jobs import check_idempotent, effects, fake
 from pytest_jobs.errors import CriterionError, DuplicateEffect, ExplorationError, LostEffect
@@ -472,9 +473,27 @@ def test_an_argument_key_is_the_key_of_a_call_and_the_result_says_so():
     assert explored.guesses == ("mocked_shop.gateway.charge (once for each key=)",)
 
 
-def test_an_argument_key_of_a_call_that_adds_names_what_it_adds_to():
+def test_an_argument_key_behind_a_named_one_is_the_key_of_a_call():
+    with put("gateway"):
+        check(
+            lambda order: shop.once(lambda: shop.gateway.charge(order=order, key="k")),
+            histories=["crash"],
+        )
+
+
+@each_row(
+    "call",
+    [
+        lambda order: shop.crm.increment(order, key="k"),
+        lambda order: shop.crm.note(key="k", text="paid"),
+        # The part of a topic to which a message goes.
+        lambda order: shop.crm.send("orders", key="k", value=order),
+        lambda order: shop.crm.producer.send("orders", order, key="k"),
+    ],
+)
+def test_an_argument_key_may_name_what_the_call_is_about(call):
     with put("crm"), pytest.raises(DuplicateEffect):
-        check(lambda order: shop.once(lambda: shop.crm.increment(order, key="k")))
+        check(lambda order: shop.once(lambda: call(order)), histories=["crash"])
 
 
 # What the test says of them

@@ -57,6 +57,20 @@ def test_a_job_that_is_not_deterministic():
     assert "the job keeps something from one run to the next" in refusal
 
 
+def test_the_object_of_a_method_keeps_what_a_world_does_not_build():
+    class Service:
+        def __init__(self):
+            self.charged = 0
+
+        def charge(self, number):
+            self.charged += 1
+            explored_jobs.gateway.charge(self.charged)
+
+    assert "Build in the world what the job keeps (its Service is one for all runs), or" in refused(
+        Service().charge
+    )
+
+
 def test_time_that_does_not_suffice_can_be_accepted():
     with pytest.warns(PartialExploration, match="histories, for want of time"):
         explored = check_idempotent(

@@ -6,9 +6,9 @@ import copy
 import functools
 import inspect
 import itertools
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from types import MethodType
-from typing import Any
+from typing import Any, Final
 
 from ...bridges.seam import Seam
 from ...bridges.toolkit import (
@@ -20,12 +20,35 @@ from ...bridges.toolkit import (
     LibraryBridge,
     Message,
 )
+from ...errors import ExplorationError
 from ...harness.records.attributes import attributes_of
+from ...harness.records.home import is_of_library
 from .memory.places import CONSTANTS, NO_STATE
+
+#: What consists of what was put into it.
+_CONTAINERS: Final = (dict, list, tuple, set, frozenset, MethodType, functools.partial)
+#: The modules of queues in memory, which cannot be copied.
+_QUEUES: Final = frozenset(("queue", "_queue", "multiprocessing.queues"))
+
+
+def _parts_of(value: Any) -> Iterable[Any]:
+    """Return the objects of which a value consists, as far as a copy of it does."""
+    kind = type(value)
+    if issubclass(kind, dict):
+        return list(value.values())
+    if issubclass(kind, list | tuple | set | frozenset):
+        return list(value)
+    if issubclass(kind, NO_STATE):
+        return ()
+    parts = list(attributes_of(value).values())
+    parts += [value.__self__] if kind is MethodType else []
+    if kind is functools.partial:
+        parts += [value.func, *value.args, *value.keywords.values()]
+    return parts
 
 
 def _doubles_in(value: Any, is_double: Callable[[Any], bool]) -> Iterator[Any]:
-    """Yield the doubles among the objects of which a value consists, as far as a copy of it does."""
+    """Yield the doubles in a value."""
     seen: dict[int, Any] = {}
     waiting = [value]
     while waiting:
@@ -34,16 +57,36 @@ def _doubles_in(value: Any, is_double: Callable[[Any], bool]) -> Iterator[Any]:
         if kind in CONSTANTS or id(one) in seen:
             continue
         seen[id(one)] = one
-        if issubclass(kind, dict):
-            waiting += one.values()
-        elif issubclass(kind, list | tuple | set | frozenset):
-            waiting += one
-        elif is_double(one):
+        if not issubclass(kind, _CONTAINERS) and is_double(one):
             yield one
-        elif not issubclass(kind, NO_STATE):
-            waiting += attributes_of(one).values()
-            waiting += [one.__self__] if kind is MethodType else []
-            waiting += [one.func, *one.args] if kind is functools.partial else []
+        else:
+            waiting += _parts_of(one)
+
+
+def _uncopied_in(
+    value: Any, shared: Mapping[int, Any], seen: dict[int, Any] | None = None
+) -> Iterator[Any]:
+    """Yield what cannot be copied in a value, such as a pool of connections: it is no data of the job.
+
+    An object of a library is copied as a whole or not at all.
+    """
+    seen = {} if seen is None else seen
+    if id(value) in seen:
+        return
+    seen[id(value)] = value
+    try:
+        copy.deepcopy(value, dict(shared))
+    except Exception:
+        kind = type(value)
+        if kind.__module__ in _QUEUES:
+            raise ExplorationError(
+                f"The job gets a {kind.__name__} in its arguments, and a check does not see what is put into it: "
+                "give the job an object of a class of the test that has the methods which the job calls."
+            ) from None
+        is_whole = is_of_library(value) and not issubclass(kind, _CONTAINERS)
+        parts = () if is_whole else _parts_of(value)
+        inner = [one for part in parts for one in _uncopied_in(part, shared, seen)]
+        yield from inner or [value]
 
 
 class _Call(Message):
@@ -54,7 +97,7 @@ class _Call(Message):
 
 
 class FunctionBridge(LibraryBridge[Callable[..., Any], _Call, None]):
-    """Delivers calls of one function. Each delivery gets a copy of the arguments, but not of the outside."""
+    """Delivers calls of one function. Each delivery gets a copy of the data in the arguments."""
 
     name = "functions"
     capabilities = frozenset(("async",))
@@ -91,8 +134,12 @@ class FunctionBridge(LibraryBridge[Callable[..., Any], _Call, None]):
 
     def decoded(self, message: _Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
         given = message.args, dict(message.kwargs)
-        doubles = {id(one): one for one in _doubles_in(given, self._is_double)}
-        return copy.deepcopy(given, doubles)
+        shared = {id(one): one for one in _doubles_in(given, self._is_double)}
+        try:
+            return copy.deepcopy(given, dict(shared))
+        except Exception:
+            shared |= {id(one): one for one in _uncopied_in(given, shared)}
+            return copy.deepcopy(given, shared)
 
     def is_coroutine(self, record: JobRecord) -> bool:
         return self._awaits
@@ -110,6 +157,8 @@ class FunctionBridge(LibraryBridge[Callable[..., Any], _Call, None]):
     ) -> None:
         call = _Call(self.name_of(task), str(next(self._ids)), self.sink.now_ns())
         call.args, call.kwargs = args, kwargs
+        # What is refused among them is refused before it is delivered.
+        self.decoded(call)
         self.report(call, FIRST)
 
     def deliver(self, attempt: Attempt[_Call]) -> Delivery | Awaitable[Delivery]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import dis
 import inspect
 import linecache
@@ -21,7 +20,7 @@ from typing import Any, Final
 
 from ...errors import ExplorationError
 from ...harness.records.attributes import identity, is_one_of, without_partials
-from ...harness.records.home import INSTALLED, is_test_file, modules_named_in
+from ...harness.records.home import INSTALLED, is_of_project, is_test_file, modules_named_in
 from .memory.places import Namespace
 
 #: The operations that begin a `with` block.
@@ -45,10 +44,25 @@ _ELSEWHERE: Final = (*INSTALLED, _OURS)
 #: The frames of a delivery end where one of this file begins.
 _WATCHING: Final = str(Path(__file__).with_name("watching.py"))
 
+#: Methods that make data, and compare and show it.
+_OF_DATA: Final = frozenset(
+    ("__init__", "__post_init__", "__new__", "__eq__", "__hash__", "__lt__", "__repr__", "__str__")
+)
+
 #: Called by a world with each of its stand-ins, whose code is not traced.
 leaving_out: ContextVar[Callable[[object], None] | None] = ContextVar(
     "pytest_jobs_leaving_out", default=None
 )
+
+
+def _has_only_data(kind: type) -> bool:
+    """Return whether the project has written no method of a class, beside those that make and compare its data."""
+    return not any(
+        is_of_project(getattr(inspect.unwrap(function), "__code__", function.__code__).co_filename)
+        for base in kind.__mro__
+        for name, function in list(vars(base).items())
+        if name not in _OF_DATA and is_one_of((FunctionType,), function)
+    )
 
 
 class Scope:
@@ -215,12 +229,13 @@ class Scope:
         )
 
     def is_double(self, kind: type) -> bool:
-        """Return whether a class is of the test, so that its objects stand for the outside."""
+        """Return whether a class is of the test, and more than data, so that its objects stand for the outside."""
         module = sys.modules.get(kind.__module__)
         file = "" if module is None else file_of(module)
-        if not file or file in self._homes or dataclasses.is_dataclass(kind):
+        if not file or file in self._homes:
             return False
-        return self.is_of_tests(file) or self._lies_beside_test(file)
+        is_of_test = self.is_of_tests(file) or self._lies_beside_test(file)
+        return is_of_test and not _has_only_data(kind)
 
     def _lies_beside_test(self, filename: str) -> bool:
         """Return whether a file has what only tests use.

@@ -12,9 +12,9 @@ from ..engine.run import Run
 MOST_CHILDREN: Final = 200
 
 
-#: A job that was enqueued runs when its turn comes, or while the delivery that enqueued it stands still. What
-#: `recover=` names finds lost work of a handoff.
-Occasion: TypeAlias = Literal["then", "meanwhile", "recover"]
+#: A job that was enqueued runs when its turn comes, which may be before a killed delivery is made again, or while
+#: the delivery that enqueued it stands still. What `recover=` names finds lost work of a handoff.
+Occasion: TypeAlias = Literal["then", "before delivery 2:", "meanwhile", "recover"]
 
 
 class Child(NamedTuple):

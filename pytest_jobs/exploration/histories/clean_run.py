@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ...errors import ExplorationError
+from ...harness.records.home import is_of_library
 from ..engine.acts import KEYS_BY_TIME, place_of_key
 from ..engine.delivering import check_finished
 from ..engine.memory.shared import SharedMemory
@@ -335,11 +336,13 @@ class Reference(Known):
             out = self._way_out(name, self.account)
         else:
             return
+        owner = getattr(self.checked.target.job, "__self__", None)
+        where = "" if is_of_library(owner) else f" (its {type(owner).__name__} is one for all runs)"
         raise ExplorationError(
             f"Two clean runs of the job at the same time and with the same random values differ in {part}, so the "
             f"job keeps something from one run to the next that the world does not build anew. {what}. "
-            f"Build in the world what the job keeps{not_put_back()}, or leave what differs {out}. A library that "
-            "prepares itself once a process has to do so before the check."
+            f"Build in the world what the job keeps{where}{not_put_back()}, or leave what differs {out}. A "
+            "library that prepares itself once a process has to do so before the check."
         )
 
     def _way_out(self, name: str, other: Account) -> str:

@@ -297,6 +297,11 @@ class History(Deliveries):
         self.runs[-1].dropped = not again
         return again
 
+    def perform_due(self) -> None:
+        """Perform what a killed delivery has enqueued and is due: a worker takes it before the next delivery."""
+        due_ns = self.engine.clock.now_ns()
+        self.engine.tracer.nested(lambda: self._perform_until(due_ns, "before delivery 2:"))
+
     def pass_an_hour(self, *, fires: bool) -> None:
         """Let an hour pass, in which what is due is performed, and the schedules of the project may fire."""
         until_ns = self.engine.clock.now_ns() + duration_ns(_HOUR.total_seconds())
@@ -326,7 +331,7 @@ class History(Deliveries):
     def _empty_queue(self) -> None:
         self._perform_until(None)
 
-    def _perform_until(self, until_ns: int | None) -> None:
+    def _perform_until(self, until_ns: int | None, when: Occasion = "then") -> None:
         """Perform what the deliveries have enqueued, and what that enqueues, when it is due: up to a time."""
         most = MOST_CHILDREN if self._learns else 10 * MOST_CHILDREN
         while not self._watches and not self._shows_nothing():
@@ -341,7 +346,7 @@ class History(Deliveries):
                         f"enqueues fewer than {MOST_CHILDREN}."
                     )
                 return
-            self._perform_child(record)
+            self._perform_child(record, when)
 
     def _pending_children(self) -> Iterator[JobRecord]:
         own, known = self._record, self._known.children

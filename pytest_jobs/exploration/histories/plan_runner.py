@@ -87,6 +87,7 @@ class PlanRunner:
                 history.runs[-1].dropped = True
                 history.pass_an_hour(fires=self._plan.fires)
             elif history.comes_again_after_death(outage=self._plan.outage):
+                history.perform_due()
                 self._deliver_after_crash(ended)
             # Before the exception unwinds the killed delivery, so that its `finally` blocks change nothing.
             self._observed = self.observed()
@@ -114,6 +115,7 @@ class PlanRunner:
         history.wait(self._plan.gap)
         if not history.comes_again_after_death(outage=self._plan.outage):
             return first
+        history.perform_due()
         last = history.deliver_until_acknowledged()
         self.second = history.runs[1]
         return last

@@ -32,6 +32,9 @@ class Habits:
     #: The error by which it fails while it handles that of an effect; None if it does not.
     other_error: BaseException | None = None
 
+    #: Whether a job that it enqueues has run before its own work was done.
+    hands_off_early: bool = False
+
     @classmethod
     def of(cls, failure: Failure, reference: Run) -> Habits:
         """Return them as a history and the clean run show them."""
@@ -54,6 +57,9 @@ class Habits:
             not failure.verdict.differences,
             failure.runs[-1].dropped,
             failure.runs[-1].error if failure.runs[-1].failed_otherwise else None,
+            any(child.when == "before delivery 2:" for child in failure.children)
+            # Behind the last of them the job only ends.
+            and len(failure.runs[0].points) + 1 < len(reference.points),
         )
 
 
@@ -87,6 +93,10 @@ _HALF_DONE: Final = (
 _ABSOLUTE: Final = (
     "each delivery changes what the one before it left: write absolute values, or look first whether the work is "
     "done."
+)
+_EARLY: Final = (
+    "a worker may take a job as soon as it is enqueued: enqueue it when all that it reads is written, after the "
+    "commit."
 )
 _TAKE_UP: Final = "let a later delivery take up what an earlier one left."
 _OTHER_KEYS: Final = (
@@ -201,6 +211,8 @@ def _likely(word: Word, history: AnyHistory, does: Habits) -> str:
         return _OTHER_KEYS if len(does.keys) > 1 else _FORGOTTEN_KEY
     if word == "DUPLICATE" and does.unknown:
         return _UNKNOWN_KEY.format(does.unknown)
+    if does.hands_off_early and word in ("DIVERGED", "POISON"):
+        return _EARLY
     if word == "POISON" and not does.is_done:
         return f"{_TAKE_UP.rstrip('.')}, instead of failing."
     found = _HINTS.get((word, history)) or _HINTS[word, None]

@@ -374,7 +374,7 @@ BROKEN = {f"jobs/a{number}.py": "@task\ndef broken(:\n" for number in range(3)}
             [
                 "enqueue_at of RQ  a.py:8\n",
                 "on_failure  a.py:7\n",
-                'unique jobs ("Keep jobs unique, and limit how many run at once"): unique=True with a job_id of RQ  a.py:8\n',
+                '("Keep jobs unique, and limit how many run at once"): unique=True with a job_id of RQ  a.py:8\n',
                 'bulk enqueueing ("Work in batches"): Queue.enqueue_many of RQ  a.py:9\n',
                 "retry= where jobs are enqueued  a.py:7\n",
             ],

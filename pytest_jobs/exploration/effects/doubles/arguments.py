@@ -32,6 +32,8 @@ ONCE_FOR_KEY: Final = "once for each key="
 _ADDRESSED: Final = re.compile(
     r"_*(add|append|decr|incr|inc|pop|push|put|set|update|delete|remove|lock|sort)"
 )
+#: What is put here twice is there twice.
+QUEUE: Final = re.compile(r"queue|stream|topic|channel|bus|broker|producer", re.IGNORECASE)
 
 
 class _Shown:
@@ -115,11 +117,14 @@ def usual_key(arguments: Mapping[str, Any]) -> Any:
     return None
 
 
-def likely_key(method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+def likely_key(own: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Return the argument `key=`, where it says which call it is rather than what the call is about; None if not.
 
-    A call that adds or takes something names the thing by its key: `increment(key="hits")`.
+    What comes first names the thing that a call is about, and so does the key of a call that adds or takes
+    something: `increment(key="hits")`. The key of a message says to which part of a topic the message goes.
     """
-    if not args or _ADDRESSED.match(method):
+    owner, _, method = own.rpartition(".")
+    is_first = not args and next(iter(kwargs), None) == "key"
+    if is_first or _ADDRESSED.match(method) or QUEUE.search(owner) or "value" in kwargs:
         return None
     return kwargs.get("key")

@@ -13,6 +13,7 @@ from ....core.foundation.registry import nearest_name
 from ....errors import CriterionError, ExplorationError
 from ...engine.acts import SourceState
 from ..sql.basis.statements import changes
+from .arguments import QUEUE
 from .operators import SYMBOLS, is_repeatable
 
 #: What a call is: an effect; a `put`, which has no further effect when it is repeated; a look-up; or nothing that
@@ -70,8 +71,6 @@ _CLIENT: Final = re.compile(
     r"_*((new|open|db|database|http|api|async)_)?(session|client|connect|connection|conn|cursor|transaction|atomic)"
     r"(_?(factory|maker))?"
 )
-#: What is put here twice is there twice.
-_QUEUE: Final = re.compile(r"queue|stream|topic|channel|bus|broker|producer", re.IGNORECASE)
 _METHODS: Final[Mapping[object, CallKind]] = {
     **dict.fromkeys(("POST", "PATCH"), "effect"),
     **dict.fromkeys(("GET", "HEAD", "OPTIONS"), "read"),
@@ -124,7 +123,7 @@ def guessed(
         verb = last if prefix is None else last[prefix.end() :]
         if _READ.match(verb):
             return "read"
-        if _PUT.match(verb) and not any(map(_QUEUE.search, owners)) and _sets(verb, args, named):
+        if _PUT.match(verb) and not any(map(QUEUE.search, owners)) and _sets(verb, args, named):
             return "put"
     # A class; the names of functions may begin so too, where services do not follow the customs of Python.
     if last[:1].isupper() and not does_something(last[:1].lower() + last[1:]):

@@ -223,7 +223,7 @@ class Running:
         sent = usual_key(called.named)
         key = repr(value) if self._kind == "put" else sent
         if key is None:
-            key = likely_key(method, called.args, called.named)
+            key = likely_key(called.own, called.args, called.named)
             if key is not None:
                 self._kinds.note(name, ONCE_FOR_KEY)
         if method in ("__setitem__", "__delitem__"):
