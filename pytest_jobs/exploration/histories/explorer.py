@@ -216,6 +216,8 @@ class Explorer:
             self.exploration.only_by_redelivery.setdefault(
                 f"{type(failed.error).__name__}{where}", {}
             )[plan.name] = None
+        if runner.leaves_children and (failure := self.try_out(replace(plan, early_children=True))):
+            return failure
         second = runner.second
         goes_deeper = plan.second is None and plan.name in TWICE_INTERRUPTED
         if self.keeps_seconds and goes_deeper and second is not None:

@@ -297,8 +297,14 @@ class History(Deliveries):
         self.runs[-1].dropped = not again
         return again
 
+    @property
+    def any_due(self) -> bool:
+        """Whether a worker could perform now what the deliveries have enqueued."""
+        now_ns = self.engine.clock.now_ns()
+        return any(_due(record)[0] <= now_ns for record in self._pending_children())
+
     def perform_due(self) -> None:
-        """Perform what a killed delivery has enqueued and is due: a worker takes it before the next delivery."""
+        """Perform what a killed delivery has enqueued and is due, before the next delivery."""
         due_ns = self.engine.clock.now_ns()
         self.engine.tracer.nested(lambda: self._perform_until(due_ns, "before delivery 2:"))
 

@@ -39,6 +39,8 @@ class PlanRunner:
         self._counted: int | None = None
         #: The delivery that followed an interruption.
         self.second: Run | None = None
+        #: Whether a killed delivery has enqueued what a worker could perform before the next delivery.
+        self.leaves_children = False
 
     def run(self) -> Run:
         """Carry the plan out; return the last delivery."""
@@ -87,7 +89,7 @@ class PlanRunner:
                 history.runs[-1].dropped = True
                 history.pass_an_hour(fires=self._plan.fires)
             elif history.comes_again_after_death(outage=self._plan.outage):
-                history.perform_due()
+                self._let_children_come()
                 self._deliver_after_crash(ended)
             # Before the exception unwinds the killed delivery, so that its `finally` blocks change nothing.
             self._observed = self.observed()
@@ -115,10 +117,16 @@ class PlanRunner:
         history.wait(self._plan.gap)
         if not history.comes_again_after_death(outage=self._plan.outage):
             return first
-        history.perform_due()
+        self._let_children_come()
         last = history.deliver_until_acknowledged()
         self.second = history.runs[1]
         return last
+
+    def _let_children_come(self) -> None:
+        if self._plan.early_children:
+            self._history.perform_due()
+        else:
+            self.leaves_children = self._history.any_due
 
     def _deliver_after_crash(self, ended: list[Run]) -> None:
         plan, history = self._plan, self._history

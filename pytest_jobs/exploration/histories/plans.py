@@ -126,6 +126,8 @@ class Plan:
     outage: bool = False
     #: Whether the schedules of the project fire afterwards: they may take up an abandoned job.
     fires: bool = False
+    #: Whether what a killed delivery has enqueued is performed before the next delivery. Workers do either.
+    early_children: bool = False
 
     @property
     def key(self) -> object:
