@@ -90,7 +90,7 @@ def process(dataset_id, last_id=0):
             Batch.current().enqueue([process.new(dataset_id, page[-1][0])])
 
 
-# The same without a batch: under a lock, and with a mark on the page, which comes after the enqueue
+# The same without a batch: under a lock, and with a mark on the page; each delivery enqueues the next page
 
 
 def is_done(db, last_id):
@@ -112,9 +112,20 @@ def add(db, page):
 def process_and_mark(dataset_id, last_id=0):
     with closing(connect()) as db:
         page = page_after(db, last_id)
+        if page:
+            if not is_done(db, last_id):
+                add(db, page)
+                mark_as_done(db, page)
+            process_and_mark.perform_later(dataset_id, page[-1][0])
+
+
+@job
+def process_before_the_mark(dataset_id, last_id=0):
+    with closing(connect()) as db:
+        page = page_after(db, last_id)
         if page and not is_done(db, last_id):
             add(db, page)
-            process_and_mark.perform_later(dataset_id, page[-1][0])
+            process_before_the_mark.perform_later(dataset_id, page[-1][0])
             mark_as_done(db, page)
 
 
@@ -154,8 +165,13 @@ def test_in_a_batch_the_next_page_is_the_same_job_however_often_it_is_enqueued()
     check(process, histories="all")
 
 
-def test_without_one_a_page_is_locked_and_marked_as_done_when_the_next_was_enqueued():
+def test_without_one_a_page_is_locked_and_marked_and_the_next_is_enqueued_each_time():
     check(process_and_mark)
+
+
+def test_enqueued_before_the_mark_the_next_page_may_be_done_and_this_one_lost_with_its_worker():
+    with pytest.raises(DivergedState, match=r"DIVERGED datasets \[crash"):
+        check(process_before_the_mark)
 
 
 def test_marked_before_it_the_chain_ends_with_a_killed_worker():

@@ -24,6 +24,11 @@ class Child(NamedTuple):
     run: Run
     when: Occasion = "then"
 
+    @property
+    def is_early(self) -> bool:
+        """Whether it ran between a killed delivery and the next one."""
+        return self.when == "before delivery 2:"
+
 
 class Children:
     """What the clean runs have shown of the jobs that a job enqueues.

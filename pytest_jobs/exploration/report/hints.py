@@ -57,7 +57,7 @@ class Habits:
             not failure.verdict.differences,
             failure.runs[-1].dropped,
             failure.runs[-1].error if failure.runs[-1].failed_otherwise else None,
-            any(child.when == "before delivery 2:" for child in failure.children)
+            any(child.is_early for child in failure.children)
             # Behind the last of them the job only ends.
             and len(failure.runs[0].points) + 1 < len(reference.points),
         )
