@@ -75,6 +75,9 @@ def main(built: Path) -> int:
     pages = {page: sections((ROOT / page).read_text("utf-8")) for page in PAGES}
     for name in dict.fromkeys(name for texts in pages.values() for name in texts):
         told = {page: texts[name] for page, texts in pages.items() if name in texts}
+        if "django>=6" in LIBRARIES[name] and sys.version_info < (3, 12):
+            sys.stderr.write(f"{name}: left out, since Django 6 needs Python 3.12\n")
+            continue
         extra = re.search(r"pip install \"?pytest-jobs(\[\w+\])?", "".join(told.values()))
         with TemporaryDirectory() as place:
             python = environment(

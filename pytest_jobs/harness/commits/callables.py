@@ -38,8 +38,10 @@ def callable_text(function: Callable[..., Any]) -> str:
     if owner is None:
         named = getattr(function, "__qualname__", None)
         return named if isinstance(named, str) else short_repr(function)
-    names = (getattr(owner, attribute, None) for attribute in _NAMES)
-    name = next((short_name(name) for name in names if isinstance(name, str)), type(owner).__name__)
+    found = (getattr(owner, attribute, None) for attribute in _NAMES)
+    # Of a task that a function has, the qualified name is another one than that of its job.
+    names = (name.rpartition("<locals>.")[2] for name in found if isinstance(name, str))
+    name = next(map(short_name, names), type(owner).__name__)
     with_options = isinstance(getattr(function, "__self__", None), ConfiguredJob)
     options = ".set(...)" if with_options else ""
     return f"{name}{options}.{getattr(function, '__name__', '<method>')}"
