@@ -25,6 +25,7 @@ HINTED = """
 
     def test_it(jobs, assert_performed):
         Pay.perform_later(7)
+        Pay.perform_later(8)
         assert_performed(Pay)
 """
 LISTED = """

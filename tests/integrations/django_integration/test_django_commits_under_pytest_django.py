@@ -160,8 +160,8 @@ def test_what_waits_shows_in_a_failure(db, jobs, assert_enqueued):
     )
 
     result.stdout.fnmatch_lines(
-        "*Hint: 1 callback waits for commit: send.perform_later(7), registered at shop/services.py:19. "
-        "jobs.commit() runs it."
+        "*No send was enqueued: 1 callback waits for commit: send.perform_later(7), registered at "
+        "shop/services.py:19. jobs.commit() runs it."
     )
 
 
