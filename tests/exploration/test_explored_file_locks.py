@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -75,12 +76,26 @@ def to_read_only(number):
         mail_once(number)
 
 
-@pytest.mark.parametrize("job", [without_waiting, with_waiting, with_an_unlock, of_a_part])
+def of_the_open_file(number):
+    with app.path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mail_once(number)
+
+
+def by_the_system(number):
+    with app.path.open("w") as file:
+        os.lockf(file.fileno(), os.F_TLOCK, 0)
+        mail_once(number)
+
+
+@pytest.mark.parametrize(
+    "job", [without_waiting, with_waiting, with_an_unlock, of_a_part, of_the_open_file]
+)
 def test_a_lock_of_a_process_keeps_two_deliveries_apart(job):
     check_idempotent(job, args=(1,), world=world, histories=["overlap"])
 
 
-@pytest.mark.parametrize("job", [of_another_part_each_time, to_read_only])
+@pytest.mark.parametrize("job", [of_another_part_each_time, to_read_only, by_the_system])
 def test_locks_that_do_not_exclude_each_other_keep_nothing_apart(job):
     with pytest.raises(DuplicateEffect, match="mail"):
         check_idempotent(job, args=(1,), world=world, histories=["overlap"])

@@ -60,6 +60,8 @@ class _Clock(NamedTuple):
 
 # In an object, since names in modules that stand for these functions stand for others while jobs run.
 SYSTEM: Final = _Clock()
+#: When so many are done, it is known how long all of them take.
+TO_KNOW_THE_PACE: Final = 8
 #: So many times as long as it may compute, a search may take in real time.
 _WAITING: Final = 6
 

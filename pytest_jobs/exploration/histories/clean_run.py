@@ -20,7 +20,7 @@ from ..engine.memory.shared import SharedMemory
 from ..engine.run import Run
 from ..engine.sameness.differences import differences, not_fresh
 from ..engine.watching import AtSome
-from ..engine.world import TimeLimit, not_put_back
+from ..engine.world import TO_KNOW_THE_PACE, TimeLimit, not_put_back
 from ..stores.account import Account
 from .checked_job import CheckedJob
 from .equivalent_points import Chosen, Surroundings, candidates, chosen
@@ -29,8 +29,6 @@ from .history import History, Known
 from .plans import Plan
 
 _AT_ONCE: Final = timedelta(0)
-#: So many looks at the world tell how long all of them take.
-_TO_KNOW_THE_PACE: Final = 8
 #: How much later the second clean run begins.
 _LATER: Final = timedelta(seconds=12_345)
 #: Further clean runs, where the second one differs: their random values, and how much later they begin. A value
@@ -260,22 +258,18 @@ class Reference(Known):
             checked.engine.served,
         )
         at_points: list[Surroundings] = []
-        left: list[int] = []
-        # A part of the looks says nothing, and the histories need time as well.
-        for_looks = None if limit is None else limit.half()
 
-        def look(index: int) -> None:
+        def look(looks: TimeLimit, index: int) -> None:
             done = len(at_points)
-            in_time = for_looks is None or (
-                not for_looks.is_over
-                and (done < _TO_KNOW_THE_PACE or for_looks.suffices(done, len(tried) - done))
-            )
-            if left or not in_time:
-                left.append(index)
-            else:
+            # A part of the looks says nothing, and the histories need time as well.
+            if tried[done] != index or looks.is_over:
+                return
+            if done < TO_KNOW_THE_PACE or looks.suffices(done, len(tried) - done):
                 at_points.append(history.while_suspended(partial(history.surroundings, memory)))
 
-        at_point = AtSome(look, frozenset(tried)) if limit is not None else None
+        at_point = None
+        if limit is not None:
+            at_point = AtSome(partial(look, limit.half()), frozenset(tried))
         with history.opened():
             history.deliver_cleanly(at_point)
             end = history.surroundings(memory) if limit is not None else None

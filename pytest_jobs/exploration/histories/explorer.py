@@ -15,7 +15,7 @@ from ...harness.records.texts import short_name
 from ..engine.ending.log import HistoryLog, log_kept_apart
 from ..engine.points import Point
 from ..engine.run import Run
-from ..engine.world import TimeLimit
+from ..engine.world import TO_KNOW_THE_PACE, TimeLimit
 from ..stores.account import UNSHOWN
 from .checked_job import CheckedJob
 from .clean_run import Reference, check_not_refused
@@ -36,8 +36,6 @@ from .plans import (
 )
 from .verdicts import Verdict, abandoned, counting_differences, judge
 
-#: How long a history takes is known when so many were carried out.
-_TO_KNOW_THE_PACE: Final = 8
 #: How many histories are tried after the first that failed, for the report alone.
 _MOST_OF_THE_REST: Final = 40
 
@@ -193,7 +191,7 @@ class Explorer:
                 exploration.failure = self.try_out(plan)
                 exploration.tried.append(plan)
                 done = len(plans) - len(waiting)
-                if done == _TO_KNOW_THE_PACE and not limit.suffices(done, len(waiting)):
+                if done == TO_KNOW_THE_PACE and not limit.suffices(done, len(waiting)):
                     waiting = deque(most_telling_first(waiting))
         exploration.seconds += limit.computed - before
 

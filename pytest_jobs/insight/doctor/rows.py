@@ -35,14 +35,15 @@ EVERYWHERE: Final = {
     "idempotency": "Make jobs idempotent",
     "logs": "Run and observe the core's jobs",
 }
+_EAGER: Final = "My suite uses an eager mode"
 #: The pages that lead away from older ways to run jobs in tests.
 AWAY: Final = {
     MOCKS: "I mock `.delay`",
-    "task_always_eager": "My suite uses an eager mode",
-    "a real worker in tests": "My suite uses an eager mode",
-    "immediate mode of Huey": "My suite uses an eager mode",
-    "is_async=False of RQ": "My suite uses an eager mode",
-    "StubBroker": "My suite uses an eager mode",
+    "task_always_eager": _EAGER,
+    "a real worker in tests": _EAGER,
+    "immediate mode of Huey": _EAGER,
+    "is_async=False of RQ": _EAGER,
+    "StubBroker": _EAGER,
 }
 #: Schemes of addresses, and what listens there. Addresses hold passwords, so only the kind is kept.
 SCHEMES: Final = {
@@ -172,7 +173,7 @@ ROWS: Final = (
     Row(TESTS, packages=_named(
         "pytest", "pytest-django", "pytest-celery", "pytest-xdist", "pytest-jobs", "freezegun", "time-machine",
     )),
-    Row(INSTEAD, "My suite uses an eager mode", signs=(
+    Row(INSTEAD, _EAGER, signs=(
         Sign("task_always_eager", rf"(?i)always_eager(?:{_SET}|[\"'],[ \t]*)True",
              ("always_eager", "ALWAYS_EAGER"), "celery", "tests"),
         Sign("a real worker in tests", r"\bdef \w+\([^)]*\bcelery_(?:session_)?worker\b",

@@ -155,6 +155,8 @@ class Running:
             if self._ends_block and not self._is_said
             else kind or self._kinds.of(name, called.own, called.args, called.kwargs)
         )
+        #: Whether it is compared by itself, and whether what is called finds out itself which keys it knows.
+        self._is_compared, self._knows_keys = True, False
         self._unit: Unit | None = None
         self._block: AbstractContextManager[None] | None = None
         self._act: Act | None = None
@@ -200,13 +202,7 @@ class Running:
                 self._seen, self._beats = judgement.seen(), current.beats
         return self
 
-    def _described(self, *, is_compared: bool = True, knows_keys: bool = False) -> Act:
-        """Return the effect that the call is.
-
-        Args:
-            is_compared: whether it is compared by itself.
-            knows_keys: whether what is called finds out itself which keys it knows.
-        """
+    def _described(self) -> Act:
         called, name, method, path = (
             self.called,
             self.called.name,
@@ -235,8 +231,8 @@ class Running:
             called.owner or path,
             text,
             counts=False,
-            value=value if is_compared and not self._is_shown else None,
-            key=None if key is None or knows_keys else (path, key),
+            value=value if self._is_compared and not self._is_shown else None,
+            key=None if key is None or self._knows_keys else (path, key),
             sent_key=sent,
             stands_for=name if title is not None and title.is_of_project else "",
         )

@@ -105,15 +105,10 @@ class _Service(Running):
     def __init__(self, receiver: Receiver, call: _Call, current: Watch) -> None:
         super().__init__(call.called, current, call.kind)
         self._is_said |= call.is_said
+        self._is_compared = receiver.counts
+        # A stand-in finds out itself whether it knows a key.
+        self._knows_keys = receiver.answers_by_key and self._kind != "put"
         self._receiver, self._call = receiver, call
-
-    def _described(self, *, is_compared: bool = True, knows_keys: bool = False) -> Act:
-        service = self._receiver
-        return super()._described(
-            is_compared=service.counts,
-            # A stand-in finds out itself whether it knows a key.
-            knows_keys=service.answers_by_key and self._kind != "put",
-        )
 
     def _note(self, act: Act, answer: object) -> None:
         if self._receiver.has_happened(self._call, answer, is_part=self._is_part):
