@@ -150,7 +150,8 @@ class Files(Store):
 
     def note_world(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "open" and opens_for_writing(*args[:3]):
-            self.has_handles = True
+            # Not where the world has made a database, which is looked at by its rows.
+            self.has_handles |= not self.name_of(_absolute(args[0])).startswith("<world ")
         if event in _TEMPORARY:
             path = _absolute(args[0])
             kind = "world" if Path(path).name.startswith(OF_WORLD) else "tmp"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Any, Final, TypeAlias
 
 #: Returns whether a database gives numbers to the rows of a table, by its name, new keys and the last one before.
@@ -12,8 +12,15 @@ AreNumbers: TypeAlias = Callable[[str, Sequence[int], int], bool]
 _TABLES: Final = """
 select name from sqlite_master where type = 'table' and name not like 'sqlite~_%' escape '~' order by 1
 """
-_KEY: Final = "select name, type from pragma_table_info(?) where pk"
-_REFERENCES: Final = 'select "from", "table", "to" from pragma_foreign_key_list(?)'
+#: The columns of primary keys, with the tables that have them. What a virtual table has, its module says.
+_KEYS: Final = """
+select master.name, info.name, info.type from sqlite_master as master, pragma_table_info(master.name) as info
+where master.type = 'table' and sql not like 'create virtual%' and pk
+"""
+_REFERENCES: Final = """
+select name, "from", "table", "to" from sqlite_master, pragma_foreign_key_list(name)
+where type = 'table' and sql not like 'create virtual%'
+"""
 
 
 class NewKeys:
@@ -29,15 +36,30 @@ class NewKeys:
         self._label = label
         self._are_numbers = are_numbers
         self._last: dict[str, int] = {}
-        if connection is None:
+        self._schema: object = None
+        self._keys: dict[str, str] = {}
+        self._references: list[tuple[Any, ...]] = []
+        if connection is not None:
+            self._learn(connection)
+            for table, column in self._keys.items():
+                query = f"select max({quoted(column)}) from {quoted(table)}"  # noqa: S608 - names that are there
+                self._last[table] = rows_by(connection, query)[0][0] or 0
+
+    def _learn(self, connection: sqlite3.Connection) -> None:
+        """Learn which columns have numbers that a database gives out, and which refer to them."""
+        schema = rows_by(connection, "pragma schema_version")
+        if schema == self._schema:
             return
-        for table in names_of_tables(connection):
-            # Such as a table of a module that this connection does not have.
-            with suppress(sqlite3.Error):
-                column = _key_of(connection, table)
-                if column is not None:
-                    query = f"select max({quoted(column)}) from {quoted(table)}"  # noqa: S608 - names that are there
-                    self._last[table.lower()] = rows_by(connection, query)[0][0] or 0
+        kinds: dict[str, list[tuple[str, str]]] = {}
+        for table, column, kind in rows_by(connection, _KEYS):
+            kinds.setdefault(table.lower(), []).append((column, kind.upper()))
+        self._schema = schema
+        self._keys = {
+            table: column
+            for table, ((column, kind), *others) in kinds.items()
+            if kind == "INTEGER" and not others
+        }
+        self._references = rows_by(connection, _REFERENCES)
 
     def number(
         self, connection: sqlite3.Connection, table: str, rows: Iterable[dict[str, Any]]
@@ -52,16 +74,16 @@ class NewKeys:
         self, connection: sqlite3.Connection, table: str
     ) -> Mapping[str, Mapping[object, int]]:
         """Return the numbers of new keys, by the columns of a table that have them."""
-        own = _key_of(connection, table)
-        named = {own: (table, own)} | {
-            column: (other, key)
-            for column, other, to in rows_by(connection, _REFERENCES, table)
-            if to in (None, key := _key_of(connection, other))
+        self._learn(connection)
+        named = {self._keys.get(table.lower()): table} | {
+            column: other
+            for owner, column, other, to in self._references
+            if owner.lower() == table.lower() and to in (None, self._keys.get(other.lower()))
         }
         found = {
             column: self._numbers(connection, other, key)
-            for column, (other, key) in named.items()
-            if column is not None and key is not None
+            for column, other in named.items()
+            if column is not None and (key := self._keys.get(other.lower())) is not None
         }
         return {column: numbers for column, numbers in found.items() if numbers}
 
@@ -74,13 +96,6 @@ class NewKeys:
         if not self._are_numbers(f"{self._label}.{table.lower()}", keys, last):
             return {}
         return {key: last + place for place, key in enumerate(keys, 1)}
-
-
-def _key_of(connection: sqlite3.Connection, table: str) -> str | None:
-    """Return the column whose numbers a database gives out; None for a table without one."""
-    columns = rows_by(connection, _KEY, table)
-    is_numbered = [kind.upper() for _, kind in columns] == ["INTEGER"]
-    return columns[0][0] if is_numbered else None
 
 
 def names_of_tables(connection: sqlite3.Connection) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import closing, suppress
 from functools import cache, partial
 from pathlib import Path, PurePath
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -39,9 +39,14 @@ _ELSEWHERE: Final = frozenset(
 )
 
 
+def _fast_folder() -> str | None:
+    """Return a folder in memory, where the system has that."""
+    return _FAST if os.access(_FAST, os.W_OK) else None
+
+
 def temporary_folder(prefix: str) -> TemporaryDirectory[str]:
-    """Make a folder for databases: in memory, where the system has that."""
-    return TemporaryDirectory(prefix=prefix, dir=_FAST if os.access(_FAST, os.W_OK) else None)
+    """Make a folder for databases."""
+    return TemporaryDirectory(prefix=prefix, dir=_fast_folder())
 
 
 @cache
@@ -62,14 +67,17 @@ class DatabaseFile:
     """
 
     def __init__(self) -> None:
-        self._folder = temporary_folder(OF_WORLD)
-        path = Path(self._folder.name) / "world.db"
-        path.write_bytes(_empty())
+        self._folder = Path(mkdtemp(prefix=OF_WORLD, dir=_fast_folder()))
+        self.path = self._folder / "world.db"
+        self.path.write_bytes(_empty())
         #: For `sqlite3.connect(..., uri=True)`.
-        self.uri = path.as_uri()
+        self.uri = self.path.as_uri()
 
     def close(self) -> None:
-        self._folder.cleanup()
+        # By hand, since each history has one: to remove any tree takes three times as long.
+        for name in os.listdir(self._folder):  # noqa: PTH208 - faster
+            (self._folder / name).unlink()
+        self._folder.rmdir()
 
 
 class SqliteStore(Store):
@@ -94,14 +102,25 @@ class SqliteStore(Store):
             )
         self.place = place
         self._is_bound = is_bound
-        self._keys = NewKeys(label, are_numbers)
+        self._keys: NewKeys | None = None
         self._are_numbers = are_numbers
+        #: The connection of a world by which it is read; otherwise each question opens one.
+        self._own: sqlite3.Connection | None = None
+
+    def read_by(self, connection: sqlite3.Connection) -> None:
+        """Read it by a connection of a world, whose rows are those that it has now."""
+        self._own = connection
+        self._keys = NewKeys(self.label, self._are_numbers, connection)
 
     def begin(self) -> None:
         # Amid a transaction that excludes all others, its first rows are not known.
         with suppress(ExplorationError):
-            found = self._asked(partial(NewKeys, self.label, self._are_numbers))
-            self._keys = found or self._keys
+            self._keys = self._keys or self._asked(partial(NewKeys, self.label, self._are_numbers))
+
+    def numbers(self, table: str) -> Mapping[str, Mapping[object, int]]:
+        """Return the numbers of new keys, by the columns of a table that have them."""
+        keys = self._keys or NewKeys(self.label, self._are_numbers)
+        return self._asked(lambda connection: keys.numbers(connection, table)) or {}
 
     @property
     def may_be_asked_amid_a_write(self) -> bool:  # type: ignore[override]
@@ -122,13 +141,16 @@ class SqliteStore(Store):
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
         def rows(connection: sqlite3.Connection) -> list[dict[str, Any]]:
             found = rows_in(connection, name)
-            self._keys.number(connection, name, found)
+            keys = self._keys or NewKeys(self.label, self._are_numbers)
+            keys.number(connection, name, found)
             return found
 
         return renamed(Unordered(self._asked(rows) or ()))
 
     def _asked(self, ask: Callable[[sqlite3.Connection], _Answer]) -> _Answer | None:
         """Return what a question finds in the database; None if it is not there."""
+        if self._own is not None and is_open(self._own):
+            return ask(self._own)
         if isinstance(self.place, sqlite3.Connection):
             # A database in memory ends with its connection, which a job or a test may have closed.
             return ask(self.place) if is_open(self.place) else None
@@ -314,19 +336,35 @@ class Authorizer:
             if self._is_private or connection is None:
                 return None
             # It has a label at once where the world has made or used it.
-            return self._made(account, ":memory:" if in_delivery else "", connection)
-        path = os.path.abspath(place)  # noqa: PTH100 - without `..`, and links as they are
-        return self._made(account, account.files.name_of(path).removeprefix(OWN), path)
+            return _made(account, ":memory:" if in_delivery else "", connection)
+        return store_of_file(account, place)
 
-    def _made(self, account: Account, label: str, place: str | sqlite3.Connection) -> str:
-        found = account.label("sqlite", place, label)
 
-        def is_bound() -> bool:
-            return isinstance(place, str) and account.files.is_bound(account.files.name_of(place))
+def store_of_file(account: Account, path: str) -> str:
+    """Return the key of the store of a database in a file."""
+    path = os.path.abspath(path)  # noqa: PTH100 - without `..`, and links as they are
+    return _made(account, account.files.name_of(path).removeprefix(OWN), path)
 
-        return account.store(
-            f"sqlite {found}", lambda: SqliteStore(found, place, is_bound, account.numbers)
-        )
+
+def _made(account: Account, label: str, place: str | sqlite3.Connection) -> str:
+    found = account.label("sqlite", place, label)
+
+    def is_bound() -> bool:
+        return isinstance(place, str) and account.files.is_bound(account.files.name_of(place))
+
+    return account.store(
+        f"sqlite {found}", lambda: SqliteStore(found, place, is_bound, account.numbers)
+    )
+
+
+def read_by(connection: sqlite3.Connection, path: str) -> SqliteStore | None:
+    """Let the database of a world be read by a connection; return its store, None without an account."""
+    account = accounts.current
+    if account is None:
+        return None
+    store: SqliteStore = account.store_of(store_of_file(account, path))
+    store.read_by(connection)
+    return store
 
 
 def place_of(database: Any) -> str:

@@ -13,9 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 from ...errors import ExplorationError
 from ...harness.records.patches import Patches
 from ..engine.scope import leaving_out
-from ..stores.account import accounts
-from ..stores.new_keys import NewKeys
-from ..stores.sqlite import DatabaseFile
+from ..stores.sqlite import DatabaseFile, read_by
 
 Rows: TypeAlias = Callable[[str], list[tuple[Any, ...]]]
 
@@ -48,12 +46,11 @@ def sqlite_world(
         keeper.executescript(schema)
         if bind is not None:
             _bind(patches, bind, file.uri)
-        account = accounts.current
-        keys = None if account is None else NewKeys("world", account.numbers, own)
+        store = read_by(own, str(file.path))
 
         def rows(table: str) -> list[tuple[Any, ...]]:
             cursor = keeper.execute(f'select * from "{table}" order by 1')  # noqa: S608 - a name that the test writes
-            numbers = {} if keys is None else keys.numbers(own, table)
+            numbers = {} if store is None else store.numbers(table)
             columns = [numbers.get(name, {}) for name, *_ in cursor.description]
             return [tuple(map(_numbered, columns, row)) for row in cursor]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ...engine.sameness.chance import numbering
-from ...stores.account import accounts
-from ...stores.new_keys import NewKeys
+from ...stores.sqlite import SqliteStore as FileStore, read_by
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
@@ -31,19 +30,15 @@ _TIMES: Final = {
 class SqlalchemyWorld:
     """The database of a world."""
 
-    def __init__(self, connection: Connection, tables: Iterable[Any], file: str) -> None:
+    def __init__(
+        self, connection: Connection, tables: Iterable[Any], store: FileStore | None
+    ) -> None:
         #: A connection that commits each statement, for what the world itself does to the database.
         self.connection = connection
         self._tables = {table.fullname: table for table in tables}
         self._begin = self._server_time()
-        account = accounts.current
         #: None outside of checks, and for a server.
-        self._keys: NewKeys | None = None
-        self._file = file
-        if account is not None and connection.dialect.name == "sqlite":
-            # By the class: no account hears of what it reads.
-            with closing(sqlite3.Connection(self._file)) as own:
-                self._keys = NewKeys("world", account.numbers, own)
+        self._store = store
 
     def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return the rows of all tables by name, in the order of their primary keys."""
@@ -63,7 +58,8 @@ class SqlalchemyWorld:
                 f"There is no table {table!r} in the metadata of the world; there are {', '.join(self._tables)}."
             )
         query = select(*known.columns).order_by(*known.primary_key.columns)
-        numbers = self._numbers(known.name)
+        # Those of a server are known by themselves.
+        numbers = {} if self._store is None else self._store.numbers(known.name)
         columns = [numbers.get(column.name, {}) for column in known.columns]
         found = [
             tuple(
@@ -75,13 +71,6 @@ class SqlalchemyWorld:
         if not known.primary_key.columns:
             found.sort(key=repr)
         return self._in_test_time(found)
-
-    def _numbers(self, table: str) -> Mapping[str, Mapping[object, int]]:
-        """Return the numbers of new keys in a table of sqlite: those of a server are known by themselves."""
-        if self._keys is None:
-            return {}
-        with closing(sqlite3.Connection(self._file)) as own:
-            return self._keys.numbers(own, table)
 
     def _server_time(self) -> Any:
         """Return the time of a server, with its zone and without; None for sqlite, which follows the test."""
@@ -140,7 +129,13 @@ def sqlalchemy_world(
             stack, numbering.get(), lambda connection: _fill(connection, rows)
         )
         redirect(stack.enter_context(Patches()), bind, fresh.place)
-        yield SqlalchemyWorld(fresh.connection, metadata.sorted_tables, str(fresh.place.database))
+        store = None
+        if fresh.connection.dialect.name == "sqlite":
+            path = str(fresh.place.database)
+            # By the class: no account hears of what it reads.
+            own = sqlite3.Connection(path, check_same_thread=False)
+            store = read_by(stack.enter_context(closing(own)), path)
+        yield SqlalchemyWorld(fresh.connection, metadata.sorted_tables, store)
 
 
 class _Stores:
