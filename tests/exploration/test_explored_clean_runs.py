@@ -396,6 +396,24 @@ def test_a_job_that_a_killed_delivery_has_enqueued_runs_before_the_next_delivery
     assert "Explored" in outcome(enqueuing(note_status), histories=["crash"])
 
 
+@pytest.mark.parametrize(("stays", "said"), [(True, "DIVERGED users [crash"), (False, "Explored")])
+def test_of_a_job_that_fails_as_it_runs_early_only_what_it_leaves_counts(stays, said):
+    @job
+    def note_paid(number):
+        if "status" not in users[number]:
+            if stays:
+                users[number]["refused"] = True
+            raise LookupError(number)
+        users[number]["noted"] = users[number]["status"]
+
+    @job
+    def enqueue_first(number):
+        note_paid.perform_later(number)
+        users[number]["status"] = "paid"
+
+    assert said in outcome(enqueue_first, histories=["crash"])
+
+
 def test_an_enqueue_that_is_lost_is_lost_also_where_its_job_does_nothing_that_is_seen():
     @job
     def nothing(number): ...

@@ -1,12 +1,18 @@
 """A token carries out one history again, or is refused where the code has it no more."""
 
+from importlib.util import find_spec
+from unittest import mock
+from urllib.request import urlopen
+
 import gallery_jobs
 import pytest
 from gallery import cancel, shop
 from hypothesis import strategies as st
 
-from pytest_jobs import check_idempotent
+from pytest_jobs import check_idempotent, fake_http
 from pytest_jobs.errors import DuplicateEffect, ExplorationError, LostEffect, NotIdempotent
+from pytest_jobs.exploration.histories.plans import Plan
+from pytest_jobs.exploration.histories.replay import token_of
 from pytest_jobs.exploration.report.audience import Audience, audience
 
 
@@ -24,7 +30,7 @@ def replaying():
         audience.reset(token)
 
 
-def token_of(job, **options):
+def token_printed(job, **options):
     with pytest.raises(NotIdempotent) as found:
         check(job, **options)
     return str(found.value.report.token)
@@ -35,7 +41,7 @@ def check(job, args=(1,), **options):
 
 
 def test_only_that_history_is_carried_out(replaying):
-    audience_then = replaying("crash:pay:pay:3e52363e:1")
+    audience_then = replaying("crash:pay:pay:58469389:1")
 
     with pytest.raises(DuplicateEffect) as found:
         check(gallery_jobs.pay)
@@ -49,7 +55,7 @@ def test_a_job_that_was_mended_passes_and_says_so(replaying):
         gallery_jobs.gateway.charge(number, 100, key=key)
 
     replaying()
-    token = token_of(pay)
+    token = token_printed(pay)
     reader = replaying(token)
 
     explored = check(pay, args=(1, "key"))
@@ -67,7 +73,7 @@ def test_a_point_that_a_clean_run_does_not_come_to_is_refused(replaying):
 
 
 def test_a_point_that_comes_less_often_is_refused(replaying):
-    replaying("crash:pay:pay:3e52363e:2")
+    replaying("crash:pay:pay:58469389:2")
 
     with pytest.raises(ExplorationError, match="Run the test without --jobs-replay"):
         check(gallery_jobs.pay)
@@ -75,7 +81,7 @@ def test_a_point_that_comes_less_often_is_refused(replaying):
 
 def test_another_job_that_is_not_there_any_more_is_refused(replaying):
     replaying()
-    token = token_of(gallery_jobs.overwrite, histories=["out_of_order"], others=[cancel])
+    token = token_printed(gallery_jobs.overwrite, histories=["out_of_order"], others=[cancel])
     replaying(token)
 
     with pytest.raises(ExplorationError, match="needs the same others="):
@@ -98,7 +104,7 @@ def test_arguments_that_were_drawn_are_in_the_token(replaying):
 
     drawn = {"number": st.integers(0, 5), "fast": st.booleans()}
     replaying()
-    token = token_of(charge, args=(), kwargs=drawn)
+    token = token_printed(charge, args=(), kwargs=drawn)
     replaying(token)
 
     with pytest.raises(DuplicateEffect) as found:
@@ -128,7 +134,7 @@ COLOURS = st.sampled_from([Colour("red"), Colour("blue")])
 
 def test_arguments_that_no_token_can_hold_are_drawn_until_they_come_again(replaying):
     replaying()
-    token = token_of(paint, args=(COLOURS,))
+    token = token_printed(paint, args=(COLOURS,))
     replaying(token)
 
     with pytest.raises(DuplicateEffect) as found:
@@ -140,7 +146,7 @@ def test_arguments_that_no_token_can_hold_are_drawn_until_they_come_again(replay
 
 def test_arguments_that_do_not_come_again_are_no_pass(replaying):
     replaying()
-    token = token_of(paint, args=(COLOURS,))
+    token = token_printed(paint, args=(COLOURS,))
     replaying(token)
 
     with pytest.raises(ExplorationError, match="were not drawn again, so nothing was replayed"):
@@ -163,7 +169,7 @@ def test_a_token_survives_lines_above_and_in_between(replaying, tmp_path):
     ):
         path = tmp_path / name
         path.write_text(source, "utf-8")
-        tokens.append(token_of(defined(path), histories=["overlap"]))
+        tokens.append(token_printed(defined(path), histories=["overlap"]))
 
     assert tokens[0] == tokens[1]
     assert tokens[0] != tokens[2]
@@ -184,7 +190,7 @@ def test_arguments_that_were_cut_off_are_refused(replaying):
 
 def test_two_interruptions_are_replayed(replaying):
     replaying()
-    token = token_of(gallery_jobs.give_up_the_third_time, histories=["crash"], depth=2)
+    token = token_printed(gallery_jobs.give_up_the_third_time, histories=["crash"], depth=2)
     replaying(token)
 
     with pytest.raises(LostEffect) as found:
@@ -196,3 +202,72 @@ def test_two_interruptions_are_replayed(replaying):
         True,
         False,
     ]
+
+
+def names(job, value):
+    """Return the names that tokens give to all points of a clean run."""
+    with pytest.raises(NotIdempotent) as found:
+        check(job, args=(value,), histories=["twice"])
+    points = found.value.report.exploration.points
+    return [token_of(Plan("crash", point=point), job.__name__).plan for point in points]
+
+
+def store(value):
+    gallery_jobs.connect().execute(
+        f"insert into payments values (9, '{value}')"
+    ).connection.commit()
+
+
+def send(value):
+    gallery_jobs.gateway.mail(value), gallery_jobs.gateway.mail(f"{value}!")
+
+
+def write(value):
+    for name in (value, f"{value}!"):
+        with (gallery_jobs.folder / f"{name}.txt").open("a") as file:
+            file.write(value)
+
+
+def enqueue(value):
+    gallery_jobs.send_receipt.perform_later(value)
+
+
+def send_to_all(value):
+    sent = [gallery_jobs.gateway.mail(f"{value}{n}") for n in [*gallery_jobs.gateway.charged(), 1]]
+    all(gallery_jobs.gateway.mail(f"{value}{n}") is None for n in sent)
+
+
+def request(value):
+    with fake_http({"*": 204}):
+        urlopen(f"https://{value}.example.com/orders/{value}", value.encode()).close()
+
+
+def cache(value):
+    from fakeredis import FakeRedis
+
+    client = FakeRedis()
+    client.set(f"order:{value}", value)
+    client.incr(f"views:{value}"), client.incr(f"views:{value}!")
+
+
+def let_a_mock_do_it(value):
+    with mock.patch.object(gallery_jobs, "gateway") as gateway:
+        for each in (value, f"{value}!"):
+            gateway.charge(each)
+
+
+NEEDS_REDIS = pytest.mark.skipif(find_spec("fakeredis") is None, reason="needs fakeredis")
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        *(store, send, write, enqueue, send_to_all, request, let_a_mock_do_it),
+        pytest.param(cache, marks=NEEDS_REDIS),
+    ],
+)
+def test_a_token_has_no_data_of_the_test_and_names_one_point(job):
+    one = names(job, "order7")
+
+    assert one == names(job, "d41d8cd9")
+    assert len(set(one)) == len(one)

@@ -137,7 +137,7 @@ def test_a_job_that_loses_its_work_when_it_is_killed_fails_the_session(
             "Lost, stuck or half done when the worker is killed:",
             "- LOST shop.gateway.charge in pay(1)",
             "  killed after sqlite: commit (shop.py:21)",
-            "  also an effect fails: shop.gateway: charge(1) (shop.py:29)",
+            "  also an effect fails: shop.gateway: charge (shop.py:29)",
             "  hint: a mark that is set before the effect hides that it was never made: *",
             "  reached by 1 test (delivered)",
             '  replay: pytest "test_shop.py::test_paying" --jobs-audit --jobs-replay=crash:pay:*',
@@ -299,7 +299,7 @@ def test_jobs_are_checked_however_a_test_reaches_them_and_a_mistake_is_one_findi
             "Lost, stuck or half done when the worker is killed:",
             "- LOST shop.gateway.charge in pay(1)",
             "  killed after sqlite: commit (shop.py:21)",
-            "  also an effect fails: shop.gateway: charge(1) (shop.py:29)",
+            "  also an effect fails: shop.gateway: charge (shop.py:29)",
             "  so are shop.pay_again, test_shop.pay_for",
         ],
         # A row too many after a kill is work that was left half done.
@@ -310,7 +310,7 @@ def test_jobs_are_checked_however_a_test_reaches_them_and_a_mistake_is_one_findi
         [
             "Seen only through a double of your own code, which may hide what prevents it:",
             "- DUPLICATE shop.gateway.charge in charge(1)",
-            "  delivered again after it was done, which repeats shop.gateway: charge(1) (shop.py:45)",
+            "  delivered again after it was done, which repeats shop.gateway: charge (shop.py:45)",
             "  a double stands in the place of shop.gateway.charge",
             "  reached by 1 test (only enqueued)",
         ],

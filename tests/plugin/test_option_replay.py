@@ -110,3 +110,24 @@ def test_arguments_that_were_drawn_are_replayed(pytester, run):
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E *charge(3) is not safe to deliver twice*", "E *replayed: *"])
+
+
+def test_another_process_with_other_data_finds_the_point(pytester, monkeypatch):
+    pytester.makepyfile(paying=PAYING)
+    pytester.makepyfile(
+        test_it=CHECKS
+        + "import itertools, time, uuid\n"
+        + "numbers = itertools.count()\n"
+        + "def test_that_comes_before(): next(numbers)\n"
+        + "def test_it():\n"
+        + "    order = f'{uuid.uuid4()} {next(numbers)} {time.time_ns()}'\n"
+        + "    check_idempotent(paying.charge, args=(order,), world=world, histories=['crash'])\n"
+    )
+    monkeypatch.setenv("PYTHONHASHSEED", "1")
+    (line,) = [line for line in pytester.runpytest().outlines if "replay: " in line]
+    monkeypatch.setenv("PYTHONHASHSEED", "2")
+
+    result = pytester.runpytest_subprocess(*shlex.split(line.partition("replay: pytest ")[2]))
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *DUPLICATE gateway.charge [[]crash*", line])

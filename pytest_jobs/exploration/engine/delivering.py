@@ -253,7 +253,7 @@ class Deliveries:
             limited=limited,
         )
         for text in self._chance.noted:
-            # Such as the name of a temporary folder: a point with it in its text is the same in each history.
+            # Such as the name of a temporary folder: a point with it has one text in each history.
             watch.rename(text, "<random>")
         watch.baton.is_late = self.hands_over_late
         performer = self.performer()

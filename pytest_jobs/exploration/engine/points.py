@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import linecache
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from types import CodeType
 from typing import Final, Literal, TypeAlias, TypeVar, overload
@@ -16,8 +18,6 @@ T = TypeVar("T")
 
 #: The end comes when the last line has run, and before the library acknowledges the delivery.
 PointKind: TypeAlias = Literal["line", "before", "after", "await", "awaited", "end"]
-#: The qualified name of a function, its file, and a line in it.
-SourceLine: TypeAlias = tuple[str, str, int]
 
 #: The kind of a point, its text (None for that of its line), and the code and the number of its line.
 Noted: TypeAlias = "tuple[PointKind, str | None, CodeType | None, int]"
@@ -39,23 +39,25 @@ AT_LINES: Final = {
 class Point:
     """A line that is about to run, the moment before or after an effect or an await, or the end of the job.
 
-    Two points are the same if their names are equal. A name has no line number, so that a replay
-    token survives edits elsewhere in the file.
+    Two points are the same if their names are equal. A name has no line number, so that a replay token survives
+    edits elsewhere in the file, and no text of an effect, which has data that another run does not have.
     """
 
     kind: PointKind
-    #: The qualified name of the function.
+    #: The qualified name of the function; of a comprehension that of the function around it.
     function: str
     #: The text of the line, or of the effect.
     text: str
     #: How often the delivery has come to this kind, function and text so far, this time included.
     hit: int
+    #: How often it has come to this kind of point in this function at a line with this source.
+    turn: int
     filename: str = ""
     line: int = 0
 
     @property
     def name(self) -> tuple[str, str, str, int]:
-        return self.kind, self.function, self.text, self.hit
+        return self.kind, self.function, source_text(self.filename, self.line), self.turn
 
     def __str__(self) -> str:
         times = f" (time {self.hit})" if self.hit > 1 else ""
@@ -82,12 +84,12 @@ class Trail(Sequence[Point]):
     A job runs thousands of lines in each history, and hardly any of their points is looked at.
     """
 
-    __slots__ = ("_code", "_hits", "_line", "_made", "_noted")
+    __slots__ = ("_code", "_counts", "_line", "_made", "_noted")
 
     def __init__(self) -> None:
         self._noted: list[Noted] = []
         self._made: list[Point] = []
-        self._hits: dict[tuple[str, str, str], int] = {}
+        self._counts: defaultdict[tuple[str, ...], count[int]] = defaultdict(lambda: count(1))
         #: The line of the project that runs now.
         self._code: CodeType | None = None
         self._line = 0
@@ -156,10 +158,11 @@ class Trail(Sequence[Point]):
         made = self._made
         for kind, text, code, line in self._noted[len(made) :]:
             function, filename = ("", "") if code is None else (code.co_qualname, code.co_filename)
-            named = source_text(filename, line) if text is None else text
-            key = (kind, function, named)
-            hit = self._hits[key] = self._hits.get(key, 0) + 1
-            made.append(Point(kind, function, named, hit, filename, line))
+            function, source = enclosing_function(function), source_text(filename, line)
+            shown = source if text is None else text
+            hit = next(self._counts[kind, function, shown])
+            turn = hit if text is None else next(self._counts[kind, function, source])
+            made.append(Point(kind, function, shown, hit, turn, filename, line))
         return made
 
 
@@ -179,14 +182,14 @@ def enclosing_function(function: str) -> str:
 class Origin:
     """Where an error was raised."""
 
-    #: A line of the project.
-    place: SourceLine
+    #: A line of the project: the qualified name of its function, its file, and its number.
+    place: tuple[str, str, int]
     #: Whether the line itself raised the error, and no library that it called.
     raises: bool = False
 
     def __str__(self) -> str:
         function, _, line = self.place
-        return f"line {line} of {enclosing_function(function)}"
+        return f"line {line} of {function}"
 
     @property
     def is_on_purpose(self) -> bool:
@@ -198,7 +201,7 @@ class Origin:
     def shown(self) -> str:
         """The line with its file and its text, as a traceback shows it in one line."""
         function, filename, line = self.place
-        where = f"{Path(filename).name}:{line} in {enclosing_function(function)}"
+        where = f"{Path(filename).name}:{line} in {function}"
         return f"{where}: {source_text(filename, line)}"
 
 
@@ -209,7 +212,7 @@ def trace_of(error: BaseException, scope: Scope) -> tuple[Origin, ...]:
     while entry is not None:
         code = entry.tb_frame.f_code
         if scope.wants(code) or scope.is_of_project(code):
-            place = code.co_qualname, code.co_filename, entry.tb_lineno
+            place = enclosing_function(code.co_qualname), code.co_filename, entry.tb_lineno
             found.append(Origin(place, raises=entry.tb_next is None))
         entry = entry.tb_next
     return tuple(found)

@@ -203,9 +203,6 @@ class Explorer:
             return None
         self.exploration.add_unshown(ended.history.account)
         history, runner = ended.history, ended.runner
-        if any(child.is_early and child.run.error is not None for child in history.children):
-            # It waits for what its parent commits: a later attempt, or the one of the next delivery, finds it.
-            return None
         with log_kept_apart():
             # Only now, when the world of the history is gone: it may take another history.
             verdict = self.judged(plan, history, ended.last, ended.found)

@@ -382,7 +382,9 @@ class History(Deliveries):
     @property
     def failed_child(self) -> Child | None:
         """The first job that the job has enqueued and that has failed; None if none has."""
-        return next((child for child in self.children if child.run.failed), None)
+        # One that runs early may wait for what its parent commits: a later attempt, or a later job, finds it.
+        failed = (child for child in self.children if child.run.failed and not child.is_early)
+        return next(failed, None)
 
     # Processes
 

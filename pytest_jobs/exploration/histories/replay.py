@@ -13,7 +13,7 @@ from ...core.arguments.encoding import decode, encode
 from ...core.arguments.records import RecordReference
 from ...errors import DeserializationError, ExplorationError, SerializationError
 from ...harness.records.texts import short_name
-from ..engine.points import Point, enclosing_function
+from ..engine.points import Point
 from ..engine.world import TimeLimit
 from .exploration import Exploration
 from .explorer import Explorer
@@ -30,7 +30,7 @@ _AND: Final = "then"
 class Token:
     """The name of a history, as a replay line has it.
 
-    It contains no line numbers and no positions in lists, so that it survives edits elsewhere.
+    It contains no line numbers, positions in lists or data of the test, so that it survives edits elsewhere.
     """
 
     #: The history, the job, and the point at which the first delivery is interrupted.
@@ -133,10 +133,9 @@ def other_name(others: Sequence[Callable[[], object]], position: int) -> str:
 
 
 def _named(point: Point) -> list[str]:
-    function = enclosing_function(point.function)
-    text = f"{point.kind}\n{function}\n{point.text}"
-    function = _bare(short_name(function))
-    return [function, hashlib.sha256(text.encode()).hexdigest()[:_DIGITS], str(point.hit)]
+    kind, function, source, turn = point.name
+    digest = hashlib.sha256(f"{kind}\n{function}\n{source}".encode()).hexdigest()
+    return [_bare(short_name(function)), digest[:_DIGITS], str(turn)]
 
 
 def _written(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:

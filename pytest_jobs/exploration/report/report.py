@@ -19,7 +19,7 @@ from ...harness.records.texts import (
     shortened,
 )
 from ..engine.functions import FunctionBridge
-from ..engine.points import Point, enclosing_function
+from ..engine.points import Point
 from ..engine.run import Run
 from ..histories.checked_job import CheckedJob
 from ..histories.exploration import Exploration, Failure, Rest
@@ -401,7 +401,7 @@ def _failure_dict(failure: Failure) -> dict[str, Any]:
 def _point_dict(point: Point) -> dict[str, Any]:
     return {
         "kind": point.kind,
-        "function": enclosing_function(point.function),
+        "function": point.function,
         "text": point.text,
         "hit": point.hit,
         "file": point.filename,

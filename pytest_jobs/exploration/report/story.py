@@ -16,7 +16,7 @@ from typing import Final
 from ...harness.records.record import call_text
 from ...harness.records.texts import duration, error_text, shortened
 from ..engine.acts import Act
-from ..engine.points import AT_LINES, Point, enclosing_function, source_text
+from ..engine.points import AT_LINES, Point, source_text
 from ..engine.run import Run
 from ..histories.children import Child
 from ..histories.exploration import Exploration, Failure
@@ -97,7 +97,7 @@ def _line_of(
 
 
 def _place(filename: str, function: str, line: int) -> tuple[str, str, int]:
-    return filename, enclosing_function(function), _first_lines(filename).get(line, line)
+    return filename, function, _first_lines(filename).get(line, line)
 
 
 @lru_cache(maxsize=32)

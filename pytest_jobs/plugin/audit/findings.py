@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,8 @@ from ...insight.lint.rules.rule import Finding as Fault
 
 #: A word with a number, such as the id in an address.
 _DATA: Final = re.compile(r"\w*\d\w*")
+#: What is called or asked for: data of the test follows.
+_VERB: Final = re.compile(r"[\w.]+(\(\)\.[\w.]+)*(?=\()|[A-Z]+\b")
 #: How wide the call of a job is shown.
 _WIDTH = 100
 
@@ -51,7 +53,7 @@ class Finding:
     #: The verdict without data of the test, such as `LOST mail` or `DIVERGED Order: status`.
     verdict: str
     history: str
-    #: The point of a kill, or else the effect that fails, is repeated or writes what differs.
+    #: The point of a kill, or else the effect that fails, is repeated or writes what differs. No data of the test.
     at: str
     #: Its file and line.
     file: str
@@ -151,7 +153,7 @@ def findings_of(report: Any, job: str) -> Iterator[Finding]:
         if key in known:
             continue
         known.add(key)
-        point = plan.point or wrong
+        point = _without_data(plan.point or wrong, exploration.reference)
         is_kill = plan.name in ("crash", "abandoned")
         yield Finding(
             kind,
@@ -168,6 +170,15 @@ def findings_of(report: Any, job: str) -> Iterator[Finding]:
             f"pytest {quoted(audience.nodeid)} {audience.audit}--jobs-replay={token_of(plan, report.job)}",
             report.semantics,
         )
+
+
+def _without_data(point: Point, run: Run) -> Point:
+    """Return a point with the verb of its effect. A statement of SQL has data in places of its own."""
+    act = run.point_acts[run.points.index(point)]
+    if act is None or (act.of_database and act.kind != "enqueue"):
+        return point
+    verb = _VERB.match(act.text)
+    return replace(point, text=f"{act.kind}: {verb[0]}" if verb else act.kind)
 
 
 def _shown(source: Point | Origin) -> str:
