@@ -1323,6 +1323,67 @@ def test_functions_are_jobs_that_callers_give_to_what_passes_them_to_a_queue(aud
         result.stdout.fnmatch_lines([f"- DUPLICATE files in {name}(1)"])
 
 
+RUNNERS = """
+    from abc import ABC, abstractmethod
+
+    import fakeredis
+    from rq import Queue
+
+    class Runner(ABC):
+        @abstractmethod
+        def run(self, number):
+            pass
+
+        @classmethod
+        def handle(cls, number):
+            cls().run(number)
+
+        @classmethod
+        def enqueue(cls, number):
+            Queue(connection=fakeredis.FakeStrictRedis()).enqueue(cls.handle, number)
+
+    class Charge(Runner):
+        def run(self, number):
+            append(f"charge {number}\\n")
+
+    class Refund(Runner):
+        def run(self, number):
+            append(f"refund {number}\\n")
+
+    class Wait(Refund):
+        pass
+    """
+
+
+def test_class_methods_are_jobs_of_each_class(audit_of):
+    pytest.importorskip("rq")
+    pytest.importorskip("fakeredis")
+    result = audit_of(
+        RUNNERS,
+        """
+        import app
+
+        def test_charging(jobs):
+            app.Charge.enqueue(1)
+            jobs.drain()
+
+        def test_refunding():
+            app.Refund.handle(1)
+        """,
+    )
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "2 jobs reached, 2 checked, 2 findings.",
+            "- DUPLICATE files in Charge.handle(1)",
+            "- DUPLICATE files in Refund.handle(1)",
+            "1 job of the registries that no test reaches:",
+            "  app.Wait.handle",
+        ]
+    )
+
+
 FUNCTIONS = """
     import functools
 
