@@ -1259,6 +1259,8 @@ def test_a_mock_in_the_place_of_a_task_or_of_what_enqueues_it_is_an_enqueue(pyte
 
 
 GIVEN = """
+    import functools
+
     import fakeredis
     from rq import Queue
 
@@ -1277,6 +1279,9 @@ GIVEN = """
     def by_a_method(number):
         append(f"{number}\\n")
 
+    def by_a_partial(number):
+        append(f"{number}\\n")
+
     def helper(number):
         append(f"{number}\\n")
 
@@ -1292,6 +1297,9 @@ GIVEN = """
         def enqueue(cls, function, *args):
             Queue("low").enqueue(function, *args)
 
+    def enqueue_later(function, *args):
+        return functools.partial(Queue("low").enqueue, function, *args)
+
     def call(function, *args):
         function(*args)
 
@@ -1300,6 +1308,7 @@ GIVEN = """
         enqueue(passed_on, number)
         enqueue_soon(passed_on_twice, number)
         Producer.enqueue(by_a_method, number)
+        enqueue_later(by_a_partial, number)
         call(helper, number)
     """
 
@@ -1307,16 +1316,16 @@ GIVEN = """
 def test_functions_are_jobs_that_callers_give_to_what_passes_them_to_a_queue(audit_of):
     pytest.importorskip("rq")
     pytest.importorskip("fakeredis")
-    names = ["of_a_class", "passed_on", "passed_on_twice", "by_a_method"]
+    names = ["of_a_class", "passed_on", "passed_on_twice", "by_a_method", "by_a_partial"]
     tests = "".join(f"\ndef test_{name}():\n    app.{name}(1)\n" for name in [*names, "helper"])
     result = audit_of(GIVEN, f"import app\n{tests}")
 
-    result.assert_outcomes(passed=5)
+    result.assert_outcomes(passed=6)
     result.stdout.fnmatch_lines(
         [
-            "4 jobs reached, 4 checked, 4 findings.",
+            "5 jobs reached, 5 checked, 5 findings.",
             "- rq acknowledges this job *",
-            "  is killed, lost. (4 jobs)",
+            "  is killed, lost. (5 jobs)",
         ]
     )
     for name in names:

@@ -12,6 +12,7 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final, NamedTuple, cast
@@ -92,17 +93,21 @@ def known_calls(module: ModuleType, file: str, verbs: Collection[str]) -> Iterat
             line = min(each.lineno for each in (node, *node.decorator_list))
             around = {**around, first: Passing(file, line, node.name)}
         if isinstance(node, ast.Call):
-            verb = node.func
+            called = node
+            if node.args and _value(node.func, values) is partial:
+                # Who gets it makes the call.
+                called = ast.Call(node.args[0], node.args[1:], node.keywords)
+            verb = called.func
             name = verb.attr if isinstance(verb, ast.Attribute) else getattr(verb, "id", "")
             receiver = verb.value if isinstance(verb, ast.Attribute) else verb
             value = _value(receiver, values) if name in verbs else _MISSING
             if value is not _MISSING:
-                given = node.args[0] if node.args else None
+                given = called.args[0] if called.args else None
                 yield Call(
                     Place.of(file, receiver),
                     value,
                     name,
-                    _first(node, file, values),
+                    _first(called, file, values),
                     around.get(given.id) if isinstance(given, ast.Name) else None,
                     _function(_value(verb, values)),
                 )

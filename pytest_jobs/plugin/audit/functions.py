@@ -56,7 +56,7 @@ class CalledFunctions:
         #: Those whose parameters are named by a signature of their own meanwhile.
         self._signed: set[FunctionType] = set()
         jobs = running_jobs(root).jobs
-        with asking_bridges(apps, ignore) as (bridges, _):
+        with asking_bridges(apps, ignore) as (bridges, self.left_out):
             by_name = {bridge.name: bridge for bridge in bridges}
             for registered in jobs:
                 job = registered.job
