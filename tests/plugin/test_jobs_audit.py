@@ -1393,6 +1393,47 @@ def test_class_methods_are_jobs_of_each_class(audit_of):
     )
 
 
+def test_a_function_that_rq_performs_at_once_is_a_job_of_rq(audit_of):
+    pytest.importorskip("rq")
+    pytest.importorskip("fakeredis")
+    result = audit_of(
+        """
+        import fakeredis
+        from rq import Queue
+
+        queue = Queue(is_async=False, connection=fakeredis.FakeStrictRedis())
+
+        def charge(number):
+            append(f"{number}\\n")
+
+        class Refund:
+            @classmethod
+            def handle(cls, number):
+                append(f"{cls.__name__} {number}\\n")
+        """,
+        """
+        import app
+
+        def enqueue(function):
+            app.queue.enqueue(function, 1)
+
+        def test_charging():
+            enqueue(app.charge)
+
+        def test_refunding():
+            enqueue(app.Refund.handle)
+        """,
+    )
+
+    result.stdout.fnmatch_lines(
+        [
+            "2 jobs reached, 2 checked, 2 findings.",
+            "- rq acknowledges this job before it runs; *",
+            "  is killed, lost. (2 jobs)",
+        ]
+    )
+
+
 FUNCTIONS = """
     import functools
 
