@@ -19,7 +19,7 @@ import sys
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +87,7 @@ class Run:
 
 def main() -> int:
     """Audit the projects. Return 1 if one differs from what is expected of it."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*")
     given = parser.parse_args()
@@ -203,7 +203,7 @@ def _prepare(command: str, tree: Path, python: Path) -> None:
 
 
 @contextmanager
-def _started(command: str, port: int, python: Path) -> Iterator[None]:
+def _started(command: str, port: int, python: Path) -> Generator[None, None, None]:
     """Run a server of an environment beside a suite."""
     program, *arguments = command.split()
     with subprocess.Popen(
@@ -290,7 +290,9 @@ def _lines(project: Project, plain: Run, audited: Run, said: Mapping[str, Any]) 
         f"jobs: {reached + len(said['unreached'])} known, {reached} reached, {len(checked)} checked"
     )
     reasons = Counter(each["reason"] for each in not_checked)
-    yield from (f"  not checked, {count}: {reason}" for reason, count in reasons.most_common())
+    yield from (
+        f"  not checked, {count}: {reason[:300]}" for reason, count in reasons.most_common()
+    )
     yield "findings: " + ", ".join(
         f"{count} {kind}" for kind, count in Counter(each.split()[0] for each in found).items()
     )
