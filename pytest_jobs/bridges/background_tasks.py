@@ -36,6 +36,7 @@ from .toolkit import (
     Sink,
     ThisThread,
     path_of,
+    without_object,
 )
 
 _PROBE: Final = Probe(
@@ -146,7 +147,7 @@ class GivenTask(Message):
     @property
     def function(self) -> Any:
         """What a test names: the function, without the object of a method."""
-        return getattr(self.call, "__func__", self.call)
+        return without_object(self.call)
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments; containers are as they were when the response was sent."""
@@ -280,16 +281,16 @@ class BackgroundTasksBridge(FunctionJobs[GivenTask, None]):
     # Functions and tasks
 
     def report(self, message: GivenTask, origin: Origin | None = None) -> JobRecord:
-        if all(message.function is not each for each in self._functions):
+        if message.function not in self._functions:
             self._functions.append(message.function)
         return super().report(message, origin)
 
     def find(self, job: object) -> Callable[..., Any] | None:
         """Return a function that was given, or that a module has."""
-        meant = getattr(job, "__func__", job)
+        meant = without_object(job)
         given: Callable[..., Any]
         for given in self._functions:
-            if given is meant or (isinstance(job, str) and _name_of(given) == job):
+            if given == meant or (isinstance(job, str) and _name_of(given) == job):
                 return given
         return super().find(job)
 

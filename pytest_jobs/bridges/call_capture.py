@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from ..harness.records.home import is_installed
 from ..harness.records.patches import Patches
 from ..harness.running.direct_calls import DirectCall, direct_calls
+from .toolkit import is_class_method, path_of
 
 
 class Called(NamedTuple):
@@ -245,7 +246,9 @@ def _read_job(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called
 
 
 def _read_rq(job: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
-    return Called(job.func, str(job.func_name), job.func, tuple(job.args), dict(job.kwargs))
+    name = str(job.func_name) if job.instance is None else path_of(job.func)
+    args, kwargs = tuple(job.args), dict(job.kwargs)
+    return Called(job.func, name, job.func, args, kwargs, None, _given_to("rq", job.func))
 
 
 def _read_background(task: Any, _: tuple[Any, ...], __: dict[str, Any]) -> Called | None:
@@ -256,10 +259,14 @@ def _read_background(task: Any, _: tuple[Any, ...], __: dict[str, Any]) -> Calle
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     if not inspect.isroutine(function) or module is None or is_installed(module):
         return None
-    name = f"{function.__module__}.{function.__qualname__}"
-    # The object of a method is given with it, and a job by its name has none.
-    library = "" if inspect.ismethod(function) else "background_tasks"
-    return Called(function, name, function, args, kwargs, None, library, can_wait=True)
+    library = _given_to("background_tasks", function)
+    return Called(function, path_of(function), function, args, kwargs, None, library, can_wait=True)
+
+
+def _given_to(library: str, function: object) -> str:
+    """Return the library of a function; of a method none, since a job by its name has no object."""
+    has_object = inspect.ismethod(function) and not is_class_method(function)
+    return "" if has_object else library
 
 
 def _read_executed(huey: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:

@@ -118,9 +118,9 @@ def asking_bridges(
         ignore: the names of libraries that are not asked.
     """
     with Jobs(new_bridges(applications), capture=LibraryCapture(ignore)) as jobs:
-        found = {bridge.name for bridge in jobs.harness.bridges}
+        known = {*ignore, *(bridge.name for bridge in jobs.harness.bridges)}
         others = (
-            each for each in LIBRARIES.values() if each.is_imported and each.name not in found
+            each for each in LIBRARIES.values() if each.is_imported and each.name not in known
         )
         yield (
             jobs.harness.bridges,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar, cast
 
 from ..core.foundation.protocols import CommitWait, OpenTransaction
@@ -495,7 +495,8 @@ class LibraryBridge(Generic[T, M, S]):
     def is_of(self, message: M, task: T) -> bool:
         """Say whether a message that has the name of a task is of this very task. Default: by its function."""
         found = self.task_of(message)
-        return found is None or self.body_of(found) is self.body_of(task)
+        # A class method is another object each time.
+        return found is None or self.body_of(found) == self.body_of(task)
 
     def binder_of(self, task: T) -> Binder:
         """Return what binds the arguments that a caller passes. Default: all parameters of the function."""
@@ -861,7 +862,7 @@ class FunctionJobs(LibraryBridge[Callable[..., Any], M, S]):
     def find(self, job: object) -> Callable[..., Any] | None:
         if isinstance(job, str):
             return function_at(job)
-        function = getattr(job, "__func__", job)
+        function = without_object(job)
         return function if callable(function) and function_at(path_of(function)) else None
 
     def name_of(self, task: Callable[..., Any]) -> str:
@@ -887,7 +888,7 @@ class FunctionJobs(LibraryBridge[Callable[..., Any], M, S]):
     def adopt(self, job: object) -> str | None:
         """Return the path of a function at the top of a module that is imported, or in a class there."""
         found = self.find(job)
-        return path_of(found) if isinstance(found, FunctionType) else None
+        return path_of(found) if isinstance(found, FunctionType | MethodType) else None
 
     def known_names(self) -> Collection[str]:
         return self._reported
@@ -900,16 +901,31 @@ _given: ContextVar[tuple[str, Any]] = ContextVar("pytest_jobs_given", default=("
 @contextmanager
 def given_to(library: str, function: object) -> Generator[None, None, None]:
     """Let a function be a job of a library in a block: it is given to the library elsewhere."""
-    token = _given.set((library, getattr(function, "__func__", function)))
+    token = _given.set((library, without_object(function)))
     try:
         yield
     finally:
         _given.reset(token)
 
 
-def path_of(function: Callable[..., Any]) -> str:
-    """Return the path from which a worker imports a function, as "package.module.function"."""
+def without_object(function: Any) -> Any:
+    """Return the function of a method whose object goes with each message."""
+    return function if is_class_method(function) else getattr(function, "__func__", function)
+
+
+def path_of(function: Any) -> str:
+    """Return the path from which a worker imports a function, as "package.module.function".
+
+    That of a class method begins with the class that it was taken from: it may do something else in each.
+    """
+    if is_class_method(function):
+        return f"{path_of(function.__self__)}.{function.__name__}"
     return f"{getattr(function, '__module__', None)}.{getattr(function, '__qualname__', function)}"
+
+
+def is_class_method(function: object) -> bool:
+    """Say whether a function is a class method, which is complete without an object."""
+    return isinstance(function, MethodType) and isinstance(function.__self__, type)
 
 
 def function_at(path: str) -> Callable[..., Any] | None:

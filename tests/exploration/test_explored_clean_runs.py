@@ -6,7 +6,7 @@ import random
 import secrets
 import string
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 
 import celery
@@ -291,6 +291,26 @@ def test_a_name_with_the_time_is_another_one_at_the_second_delivery(tmp_path, fo
     with pytest.raises(DuplicateEffect, match="DUPLICATE files") as twice:
         check_idempotent(export, histories=["twice"])
     assert named in str(twice.value)
+
+
+def test_rows_with_a_time_keep_their_order_where_another_column_is_made_of_the_time():
+    import explored_jobs
+
+    def publish():
+        db = explored_jobs.connect()
+        for number in range(6):
+            then = datetime.now(UTC) + timedelta(minutes=10 * number)
+            row = f"{then.isoformat()}", number, f"0.{then:%y%m%d.%H%M}"
+            db.execute("insert or ignore into versions values (?, ?, ?)", row)
+        db.commit()
+
+    def versions():
+        table = "create table versions (created text, id integer primary key, version text)"
+        with sqlite_world(table, bind=(explored_jobs, "connect")) as found:
+            yield lambda: {"versions": set(found("versions"))}
+
+    said = str(check_idempotent(publish, world=versions, histories=["twice"]))
+    assert "Another value in each run, by the time: versions" in said
 
 
 # An empty queue

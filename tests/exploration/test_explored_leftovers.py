@@ -174,6 +174,40 @@ def test_the_end_of_garbage_is_no_act_of_the_delivery_in_which_it_would_be_colle
         gc.enable()
 
 
+class Ended:
+    """Is garbage for the collector alone, and says when it has come."""
+
+    def __init__(self, said):
+        self.itself = self
+        self.said = said
+
+    def __del__(self):
+        self.said.append("ended")
+
+
+def collect_and_pay(number):
+    gc.collect()
+    pay(number)
+
+
+def test_a_job_that_collects_garbage_leaves_what_is_older_than_the_job():
+    said = []
+    left = Ended(said)
+    gc.disable()
+    try:
+        # What has lived through all generations is of the process.
+        gc.collect()
+        gc.collect()
+        del left
+        check_idempotent(collect_and_pay, args=(1,), world=shop, histories=["twice"])
+
+        assert said == []
+        gc.collect()
+        assert said == ["ended"]
+    finally:
+        gc.enable()
+
+
 def test_a_coroutine_that_was_made_and_not_begun(recwarn):
     check_idempotent(
         charge_by_gathering_many, args=(1,), world=world, histories=["crash", "overlap"]

@@ -13,12 +13,14 @@ import argparse
 import json
 import os
 import resource
+import socket
 import subprocess
 import sys
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,12 @@ class Project:
     files: Mapping[str, str] = field(default_factory=dict)
     #: A module `field_settings` that the tests can import.
     settings: str = ""
+    #: Servers that have to run, and the ports on which they listen.
+    needs: Mapping[str, int] = field(default_factory=dict)
+    #: Commands of a shell before the suite runs. `{tree}` is the work tree, `{site}` where its packages are.
+    prepare: Sequence[str] = ()
+    #: Servers of its own environment, with their arguments, and the ports on which they listen.
+    starts: Mapping[str, int] = field(default_factory=dict)
     #: The findings of the page, as `_found` writes them.
     expected: Sequence[str] = ()
 
@@ -79,7 +87,7 @@ class Run:
 
 def main() -> int:
     """Audit the projects. Return 1 if one differs from what is expected of it."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*")
     given = parser.parse_args()
@@ -100,7 +108,14 @@ def main() -> int:
 
 def _audit(project: Project, folder: Path) -> bool:
     """Run the suite of a project twice, print what came of it, and say whether that differs from the table."""
+    missing = [
+        f"{name} at port {port}" for name, port in project.needs.items() if not _listens(port)
+    ]
+    if missing:
+        raise _CannotRun(f"it needs {' and '.join(missing)} of localhost, where nothing listens.")
     tree, python = _work_tree(project, folder), _environment(project, folder)
+    for command in project.prepare:
+        _prepare(command, tree, python)
     results = folder / ".results"
     results.mkdir(exist_ok=True)
     if project.settings:
@@ -108,9 +123,12 @@ def _audit(project: Project, folder: Path) -> bool:
         (folder / ".settings" / project.name / "field_settings.py").write_text(project.settings)
     report = results / f"{project.name}.json"
     report.unlink(missing_ok=True)
-    plain = _run(project, folder, tree, python, ())
     flags = ("-p", "pytest_jobs.plugin", "--jobs-audit", f"--jobs-report={report}")
-    audited = _run(project, folder, tree, python, (*flags, *project.audit))
+    with ExitStack() as servers:
+        for command, port in project.starts.items():
+            servers.enter_context(_started(command, port, python))
+        plain = _run(project, folder, tree, python, ())
+        audited = _run(project, folder, tree, python, (*flags, *project.audit))
     if not report.exists():
         raise _CannotRun(f"no job was audited, and {results / project.name}-audit.txt says why.")
     said = json.loads(report.read_text("utf-8"))["audit"]
@@ -164,6 +182,48 @@ def _environment(project: Project, folder: Path) -> Path:
         wanted = [each.format(tree=folder / project.name) for each in project.install]
         subprocess.run([str(python), "-m", "pip", "install", "-q", *_NEEDED, *wanted], check=True)
     return python
+
+
+def _prepare(command: str, tree: Path, python: Path) -> None:
+    site = subprocess.run(
+        [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    done = subprocess.run(
+        command.format(tree=tree, site=site),
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise _CannotRun(f"`{command}` ended with {done.returncode}: {done.stderr.strip()}")
+
+
+@contextmanager
+def _started(command: str, port: int, python: Path) -> Generator[None, None, None]:
+    """Run a server of an environment beside a suite."""
+    program, *arguments = command.split()
+    with subprocess.Popen(
+        [str(python.parent / program), *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            while not _listens(port):
+                if server.poll() is not None:
+                    raise _CannotRun(f"`{command}` ended with {server.returncode}.")
+                time.sleep(0.1)
+            yield
+        finally:
+            server.terminate()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("localhost", port)) == 0
 
 
 def _run(project: Project, folder: Path, tree: Path, python: Path, flags: Sequence[str]) -> Run:
@@ -230,7 +290,9 @@ def _lines(project: Project, plain: Run, audited: Run, said: Mapping[str, Any]) 
         f"jobs: {reached + len(said['unreached'])} known, {reached} reached, {len(checked)} checked"
     )
     reasons = Counter(each["reason"] for each in not_checked)
-    yield from (f"  not checked, {count}: {reason}" for reason, count in reasons.most_common())
+    yield from (
+        f"  not checked, {count}: {reason[:300]}" for reason, count in reasons.most_common()
+    )
     yield "findings: " + ", ".join(
         f"{count} {kind}" for kind, count in Counter(each.split()[0] for each in found).items()
     )

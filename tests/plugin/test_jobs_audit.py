@@ -1259,6 +1259,8 @@ def test_a_mock_in_the_place_of_a_task_or_of_what_enqueues_it_is_an_enqueue(pyte
 
 
 GIVEN = """
+    import functools
+
     import fakeredis
     from rq import Queue
 
@@ -1277,6 +1279,9 @@ GIVEN = """
     def by_a_method(number):
         append(f"{number}\\n")
 
+    def by_a_partial(number):
+        append(f"{number}\\n")
+
     def helper(number):
         append(f"{number}\\n")
 
@@ -1292,6 +1297,9 @@ GIVEN = """
         def enqueue(cls, function, *args):
             Queue("low").enqueue(function, *args)
 
+    def enqueue_later(function, *args):
+        return functools.partial(Queue("low").enqueue, function, *args)
+
     def call(function, *args):
         function(*args)
 
@@ -1300,6 +1308,7 @@ GIVEN = """
         enqueue(passed_on, number)
         enqueue_soon(passed_on_twice, number)
         Producer.enqueue(by_a_method, number)
+        enqueue_later(by_a_partial, number)
         call(helper, number)
     """
 
@@ -1307,20 +1316,122 @@ GIVEN = """
 def test_functions_are_jobs_that_callers_give_to_what_passes_them_to_a_queue(audit_of):
     pytest.importorskip("rq")
     pytest.importorskip("fakeredis")
-    names = ["of_a_class", "passed_on", "passed_on_twice", "by_a_method"]
+    names = ["of_a_class", "passed_on", "passed_on_twice", "by_a_method", "by_a_partial"]
     tests = "".join(f"\ndef test_{name}():\n    app.{name}(1)\n" for name in [*names, "helper"])
     result = audit_of(GIVEN, f"import app\n{tests}")
 
-    result.assert_outcomes(passed=5)
+    result.assert_outcomes(passed=6)
     result.stdout.fnmatch_lines(
         [
-            "4 jobs reached, 4 checked, 4 findings.",
+            "5 jobs reached, 5 checked, 5 findings.",
             "- rq acknowledges this job *",
-            "  is killed, lost. (4 jobs)",
+            "  is killed, lost. (5 jobs)",
         ]
     )
     for name in names:
         result.stdout.fnmatch_lines([f"- DUPLICATE files in {name}(1)"])
+
+
+RUNNERS = """
+    from abc import ABC, abstractmethod
+
+    import fakeredis
+    from rq import Queue
+
+    class Runner(ABC):
+        @abstractmethod
+        def run(self, number):
+            pass
+
+        @classmethod
+        def handle(cls, number):
+            cls().run(number)
+
+        @classmethod
+        def enqueue(cls, number):
+            Queue(connection=fakeredis.FakeStrictRedis()).enqueue(cls.handle, number)
+
+    class Charge(Runner):
+        def run(self, number):
+            append(f"charge {number}\\n")
+
+    class Refund(Runner):
+        def run(self, number):
+            append(f"refund {number}\\n")
+
+    class Wait(Refund):
+        pass
+    """
+
+
+def test_class_methods_are_jobs_of_each_class(audit_of):
+    pytest.importorskip("rq")
+    pytest.importorskip("fakeredis")
+    result = audit_of(
+        RUNNERS,
+        """
+        import app
+
+        def test_charging(jobs):
+            app.Charge.enqueue(1)
+            jobs.drain()
+
+        def test_refunding():
+            app.Refund.handle(1)
+        """,
+    )
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "2 jobs reached, 2 checked, 2 findings.",
+            "- DUPLICATE files in Charge.handle(1)",
+            "- DUPLICATE files in Refund.handle(1)",
+            "1 job of the registries that no test reaches:",
+            "  app.Wait.handle",
+        ]
+    )
+
+
+def test_a_function_that_rq_performs_at_once_is_a_job_of_rq(audit_of):
+    pytest.importorskip("rq")
+    pytest.importorskip("fakeredis")
+    result = audit_of(
+        """
+        import fakeredis
+        from rq import Queue
+
+        queue = Queue(is_async=False, connection=fakeredis.FakeStrictRedis())
+
+        def charge(number):
+            append(f"{number}\\n")
+
+        class Refund:
+            @classmethod
+            def handle(cls, number):
+                append(f"{cls.__name__} {number}\\n")
+        """,
+        """
+        import app
+
+        def enqueue(function):
+            app.queue.enqueue(function, 1)
+
+        def test_charging():
+            enqueue(app.charge)
+
+        def test_refunding():
+            enqueue(app.Refund.handle)
+        """,
+    )
+
+    result.stdout.fnmatch_lines(
+        [
+            "2 jobs reached, 2 checked, 2 findings.",
+            "- rq acknowledges this job before it runs; *",
+            "  is killed, lost. (2 jobs)",
+        ]
+    )
 
 
 FUNCTIONS = """

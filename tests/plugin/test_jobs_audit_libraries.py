@@ -56,6 +56,32 @@ def test_a_library_that_is_too_old_to_be_watched_concerns_only_the_jobs_that_use
     )
 
 
+def test_a_library_that_is_left_out_is_named_with_the_line_to_write(pytester):
+    pytest.importorskip("rq")
+    pytester.makeconftest("""
+        import sys
+
+        sys.modules["fakeredis"] = None
+        """)
+    pytester.makepyfile("""
+        import rq
+
+        def test_nothing():
+            pass
+        """)
+    result = pytester.runpytest_subprocess("--jobs-audit", "-p", "no:cacheprovider")
+
+    result.stdout.fnmatch_lines(
+        [
+            "No test reaches a job, so this run shows nothing.",
+            'RQ is left out: fakeredis is not installed, * pip install "pytest-jobs[[]rq[]]".',
+        ]
+    )
+    silent = pytester.runpytest_subprocess("--jobs-audit", "-o", "jobs_ignore=rq")
+
+    silent.stdout.no_fnmatch_line("RQ is left out*")
+
+
 def test_a_job_of_rq_is_checked_although_its_queue_is_on_a_server(pytester, redis_url):
     pytest.importorskip("rq")
     pytester.makepyfile(

@@ -91,4 +91,4 @@ class SentJob(Message):
 def name_of(job: Job) -> str:
     """Return the name of a job: the path of its function, or of its method with the class."""
     name = str(job.func_name)
-    return name if job.instance is None else f"{path_of(type(job.instance))}.{name}"
+    return name if job.instance is None else path_of(getattr(job.instance, name))

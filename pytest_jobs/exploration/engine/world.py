@@ -26,10 +26,16 @@ def without_garbage_collection(stack: ExitStack) -> None:
     in its end, such as a pipeline of Redis, would then add an effect to the delivery that runs. Before
     Python 3.12 the collector may also run while a context variable is set; setting another one in the
     end of an object then damages the context.
+
+    A job that collects by itself gets what is young, which is what it made: a whole process of tests takes long,
+    and what it has left is not the job's.
     """
     if gc.isenabled():
         stack.callback(gc.enable)
         gc.disable()
+    collect = gc.collect
+    stack.callback(setattr, gc, "collect", collect)
+    gc.collect = lambda generation=0: collect(0)
 
 
 _STEP: Final = timedelta(minutes=1)

@@ -12,8 +12,9 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final, NamedTuple, cast
 
 from ...bridges.libraries.known import library_named
@@ -44,6 +45,12 @@ class Passing(NamedTuple):
     name: str
 
 
+class Each(NamedTuple):
+    """What an expression is in turn, such as `cls.handle` in the classes that inherit the code."""
+
+    values: list[Any]
+
+
 class Call(NamedTuple):
     """A call whose receiver is known."""
 
@@ -70,11 +77,15 @@ def known_calls(module: ModuleType, file: str, verbs: Collection[str]) -> Iterat
         return
     # With the functions around by the names of their first parameters.
     around: dict[str, Passing] = {}
-    waiting = [(cast(ast.AST, tree), _namespace(module), around)]
+    waiting = [(cast(ast.AST, tree), _namespace(module), around, _MISSING)]
     while waiting:
-        node, values, around = waiting.pop()
+        node, values, around, owner = waiting.pop()
         if isinstance(node, _SCOPES):
-            values = _inside(node, values, module)
+            values = _inside(node, values, module, owner)
+        if not isinstance(node, ast.expr):
+            owner = (
+                _value(ast.Name(node.name), values) if isinstance(node, ast.ClassDef) else _MISSING
+            )
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             parameters = [each.arg for each in (*node.args.posonlyargs, *node.args.args)]
             first = next((name for name in parameters if name not in ("self", "cls")), "")
@@ -82,26 +93,30 @@ def known_calls(module: ModuleType, file: str, verbs: Collection[str]) -> Iterat
             line = min(each.lineno for each in (node, *node.decorator_list))
             around = {**around, first: Passing(file, line, node.name)}
         if isinstance(node, ast.Call):
-            verb = node.func
+            called = node
+            if node.args and _value(node.func, values) is partial:
+                # Who gets it makes the call.
+                called = ast.Call(node.args[0], node.args[1:], node.keywords)
+            verb = called.func
             name = verb.attr if isinstance(verb, ast.Attribute) else getattr(verb, "id", "")
             receiver = verb.value if isinstance(verb, ast.Attribute) else verb
             value = _value(receiver, values) if name in verbs else _MISSING
             if value is not _MISSING:
-                given = node.args[0] if node.args else None
+                given = called.args[0] if called.args else None
                 yield Call(
                     Place.of(file, receiver),
                     value,
                     name,
-                    _first(node, file, values),
+                    _first(called, file, values),
                     around.get(given.id) if isinstance(given, ast.Name) else None,
                     _function(_value(verb, values)),
                 )
-        waiting += [(child, values, around) for child in ast.iter_child_nodes(node)]
+        waiting += [(child, values, around, owner) for child in ast.iter_child_nodes(node)]
 
 
 def _function(value: Any) -> Passing | None:
     """Return the place of a function, or of the one of a method that a class has."""
-    function = value.__func__ if is_one_of((classmethod, staticmethod), value) else value
+    function = value.__func__ if is_one_of((MethodType, staticmethod), value) else value
     if not is_one_of((FunctionType,), function):
         return None
     code = inspect.unwrap(function).__code__
@@ -124,13 +139,26 @@ def _value(node: ast.expr, values: Callable[[str], Any]) -> Any:
         return made_by if _is_of_library(made_by) else _MISSING
     if isinstance(node, ast.Attribute):
         owner = _value(node.value, values)
-        # By what is there: a property or a lazy object would run code of the project.
-        kinds = type.mro(owner) if isinstance(owner, type) else [owner]
-        return next(
-            (found[node.attr] for one in kinds if node.attr in (found := attributes_of(one))),
-            _MISSING,
-        )
+        if isinstance(owner, Each):
+            return Each([_attribute(one, node.attr) for one in owner.values])
+        return _attribute(owner, node.attr)
     return _MISSING
+
+
+def _attribute(owner: Any, name: str) -> Any:
+    """Return an attribute by what is there: a property or a lazy object would run code of the project."""
+    kinds = type.mro(owner) if isinstance(owner, type) else [owner]
+    every = (found[name] for one in kinds if name in (found := attributes_of(one)))
+    value = next(every, _MISSING)
+    is_method = is_one_of((classmethod,), value)
+    return MethodType(cast(Any, value).__func__, owner) if is_method else value
+
+
+def _below(kind: type) -> list[type]:
+    """Return a class and those that derive from it, without abstract ones."""
+    derived: list[type] = type.__subclasses__(kind)
+    below = [one for each in derived for one in _below(each)]
+    return below if inspect.isabstract(kind) else [kind, *below]
 
 
 def _namespace(module: ModuleType) -> Callable[[str], Any]:
@@ -165,12 +193,17 @@ def _inside(
     scope: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
     outer: Callable[[str], Any],
     module: ModuleType,
+    owner: Any,
 ) -> Callable[[str], Any]:
     """Return the values of names in a function: what it imports, and what it gets from a job library."""
     arguments = scope.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     own: dict[str, Any] = {one.arg: _said_by(one.annotation, outer) for one in every}
     own |= {one.arg: _MISSING for one in (arguments.vararg, arguments.kwarg) if one is not None}
+    if isinstance(owner, type) and is_one_of(
+        (classmethod,), attributes_of(owner).get(getattr(scope, "name", ""))
+    ):
+        own[every[0].arg] = Each(_below(owner))
     for node in ast.walk(scope):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             own[node.id] = _MISSING

@@ -31,7 +31,7 @@ from ..messages.accepted import signature_in
 from ..seen.recorder import seen_job
 from ..seen.session import SeenJob
 from .enqueues import VERBS
-from .receivers import Call, Passing, Place, known_calls
+from .receivers import Call, Each, Passing, Place, known_calls
 
 #: What a task of Celery declares, and the setting of its application that counts where it declares nothing.
 _CELERY: Final[Mapping[str, str]] = {
@@ -200,6 +200,10 @@ def _add_call(
 
 def _add_given(bridge: Any, place: Place, value: Any, found: Running) -> None:
     """Note what a queue gets, if it is a function."""
+    if isinstance(value, Each):
+        for one in value.values:
+            _add_given(bridge, place, one, found)
+        return
     takes: Any = isinstance(bridge, TakesFunctions)
     if takes and isinstance(value, str):
         _import_as_worker(value, found)

@@ -11,13 +11,13 @@ import inspect
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
 
 from ...bridges.call_capture import Called, capturing
 from ...bridges.libraries.known import EVERY
 from ...bridges.opening import asking_bridges
-from ...bridges.toolkit import function_at, path_of
+from ...bridges.toolkit import function_at, is_class_method, path_of
 from ...core.foundation.vocabulary import ENQUEUES
 from ...harness.records.attributes import variables_of_modules
 from ...harness.records.home import is_installed
@@ -56,7 +56,7 @@ class CalledFunctions:
         #: Those whose parameters are named by a signature of their own meanwhile.
         self._signed: set[FunctionType] = set()
         jobs = running_jobs(root).jobs
-        with asking_bridges(apps, ignore) as (bridges, _):
+        with asking_bridges(apps, ignore) as (bridges, self.left_out):
             by_name = {bridge.name: bridge for bridge in bridges}
             for registered in jobs:
                 job = registered.job
@@ -64,7 +64,8 @@ class CalledFunctions:
                 found = None if bridge is None else _function_of(bridge, job.name)
                 if found is not None:
                     # A task says by itself of which library it is.
-                    library = job.bridge if found[0] is found[1] else ""
+                    is_function = isinstance(found[0], FunctionType | MethodType)
+                    library = job.bridge if is_function else ""
                     self._watch(*found, job.name, library, is_bound=registered.is_bound)
         for _, module, _, function in variables_of_modules(lambda kind: kind is FunctionType):
             # A decorator of the project may give it the method that enqueues it.
@@ -94,6 +95,10 @@ class CalledFunctions:
         genuine.__kwdefaults__ = function.__kwdefaults__
 
         def read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Called:
+            if is_class_method(job):
+                # Each class below the one that has it has the same function.
+                own = getattr(args[0], function.__name__)
+                return Called(own, path_of(own), own, args[1:], kwargs, None, library)
             # The first argument of some jobs is given by the library, such as the context of arq.
             context = args[0] if is_bound and args and isinstance(args[0], Mapping) else None
             return Called(job, name, function, args[is_bound:], kwargs, context, library)
@@ -149,7 +154,8 @@ def _function_of(bridge: Any, name: str) -> tuple[object, FunctionType] | None:
     except Exception:
         # Two jobs may have one name, and each bridge says so in its own way.
         return None
-    module = sys.modules.get(found.__module__) if isinstance(found, FunctionType) else None
+    function = found.__func__ if is_class_method(found) else found
+    module = sys.modules.get(found.__module__) if isinstance(function, FunctionType) else None
     if module is None or is_installed(module):
         return None
-    return (job, found) if has_tasks or function_at(path_of(found)) is found else None
+    return (job, function) if has_tasks or function_at(path_of(found)) == found else None

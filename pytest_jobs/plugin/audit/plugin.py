@@ -152,6 +152,7 @@ class AuditPlugin:
         functions = CalledFunctions(
             self._config.rootpath.resolve(), self._options[APPS], self._options[IGNORE]
         )
+        self._result.left_out.update(functions.left_out)
         direct_calls.when_seen.append(functions.exchange)
         before, open_harnesses.spectator = open_harnesses.spectator, self._reached
         state = cast(Any, session)._setupstate

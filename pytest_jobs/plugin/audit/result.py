@@ -116,6 +116,8 @@ class Result:
     audited: dict[str, Audited] = field(default_factory=dict)
     #: The ids of the tests that enqueue jobs outside of any harness, and reach none.
     past: set[str] = field(default_factory=set)
+    #: What is said of libraries whose jobs are not seen.
+    left_out: set[str] = field(default_factory=set)
     #: The files and lines to which checks of handoffs came.
     handed_off: set[tuple[str, int]] = field(default_factory=set)
     #: Whether the tests came to their end, so that the second pass began.
@@ -131,6 +133,7 @@ class Result:
             else:
                 self.audited[job] = audited
         self.past |= other.past
+        self.left_out |= other.left_out
         self.handed_off |= other.handed_off
         self.is_begun &= other.is_begun
         self.is_complete &= other.is_complete

@@ -116,6 +116,7 @@ def _sentences(result: Result, found: int) -> Iterator[str]:
         yield f"{reached} reached, and none was checked, so this run shows nothing."
     else:
         yield f"{reached} reached, {len(result.checked)} checked, {counted(found, 'finding')}."
+    yield from sorted(result.left_out)
     if result.past:
         yield (
             f"Not seen: the jobs that {counted(len(result.past), 'test')} enqueued outside of any harness. Add "

@@ -73,6 +73,16 @@ class Mailer:
         return f"{self.sender} to {name}"
 
 
+class Runner:
+    @classmethod
+    def handle(cls, number):
+        return cls.__name__, number
+
+
+class Charge(Runner):
+    """What runs is the method of another class."""
+
+
 @job("receipts", connection=redis, retry=Retry(max=3, interval=[10, 30]))
 def receipt(number):
     return number

@@ -14,6 +14,7 @@ from rq.registry import ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 from rq_tasks import greet, queue, receipt
 
+from pytest_jobs import assert_enqueued
 from pytest_jobs.errors import BridgeError
 
 
@@ -100,6 +101,19 @@ def test_a_method_is_a_job_with_its_object(jobs):
     assert record.params == {"name": "Ann"}
     jobs.drain()
     assert jobs.performed[0].result == "shop to Ann"
+
+
+def test_a_class_method_is_a_job_of_the_class_that_it_was_taken_from(jobs):
+    queue.enqueue(rq_tasks.Charge.handle, 1)
+    queue.enqueue(rq_tasks.Runner.handle, number=2)
+
+    assert [(record.name, record.job, record.params) for record in jobs.enqueued] == [
+        ("rq_tasks.Charge.handle", rq_tasks.Charge.handle, {"number": 1}),
+        ("rq_tasks.Runner.handle", rq_tasks.Runner.handle, {"number": 2}),
+    ]
+    assert_enqueued(rq_tasks.Charge.handle, params={"number": 1})
+    jobs.drain()
+    assert [each.result for each in jobs.performed] == [("Charge", 1), ("Runner", 2)]
 
 
 def test_threads_that_are_the_first_to_enqueue_share_a_server(jobs):

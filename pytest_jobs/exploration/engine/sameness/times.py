@@ -56,6 +56,10 @@ class Time:
     def __str__(self) -> str:
         return self._text
 
+    def __repr__(self) -> str:
+        # Rows are put in order by it, and a later delivery is further from the same time.
+        return "<time>"
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Time):
             return NotImplemented
