@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/docs"))
 
-from pages import DJANGO_PROJECT, contains, outcomes, plain, steps  # noqa: E402
+from pages import DJANGO_PROJECT, change, contains, outcomes, plain, steps  # noqa: E402
 
 PAGES = ("README.md", "docs/index.md")
 #: The sections that have a first example, and what a project of this kind has installed.
@@ -53,6 +53,8 @@ def problems(text: str, python: Path, folder: Path) -> list[str]:
     for step in steps(text):
         if step.kind == "file":
             (folder / step.argument).write_text(step.text, "utf-8")
+        elif step.kind == "change":
+            change(folder, step.argument)
         elif step.kind == "django project":
             for name, source in DJANGO_PROJECT.items():
                 (folder / name).write_text(source.replace("TASKS_PACKAGE", "django.tasks"), "utf-8")
