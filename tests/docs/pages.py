@@ -94,6 +94,21 @@ def steps(page: str) -> Iterator[Step]:
         raise ValueError(f"the last comment ({announced}) has no block")
 
 
+def doors(docs: Path) -> dict[str, str]:
+    """Return where the first page leads by what happened, with what a reader sees there first."""
+    rows = (docs / "index.md").read_text("utf-8").partition("## What happened?")[2]
+    found = {}
+    for name, anchor in re.findall(
+        r"\]\((how-to/[\w/-]+\.md)(#[\w-]+)?\)", rows.partition("\n## ")[0]
+    ):
+        text = (docs / name).read_text("utf-8")
+        if anchor:
+            heading = re.compile(f"(?im)^## {anchor[1:].replace('-', ' ')}$")
+            text = heading.split(text)[1]
+        found[name + anchor] = text.partition("\n## ")[0]
+    return found
+
+
 def change(folder: Path, argument: str) -> None:
     """Change a file in a folder, as `FILE: THIS => THAT` says."""
     name, _, both = argument.partition(": ")

@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from pages import doors
+
 DOCS = Path(__file__).parents[2] / "docs"
 TOCTREE = re.compile(
     r"^```\{toctree\}\n(?P<options>(?::[^\n]*\n)*)\n(?P<names>.*?)\n```$", re.MULTILINE | re.DOTALL
@@ -62,23 +64,9 @@ def test_the_sidebar_shows_no_more_than_a_reader_looks_through() -> None:
     assert sum(map(len, groups(DOCS / "index.md").values())) <= 18
 
 
-def doors() -> dict[str, str]:
-    """Return where the first page leads by what happened, with the part of the page that a reader begins with."""
-    first = (DOCS / "index.md").read_text("utf-8")
-    rows = first.partition("## What happened?")[2].partition("\n## ")[0]
-    found = {}
-    for name, anchor in re.findall(r"\]\((how-to/[\w/-]+\.md)(#[\w-]+)?\)", rows):
-        text = (DOCS / name).read_text("utf-8")
-        if anchor:
-            heading = anchor[1:].replace("-", " ")
-            text = text[re.search(rf"(?im)^## {heading}$", text).start() :]  # type: ignore[union-attr]
-        found[name + anchor] = text.partition("\n## ")[0]
-    return found
-
-
 def test_each_door_leads_to_a_test_to_copy_that_fails_and_then_passes() -> None:
     # The last one leads to the audit of the reader's own suite.
-    found = list(doors().items())[:-1]
+    found = list(doors(DOCS).items())[:-1]
     silent = [
         name
         for name, text in found
