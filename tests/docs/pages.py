@@ -15,7 +15,8 @@ Alone stand `<!-- pytest ARGUMENTS: OUTCOMES -->`, which runs pytest on the file
 `<!-- pytest test_pay.py: 1 passed, 1 failed -->`; `<!-- pytest_jobs ARGUMENTS: EXIT CODE -->`, which
 runs `python -m pytest_jobs`; `<!-- empty NAME -->`, which writes an empty file;
 `<!-- needs MODULES -->`, which says without which modules the page cannot be run; and `<!-- django project -->`,
-which writes the settings that a page takes for granted. Blocks of `console` are only read.
+which writes the settings that a page takes for granted; `<!-- change FILE: THIS => THAT -->`, which
+makes the change that the page names. Blocks of `console` are only read.
 Any other block without a name or a comment is an error, and so is source without a name.
 """
 
@@ -24,15 +25,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 _STEP = re.compile(
-    r"^<!-- (?P<kind>file|empty|python|output|not run|pytest_jobs|pytest|needs|django project)"
+    r"^<!-- (?P<kind>file|empty|change|python|output|not run|pytest_jobs|pytest|needs|django project)"
     r"(?P<rest>[^\n]*?) -->\n|"
     r"^\*\*`(?P<name>[^`\n]+)`\*\*\n(?=`{3})|"
     r"^(?P<fence>`{3,})(?P<language>[^\n`]*)\n(?P<text>.*?)^(?P=fence)$",
     re.MULTILINE | re.DOTALL,
 )
 _ALONE = ("console",)
+_WITHOUT_BLOCK = ("pytest", "pytest_jobs", "needs", "empty", "change", "django project")
 #: What is written to files.
 _SOURCE = ("python", "ini", "toml", "yaml")
 #: The settings of a project that has Django, and what pytest-django does with them.
@@ -68,7 +71,9 @@ def steps(page: str) -> Iterator[Step]:
         line = page.count("\n", 0, found.start()) + 1
         if found["kind"] == "file":
             raise ValueError(f"line {line}: write **`{found['rest'].strip()}`**, which is shown")
-        if found["kind"] in ("pytest", "pytest_jobs", "needs", "empty", "django project"):
+        if found["kind"] == "change" and page.count(found["rest"].partition(" => ")[2]) < 2:
+            raise ValueError(f"line {line}: readers do not see this change")
+        if found["kind"] in _WITHOUT_BLOCK:
             yield Step(found["kind"], found["rest"].strip(), "", line)
         elif found["kind"]:
             announced = found["kind"]
@@ -87,6 +92,32 @@ def steps(page: str) -> Iterator[Step]:
             announced = name = ""
     if announced:
         raise ValueError(f"the last comment ({announced}) has no block")
+
+
+def doors(docs: Path) -> dict[str, str]:
+    """Return where the first page leads by what happened, with what a reader sees there first."""
+    rows = (docs / "index.md").read_text("utf-8").partition("## What happened?")[2]
+    found = {}
+    for name, anchor in re.findall(
+        r"\]\((how-to/[\w/-]+\.md)(#[\w-]+)?\)", rows.partition("\n## ")[0]
+    ):
+        text = (docs / name).read_text("utf-8")
+        if anchor:
+            heading = re.compile(f"(?im)^## {anchor[1:].replace('-', ' ')}$")
+            text = heading.split(text)[1]
+        found[name + anchor] = text.partition("\n## ")[0]
+    return found
+
+
+def change(folder: Path, argument: str) -> None:
+    """Change a file in a folder, as `FILE: THIS => THAT` says."""
+    name, _, both = argument.partition(": ")
+    this, _, that = both.partition(" => ")
+    path = folder / name
+    source = path.read_text("utf-8")
+    if source.count(this) != 1:
+        raise ValueError(f"{this!r} stands {source.count(this)} times in {name}")
+    path.write_text(source.replace(this, that), "utf-8")
 
 
 def outcomes(text: str) -> dict[str, int]:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from pages import DJANGO_PROJECT, contains, outcomes, plain, steps
+from pages import DJANGO_PROJECT, change, contains, outcomes, plain, steps
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -35,6 +35,8 @@ def test_a_page_does_what_it_says(
             path = pytester.path / step.argument
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(step.text.replace("django.tasks", tasks_of_django), encoding="utf-8")
+        elif step.kind == "change":
+            change(pytester.path, step.argument)
         elif step.kind == "django project":
             tasks_of_django = DJANGO_TASKS
             for name, text in DJANGO_PROJECT.items():
@@ -76,11 +78,22 @@ def _need(modules: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         ("**`shop.py`**\n```python\n```\n", "line 3: this block is empty"),
         ("<!-- file shop.py -->\n```python\n1\n```\n", r"line 2: write \*\*`shop.py`\*\*"),
         ("<!-- output -->\n", "the last comment"),
+        ("<!-- change shop.py: 1 => 2 -->\n", "line 2: readers do not see this change"),
     ],
 )
 def test_a_block_that_readers_cannot_place_is_refused(block: str, refused: str) -> None:
     with pytest.raises(ValueError, match=refused):
         list(steps(f"text\n{block}"))
+
+
+def test_a_change_that_a_page_names_is_made_once(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("a = 1\nb = 1\n", "utf-8")
+
+    change(tmp_path, "shop.py: a = 1 => a = 2")
+
+    assert (tmp_path / "shop.py").read_text("utf-8") == "a = 2\nb = 1\n"
+    with pytest.raises(ValueError, match=r"'=' stands 2 times in shop\.py"):
+        change(tmp_path, "shop.py: = => +")
 
 
 def test_the_readme_has_at_most_120_lines() -> None:

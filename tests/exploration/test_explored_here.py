@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from textwrap import dedent
@@ -13,7 +15,7 @@ from zipfile import ZipFile
 import pytest
 
 from pytest_jobs import check_idempotent, here, job
-from pytest_jobs.errors import ExplorationError, NotIdempotent
+from pytest_jobs.errors import DuplicateEffect, ExplorationError, NotIdempotent
 
 
 @job
@@ -195,3 +197,27 @@ def test_a_binary_file_says_what_to_do_and_comes_behind_what_can_be_read(tmp_pat
     assert "DIVERGED files (binary) [twice]" in str(alone.value)
     assert "('a.bin', 'a binary file, 4 bytes, sha256 " in str(alone.value)
     assert ": ignore= or a world')" in str(alone.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "called"), [(("a",), "table lines"), (("a", "b"), "table lines of a")]
+)
+def test_a_database_of_the_test_is_named_without_its_folder(tmp_path, names, called):
+    for name in names:
+        with closing(sqlite3.connect(tmp_path / name)) as db, db:
+            db.execute("create table lines (number)")
+
+    def write():
+        for name in names:
+            with closing(sqlite3.connect(tmp_path / name)) as db, db:
+                db.execute("insert into lines values (7)")
+
+    with pytest.raises(DuplicateEffect) as failed:
+        check_idempotent(write, histories=["twice"])
+
+    report = str(failed.value)
+    assert f"DUPLICATE {called} [twice" in report
+    assert f"\n{called}\n  once:" in report
+    # It is a copy of the test's: there is no world that could show it.
+    assert "not shown" not in report
+    assert "The world does not show" not in report

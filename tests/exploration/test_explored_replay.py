@@ -79,6 +79,18 @@ def test_a_point_that_comes_less_often_is_refused(replaying):
         check(gallery_jobs.pay)
 
 
+def test_a_history_for_which_nothing_is_left_to_try_is_refused_with_the_reason(replaying):
+    replaying("abandoned:pay:pay:3e52363e:1")
+
+    with pytest.raises(ExplorationError) as refused:
+        check(gallery_jobs.pay)
+
+    assert str(refused.value) == (
+        "--jobs-replay=abandoned:pay:pay:3e52363e:1 names a history for which there is nothing to try any more: "
+        "the library delivers a job again whose worker was killed. Run the test without --jobs-replay."
+    )
+
+
 def test_another_job_that_is_not_there_any_more_is_refused(replaying):
     replaying()
     token = token_printed(gallery_jobs.overwrite, histories=["out_of_order"], others=[cancel])

@@ -17,7 +17,7 @@ from ..engine.points import Point
 from ..engine.world import TimeLimit
 from .exploration import Exploration
 from .explorer import Explorer
-from .plans import HANDOFFS, HISTORIES, Plan, deeper
+from .plans import HANDOFFS, HISTORIES, Plan, deeper, why_nothing_to_try
 
 _DIGITS: Final = 8
 _ARGUMENTS: Final = "args="
@@ -197,14 +197,23 @@ def check_drawn_again(token: Token, explored: Sequence[Exploration]) -> None:
 
 def _plan(explorer: Explorer, token: Token) -> Plan:
     checked = explorer.checked
+    tried = set()
     for plan in _plans(explorer, token):
         if token_of(plan, checked.name, checked.options.others).plan == token.plan:
             return plan
-    if not token.function:
+        tried.add(plan.name)
+    if token.history == "out_of_order":
         raise ExplorationError(
             f"--jobs-replay={token} names a history that this check does not have: out_of_order needs the same "
             "others=. Run the test without --jobs-replay."
         )
+    for name in explorer.exploration.known:
+        if name == token.history and name not in tried:
+            why, _, _ = why_nothing_to_try(name).partition(". ")
+            raise ExplorationError(
+                f"--jobs-replay={token} names a history for which there is nothing to try any more: {why}. "
+                "Run the test without --jobs-replay."
+            )
     raise ExplorationError(
         f"--jobs-replay={token} names a point in {token.function} that a clean run of the job does not come to "
         "any more: the line or the effect was changed, or it comes less often. Run the test without "

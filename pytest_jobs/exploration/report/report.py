@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from ..histories.exploration import Exploration, Failure, Rest
 from ..histories.plans import AnyHistory
 from ..histories.replay import Token, other_name, token_of
 from ..histories.verdicts import is_more_of_the_same, names_in
+from ..stores.account import UNSHOWN
 from .audience import Audience, current_audience
 from .difference import difference_text, plain
 from .hints import Habits, hint
@@ -186,7 +188,7 @@ class Report:
             self._failing_points() if self.audience.verbose else "",
             "\n".join(line for line in self._closing() if line),
         ]
-        text = "\n\n".join(part for part in parts if part)
+        text = self._in_folder("\n\n".join(part for part in parts if part))
         return text.encode("ascii", "backslashreplace").decode() if self.audience.ascii else text
 
     def to_dict(self) -> dict[str, Any]:
@@ -282,7 +284,7 @@ class Report:
         """Return what differs without the world showing it."""
         differing = [name for name, _, _ in self.failure.verdict.differences]
         items = [item for item in self.exploration.unshown if any(map(item.is_named_in, differing))]
-        if not items:
+        if not items or self._copied():
             return ""
         names = ", ".join(map(str, items))
         ignored = ", ".join(sorted({repr(item.short) for item in items}))
@@ -290,6 +292,26 @@ class Report:
             f"The world does not show {names}; what the job writes there is compared all the same. Show it, or "
             f"say ignore={{{ignored}}}."
         )
+
+    def _copied(self) -> set[str]:
+        """Return the databases in the folder of the test, which is copied; empty if there are others."""
+        stores = {item.store for item in self.exploration.unshown}
+        is_copied = self.exploration.world and all(each.startswith(self._folder) for each in stores)
+        return stores if is_copied else set()
+
+    @property
+    def _folder(self) -> str:
+        """How paths in the folder of the test begin, which has another name in each run."""
+        return f"{self.audience.folder}{os.sep}"
+
+    def _in_folder(self, text: str) -> str:
+        """Return a text without the folder of the test, and without the name of the only database."""
+        copied = self._copied()
+        if copied:
+            text = text.replace(UNSHOWN, "")
+        if len(copied) == 1:
+            text = text.replace(f" of {copied.pop()}", "")
+        return text.replace(self._folder, "")
 
     def _others(self) -> list[Failure]:
         return [] if self.rest is None else self.rest.failures[1:]
