@@ -5,7 +5,9 @@ import itertools
 import random
 import secrets
 import string
+import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 
@@ -13,7 +15,7 @@ import celery
 import pytest
 from tables import each_row
 
-from pytest_jobs import check_idempotent, job, sqlite_world
+from pytest_jobs import check_idempotent, fake, job, sqlite_world
 from pytest_jobs.errors import (
     DuplicateEffect,
     ExplorationError,
@@ -497,6 +499,56 @@ BOTH = {"test_explored_clean_runs.mail.send", "test_explored_clean_runs.mail.tel
 )
 def test_an_effect_that_may_happen_again_is_named_once_for_all_histories(repeatable, said):
     assert said in outcome(notify, repeatable=repeatable)
+
+
+class Letters:
+    def __init__(self):
+        self.posted = []
+
+    def send(self, number):
+        self.posted.append(number)
+
+    def tell(self, number): ...
+
+
+@job
+def write(number):
+    mail.send(number)
+
+
+@contextmanager
+def office():
+    letters = Letters()
+    with fake(sys.modules[__name__], "mail", letters) as made:
+        yield lambda: {"sent": made.calls, "a few": list(made.calls)[:9], "posted": letters.posted}
+
+
+@each_row(
+    "repeatable, said",
+    [
+        ({"mail.send", "posted"}, "Explored"),
+        ({"mail", "posted", "sent"}, "Explored"),
+        ({"mail.send"}, "write repeatable={'mail.send', 'posted'}."),
+        ({"posted"}, "DUPLICATE mail.send"),
+        ({"posts"}, "write repeatable={'a few', 'mail.send', 'posted', 'sent'}."),
+    ],
+)
+def test_what_a_fake_shows_of_an_effect_that_may_happen_again_is_that_effect(repeatable, said):
+    assert said in outcome(write, world=office, repeatable=repeatable)
+
+
+def test_a_record_of_another_call_counts():
+    @job
+    def write_twice(number):
+        mail.send(number)
+        mail.tell(number)
+
+    @contextmanager
+    def sending():
+        with fake(sys.modules[__name__], "mail", Letters()) as made:
+            yield lambda: {"sent": made.calls}
+
+    assert "DUPLICATE mail.tell" in outcome(write_twice, world=sending, repeatable={"mail.send"})
 
 
 def test_at_least_once_says_why_it_does_not_cover_a_delivery_after_the_work_was_done():

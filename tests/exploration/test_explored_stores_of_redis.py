@@ -1,6 +1,6 @@
 """Keys of redis that the world does not show are compared, and those of another redis are refused."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 
 import pytest
@@ -132,6 +132,17 @@ def test_a_redis_that_every_history_uses_is_refused():
         ExplorationError, match=r"writes to key points .*\(INCRBY points 5\), which the world"
     ):
         checked(count_there, histories=["twice"])
+
+
+def test_a_redis_that_is_away_is_refused_like_one_that_answers():
+    def work(number):
+        with suppress(redis.ConnectionError):
+            redis.Redis(port=1).set("seen", number)
+        count(number)
+
+    with pytest.raises(ExplorationError) as refused:
+        checked(work)
+    assert "The job writes to key seen of localhost:1/0 (SET seen 7), which" in str(refused.value)
 
 
 def test_a_redis_that_the_world_makes_is_its_own():

@@ -64,13 +64,17 @@ class Kept:
 
     def jobs(self) -> Iterator[Any]:
         """Yield all jobs; each has the attribute `next_run_time`, which is None for one that is paused."""
+        yield from self._without_store()
+        for store in self.stores.values():
+            yield from store.get_all_jobs()
+
+    def _without_store(self) -> Iterator[Any]:
+        """Yield the jobs that wait for the scheduler to start. Their time begins when they are first looked at."""
         for job, _, _ in self.pending:
             if not hasattr(job, "next_run_time"):
                 now = datetime.now(self._scheduler.timezone)
                 job.next_run_time = job.trigger.get_next_fire_time(None, now)
             yield job
-        for store in self.stores.values():
-            yield from store.get_all_jobs()
 
     def job(self, job_id: str) -> Any:
         """Return the job with an id; None when there is none any more."""
@@ -78,7 +82,7 @@ class Kept:
         for store in self.stores.values():
             if (found := store.lookup_job(job_id)) is not None:
                 return found
-        return next((job for job, _, _ in self.pending if job.id == job_id), None)
+        return next((job for job in self._without_store() if job.id == job_id), None)
 
     def advance(self, job: Any, after: datetime) -> None:
         """Set when a job runs next, or remove it when it has run for the last time."""

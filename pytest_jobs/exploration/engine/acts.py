@@ -32,6 +32,8 @@ watcher: ContextVar[Watch | None] = ContextVar("pytest_jobs_act_watcher", defaul
 
 #: Under this a search keeps the names of effects whose idempotency keys are other ones at another time.
 KEYS_BY_TIME: Final = "keys by the time"
+#: Under this a history keeps what fakes show of their calls, by identity, each with the kind of its effect.
+RECORDS: Final = "records of calls"
 
 
 def place_of_key(act: Act) -> str:

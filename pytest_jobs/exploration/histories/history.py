@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import chain
 from types import FrameType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from ...errors import ExplorationError
+from ...harness.records.attributes import identity
 from ...harness.records.instants import duration_ns
 from ...harness.records.mocks import unmocked
 from ...harness.records.record import REDELIVERY, JobRecord, current_record
 from ...harness.records.targets import Target
 from ...harness.time.waiting import off_the_loop
-from ..engine.acts import KEYS_BY_TIME, Act, Unwound, later_acts, place_of_key, watcher
+from ..engine.acts import KEYS_BY_TIME, RECORDS, Act, Unwound, later_acts, place_of_key, watcher
 from ..engine.delivering import Deliveries
 from ..engine.ending.process_state import put_recursion_limit
 from ..engine.ending.signs import blocking_call
@@ -535,6 +536,24 @@ class History(Deliveries):
     def _shown(self, renaming: Renaming) -> dict[str, Any]:
         with self.account.during("snapshot"):
             return self._observed_by(renaming)
+
+    def _told(self, name: str, value: Any, renaming: Renaming) -> Any:
+        """Return a list without further records of a call that may happen again: they are that effect."""
+        records = self.of_history.of(RECORDS, dict[int, tuple[str, object]])
+        repeatable = self._options.repeatable
+        if not (records and repeatable and isinstance(value, list | tuple)):
+            return value
+        told: list[Any] = []
+        known: set[object] = set()
+        for each in cast(Sequence[Any], value):
+            kind, record = records.get(identity(each), ("", None))
+            if record is each and repeatable.takes(kind, form := renaming.of_call(each)):
+                if form in known:
+                    repeatable.takes(name)  # Both names may be written.
+                    continue
+                known.add(form)
+            told.append(each)
+        return value if len(told) == len(value) else type(value)(told)
 
     def _calls(self, renaming: Renaming) -> dict[str, Any]:
         done: dict[str, Counter[Any]] = {}

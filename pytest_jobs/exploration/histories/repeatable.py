@@ -57,12 +57,18 @@ class Repeatable:
                 f"{parameter}={{'mail', 'enqueue shop.ship', 'POST hooks.example/*'}}."
             )
         self._parameter = parameter
+        self._names = frozenset(names)
         self._unused = dict.fromkeys(names)
         self._patterns = dict.fromkeys((*names, *others))
         self._found: dict[str, None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._patterns)
+
+    @property
+    def used(self) -> Collection[str]:
+        """The names of the check that have named something so far."""
+        return self._names.difference(self._unused)
 
     def takes(self, kind: str, call: Any = None) -> bool:
         """Return whether an effect, or a part of the state, may have more of the same."""

@@ -80,6 +80,8 @@ class Report:
     other: str = ""
     #: What may happen more often, as the test says.
     at_least_once: Collection[str] = ()
+    #: What may happen again, as the check says and the job does.
+    repeatable: Collection[str] = ()
     #: The arguments that Hypothesis drew, by the names of their parameters.
     drawn: Mapping[str, object] = field(default_factory=dict)
 
@@ -142,7 +144,7 @@ class Report:
             if kinds.intersection(self.at_least_once):
                 yield "at_least_once= accepts only what follows an interruption."
             parts = {name for difference in differing for name in names_in(difference)}
-            names = ", ".join(map(repr, sorted(parts)))
+            names = ", ".join(map(repr, sorted({*self.repeatable, *parts})))
             yield f"If that may happen again at any time, write repeatable={{{names}}}."
 
     @classmethod
@@ -379,6 +381,7 @@ def report_on(
         current_audience(),
         other_name(others, plan.other) if plan.name == "out_of_order" else "",
         checked.options.at_least_once,
+        checked.options.repeatable.used,
         dict(_named(checked, exploration, drawn)),
     )
 

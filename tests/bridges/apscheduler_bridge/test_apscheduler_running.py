@@ -176,6 +176,25 @@ def test_a_job_that_changes_while_time_passes_is_asked_again(jobs, scheduler, ti
     assert hours(ran) == ["01 13:00"]
 
 
+@pytest.mark.parametrize("is_started", [False, True], ids=["stopped", "started"])
+def test_a_job_that_is_replaced_while_time_passes_comes_when_time_passes_again(
+    jobs, scheduler, tick, ran, is_started
+):
+    if is_started:
+        scheduler.start()
+
+    def every_hour():
+        scheduler.add_job(tick, "interval", hours=1, id="tick", replace_existing=True)
+
+    every_hour()
+    scheduler.add_job(every_hour, run_date=NOON + timedelta(minutes=90))
+    jobs.run_for(timedelta(hours=2))
+
+    assert hours(ran) == ["01 13:00"]
+    jobs.run_for(timedelta(hours=1))
+    assert len(ran) == 2
+
+
 @pytest.mark.parametrize("jitter", ["zero", "seeded", "live"])
 def test_jitter_is_drawn_as_the_harness_says(scheduler, tick, ran, jitter):
     with Jobs([APSchedulerBridge([scheduler])], jitter=jitter) as jobs:

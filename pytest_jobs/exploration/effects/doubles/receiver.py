@@ -21,6 +21,7 @@ from ....harness.records.home import is_test_file
 from ....harness.time.waiting import in_running_loop
 from ...engine.acts import (
     KEYS_BY_TIME,
+    RECORDS,
     Act,
     Watch,
     acting,
@@ -398,6 +399,7 @@ class Receiver:
         is_new = call.kind != "put" or not any(_is_same(known, made) for known in self._calls)
         if self.counts and is_new:
             self._calls.append(made)
+            of_history(RECORDS, dict[int, tuple[str, object]])[identity(made)] = self.name, made
             self._note_order()
         return self.counts and is_new
 

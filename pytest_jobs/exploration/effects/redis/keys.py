@@ -6,7 +6,7 @@ import fnmatch
 import functools
 import re
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import pairwise
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -100,15 +100,19 @@ class RedisStore(Store):
         return bool(_PATTERN & set(read)) and fnmatch.fnmatchcase(name, read)
 
     def left_out(self, name: str, ways: Collection[str]) -> str | None:
-        with client_like(self._pool) as client:
-            left = client.pttl(name)
+        try:
+            with client_like(self._pool) as client:
+                left = client.pttl(name)
+        except redis.ConnectionError:  # Nothing has come to a server that is away.
+            return None
         if left >= 0:
             return "expires"
         return "" if left == -2 and _PASSING.issuperset(ways) else None
 
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
-        with client_like(self._pool) as client:
+        with suppress(redis.ConnectionError), client_like(self._pool) as client:
             return renamed(value_of(client, name.encode()))
+        return None
 
 
 @contextmanager
@@ -117,6 +121,7 @@ def client_like(pool: Any) -> Generator[Any, None, None]:
     given: dict[str, Any] = dict(pool.connection_kwargs)
     if isinstance(pool, redis.ConnectionPool):
         given["decode_responses"] = False
+        given.pop("retry", None)  # It would sleep between its tries.
         own = type(pool)(connection_class=pool.connection_class, **given)
     elif (server := fake_servers.of(pool)) is not None:
         import fakeredis
