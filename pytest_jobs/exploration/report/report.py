@@ -308,6 +308,8 @@ class Report:
 
     def _in_folder(self, text: str) -> str:
         """Return a text without the folder of the test, and without the name of the only database."""
+        if self.audience.folder is None:
+            return text
         copied = self._copied()
         if copied:
             text = text.replace(UNSHOWN, "")
