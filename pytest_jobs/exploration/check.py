@@ -226,6 +226,11 @@ class Check:
     def __init__(
         self, job: Any, args: Sequence[Any], kwargs: Mapping[str, Any] | None, options: Options
     ) -> None:
+        limit: object = options.time_limit
+        if not isinstance(limit, int | float):
+            raise CriterionError(
+                f"time_limit must be a number of seconds such as 10, got {limit!r}."
+            )
         self._job = job
         self._args, self._kwargs = tuple(args), dict(kwargs or {})
         self._options = options

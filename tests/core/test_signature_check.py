@@ -72,6 +72,14 @@ def test_a_call_that_does_not_fit_is_refused_as_python_would(adapter, job, args,
     assert adapter.enqueued == []
 
 
+def test_a_question_of_python_ends_with_one_mark():
+    error = TypeError("got an unexpected keyword argument 'cent'. Did you mean 'cents'?")
+
+    said = Binder(lambda cents: None, label="pay").misfit(error, "pay")
+
+    assert said.endswith("Did you mean 'cents'? The job takes pay(cents).")
+
+
 def test_a_default_is_not_copied(adapter):
     class Collect(Job):
         def perform(self, into=[]):  # noqa: B006

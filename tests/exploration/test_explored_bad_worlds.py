@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from tables import each_row
 
-from pytest_jobs import check_idempotent
+from pytest_jobs import check_idempotent, sqlite_world
 from pytest_jobs.errors import DuplicateEffect, ExplorationError
 
 place = types.SimpleNamespace(stored=[])
@@ -197,4 +197,14 @@ def test_a_world_that_cleans_up_is_left_after_each_history():
 def test_an_exception_to_accept_that_is_none(accept, line):
     assert message(yields_twice, accept=accept) == (
         f"accept={accept!r} is not a collection of classes of exceptions: write accept={line}."
+    )
+
+
+def test_a_schema_that_sqlite_refuses_is_named():
+    def world():
+        with sqlite_world("create table orders (id") as rows:
+            yield lambda: {"orders": rows("orders")}
+
+    assert message(world) == (
+        "The schema of sqlite_world cannot be carried out: incomplete input. It is 'create table orders (id'."
     )

@@ -49,3 +49,8 @@ def test_what_is_safe_is_quiet_at_depth_two(safe):
 def test_a_depth_that_is_none_is_refused():
     with pytest.raises(CriterionError, match=r"depth must be 1 or 2, .* got 3"):
         check_idempotent(explored_jobs.charge_with_key, args=(1,), world=shop, depth=3)
+
+
+def test_a_time_limit_that_is_no_number_is_refused():
+    with pytest.raises(CriterionError, match=r"a number of seconds such as 10, got 'soon'"):
+        check_idempotent(explored_jobs.charge_with_key, args=(1,), world=shop, time_limit="soon")

@@ -242,14 +242,14 @@ class CeleryBridge(CountedAttempts[Task, TaskMessage, Store]):
     def not_performed(self, job_id: str) -> NotPerformedError:
         pending = self.pending_with(job_id)
         if pending is None:
-            why = "no task of this id is pending here"
+            why = f"No task with the id {job_id} is pending here"
         elif pending.attempt == 1:
             why = f"{pending!r} has not been performed"
         else:
             why = f"{pending!r} is due"
         return NotPerformedError(
-            f"The result of task {job_id} was asked for, and {why}. Nothing performs it while "
-            "the caller waits: call jobs.drain() or jobs.perform(record) first."
+            f"{why}, and its result was asked for. Nothing performs it while the caller waits: call "
+            "jobs.drain() or jobs.perform(record) first."
         )
 
     def _now(self, now: Callable[[], Any], app: Celery) -> Any:

@@ -66,7 +66,10 @@ class Binder:
             error: what `bind` raised.
             name: the name of the job.
         """
-        return f"{error}. The job takes {name}{self.signature}."
+        text = str(error)
+        # It may end with a question: "Did you mean 'name'?"
+        end = "" if text.endswith("?") else "."
+        return f"{text}{end} The job takes {name}{self.signature}."
 
     def blank(self) -> tuple[tuple[None, ...], dict[str, None]]:
         """Return a call that gives None for each parameter that is required, by position where it can."""

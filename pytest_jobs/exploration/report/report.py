@@ -84,6 +84,8 @@ class Report:
     repeatable: Collection[str] = ()
     #: The arguments that Hypothesis drew, by the names of their parameters.
     drawn: Mapping[str, object] = field(default_factory=dict)
+    #: Whether only the deliveries were tried that the library makes.
+    as_configured: bool = False
 
     @property
     def rest(self) -> Rest | None:
@@ -236,7 +238,7 @@ class Report:
         """The verdict in words."""
         if self.history == "abandoned":
             return "is left half done"
-        return "is not safe to deliver twice"
+        return "is not safe as configured" if self.as_configured else "is not safe to deliver twice"
 
     def _difference(self) -> str:
         verdict = self.failure.verdict
@@ -385,6 +387,7 @@ def report_on(
         checked.options.at_least_once,
         checked.options.repeatable.used,
         dict(_named(checked, exploration, drawn)),
+        checked.options.as_configured,
     )
 
 

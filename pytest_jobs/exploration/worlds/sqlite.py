@@ -34,7 +34,7 @@ def sqlite_world(
         A function that takes the name of a table and returns its rows, in the order of their ids.
 
     Raises:
-        ExplorationError: when there is nothing of that name to bind.
+        ExplorationError: when sqlite refuses the schema, or there is nothing of that name to bind.
     """
     with (
         closing(DatabaseFile()) as file,
@@ -43,7 +43,12 @@ def sqlite_world(
         closing(sqlite3.Connection(file.uri, uri=True, check_same_thread=False)) as own,
         Patches() as patches,
     ):
-        keeper.executescript(schema)
+        try:
+            keeper.executescript(schema)
+        except sqlite3.Error as error:
+            raise ExplorationError(
+                f"The schema of sqlite_world cannot be carried out: {error}. It is {schema.strip()!r}."
+            ) from error
         if bind is not None:
             _bind(patches, bind, file.uri)
         store = read_by(own, str(file.path))

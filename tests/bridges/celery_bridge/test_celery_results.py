@@ -22,7 +22,8 @@ def test_the_result_of_a_performed_task_is_there_and_nothing_waits_for_it(jobs, 
     result = add.delay(1, 2)
     assert (result.state, result.ready()) == ("PENDING", False)
     with pytest.raises(
-        NotPerformedError, match=r"add\(1, 2\).* has not been performed.*jobs\.drain"
+        NotPerformedError,
+        match=r"^<#0 add\(1, 2\).* has not been performed, and its result was asked for.*jobs\.drain",
     ):
         result.get()
     with pytest.raises(NotPerformedError):
@@ -93,7 +94,7 @@ def test_results_went_through_the_serialiser_unless_they_are_ignored(jobs, app):
 
 
 def test_an_unknown_id_is_told_apart(jobs, app):
-    with pytest.raises(NotPerformedError, match="no task of this id is pending here"):
+    with pytest.raises(NotPerformedError, match="^No task with the id unknown is pending here"):
         AsyncResult("unknown", app=app).get()
 
 
