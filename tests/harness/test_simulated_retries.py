@@ -227,6 +227,18 @@ def test_a_job_that_cannot_be_enqueued_without_its_arguments_asks_for_them(jobs)
     assert timeline.attempts[0].queue == "up-to-7"
 
 
+def test_a_driver_that_is_missing_is_said_as_it_is(jobs):
+    def without_a_driver(amount):
+        raise ModuleNotFoundError("No module named 'redis'")
+
+    @job(queue=without_a_driver)
+    def pays(amount):
+        raise AssertionError("the body runs")
+
+    with pytest.raises(ModuleNotFoundError, match="No module named 'redis'"):
+        jobs.simulate_retries(pays, raising=Unavailable)
+
+
 def test_arguments_can_be_given(jobs):
     queues = []
 

@@ -207,6 +207,9 @@ class Simulation:
         blank, named = bridge.signature(job).blank()
         try:
             enqueueing = bridge.enqueue(job, blank, named)
+        except ImportError:
+            # A driver of the broker is missing, whatever the arguments are.
+            raise
         except Exception as error:
             raise self._not_enqueued_blank(error) from error
         return None if enqueueing is None else self._enqueued_blank(enqueueing)
