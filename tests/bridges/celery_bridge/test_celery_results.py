@@ -94,7 +94,7 @@ def test_results_went_through_the_serialiser_unless_they_are_ignored(jobs, app):
 
 
 def test_an_unknown_id_is_told_apart(jobs, app):
-    with pytest.raises(NotPerformedError, match="^No task with the id unknown is pending here"):
+    with pytest.raises(NotPerformedError, match=r"^No task with the id unknown is pending here"):
         AsyncResult("unknown", app=app).get()
 
 
