@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from collections.abc import Callable, Collection, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import closing, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory, mkdtemp
@@ -102,7 +102,7 @@ class SqliteStore(Store):
             )
         self.place = place
         self._is_bound = is_bound
-        self._keys: NewKeys | None = None
+        self._keys = NewKeys(label, are_numbers)
         self._are_numbers = are_numbers
         #: The connection of a world by which it is read; otherwise each question opens one.
         self._own: sqlite3.Connection | None = None
@@ -113,14 +113,16 @@ class SqliteStore(Store):
         self._keys = NewKeys(self.label, self._are_numbers, connection)
 
     def begin(self) -> None:
+        if self._own is not None:
+            return
         # Amid a transaction that excludes all others, its first rows are not known.
         with suppress(ExplorationError):
-            self._keys = self._keys or self._asked(partial(NewKeys, self.label, self._are_numbers))
+            found = self._asked(partial(NewKeys, self.label, self._are_numbers))
+            self._keys = found or self._keys
 
     def numbers(self, table: str) -> Mapping[str, Mapping[object, int]]:
         """Return the numbers of new keys, by the columns of a table that have them."""
-        keys = self._keys or NewKeys(self.label, self._are_numbers)
-        return self._asked(lambda connection: keys.numbers(connection, table)) or {}
+        return self._asked(lambda connection: self._keys.numbers(connection, table)) or {}
 
     @property
     def may_be_asked_amid_a_write(self) -> bool:  # type: ignore[override]
@@ -141,8 +143,7 @@ class SqliteStore(Store):
     def content(self, name: str, renamed: Callable[[Any], Any]) -> Any:
         def rows(connection: sqlite3.Connection) -> list[dict[str, Any]]:
             found = rows_in(connection, name)
-            keys = self._keys or NewKeys(self.label, self._are_numbers)
-            keys.number(connection, name, found)
+            self._keys.number(connection, name, found)
             return found
 
         return renamed(Unordered(self._asked(rows) or ()))
@@ -357,14 +358,18 @@ def _made(account: Account, label: str, place: str | sqlite3.Connection) -> str:
     )
 
 
-def read_by(connection: sqlite3.Connection, path: str) -> SqliteStore | None:
-    """Let the database of a world be read by a connection; return its store, None without an account."""
+@contextmanager
+def read_apart(path: str) -> Generator[SqliteStore | None, None, None]:
+    """Let the database of a world be read by one connection for a block; yield its store, None without a check."""
     account = accounts.current
     if account is None:
-        return None
-    store: SqliteStore = account.store_of(store_of_file(account, path))
-    store.read_by(connection)
-    return store
+        yield None
+        return
+    # By the class, since the function `sqlite3.connect` is patched: the account does not hear of these looks.
+    with closing(sqlite3.Connection(path, check_same_thread=False)) as own:
+        store: SqliteStore = account.store_of(store_of_file(account, path))
+        store.read_by(own)
+        yield store
 
 
 def place_of(database: Any) -> str:

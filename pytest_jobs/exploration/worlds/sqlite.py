@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 from ...errors import ExplorationError
 from ...harness.records.patches import Patches
 from ..engine.scope import leaving_out
-from ..stores.sqlite import DatabaseFile, read_by
+from ..stores.sqlite import DatabaseFile, read_apart
 
 Rows: TypeAlias = Callable[[str], list[tuple[Any, ...]]]
 
@@ -39,8 +39,6 @@ def sqlite_world(
     with (
         closing(DatabaseFile()) as file,
         closing(sqlite3.connect(file.uri, uri=True, isolation_level=None)) as keeper,
-        # By the class: no account hears of what it reads.
-        closing(sqlite3.Connection(file.uri, uri=True, check_same_thread=False)) as own,
         Patches() as patches,
     ):
         try:
@@ -51,15 +49,15 @@ def sqlite_world(
             ) from error
         if bind is not None:
             _bind(patches, bind, file.uri)
-        store = read_by(own, str(file.path))
+        with read_apart(str(file.path)) as store:
 
-        def rows(table: str) -> list[tuple[Any, ...]]:
-            cursor = keeper.execute(f'select * from "{table}" order by 1')  # noqa: S608 - a name that the test writes
-            numbers = {} if store is None else store.numbers(table)
-            columns = [numbers.get(name, {}) for name, *_ in cursor.description]
-            return [tuple(map(_numbered, columns, row)) for row in cursor]
+            def rows(table: str) -> list[tuple[Any, ...]]:
+                cursor = keeper.execute(f'select * from "{table}" order by 1')  # noqa: S608 - a name that the test writes
+                numbers = {} if store is None else store.numbers(table)
+                columns = [numbers.get(name, {}) for name, *_ in cursor.description]
+                return [tuple(map(_numbered, columns, row)) for row in cursor]
 
-        yield rows
+            yield rows
 
 
 def _numbered(numbers: Mapping[object, int], value: object) -> Any:

@@ -39,7 +39,7 @@ def callable_text(function: Callable[..., Any]) -> str:
         named = getattr(function, "__qualname__", None)
         return named if isinstance(named, str) else short_repr(function)
     found = (getattr(owner, attribute, None) for attribute in _NAMES)
-    # Of a task that a function has, the qualified name is another one than that of its job.
+    # A task that is defined in a function has the function in its qualified name, and its job has not.
     names = (name.rpartition("<locals>.")[2] for name in found if isinstance(name, str))
     name = next(map(short_name, names), type(owner).__name__)
     with_options = isinstance(getattr(function, "__self__", None), ConfiguredJob)

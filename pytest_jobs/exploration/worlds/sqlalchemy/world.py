@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 import weakref
 from collections.abc import Generator, Iterable
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ....errors import ExplorationError
 from ....harness.records.patches import Patches
 from ...engine.sameness.chance import numbering
-from ...stores.sqlite import SqliteStore as FileStore, read_by
+from ...stores.sqlite import SqliteStore as FileStore, read_apart
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
@@ -131,10 +130,7 @@ def sqlalchemy_world(
         redirect(stack.enter_context(Patches()), bind, fresh.place)
         store = None
         if fresh.connection.dialect.name == "sqlite":
-            path = str(fresh.place.database)
-            # By the class: no account hears of what it reads.
-            own = sqlite3.Connection(path, check_same_thread=False)
-            store = read_by(stack.enter_context(closing(own)), path)
+            store = stack.enter_context(read_apart(str(fresh.place.database)))
         yield SqlalchemyWorld(fresh.connection, metadata.sorted_tables, store)
 
 
