@@ -399,3 +399,24 @@ def test_a_connection_that_is_closed_has_no_open_transaction():
 
     database.connect = sqlite3.connect
     check_idempotent(charge_beside_a_closed_connection, args=(7,), world=shop)
+
+
+def test_the_file_of_a_world_has_one_name_in_all_histories_and_another_one_beside_an_open_world():
+    paths, beside = set(), set()
+
+    def in_its_file(seen):
+        with sqlite_world(SCHEMA, bind=(database, "connect")) as rows:
+            seen.add(file_of(database.connect()))
+            yield lambda: {"payments": rows("payments")}
+
+    database.connect = lambda: sqlite3.connect(":memory:", isolation_level=None)
+    with sqlite_world(SCHEMA, bind=(database, "connect")):
+        beside.add(file_of(database.connect()))
+        check_idempotent(post, args=(7,), world=lambda: in_its_file(paths))
+    assert len(paths) == 1
+    assert not paths & beside
+
+
+def file_of(connection):
+    with closing(connection):
+        return connection.execute("pragma database_list").fetchone()[2]

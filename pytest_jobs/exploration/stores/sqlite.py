@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import weakref
 from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from functools import cache, partial
+from itertools import count
 from pathlib import Path, PurePath
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -49,14 +51,33 @@ def temporary_folder(prefix: str) -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix=prefix, dir=_fast_folder())
 
 
+def _folder_of_world() -> Path:
+    """Make the folder of a database of a world, which has the same name in each history.
+
+    A name that is drawn would be looked for in each text of each history: in two megabytes for half a second.
+    """
+    numbers = count(1)
+    while True:
+        name = f"{OF_WORLD}{os.getpid()}-{next(numbers)}"
+        folder = Path(_fast_folder() or gettempdir(), name)
+        # There is one of another world that is open, or of a process that was killed.
+        with suppress(FileExistsError):
+            folder.mkdir(0o700)
+            sys.audit("tempfile.mkdtemp", str(folder))
+            return folder
+
+
 @cache
 def _empty() -> bytes:
     """Return the file of a database with a log and no tables: making one takes longer than writing it."""
-    with temporary_folder(OF_WORLD) as folder:
-        path = Path(folder) / "world.db"
-        with closing(sqlite3.Connection(path)) as connection:
-            connection.execute("pragma journal_mode = wal")
-        return path.read_bytes()
+    folder = _folder_of_world()
+    path = folder / "world.db"
+    with closing(sqlite3.Connection(path)) as connection:
+        connection.execute("pragma journal_mode = wal")
+    content = path.read_bytes()
+    path.unlink()
+    folder.rmdir()
+    return content
 
 
 class DatabaseFile:
@@ -67,7 +88,7 @@ class DatabaseFile:
     """
 
     def __init__(self) -> None:
-        self._folder = Path(mkdtemp(prefix=OF_WORLD, dir=_fast_folder()))
+        self._folder = _folder_of_world()
         self.path = self._folder / "world.db"
         self.path.write_bytes(_empty())
         #: For `sqlite3.connect(..., uri=True)`.
