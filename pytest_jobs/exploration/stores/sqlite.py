@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import cache, partial
 from itertools import count
 from pathlib import Path, PurePath
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -46,38 +46,48 @@ def _fast_folder() -> str | None:
     return _FAST if os.access(_FAST, os.W_OK) else None
 
 
-def temporary_folder(prefix: str) -> TemporaryDirectory[str]:
-    """Make a folder for databases."""
-    return TemporaryDirectory(prefix=prefix, dir=_fast_folder())
+@contextmanager
+def temporary_folder(prefix: str) -> Generator[Path, None, None]:
+    """Have a folder for databases for a block."""
+    folder = _made_folder(prefix)
+    try:
+        yield folder
+    finally:
+        _remove(folder)
 
 
-def _folder_of_world() -> Path:
-    """Make the folder of a database of a world, which has the same name in each history.
+def _made_folder(prefix: str) -> Path:
+    """Make a folder for databases, which has the same name in each history.
 
     A name that is drawn would be looked for in each text of each history: in two megabytes for half a second.
     """
     numbers = count(1)
     while True:
-        name = f"{OF_WORLD}{os.getpid()}-{next(numbers)}"
+        name = f"{prefix}{os.getpid()}-{next(numbers)}"
         folder = Path(_fast_folder() or gettempdir(), name)
         # There is one of another world that is open, or of a process that was killed.
         with suppress(FileExistsError):
             folder.mkdir(0o700)
+            # Whoever follows temporary folders hears of it, as of those of `tempfile`.
             sys.audit("tempfile.mkdtemp", str(folder))
             return folder
+
+
+def _remove(folder: Path) -> None:
+    # By hand, since each history has one: to remove any tree takes three times as long.
+    for name in os.listdir(folder):  # noqa: PTH208 - faster
+        (folder / name).unlink()
+    folder.rmdir()
 
 
 @cache
 def _empty() -> bytes:
     """Return the file of a database with a log and no tables: making one takes longer than writing it."""
-    folder = _folder_of_world()
-    path = folder / "world.db"
-    with closing(sqlite3.Connection(path)) as connection:
-        connection.execute("pragma journal_mode = wal")
-    content = path.read_bytes()
-    path.unlink()
-    folder.rmdir()
-    return content
+    with temporary_folder(OF_WORLD) as folder:
+        path = folder / "world.db"
+        with closing(sqlite3.Connection(path)) as connection:
+            connection.execute("pragma journal_mode = wal")
+        return path.read_bytes()
 
 
 class DatabaseFile:
@@ -88,17 +98,14 @@ class DatabaseFile:
     """
 
     def __init__(self) -> None:
-        self._folder = _folder_of_world()
+        self._folder = _made_folder(OF_WORLD)
         self.path = self._folder / "world.db"
         self.path.write_bytes(_empty())
         #: For `sqlite3.connect(..., uri=True)`.
         self.uri = self.path.as_uri()
 
     def close(self) -> None:
-        # By hand, since each history has one: to remove any tree takes three times as long.
-        for name in os.listdir(self._folder):  # noqa: PTH208 - faster
-            (self._folder / name).unlink()
-        self._folder.rmdir()
+        _remove(self._folder)
 
 
 class SqliteStore(Store):

@@ -25,7 +25,7 @@ _DIRECT: Final = (
 def file_with(content: bytes, name: str) -> Generator[Path, None, None]:
     """Have a file of this name with the content of a database for a block."""
     with temporary_folder("pytest-jobs-") as folder:
-        path = Path(folder, name)
+        path = folder / name
         path.write_bytes(content)
         yield path
 
