@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import celery
@@ -45,6 +46,61 @@ def outcome(checked, **options):
         return str(check_idempotent(checked, **options))
     except (NotIdempotent, ExplorationError) as error:
         return str(error)
+
+
+# How many, and which
+
+
+def counted(job):
+    """Return how many deliveries of a job its check makes, and what it says."""
+    deliveries = itertools.count()
+
+    def delivered(number):
+        next(deliveries)
+        job(number)
+
+    said = outcome(delivered, histories=["twice"])
+    return next(deliveries), said
+
+
+def test_the_first_run_is_the_clean_one_where_it_imports_nothing(monkeypatch):
+    def pay(number):
+        users[number]["password"] = "paid"
+
+    def pay_by_a_library(number):
+        from colorsys import rgb_to_hls
+
+        users[number]["password"] = rgb_to_hls(0, 0, 0)
+
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    counted(pay)  # may be the first check of all, for which libraries are imported
+    runs, said = counted(pay)
+    others, _ = counted(pay_by_a_library)
+
+    # Both clean runs, and both deliveries of the history.
+    assert (runs, others, said[:10]) == (4, 5, "Explored 1")
+
+
+def test_what_only_the_first_run_prepares_is_no_part_of_the_clean_run():
+    cache = SimpleNamespace(rate=None)
+
+    def pay(number):
+        if cache.rate is None:
+            cache.rate = 2
+        mail.send(number)
+        users[number]["password"] = cache.rate
+
+    assert "DUPLICATE" in outcome(pay, histories=["crash"])
+
+
+@pytest.mark.parametrize("period", [2, 3])
+def test_what_a_job_keeps_is_found_where_it_comes_back(period):
+    runs = itertools.count()
+
+    def pay(number):
+        users[number]["password"] = next(runs) % period
+
+    assert "so the job keeps something from one run to the next" in outcome(pay)
 
 
 # One delivery

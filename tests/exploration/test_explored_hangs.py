@@ -123,14 +123,14 @@ def test_a_search_that_only_waits_ends_after_six_times_its_limit(slow_server):
         )
 
     assert re.match(
-        r"10 s did not suffice: Explored 3 of \d+ histories at \d+ points\. Not explored: twice, restart, .* "
+        r"10 s did not suffice: Explored 4 of \d+ histories at \d+ points\. Not explored: twice, restart, .* "
         "Raise time_limit=, .*make the world faster, or accept a part by allow_partial=True",
         str(refusal.value),
     )
 
 
 def test_a_search_that_only_waits_names_what_it_left_out_where_a_part_is_enough(slow_server):
-    with pytest.warns(PartialExploration, match="19 of 22 histories, for want of time"):
+    with pytest.warns(PartialExploration, match="18 of 22 histories, for want of time"):
         check_idempotent(
             explored_hangs.in_many_steps,
             args=(1,),

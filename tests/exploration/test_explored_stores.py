@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import queue
+import re
 import shelve
 import sqlite3
 import subprocess
@@ -817,7 +818,9 @@ def test_what_differs_in_each_clean_run_names_the_way_to_ignore_it():
         db.execute("insert into audit_log values (?)", (next(numbers),))
         db.commit()
 
-    assert (
-        "table audit_log (not shown) is ({'line': 0},) after the first run, and ({'line': 1},) after the "
-        "second. Build in the world what the job keeps, or leave what differs out by ignore={'audit_log'}."
-    ) in refusal(count, orders)
+    assert re.search(
+        r"table audit_log \(not shown\) is \(\{'line': 0\},\) after the first run, and \(\{'line': \d\},\) after "
+        r"the second\. Build in the world what the job keeps, or leave what differs out by "
+        r"ignore=\{'audit_log'\}\.",
+        refusal(count, orders),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -45,18 +46,6 @@ _LEARNED_AT_MOST: Final = 4
 _Keys: TypeAlias = Sequence[tuple[str, object]]
 
 
-class _SecondRun(NamedTuple):
-    """How a second clean run began and ended."""
-
-    found: Mapping[str, Any]
-    initial: Mapping[str, Any]
-    account: Account
-    keys: _Keys
-    #: The points that are worth a history. None if looking at the world changed what the job did, as it may if
-    #: both use one session of a database.
-    chosen: Chosen | None
-
-
 class _Seen(NamedTuple):
     """How a clean run began, what it did, and how it ended."""
 
@@ -64,6 +53,29 @@ class _Seen(NamedTuple):
     trail: Counter[tuple[str, object]]
     found: Mapping[str, Any]
     ended_well: bool
+
+
+class _CleanRun(NamedTuple):
+    """A clean run with which others are compared."""
+
+    history: History
+    seen: _Seen
+    keys: _Keys
+    #: The labels of the stores of its world.
+    stores: Sequence[str]
+
+
+class _SecondRun(NamedTuple):
+    """How a clean run at another time, with other random values, began and ended."""
+
+    seen: _Seen
+    account: Account
+    keys: _Keys
+    #: Whether it did what the clean run did, at the same points, in a world with the same stores.
+    is_alike: bool
+    #: The points that are worth a history. None if looking at the world changed what the job did, as it may if
+    #: both use one session of a database.
+    chosen: Chosen | None
 
 
 class _Around(NamedTuple):
@@ -127,21 +139,68 @@ class Reference(Known):
         """Make the clean runs once; return False if they have shown something by which they compare otherwise."""
         search = self.checked.engine.of_search
         known = search.lessons, len(self.children.not_performed)
-        first = self._first_run()
-        self._ended_well = first.ended_well
+        first, clean = (None, None) if self._is_imported else self._first_run()
+        clean = clean or self._clean_run()
+        if self._teaches(clean, known):
+            return False
+        if first is not None:
+            self._check_forgets(first, clean.seen)
+        looks = self._may_leave_points_out()
+        second = self._second_run(clean, limit if looks else None)
+        if first is None and not second.is_alike:
+            # The job keeps something, or chance or the time is the reason. Runs that are alike tell, of which two
+            # are made one right after the other: what a job keeps may come back every other time.
+            for _ in range(2):
+                first, clean = clean.seen, self._clean_run()
+                if self._teaches(clean, known):
+                    return False
+                self._check_forgets(first, clean.seen)
+            if second.chosen is not None:
+                second = self._second_run(clean, limit if looks else None)
+        if second.chosen is None:
+            second = self._second_run(clean, None)
+        if self._learns_keys(clean.keys, second.keys):
+            return False
+        begun = clean.seen.initial
+        if second.seen.initial != begun or differences(self.wanted, second.seen.found):
+            if self._tell_apart(begun):
+                return False
+            second = self._second_run(clean, limit if looks else None, _AT_ONCE)
+            self._check_repeats(begun, second)
+        by_time: set[str] = search.of(KEYS_BY_TIME, set)
+        self.on_time = (*self.on_time, *(f"the key of {name}" for name in sorted(by_time)))
+        self._chosen = second.chosen
+        self._threads = self.checked.needs_threads()
+        if self._threads:
+            self.account.check_usable_in_threads()
+        return True
+
+    def _clean_run(self) -> _CleanRun:
+        """Make the run with which others are compared."""
+        # It learns by itself which stores there are.
+        self.account = Account()
         history = self.history(learns=True)
         with history.opened():
-            run = history.deliver_cleanly()
+            history.deliver_cleanly()
             check_not_refused(history)
-            # Only what such a store has from an earlier run may have made the job fail.
-            self.wanted = history.observed_at_end()
-            history.account.check_bound()
-            self.check_succeeded(history)
-            check_finished(run)
-            self._check_waited_for(run)
-            self.kept = history.memory.of_world()
-            again = _seen(history, self.wanted)
-            keys = _keys_of(history)
+            return self._as_clean(history, history.observed_at_end())
+
+    def _as_clean(self, history: History, found: Mapping[str, Any]) -> _CleanRun:
+        """Take a run as the clean one, while its world stands; raise if it is none."""
+        # Only what such a store has from an earlier run may have made the job fail.
+        self.wanted = found
+        history.account.check_bound()
+        self.check_succeeded(history)
+        check_finished(history.runs[0])
+        self._check_waited_for(history.runs[0])
+        self.kept = history.memory.of_world()
+        return _CleanRun(
+            history, _seen(history, found), _keys_of(history), history.account.labels()
+        )
+
+    def _teaches(self, clean: _CleanRun, known: tuple[int, int]) -> bool:
+        """Take what a clean run has shown; return whether it has shown by what runs are compared from now on."""
+        history = clean.history
         self.run = history.runs[0]
         if not self.run.points:
             raise ExplorationError(
@@ -150,32 +209,11 @@ class Reference(Known):
                 "atomic= only the code that is one step."
             )
         self.children.learn(history.children)
-        if known != (search.lessons, len(self.children.not_performed)):
-            return False
-        self.account = history.account
-        self._check_forgets(first, again)
-        if self.wanted == history.initial:
-            self.unseen = self._why_unseen()
-        self.initial = history.initial
-        second = self._second_run(limit if self._may_leave_points_out() else None)
-        if second.chosen is None:
-            second = self._second_run(None)
-        if self._learns_keys(keys, second.keys):
-            return False
-        if second.initial != history.initial or differences(self.wanted, second.found):
-            if self._tell_apart(history.initial):
-                return False
-            second = self._second_run(
-                limit if self._may_leave_points_out() else None, delay=_AT_ONCE
-            )
-            self._check_repeats(history, second)
-        by_time: set[str] = search.of(KEYS_BY_TIME, set)
-        self.on_time = (*self.on_time, *(f"the key of {name}" for name in sorted(by_time)))
-        self._chosen = second.chosen
-        self._threads = self.checked.needs_threads()
-        if self._threads:
-            self.account.check_usable_in_threads()
-        return True
+        if known != (self.checked.engine.of_search.lessons, len(self.children.not_performed)):
+            return True
+        self.account, self.initial = history.account, history.initial
+        self.unseen = self._why_unseen() if self.wanted == history.initial else ""
+        return False
 
     def _check_waited_for(self, run: Run) -> None:
         """Raise if a delivery ends before what it has handed over to other threads.
@@ -242,7 +280,9 @@ class Reference(Known):
         options = self.checked.options
         return not (options.every_line or options.same_process or self.run.elsewhere)
 
-    def _second_run(self, limit: TimeLimit | None, delay: timedelta = _LATER) -> _SecondRun:
+    def _second_run(
+        self, clean: _CleanRun, limit: TimeLimit | None, delay: timedelta = _LATER
+    ) -> _SecondRun:
         """Make a clean run at another time, with other random values.
 
         Within the limit it looks at the world at its points, to find those that stand for the others.
@@ -273,14 +313,17 @@ class Reference(Known):
         with history.opened():
             history.deliver_cleanly(at_point)
             end = history.surroundings(memory) if limit is not None else None
-            found = history.observed_at_end()
-        ended = _SecondRun(found, history.initial, history.account, _keys_of(history), None)
+            found, stores = history.observed_at_end(), history.account.labels()
+        run, seen = history.runs[0], _seen(history, found)
+        has_points = len(run.points) == len(self.run.points) and run.points.comes_like(
+            self.run.points, len(run.points) - 1
+        )
+        is_alike = has_points and (seen, stores) == (clean.seen, clean.stores)
+        ended = _SecondRun(seen, history.account, _keys_of(history), is_alike, None)
         if end is None:
             return ended._replace(chosen=Chosen.every(self.run))
-        run = history.runs[0]
         is_as_clean = (
-            len(run.points) == len(self.run.points)
-            and run.points.comes_like(self.run.points, len(run.points) - 1)
+            has_points
             and len(at_points) == len(tried)
             and not differences(self.wanted, found)
             and history.refusal is None
@@ -344,10 +387,10 @@ class Reference(Known):
         unshown = self.account.item_of(name) or other.item_of(name)
         return "out of the state" if unshown is None else f"out by ignore={{{unshown.short!r}}}"
 
-    def _check_repeats(self, first: History, second: _SecondRun) -> None:
-        if differences(first.initial, second.initial):
-            raise not_fresh(first.initial, second.initial)
-        differing = differences(self.wanted, second.found)
+    def _check_repeats(self, begun: Mapping[str, Any], second: _SecondRun) -> None:
+        if differences(begun, second.seen.initial):
+            raise not_fresh(begun, second.seen.initial)
+        differing = differences(self.wanted, second.seen.found)
         if differing:
             name, one, two = differing[0]
             out = self._way_out(name, second.account)
@@ -385,36 +428,37 @@ class Reference(Known):
         lines = [point for point in self.run.points if point.line]
         return f"{Path(lines[-1].filename).name}:{lines[-1].line}" if lines else ""
 
-    def _first_run(self) -> _Seen:
-        """Return what the first clean run did, by which the memory of processes is known in later ones."""
-        while not self._is_imported:
-            seen = self._imports_libraries()
-            if seen is not None:
-                self._is_imported = True
-                return seen
-        return self._clean(self.history(learns=True))
-
-    def _imports_libraries(self) -> _Seen | None:
+    def _first_run(self) -> tuple[_Seen | None, _CleanRun | None]:
         """Run the job once so that its libraries get imported, and patch those.
 
         Returns:
-            What the run did; None if a library was not patched yet, so that effects of the run were not seen.
+            What the run did, by which a clean run is judged that is alike; or, if it has imported nothing, the run
+            itself, which is as good as a clean run.
         """
         # The modules of the traced code are known only after the run, which has changed their globals.
         engine = self.checked.engine
         scope = engine.scope
-        engine.memory.look_at(scope.loaded_modules())
-        history = self.history(learns=True)
-        seen = self._clean(history)
-        _check_ran(history.runs[0])
-        if history.hangs:
-            check_not_refused(history)
-        engine.memory.keep_only(scope.modules())
-        if engine.sources.catch_up():
-            return None
+        while True:
+            modules = set(sys.modules)
+            engine.memory.look_at(scope.loaded_modules())
+            history, clean = self.history(learns=True), None
+            with history.opened():
+                history.deliver_cleanly()
+                found = history.observed_at_end()
+                _check_ran(history.runs[0])
+                seen = _seen(history, found)
+                if modules.issuperset(sys.modules) and history.refusal is None:
+                    clean = self._as_clean(history, found)
+            if history.hangs:
+                check_not_refused(history)
+            engine.memory.keep_only(scope.modules())
+            if not engine.sources.catch_up():
+                break
+            # A library was not patched yet, so that effects of the run were not seen.
         # Before another run meets what the refused one has left, such as a lock file.
         check_not_refused(history)
-        return seen
+        self._is_imported, self._ended_well = True, seen.ended_well
+        return (seen, None) if clean is None else (None, clean)
 
     def _clean(self, history: History) -> _Seen:
         with history.opened():

@@ -244,6 +244,10 @@ class Account:
             self._labels[kind, key] = known
         return known
 
+    def labels(self) -> list[str]:
+        """Return the labels of all stores, in the order in which the history has come to them."""
+        return list(self._labels.values())
+
     def store(self, key: str, make: Callable[[], Store]) -> str:
         """Return the key of a store, which is made when it is used for the first time."""
         if key not in self._stores:

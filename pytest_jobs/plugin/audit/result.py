@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-from ...harness.records.texts import counted
+from ...harness.records.texts import counted, shortened
 from ...insight.lint.baseline import Section
 from ...insight.reached.reached import Way
 from .arrivals import Reason
@@ -27,6 +27,8 @@ _UNTRIED: Final = Reason(
     "The clean runs of the job took all the time of its check.",
     "Check it by itself: check_idempotent(job, time_limit=...) has as much time as you give it.",
 )
+#: How long a reason is at most, so that it takes three lines.
+_LENGTH: Final = 290
 
 
 @dataclass
@@ -57,27 +59,37 @@ class Audited:
 
     @property
     def why_not(self) -> Reason:
-        """Why it was not checked: the last reason came furthest."""
+        """Why it was not checked, in three lines at most: the last reason came furthest."""
         if not self.is_done:
             return Reason("The audit was interrupted before it.")
         if self.refusals or not self.idle:
             another = Reason("The replayed history is of another job.")
-            return next(reversed(self.reasons), another)
+            why, advice = next(reversed(self.reasons), another)
+            return Reason(shortened(why, _LENGTH), advice)
         places = [
             f"{place} in {counted(tests, 'test')}" for place, tests in self.idle.most_common()
         ]
+        ends = (
+            f"It ends at {', at '.join(places)}, and changes nothing there that a check compares."
+        )
         return Reason(
-            f"It ends at {', at '.join(places)}, and changes nothing there that a check compares.",
+            shortened(ends, _LENGTH),
             "Write a test in which it has something to do.",
         )
 
+    @property
+    def left_out(self) -> list[str]:
+        """What its checks left out."""
+        return list(dict.fromkeys(check.left_out for check in self.checks if check.left_out))
+
     def tried(self) -> dict[str, Any]:
-        """Return how many of the histories of its checks were tried, as values that JSON has."""
+        """Return what its checks tried, and what they left out, as values that JSON has."""
         tried = sum(check.tried for check in self.checks)
         return {
             "job": self.job,
             "tried": tried,
             "planned": sum(check.planned for check in self.checks),
+            "left_out": self.left_out,
         }
 
     def add(self, other: Audited) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 from typing import Final
 
-from ...harness.records.texts import counted, shortened
+from ...harness.records.texts import counted
 from ...insight.reached.reached import JobsReached, ReachedJob
 from ...insight.seen.audited import ShownAudit, ShownFinding, ShownGroup, ShownPart, ShownRank
 from .findings import Finding, Kind, causes
@@ -28,8 +28,6 @@ _HISTORIES: Final = {
 #: What comes between a history and its place.
 _AT: Final = {"crash": " ", "abandoned": " ", "effect_fails": ": ", "twice": ", which repeats "}
 _WIDTH: Final = 110
-#: How long a reason is at most, so that it takes three lines.
-_REASON: Final = 290
 #: It judges nothing, and may be the longest part.
 _HANDED_OFF: Final = "Handed off"
 #: What is usually a bug; of what may be by design the terminal has the number.
@@ -193,8 +191,7 @@ def _semantics(checked: Iterable[Audited]) -> list[ShownGroup]:
 
 
 def _checked(each: Audited) -> str:
-    left = dict.fromkeys(check.left_out for check in each.checks if check.left_out)
-    part = f", in part: {'; '.join(left)}" if left else ""
+    part = f", in part: {'; '.join(each.left_out)}" if each.left_out else ""
     return f"{each.job} ({counted(len(each.checks), 'check')}{part})"
 
 
@@ -209,11 +206,7 @@ def _not_checked(found: Sequence[Audited]) -> list[ShownGroup]:
     return [
         ShownGroup(
             text,
-            [
-                f"{', '.join(jobs)}: {shortened(why, _REASON)}"
-                for why, jobs in reasons.items()
-                if why
-            ],
+            [f"{', '.join(jobs)}: {why}" for why, jobs in reasons.items() if why],
             reasons.get("", ()),
         )
         for text, reasons in ordered

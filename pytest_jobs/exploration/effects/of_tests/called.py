@@ -11,6 +11,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FrameType
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from ....harness.records.attributes import enclosing_variables, identity, without_partials
 from ...engine.lines import LineTracer
@@ -34,6 +35,8 @@ class Titles:
         self._known: dict[int, list[Title]] = {}
         #: The code that lies in places, which may be of a file with jobs, by its identity.
         self.codes: dict[int, CodeType] = {}
+        #: Those of functions inside of others, by their code, since to look for one takes long.
+        self._functions: WeakValueDictionary[int, types.FunctionType] = WeakValueDictionary()
 
     def of(self, *owners: object) -> list[Title]:
         """Return the names of the first of some things that has any."""
@@ -93,11 +96,35 @@ class Titles:
             is_of_project = owner is not None and owner.is_of_project
             self._known[identity(code)] = [Title(name, is_of_project, function)]
 
+    def function_of(self, frame: FrameType) -> Any:
+        """Return the function that runs, which has variables, defaults and attributes; None if nobody knows."""
+        code, variables = frame.f_code, frame.f_locals
+        found = frame.f_globals.get(code.co_name)
+        if getattr(found, "__code__", None) is code or not code.co_freevars:
+            return found
+
+        def runs(one: object) -> bool:
+            # Several may have been made by one line, each with variables of its own.
+            return getattr(one, "__code__", None) is code and all(
+                variables.get(name) is value for name, value in enclosing_variables(one).items()
+            )
+
+        known = self._functions.get(identity(code))
+        if known is None or not runs(known):
+            functions = (
+                one for one in gc.get_referrers(code) if isinstance(one, types.FunctionType)
+            )
+            known = next(filter(runs, functions), None)
+            if known is not None:
+                self._functions[identity(code)] = known
+        return known
+
     def copy(self) -> Titles:
         """Return the same names, to which those of a world can be added."""
         copied = Titles(self._scope, self._tracer)
         copied._known = {key: [*titles] for key, titles in self._known.items()}
         copied.codes = dict(self.codes)
+        copied._functions = self._functions
         return copied
 
 
@@ -121,7 +148,7 @@ def called_in(frame: FrameType, titles: Titles) -> Called | None:
         names = names[1:]
         if is_mock(owner):
             return None
-    function = function or _function_of(frame)
+    function = function or titles.function_of(frame)
     _leave_out_defaults(function, args, kwargs)
     named = {name: variables[name] for name in names}
     if keywords:
@@ -190,21 +217,6 @@ def _functions_of(value: Any) -> Iterator[Any]:
     while isinstance(function, types.FunctionType):
         yield function
         function = function.__dict__.get("__wrapped__")
-
-
-def _function_of(frame: FrameType) -> Any:
-    """Return the function that runs, which has variables, defaults and attributes; None if nobody knows."""
-    code, variables = frame.f_code, frame.f_locals
-    found = frame.f_globals.get(code.co_name)
-    if getattr(found, "__code__", None) is code or not code.co_freevars:
-        return found
-    # Several may have been made by one line, each with variables of its own.
-    for one in gc.get_referrers(code):
-        if type(one) is types.FunctionType and all(
-            variables.get(name) is value for name, value in enclosing_variables(one).items()
-        ):
-            return one
-    return None
 
 
 def _leave_out_defaults(function: Any, positional: list[Any], kwargs: dict[str, Any]) -> None:
