@@ -137,6 +137,38 @@ def test_so_are_those_in_a_folder_that_a_fixture_has_made(assets, job):
     assert (assets / "report.csv").read_text() == "head\n"
 
 
+@pytest.mark.parametrize("made", ["TemporaryDirectory", "mkdtemp"])
+def test_of_folders_that_settings_have_made_those_are_known_that_somebody_keeps(pytester, made):
+    pytester.makepyfile(
+        settings=f"""
+            import tempfile
+            KEPT = tempfile.{made}()
+            MEDIA = getattr(KEPT, "name", KEPT)
+        """
+    )
+    pytester.makeconftest("import settings")
+    pytester.makepyfile("""
+        from pathlib import Path
+        import settings
+        from pytest_jobs import check_idempotent
+
+        def append_line():
+            with (Path(settings.MEDIA) / "log").open("a") as file:
+                file.write("line\\n")
+
+        def test_it():
+            check_idempotent(append_line)
+    """)
+
+    result = pytester.runpytest_subprocess("-p", "no:randomly")
+
+    said = {
+        "TemporaryDirectory": "*DUPLICATE temporary files*",
+        "mkdtemp": "*which the world neither makes nor binds*",
+    }
+    result.stdout.fnmatch_lines([said[made]])
+
+
 def test_files_are_left_out_by_their_names(tmp_path):
     check_idempotent(append_and_touch, args=(tmp_path,), world=here(ignore="*.csv"))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,12 +22,16 @@ FILES: Final = ("files", "temporary files")
 
 
 class TemporaryFolders:
-    """The folders that `tempfile.mkdtemp` has made outside of checks. The plugin of pytest lets it follow them."""
+    """The folders that `tempfile` has made outside of checks. The plugin of pytest lets it follow them."""
 
     def __init__(self) -> None:
         self._made: list[Path] = []
 
     def follow(self) -> None:
+        # Settings and conftests have made theirs by now. What `mkdtemp` alone has made until now, nobody keeps.
+        for one in gc.get_referrers(tempfile.TemporaryDirectory):
+            if isinstance(one, tempfile.TemporaryDirectory):
+                self._note("", (one.name,))
         audit_hook.call(self._note, ("tempfile.mkdtemp",), instead_of="temporary folders")
 
     def _note(self, event: str, args: tuple[Any, ...]) -> None:
