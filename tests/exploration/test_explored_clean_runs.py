@@ -93,6 +93,20 @@ def test_what_only_the_first_run_prepares_is_no_part_of_the_clean_run():
     assert "DUPLICATE" in outcome(pay, histories=["crash"])
 
 
+def test_what_a_job_keeps_is_said_where_it_leaves_it_nothing_to_do():
+    runs = itertools.count()
+
+    def write(number):
+        if next(runs) == 0:
+            mail.send(number)
+
+    outcome(
+        mail.send, world=None
+    )  # may be the first check of all, for which libraries are imported
+
+    assert "so the job keeps something from one run to the next" in outcome(write, world=None)
+
+
 @pytest.mark.parametrize("period", [2, 3])
 def test_what_a_job_keeps_is_found_where_it_comes_back(period):
     runs = itertools.count()

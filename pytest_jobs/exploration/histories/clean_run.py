@@ -141,22 +141,18 @@ class Reference(Known):
         known = search.lessons, len(self.children.not_performed)
         first, clean = (None, None) if self._is_imported else self._first_run()
         clean = clean or self._clean_run()
-        if self._teaches(clean, known):
+        if self._teaches(clean, known, first):
             return False
-        if first is not None:
-            self._check_forgets(first, clean.seen)
-        looks = self._may_leave_points_out()
-        second = self._second_run(clean, limit if looks else None)
+        second = self._second_run(clean, limit)
         if first is None and not second.is_alike:
-            # The job keeps something, or chance or the time is the reason. Runs that are alike tell, of which two
-            # are made one right after the other: what a job keeps may come back every other time.
+            # Either the job keeps something, or chance or the time is the reason. Two more runs like the first one
+            # tell, one right after the other, since what a job keeps may come back every other time.
             for _ in range(2):
                 first, clean = clean.seen, self._clean_run()
-                if self._teaches(clean, known):
+                if self._teaches(clean, known, first):
                     return False
-                self._check_forgets(first, clean.seen)
             if second.chosen is not None:
-                second = self._second_run(clean, limit if looks else None)
+                second = self._second_run(clean, limit)
         if second.chosen is None:
             second = self._second_run(clean, None)
         if self._learns_keys(clean.keys, second.keys):
@@ -165,7 +161,7 @@ class Reference(Known):
         if second.seen.initial != begun or differences(self.wanted, second.seen.found):
             if self._tell_apart(begun):
                 return False
-            second = self._second_run(clean, limit if looks else None, _AT_ONCE)
+            second = self._second_run(clean, limit, _AT_ONCE)
             self._check_repeats(begun, second)
         by_time: set[str] = search.of(KEYS_BY_TIME, set)
         self.on_time = (*self.on_time, *(f"the key of {name}" for name in sorted(by_time)))
@@ -198,8 +194,14 @@ class Reference(Known):
             history, _seen(history, found), _keys_of(history), history.account.labels()
         )
 
-    def _teaches(self, clean: _CleanRun, known: tuple[int, int]) -> bool:
-        """Take what a clean run has shown; return whether it has shown by what runs are compared from now on."""
+    def _teaches(self, clean: _CleanRun, known: tuple[int, int], before: _Seen | None) -> bool:
+        """Take what a clean run has shown; return whether it has shown by what runs are compared from now on.
+
+        Args:
+            clean: the run.
+            known: how much was known before it.
+            before: what the run before it has done, which was like it; None if there was none.
+        """
         history = clean.history
         self.run = history.runs[0]
         if not self.run.points:
@@ -212,6 +214,9 @@ class Reference(Known):
         if known != (self.checked.engine.of_search.lessons, len(self.children.not_performed)):
             return True
         self.account, self.initial = history.account, history.initial
+        if before is not None:
+            # First, since what a job keeps may leave it nothing to do.
+            self._check_forgets(before, clean.seen)
         self.unseen = self._why_unseen() if self.wanted == history.initial else ""
         return False
 
@@ -285,9 +290,10 @@ class Reference(Known):
     ) -> _SecondRun:
         """Make a clean run at another time, with other random values.
 
-        Within the limit it looks at the world at its points, to find those that stand for the others.
+        Within the limit it looks at the world at its points, to find those that stand for the others, if any may.
         """
         checked = self.checked
+        limit = limit if self._may_leave_points_out() else None
         history = self.history(seed=2, delay=delay, learns=True)
         tried = candidates(self.run) if limit is not None else []
         memory = SharedMemory(

@@ -68,7 +68,7 @@ def _made_folder(prefix: str) -> Path:
         # There is one of another world that is open, or of a process that was killed.
         with suppress(FileExistsError):
             folder.mkdir(0o700)
-            # Whoever follows temporary folders hears of it, as of those of `tempfile`.
+            # A state names files by the folders that this event reports. `tempfile` raises it, too.
             sys.audit("tempfile.mkdtemp", str(folder))
             return folder
 

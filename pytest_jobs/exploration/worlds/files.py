@@ -31,7 +31,7 @@ class TemporaryFolders:
         # Settings and conftests have made theirs by now. What `mkdtemp` alone has made until now, nobody keeps.
         for one in gc.get_referrers(tempfile.TemporaryDirectory):
             if isinstance(one, tempfile.TemporaryDirectory):
-                self._note("", (one.name,))
+                self._note("tempfile.mkdtemp", (one.name,))
         audit_hook.call(self._note, ("tempfile.mkdtemp",), instead_of="temporary folders")
 
     def _note(self, event: str, args: tuple[Any, ...]) -> None:
