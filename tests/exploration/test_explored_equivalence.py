@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 
 import pytest
-from generated_jobs import Generated, OnDatabase, generated, generated_on_database
+from generated_jobs import Gateway, Generated, OnDatabase, generated, generated_on_database
 from hypothesis import HealthCheck, given, settings
 
-from pytest_jobs import check_idempotent
+from pytest_jobs import check_idempotent, fake
 from pytest_jobs.errors import LostEffect, NotIdempotent
 from pytest_jobs.exploration.histories import equivalent_points, explorer
 
@@ -101,6 +102,36 @@ def test_a_helper_that_many_lines_call_is_no_loop():
         explored = check_idempotent(job, world=world, histories=["effect_fails"])
 
     assert explored.histories == 12
+
+
+class Phrases:
+    """A book of phrases that looks for any name, and has none."""
+
+    def __getattribute__(self, name):
+        return None
+
+
+class Shop:
+    phrases = (Phrases(),)
+    gateway = None
+
+
+def charge():
+    number = 1
+    number += 1
+    Shop.gateway.charge(number, key=1)
+
+
+@contextmanager
+def charging():
+    with fake(Shop, "gateway", Gateway(), key="key") as gateway:
+        yield lambda: {"charges": gateway.calls}
+
+
+def test_no_object_of_the_project_is_asked_what_it_consists_of():
+    explored = check_idempotent(charge, world=charging, histories=["crash"])
+
+    assert "at 6 points (a crash at 2 stands for all)" in str(explored)
 
 
 def test_a_stretch_that_is_merged_over_an_effect_is_noticed(monkeypatch):

@@ -105,24 +105,21 @@ def surroundings_at(
     state: Callable[[], Any],
     memory: Callable[[], tuple[Content, Content] | None],
 ) -> Surroundings:
-    """Return what is outside of a delivery at one of its points. Looking may fail, as where it holds a lock."""
+    """Return what is outside of a delivery at one of its points."""
+    try:
+        shown = state()
+    except Exception:
+        # Of the world of a user: it may need a lock that the delivery holds.
+        shown = None
     return Surroundings(
         run.acted,
         run.lasting,
         run.excluded,
         run.looked,
         now_ns,
-        _if_clear(state),
-        _if_clear(memory),
+        Unclear() if shown is None else shown,
+        memory() or Unclear(),
     )
-
-
-def _if_clear(look: Callable[[], Any]) -> object:
-    try:
-        found = look()
-    except Exception:
-        found = None
-    return Unclear() if found is None else found
 
 
 def candidates(run: Run) -> list[int]:

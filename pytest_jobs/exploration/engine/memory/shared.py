@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from types import FunctionType, MemberDescriptorType, MethodType
 from typing import Any, Final, TypeAlias
 
@@ -121,13 +122,12 @@ class SharedMemory:
         return True
 
     def _within(self, value: Any, kind: type) -> Iterator[Any]:
-        """Yield the values of which an object consists."""
+        """Yield the values of which an object consists, without asking it: it may answer anything."""
         if issubclass(kind, _CONTAINERS):
             yield from _members(value)
         if issubclass(kind, _FUNCTIONS):
             yield from within(value)
             yield from attributes_of(value).values() if kind is FunctionType else ()
-        # By its type: a lazy object of Django would build what it stands for to say its class.
         elif issubclass(kind, type):
             if self._belongs(value):
                 yield from (one for name, one in vars(value).items() if not name.startswith("__"))
@@ -137,10 +137,12 @@ class SharedMemory:
             elif callable(getattr(kind, "locked", None)):
                 yield value.locked()
         elif self._belongs(kind):
-            yield from list(getattr(value, "__dict__", {}).values())
+            yield from attributes_of(value).values()
             if kind not in self._slots:
                 self._slots[kind] = slots_of(kind)
-            yield from (getattr(value, slot.__name__, None) for slot in self._slots[kind])
+            for slot in self._slots[kind]:
+                with suppress(AttributeError):
+                    yield slot.__get__(value)
 
     def _belongs(self, kind: type) -> bool:
         known = self._own.get(kind)
