@@ -347,13 +347,13 @@ class Check:
         # The clean runs are a part of it.
         limit = TimeLimit(options.time_limit)
         try:
-            explorer.refer(limit)
+            explorer.refer(limit if token is None else None)
             if exploration.unseen and not self._drawn:
                 raise ExplorationError(exploration.unseen)
             if token is None:
                 explorer.explore(names, limit)
             else:
-                replay(explorer, token, limit)
+                replay(explorer, token)
         except ExplorationError as refusal:
             if self._drawn:
                 refusal.add_note(f"Hypothesis drew the arguments {exploration.call}.")

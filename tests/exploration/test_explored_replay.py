@@ -1,5 +1,6 @@
 """A token carries out one history again, or is refused where the code has it no more."""
 
+from contextlib import contextmanager
 from importlib.util import find_spec
 from unittest import mock
 from urllib.request import urlopen
@@ -48,6 +49,22 @@ def test_only_that_history_is_carried_out(replaying):
 
     assert found.value.report.exploration.histories == 1
     assert audience_then.notes == []
+
+
+def test_the_points_of_a_replay_are_not_looked_at(replaying):
+    worlds, looks = [], []
+
+    def world():
+        worlds.append(1)
+        with contextmanager(shop)() as snapshot:
+            yield lambda: looks.append(1) or snapshot()
+
+    replaying("crash:pay:pay:58469389:1")
+    with pytest.raises(DuplicateEffect):
+        check_idempotent(gallery_jobs.pay, args=(1,), world=world)
+
+    # When it begins and when it ends.
+    assert len(looks) <= 2 * len(worlds)
 
 
 def test_a_job_that_was_mended_passes_and_says_so(replaying):

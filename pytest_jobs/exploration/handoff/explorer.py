@@ -107,7 +107,7 @@ class HandoffExplorer(Explorer):
         self._repeated: list[_Difference] = []
         self._is_repaired = False
 
-    def refer(self, limit: TimeLimit) -> None:
+    def refer(self, limit: TimeLimit | None) -> None:
         super().refer(limit)
         reference, notes = self.reference, self.exploration.notes
         # What recover does again after a clean call would make each comparison a wrong one.
@@ -129,7 +129,7 @@ class HandoffExplorer(Explorer):
         return sorted(plans, key=lambda plan: order[plan.name])  # type: ignore[index]
 
     def _all_plans(self) -> Iterator[Plan]:
-        run, chosen, terms = self.reference.run, self.chosen(), self._terms
+        run, chosen, terms = self.reference.run, self.reference.chosen(), self._terms
         points = run.points
         for index in chosen.killed:
             yield Plan("dies", index, points[index])

@@ -229,7 +229,7 @@ class HandoffReference(Reference):
     #: The names of the jobs whose messages the library may lose.
     losable: frozenset[str] = frozenset()
 
-    def refer(self, limit: TimeLimit) -> None:
+    def refer(self, limit: TimeLimit | None) -> None:
         before = self.wanted
         super().refer(limit)
         if self.wanted is not before:

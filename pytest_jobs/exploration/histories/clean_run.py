@@ -111,14 +111,15 @@ class Reference(Known):
         self.on_time: Sequence[str] = ()
         self._around: tuple[object, _Around] | None = None
 
-    def refer(self, limit: TimeLimit) -> None:
+    def refer(self, limit: TimeLimit | None) -> None:
         """Make the clean runs, the first time only.
 
         They differ in one thing at a time. The first two are alike, then the random values and the time are other
         ones, together first and each by itself if that makes a difference.
 
         Args:
-            limit: the time for the search. If it runs out while points are looked at, each is tried.
+            limit: the time for the search. If it runs out while points are looked at, or without one, each is
+                tried.
 
         Raises:
             ExplorationError: when one fails, when the job does nothing, or when two of them differ and neither
@@ -135,7 +136,7 @@ class Reference(Known):
             )
         self._is_known, self._lessons = True, search.lessons
 
-    def _is_settled(self, limit: TimeLimit) -> bool:
+    def _is_settled(self, limit: TimeLimit | None) -> bool:
         """Make the clean runs once; return False if they have shown something by which they compare otherwise."""
         search = self.checked.engine.of_search
         known = search.lessons, len(self.children.not_performed)

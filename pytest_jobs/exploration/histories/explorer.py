@@ -19,7 +19,6 @@ from ..engine.world import TO_KNOW_THE_PACE, TimeLimit
 from ..stores.account import UNSHOWN
 from .checked_job import CheckedJob
 from .clean_run import Reference, check_not_refused
-from .equivalent_points import Chosen
 from .exploration import Exploration, Failure, Rest
 from .halves import Half, Place, halves, other_values
 from .history import History
@@ -68,8 +67,6 @@ class Explorer:
         self._tried: set[AnyHistory] = set()
         #: The keys of the plans that were carried out.
         self._done: set[object] = set()
-        #: Whether points are tried that others stand for: a replay names any.
-        self.tries_all = False
         #: Whether the points of second deliveries are wanted.
         self.keeps_seconds = checked.options.depth > 1
         #: The plans that were carried out and can go deeper, each with the points of its second delivery.
@@ -80,8 +77,8 @@ class Explorer:
         #: What was explored so far.
         self.exploration = Exploration(args, kwargs, options.names, options.depth)
 
-    def refer(self, limit: TimeLimit) -> None:
-        """Make the clean runs, the first time."""
+    def refer(self, limit: TimeLimit | None) -> None:
+        """Make the clean runs, the first time. Without a limit no point stands for others: a replay names any."""
         with log_kept_apart():
             self.reference.refer(limit)
         self.exploration.reference = self.reference.run
@@ -93,8 +90,7 @@ class Explorer:
         self.exploration.by_chance = list(self.reference.derived.found["chance"])
         self.exploration.by_time = list(self.reference.derived.found["time"])
         self.exploration.on_time = self.reference.on_time
-        if not self.tries_all:
-            self.exploration.chosen = self.chosen()
+        self.exploration.chosen = None if limit is None else self.reference.chosen()
         plans = self.plans(self.exploration.names)
         possible = {plan.name for plan in plans}
         self.exploration.nothing_to_try = [
@@ -162,7 +158,7 @@ class Explorer:
     def plans(self, names: Collection[AnyHistory]) -> list[Plan]:
         """Return the plans of some names, the simplest first; raise if the library, as configured, has none."""
         options = self.checked.options
-        chosen = self.chosen()
+        chosen = self.reference.chosen()
         semantics = self.checked.semantics
         plans = list(plans_of(self.reference.run, chosen, names, len(options.others), semantics))
         if not options.as_configured:
@@ -175,9 +171,6 @@ class Explorer:
                 "delivery='as configured'."
             )
         return plans
-
-    def chosen(self) -> Chosen:
-        return Chosen.every(self.reference.run) if self.tries_all else self.reference.chosen()
 
     def _try_all(self, plans: Sequence[Plan], limit: TimeLimit) -> None:
         exploration = self.exploration

@@ -14,7 +14,6 @@ from ...core.arguments.records import RecordReference
 from ...errors import DeserializationError, ExplorationError, SerializationError
 from ...harness.records.texts import short_name
 from ..engine.points import Point
-from ..engine.world import TimeLimit
 from .exploration import Exploration
 from .explorer import Explorer
 from .plans import HANDOFFS, HISTORIES, Plan, deeper, why_nothing_to_try
@@ -162,10 +161,8 @@ def _bare(name: str) -> str:
     return re.sub(r"[^\w.]+", "", name)
 
 
-def replay(explorer: Explorer, token: Token, limit: TimeLimit) -> None:
+def replay(explorer: Explorer, token: Token) -> None:
     """Carry out the one history that a token names; raise if the job does not have it any more."""
-    explorer.tries_all = True
-    explorer.refer(limit)
     plan = _plan(explorer, token)
     exploration = explorer.exploration
     exploration.planned = exploration.histories = 1
