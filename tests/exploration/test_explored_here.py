@@ -115,6 +115,18 @@ def test_files_are_compared_like_those_that_no_world_shows(tmp_path, job):
     check_idempotent(job, args=(tmp_path,), histories=["twice", "crash", "late"])
 
 
+def test_a_file_that_nobody_changes_is_read_for_its_content_once(tmp_path, monkeypatch):
+    pack(tmp_path)
+    (tmp_path / "report.csv").write_text("head\n")
+    unpacked = []
+    real = ZipFile.infolist
+    monkeypatch.setattr(ZipFile, "infolist", lambda own: unpacked.append(1) or real(own))
+
+    check_idempotent(replace_whole, args=(tmp_path,))
+
+    assert len(unpacked) == 1
+
+
 @pytest.fixture
 def assets():
     """A folder that the set-up of a project makes, as for the media of its tests."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ...harness.records.texts import counted
 from ..engine.acts import audit_hook, watcher
+from ..engine.sameness.renaming import AsAtFirst
 from ..stores.account import accounts
 from ..stores.files import Digest, Files
 from .base.store import Building, IsIgnored, UsedStores, unwatched
@@ -91,6 +92,8 @@ class Folder:
         self._folder = folder
         self._name = name
         self._before = self._read()
+        #: What the files show that are as they were. A folder may have thousands, and a job changes a few.
+        self._unchanged: dict[str, Any] = {}
 
     @contextmanager
     def fresh(self, building: Building) -> Generator[Callable[[], dict[str, Any]], None, None]:
@@ -115,9 +118,17 @@ class Folder:
             path = str(self._folder / name)
             if content is None or is_ignored(name, Path(name).name):
                 continue
-            if account is None or not account.leaves_out(path):
-                before = self._before.get(name) or b""
-                found[name] = files.content(files.name_of(path), lambda value: value, before)
+            if account is not None and account.leaves_out(path):
+                continue
+            before = self._before.get(name)
+            if content == before and name in self._unchanged:
+                found[name] = self._unchanged[name]
+                continue
+            shown = files.content(files.name_of(path), lambda value: value, before or b"")
+            if content == before:
+                shown = AsAtFirst(shown) if type(shown) is tuple else shown
+                self._unchanged[name] = shown
+            found[name] = shown
         return found
 
     def _read(self) -> dict[str, bytes | None]:

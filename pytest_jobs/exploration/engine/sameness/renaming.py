@@ -85,7 +85,7 @@ class Keyed(tuple[tuple[Any, Any], ...]):
 
 
 class AsAtFirst(list[Any]):
-    """The rows of a table that nobody has changed, so that each history of a search has them in one form."""
+    """The rows or lines that nobody has changed, so that each history of a search has them in one form."""
 
     form: Any = None
 
