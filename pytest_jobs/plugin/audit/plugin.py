@@ -43,7 +43,7 @@ from .rerun import (
     run_again,
     runs_nothing,
 )
-from .result import UNTRIED, Accepted, Audited, Result, Share, together
+from .result import Accepted, Audited, Result, Share, together
 from .swallowed import Swallowed
 from .text import shown, written
 
@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 #: In how many tests a job is checked, and how many may show nothing before it is given up.
 _CHECKS: Final = 2
 _REFUSALS: Final = 4
-#: A check in which a job runs less often says nothing: three of the runs are clean.
-_RUNS: Final = 8
 #: Under which the controller of pytest-xdist tells its workers where they write what they find.
 _FOLDER: Final = "pytest_jobs_audit"
 
@@ -366,9 +364,6 @@ class AuditPlugin:
                     audited.note(Checked(reach, Reason(why, "Raise --jobs-audit-time.")))
                 break
             self._tried.add(reach)
-            if reach.seconds * _RUNS > checking.LONGER and not self._is_replay:
-                audited.note(Checked(reach, UNTRIED))
-                continue
             audited.note(self._checked(items[reach.nodeid], reach, checking.SECONDS))
 
     def _look_again(self, items: Mapping[str, pytest.Item], begun: float) -> None:

@@ -23,8 +23,8 @@ from .checking import Checked
 from .findings import Finding
 
 _SUFFIX: Final = ".result"
-UNTRIED: Final = Reason(
-    "The clean runs of the job take all the time of its check.",
+_UNTRIED: Final = Reason(
+    "The clean runs of the job took all the time of its check.",
     "Check it by itself: check_idempotent(job, time_limit=...) has as much time as you give it.",
 )
 #: How long a reason is at most, so that it takes three lines.
@@ -107,7 +107,7 @@ class Audited:
         untried = [check for check in self.checks if check.planned and not check.tried]
         if untried:
             self.checks = [check for check in self.checks if check not in untried]
-            self.reasons[UNTRIED] = None
+            self.reasons[_UNTRIED] = None
 
     def note(self, checked: Checked) -> None:
         """Note a check, or why there is none."""
