@@ -93,6 +93,21 @@ def test_a_job_with_nothing_to_do_is_tried_in_further_tests_when_all_jobs_had_th
     )
 
 
+def test_a_job_that_ends_at_one_line_in_many_tests_is_tried_in_no_more(audit):
+    result = audit("""
+        import pytest
+        import shop
+
+        @pytest.mark.parametrize("number", range(1, 20))
+        def test_reminding(number):
+            shop.remind.perform_now(-number)
+        """)
+
+    result.stdout.fnmatch_lines(
+        ["    shop.remind: It ends at shop.py:17 in 8 tests of 19, and changes nothing there *"]
+    )
+
+
 def test_a_reason_has_three_lines_and_no_advice_about_arguments_of_a_check(audit):
     result = audit("""
         import itertools

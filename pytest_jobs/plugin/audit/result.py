@@ -69,8 +69,10 @@ class Audited:
         places = [
             f"{place} in {counted(tests, 'test')}" for place, tests in self.idle.most_common()
         ]
+        of_all = f" of {self.tests}" if self.idle.total() < self.tests else ""
         ends = (
-            f"It ends at {', at '.join(places)}, and changes nothing there that a check compares."
+            f"It ends at {', at '.join(places)}{of_all}, and changes nothing there that a check "
+            "compares."
         )
         return Reason(
             shortened(ends, _LENGTH),
