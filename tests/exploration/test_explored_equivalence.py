@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
 from generated_jobs import Gateway, Generated, OnDatabase, generated, generated_on_database
@@ -132,6 +133,26 @@ def test_no_object_of_the_project_is_asked_what_it_consists_of():
     explored = check_idempotent(charge, world=charging, histories=["crash"])
 
     assert "at 6 points (a crash at 2 stands for all)" in str(explored)
+
+
+@dataclass
+class Order:
+    number: int = 7
+
+    def __repr__(self):
+        number = self.number
+        return f"order {number}"
+
+
+def charge_an_order():
+    Shop.gateway.charge(Order(), key=1)
+
+
+def test_an_object_that_is_shown_comes_to_no_point():
+    explored = check_idempotent(charge_an_order, world=charging, histories=["crash"])
+
+    # Before its line, around the call, and at the end.
+    assert "at 4 points" in str(explored)
 
 
 def test_a_stretch_that_is_merged_over_an_effect_is_noticed(monkeypatch):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -48,14 +49,24 @@ class _Shown:
 
 def text_of(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Return a call as it would be written. The addresses of objects differ in each history, so none is shown."""
-    shown = {word: _without_address(value) for word, value in kwargs.items()}
-    return call_of(name, tuple(map(_without_address, args)), shown)
+
+    def shown() -> str:
+        named = {word: _without_address(value) for word, value in kwargs.items()}
+        return call_of(name, tuple(map(_without_address, args)), named)
+
+    return _unheard(shown)
+
+
+def _unheard(show: Callable[[], str]) -> str:
+    """Ask objects for their texts. What they run for that is no part of the job."""
+    current = watcher.get()
+    return show() if current is None else current.tracer.unhooked(show)
 
 
 def _without_address(value: Any) -> Any:
     if isinstance(value, _SIMPLE):
         return value
-    text = repr(value)
+    text = _unheard(partial(repr, value))
     if " at 0x" not in text and " id='" not in text:
         return value
     for pattern in (_FUNCTION, _ADDRESS, _MOCK):
