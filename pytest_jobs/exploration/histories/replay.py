@@ -162,7 +162,7 @@ def _bare(name: str) -> str:
 
 
 def replay(explorer: Explorer, token: Token) -> None:
-    """Carry out the one history that a token names; raise if the job does not have it any more."""
+    """Carry out the one history that a token names, after the clean runs; raise if the job has it no more."""
     plan = _plan(explorer, token)
     exploration = explorer.exploration
     exploration.planned = exploration.histories = 1

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ....harness.records.home import is_in_packages
 from ....harness.records.texts import call_of
 from ...engine.acts import watcher
+
+T = TypeVar("T")
 
 #: Numbers, texts and None: their text is the same in each history.
 _SIMPLE: Final = (str, bytes, int, float, complex, type(None))
@@ -57,8 +59,8 @@ def text_of(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     return _unheard(shown)
 
 
-def _unheard(show: Callable[[], str]) -> str:
-    """Ask objects for their texts. What they run for that is no part of the job."""
+def _unheard(show: Callable[[], T]) -> T:
+    """Return what a function shows of objects. The check calls their `__repr__`, so its lines are no points."""
     current = watcher.get()
     return show() if current is None else current.tracer.unhooked(show)
 
@@ -66,7 +68,7 @@ def _unheard(show: Callable[[], str]) -> str:
 def _without_address(value: Any) -> Any:
     if isinstance(value, _SIMPLE):
         return value
-    text = _unheard(partial(repr, value))
+    text = repr(value)
     if " at 0x" not in text and " id='" not in text:
         return value
     for pattern in (_FUNCTION, _ADDRESS, _MOCK):
@@ -94,7 +96,7 @@ def comparable(value: Any, depth: int = _DEPTH) -> Any:
     if depth > 0 and kind.__repr__ is object.__repr__ and not _is_installed(kind):
         fields = getattr(value, "__dict__", {})
         return (f"<{kind.__name__}>", comparable(fields, depth - 1))
-    shown = _without_address(value)
+    shown = _unheard(partial(_without_address, value))
     return repr(shown) if isinstance(shown, _Shown) else value
 
 

@@ -122,12 +122,13 @@ class SharedMemory:
         return True
 
     def _within(self, value: Any, kind: type) -> Iterator[Any]:
-        """Yield the values of which an object consists, without asking it: it may answer anything."""
+        """Yield the values of which an object consists. None of its methods is called: it may answer anything."""
         if issubclass(kind, _CONTAINERS):
             yield from _members(value)
         if issubclass(kind, _FUNCTIONS):
             yield from within(value)
             yield from attributes_of(value).values() if kind is FunctionType else ()
+        # By its type: a lazy object of Django would build what it stands for to say its class.
         elif issubclass(kind, type):
             if self._belongs(value):
                 yield from (one for name, one in vars(value).items() if not name.startswith("__"))
