@@ -202,8 +202,10 @@ class Account:
     def note_built(self) -> None:
         """Look, when the world has been built, at what is in its stores, and for files that it has left open."""
         with self.during("comparison"):
-            for store in self._stores.values():
-                store.begin()
+            for key, store in self._stores.items():
+                # What the world shows as a whole is not looked at by itself.
+                if (key, "*") not in self.shown:
+                    store.begin()
         if self.files.has_handles:
             self._stores[_HANDLES] = open_files.additions_of_world(self.files.name_of)
 
@@ -275,6 +277,7 @@ class Account:
     def wrote(self, store: str, name: str, text: str, way: str = "") -> None:
         """Note that an item of a store was written, by a statement or a call. It counts in a delivery only."""
         if self.phase == "delivery" and not self._settled and not within_compared.get():
+            self._stores[store].before_write(name)
             current = watcher.get()
             if current is not None and not current.is_work():
                 # The library keeps a book of its deliveries, such as the results of jobs.
