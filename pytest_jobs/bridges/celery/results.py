@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
+from types import SimpleNamespace
 from typing import Any, Final, Self
 
 from celery import Celery, states
@@ -149,7 +150,14 @@ def has_results(app: Celery) -> bool:
 
 def _backend_of(app: Celery) -> type:
     """Return the class of the result backend that an application declares."""
-    backend, _ = backends.by_url(app.backend_cls or app.conf.result_backend, app.loader)
+    declared = app.backend_cls or app.conf.result_backend
+    return _class_named(declared, frozenset(app.loader.override_backends.items()))
+
+
+@lru_cache(maxsize=32)
+def _class_named(declared: Any, own: frozenset[tuple[str, str]]) -> type:
+    # Before 5.7 Celery asked all installed packages for backends each time, as long as a short test takes.
+    backend, _ = backends.by_url(declared, SimpleNamespace(override_backends=dict(own)))
     return backend if isinstance(backend, type) else object
 
 

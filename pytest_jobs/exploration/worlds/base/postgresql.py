@@ -44,7 +44,7 @@ def asked(connection: Any, sql: str, params: Sequence[Any] | None = None) -> lis
 
 
 def fingerprints_of(connection: Any, names: Sequence[str]) -> dict[str, Hashable]:
-    """Return for each table, by its quoted name, a value that changes with its rows."""
+    """Return for each table, by its quoted name, a value that changes with its rows; None where it has none."""
     if not names:
         return {}
     questions = (

@@ -36,6 +36,8 @@ class Rows:
         #: The rows that other histories have read, so that only tables with other rows are read.
         self._known = known
         self._keys = Keys(wrapper, using)
+        #: The fingerprint of a table without rows.
+        self._none: Hashable = () if wrapper.vendor == "sqlite" else None
         #: The fingerprints of the tables at the last look.
         self._seen: dict[str, Hashable] = {}
         #: Returns which of some tables others may have written since the last look.
@@ -61,7 +63,8 @@ class Rows:
         if not self._known:
             prints = self._prints(self._models)
             for model in self._models:
-                self._known[self._key(model, prints)] = AsAtFirst(self._read_anew(model))
+                rows = self._read_anew(model, prints, are_first=True)
+                self._known[self._key(model, prints)] = AsAtFirst(rows)
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         prints = self._prints(self._models)
@@ -124,20 +127,26 @@ class Rows:
 
     def _shared(self, model: type[Any], prints: Mapping[str, Hashable]) -> list[dict[str, Any]]:
         if not prints:
-            return self._read_anew(model)
+            return self._read_anew(model, prints)
         key = self._key(model, prints)
         if key not in self._known:
             if len(self._known) >= _KNOWN_AT_MOST:
                 self._known.clear()
-            self._known[key] = self._read_anew(model)
+            self._known[key] = self._read_anew(model, prints)
         return self._known[key]
 
-    def _read_anew(self, model: type[Any]) -> list[dict[str, Any]]:
+    def _read_anew(
+        self, model: type[Any], prints: Mapping[str, Hashable], *, are_first: bool = False
+    ) -> list[dict[str, Any]]:
+        if prints and prints[model._meta.db_table] == self._none:
+            # An application has dozens of tables, of which a test fills a few.
+            return []
         fields = [field.attname for field in model._meta.concrete_fields]
         with in_place(self._using, self.wrapper):
             # A query set of its own, since the managers of a model may hide rows.
             rows = list(QuerySet(model, using=self._using).order_by("pk").values(*fields))
-            self._keys.renumber(model, rows)
+            if not are_first:
+                self._keys.renumber(model, rows)
             return rows
 
 
@@ -220,13 +229,11 @@ class Keys:
             named = _model_of_key(field)
             if named in self._last:
                 last = self._last[named]
-                new = [key for key in self._keys(named) if key > last]
+                keys = QuerySet(named, using=self._using).filter(pk__gt=last).order_by("pk")
+                new = keys.values_list("pk", flat=True)
                 numbers = {key: last + place for place, key in enumerate(new, start=1)}
                 for row in rows:
                     row[field.attname] = numbers.get(row[field.attname], row[field.attname])
-
-    def _keys(self, model: type[Any]) -> list[int]:
-        return list(QuerySet(model, using=self._using).order_by("pk").values_list("pk", flat=True))
 
 
 def _model_of_key(field: Any) -> Any:
