@@ -40,6 +40,8 @@ class Rows:
         self._none: Hashable = () if wrapper.vendor == "sqlite" else None
         #: The fingerprints of the tables at the last look.
         self._seen: dict[str, Hashable] = {}
+        #: The tables without a model; None if others may be there by now.
+        self._others: list[str] | None = None
         #: Returns which of some tables others may have written since the last look.
         self._looks: Callable[[Collection[str]], Collection[str]] = list
         if wrapper.vendor == "sqlite":
@@ -86,9 +88,12 @@ class Rows:
         The name is the name of the model, or the table if it has none. Rows that are only looked at may be shared.
         """
         names = self.names()
-        of_models = {model._meta.db_table for model in self._models}
-        others = [table for table in table_names(self.wrapper) if table not in of_models]
         prints = self._prints(self._models)
+        others = self._others if prints else None
+        if others is None:
+            of_models = {model._meta.db_table for model in self._models}
+            others = [name for name in table_names(self.wrapper) if name not in of_models]
+            self._others = others
         for name, model in names.items():
             read = self._shared if shared else self._read
             yield name, model._meta.db_table, partial(read, model, prints)
@@ -109,6 +114,7 @@ class Rows:
         tables = list(dict.fromkeys(named._meta.db_table for named in depends))
         for table in self._looks(list(self._seen)):
             self._seen.pop(table, None)
+            self._others = None
         unseen = [table for table in tables if table not in self._seen]
         self._seen.update(fingerprints(self.wrapper, unseen))
         return self._seen
