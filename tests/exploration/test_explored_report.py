@@ -139,12 +139,12 @@ def test_the_replay_line_names_the_test(reads):
     )
 
 
-def test_the_first_of_each_name_are_looked_at_where_not_all_are(monkeypatch):
+def test_the_most_telling_of_each_name_are_looked_at_where_not_all_are(monkeypatch):
     monkeypatch.setattr("pytest_jobs.exploration.histories.explorer._MOST_OF_THE_REST", 4)
 
     text = str(failure(gallery_jobs.pay))
 
-    assert "also fails: reply_lost (1 point)\n" in text
+    assert "also fails: reply_lost (1 point), overlap (1 point)\n" in text
     assert "not looked at: effect_fails (2), overlap (9)" in text
 
 

@@ -36,7 +36,7 @@ from .plans import (
 from .verdicts import Verdict, abandoned, counting_differences, judge
 
 #: How many histories are tried after the first that failed, for the report alone.
-_MOST_OF_THE_REST: Final = 40
+_MOST_OF_THE_REST: Final = 20
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,8 @@ class Explorer:
             plans += deeper(self.seconds)
         rest = exploration.rest = Rest([first])
         rest.tried.update(plan.name for plan in plans if plan.key in self._done)
-        others = _by_turns(plan for plan in plans if plan.key not in self._done)
+        waiting = [plan for plan in plans if plan.key not in self._done]
+        others = _by_turns(most_telling_first(waiting))
         failed = {first.plan.name}
         name = f"what else fails in {short_name(self.checked.name)}"
         with Work(name, "histories", len(others)) as work:

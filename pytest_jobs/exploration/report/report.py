@@ -264,9 +264,8 @@ class Report:
             return ""
         count = len(self.rest.of(self.history))
         cut = self.rest.left[self.history] or self.rest.unclear[self.history]
-        if count == 1 and not cut:
-            return ", 1 failing point"
-        return f", 1 of {'at least ' if cut else ''}{counted(count, 'failing point')}"
+        points = f"{'at least ' if cut else ''}{counted(count, 'failing point')}"
+        return f", {points}" if count == 1 else f", 1 of {points}"
 
     # The last lines
 
