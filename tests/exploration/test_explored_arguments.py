@@ -142,3 +142,18 @@ def test_a_method_that_wraps_one_in_c_is_a_method_like_others():
     check_idempotent(
         lambda of: explored_jobs.charge_with_key(of.number), args=(Bare(),), world=shop
     )
+
+
+async def pay_in_a_worker(ctx, order): ...
+
+
+def test_arguments_that_do_not_fit_are_refused_since_a_library_may_give_others_before_them():
+    with pytest.raises(ExplorationError) as raised:
+        check_idempotent(pay_in_a_worker, args=(1,), world=shop)
+
+    assert str(raised.value) == (
+        "pay_in_a_worker(1) cannot be called: pay_in_a_worker() missing 1 required positional argument: 'order'. "
+        "It is called as a plain function, since no job library that is imported knows it as a job. If one does "
+        "in production, import in the test what tells it so, such as the worker settings of arq or SAQ, or name "
+        "that by jobs_apps; otherwise give it all its arguments."
+    )

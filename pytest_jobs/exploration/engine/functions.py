@@ -23,6 +23,8 @@ from ...bridges.toolkit import (
 from ...errors import ExplorationError
 from ...harness.records.attributes import attributes_of
 from ...harness.records.home import is_of_library
+from ...harness.records.texts import call_of, short_name
+from .acts import refuse_delivery
 from .memory.places import CONSTANTS, NO_STATE
 
 #: What consists of what was put into it.
@@ -165,7 +167,19 @@ class FunctionBridge(LibraryBridge[Callable[..., Any], _Call, None]):
         args, kwargs = self.decoded(attempt.message)
 
         def call() -> Any:
-            return self._function(*args, **kwargs)
+            try:
+                return self._function(*args, **kwargs)
+            except TypeError as error:
+                if getattr(error.__traceback__, "tb_next", None) is None:
+                    # No line of the function has run: a library may give it others before these arguments.
+                    called = call_of(short_name(self.name_of(self._function)), args, kwargs)
+                    refuse_delivery(
+                        f"{called} cannot be called: {error}. It is called as a plain function, since no job "
+                        "library that is imported knows it as a job. If one does in production, import in the "
+                        "test what tells it so, such as the worker settings of arq or SAQ, or name that by "
+                        "jobs_apps; otherwise give it all its arguments."
+                    )
+                raise
 
         async def awaited() -> Delivery:
             try:
