@@ -166,6 +166,8 @@ def table_names(wrapper: Any) -> list[str]:
 def fingerprints(wrapper: Any, tables: Sequence[str]) -> dict[str, Hashable]:
     """Return for each table a value that changes with its rows; nothing for a server other than PostgreSQL."""
     if wrapper.vendor == "sqlite":
+        # What has closed all connections of Django has closed this one as well.
+        wrapper.ensure_connection()
         read = wrapper.connection.execute
         quoted = wrapper.ops.quote_name
         return {table: tuple(read(f"SELECT * FROM {quoted(table)}").fetchall()) for table in tables}  # noqa: S608 - a table of the models
