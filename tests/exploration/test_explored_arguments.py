@@ -153,7 +153,7 @@ def test_arguments_that_do_not_fit_are_refused_since_a_library_may_give_others_b
 
     assert str(raised.value) == (
         "pay_in_a_worker(1) cannot be called: pay_in_a_worker() missing 1 required positional argument: 'order'. "
-        "It is called as a plain function, since no job library that is imported knows it as a job. If one does "
-        "in production, import in the test what tells it so, such as the worker settings of arq or SAQ, or name "
-        "that by jobs_apps; otherwise give it all its arguments."
+        "It gets these arguments alone, as a plain function. If a job library calls it in production, import in "
+        "the test what tells the library so, such as the worker settings of arq or SAQ, or name that by "
+        "jobs_apps; otherwise give it all its arguments."
     )

@@ -1,6 +1,8 @@
 """Keys that sqlite gives to rows are compared by their order: rows that are made anew are the same rows."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing, contextmanager
 from types import SimpleNamespace
 
@@ -53,6 +55,25 @@ def price(order):
 @pytest.mark.parametrize("tables", [("orders",), ("orders", "lines", "taxes"), ("taxes",)])
 def test_rows_that_are_deleted_and_made_anew_are_the_same_whether_they_are_shown_or_not(tables):
     assert check_idempotent(price, args=(7,), world=world(*tables))
+
+
+def test_so_are_rows_that_another_process_makes_anew():
+    make = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db:
+    db.execute("delete from lines")
+    db.execute("insert into lines (order_id, sku) values (7, 'a')")
+db.close()
+"""
+
+    def price_in_a_process(order):
+        with closing(app.connect()) as db:
+            (_, _, path), *_ = db.execute("pragma database_list")
+        subprocess.run([sys.executable, "-c", make, path], check=True)
+
+    check_idempotent(
+        price_in_a_process, args=(7,), world=world("lines"), repeatable={"subprocess *"}
+    )
 
 
 def test_rows_of_a_database_in_a_temporary_folder_are_the_same_when_they_are_made_anew(

@@ -171,13 +171,13 @@ class FunctionBridge(LibraryBridge[Callable[..., Any], _Call, None]):
                 return self._function(*args, **kwargs)
             except TypeError as error:
                 if getattr(error.__traceback__, "tb_next", None) is None:
-                    # No line of the function has run: a library may give it others before these arguments.
+                    # No line of the function has run, so its arguments do not fit: a job has lines of Python.
                     called = call_of(short_name(self.name_of(self._function)), args, kwargs)
                     refuse_delivery(
-                        f"{called} cannot be called: {error}. It is called as a plain function, since no job "
-                        "library that is imported knows it as a job. If one does in production, import in the "
-                        "test what tells it so, such as the worker settings of arq or SAQ, or name that by "
-                        "jobs_apps; otherwise give it all its arguments."
+                        f"{called} cannot be called: {error}. It gets these arguments alone, as a plain function. "
+                        "If a job library calls it in production, import in the test what tells the library so, "
+                        "such as the worker settings of arq or SAQ, or name that by jobs_apps; otherwise give it "
+                        "all its arguments."
                     )
                 raise
 

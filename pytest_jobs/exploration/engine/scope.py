@@ -217,14 +217,13 @@ class Scope:
         return known[0]
 
     def _is_outside(self, code: CodeType) -> bool:
-        filename = code.co_filename
-        # First what is fast to see, since most code is of libraries.
-        if not self._is_file_of_project(filename):
-            return False
         if code in self._bodies or code in self._fakes or self._atomic.have(code):
             return False
         if code.co_name == "<module>" or _outermost(code) == self._world:
             return self._is_inside_world(code)
+        filename = code.co_filename
+        if not self._is_file_of_project(filename):
+            return False
         return not self.wants(code) and (
             self.is_of_tests(filename) or self._lies_beside_test(filename)
         )

@@ -128,8 +128,8 @@ class Explorer:
             plans += deeper(self.seconds)
         rest = exploration.rest = Rest([first])
         rest.tried.update(plan.name for plan in plans if plan.key in self._done)
-        waiting = [plan for plan in plans if plan.key not in self._done]
-        others = _by_turns(most_telling_first(waiting))
+        new = (plan for plan in plans if plan.key not in self._done)
+        others = _by_turns(most_telling_first(new))
         failed = {first.plan.name}
         name = f"what else fails in {short_name(self.checked.name)}"
         with Work(name, "histories", len(others)) as work:

@@ -277,7 +277,6 @@ class Account:
     def wrote(self, store: str, name: str, text: str, way: str = "") -> None:
         """Note that an item of a store was written, by a statement or a call. It counts in a delivery only."""
         if self.phase == "delivery" and not self._settled and not within_compared.get():
-            self._stores[store].before_write(name)
             current = watcher.get()
             if current is not None and not current.is_work():
                 # The library keeps a book of its deliveries, such as the results of jobs.

@@ -30,41 +30,20 @@ class NewKeys:
     """
 
     def __init__(
-        self,
-        label: str,
-        are_numbers: AreNumbers,
-        connection: sqlite3.Connection | None = None,
-        *,
-        only_begun: bool = False,
+        self, label: str, are_numbers: AreNumbers, connection: sqlite3.Connection | None = None
     ) -> None:
-        """Let the keys stay as they are that a database has now, if it is given.
-
-        Its label is the same in each history. If only tables count that have begun, no other has new keys.
-        """
+        """Let the keys stay as they are that a database has now; its label is the same in each history."""
         self._label = label
         self._are_numbers = are_numbers
-        self._only_begun = only_begun
         self._last: dict[str, int] = {}
         self._schema: object = None
         self._keys: dict[str, str] = {}
         self._references: list[tuple[Any, ...]] = []
         if connection is not None:
             self._learn(connection)
-            for table in self._keys:
-                self.begin(connection, table)
-
-    def begin(self, connection: sqlite3.Connection, table: str) -> None:
-        """Let the keys stay as they are that a table has now, unless it has begun before."""
-        table = table.lower()
-        if table in self._last:
-            return
-        if not self._keys:
-            self._learn(connection)
-        column, last = self._keys.get(table), 0
-        if column is not None:
-            query = f"select max({quoted(column)}) from {quoted(table)}"  # noqa: S608 - names that are there
-            last = rows_by(connection, query)[0][0] or 0
-        self._last[table] = last
+            for table, column in self._keys.items():
+                query = f"select max({quoted(column)}) from {quoted(table)}"  # noqa: S608 - names that are there
+                self._last[table] = rows_by(connection, query)[0][0] or 0
 
     def _learn(self, connection: sqlite3.Connection) -> None:
         """Learn which columns have numbers that a database gives out, and which refer to them."""
@@ -105,7 +84,6 @@ class NewKeys:
             column: self._numbers(connection, other, key)
             for column, other in named.items()
             if column is not None and (key := self._keys.get(other.lower())) is not None
-            if not self._only_begun or other.lower() in self._last
         }
         return {column: numbers for column, numbers in found.items() if numbers}
 

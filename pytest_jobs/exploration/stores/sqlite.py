@@ -134,30 +134,14 @@ class SqliteStore(Store):
         self._are_numbers = are_numbers
         #: The connection of a world by which it is read; otherwise each question opens one.
         self._own: sqlite3.Connection | None = None
-        self._is_of_world = False
 
-    def read_by_one(self) -> None:
-        """Let one connection read it, until it is closed."""
-        self._is_of_world = True
-        self._keys = NewKeys(self.label, self._are_numbers, only_begun=True)
-
-    def close(self) -> None:
-        if self._own is not None:
-            self._own.close()
-
-    def before_write(self, name: str) -> None:
-        if self._is_of_world:
-            if self._own is None:
-                # By the class, since the function of this name is patched.
-                self._own = sqlite3.Connection(
-                    str(self.place), timeout=0.0, check_same_thread=False
-                )
-            # Without a log, a job may exclude all others.
-            with suppress(sqlite3.OperationalError):
-                self._keys.begin(self._own, name)
+    def read_by(self, connection: sqlite3.Connection) -> None:
+        """Read it by a connection of a world, whose rows are those that it has now."""
+        self._own = connection
+        self._keys = NewKeys(self.label, self._are_numbers, connection)
 
     def begin(self) -> None:
-        if self._is_of_world:
+        if self._own is not None:
             return
         # Amid a transaction that excludes all others, its first rows are not known.
         with suppress(ExplorationError):
@@ -166,9 +150,6 @@ class SqliteStore(Store):
 
     def numbers(self, table: str) -> Mapping[str, Mapping[object, int]]:
         """Return the numbers of new keys, by the columns of a table that have them."""
-        if self._is_of_world and self._own is None:
-            # Nobody has written anything.
-            return {}
         return self._asked(lambda connection: self._keys.numbers(connection, table)) or {}
 
     @property
@@ -412,9 +393,10 @@ def read_apart(path: str) -> Generator[SqliteStore | None, None, None]:
     if account is None:
         yield None
         return
-    store: SqliteStore = account.store_of(store_of_file(account, path))
-    store.read_by_one()
-    with closing(store):
+    # By the class, since the function `sqlite3.connect` is patched: the account does not hear of these looks.
+    with closing(sqlite3.Connection(path, check_same_thread=False)) as own:
+        store: SqliteStore = account.store_of(store_of_file(account, path))
+        store.read_by(own)
         yield store
 
 

@@ -27,10 +27,6 @@ class Store(ABC):
         """Note what is there before the first delivery, or at least before the first write."""
         return
 
-    def before_write(self, name: str) -> None:
-        """Note what an item has before a delivery writes to it."""
-        return
-
     def is_bound(self, name: str) -> bool:
         """Return whether the world has made or redirected it, although it has not touched it."""
         return False

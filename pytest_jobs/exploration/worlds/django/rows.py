@@ -145,7 +145,7 @@ class Rows:
         self, model: type[Any], prints: Mapping[str, Hashable], *, are_first: bool = False
     ) -> list[dict[str, Any]]:
         if prints and prints[model._meta.db_table] == self._none:
-            # An application has dozens of tables, of which a test fills a few.
+            # Most tables of an application are empty in a test.
             return []
         fields = [field.attname for field in model._meta.concrete_fields]
         with in_place(self._using, self.wrapper):
@@ -166,7 +166,7 @@ def table_names(wrapper: Any) -> list[str]:
 def fingerprints(wrapper: Any, tables: Sequence[str]) -> dict[str, Hashable]:
     """Return for each table a value that changes with its rows; nothing for a server other than PostgreSQL."""
     if wrapper.vendor == "sqlite":
-        # What has closed all connections of Django has closed this one as well.
+        # It may have been closed, and Django opens a connection again when it is used.
         wrapper.ensure_connection()
         read = wrapper.connection.execute
         quoted = wrapper.ops.quote_name
