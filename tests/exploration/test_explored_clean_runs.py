@@ -535,6 +535,22 @@ def test_a_queue_that_a_delivery_fills_without_end_is_refused(monkeypatch):
     )
 
 
+@each_row("times, at_least_once, recurs", [(20, (), False), (999, {"enqueue"}, True)])
+def test_a_job_that_plans_its_own_next_run_is_performed_unless_it_recurs(
+    times, at_least_once, recurs
+):
+    @job
+    def look_again(number, turn):
+        users[number]["turns"] = turn
+        if turn < times:
+            look_again.set(wait=60).perform_later(number, turn + 1)
+
+    found = check_idempotent(
+        look_again, args=(7, 0), world=world, histories=["crash"], at_least_once=at_least_once
+    )
+    assert ("look_again (it has planned its next run 24 times)" in str(found)) is recurs
+
+
 def test_an_error_of_a_child_is_that_of_the_check():
     with pytest.raises(PoisonJob) as poison:
         check_idempotent(enqueuing(insert), args=(7,), world=world)

@@ -10,7 +10,8 @@ from ..engine.run import Run
 
 #: A clean run that enqueues more does not come to an empty queue: a job most likely enqueues itself for ever.
 MOST_CHILDREN: Final = 200
-
+#: A job that plans its own next run so often in a clean run recurs, and would go on for ever.
+MOST_TURNS: Final = 24
 
 #: A job that was enqueued runs when its turn comes, which may be before a killed delivery is made again, or while
 #: the delivery that enqueued it stands still. What `recover=` names finds lost work of a handoff.
@@ -58,9 +59,8 @@ class Children:
         self.not_performed[record.name] = "it has no body here"
         return False
 
-    def leave(self, records: Iterable[JobRecord]) -> None:
+    def leave(self, records: Iterable[JobRecord], why: str) -> None:
         """Note the names of jobs that are still pending, after as many as are performed at most."""
-        why = f"a clean run enqueues more than {MOST_CHILDREN} jobs"
         self.not_performed.update({record.name: why for record in records})
 
     def learn(self, children: Iterable[Child]) -> None:

@@ -34,7 +34,7 @@ from ..engine.unwinding import clear_frames
 from ..engine.watching import AtSome, Watch
 from ..stores.account import Account, accounts
 from .checked_job import CheckedJob
-from .children import MOST_CHILDREN, Child, Children, Occasion
+from .children import MOST_CHILDREN, MOST_TURNS, Child, Children, Occasion
 from .equivalent_points import Surroundings, surroundings_at
 
 T = TypeVar("T")
@@ -100,6 +100,8 @@ class History(Deliveries):
         self._learns = learns
         #: The deliveries of the jobs that the job has enqueued.
         self.children: list[Child] = []
+        #: How often a job of each name came when its time had come, and no other of its name waited.
+        self._turns = Counter[str]()
         #: The names of the jobs that were performed, by the identity of the effect that enqueued them.
         self._performed: dict[int, str] = {}
         #: What is observed before the first delivery.
@@ -346,14 +348,29 @@ class History(Deliveries):
             if record is None or (until_ns is not None and _due(record)[0] > until_ns):
                 return
             if len(self.children) == most:
-                self._known.children.leave(self._pending_children())
+                self._known.children.leave(
+                    self._pending_children(), f"a clean run enqueues more than {MOST_CHILDREN} jobs"
+                )
                 if not self._learns:
                     self.refuse(
                         f"The job has enqueued more than {most} jobs, among them {record.name}, and one clean run "
                         f"enqueues fewer than {MOST_CHILDREN}."
                     )
                 return
-            self._perform_child(record, when)
+            if self._learns and self._recurs(record):
+                self._known.children.leave(
+                    [record], f"it has planned its next run {MOST_TURNS} times"
+                )
+            else:
+                self._perform_child(record, when)
+
+    def _recurs(self, record: JobRecord) -> bool:
+        """Return whether a job comes too often, each time for later and when no other of its name waits."""
+        if _due(record)[0] > self.engine.clock.now_ns():
+            self._turns[record.name] += (
+                sum(one.name == record.name for one in self._pending_children()) == 1
+            )
+        return self._turns[record.name] > MOST_TURNS
 
     def _pending_children(self) -> Iterator[JobRecord]:
         own, known = self._record, self._known.children

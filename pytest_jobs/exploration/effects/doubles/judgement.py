@@ -7,12 +7,13 @@ before, is none. Only a call that never changes anything is judged by its name.
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from contextvars import Token
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from ....harness.records.attributes import identity
 from ...engine.acts import Act, Skipped, SourceState, Watch, looking, parts
@@ -22,6 +23,8 @@ from .arguments import ONCE_FOR_KEY, comparable, item_key, likely_key, text_of, 
 from .call_kinds import CallKind, does_something, kinds_of
 from .memory import Memory, Unit, kept_in
 from .operators import SYMBOLS
+
+_ASKED_AT_MOST: Final = 10
 
 
 class Title(NamedTuple):
@@ -94,6 +97,13 @@ class Judgement:
         #: The doubles whose `commit` the job calls, and their classes.
         self._units: dict[int, Any] = {}
         self._kinds_of_units = set[str]()
+        #: How often the state was asked what a call does.
+        self._asked = Counter[str]()
+
+    def asks(self, name: str) -> bool:
+        """Return whether the state is asked what a call does. If it shows nothing so often, it shows nothing."""
+        self._asked[name] += 1
+        return name not in self.shown and self._asked[name] <= _ASKED_AT_MOST
 
     def seen(self) -> object:
         """Return the state of the innermost world; None if the delivery holds a lock on it."""
@@ -161,6 +171,8 @@ class Running:
         self._block: AbstractContextManager[None] | None = None
         self._act: Act | None = None
         self._token: Token[list[Act] | None] | None = None
+        #: The state of the world before the call, if it is asked what the call does.
+        self._seen: object = None
         self._inner: list[Act] = []
         self._is_skipped = self._is_part = False
 
@@ -198,7 +210,7 @@ class Running:
             self._memory.catch_up()
         elif not self._is_declared:
             self._token = parts.set(self._inner)
-            if self._act is not None:
+            if self._act is not None and judgement.asks(self.called.name):
                 self._seen, self._beats = judgement.seen(), current.beats
         return self
 
@@ -293,9 +305,8 @@ class Running:
                 search.learn(judgement.records, name)
             judgement.records.update((name, self._spot))
         is_shown = (
-            self._token is not None
+            self._seen is not None
             and current.beats == self._beats
-            and self._seen is not None
             and self._seen != judgement.seen()
         )
         if is_shown:
