@@ -27,11 +27,6 @@ ENDED = (
     "The clock of pytest-jobs moved in the time of a `freeze_time` of freezegun, and that has ended. Move the "
     "clock inside the block, let `freeze_time` surround the whole test, or let the next block freeze a later time."
 )
-RUNS_ON = (
-    "freezegun lets the time run on (`tick=True` or `auto_tick_seconds=`), and the clock of pytest-jobs stands "
-    "still between its moves. Take that argument off `freeze_time`, and move the time with "
-    "`jobs.clock.advance(...)`."
-)
 TRAVEL = (
     "The time is no longer what the clock of pytest-jobs set it to: a `time_machine.travel` block was opened "
     "over the clock after it had moved, or was closed before the clock was. Move the jobs' clock instead "
@@ -74,15 +69,20 @@ MOVES = {
 
 @pytest.mark.parametrize("runs_on", [{"tick": True}, {"auto_tick_seconds": 1}])
 @pytest.mark.parametrize("move", MOVES)
-def test_freezegun_that_lets_the_time_run_on_is_an_error_when_the_clock_is_to_move(
+def test_freezegun_that_lets_the_time_run_on_stands_still_while_the_clock_holds_it(
     time_is_real, move, runs_on
 ):
-    with freezegun.freeze_time("2030-01-01", **runs_on), open_jobs() as jobs:
-        with pytest.raises(ClockConflictError) as caught:
+    with freezegun.freeze_time(NOON, **runs_on) as time_of_test:
+        with open_jobs() as jobs:
             MOVES[move](jobs)
-        assert not jobs.clock.frozen
-
-    assert str(caught.value) == RUNS_ON
+            jobs.clock.advance(1)
+            assert time.time() == time.time() == jobs.clock.now().timestamp()
+            time_of_test.move_to(LATER)
+            jobs.clock.advance(1)
+            assert jobs.clock.now() >= LATER + timedelta(seconds=1)
+            jobs.clock.move_to(LATER + timedelta(hours=1))
+        assert datetime.now(UTC) < LATER + timedelta(minutes=1)
+        assert time.time() < time.time()
 
 
 def test_freezegun_is_no_matter_as_long_as_the_clock_stands_still(time_is_real):

@@ -316,6 +316,7 @@ class VirtualClock:
 
     def _take_over(self, freeze: Freeze) -> None:
         self._travel = self._traveller = self._freeze = freeze
+        freeze.hold()
 
     def _follow(self, stands_ns: int, freeze: Freeze) -> int:
         """Return where a freeze stands now, which the test may have moved, or followed by another."""
@@ -395,11 +396,6 @@ class SleepingClock:
 # A time that freezegun has frozen: the clock takes it over, and moves it along. freezegun is never imported here:
 # who froze the time has imported it.
 
-_RUNS_ON: Final = (
-    "freezegun lets the time run on (`tick=True` or `auto_tick_seconds=`), and the clock of pytest-jobs stands "
-    "still between its moves. Take that argument off `freeze_time`, and move the time with "
-    "`jobs.clock.advance(...)`."
-)
 #: Why the clock cannot move while such a block is open, which froze another time than that of the clock.
 _FREEZE_OVER_OURS: Final = (
     "A `freeze_time` of freezegun was opened over the clock of pytest-jobs after it had moved. Move the jobs' "
@@ -411,21 +407,24 @@ _HAS_ENDED: Final = (
 )
 
 
-class _Factory(Protocol):
-    """Where freezegun asks for the time; what `freeze_time` and the fixture `freezer` give to a test."""
-
-    def __call__(self) -> datetime: ...
-    def move_to(self, destination: datetime, /) -> None: ...
-
-
 class Freeze:
-    """A `freeze_time` whose time the clock moves. The test may go on to move it as well."""
+    """A `freeze_time` whose time the clock moves. The test may go on to move it as well.
 
-    __slots__ = ("_began", "_factory", "_shown")
+    One that lets the time run on (`tick=True`) stands still while the clock holds it.
+    """
 
-    def __init__(self, factory: _Factory) -> None:
+    __slots__ = ("_before", "_factory", "_kind", "_shown")
+
+    def __init__(self, factory: Any) -> None:
+        #: Where freezegun asks for the time; what `freeze_time` and the fixture `freezer` give to a test.
         self._factory = factory
-        self._began = self._shown = factory()
+        self._kind, self._before = type(factory), dict(vars(factory))
+        self._shown: datetime = factory()
+
+    def hold(self) -> None:
+        """Let the time stand still."""
+        self._factory.__class__ = sys.modules["freezegun.api"].FrozenDateTimeFactory
+        self._factory.time_to_freeze = self._shown
 
     def move_to(self, destination: datetime) -> None:
         """Set the time, as a traveller of time-machine does."""
@@ -435,18 +434,19 @@ class Freeze:
     @property
     def now_ns(self) -> int:
         """The time, in nanoseconds since the epoch."""
-        now = self._factory()
+        now: datetime = self._factory()
         return calendar.timegm(now.timetuple()) * 1_000_000_000 + now.microsecond * 1000
 
     @property
     def was_moved(self) -> bool:
         """Whether the test itself has moved the time since the clock set it."""
-        return self._factory() != self._shown
+        return bool(self._factory() != self._shown)
 
     def stop(self) -> None:
         """Set the time back to what it was, unless the test has moved it since."""
         if not self.was_moved:
-            self._factory.move_to(self._began)
+            vars(self._factory).update(self._before)
+        self._factory.__class__ = self._kind
 
     @property
     def over(self) -> bool:
@@ -465,17 +465,9 @@ def is_frozen() -> bool:
 
 
 def current_freeze() -> Freeze | None:
-    """Return the innermost freeze; None where the time is not frozen.
-
-    Raises:
-        ClockConflictError: when the time runs on in it.
-    """
+    """Return the innermost freeze; None where the time is not frozen."""
     factories = _factories()
-    if not factories:
-        return None
-    if type(factories[-1]).__name__ != "FrozenDateTimeFactory":
-        raise ClockConflictError(_RUNS_ON)
-    return Freeze(factories[-1])
+    return Freeze(factories[-1]) if factories else None
 
 
 def _factories() -> Sequence[Any]:

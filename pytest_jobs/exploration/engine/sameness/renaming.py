@@ -9,7 +9,7 @@ import sys
 import types
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set as AbstractSet
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -317,7 +317,7 @@ class Formers(dict[type, _Former]):
 
 
 def _of_scalar(kind: type) -> _Former | None:
-    if issubclass(kind, Enum | re.Pattern):
+    if issubclass(kind, Enum | re.Pattern | tzinfo):
         return lambda form, value: repr(value)
     if issubclass(kind, datetime):
         # pandas.NaT is a datetime, and not equal to itself.
