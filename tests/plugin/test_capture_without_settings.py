@@ -327,6 +327,24 @@ def test_a_module_that_was_waited_for_looks_like_any_other(pytester):
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+def test_a_finder_of_the_kind_before_python_3_12_is_passed_over_as_python_does(pytester):
+    pytester.makepyfile("""
+        import sys
+
+        class Alias:
+            def find_module(self, name, path=None):
+                return None
+
+        def test_it(jobs, monkeypatch):
+            monkeypatch.setattr(sys, "meta_path", [*sys.meta_path[:1], Alias(), *sys.meta_path[1:]])
+            import taskiq
+
+            assert "taskiq.kicker" in sys.modules
+    """)
+
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
 def test_a_test_may_put_back_the_finders_from_before_the_harness(pytester):
     pytester.makepyfile("""
         import sys

@@ -194,6 +194,9 @@ class ImportWatch(MetaPathFinder):
             return None
         # Python has asked the earlier ones. One of them may be another watch, which asks this one in turn.
         for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            # A finder of an old kind has none, and Python passes over it.
+            if not hasattr(finder, "find_spec"):
+                continue
             spec = finder.find_spec(name, path, target)
             if spec is not None and spec.loader is not None:
                 spec.loader = _NoticedLoader(spec.loader, self)

@@ -150,7 +150,7 @@ class History(Deliveries):
     ) -> JobRecord:
         """Enqueue a job, and take it out of the queue."""
         before = len(self.ledger.records)
-        with unmocked(target.job):
+        with unmocked(target.owners):
             enqueueing = target.bridge.enqueue(target.job, args, kwargs)
             if enqueueing is not None:
                 self.finish_enqueueing(enqueueing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, Final
@@ -98,14 +98,27 @@ def mocked_methods(job: Any) -> Iterator[tuple[str, Any]]:
             yield name, mock
 
 
+def owners_of(job: Any) -> list[Any]:
+    """Return a job, and what it has of its library, such as an application of Celery: a mock may stand in each."""
+    packages = _packages_of(classes_of(job))
+    spaces = [getattr(job, "__dict__", {}), *map(vars, classes_of(job))]
+    had = (value for space in spaces for value in space.values())
+    return [job, *(value for value in had if packages & _packages_of(type(value).__mro__))]
+
+
+def _packages_of(kinds: Iterable[type]) -> set[str]:
+    return {kind.__module__.partition(".")[0] for kind in kinds} - {"builtins"}
+
+
 @contextmanager
-def unmocked(job: Any) -> Generator[None, None, None]:
-    """Let a block enqueue a job by the methods of its class, although a test has put mocks on the job itself."""
+def unmocked(owners: Iterable[Any]) -> Generator[None, None, None]:
+    """Let a block call the methods of classes, although a test has put mocks on their objects."""
     with Patches() as patches:
-        for name, value in [*getattr(job, "__dict__", {}).items()]:
-            method = getattr(job.__class__, name, None)
-            if callable(method) and swallowing_mock_of(value) is not None:
-                patches.set(job, name, method.__get__(job))
+        for owner in owners:
+            for name, value in [*getattr(owner, "__dict__", {}).items()]:
+                method = getattr(owner.__class__, name, None)
+                if callable(method) and swallowing_mock_of(value) is not None:
+                    patches.set(owner, name, method.__get__(owner))
         yield
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from types import FunctionType
 from typing import Any, Final
 
 from ...core.foundation.registry import nearest_name
 from ...errors import CriterionError
 from .bridge import Bridge, TakesFunctions
-from .mocks import mock_name, mock_of, mock_text
+from .mocks import mock_name, mock_of, mock_text, owners_of
 from .record import JobRecord, KnowsNames
 
 NONE_IS_NO_JOB: Final = (
@@ -25,8 +26,6 @@ _CALLED: Final = (
 class Target:
     """One job of one bridge."""
 
-    __slots__ = ("_matches", "bridge", "job", "name", "others")
-
     def __init__(self, bridge: Bridge, job: object, name: str) -> None:
         self.bridge = bridge
         self.job = job
@@ -35,6 +34,11 @@ class Target:
         #: The same function as a job of other libraries, if it was enqueued in none of them yet.
         self.others: Sequence[Target] = ()
         self._matches = bridge.matcher(job)
+
+    @cached_property
+    def owners(self) -> list[Any]:
+        """The job, and the objects by which it is enqueued."""
+        return owners_of(self.job)
 
     def is_job_of(self, record: JobRecord) -> bool:
         """Return whether the record is of this job; a subclass is another job."""

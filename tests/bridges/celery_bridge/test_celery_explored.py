@@ -13,7 +13,7 @@ from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DivergedState, DuplicateEffect, ExplorationError, HalfDone
 
 
-@pytest.mark.parametrize("method", ["delay", "apply_async"])
+@pytest.mark.parametrize("method", ["delay", "apply_async", "app.send_task"])
 def test_a_task_whose_enqueueing_the_test_has_mocked_is_explored_and_the_mock_stays(
     jobs, app, method
 ):
@@ -21,11 +21,12 @@ def test_a_task_whose_enqueueing_the_test_has_mocked_is_explored_and_the_mock_st
     def book(number):
         Shop.ledger.book(number)
 
-    with patch.object(book, method) as mocked:
+    owner, name = (app, "send_task") if "." in method else (book, method)
+    with patch.object(owner, name) as mocked:
         with pytest.raises(DuplicateEffect, match=r"DUPLICATE ledger\.book \[twice\]"):
             check_idempotent(book, args=(7,), world=books)
 
-        assert getattr(book, method) is mocked
+        assert getattr(owner, name) is mocked
         assert not mocked.called
 
 
