@@ -184,6 +184,11 @@ def get_in_a_session(order):
         db["rate"] = bool(session.get("/rate"))
 
 
+def charge_in_a_session(order):
+    with crm.session():
+        gateway.charge(order)
+
+
 def charge_with_a_request_id(order):
     gateway.headers["X-Request-Id"] = uuid.uuid4().hex
     gateway.charge(order, idempotency_key=order)

@@ -211,6 +211,16 @@ def test_a_stub_of_a_clock_or_of_a_value_has_no_effect(monkeypatch):
     assert [one for one in explored.explorations[0].points if one.kind not in ("line", "end")] == []
 
 
+def test_a_block_of_the_test_ends_without_an_effect_where_an_error_is_thrown_into_it():
+    @contextmanager
+    def session():
+        yield 7
+
+    options = {"histories": ["effect_fails"], "at_least_once": {"mocked_shop.gateway"}}
+    with patch.object(shop, "crm", session=session), patch.object(shop, "gateway"):
+        check(shop.charge_in_a_session, **options)
+
+
 @pytest.mark.parametrize("inner", ["a mock", "a row"])
 def test_a_stub_that_does_effects_itself_only_passes_calls_on(monkeypatch, tmp_path, inner):
     database = tmp_path / "shop.db"

@@ -25,6 +25,8 @@ LineHook: TypeAlias = Callable[[CodeType, int], None]
 
 #: 0 to 3 and 5 belong to debuggers, coverage, profilers, Hypothesis and optimisers; 4 is free.
 _TOOL = 4
+#: Where a function begins, and where a generator goes on.
+_RESUME: Final = dis.opmap["RESUME"]
 #: A method of one of these may be what the test has given the job: `publish=published.append`.
 _CONTAINERS: Final = frozenset((list, dict, set, bytearray, deque))
 
@@ -383,8 +385,9 @@ class _Tracing(LineTracer):
         calls = self._calls_of(code)
         if calls is not None:
             self._has_called = True
-            # The argument of the operation RESUME.
-            again = code.co_code[frame.f_lasti + 1] > 0
+            # It begins with RESUME 0; where an error is thrown into a generator, that is still at its `yield`.
+            operation, argument = code.co_code[frame.f_lasti : frame.f_lasti + 2]
+            again = operation != _RESUME or argument > 0
             if code.co_flags & inspect.CO_GENERATOR or not again:
                 calls.begins(frame, again=again)
             return functools.partial(self._in_call, calls)
