@@ -26,6 +26,11 @@ def settings_module() -> ModuleType | None:
     return sys.modules.get(str(getattr(settings, "SETTINGS_MODULE", "")))
 
 
+def sqlalchemy_is_known() -> bool:
+    """Return whether SQLAlchemy is imported, in a version that our modules know: 2.0 was the first."""
+    return hasattr(sys.modules.get("sqlalchemy"), "Connection")
+
+
 def integrations_in_use(*, django: str, sqlalchemy: str) -> Iterator[Any]:
     """Yield our modules for the libraries that the program has imported and set up.
 
@@ -37,5 +42,5 @@ def integrations_in_use(*, django: str, sqlalchemy: str) -> Iterator[Any]:
     """
     if django_is_set_up():
         yield importlib.import_module(f"pytest_jobs.integrations.{django}")
-    if "sqlalchemy.orm" in sys.modules:
+    if "sqlalchemy.orm" in sys.modules and sqlalchemy_is_known():
         yield importlib.import_module(f"pytest_jobs.integrations.{sqlalchemy}")

@@ -13,15 +13,21 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 from weakref import WeakSet
 
+import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.engine.default import DefaultDialect
 
+from ...core.foundation.libraries import sqlalchemy_is_known
 from ...harness.records.patches import Patches
 from ..engine.acts import Act, acting, looking, note_connection, refuse_delivery, watcher
 from .sql.basis.driver import driver_named, driver_of, own_connection
 from .sql.basis.statements import act_of, changes, is_busy, shown, transaction_of
 from .wrapping import OfDelivery, in_check, no_block, replace_in_check, surround
+
+if not sqlalchemy_is_known():
+    # A job that uses it is refused with this, and no other.
+    raise ImportError(f"SQLAlchemy {sqlalchemy.__version__} is older than 2.0")
 
 library: Final = "sqlalchemy"
 

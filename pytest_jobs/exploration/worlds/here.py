@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from types import TracebackType
 from typing import Any, Final
 
+from ...core.foundation.libraries import sqlalchemy_is_known
 from ...errors import ExplorationError
 from ...harness.time.waiting import in_running_loop, off_the_loop
 from ..engine.world import Snapshot, kept_for_search, world_resources
@@ -140,7 +141,8 @@ def copies_of_test() -> Generator[list[Store], None, None]:
             from .django.stores import taken_databases
 
             copies += [*taken_databases(), Memory()]
-        if "sqlalchemy" in sys.modules:
+        # Of another version nobody can copy the databases, and a job that uses one is refused.
+        if sqlalchemy_is_known():
             from .sqlalchemy.engines import Engines
 
             copies.append(Engines(stack))
