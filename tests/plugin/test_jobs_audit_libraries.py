@@ -158,3 +158,35 @@ def test_a_job_of_rq_is_checked_although_its_queue_is_on_a_server(pytester, redi
     result = pytester.runpytest_subprocess("--jobs-audit", "-v")
 
     result.stdout.fnmatch_lines(["1 job reached, 1 checked, 1 finding.", "- DIVERGED files in *"])
+
+
+def test_what_has_to_be_installed_for_jobs_is_the_line_that_says_what_to_do(pytester, redis_url):
+    pytester.makeconftest("""
+        import sys
+
+        sys.modules["fakeredis"] = None
+        """)
+    pytester.makepyfile(
+        shop=f"""
+            from redis import Redis
+            from pytest_jobs import job
+
+            client = Redis.from_url("{redis_url}")
+
+            @job
+            def count(name):
+                client.incr(name)
+            """,
+        test_shop="""
+            import shop
+
+            def test_counting(jobs):
+                shop.count.perform_later("orders")
+                jobs.drain()
+            """,
+    )
+    result = pytester.runpytest_subprocess("--jobs-audit", "-v")
+
+    result.stdout.fnmatch_lines(
+        ["- Install `pytest-jobs[[]redis[]]`.", "    shop.count: The job uses redis, and each *"]
+    )

@@ -72,9 +72,11 @@ class Reason(NamedTuple):
 
     @classmethod
     def of_refusal(cls, text: str) -> Reason:
-        """Take what a check says to a reader who has written none: only what concerns doubles is of use to him."""
+        """Take what a check says to a reader who has written none, as far as it is of use to him."""
         why, *others = _SENTENCE_ENDS.split(text)
-        advice = " ".join(one for one in others if one.startswith("Put ") and "world" not in one)
+        advice = " ".join(
+            one for one in others if one.startswith(("Put ", "Install ")) and "world" not in one
+        )
         return cls(" ".join(why.split()), advice or _CHECK_IT)
 
     def __str__(self) -> str:

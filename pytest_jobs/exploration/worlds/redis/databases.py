@@ -33,7 +33,7 @@ _USES: Final = (
     ("PubSub", "execute_command"),
 )
 _NO_FAKE: Final = (
-    "The job uses redis, and each history gets a copy in fakeredis, which is not installed: install "
+    "The job uses redis, and each history gets a copy in fakeredis, which is not installed. Install "
     "`pytest-jobs[redis]`."
 )
 _NOT_COPIED: Final = (
