@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
+import hashlib
 import json
 import logging
 import secrets
@@ -20,6 +21,7 @@ from typing import NamedTuple
 from unittest import mock
 
 import pytest
+import time_machine
 
 from pytest_jobs import check_idempotent
 from pytest_jobs.errors import DivergedState, DuplicateEffect, ExplorationError, NotIdempotent
@@ -383,6 +385,21 @@ def test_a_delivery_that_is_suspended_may_store_the_time_at_which_it_goes_on(pau
         place.deliveries += 1
 
     check_idempotent(store, world=show, histories="all")
+
+
+def test_a_call_is_the_same_if_it_only_comes_from_a_later_delivery(monkeypatch):
+    mail = mock.Mock(spec=["send"])
+    monkeypatch.setattr(place, "mail", mail, raising=False)
+
+    def remind():
+        """Send a link that is signed with the time, and do nothing in the runs at other hours."""
+        if _now().hour == 20:
+            place.mail.send(hashlib.sha256(str(int(time.time())).encode()).hexdigest())
+
+    with time_machine.travel(dt.datetime(2031, 5, 6, 20, 30, tzinfo=dt.UTC), tick=False):
+        check_idempotent(remind, world=show, histories=["effect_fails"])
+        with pytest.raises(DuplicateEffect):
+            check_idempotent(remind, world=show, histories=["crash"])
 
 
 def test_a_time_that_is_rounded_down_is_no_difference():

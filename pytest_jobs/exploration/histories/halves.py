@@ -97,21 +97,27 @@ def _content(state: Mapping[str, Any], name: str) -> Any:
 
 
 def other_values(differing: Collection[tuple[str, Any, Any]]) -> dict[Place, Any]:
-    """Return the values that are other ones, by their places, without what is there once and is not now."""
+    """Return the values that are other ones, by their places, without what is there once and is not now.
+
+    The calls of an effect are one value.
+    """
     return {
         (name, spot.path): now
         for name, once, now in differing
-        if not is_effect(name)
-        for spot, (one, now) in leaves((once, now))
-        if _is_value(one) and _is_value(now)
+        for spot, (one, now) in (
+            [(_WHOLE, (once, now))] if is_effect(name) else leaves((once, now))
+        )
+        if is_effect(name) or (_is_value(one) and _is_value(now))
     }
 
 
 def has_only(difference: tuple[str, Any, Any], values: Mapping[Place, Any]) -> bool:
-    """Return whether a part of the state differs by some values only. Numbers and times may be any others."""
+    """Return whether something differs by some values only. Numbers and times of the state may be any others."""
     name, once, now = difference
     if not any(name == part for part, _ in values):
         return False
+    if is_effect(name):
+        return bool(values[name, _WHOLE.path] == now)
     return all(
         (name, spot.path) in values and _is_value(one) and _is_alike(values[name, spot.path], now)
         for spot, (one, now) in leaves((once, now))
