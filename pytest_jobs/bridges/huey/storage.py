@@ -67,7 +67,7 @@ class Kept(MemoryStorage):  # type: ignore[misc]
     def enqueue(self, data: bytes, priority: float | None = None) -> None:
         self._bridge.enqueued(self.application, data, self.records, is_in_schedule=False)
 
-    def add_to_schedule(self, data: bytes, ts: datetime) -> None:
+    def add_to_schedule(self, data: bytes, ts: datetime, *utc: bool) -> None:
         self._bridge.enqueued(self.application, data, self.records, is_in_schedule=True)
 
     def dequeue(self) -> None:

@@ -161,6 +161,14 @@ def test_what_waits_can_be_listed_counted_and_flushed_and_no_consumer_gets_it(jo
     assert jobs.drain() == {}
 
 
+@pytest.mark.parametrize("utc", [(), (True,)])
+def test_huey_2_5_0_tells_its_schedule_whether_a_time_is_in_utc(jobs, huey, add, utc):
+    task = add.s(3)
+    huey.storage.add_to_schedule(huey.serialize_task(task), NEW_YEAR, *utc)
+
+    assert [record.job_id for record in jobs.enqueued] == [task.id]
+
+
 def test_a_task_is_found_by_the_name_that_huey_has_for_it(jobs, huey):
     task = huey.task(name="sum")(lambda: 1)
     task()
