@@ -156,7 +156,8 @@ class Checker(Spectator):
             args, kwargs = with_records(arrival.given())
             return self._explored(arrival.job, args, kwargs)
         except _FAILURES as error:
-            failed = Checked(self._reach, Reason(f"The check failed with {error_text(error)}."))
+            why = error_text(error).rstrip(".")
+            failed = Checked(self._reach, Reason(f"The check failed with {why}."))
         if arrival.again is None:
             return failed
         # Its library cannot send what a test gives to a call, such as a double in place of a dependency.
