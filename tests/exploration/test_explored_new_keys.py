@@ -184,3 +184,20 @@ def django_shop():
 
 def test_rows_of_django_that_are_made_anew_are_the_same():
     assert check_idempotent(replace_the_customer, args=(1,), world=django_shop)
+
+
+def address_again(number):
+    """Make a row anew that has its address from its key."""
+    models.Customer.objects.all().delete()
+    customer = models.Customer.objects.create(name="new")
+    models.Customer.objects.filter(pk=customer.pk).update(name=f"/who/{customer.pk}/as?a={number}")
+
+
+@contextmanager
+def customers():
+    with django_world([models.Customer], rows=[models.Customer(pk=3, name="/who/3")]) as database:
+        yield lambda: {"customers": database.rows(models.Customer)}
+
+
+def test_the_address_of_a_row_that_is_made_anew_is_the_same_too():
+    check_idempotent(address_again, args=(4,), world=customers, histories=["twice", "crash"])

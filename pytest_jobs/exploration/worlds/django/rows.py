@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -241,7 +242,19 @@ class Keys:
                 new = keys.values_list("pk", flat=True)
                 numbers = {key: last + place for place, key in enumerate(new, start=1)}
                 for row in rows:
-                    row[field.attname] = numbers.get(row[field.attname], row[field.attname])
+                    key = row[field.attname]
+                    number = numbers.get(key, key)
+                    if field.primary_key and number != key:
+                        _readdress(row, key, number)
+                    row[field.attname] = number
+
+
+def _readdress(row: dict[str, Any], key: object, number: int) -> None:
+    """Put the number of a row in the place of its key in the addresses that the row has, such as `/orders/7`."""
+    part = re.compile(rf"(?<=[/=]){key}(?!\w)")
+    for name, value in row.items():
+        if isinstance(value, str):
+            row[name] = part.sub(str(number), value)
 
 
 def _model_of_key(field: Any) -> Any:
