@@ -13,22 +13,7 @@ OLD_REDIS = """
 
         def _send(self, *command): ...
     """
-JOBS = """
-    import redis
-    from pytest_jobs import job
-
-    client = redis.Redis()
-
-    @job
-    def write(path):
-        with open(path, "a") as file:
-            file.write("line")
-
-    @job
-    def count(name):
-        client.incr(name)
-    """
-#: What was there before SQLAlchemy 2.0, and what of it the bridges and worlds ask for.
+#: What was there before SQLAlchemy 2.0, as far as the bridges and worlds ask for it.
 OLD_SQLALCHEMY = """
     import sqlalchemy
     import sqlalchemy.orm
@@ -36,12 +21,41 @@ OLD_SQLALCHEMY = """
     del sqlalchemy.Connection
     sqlalchemy.__version__ = "1.4.54"
     """
+#: How a library becomes old, a line that makes a client of it, one that uses it, and what is said of that.
+OLD = {
+    "redis": ({"redis": OLD_REDIS}, "redis.Redis()", "client.incr(name)", "Redis.incr"),
+    "sqlalchemy": (
+        {"conftest": OLD_SQLALCHEMY},
+        'sqlalchemy.create_engine("sqlite:///shop.db")',
+        "client.begin()",
+        "Engine.begin",
+    ),
+}
 
 
-def test_a_library_that_is_too_old_to_be_watched_concerns_only_the_jobs_that_use_it(pytester):
+@pytest.mark.parametrize("library", OLD)
+def test_a_library_that_is_too_old_to_be_watched_concerns_only_the_jobs_that_use_it(
+    pytester, library
+):
+    pytest.importorskip(library)
+    old, client, use, called = OLD[library]
     pytester.makepyfile(
-        redis=OLD_REDIS,
-        shop=JOBS,
+        **old,
+        shop=f"""
+            import {library}
+            from pytest_jobs import job
+
+            client = {client}
+
+            @job
+            def write(path):
+                with open(path, "a") as file:
+                    file.write("line")
+
+            @job
+            def count(name):
+                {use}
+            """,
         test_shop="""
             import shop
 
@@ -59,47 +73,7 @@ def test_a_library_that_is_too_old_to_be_watched_concerns_only_the_jobs_that_use
             "- DIVERGED files in write(*)",
             "Not checked:",
             "- Put a fake in the place of what does it *",
-            "    shop.count: The job called Redis.incr of a version of redis that cannot be watched *",
-        ]
-    )
-
-
-def test_so_is_sqlalchemy_before_2_0(pytester):
-    pytest.importorskip("sqlalchemy")
-    pytester.makeconftest(OLD_SQLALCHEMY)
-    pytester.makepyfile(
-        shop="""
-            import sqlalchemy
-            from pytest_jobs import job
-
-            engine = sqlalchemy.create_engine("sqlite:///shop.db")
-
-            @job
-            def write(path):
-                with open(path, "a") as file:
-                    file.write("line")
-
-            @job
-            def count(name):
-                with engine.begin() as connection:
-                    connection.exec_driver_sql("create table if not exists orders (number)")
-            """,
-        test_shop="""
-            import shop
-
-            def test_writing(jobs, tmp_path):
-                shop.write.perform_later(str(tmp_path / "log"))
-                shop.count.perform_later("orders")
-                jobs.drain()
-            """,
-    )
-    result = pytester.runpytest_subprocess("--jobs-audit", "-v", "-p", "no:cacheprovider")
-
-    result.stdout.fnmatch_lines(
-        [
-            "2 jobs reached, 1 checked, 1 finding.",
-            "    shop.count: The job called Engine.begin of a version of sqlalchemy that cannot be watched *",
-            "      SQLAlchemy 1.4.54 is older than 2.0), *",
+            f"    shop.count: The job called {called} of a version of {library} that cannot be watched *",
         ]
     )
 
