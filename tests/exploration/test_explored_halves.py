@@ -124,8 +124,15 @@ def test_a_value_that_is_another_one_after_each_later_delivery_is_no_difference(
     assert has_only(("part", once, now), values) is is_late
 
 
-def test_effects_that_a_later_delivery_does_otherwise_are_differences():
-    assert other_values([("mail calls", {"one": 1}, {"two": 1})]) == {}
+@each_row("late, is_late", [({"two": 1}, True), ({}, False), ({"one": 1, "two": 1}, False)])
+def test_calls_that_a_later_delivery_makes_otherwise_are_no_differences_if_they_are_as_many(
+    late, is_late
+):
+    found = other_values([("mail calls", {"one": 1}, late)])
+
+    assert found == ({("mail calls", ""): late} if is_late else {})
+    assert has_only(("mail calls", {"one": 1}, late), found) is is_late
+    assert not has_only(("mail calls", {"one": 1}, {"one": 1, "two": 1}), found)
 
 
 #: A part of the state in two forms, and the columns that differ.

@@ -99,7 +99,7 @@ def _content(state: Mapping[str, Any], name: str) -> Any:
 def other_values(differing: Collection[tuple[str, Any, Any]]) -> dict[Place, Any]:
     """Return the values that are other ones, by their places, without what is there once and is not now.
 
-    The calls of an effect are one value.
+    The calls of an effect are one value, if there are as many: one that is not made any more is lost.
     """
     return {
         (name, spot.path): now
@@ -107,8 +107,14 @@ def other_values(differing: Collection[tuple[str, Any, Any]]) -> dict[Place, Any
         for spot, (one, now) in (
             [(_WHOLE, (once, now))] if is_effect(name) else leaves((once, now))
         )
-        if is_effect(name) or (_is_value(one) and _is_value(now))
+        if (_are_as_many(one, now) if is_effect(name) else _is_value(one) and _is_value(now))
     }
+
+
+def _are_as_many(calls: Any, others: Any) -> bool:
+    return all(isinstance(each, dict) for each in (calls, others)) and (
+        sum(calls.values()) == sum(others.values())
+    )
 
 
 def has_only(difference: tuple[str, Any, Any], values: Mapping[Place, Any]) -> bool:
