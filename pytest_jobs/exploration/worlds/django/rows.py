@@ -249,7 +249,7 @@ class Keys:
                     row[field.attname] = number
 
 
-def _readdress(row: dict[str, Any], key: object, number: int) -> None:
+def _readdress(row: dict[str, Any], key: object, number: object) -> None:
     """Put the number of a row in the place of its key in the addresses that the row has, such as `/orders/7`."""
     part = re.compile(rf"(?<=[/=]){key}(?!\w)")
     for name, value in row.items():
