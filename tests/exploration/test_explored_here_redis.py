@@ -238,7 +238,7 @@ def test_without_fakeredis_there_is_no_copy(server, monkeypatch):
     client = fakeredis.FakeRedis(server=server)
     monkeypatch.setitem(sys.modules, "fakeredis", None)
 
-    with pytest.raises(ExplorationError, match=r"not installed. Install `pytest-jobs\[redis\]`"):
+    with pytest.raises(ExplorationError, match=r"not installed\. Install `pytest-jobs\[redis\]`"):
         check_idempotent(lambda: client.incr("seen"))
 
 

@@ -431,9 +431,9 @@ def test_where_nothing_knows_of_transactions_a_job_is_refused(monkeypatch):
 
     assert str(raised.value) == (
         "Ship is enqueued after the commit, and no database library whose transactions pytest-jobs knows is in "
-        "use: neither is sqlalchemy.orm imported, nor does Django have its settings. For another one write "
-        "pytest_jobs.configure(..., transactions=[...]), with what knows its transactions; in a program without a "
-        "database transactions=[], and the job is enqueued at once."
+        "use: neither is sqlalchemy.orm (2.0 or later) imported, nor does Django have its settings. "
+        "For another one write pytest_jobs.configure(..., transactions=[...]), with what knows its transactions; "
+        "in a program without a database transactions=[], and the job is enqueued at once."
     )
 
 

@@ -37,8 +37,9 @@ OLD = {
 def test_a_library_that_is_too_old_to_be_watched_concerns_only_the_jobs_that_use_it(
     pytester, library
 ):
-    pytest.importorskip(library)
     old, client, use, called = OLD[library]
+    if library not in old:
+        pytest.importorskip(library)
     pytester.makepyfile(
         **old,
         shop=f"""

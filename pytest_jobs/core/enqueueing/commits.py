@@ -124,9 +124,9 @@ def transactions_to_wait_for(
     if not sources and configured is None:
         raise CommitError(
             f"{job_class.__qualname__} is enqueued after the commit, and no database library whose transactions "
-            "pytest-jobs knows is in use: neither is sqlalchemy.orm imported, nor does Django have its settings. "
-            "For another one write pytest_jobs.configure(..., transactions=[...]), with what knows its "
-            "transactions; in a program without a database transactions=[], and the job is enqueued at once."
+            "pytest-jobs knows is in use: neither is sqlalchemy.orm (2.0 or later) imported, nor does Django have "
+            "its settings. For another one write pytest_jobs.configure(..., transactions=[...]), with what knows "
+            "its transactions; in a program without a database transactions=[], and the job is enqueued at once."
         )
     return [
         (source, transaction)

@@ -101,20 +101,19 @@ def other_values(differing: Collection[tuple[str, Any, Any]]) -> dict[Place, Any
 
     The calls of an effect are one value, if there are as many: one that is not made any more is lost.
     """
-    return {
-        (name, spot.path): now
-        for name, once, now in differing
-        for spot, (one, now) in (
-            [(_WHOLE, (once, now))] if is_effect(name) else leaves((once, now))
-        )
-        if (_are_as_many(one, now) if is_effect(name) else _is_value(one) and _is_value(now))
-    }
-
-
-def _are_as_many(calls: Any, others: Any) -> bool:
-    return all(isinstance(each, dict) for each in (calls, others)) and (
-        sum(calls.values()) == sum(others.values())
-    )
+    values: dict[Place, Any] = {}
+    for name, once, now in differing:
+        if not is_effect(name):
+            for spot, (one, other) in leaves((once, now)):
+                if _is_value(one) and _is_value(other):
+                    values[name, spot.path] = other
+        elif (
+            isinstance(once, dict)
+            and isinstance(now, dict)
+            and sum(once.values()) == sum(now.values())
+        ):
+            values[name, _WHOLE.path] = now
+    return values
 
 
 def has_only(difference: tuple[str, Any, Any], values: Mapping[Place, Any]) -> bool:

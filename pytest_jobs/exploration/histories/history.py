@@ -365,7 +365,7 @@ class History(Deliveries):
                 self._perform_child(record, when)
 
     def _recurs(self, record: JobRecord) -> bool:
-        """Return whether a job comes too often, each time for later and when no other of its name waits."""
+        """Count a job that comes for later and alone of its name; return whether it does so too often."""
         if _due(record)[0] > self.engine.clock.now_ns():
             self._turns[record.name] += (
                 sum(one.name == record.name for one in self._pending_children()) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, Final
@@ -91,7 +91,7 @@ def mocked_methods(job: Any) -> Iterator[tuple[str, Any]]:
     """Yield the name of each method of a job that a mock stands for, and the mock."""
     if "unittest.mock" not in sys.modules:
         return
-    spaces = [getattr(job, "__dict__", {}), *map(vars, classes_of(job))]
+    spaces = _spaces_of(job)
     for name in _METHODS:
         value = next((space[name] for space in spaces if name in space), None)
         if value is not None and (mock := swallowing_mock_of(value)) is not None:
@@ -101,13 +101,18 @@ def mocked_methods(job: Any) -> Iterator[tuple[str, Any]]:
 def owners_of(job: Any) -> list[Any]:
     """Return a job, and what it has of its library, such as an application of Celery: a mock may stand in each."""
     packages = _packages_of(classes_of(job))
-    spaces = [getattr(job, "__dict__", {}), *map(vars, classes_of(job))]
-    had = (value for space in spaces for value in space.values())
+    had = (value for space in _spaces_of(job) for value in space.values())
     return [job, *(value for value in had if packages & _packages_of(type(value).__mro__))]
 
 
+def _spaces_of(job: Any) -> list[Mapping[str, Any]]:
+    """Return the attributes of a job itself, and those of its classes."""
+    return [getattr(job, "__dict__", {}), *map(vars, classes_of(job))]
+
+
 def _packages_of(kinds: Iterable[type]) -> set[str]:
-    return {kind.__module__.partition(".")[0] for kind in kinds} - {"builtins"}
+    # A class may have something else in the place of its module, such as a property for its objects.
+    return {str(kind.__module__).partition(".")[0] for kind in kinds} - {"builtins"}
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from .call_kinds import CallKind, does_something, kinds_of
 from .memory import Memory, Unit, kept_in
 from .operators import SYMBOLS
 
+#: Whether the state shows what a call does is asked so often for each name: a look may read all tables.
 _ASKED_AT_MOST: Final = 10
 
 
