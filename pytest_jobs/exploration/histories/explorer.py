@@ -33,7 +33,7 @@ from .plans import (
     plans_of,
     possible,
 )
-from .verdicts import Verdict, abandoned, counting_differences, judge
+from .verdicts import Verdict, abandoned, counting_differences, has_only_more, judge
 
 #: How many histories are tried after the first that failed, for the report alone.
 _MOST_OF_THE_REST: Final = 20
@@ -73,6 +73,8 @@ class Explorer:
         self.seconds: dict[Plan, Sequence[Point]] = {}
         #: The values that are other ones after any later delivery; None before that was looked at.
         self._late: Mapping[Place, Any] | None = None
+        #: Whether no schedule of the project brings the job again, as was tried.
+        self._is_unscheduled = False
         options = checked.options
         #: What was explored so far.
         self.exploration = Exploration(args, kwargs, options.names, options.depth)
@@ -200,6 +202,8 @@ class Explorer:
         with log_kept_apart():
             # Only now, when the world of the history is gone: it may take another history.
             verdict = self.judged(plan, history, ended.last, ended.found)
+            if verdict is not None and self._is_done_by_schedule(plan, verdict):
+                verdict = None
         if verdict is not None:
             return Failure(plan, verdict, ended.runs, ended.log, tuple(history.children))
         failed = runner.only_by_redelivery
@@ -215,6 +219,33 @@ class Explorer:
         if self.keeps_seconds and goes_deeper and second is not None:
             self.seconds[plan] = second.points
         return None
+
+    def _is_done_by_schedule(self, plan: Plan, verdict: Verdict) -> bool:
+        """Return whether a schedule of the project brings the job again, and it ends as one clean run then.
+
+        It may come twice: at the first time a lock of the delivery that was cut off may still be held.
+        """
+        happened_twice = any(
+            name.endswith(" calls") and has_only_more(once, now)
+            for name, once, now in verdict.differences
+        )
+        is_final = happened_twice or not plan.cuts_off or plan.second is not None
+        if is_final or self._is_unscheduled or self.exploration.is_of_call:
+            return False
+        with suppress(ExplorationError), self.checked.engine.scope.noting_nothing():
+            for times in (1, 2):
+                again = self._carried_out(replace(plan, fires=times))
+                if isinstance(again, str):
+                    break
+                last = again.history.by_schedule
+                if last is None:
+                    self._is_unscheduled = True
+                    break
+                if self.judged(plan, again.history, last, again.found) is None:
+                    note = "the work was done at some points only when a schedule brought the job again."
+                    self.exploration.notes[f"{plan.name}: {note}"] = None
+                    return True
+        return False
 
     def _carried_out(self, plan: Plan, *, unwinds_last: bool = False) -> _Ended | str:
         """Carry one plan out; if it shows nothing, return the line at which one delivery waited for another.

@@ -17,7 +17,7 @@ from ...errors import ExplorationError
 from ...harness.records.attributes import identity
 from ...harness.records.instants import duration_ns
 from ...harness.records.mocks import unmocked
-from ...harness.records.record import REDELIVERY, JobRecord, current_record
+from ...harness.records.record import REDELIVERY, JobRecord, call_text, current_record
 from ...harness.records.targets import Target
 from ...harness.time.waiting import off_the_loop
 from ..engine.acts import KEYS_BY_TIME, RECORDS, Act, Unwound, later_acts, place_of_key, watcher
@@ -45,6 +45,9 @@ _PAUSE: Final = timedelta(seconds=3)
 #: How long after the beginning of a delivery that took no time the next one begins.
 _TICK: Final = timedelta(seconds=1)
 _HOUR: Final = timedelta(hours=1)
+#: How long a schedule of the project has to bring a job again, and how often schedules may fire until then.
+_DAY: Final = timedelta(days=1)
+_MOST_FIRINGS: Final = 1_000
 #: How long after one another a job is delivered until it is acknowledged.
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
@@ -100,6 +103,8 @@ class History(Deliveries):
         self._learns = learns
         #: The deliveries of the jobs that the job has enqueued.
         self.children: list[Child] = []
+        #: The last run for which a schedule of the project brought the job; None if none did.
+        self.by_schedule: Run | None = None
         #: How often a job of each name came when its time had come, and no other of its name waited.
         self._turns = Counter[str]()
         #: The names of the jobs that were performed, by the identity of the effect that enqueued them.
@@ -336,6 +341,32 @@ class History(Deliveries):
                 if any(record is waiting for waiting in self._pending_children()):
                     self._perform_child(record, when)
         return bool(coming)
+
+    def come_by_schedule(self, times: int) -> None:
+        """Let the schedules of the project bring the job so many times within a day, and no other job."""
+        own = call_text(self._record)
+
+        def come(left: int) -> None:
+            now_ns = self.engine.clock.now_ns()
+            until_ns = now_ns + duration_ns(_DAY.total_seconds())
+            coming = self.engine.harness.recurring.firings_between(now_ns, until_ns)
+            for at_ns, fire in coming[:_MOST_FIRINGS]:
+                self._perform_until(at_ns - 1)
+                self._wait_until(at_ns)
+                before = len(self.ledger.records)
+                fire()
+                for record in self.ledger.records[before:]:
+                    if call_text(record) == own:
+                        self._perform_child(record)
+                        self.by_schedule = self.children[-1].run
+                        left -= 1
+                    else:
+                        self.ledger.claim(record)
+                if left < 1:
+                    return
+
+        if times:
+            self.engine.tracer.nested(lambda: come(times))
 
     def _empty_queue(self) -> None:
         self._perform_until(None)

@@ -57,7 +57,11 @@ class PlanRunner:
 
     def observed(self) -> dict[str, Any]:
         """Return what was observed at the end, before a killed delivery was unwound."""
-        return self._history.observed_at_end() if self._observed is None else self._observed
+        if self._observed is not None:
+            return self._observed
+        if self._plan.name != "abandoned":
+            self._history.come_by_schedule(self._plan.fires)
+        return self._history.observed_at_end()
 
     def runs(self) -> tuple[Run, ...]:
         return tuple(self._history.runs[: self._counted])
@@ -87,7 +91,7 @@ class PlanRunner:
             history.wait(self._plan.gap)
             if self._plan.name == "abandoned":
                 history.runs[-1].dropped = True
-                history.pass_an_hour(fires=self._plan.fires)
+                history.pass_an_hour(fires=bool(self._plan.fires))
             elif history.comes_again_after_death(outage=self._plan.outage):
                 self._let_children_come()
                 self._deliver_after_crash(ended)

@@ -124,8 +124,9 @@ class Plan:
     second_point: Point | None = None
     #: Whether the whole worker is lost, rather than the process that runs the job.
     outage: bool = False
-    #: Whether the schedules of the project fire afterwards: they may take up an abandoned job.
-    fires: bool = False
+    #: How often the schedules of the project bring the job again afterwards; where it is abandoned, whether all of
+    #: them fire for an hour. Either may take up what was left.
+    fires: int = 0
     #: Whether what a killed delivery has enqueued is performed before the next delivery. Workers do either.
     early_children: bool = False
 

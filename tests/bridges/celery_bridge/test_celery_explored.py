@@ -1,6 +1,7 @@
 """A task is explored through its real path."""
 
 import time
+from contextlib import suppress
 from unittest.mock import patch
 
 import pytest
@@ -10,7 +11,13 @@ from celery.signals import task_postrun, task_prerun
 from rendered import Videos, render, render_at_once, videos
 
 from pytest_jobs import check_idempotent
-from pytest_jobs.errors import DivergedState, DuplicateEffect, ExplorationError, HalfDone
+from pytest_jobs.errors import (
+    DivergedState,
+    DuplicateEffect,
+    ExplorationError,
+    HalfDone,
+    NotIdempotent,
+)
 
 
 @pytest.mark.parametrize("method", ["delay", "apply_async", "app.send_task"])
@@ -117,6 +124,69 @@ def test_a_schedule_that_takes_up_nothing_repairs_nothing(jobs, app, outcome):
 
     with pytest.raises(HalfDone):
         check_rendering(jobs, app)
+
+
+def all_open():
+    """Book each video that is open. An error of the ledger is swallowed: the next run finds the video again."""
+    for number in Videos.waiting("open"):
+        with suppress(ConnectionError):
+            Shop.ledger.book(number, key=f"book-{number}")
+            render_at_once(number)
+
+
+def with_a_lock():
+    """Do the same unless another run holds the lock, which ends after a quarter of an hour."""
+    free = Videos.database.execute("delete from run where began < ?", (time.time() - 900,))
+    if free.rowcount or not Videos.database.execute("select * from run").fetchall():
+        Videos.database.execute("insert into run values ('lock', ?, 0)", (time.time(),))
+        Videos.database.commit()
+        all_open()
+        Videos.database.execute("delete from run")
+    Videos.database.commit()
+
+
+def marked_first():
+    """Mark each video as done, and book it then."""
+    for number in Videos.waiting("open"):
+        render_at_once(number)
+        Shop.ledger.book(number, key=f"book-{number}")
+
+
+def ledger_and_videos():
+    for _ in books():
+        yield from runs()
+
+
+@pytest.mark.parametrize(
+    ("body", "history", "word"),
+    [
+        (all_open, "effect_fails", None),
+        (with_a_lock, "crash", None),
+        (marked_first, "crash", "LOST"),
+        (marked_first, "effect_fails", "LOST"),
+    ],
+)
+@pytest.mark.parametrize("args", [(), (7,)], ids=["this job", "the job with other arguments"])
+def test_what_the_schedule_of_the_application_does_again_is_not_lost(
+    jobs, app, body, history, word, args
+):
+    @app.task(name="book", **LATE)
+    def book(number=None):
+        body()
+
+    every_quarter = {"task": "book", "schedule": crontab(minute="*/15"), "args": args}
+
+    def check():
+        return check_idempotent(book, world=ledger_and_videos, histories=[history])
+
+    with pytest.raises(NotIdempotent, match=r"LOST ledger\.book|DUPLICATE run"):
+        check()
+    app.conf.beat_schedule = {"book": every_quarter}
+    if word or args:
+        with pytest.raises(NotIdempotent):
+            check()
+    else:
+        assert f"note: {history}: the work was done at some points only when" in str(check())
 
 
 @pytest.fixture
