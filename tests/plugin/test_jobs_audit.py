@@ -1715,3 +1715,42 @@ def test_a_verdict_is_the_same_in_each_run_wherever_the_folder_of_the_test_lies(
 
     assert {one["ruleId"] for one in found} == {"audit-effect_fails", "audit-own_double"}
     assert any("DUPLICATE table orders of shop.db in" in one["message"]["text"] for one in found)
+
+
+SHARED = """
+import pytest
+import shop
+
+
+@pytest.fixture(scope="{scope}", autouse=True)
+def shop_opens():
+    yield [1]
+    with open({log!r}, "a") as log:
+        log.write("{scope} ends\\n")
+
+
+class TestPaying:
+    def test_paying(self, jobs, shop_opens):
+        {line}
+        shop.pay.perform_later(1)
+        shop.ship.perform_later(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("scope", "line", "ends"),
+    [
+        ("class", "", 2),
+        ("module", "", 2),
+        # A test that uses up what its class shares comes to its job with a fixture of its own.
+        ("class", "shop_opens.pop()", 3),
+    ],
+)
+def test_tests_of_one_class_and_module_share_its_fixtures_in_the_second_pass(
+    audit, pytester, scope, line, ends
+):
+    log = pytester.path / "log"
+    result = audit(SHARED.format(scope=scope, log=str(log), line=line), "-p", "no:randomly")
+
+    result.stdout.fnmatch_lines(["2 jobs reached, 2 checked, 0 findings."])
+    assert len(log.read_text().splitlines()) == ends

@@ -160,8 +160,8 @@ _HINTS: Final[Mapping[tuple[Word, AnyHistory | None], str]] = {
     ),
     ("LOST", None): "mark the work as done after its effects, or in the same transaction.",
     ("STUCK", None): (
-        "a mark without an end is never taken away: "
-        "let a later delivery take up what an earlier one left."
+        "what one delivery left keeps the later ones from the work: let a mark or a lock end before they stop "
+        "coming, or let a later delivery take up what an earlier one left."
     ),
     (
         "POISON",

@@ -29,7 +29,7 @@ from .findings import Finding, findings_of
 _HISTORIES: Final[Sequence[HistoryName]] = ("twice", "crash", "effect_fails", "abandoned")
 #: How many seconds of computing the histories of a check take, and those of one that is made again at the end,
 #: as the first was cut short.
-SECONDS: Final = 3.0
+SECONDS: Final = 6.0
 LONGER: Final = 20.0
 #: With which a check fails that can show nothing.
 _FAILURES: Final = (Exception, pytest.fail.Exception, pytest.skip.Exception)

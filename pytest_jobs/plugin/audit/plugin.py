@@ -102,6 +102,10 @@ class AuditPlugin:
         self._error = ""
         #: The test that ran last.
         self._last: pytest.Item | None = None
+        #: Ends the fixtures that a test does not share; and the class or module of the test that ran last in the
+        #: second pass, whose fixtures stay: setting them up may take longer than the check.
+        self._end_fixtures: Callable[[pytest.Item], object] = lambda item: None
+        self._stays: object = None
         self._result = Result()
         #: Where the second pass has come to a job.
         self._tried: set[Reach] = set()
@@ -160,8 +164,11 @@ class AuditPlugin:
         before, open_harnesses.spectator = open_harnesses.spectator, self._reached
         state = cast(Any, session)._setupstate
         tear_down = state.teardown_exact
+        self._end_fixtures = tear_down
         self._patches.set(
-            state, "teardown_exact", lambda following: tear_down(following or session)
+            state,
+            "teardown_exact",
+            lambda following: tear_down(following or self._stays or session),
         )
         try:
             result = yield
@@ -447,19 +454,34 @@ class AuditPlugin:
             self.when_found()
 
     def _checked(self, item: pytest.Item, reach: Reach, seconds: float) -> Checked:
-        """Run a test once more with a check inside, and throw its outcome away."""
-        audience = self._audience
-        self._checker = checker = Checker(reach, audience, seconds)
-        try:
-            item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
-        except Exception as error:
-            why = f"Its test could not run once more: {error_text(error)}."
-            return Checked(reach, Reason(why))
-        finally:
-            self._checker = None
+        """Run a test once more with a check inside, and throw its outcome away.
+
+        It has the fixtures of its class and its module from the tests before that have the same. Where it then
+        does not reach the job, or a history that failed passes, it has them anew: a test before may have used
+        them up.
+        """
+        is_shared = self._stays is not None
+        checked = self._checked_in(item, reach, seconds)
+        if is_shared and (checked is None or (self._is_replay and checked.passes)):
+            self._stays = None
+            self._end_fixtures(cast(Any, item.session))
+            checked = self._checked_in(item, reach, seconds)
         why = f": {self._error}" if self._error else ""
         unreached = f"Its tests do not reach it again when they run once more{why}."
-        return checker.checked or Checked(reach, Reason(unreached))
+        return checked or Checked(reach, Reason(unreached))
+
+    def _checked_in(self, item: pytest.Item, reach: Reach, seconds: float) -> Checked | None:
+        """Run a test once more with the fixtures that are there; return None if it does not reach the job."""
+        self._checker = checker = Checker(reach, self._audience, seconds)
+        try:
+            self._end_fixtures(item)
+            self._stays = item.parent
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+        except Exception as error:
+            self._error = error_text(error)
+        finally:
+            self._checker = None
+        return checker.checked
 
     @property
     def _is_replay(self) -> bool:

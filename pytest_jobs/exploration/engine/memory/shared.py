@@ -27,7 +27,7 @@ _WITH_LOCKS: Final = frozenset(("_thread", "threading", "asyncio.locks"))
 #: Where the classes of the stores of bridges are, which stand in for servers.
 _OF_SERVERS: Final = ("pytest_jobs.bridges.", "pytest_jobs.core.", "fakeredis.")
 #: Looking at more values takes longer than what it saves.
-_MOST: Final = 5_000
+_MOST: Final = 20_000
 
 #: Equal for equal content.
 Content: TypeAlias = "list[object]"
@@ -67,6 +67,8 @@ class SharedMemory:
         self._is_own = is_own
         self._served = served
         self._own: dict[type, bool] = {}
+        #: Whether an object of a class is known by its identity only.
+        self._closed: dict[type, bool] = {}
         self._slots: dict[type, Sequence[MemberDescriptorType]] = {}
 
     def content(self) -> tuple[Content, Content] | None:
@@ -108,18 +110,25 @@ class SharedMemory:
             if kind in CONSTANTS:
                 found.append(value)
                 continue
-            if identity(value) in seen:
-                continue
-            seen.add(identity(value))
-            found.append(identity(value))
-            if kind is FunctionType and holds_nothing(value):
-                continue
-            inner = list(self._within(value, kind))
-            found.append(len(inner))
-            waiting += inner
+            key = identity(value)
+            closed = self._closed.get(kind)
+            if closed is None:
+                closed = self._closed[kind] = self._is_closed(kind)
+            if closed or (kind is FunctionType and holds_nothing(value)):
+                found.append(key)
+            elif key not in seen:
+                seen.add(key)
+                inner = list(self._within(value, kind))
+                found += key, len(inner)
+                waiting += inner
             if len(found) > _MOST:
                 return False
         return True
+
+    def _is_closed(self, kind: type) -> bool:
+        """Return whether nothing that a job may change is within an object of a class, but of a class itself."""
+        is_open = issubclass(kind, (*_CONTAINERS, *_FUNCTIONS, type))
+        return not (is_open or kind.__module__ in _WITH_LOCKS or self._belongs(kind))
 
     def _within(self, value: Any, kind: type) -> Iterator[Any]:
         """Yield the values of which an object consists. None of its methods is called: it may answer anything."""

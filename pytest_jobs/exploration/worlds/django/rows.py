@@ -41,8 +41,9 @@ class Rows:
         self._none: Hashable = () if wrapper.vendor == "sqlite" else None
         #: The fingerprints of the tables at the last look.
         self._seen: dict[str, Hashable] = {}
-        #: The tables without a model; None if others may be there by now.
-        self._others: list[str] | None = None
+        #: The rows of the tables without a model that were read since the last change of any table. It is None if
+        #: other tables may be there by now.
+        self._others: dict[str, list[tuple[Any, ...]] | None] | None = None
         #: Returns which of some tables others may have written since the last look.
         self._looks: Callable[[Collection[str]], Collection[str]] = list
         if wrapper.vendor == "sqlite":
@@ -93,17 +94,23 @@ class Rows:
         others = self._others if prints else None
         if others is None:
             of_models = {model._meta.db_table for model in self._models}
-            others = [name for name in table_names(self.wrapper) if name not in of_models]
+            others = {name: None for name in table_names(self.wrapper) if name not in of_models}
             self._others = others
         for name, model in names.items():
             read = self._shared if shared else self._read
             yield name, model._meta.db_table, partial(read, model, prints)
         for table in others:
-            yield table, table, partial(self._raw, table)
+            yield table, table, partial(self._raw, table, others)
 
-    def _raw(self, table: str) -> list[tuple[Any, ...]]:
-        quoted = self.wrapper.ops.quote_name(table)
-        return sorted(asked(self.wrapper, f"SELECT * FROM {quoted}"), key=repr)  # noqa: S608 - a table that is there
+    def _raw(
+        self, table: str, others: dict[str, list[tuple[Any, ...]] | None]
+    ) -> list[tuple[Any, ...]]:
+        rows = others[table]
+        if rows is None:
+            quoted = self.wrapper.ops.quote_name(table)
+            rows = sorted(asked(self.wrapper, f"SELECT * FROM {quoted}"), key=repr)  # noqa: S608 - a table that is there
+            others[table] = rows
+        return list(rows)
 
     def rows(self, model: type[Any]) -> list[dict[str, Any]]:
         """Return the rows of a model, each by the names of its fields, in the order of their keys."""
