@@ -567,7 +567,8 @@ class History(Deliveries):
         if self.refusal is not None:
             # Nothing is compared, and a store of the refused delivery may not be there.
             return shown
-        unshown = self.account.settle(renaming.of_call)
+        # Forming a value may run a line of its class.
+        unshown = self.engine.tracer.unhooked(lambda: self.account.settle(renaming.of_call))
         found = {**shown, **unshown, **self._calls(renaming)}
         return self._known.derived.applied(found, self.initial)
 
@@ -605,8 +606,11 @@ class History(Deliveries):
 
     def _calls(self, renaming: Renaming) -> dict[str, Any]:
         done: dict[str, Counter[Any]] = {}
-        for act in self._effects_that_count():
-            form = renaming.of_call(act.text if act.value is None else act.value)
+        acts = list(self._effects_that_count())
+        forms = self.engine.tracer.unhooked(
+            lambda: [renaming.of_call(act.text if act.value is None else act.value) for act in acts]
+        )
+        for act, form in zip(acts, forms, strict=True):
             calls = done.setdefault(act.kind, Counter())
             # How often a job was enqueued shows in what it did.
             is_once = id(act) in self._performed or (
