@@ -420,6 +420,29 @@ def test_a_fixed_date_is_shown_as_it_is():
         )
 
 
+class Proxy:
+    """Has the methods of what it may stand for, as a lazy object of Django has."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __iter__(self):
+        return iter(self.value)
+
+    def __len__(self):
+        return len(self.value)
+
+    def __contains__(self, item):
+        return item in self.value
+
+
+@pytest.mark.parametrize(("first", "second"), [(5, 10), ([5], [5, 5])])
+def test_a_proxy_of_no_collection_is_compared_by_its_fields(first, second):
+    check_stored(lambda: Proxy(first), histories=["twice"])
+    with pytest.raises((DivergedState, DuplicateEffect)):
+        check_stored(lambda: Proxy(first), lambda: Proxy(second))
+
+
 # What cannot be compared
 
 

@@ -174,6 +174,14 @@ class Renaming(Volatile):
             self._open.discard(identity(value))
         return Members(_ordered(forms)) if is_table else tuple(forms)
 
+    def collection(self, value: Collection[Any]) -> Any:
+        """Return the form of what has the methods of a collection: a proxy has those of all that it may stand for."""
+        try:
+            iter(value)
+        except TypeError:
+            return self.instance(value)
+        return self.sequence(value)
+
     def formed_once(self, value: AsAtFirst) -> Any:
         if value.form is None:
             value.form = self.sequence(value)
@@ -371,4 +379,4 @@ def _of_collection(kind: type) -> _Former | None:
     if issubclass(kind, AbstractSet):
         return Renaming.members
     is_sequence = issubclass(kind, Collection) and not issubclass(kind, type)
-    return Renaming.sequence if is_sequence else None
+    return Renaming.collection if is_sequence else None
