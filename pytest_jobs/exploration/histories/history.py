@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, islice
 from types import FrameType
 from typing import Any, Final, TypeVar, cast
 
@@ -45,7 +45,7 @@ _PAUSE: Final = timedelta(seconds=3)
 #: How long after the beginning of a delivery that took no time the next one begins.
 _TICK: Final = timedelta(seconds=1)
 _HOUR: Final = timedelta(hours=1)
-#: How long a schedule of the project has to bring a job again, and how often schedules may fire until then.
+#: How long a schedule of the project has to bring a job again, and how often schedules fire for it at most.
 _DAY: Final = timedelta(days=1)
 _MOST_FIRINGS: Final = 1_000
 #: How long after one another a job is delivered until it is acknowledged.
@@ -329,44 +329,46 @@ class History(Deliveries):
         # A delivery may be suspended here, inside of a hook.
         self.engine.tracer.nested(passed)
 
-    def _fire_until(self, until_ns: int, when: Occasion) -> bool:
-        """Let the schedules of the project fire, and perform what they enqueue; return whether any fires."""
+    def _firings_until(self, until_ns: int) -> Iterator[Sequence[JobRecord]]:
+        """Let the schedules of the project fire, and yield what each of them enqueues."""
         coming = self.engine.harness.recurring.firings_between(self.engine.clock.now_ns(), until_ns)
         for at_ns, fire in coming:
             self._perform_until(at_ns - 1)
             self._wait_until(at_ns)
             before = len(self.ledger.records)
             fire()
-            for record in self.ledger.records[before:]:
+            yield self.ledger.records[before:]
+
+    def _fire_until(self, until_ns: int, when: Occasion) -> bool:
+        """Let the schedules of the project fire, and perform what they enqueue; return whether any fires."""
+        fires = False
+        for records in self._firings_until(until_ns):
+            fires = True
+            for record in records:
                 if any(record is waiting for waiting in self._pending_children()):
                     self._perform_child(record, when)
-        return bool(coming)
+        return fires
 
     def come_by_schedule(self, times: int) -> None:
         """Let the schedules of the project bring the job so many times within a day, and no other job."""
         own = call_text(self._record)
 
-        def come(left: int) -> None:
-            now_ns = self.engine.clock.now_ns()
-            until_ns = now_ns + duration_ns(_DAY.total_seconds())
-            coming = self.engine.harness.recurring.firings_between(now_ns, until_ns)
-            for at_ns, fire in coming[:_MOST_FIRINGS]:
-                self._perform_until(at_ns - 1)
-                self._wait_until(at_ns)
-                before = len(self.ledger.records)
-                fire()
-                for record in self.ledger.records[before:]:
-                    if call_text(record) == own:
-                        self._perform_child(record)
-                        self.by_schedule = self.children[-1].run
-                        left -= 1
-                    else:
+        def come() -> None:
+            came = 0
+            until_ns = self.engine.clock.now_ns() + duration_ns(_DAY.total_seconds())
+            for records in islice(self._firings_until(until_ns), _MOST_FIRINGS):
+                for record in records:
+                    if call_text(record) != own:
                         self.ledger.claim(record)
-                if left < 1:
+                        continue
+                    self._perform_child(record)
+                    self.by_schedule = self.children[-1].run
+                    came += 1
+                if came >= times:
                     return
 
         if times:
-            self.engine.tracer.nested(lambda: come(times))
+            self.engine.tracer.nested(come)
 
     def _empty_queue(self) -> None:
         self._perform_until(None)

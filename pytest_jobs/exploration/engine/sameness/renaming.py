@@ -175,7 +175,7 @@ class Renaming(Volatile):
         return Members(_ordered(forms)) if is_table else tuple(forms)
 
     def collection(self, value: Collection[Any]) -> Any:
-        """Return the form of what has the methods of a collection: a proxy has those of all that it may stand for."""
+        """Return the form of what has the methods of a collection, as a proxy has whatever it stands for."""
         try:
             iter(value)
         except TypeError:
