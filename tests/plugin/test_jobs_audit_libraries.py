@@ -165,3 +165,53 @@ def test_what_has_to_be_installed_for_jobs_is_the_line_that_says_what_to_do(pyte
     result.stdout.fnmatch_lines(
         ["- Install `pytest-jobs[[]redis[]]`.", "    shop.count: The job uses redis, and each *"]
     )
+
+
+HELD_BACK = """
+    import shop
+
+    def test_counting(jobs, tmp_path):
+        shop.Base.metadata.create_all(shop.engine)
+        shop.session.autoflush = {autoflush}
+        shop.session.add(shop.Order())
+        shop.pay.perform_now()
+    """
+
+
+@pytest.mark.parametrize(
+    ("autoflush", "said"),
+    [
+        (True, "1 job reached, 1 checked, 1 finding."),
+        (False, "*A session of the test has objects that it has not flushed*"),
+    ],
+)
+def test_what_a_session_of_sqlalchemy_holds_back_is_written_as_the_job_would_have_it_written(
+    pytester, autoflush, said
+):
+    pytest.importorskip("sqlalchemy")
+    pytester.makepyfile(
+        shop="""
+            import sqlalchemy as sa
+            from sqlalchemy import orm
+            from pytest_jobs import job
+
+            class Base(orm.DeclarativeBase): ...
+
+            class Order(Base):
+                __tablename__ = "orders"
+                id = orm.mapped_column(sa.Integer, primary_key=True)
+                paid = orm.mapped_column(sa.Integer, default=0)
+
+            engine = sa.create_engine("sqlite:///shop.db")
+            session = orm.Session(engine)
+
+            @job
+            def pay():
+                session.execute(sa.update(Order).values(paid=Order.paid + 1))
+                session.commit()
+            """,
+        test_shop=HELD_BACK.format(autoflush=autoflush),
+    )
+    result = pytester.runpytest_subprocess("--jobs-audit", "-v", "-p", "no:cacheprovider")
+
+    result.stdout.fnmatch_lines([said])
