@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextvars
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from itertools import chain, islice
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
 from types import FrameType
 from typing import Any, Final, TypeVar, cast
 
@@ -45,9 +46,8 @@ _PAUSE: Final = timedelta(seconds=3)
 #: How long after the beginning of a delivery that took no time the next one begins.
 _TICK: Final = timedelta(seconds=1)
 _HOUR: Final = timedelta(hours=1)
-#: How long a schedule of the project has to bring a job again, and how often schedules fire for it at most.
-_DAY: Final = timedelta(days=1)
-_MOST_FIRINGS: Final = 1_000
+#: So long a schedule of the project has to bring a job again.
+_HOURS: Final = 24
 #: How long after one another a job is delivered until it is acknowledged.
 _GAPS: Final = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1))
 
@@ -329,20 +329,25 @@ class History(Deliveries):
         # A delivery may be suspended here, inside of a hook.
         self.engine.tracer.nested(passed)
 
-    def _firings_until(self, until_ns: int) -> Iterator[Sequence[JobRecord]]:
-        """Let the schedules of the project fire, and yield what each of them enqueues."""
+    def _firings_until(
+        self, until_ns: int, others: Collection[object] = ()
+    ) -> Iterator[tuple[object, Sequence[JobRecord]]]:
+        """Let the schedules of the project fire, but for other tasks; yield each task, and what it enqueues."""
         coming = self.engine.harness.recurring.firings_between(self.engine.clock.now_ns(), until_ns)
         for at_ns, fire in coming:
+            task = _task_of(fire)
+            if task in others:
+                continue
             self._perform_until(at_ns - 1)
             self._wait_until(at_ns)
             before = len(self.ledger.records)
             fire()
-            yield self.ledger.records[before:]
+            yield task, self.ledger.records[before:]
 
     def _fire_until(self, until_ns: int, when: Occasion) -> bool:
         """Let the schedules of the project fire, and perform what they enqueue; return whether any fires."""
         fires = False
-        for records in self._firings_until(until_ns):
+        for _, records in self._firings_until(until_ns):
             fires = True
             for record in records:
                 if any(record is waiting for waiting in self._pending_children()):
@@ -354,18 +359,23 @@ class History(Deliveries):
         own = call_text(self._record)
 
         def come() -> None:
-            came = 0
-            until_ns = self.engine.clock.now_ns() + duration_ns(_DAY.total_seconds())
-            for records in islice(self._firings_until(until_ns), _MOST_FIRINGS):
-                for record in records:
-                    if call_text(record) != own:
-                        self.ledger.claim(record)
-                        continue
-                    self._perform_child(record)
-                    self.by_schedule = self.children[-1].run
-                    came += 1
-                if came >= times:
-                    return
+            came, others = 0, set[object]()
+            # Hour by hour: a task may fire thousands of times in a day.
+            for _ in range(_HOURS):
+                until_ns = self.engine.clock.now_ns() + duration_ns(_HOUR.total_seconds())
+                for task, records in self._firings_until(until_ns, others):
+                    others.add(task)
+                    for record in records:
+                        if call_text(record) != own:
+                            self.ledger.claim(record)
+                            continue
+                        self._perform_child(record)
+                        self.by_schedule = self.children[-1].run
+                        others.discard(task)
+                        came += 1
+                    if came >= times:
+                        return
+                self._wait_until(until_ns)
 
         if times:
             self.engine.tracer.nested(come)
@@ -657,6 +667,14 @@ class History(Deliveries):
         for act in chain.from_iterable(acts() for acts in later_acts(self.of_history)):
             last[act.kind, repr(act.slot)] = act
         yield from last.values()
+
+
+def _task_of(fire: Callable[[], object]) -> object:
+    """Return what all firings of one task have in common: what is called, and with what but for the time."""
+    call: Any = fire if isinstance(fire, partial) else partial(fire)
+    return call.func, *(
+        identity(part) for part in call.args if not isinstance(part, int | datetime)
+    )
 
 
 def _is_same_job(record: JobRecord, other: JobRecord) -> bool:
