@@ -330,10 +330,11 @@ class History(Deliveries):
         self.engine.tracer.nested(passed)
 
     def _firings_until(
-        self, until_ns: int, others: Collection[object] = ()
+        self, until_ns: int, source: object = None, others: Collection[object] = ()
     ) -> Iterator[tuple[object, Sequence[JobRecord]]]:
         """Let the schedules of the project fire, but for other tasks; yield each task, and what it enqueues."""
-        coming = self.engine.harness.recurring.firings_between(self.engine.clock.now_ns(), until_ns)
+        now_ns = self.engine.clock.now_ns()
+        coming = self.engine.harness.recurring.firings_between(now_ns, until_ns, source)
         for at_ns, fire in coming:
             task = _task_of(fire)
             if task in others:
@@ -363,7 +364,7 @@ class History(Deliveries):
             # Hour by hour: a task may fire thousands of times in a day.
             for _ in range(_HOURS):
                 until_ns = self.engine.clock.now_ns() + duration_ns(_HOUR.total_seconds())
-                for task, records in self._firings_until(until_ns, others):
+                for task, records in self._firings_until(until_ns, self._record.source, others):
                     others.add(task)
                     for record in records:
                         if call_text(record) != own:

@@ -287,24 +287,34 @@ class Recurring:
         coming.sort(key=lambda each: each[0])
         return Round(coming)
 
-    def firings_between(self, now_ns: int, until_ns: int) -> list[tuple[int, Callable[[], object]]]:
-        """Return the firings for a world of its own: nothing is noted, and each call returns them again."""
+    def firings_between(
+        self, now_ns: int, until_ns: int, source: object = None
+    ) -> list[tuple[int, Callable[[], object]]]:
+        """Return the firings for a world of its own: nothing is noted, and each call returns them again.
+
+        Args:
+            now_ns: when the span begins.
+            until_ns: when it ends.
+            source: the one bridge whose library is asked, which may configure its applications. None for all.
+        """
         coming = [
             (ns, cast("Callable[[], object]", task.enqueue))
             for scheduler in self._schedulers
             for ns, task in scheduler._schedule.firings_between(now_ns, until_ns)
         ]
         coming += [
-            (ns, fire) for ns, fire, path in self._of_libraries(now_ns, until_ns) if not path
+            (ns, fire)
+            for ns, fire, path in self._of_libraries(now_ns, until_ns, source)
+            if not path
         ]
         return sorted(coming, key=lambda each: each[0])
 
     def _of_libraries(
-        self, now_ns: int, until_ns: int
+        self, now_ns: int, until_ns: int, source: object = None
     ) -> Iterator[tuple[int, Callable[[], object], str]]:
         """Yield what the schedulers of the job libraries fire, and the path of an application that is left out."""
         for bridge in self._bridges:
-            if isinstance(bridge, FiresTasks):
+            if isinstance(bridge, FiresTasks) and source in (None, bridge):
                 # Asking takes some ms, and a task of each minute comes ten thousand times in a week.
                 paths: dict[tuple[int, ...], str] = {}
                 for ns, fire, *far in bridge.firings_between(now_ns, until_ns):

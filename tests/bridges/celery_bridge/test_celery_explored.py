@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
@@ -157,31 +158,34 @@ def ledger_and_videos():
         yield from runs()
 
 
+QUARTERLY = crontab(minute="*/15")
+
+
 @pytest.mark.parametrize(
-    ("body", "history", "word"),
+    ("body", "history", "schedule", "word"),
     [
-        (all_open, "effect_fails", None),
-        (with_a_lock, "crash", None),
-        (marked_first, "crash", "LOST"),
-        (marked_first, "effect_fails", "LOST"),
+        (all_open, "effect_fails", QUARTERLY, None),
+        (all_open, "effect_fails", crontab(minute=0, hour=3), None),
+        (all_open, "effect_fails", timedelta(days=2), "LOST"),
+        (with_a_lock, "crash", QUARTERLY, None),
+        (marked_first, "crash", QUARTERLY, "LOST"),
+        (marked_first, "effect_fails", QUARTERLY, "LOST"),
     ],
 )
 @pytest.mark.parametrize("args", [(), (7,)], ids=["this job", "the job with other arguments"])
 def test_what_the_schedule_of_the_application_does_again_is_not_lost(
-    jobs, app, body, history, word, args
+    jobs, app, body, history, schedule, word, args
 ):
     @app.task(name="book", **LATE)
     def book(number=None):
         body()
-
-    every_quarter = {"task": "book", "schedule": crontab(minute="*/15"), "args": args}
 
     def check():
         return check_idempotent(book, world=ledger_and_videos, histories=[history])
 
     with pytest.raises(NotIdempotent, match=r"LOST ledger\.book|DUPLICATE run"):
         check()
-    app.conf.beat_schedule = {"book": every_quarter}
+    app.conf.beat_schedule = {"book": {"task": "book", "schedule": schedule, "args": args}}
     if word or args:
         with pytest.raises(NotIdempotent):
             check()
