@@ -11,7 +11,7 @@ from celery.schedules import crontab
 from celery.signals import task_postrun, task_prerun
 from rendered import Videos, render, render_at_once, videos
 
-from pytest_jobs import check_idempotent
+from pytest_jobs import check_idempotent, job
 from pytest_jobs.errors import (
     DivergedState,
     DuplicateEffect,
@@ -191,6 +191,17 @@ def test_what_the_schedule_of_the_application_does_again_is_not_lost(
             check()
     else:
         assert f"note: {history}: the work was done at some points only when" in str(check())
+
+
+def test_a_job_of_another_library_asks_no_application_for_its_schedule(jobs, app):
+    @job
+    def book():
+        marked_first()
+
+    with pytest.raises(NotIdempotent):
+        check_idempotent(book, world=ledger_and_videos, histories=["crash"])
+
+    assert not app.configured
 
 
 @pytest.fixture
