@@ -21,6 +21,8 @@ from .databases import in_place, with_referred
 
 #: The rows of tables that were read before, by what they depend on.
 Known: TypeAlias = dict[Hashable, list[dict[str, Any]]]
+#: The rows of tables without a model; None of a table that was not read yet.
+_RawRows: TypeAlias = "dict[str, list[tuple[Any, ...]] | None]"
 
 #: So many tables are remembered at most, since each is there as a whole.
 _KNOWN_AT_MOST: Final = 500
@@ -43,7 +45,7 @@ class Rows:
         self._seen: dict[str, Hashable] = {}
         #: The rows of the tables without a model that were read since the last change of any table. It is None if
         #: other tables may be there by now.
-        self._others: dict[str, list[tuple[Any, ...]] | None] | None = None
+        self._others: _RawRows | None = None
         #: Returns which of some tables others may have written since the last look.
         self._looks: Callable[[Collection[str]], Collection[str]] = list
         if wrapper.vendor == "sqlite":
@@ -94,17 +96,17 @@ class Rows:
         others = self._others if prints else None
         if others is None:
             of_models = {model._meta.db_table for model in self._models}
-            others = {name: None for name in table_names(self.wrapper) if name not in of_models}
-            self._others = others
+            unread: _RawRows = {
+                name: None for name in table_names(self.wrapper) if name not in of_models
+            }
+            others = self._others = unread
         for name, model in names.items():
             read = self._shared if shared else self._read
             yield name, model._meta.db_table, partial(read, model, prints)
         for table in others:
             yield table, table, partial(self._raw, table, others)
 
-    def _raw(
-        self, table: str, others: dict[str, list[tuple[Any, ...]] | None]
-    ) -> list[tuple[Any, ...]]:
+    def _raw(self, table: str, others: _RawRows) -> list[tuple[Any, ...]]:
         rows = others[table]
         if rows is None:
             quoted = self.wrapper.ops.quote_name(table)
