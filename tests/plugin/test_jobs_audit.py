@@ -1754,3 +1754,32 @@ def test_tests_of_one_class_and_module_share_its_fixtures_in_the_second_pass(
 
     result.stdout.fnmatch_lines(["2 jobs reached, 2 checked, 0 findings."])
     assert len(log.read_text().splitlines()) == ends
+
+
+ENDING = """
+import pytest
+import shop
+
+ENDED = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shop_opens():
+    yield
+    ENDED.append(1)
+    assert len(ENDED) == 1, "it ends once"
+
+
+@pytest.mark.parametrize("job", [shop.pay, shop.ship])
+def test_selling(jobs, job):
+    if ENDED:
+        pytest.skip("the shop has closed")
+    job.perform_later(1)
+"""
+
+
+def test_a_fixture_that_cannot_end_again_ends_no_second_pass(audit):
+    result = audit(ENDING, "-p", "no:randomly")
+
+    result.stdout.fnmatch_lines(["2 jobs reached, and none was checked*"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")

@@ -18,6 +18,13 @@ OLD_SQLALCHEMY = """
     import sqlalchemy
     import sqlalchemy.orm
 
+    class Order(sqlalchemy.orm.declarative_base()):
+        __tablename__ = "orders"
+        id = sqlalchemy.Column(sqlalchemy.Integer, primary_key=True)
+
+    session = sqlalchemy.orm.Session()
+    session.add(Order())
+    session.get_bind = object
     del sqlalchemy.Connection
     sqlalchemy.__version__ = "1.4.54"
     """

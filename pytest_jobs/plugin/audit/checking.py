@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import warnings
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import pytest
 
 from ...bridges.toolkit import given_to
 from ...core.arguments.records import with_records
+from ...core.foundation.libraries import sqlalchemy_is_known
 from ...errors import ExplorationError, NotIdempotent
 from ...exploration.check import check_idempotent
 from ...exploration.histories.plans import HistoryName
@@ -153,7 +153,10 @@ class Checker(Spectator):
 
     def _check(self, arrival: Arrival) -> Checked:
         try:
-            _flush_sessions()
+            if sqlalchemy_is_known():
+                from ...exploration.worlds.sqlalchemy.engines import flush_sessions
+
+                flush_sessions()
             # A delivery has the names of records, and no job is enqueued with a name.
             args, kwargs = with_records(arrival.given())
             return self._explored(arrival.job, args, kwargs)
@@ -202,16 +205,6 @@ class Checker(Spectator):
             planned=planned,
             is_other=is_other,
         )
-
-
-def _flush_sessions() -> None:
-    """Write what the sessions of the test hold back, as the first query of the job would by `autoflush`."""
-    orm = sys.modules.get("sqlalchemy.orm.session")
-    for session in [] if orm is None else list(vars(orm)["_sessions"].values()):
-        held = [*session.new, *session.dirty, *session.deleted] if session.autoflush else []
-        # One of asyncio can only be flushed on its loop.
-        if held and not session.get_bind(type(held[0])).dialect.is_async:
-            session.flush()
 
 
 def _is_in_thread_of_test() -> bool:

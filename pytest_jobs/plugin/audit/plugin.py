@@ -104,7 +104,7 @@ class AuditPlugin:
         self._last: pytest.Item | None = None
         #: Ends the fixtures that a test does not share; and the class or module of the test that ran last in the
         #: second pass, whose fixtures stay: setting them up may take longer than the check.
-        self._end_fixtures: Callable[[pytest.Item], object] = lambda item: None
+        self._end_fixtures: Callable[[pytest.Item | pytest.Session], object] = lambda item: None
         self._stays: object = None
         self._result = Result()
         #: Where the second pass has come to a job.
@@ -463,18 +463,18 @@ class AuditPlugin:
         is_shared = self._stays is not None
         checked = self._checked_in(item, reach, seconds)
         if is_shared and (checked is None or (self._is_replay and checked.passes)):
-            self._stays = None
-            self._end_fixtures(cast(Any, item.session))
-            checked = self._checked_in(item, reach, seconds)
+            checked = self._checked_in(item, reach, seconds, anew=True)
         why = f": {self._error}" if self._error else ""
         unreached = f"Its tests do not reach it again when they run once more{why}."
         return checked or Checked(reach, Reason(unreached))
 
-    def _checked_in(self, item: pytest.Item, reach: Reach, seconds: float) -> Checked | None:
-        """Run a test once more with the fixtures that are there; return None if it does not reach the job."""
+    def _checked_in(
+        self, item: pytest.Item, reach: Reach, seconds: float, *, anew: bool = False
+    ) -> Checked | None:
+        """Run a test once more, with the fixtures that are there or anew; None if it does not reach the job."""
         self._checker = checker = Checker(reach, self._audience, seconds)
         try:
-            self._end_fixtures(item)
+            self._end_fixtures(item.session if anew else item)
             self._stays = item.parent
             item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
         except Exception as error:

@@ -114,13 +114,33 @@ class Engines:
         return state
 
 
+def flush_sessions() -> None:
+    """Write what the sessions of the test hold back, as the first query of the job would by `autoflush`."""
+    for session in _all_sessions():
+        waiting = _unflushed(session) if session.autoflush else []
+        # One of asyncio can only be flushed on its loop.
+        if waiting and not session.get_bind(type(waiting[0])).dialect.is_async:
+            session.flush()
+
+
+def _all_sessions() -> list[Any]:
+    """Return all sessions: SQLAlchemy keeps each as long as it is in use."""
+    return (
+        list(vars(sys.modules[f"{_ORM}.session"])["_sessions"].values())
+        if _ORM in sys.modules
+        else []
+    )
+
+
+def _unflushed(session: Any) -> list[Any]:
+    return [*session.new, *session.dirty, *session.deleted]
+
+
 class _SessionsOfTest:
     """The sessions that the test had before the check. In each delivery such an object is a session of its own."""
 
     def __init__(self) -> None:
-        # SQLAlchemy keeps all sessions, each as long as it is in use.
-        sessions = vars(sys.modules[f"{_ORM}.session"])["_sessions"] if _ORM in sys.modules else {}
-        self._known: WeakSet[Any] = WeakSet(list(sessions.values()))
+        self._known: WeakSet[Any] = WeakSet(_all_sessions())
         #: By session: whose work its attributes are now, and those of the others. The test is None.
         self._owner: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._others: WeakKeyDictionary[Any, dict[Any, dict[str, Any]]] = WeakKeyDictionary()
@@ -129,8 +149,7 @@ class _SessionsOfTest:
         """Yield an object that the test has not flushed, of each session that has one."""
         for session in list(self._known):
             if self._owner.get(session) is None:
-                found = [*session.new, *session.dirty, *session.deleted]
-                yield from [(session, found[0])] if found else []
+                yield from ((session, waiting) for waiting in _unflushed(session)[:1])
 
     def use(self, session: Any) -> None:
         """Let a session be that of this delivery, which begins with it as with a new one."""
