@@ -218,12 +218,13 @@ class Deliveries:
 
     def _noting_suspensions(self, run: Run, at_point: AtSome) -> AtSome:
         """Let a plan for points also note how long the delivery was suspended."""
-        clock, begin_ns = self.engine.clock, run.at_ns
+        clock, tracer, begin_ns = self.engine.clock, self.engine.tracer, run.at_ns
 
         def at_this_point(index: int) -> BaseException | None:
             nonlocal begin_ns
             before_ns = clock.now_ns()
-            error = at_point.at_point(index)
+            # The delivery stands here, so no line is its own: a value that is compared may have a property.
+            error = tracer.unhooked(partial(at_point.at_point, index))
             passed_ns = clock.now_ns() - before_ns
             if passed_ns:
                 self._advance_ns(-passed_ns % _SECOND_NS)

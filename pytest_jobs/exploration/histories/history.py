@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -329,44 +329,39 @@ class History(Deliveries):
         # A delivery may be suspended here, inside of a hook.
         self.engine.tracer.nested(passed)
 
-    def _firings_until(
-        self, until_ns: int, source: object = None, others: Collection[object] = ()
-    ) -> Iterator[tuple[object, Sequence[JobRecord]]]:
-        """Let the schedules of the project fire, but for other tasks; yield each task, and what it enqueues."""
-        now_ns = self.engine.clock.now_ns()
-        coming = self.engine.harness.recurring.firings_between(now_ns, until_ns, source)
-        for at_ns, fire in coming:
-            task = _task_of(fire)
-            if task in others:
-                continue
-            self._perform_until(at_ns - 1)
-            self._wait_until(at_ns)
-            before = len(self.ledger.records)
-            fire()
-            yield task, self.ledger.records[before:]
-
     def _fire_until(self, until_ns: int, when: Occasion) -> bool:
         """Let the schedules of the project fire, and perform what they enqueue; return whether any fires."""
-        fires = False
-        for _, records in self._firings_until(until_ns):
-            fires = True
-            for record in records:
+        coming = self.engine.harness.recurring.firings_between(self.engine.clock.now_ns(), until_ns)
+        for at_ns, fire in coming:
+            for record in self._fired(at_ns, fire):
                 if any(record is waiting for waiting in self._pending_children()):
                     self._perform_child(record, when)
-        return fires
+        return bool(coming)
+
+    def _fired(self, at_ns: int, fire: Callable[[], object]) -> Sequence[JobRecord]:
+        """Let a task of a schedule fire at its time; return what it enqueues."""
+        self._perform_until(at_ns - 1)
+        self._wait_until(at_ns)
+        before = len(self.ledger.records)
+        fire()
+        return self.ledger.records[before:]
 
     def come_by_schedule(self, times: int) -> None:
         """Let the schedules of the project bring the job so many times within a day, and no other job."""
-        own = call_text(self._record)
+        own, schedules = call_text(self._record), self.engine.harness.recurring
 
         def come() -> None:
             came, others = 0, set[object]()
             # Hour by hour: a task may fire thousands of times in a day.
             for _ in range(_HOURS):
-                until_ns = self.engine.clock.now_ns() + duration_ns(_HOUR.total_seconds())
-                for task, records in self._firings_until(until_ns, self._record.source, others):
+                now_ns = self.engine.clock.now_ns()
+                until_ns = now_ns + duration_ns(_HOUR.total_seconds())
+                for at_ns, fire in schedules.firings_between(now_ns, until_ns, self._record.source):
+                    task = _task_of(fire)
+                    if task in others:
+                        continue
                     others.add(task)
-                    for record in records:
+                    for record in self._fired(at_ns, fire):
                         if call_text(record) != own:
                             self.ledger.claim(record)
                             continue
@@ -580,8 +575,7 @@ class History(Deliveries):
         if self.refusal is not None:
             # Nothing is compared, and a store of the refused delivery may not be there.
             return shown
-        # Forming a value may run a line of its class.
-        unshown = self.engine.tracer.unhooked(lambda: self.account.settle(renaming.of_call))
+        unshown = self.account.settle(renaming.of_call)
         found = {**shown, **unshown, **self._calls(renaming)}
         return self._known.derived.applied(found, self.initial)
 
@@ -619,11 +613,8 @@ class History(Deliveries):
 
     def _calls(self, renaming: Renaming) -> dict[str, Any]:
         done: dict[str, Counter[Any]] = {}
-        acts = list(self._effects_that_count())
-        forms = self.engine.tracer.unhooked(
-            lambda: [renaming.of_call(act.text if act.value is None else act.value) for act in acts]
-        )
-        for act, form in zip(acts, forms, strict=True):
+        for act in self._effects_that_count():
+            form = renaming.of_call(act.text if act.value is None else act.value)
             calls = done.setdefault(act.kind, Counter())
             # How often a job was enqueued shows in what it did.
             is_once = id(act) in self._performed or (

@@ -126,7 +126,7 @@ class SharedMemory:
         return True
 
     def _is_closed(self, kind: type) -> bool:
-        """Return whether nothing that a job may change is within an object of a class, but of a class itself."""
+        """Return whether nothing is looked at within objects of a class: they are known by their identity only."""
         is_open = issubclass(kind, (*_CONTAINERS, *_FUNCTIONS, type))
         return not (is_open or kind.__module__ in _WITH_LOCKS or self._belongs(kind))
 
