@@ -234,8 +234,9 @@ class Check:
         self._job = job
         self._args, self._kwargs = tuple(args), dict(kwargs or {})
         self._options = options
-        text = current_audience().replay
-        self._token = None if text is None else parsed_token(text)
+        #: Those of the histories to replay. Several are of one set of arguments.
+        self._tokens = [parsed_token(text) for text in current_audience().replays]
+        self._token = next(iter(self._tokens), None)
         given: list[tuple[int | str, Any]] = [*enumerate(self._args), *self._kwargs.items()]
         #: The positions and the names of the arguments that Hypothesis draws.
         self._drawn = [place for place, value in given if _is_strategy(value)]
@@ -353,7 +354,7 @@ class Check:
             if token is None:
                 explorer.explore(names, limit)
             else:
-                replay(explorer, token)
+                replay(explorer, self._tokens)
         except ExplorationError as refusal:
             if self._drawn:
                 refusal.add_note(f"Hypothesis drew the arguments {exploration.call}.")

@@ -40,11 +40,12 @@ class Explorations:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        token = config.getoption("--jobs-replay")
         #: How the reports of checks are read.
         self.audience = Audience(
             verbose=is_verbose(config),
             ascii=shows_only_ascii(config),
-            replay=config.getoption("--jobs-replay"),
+            replays=() if token is None else (token,),
             sources=self._sources,
         )
         #: Node ids of tests, each with the note of one check.
@@ -120,7 +121,7 @@ class Explorations:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was explored, and what was not."""
-        if self.notes and self.audience.replay is None:
+        if self.notes and not self.audience.replays:
             from .explored import summary
 
             terminalreporter.section("explored jobs")
@@ -149,7 +150,7 @@ class Replay:
         """
         self._config = config
         self._explorations = explorations
-        self._token = explorations.audience.replay or ""
+        (self._token,) = explorations.audience.replays
         from ..exploration.histories.replay import parsed_token
 
         try:

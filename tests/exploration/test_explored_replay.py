@@ -23,7 +23,8 @@ def replaying():
     tokens = []
 
     def replaying(token=None):
-        tokens.append(audience.set(Audience(replay=token)))
+        replays = () if token is None else (token,)
+        tokens.append(audience.set(Audience(replays=replays)))
         return audience.get()
 
     yield replaying

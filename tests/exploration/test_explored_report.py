@@ -46,7 +46,7 @@ def test_a_report_is_the_same_on_every_python_in_every_run_and_when_it_is_replay
     first = shown.report()
     assert f"{first}\n" == (REPORTS / f"{shown.name}.txt").read_text("utf-8")
 
-    reads(replay=str(first.report.token))
+    reads(replays=(str(first.report.token),))
     again = shown.report()
     assert type(again) is type(first)
     assert again.report.to_dict()["deliveries"] == first.report.to_dict()["deliveries"]

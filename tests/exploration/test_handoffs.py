@@ -530,7 +530,7 @@ def test_one_history_is_carried_out_again_by_its_token():
     with pytest.raises(LostEffect) as found:
         check_handoff(place, args=(7,), world=shop)
     token = str(found.value).rpartition("--jobs-replay=")[2]
-    reads = audience.set(Audience(replay=token))
+    reads = audience.set(Audience(replays=(token,)))
 
     with pytest.raises(LostEffect, match="replayed: this one history"):
         check_handoff(place, args=(7,), world=shop)

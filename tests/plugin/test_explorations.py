@@ -36,6 +36,12 @@ def check(job, **options):
 """
 ONE_SAFE = "def test_safe(): check(paying.charge_with_key)\n"
 ONE_UNSAFE = "def test_unsafe(): check(paying.charge)\n"
+PART = """
+def test_part(monkeypatch):
+    limit = "pytest_jobs.exploration.engine.world.TimeLimit.__call__"
+    monkeypatch.setattr(limit, lambda limit: False)
+    check(paying.charge_with_key, allow_partial=True)
+"""
 
 
 @pytest.fixture
@@ -56,7 +62,7 @@ def test_what_checks_explored_is_said_and_what_they_left_out_warned_of(checks, r
         ONE_SAFE,
         "def test_late(): check(paying.charge_with_key, histories=['late'])\n",
         "def test_twice(): check(paying.charge_with_key, histories=['twice'])\n",
-        "def test_part(): check(paying.charge_with_key, time_limit=0, allow_partial=True)\n",
+        PART,
         "@pytest.fixture\ndef checked():\n    check(paying.charge_with_key, histories=['twice'])\n",
         "def test_it(checked): pass\n",
     )

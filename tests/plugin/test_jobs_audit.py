@@ -368,6 +368,36 @@ def test_what_does_not_fail_again_when_it_is_replayed_is_no_finding(pytester):
     assert result.ret == pytest.ExitCode.OK
 
 
+def test_all_findings_of_a_check_are_replayed_in_one_run_of_the_test(pytester):
+    pytester.makepyfile(
+        shop=f"{CHANCE}    pay(number)\n",
+        test_shop="""
+        from unittest import mock
+
+        import pytest
+        import shop
+
+        @pytest.fixture
+        def counted():
+            with open(f"{__file__}.runs", "a") as runs:
+                runs.write("run\\n")
+
+        def test_shipping(jobs, counted):
+            with mock.patch.object(shop.gateway, "charge"):
+                shop.wrong_once.perform_later(1)
+                jobs.drain()
+        """,
+    )
+    pytester.makeconftest(CONFTEST)
+    result = pytester.runpytest_subprocess("--jobs-audit")
+
+    result.stdout.fnmatch_lines(
+        ["1 job reached, 1 checked, 1 finding.", "- LOST shop.gateway.charge in wrong_once(1)"]
+    )
+    # The test, the check and the replay.
+    assert len((pytester.path / "test_shop.py.runs").read_text("utf-8").splitlines()) == 3
+
+
 def test_a_call_in_the_world_of_a_check_reaches_no_job(audit):
     result = audit("""
         import shop
@@ -618,9 +648,9 @@ def test_a_session_that_is_stopped_tells_what_was_found_until_then(pytester, aud
 
 def test_an_audit_that_is_stopped_before_its_second_looks_is_not_complete(pytester, audit):
     pytester.makeconftest(f"""{CONFTEST}
-    from pytest_jobs.plugin.audit import checking
+    from pytest_jobs.exploration import check
 
-    checking.SECONDS = 1e-9
+    check.TimeLimit.__call__ = lambda limit: False
     """)
     pytester.makepyfile(
         test_shop=PAYING
@@ -684,10 +714,10 @@ def test_an_effect_that_is_repeated_and_is_also_lost_is_two_findings(audit):
 
 
 def test_a_check_that_was_cut_short_is_made_again_with_the_time_that_is_left(audit, monkeypatch):
-    def time_limit(seconds):
-        return TimeLimit(0.0 if seconds == SECONDS else 100 * seconds)
+    def has_time(limit):
+        return limit.seconds > SECONDS
 
-    monkeypatch.setattr(check, "TimeLimit", time_limit)
+    monkeypatch.setattr(TimeLimit, "__call__", has_time)
 
     result = audit(PAYING)
 
@@ -696,7 +726,7 @@ def test_a_check_that_was_cut_short_is_made_again_with_the_time_that_is_left(aud
     )
 
 
-def test_a_check_that_came_to_no_history_is_none(audit, monkeypatch):
+def test_clean_runs_that_take_all_the_time_of_a_check_end_it(audit, monkeypatch):
     monkeypatch.setattr(check, "TimeLimit", lambda seconds: TimeLimit(0.0))
 
     result = audit(PAYING)
@@ -704,8 +734,8 @@ def test_a_check_that_came_to_no_history_is_none(audit, monkeypatch):
     result.stdout.fnmatch_lines(
         [
             "1 job reached, and none was checked, so this run shows nothing.",
-            "- Check it by itself: check_idempotent(job, time_limit=...) has as much time as you give it.",
-            "    shop.pay: The clean runs of the job took all the time of its check.",
+            "- Check it in a test of its own, which can say more: check_idempotent(job, ...).",
+            "    shop.pay: 0 s did not suffice for the clean runs of the job alone.",
         ]
     )
     assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from test_explorations import CHECKS, PAYING
+from test_explorations import CHECKS, PART, PAYING
 
 pytest.importorskip("xdist")
 pytestmark = [
@@ -67,7 +67,7 @@ EXPLORED = f"""
 {CHECKS}
 def test_safe(): check(paying.charge_with_key)
 def test_some(): check(paying.charge_with_key, histories=["late"])
-def test_part(): check(paying.charge_with_key, time_limit=0, allow_partial=True)
+{PART}
 def test_unsafe(): check(paying.charge)
 """
 

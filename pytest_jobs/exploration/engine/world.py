@@ -79,12 +79,13 @@ class TimeLimit:
     example, has several times as long.
     """
 
-    __slots__ = ("_begun", "_passed_by", "_seconds", "_waited_by")
+    __slots__ = ("_begun", "_passed_by", "_waited_by", "seconds")
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        #: How long it may compute.
+        self.seconds = seconds
         now = SYSTEM.now()
-        self._passed_by = now + self._seconds
+        self._passed_by = now + self.seconds
         self._waited_by = now + max(seconds, signs.PATIENCE) * _WAITING
         self._begun = SYSTEM.computed()
 
@@ -97,7 +98,7 @@ class TimeLimit:
         if now < self._passed_by:
             # Asking for the time of computing is slow, and it cannot be longer than the time that has passed.
             return False
-        return now >= self._waited_by or self.computed >= self._seconds
+        return now >= self._waited_by or self.computed >= self.seconds
 
     @property
     def computed(self) -> float:
@@ -106,11 +107,11 @@ class TimeLimit:
 
     def half(self) -> TimeLimit:
         """Return a limit of half of the time that is left."""
-        return TimeLimit(max(self._seconds - self.computed, 0) / 2)
+        return TimeLimit(max(self.seconds - self.computed, 0) / 2)
 
     def suffices(self, done: int, more: int) -> bool:
         """Return whether there will be time for so many more, if each takes as long as those that are done."""
-        return self.computed / done * (done + more) <= self._seconds
+        return self.computed / done * (done + more) <= self.seconds
 
 
 Snapshot: TypeAlias = Callable[[], Any]

@@ -110,6 +110,8 @@ class Reference(Known):
         #: The parts of the state that end differently when the job runs later.
         self.on_time: Sequence[str] = ()
         self._around: tuple[object, _Around] | None = None
+        #: The time for the search; None without a limit.
+        self._limit: TimeLimit | None = None
 
     def refer(self, limit: TimeLimit | None) -> None:
         """Make the clean runs, the first time only.
@@ -118,23 +120,32 @@ class Reference(Known):
         ones, together first and each by itself if that makes a difference.
 
         Args:
-            limit: the time for the search. If it runs out while points are looked at, or without one, each is
-                tried.
+            limit: the time for the search. If half of it runs out while points are looked at, or without one,
+                each is tried.
 
         Raises:
-            ExplorationError: when one fails, when the job does nothing, or when two of them differ and neither
-                chance nor the time is the reason.
+            ExplorationError: when one fails, when the job does nothing, when two of them differ and neither
+                chance nor the time is the reason, or when they leave no time for a history.
         """
         search = self.checked.engine.of_search
         if self._is_known and self._lessons == search.lessons:
             return
+        self._limit = limit
         if not any(self._is_settled(limit) for _ in range(_LEARNED_AT_MOST)):
             raise ExplorationError(
                 f"After {_LEARNED_AT_MOST} rounds, clean runs of the job still differ in other places than "
                 "before, by chance or by the time. Leave what differs out of the state, or take it from the "
                 "arguments."
             )
+        self._check_time()
         self._is_known, self._lessons = True, search.lessons
+
+    def _check_time(self) -> None:
+        if self._limit is not None and self._limit.is_over:
+            raise ExplorationError(
+                f"{self._limit.seconds:g} s did not suffice for the clean runs of the job alone. Raise "
+                "time_limit=, or make the world faster."
+            )
 
     def _is_settled(self, limit: TimeLimit | None) -> bool:
         """Make the clean runs once; return False if they have shown something by which they compare otherwise."""
@@ -481,7 +492,13 @@ class Reference(Known):
         threads: bool = False,
         learns: bool = False,
     ) -> History:
-        """Return a new history of the same job with the same arguments. It takes what a `History` takes."""
+        """Return a new history of the same job with the same arguments. It takes what a `History` takes.
+
+        Raises:
+            ExplorationError: when it is a clean run that `learns`, and the time for the search is over.
+        """
+        if learns:
+            self._check_time()
         return self.makes(
             self, seed=seed, delay=delay, threads=threads or self._threads, learns=learns
         )

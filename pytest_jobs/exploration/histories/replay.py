@@ -14,7 +14,7 @@ from ...core.arguments.records import RecordReference
 from ...errors import DeserializationError, ExplorationError, SerializationError
 from ...harness.records.texts import short_name
 from ..engine.points import Point
-from .exploration import Exploration
+from .exploration import Exploration, Rest
 from .explorer import Explorer
 from .plans import HANDOFFS, HISTORIES, Plan, deeper, why_nothing_to_try
 
@@ -161,12 +161,15 @@ def _bare(name: str) -> str:
     return re.sub(r"[^\w.]+", "", name)
 
 
-def replay(explorer: Explorer, token: Token) -> None:
-    """Carry out the one history that a token names, after the clean runs; raise if the job has it no more."""
-    plan = _plan(explorer, token)
+def replay(explorer: Explorer, tokens: Sequence[Token]) -> None:
+    """Carry out the histories that tokens name, after the clean runs; raise if the job has one of them no more."""
+    plans = [_plan(explorer, token) for token in tokens]
     exploration = explorer.exploration
-    exploration.planned = exploration.histories = 1
-    exploration.failure = explorer.try_out(plan)
+    exploration.planned = exploration.histories = len(plans)
+    failures = list(filter(None, map(explorer.try_out, plans)))
+    if failures:
+        exploration.failure = failures[0]
+        exploration.rest = Rest(failures) if len(plans) > 1 else None
 
 
 def drawn_arguments(
@@ -194,18 +197,18 @@ def check_drawn_again(token: Token, explored: Sequence[Exploration]) -> None:
 
 def _plan(explorer: Explorer, token: Token) -> Plan:
     checked = explorer.checked
-    tried = set()
+    has_any = False
     for plan in _plans(explorer, token):
         if token_of(plan, checked.name, checked.options.others).plan == token.plan:
             return plan
-        tried.add(plan.name)
+        has_any = True
     if token.history == "out_of_order":
         raise ExplorationError(
             f"--jobs-replay={token} names a history that this check does not have: out_of_order needs the same "
             "others=. Run the test without --jobs-replay."
         )
     for name in explorer.exploration.known:
-        if name == token.history and name not in tried:
+        if name == token.history and not has_any:
             why, _, _ = why_nothing_to_try(name).partition(". ")
             raise ExplorationError(
                 f"--jobs-replay={token} names a history for which there is nothing to try any more: {why}. "
@@ -221,6 +224,8 @@ def _plan(explorer: Explorer, token: Token) -> Plan:
 def _plans(explorer: Explorer, token: Token) -> Iterator[Plan]:
     checked = explorer.checked
     plans = explorer.plans(explorer.exploration.known)
+    # To name a plan takes longest, and a job may have thousands.
+    plans = [plan for plan in plans if plan.name == token.history]
     yield from plans
     explorer.keeps_seconds = True
     for plan in plans:

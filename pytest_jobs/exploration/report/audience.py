@@ -65,7 +65,7 @@ class Audience:
         *,
         verbose: bool = False,
         ascii: bool = False,
-        replay: str | None = None,
+        replays: Sequence[str] = (),
         sources: Callable[[], Iterable[EffectSource]] = tuple,
     ) -> None:
         """Describe them.
@@ -74,13 +74,13 @@ class Audience:
             nodeid: the full node id of the test, as it is given to pytest.
             verbose: whether a report lists all failing points.
             ascii: whether the terminal can show only ASCII.
-            replay: the token of the one history that is to be carried out.
+            replays: the tokens of the histories that alone are to be carried out.
             sources: returns the effect sources that the project declares.
         """
         self.nodeid = nodeid
         self.verbose = verbose
         self.ascii = ascii
-        self.replay = replay
+        self.replays = replays
         self.sources = sources
         #: Returns the names of effects that may happen again in the checks of the test, by marker and ini file.
         self.repeatable: Callable[[], Sequence[str]] = tuple

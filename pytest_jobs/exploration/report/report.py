@@ -345,7 +345,7 @@ class Report:
         return "\n".join(lines)
 
     def _explored(self) -> str:
-        if self.audience.replay is not None:
+        if self.audience.replays:
             return "replayed: this one history; no other was looked at."
         found = self.exploration
         text = f"explored: {found.histories} of {found.planned} histories at {found.places}"

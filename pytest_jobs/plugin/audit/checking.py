@@ -58,8 +58,8 @@ class Checked:
 
     @property
     def passes(self) -> bool:
-        """Of a replay: whether the history passes now."""
-        return not (self.is_other or self.refused or self.story)
+        """Of a replay: whether a history passes now."""
+        return len(self.findings) < self.tried
 
 
 class Checker(Spectator):
@@ -187,7 +187,7 @@ class Checker(Spectator):
             report: Any = error.report
             found = list(findings_of(report, reach.job))
             tried, planned = report.exploration.histories, report.exploration.planned
-            story = str(report) if audience.replay else ""
+            story = str(report) if audience.replays else ""
             return Checked(reach, findings=found, tried=tried, planned=planned, story=story)
         except ExplorationError as refusal:
             return Checked(reach, Reason.of_refusal(str(refusal)), refusal.idle_at)

@@ -388,39 +388,50 @@ class AuditPlugin:
                 if not again.refused:
                     audited.checks[place] = again
                     self._write()
-            audited.leave_out_untried()
 
     def _replay(
         self, jobs: Sequence[Audited], items: Mapping[str, pytest.Item], begun: float
     ) -> None:
-        """Replay each cause by itself, and leave out what does not repeat: it was wrong by chance."""
+        """Replay each cause, and leave out what does not repeat: it was wrong by chance."""
         repeated: set[object] = set()
         for audited in [] if self._is_replay else jobs:
             for check in audited.checks:
-                failed = []
-                for finding in check.findings:
-                    is_accepted = self._baseline is not None and self._baseline.reason(finding)
-                    is_repeated = not repeated.isdisjoint(finding.traits)
-                    if is_accepted or is_repeated or self._is_over(begun):
-                        failed.append(finding)
-                    elif not self._passes(items[check.reach.nodeid], check.reach, finding):
-                        failed.append(finding)
-                        repeated |= finding.traits
-                gone = len(check.findings) - len(failed)
+                accepted = (
+                    [] if self._baseline is None else filter(self._baseline.reason, check.findings)
+                )
+                known = {finding.token for finding in accepted}
+                new = [
+                    each
+                    for each in check.findings
+                    if each.token not in known and repeated.isdisjoint(each.traits)
+                ]
+                if not new or self._is_over(begun):
+                    continue
+                gone = self._passing(items[check.reach.nodeid], check.reach, new)
+                repeated.update(*(each.traits for each in new if each not in gone))
                 if gone:
-                    check.findings = failed
-                    why = f"{gone} that did not fail again when replayed"
+                    check.findings = [each for each in check.findings if each not in gone]
+                    why = f"{len(gone)} that did not fail again when replayed"
                     check.left_out = "; ".join(filter(None, (check.left_out, why)))
         self._write()
 
-    def _passes(self, item: pytest.Item, reach: Reach, finding: Finding) -> bool:
-        """Say whether the history of a finding passes when it is carried out alone."""
-        audience = self._audience
-        audience.replay = finding.token
+    def _passing(
+        self, item: pytest.Item, reach: Reach, findings: Sequence[Finding]
+    ) -> Sequence[Finding]:
+        """Carry out only the histories of the findings of one check; return the findings whose history passes.
+
+        All in one run of the test, since its clean runs take longest. Where that shows nothing, as when one of
+        the histories is gone, each has a run of its own.
+        """
+        self._audience.replays = [finding.token for finding in findings]
         try:
-            return self._checked(item, reach, checking.LONGER).passes
+            again = self._checked(item, reach, checking.LONGER)
         finally:
-            audience.replay = None
+            self._audience.replays = ()
+        if again.refused and len(findings) > 1:
+            return [gone for each in findings for gone in self._passing(item, reach, [each])]
+        failed = {finding.token for finding in again.findings}
+        return [each for each in findings if again.tried and each.token not in failed]
 
     def _is_over(self, begun: float) -> bool:
         """Say whether the time of the audit is over, which began at a time of computing."""
@@ -485,7 +496,7 @@ class AuditPlugin:
 
     @property
     def _is_replay(self) -> bool:
-        return self._audience.replay is not None
+        return bool(self._audience.replays)
 
     def _flags(self) -> str:
         """Return the flags with which a test reaches its jobs as it did, and they are checked."""

@@ -23,10 +23,6 @@ from .checking import Checked
 from .findings import Finding
 
 _SUFFIX: Final = ".result"
-_UNTRIED: Final = Reason(
-    "The clean runs of the job took all the time of its check.",
-    "Check it by itself: check_idempotent(job, time_limit=...) has as much time as you give it.",
-)
 #: How long a reason is at most, so that it takes three lines.
 _LENGTH: Final = 290
 
@@ -103,13 +99,6 @@ class Audited:
         self.idle += other.idle
         self.refusals += other.refusals
         self.is_done &= other.is_done
-
-    def leave_out_untried(self) -> None:
-        """Count no check that came to none of its histories: nobody knows what they would have shown."""
-        untried = [check for check in self.checks if check.planned and not check.tried]
-        if untried:
-            self.checks = [check for check in self.checks if check not in untried]
-            self.reasons[_UNTRIED] = None
 
     def note(self, checked: Checked) -> None:
         """Note a check, or why there is none."""
