@@ -1603,6 +1603,11 @@ def test_a_call_that_no_message_can_carry_is_checked_as_the_call_that_it_is(audi
     @async_shared_broker.task
     async def charge(order, gateway=TaskiqDepends(connect)):
         gateway.charge(order)
+
+    @async_shared_broker.task
+    async def refund(order, gateway=TaskiqDepends(connect)):
+        if order < 0:
+            gateway.refund(order)
     """,
         """
     import asyncio
@@ -1614,11 +1619,20 @@ def test_a_call_that_no_message_can_carry_is_checked_as_the_call_that_it_is(audi
         gateway = Mock()
         asyncio.run(app.charge(1, gateway=gateway))
         gateway.charge.assert_called_once_with(1)
+
+    def test_refunding():
+        asyncio.run(app.refund(1, gateway=Mock()))
     """,
     )
 
-    result.stdout.fnmatch_lines(["1 job reached, 1 checked, 1 finding."])
+    result.stdout.fnmatch_lines(["2 jobs reached, 1 checked, 1 finding."])
     result.stdout.fnmatch_lines(["- DUPLICATE * in app:charge()"])
+    result.stdout.fnmatch_lines(
+        ["- at least once, as brokers do: its library cannot send what the test gives it. (1 job)"]
+    )
+    result.stdout.fnmatch_lines(
+        ["    app:refund: It ends at app.py:* in 1 test, and changes nothing *"]
+    )
 
 
 def test_a_baseline_accepts_what_it_has_a_reason_for_and_lets_go_what_is_mended(pytester, audit):

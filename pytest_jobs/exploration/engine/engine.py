@@ -189,8 +189,11 @@ class Engine:
         stack.enter_context(direct_calls.seen_by(None))
         stack.enter_context(quiet_libraries())
         stack.enter_context(clock.excursion())
+        # What a test has chosen, as by `freeze_time`, may be the only second at which the job has something to do.
+        self.time_is_chosen = clock.origin_ns is None
         clock.freeze()
-        wait = _LATER + time_until_no_midnight(clock.now() + _LATER)
+        later = timedelta(0) if self.time_is_chosen else _LATER
+        wait = later + time_until_no_midnight(clock.now() + later)
         clock.advance_ns(int(wait.total_seconds() * 1e9))
         stack.enter_context(
             self.sleeps.passing_time(

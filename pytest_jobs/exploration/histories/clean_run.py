@@ -382,20 +382,21 @@ class Reference(Known):
         )
         if only_first or only_again:
             one, other = _acts_text(only_first), _acts_text(only_again)
-            part, out = _acts_text(only_first or only_again), "out of the state"
+            part, out, unseen = _acts_text(only_first or only_again), "out of the state", ""
             what = f"The first run did {one}, and the second did {other}"
         elif differing:
             name, found, then = differing[0]
             part = ": ".join(filter(None, (name, ", ".join(columns_of(found, then)))))
             what = f"{name} is {found!r} after the first run, and {then!r} after the second"
             out = self._way_out(name, self.account)
+            unseen = ", or has random bytes that are none of Python's, such as those of OpenSSL"
         else:
             return
         owner = getattr(self.checked.target.job, "__self__", None)
         where = "" if is_of_library(owner) else f" (its {type(owner).__name__} is one for all runs)"
         raise ExplorationError(
             f"Two clean runs of the job at the same time and with the same random values differ in {part}, so the "
-            f"job keeps something from one run to the next that the world does not build anew. {what}. "
+            f"job keeps something from one run to the next that the world does not build anew{unseen}. {what}. "
             f"Build in the world what the job keeps{where}{not_put_back()}, or leave what differs {out}. A "
             "library that prepares itself once a process has to do so before the check."
         )
@@ -515,6 +516,10 @@ class Reference(Known):
                 history.pass_an_hour(fires=False)
                 self._around = self.wanted, _Around(history.observed_at_end(), done)
         return self._around[1]
+
+    def begun_later(self, delay: timedelta) -> Mapping[str, Any]:
+        """Return what is observed after a clean run that begins later."""
+        return self._clean(self.history(delay=delay)).found
 
     def before(self) -> Mapping[str, Any]:
         """Return what is there before the job of what its world does not show."""

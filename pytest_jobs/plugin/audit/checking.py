@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pytest
@@ -32,6 +32,8 @@ _HISTORIES: Final[Sequence[HistoryName]] = ("twice", "crash", "effect_fails", "a
 #: as the first was cut short.
 SECONDS: Final = 6.0
 LONGER: Final = 20.0
+#: How a job is delivered that is called as in its test.
+_CALLED: Final = "at least once, as brokers do: its library cannot send what the test gives it."
 #: With which a check fails that can show nothing.
 _FAILURES: Final = (Exception, pytest.fail.Exception, pytest.skip.Exception)
 
@@ -170,7 +172,8 @@ class Checker(Spectator):
             again = self._explored(arrival.again, (), {})
         except _FAILURES:
             return failed
-        return failed if again.refused else again
+        again.findings = [replace(each, semantics=_CALLED) for each in again.findings]
+        return again
 
     def _explored(self, job: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Checked:
         reach, audience = self._reach, self._audience
