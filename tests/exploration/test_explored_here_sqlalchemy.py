@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 
@@ -34,6 +35,9 @@ class Order(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     paid: Mapped[bool] = mapped_column(default=False)
 
+    def __repr__(self) -> str:
+        return "an order"
+
 
 class Line(Base):
     __tablename__ = "lines"
@@ -44,7 +48,7 @@ class Line(Base):
 Maker = sessionmaker()
 Scoped = scoped_session(sessionmaker())
 #: The session or engine of a test, for jobs that take it from there.
-shop = SimpleNamespace(session=None, engine=None)
+shop = SimpleNamespace(session=None, engine=None, tell=None)
 
 
 def is_new(session, number):
@@ -262,6 +266,29 @@ def test_an_engine_of_a_server_that_does_not_answer_is_refused():
         ExplorationError, match=r"could not be copied: connection.*sqlalchemy_world"
     ):
         check_idempotent(pay_with_engine, args=(1,))
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (True, "2 x ('tell', Order(id=1, paid=True))"),
+        (False, "('tell', Order(id=1, paid=True)); 2 in all"),
+    ],
+)
+def test_a_model_that_a_call_gets_is_compared_as_it_was_then(committed, before, now):
+    def tell(number):
+        with Maker() as session:
+            order = session.get_one(Order, number)
+            order.paid = order.paid or before
+            shop.tell(order)
+            order.paid = True
+            # From now on its columns are read when they are asked for, which fails behind the block.
+            session.commit()
+
+    with patch.object(shop, "tell"), pytest.raises(NotIdempotent) as raised:
+        check_idempotent(tell, args=(1,), histories=["twice"])
+
+    assert f"now:  {now}" in str(raised.value)
 
 
 def test_a_table_that_nobody_writes_is_read_once(engine, monkeypatch):

@@ -252,10 +252,13 @@ def test_an_asynchronous_engine(committed):
     assert rows(committed) == WANTED
 
 
-def test_in_the_transaction_of_an_asynchronous_test(committed):
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_in_the_transaction_of_an_asynchronous_test(committed, driver):
     asyncio_of = pytest.importorskip("sqlalchemy.ext.asyncio")
     pytest.importorskip("greenlet", reason="greenlet is not installed")
-    engine = asyncio_of.create_async_engine(committed.url)
+    pytest.importorskip(driver, reason=f"{driver} is not installed")
+    url = committed.url.set(drivername=f"postgresql+{driver}")
+    engine = asyncio_of.create_async_engine(url)
 
     async def test():
         async with engine.connect() as connection:
@@ -274,6 +277,9 @@ def test_in_the_transaction_of_an_asynchronous_test(committed):
                 await session.commit()
             with pytest.raises(NotIdempotent, match="lines"):
                 check_idempotent(mark, args=(2,), histories=["twice"])
+            # The connection of the test is as it was.
+            async with maker() as session:
+                assert (await session.get_one(Order, 2)).id == 2
         await engine.dispose()
 
     asyncio.run(test())

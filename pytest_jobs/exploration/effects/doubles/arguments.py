@@ -12,6 +12,8 @@ from typing import Any, Final, TypeVar
 from ....harness.records.home import is_in_packages
 from ....harness.records.texts import call_of
 from ...engine.acts import watcher
+from ...engine.sameness.fields import loaded_columns
+from ...engine.sameness.renaming import AsCalled
 
 T = TypeVar("T")
 
@@ -93,6 +95,11 @@ def comparable(value: Any, depth: int = _DEPTH) -> Any:
         return tuple(comparable(inner, depth - 1) for inner in value)
     if isinstance(value, AbstractSet):
         return frozenset(comparable(inner, depth - 1) for inner in value)
+    columns = loaded_columns(value)
+    if columns is not None:
+        return AsCalled(
+            (kind.__name__, [(name, comparable(inner, depth - 1)) for name, inner in columns])
+        )
     if depth > 0 and kind.__repr__ is object.__repr__ and not _is_installed(kind):
         fields = getattr(value, "__dict__", {})
         return (f"<{kind.__name__}>", comparable(fields, depth - 1))

@@ -53,21 +53,45 @@ def _pydantic_fields(kind: type) -> Reader | None:
     return fields
 
 
-def _sqlalchemy_columns(kind: type) -> Reader | None:
+def loaded_columns(value: object) -> Pairs | None:
+    """Return the columns of a model of an ORM that are loaded, or else its key; None for another object.
+
+    To ask the model for another column would ask the database, or fail where its session is closed.
+    """
+    kind = type(value)
+    names = _names_of_sqlalchemy(kind)
+    names = _names_of_django(kind) if names is None else names
+    if names is None:
+        return None
+    there = vars(value)
+    state = there.get("_sa_instance_state")
+    found = [(name, there[name]) for name in names if name in there]
+    return found or [("identity", getattr(state, "identity", None))]
+
+
+def _names_of_sqlalchemy(kind: type) -> list[str] | None:
     sqlalchemy = sys.modules.get("sqlalchemy")
     mapper = None if sqlalchemy is None else sqlalchemy.inspect(kind, raiseerr=False)
     attributes = getattr(mapper, "column_attrs", None)
-    if attributes is None:
-        return None
-    names = [attribute.key for attribute in attributes]
-    return lambda value: _present(value, names)
+    return None if attributes is None else [attribute.key for attribute in attributes]
 
 
-def _django_columns(kind: Any) -> Reader | None:
+def _names_of_django(kind: Any) -> list[str] | None:
     models = sys.modules.get("django.db.models")
     if models is None or not issubclass(kind, models.Model):
         return None
-    names = [field.attname for field in kind._meta.concrete_fields]
+    return [field.attname for field in kind._meta.concrete_fields]
+
+
+def _sqlalchemy_columns(kind: type) -> Reader | None:
+    names = _names_of_sqlalchemy(kind)
+    return None if names is None else lambda value: _present(value, names)
+
+
+def _django_columns(kind: Any) -> Reader | None:
+    names = _names_of_django(kind)
+    if names is None:
+        return None
 
     def columns(value: Any) -> Pairs:
         files = sys.modules.get("django.core.files.base")

@@ -84,6 +84,15 @@ class Keyed(tuple[tuple[Any, Any], ...]):
         return f"{{{', '.join(f'{key!r}: {value!r}' for key, value in self)}}}"
 
 
+class AsCalled(tuple[str, Pairs]):
+    """A model of an ORM as a call has got it: the name of its class, and its columns."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return hash(self[0])
+
+
 class AsAtFirst(list[Any]):
     """The rows or lines that nobody has changed, so that each history of a search has them in one form."""
 
@@ -209,7 +218,7 @@ class Renaming(Volatile):
         forms = self.sequence(rows)
         return forms if ordered else Members(_ordered(forms))
 
-    def by_name(self, value: Any, pairs: Pairs) -> Any:
+    def by_name(self, value: Any, pairs: Pairs, kind: str = "") -> Any:
         forms: list[tuple[str, Any]] = []
         name = ""
         if not self._begin(value):
@@ -222,7 +231,8 @@ class Renaming(Volatile):
             raise
         finally:
             self._open.discard(identity(value))
-        return Fields((type(value).__name__, tuple(sorted(forms, key=lambda form: form[0]))))
+        kind = kind or type(value).__name__
+        return Fields((kind, tuple(sorted(forms, key=lambda form: form[0]))))
 
     def instance(self, value: Any) -> Any:
         if isinstance(value, _NAMED):
@@ -302,6 +312,7 @@ _COMMON: Final[Mapping[type, _Former]] = {
     tuple: Renaming.sequence,
     Unordered: lambda form, value: Members(_ordered(form.sequence(value))),
     AsAtFirst: Renaming.formed_once,
+    AsCalled: lambda form, value: form.by_name(value, value[1], value[0]),
     datetime: lambda form, value: form.times.of_datetime(value),
     date: lambda form, value: form.times.of_date(value),
     **dict.fromkeys(_PLAIN, _itself),

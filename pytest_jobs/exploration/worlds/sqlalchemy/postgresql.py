@@ -17,6 +17,7 @@ from ...effects.sql.basis.driver import one_step
 from ...effects.wrapping import in_check
 from ...engine.acts import looking, refuse_delivery
 from ...engine.sameness.renaming import AsAtFirst
+from ..base.awaited import AwaitedConnection
 from ..base.postgresql import (
     STATES,
     SnapshotLooks,
@@ -41,8 +42,8 @@ _NO_DRIVER: Final = (
 )
 _OTHER_DRIVER: Final = (
     "A session of the job is bound to a connection of the test by {driver}, and what such a connection has not "
-    "committed is copied by psycopg 3 and psycopg2 only. Let the test connect with postgresql+psycopg://, or "
-    "commit its rows and bind the session to the engine."
+    "committed is copied by psycopg 3, psycopg2 and asyncpg without TLS only. Let the test connect with "
+    "postgresql+psycopg://, or commit its rows and bind the session to the engine."
 )
 _NOT_LIKE: Final = (
     "The table {table} of {engine!r} cannot be copied, so that the job would use the one of the test: it is "
@@ -273,8 +274,12 @@ def _blocking(connection: Any, engine: Engine) -> Any:
     """Return a blocking connection of the driver, which may be the one of an awaited connection of the test."""
     pgconn = getattr(connection, "pgconn", None)
     if pgconn is None:
-        if engine.dialect.driver != "psycopg2":
-            raise ExplorationError(_OTHER_DRIVER.format(driver=engine.dialect.driver))
+        driver = engine.dialect.driver
+        transport = getattr(connection, "_transport", None) if driver == "asyncpg" else None
+        if transport is not None and transport.get_extra_info("ssl_object") is None:
+            return AwaitedConnection(transport)
+        if driver != "psycopg2":
+            raise ExplorationError(_OTHER_DRIVER.format(driver=driver))
         return connection
     from psycopg import Connection as Blocking
 
