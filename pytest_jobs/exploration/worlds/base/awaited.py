@@ -1,7 +1,7 @@
 """Questions to a server of PostgreSQL on the connection of an event loop that waits for the check.
 
-Its driver reads nothing meanwhile. What only this connection sees is asked for over its socket, as a "simple query"
-of PostgreSQL: https://www.postgresql.org/docs/current/protocol-flow.html.
+Its driver reads nothing meanwhile. What only this connection sees is asked for over its socket, as a "simple
+query" of PostgreSQL: https://www.postgresql.org/docs/current/protocol-flow.html.
 """
 
 from __future__ import annotations
