@@ -522,20 +522,6 @@ KEYWORDS: Final[Mapping[str, Option[Any]]] = {
     option.keyword: option for option in OPTIONS if option.keyword
 }
 
-#: Options that there are no more, by the beginnings of their names after `jobs-`: where their questions live on.
-_LEFT: Final[Mapping[str, str]] = {
-    "audit-report": "write --jobs-report=FILE.json or FILE.sarif.",
-    "audit-baseline": "write --jobs-baseline=FILE.",
-    "audit-update": "write --jobs-update-baseline.",
-    "lint-baseline": "write --jobs-baseline=FILE.",
-    "annotations": "annotations come by themselves where GITHUB_ACTIONS is set.",
-    "cov": "--jobs-audit and --jobs-report=FILE.html show which jobs the tests reach.",
-    "twice": "--jobs-audit delivers the jobs of the tests again.",
-    "crash": "--jobs-audit kills the jobs of the tests.",
-    "attack": "--jobs-audit checks jobs that tests call directly, too.",
-    "idempotent": "audit=False keeps --jobs-audit away from a test.",
-}
-
 
 class Settings:
     """The settings in force for a test, or for the session: `settings[STRICT]`."""
@@ -574,18 +560,3 @@ def nearest_option(name: str, cutoff: float = 0.6) -> str | None:
     known = {option.removeprefix("jobs_"): option for option in NAMES}
     alike = difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
     return known[alike[0]] if alike else None
-
-
-def way_out(name: str) -> str:
-    """Return what to write in the place of an option that there is no more; empty for other names.
-
-    Args:
-        name: as a flag, a line of an ini file or a keyword of the marker has it.
-    """
-    word = re.sub("^-*jobs?[-_]", "", name).replace("_", "-")
-    for option in OPTIONS if name.startswith("--") else ():
-        if option.ini and not option.flag and option.name == word:
-            return f"write {option.ini} in the ini file, or -o {option.ini}=..."
-    return next(
-        (way for left, way in _LEFT.items() if word == left or word.startswith(f"{left}-")), ""
-    )

@@ -1,13 +1,10 @@
-"""The retries of one job, as a schedule: simulated, as text and as a picture."""
+"""The retries of one job, as a schedule: simulated, and as text."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from html import escape
 from typing import Any
 
 from ...errors import CriterionError, NotPerformedError
@@ -48,7 +45,7 @@ class TimelineAttempt:
 
 
 class RetryTimeline:
-    """The attempts of one job, from `jobs.simulate_retries`. `str()` draws them, `svg()` as a picture."""
+    """The attempts of one job, from `jobs.simulate_retries`. `str()` draws them."""
 
     __slots__ = ("_attempts", "_name", "_word")
 
@@ -136,10 +133,6 @@ class RetryTimeline:
         attempts = "1 attempt" if count == 1 else f"{count} attempts"
         status = "still retried" if self.status == "retried" else self.status
         return f"{self._name}: {status} after {attempts} in {duration(self.total)}"
-
-    def svg(self) -> str:
-        """Return the timeline as an SVG picture."""
-        return _picture(self)
 
     def __str__(self) -> str:
         waits = (attempt.wait for attempt in self._attempts if attempt.wait is not None)
@@ -263,99 +256,3 @@ class Simulation:
     def body(self, record: JobRecord) -> Body:
         error = None if record.attempt == self._succeed_on else fresh_error(self._raising)
         return SimulatedBody(error, record.source.is_coroutine(record))
-
-
-# The picture. Times are on a logarithmic axis: a second takes as much room as ten times as long later on.
-
-_ROW = 30
-_TOP = 80
-_LEFT = 56
-_PLOT = 460
-_WIDTH = _LEFT + _PLOT + 300  # the last part is for the texts
-_TICKS = (0, 1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800, 2_592_000, 31_536_000)
-_COLOURS = {"performed": "#2da44e", "retried": "#bf8700", "discarded": "#6e7781"}
-_FAILURE = "#cf222e"
-_FONT = 'font-family="ui-sans-serif, system-ui, sans-serif" font-size="13"'
-_CHARACTER = 6  # about the width of one, in the labels of the axis
-_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-
-
-def _picture(timeline: RetryTimeline) -> str:
-    attempts = timeline.attempts
-    height = _TOP + _ROW * len(attempts) + 16
-    last = max(attempt.offset.total_seconds() + _longest_wait(attempt) for attempt in attempts)
-    whole = math.log10(1 + max(last, 1.0))
-
-    def x_of(seconds: float) -> float:
-        return round(_LEFT + _PLOT * math.log10(1 + seconds) / whole, 1)
-
-    headline = _escaped(timeline.headline)
-    size = f'width="{_WIDTH}" height="{height}"'
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {_WIDTH} {height}" {_FONT}>',
-        f"<title>{headline}</title>",
-        f'<rect {size} fill="#ffffff"/>',
-        f'<text x="16" y="26" font-size="15" font-weight="600" fill="#1f2328">{headline}</text>',
-    ]
-    axis = f'x1="{_LEFT}" y1="{_TOP - 8}" x2="{_LEFT + _PLOT}" y2="{_TOP - 8}"'
-    parts += [
-        f'<text x="{_LEFT}" y="{_TOP - 32}" fill="#57606a" font-size="11">time since the first attempt</text>',
-        f'<line {axis} stroke="#8c959f"/>',
-    ]
-    for x, label in _ticks(x_of, last, timeline.total.total_seconds()):
-        parts += [
-            f'<line x1="{x}" y1="{_TOP - 8}" x2="{x}" y2="{height - 12}" stroke="#eaeef2"/>',
-            f'<text x="{x}" y="{_TOP - 14}" fill="#6e7781" font-size="11" text-anchor="middle">{label}</text>',
-        ]
-    for row, attempt in enumerate(attempts):
-        y = _TOP + _ROW * row + _ROW / 2
-        start = attempt.offset.total_seconds()
-        x = end = x_of(start)
-        label = _end_text(attempt)
-        parts.append(f'<text x="20" y="{y + 4}" fill="#6e7781">{attempt.number}</text>')
-        if attempt.wait is not None:
-            # A pale bar up to the longest wait that jitter could have made, and a dark one on top of it.
-            end = x_of(start + _longest_wait(attempt))
-            wait = x_of(start + attempt.wait.total_seconds())
-            label = f"again in {duration(attempt.wait)}"
-            parts += [
-                f'<rect x="{x}" y="{y - 5}" width="{round(to - x, 1)}" height="10" rx="5" fill="{colour}"/>'
-                for to, colour in ((end, "#fff1cc"), (wait, "#f2cf7a"))
-            ]
-        colour = _COLOURS.get(attempt.status, _FAILURE)
-        parts += [
-            f'<circle cx="{x}" cy="{y}" r="6" fill="{colour}"/>',
-            f'<text x="{end + 14}" y="{y + 4}" fill="#1f2328">{_escaped(label)}</text>',
-        ]
-    return "\n".join((*parts, "</svg>", ""))
-
-
-def _ticks(x_of: Callable[[float], float], last: float, end: float) -> list[tuple[float, str]]:
-    """Return the places and labels of the axis: round times, and the end of the run.
-
-    Args:
-        x_of: returns the place of a number of seconds.
-        last: where the axis ends.
-        end: when the last attempt began.
-    """
-    ticks = [(x_of(seconds), duration(float(seconds))) for seconds in _TICKS if seconds <= last]
-    if end in _TICKS:
-        return ticks
-    place, label = x_of(end), duration(end)
-    # The end is worth more than a round time whose label would touch its own.
-    apart = [
-        (x, text)
-        for x, text in ticks
-        if abs(place - x) > _CHARACTER * (len(label) + len(text)) / 2 + _CHARACTER
-    ]
-    return sorted([*apart, (place, label)])
-
-
-def _longest_wait(attempt: TimelineAttempt) -> float:
-    if attempt.wait is None:
-        return 0.0
-    return (attempt.bounds[1] if attempt.bounds else attempt.wait).total_seconds()
-
-
-def _escaped(text: str) -> str:
-    return escape(_NOT_IN_XML.sub("\ufffd", text))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from ...assertions.options import OPTIONS, way_out
+from ...assertions.options import OPTIONS
 
 _SAID = pytest.StashKey[bool]()
 #: A line of an ini file that sets a name like ours, and a table of pyproject.toml that is called like us.
@@ -41,16 +41,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_load_initial_conftests(args: list[str]) -> None:
-    """Say of a flag that there is no more what to write instead: pytest itself only says that it is unknown.
+    """Say of an option that has no flag where to write it: pytest itself only says that the flag is unknown.
 
     Raises:
         pytest.UsageError: with both.
     """
+    names = {f"--jobs-{one.name}": one.ini for one in OPTIONS if one.ini and not one.flag}
     for written in args:
         flag = written.partition("=")[0]
-        way = way_out(flag) if flag.startswith("--jobs-") else ""
-        if way:
-            raise pytest.UsageError(f"unrecognized arguments: {written}\n{flag}: {way}")
+        if flag in names:
+            raise pytest.UsageError(
+                f"unrecognized arguments: {written}\n{flag}: write {names[flag]} in the ini file, or -o "
+                f"{names[flag]}=..."
+            )
 
 
 def is_anything_said(config: pytest.Config) -> bool:

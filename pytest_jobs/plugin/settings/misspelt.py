@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ...assertions.options import KEYWORDS, NAMES, nearest_option, way_out
+from ...assertions.options import KEYWORDS, NAMES, nearest_option
 from .declared import WRONG_MARKER
 
 
@@ -62,8 +62,8 @@ def _is_unknown(name: str, config: pytest.Config) -> bool:
 
 
 def _refuse(name: str, where: str) -> None:
-    way, meant = way_out(name), nearest_option(name)
-    hint = f": {way}" if way else f": did you mean {meant}?" if meant else "."
+    meant = nearest_option(name)
+    hint = f": did you mean {meant}?" if meant else "."
     raise pytest.UsageError(
         f"{where} is not an option of pytest-jobs{hint} The options are {', '.join(NAMES)}."
     )

@@ -20,7 +20,6 @@ from ...assertions.options import (
     Given,
     Option,
     Settings,
-    way_out,
 )
 from .declared import WRONG_MARKER, is_jobs_case
 from .misspelt import check_names_in_files
@@ -156,10 +155,8 @@ def _marked(marker: pytest.Mark, item: pytest.Item) -> dict[Option[Any], Any]:
         if name not in KEYWORDS:
             from ...core.foundation.options import nearest
 
-            way = way_out(f"jobs-{name}")
-            hint = f": {way}" if way else nearest(name, KEYWORDS)
             raise pytest.UsageError(
-                f"{where}: {name!r} is not a keyword of the marker{hint} "
+                f"{where}: {name!r} is not a keyword of the marker{nearest(name, KEYWORDS)} "
                 f"It takes {', '.join(KEYWORDS)}."
             )
         option = KEYWORDS[name]

@@ -259,7 +259,6 @@ def test_the_timeline_of_a_body_that_asks_for_its_retries_says_that_the_body_did
         NotPerformedError, match=r"^The waits of charge are not known\. The body asks"
     ):
         _ = timeline.wait_seconds
-    assert "failed after 1 attempt" not in timeline.svg()
 
 
 def test_a_fault_in_place_of_a_body_that_asks_for_its_retries_says_so(jobs, app):

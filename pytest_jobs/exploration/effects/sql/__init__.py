@@ -1,10 +1,10 @@
-"""What jobs do to databases of SQL: one row a driver, in a file with the name of its package in small letters.
+"""What jobs do to databases of SQL: one row a driver.
 
 - `basis`: what a check does about every driver, what a statement does, and what the drivers of a kind of
   database share. Read `basis/driver` first.
 - `sqlite3`, `aiosqlite`: sqlite.
 - `psycopg`, `asyncpg`: PostgreSQL.
-- `pymysql`, `mysqldb`, `mysql` (mysql-connector-python), `aiomysql`, `asyncmy`: MySQL and MariaDB.
+- `mysql`: the five of MySQL and MariaDB.
 - `c_drivers`: those that nobody sees, which are refused by themselves: psycopg2, pyodbc, pymssql and oracledb.
 
 The sources `sqlalchemy` and `django`, beside this room, ask `basis/driver` for the row of a connection.

@@ -254,14 +254,15 @@ class WatchedDriver(Driver, ABC):
 
 @functools.cache
 def driver_named(package: str) -> Driver | None:
-    """Return the row of a package: the one in the file that is named as it is; None if there is none."""
+    """Return the row of a package, from its own file or from one with several rows; None if there is none."""
     room, _, _ = __name__.rpartition(".basis.")
-    own = f"{room}.{package.lower()}"
-    if find_spec(own) is not None:
-        row = getattr(import_module(own), "source", None)
-    else:
-        row = getattr(import_module(f"{room}.c_drivers"), package, None)
-    return row if isinstance(row, Driver) else None
+    name = package.lower()
+    for file, attribute in ((name, "source"), ("mysql", name), ("c_drivers", name)):
+        if find_spec(f"{room}.{file}") is not None:
+            row = getattr(import_module(f"{room}.{file}"), attribute, None)
+            if isinstance(row, Driver):
+                return row
+    return None
 
 
 def driver_of(connection: Any) -> Driver:
