@@ -289,12 +289,12 @@ def test_a_connection_past_djangos_is_refused(db):
 def run(pytester):
     """Return what runs tests in a project; a process has one set of Django's settings."""
 
-    def run(database, source, *options, journal="", **outcomes):
+    def run(database, source, *options, journal="", models=MODELS, **outcomes):
         test_of_file = "" if database == ":memory:" else ', "TEST": {"NAME": "test.sqlite3"}'
         own = f"{database!r}{test_of_file}{journal}}}"
         pytester.makeconftest(CONFTEST.replace("DATABASE}", own))
         pytester.mkpydir("shop")
-        pytester.makepyfile(**{"shop/models": MODELS, "shop/jobs": JOBS, "test_orders": source})
+        pytester.makepyfile(**{"shop/models": models, "shop/jobs": JOBS, "test_orders": source})
         result = pytester.runpytest_subprocess(
             "-p", "django", "-p", "no:cacheprovider", "-p", "no:randomly", *options
         )
@@ -315,6 +315,47 @@ def test_with_a_database_in_memory(run):
     )
     refused = "E *One clean run of the job ends with *queries to 'other' are not allowed*"
     result.stdout.fnmatch_lines([refused, refused])
+
+
+TAGS = """
+    from itertools import count
+
+    class Words(tuple):
+        # No process gets these back as they were.
+        read, compared = count(), count()
+
+        def __iter__(self):
+            next(Words.compared)
+            return super().__iter__()
+
+    class WordsField(models.TextField):
+        def from_db_value(self, value, expression, connection):
+            next(Words.read)
+            return Words(value.split())
+
+        def get_prep_value(self, value):
+            return "red blue"
+
+    class Tag(models.Model):
+        order = models.ForeignKey(Order, models.CASCADE)
+        words = WordsField()
+"""
+MANY_TAGS = """
+from pytest_jobs import check_idempotent
+from shop import jobs
+from shop.models import Order, Tag, Words
+
+def test_it(db):
+    Order.objects.create(pk=1)
+    Tag.objects.bulk_create(Tag(order_id=1) for _ in range(20))
+    check_idempotent(jobs.pay, args=(1,))
+
+    assert (next(Words.read), next(Words.compared)) == (20, 0)
+"""
+
+
+def test_rows_that_nobody_changes_are_read_once_and_not_compared_though_they_refer_to_others(run):
+    run(":memory:", MANY_TAGS, models=MODELS + TAGS, passed=1)
 
 
 @pytest.mark.wide

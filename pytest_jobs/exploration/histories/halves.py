@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..engine.sameness.differences import MISSING, differences
-from ..engine.sameness.renaming import Fields, Keyed
+from ..engine.sameness.renaming import Fields, Keyed, whole
 from ..engine.sameness.times import Time, Timed
 from ..stores.account import UNSHOWN
 
@@ -92,7 +92,7 @@ def is_effect(name: str) -> bool:
 
 def _content(state: Mapping[str, Any], name: str) -> Any:
     """Return a part of the state. A table, a list or a key that nobody has used yet is an empty one."""
-    value = state.get(name, MISSING)
+    value = whole(state.get(name, MISSING))
     return () if value is MISSING and not name.startswith("file ") else value
 
 

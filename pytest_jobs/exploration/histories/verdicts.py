@@ -20,6 +20,7 @@ from ...errors import (
 from ..engine.points import Origin
 from ..engine.run import Run
 from ..engine.sameness.differences import MISSING, differences
+from ..engine.sameness.renaming import whole
 from .children import Child
 from .halves import Half, Place, are_files, has_only, leaves
 from .repeatable import Repeatable
@@ -90,7 +91,7 @@ def judge(
         # Its library is done with the job, and the job with its work at most if an effect happened twice.
         is_done = first == "DUPLICATE"
     # The work of which there is too much was done.
-    undone = [name for name, word in words.items() if word != "DUPLICATE"]
+    undone = [difference for difference in ranked if words[difference[0]] != "DUPLICATE"]
     asks = last.asks_again or last.used_up_retries
     if not is_done and not (undone and asks):
         name = type(last.error).__name__ if last.error is not None else "no end"
@@ -101,10 +102,9 @@ def judge(
         error = failed_child.run.error
         what = f"{type(error).__name__} in {failed_child.record.name}"
         return Verdict("POISON", what, (), error, failed_child.run.origin)
-    name = ranked[0][0] if is_done else undone[0]
-    word = words[name] if is_done else "STUCK"
-    what = what_of((name, wanted.get(name, MISSING), found.get(name, MISSING)))
-    return Verdict(word, what, tuple(differing), last.error, last.origin)
+    worst = ranked[0] if is_done else undone[0]
+    word = words[worst[0]] if is_done else "STUCK"
+    return Verdict(word, what_of(worst), tuple(differing), last.error, last.origin)
 
 
 def abandoned(left: Sequence[Half]) -> Verdict:
@@ -173,6 +173,7 @@ def _rank(
 
 
 def _word(once: Any, now: Any, before: Any) -> Word:
+    before = whole(before)
     wanted, found = counted(once), counted(now)
     if wanted is not None and found is not None and wanted - found and not found - wanted:
         return "LOST"

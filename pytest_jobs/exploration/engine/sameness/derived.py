@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from .renaming import Fields, Keyed, Members
+from .renaming import Fields, FirstForm, Keyed, Members, whole
 from .times import Timed
 
 #: What a value comes from.
@@ -126,7 +126,7 @@ class Derived:
         """
         if not self._places:
             return dict(observed)
-        known = {leaf for value in initial.values() for leaf in _leaves(value)}
+        known = {leaf for value in initial.values() for leaf in _leaves(whole(value))}
         holed = {
             name: _holed(self._places[name], value, known) if name in self._places else value
             for name, value in observed.items()
@@ -146,6 +146,7 @@ class _Finding:
         first, *others = forms
         if all(other == first for other in others):
             return
+        forms = [whole(form) for form in forms]
         kinds = {type(form) for form in forms}
         if kinds == {Timed}:
             self._by_position(node, path, [form.pieces for form in forms])
@@ -285,6 +286,8 @@ def _text(path: Sequence[object]) -> str:
 def _holed(node: _Node, form: Any, known: set[Any]) -> Any:
     """Return a form with holes in the places of derived values."""
     kind = type(form)
+    if kind is FirstForm:
+        return form
     if kind is Timed:
         pieces = [_holed_at(node, ("at", at), one, known) for at, one in enumerate(form.pieces)]
         return _Pieces(pieces)
@@ -307,10 +310,8 @@ def _holed(node: _Node, form: Any, known: set[Any]) -> Any:
         return kind(sorted(members, key=repr) if kind is Members else members)
     if kind is tuple:
         return tuple(_holed_at(node, ("at", at), part, known) for at, part in enumerate(form))
-    if form in known:
-        return form
     for cut in node.values:
-        if (part := cut.part_of(form)) is not None:
+        if (part := cut.part_of(form)) is not None and form not in known:
             return _Hole(cut, part)
     return form
 

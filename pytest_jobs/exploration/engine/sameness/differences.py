@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Final
 
 from ....errors import ExplorationError
+from .renaming import whole
 
 
 class _Missing(Enum):
@@ -29,7 +30,7 @@ def differences(
 ) -> Sequence[tuple[str, Any, Any]]:
     """Return each name that differs, with its values in both; `MISSING` where there is none."""
     return [
-        (name, wanted.get(name, MISSING), found.get(name, MISSING))
+        (name, whole(wanted.get(name, MISSING)), whole(found.get(name, MISSING)))
         for name in dict.fromkeys((*wanted, *found))
         if not name.endswith(PASSING) and wanted.get(name, MISSING) != found.get(name, MISSING)
     ]

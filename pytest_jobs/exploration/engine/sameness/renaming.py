@@ -96,7 +96,36 @@ class AsCalled(tuple[str, Pairs]):
 class AsAtFirst(list[Any]):
     """The rows or lines that nobody has changed, so that each history of a search has them in one form."""
 
-    form: Any = None
+    form: FirstForm | None = None
+
+
+class FirstForm:
+    """The form of what nobody has changed: made where it is compared with another one, which takes long.
+
+    A table of which no history writes a row may have fifty thousand.
+    """
+
+    __slots__ = ("_form", "_make")
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make: Callable[[], Any] | None = make
+        self._form: Any = None
+
+    def whole(self) -> Any:
+        if self._make is not None:
+            self._form, self._make = self._make(), None
+        return self._form
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or bool(self.whole() == whole(other))
+
+    def __hash__(self) -> int:
+        return hash(self.whole())
+
+
+def whole(form: Any) -> Any:
+    """Return a form of a part of the state, made by now."""
+    return form.whole() if type(form) is FirstForm else form
 
 
 class Fields(tuple[str, tuple[tuple[str, Any], ...]]):
@@ -126,6 +155,11 @@ class Renaming(Volatile):
 
     def of_state(self, name: str, value: Any) -> Any:
         """Return the form of a part of the state, or raise an error that says what to write instead."""
+        if type(value) is AsAtFirst:
+            value.form = value.form or FirstForm(
+                functools.partial(self.of_state, name, list(value))
+            )
+            return value.form
         try:
             return self.of(value)
         except _Unfit as unfit:
@@ -192,9 +226,8 @@ class Renaming(Volatile):
         return self.sequence(value)
 
     def formed_once(self, value: AsAtFirst) -> Any:
-        if value.form is None:
-            value.form = self.sequence(value)
-        return value.form
+        value.form = value.form or FirstForm(functools.partial(self.sequence, value))
+        return value.form.whole()
 
     def _as_table(self, value: Iterable[Any]) -> tuple[Iterable[Any], bool]:
         """Return a value, and whether it is rows with random values, which come in the order of drawing then.

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from django.core.management.color import no_style
@@ -19,13 +20,18 @@ from ...stores.sqlite import Looks
 from ..base.postgresql import SnapshotLooks, asked, fingerprints_of
 from .databases import in_place, with_referred
 
-#: The rows of tables that were read before, by what they depend on.
-Known: TypeAlias = dict[Hashable, list[dict[str, Any]]]
 #: The rows of tables without a model; None of a table that was not read yet.
 _RawRows: TypeAlias = "dict[str, list[tuple[Any, ...]] | None]"
 
 #: So many tables are remembered at most, since each is there as a whole.
 _KNOWN_AT_MOST: Final = 500
+
+
+class Known(dict[Hashable, list[dict[str, Any]]]):
+    """The rows of tables that were read before, by what they depend on."""
+
+    #: The fingerprints of the tables before the first history.
+    first: Mapping[str, Hashable] = MappingProxyType({})
 
 
 class Rows:
@@ -38,7 +44,7 @@ class Rows:
         self.wrapper = wrapper
         #: The rows that other histories have read, so that only tables with other rows are read.
         self._known = known
-        self._keys = Keys(wrapper, using)
+        self._keys = Keys(wrapper, using, known)
         #: The fingerprint of a table without rows.
         self._none: Hashable = () if wrapper.vendor == "sqlite" else None
         #: The fingerprints of the tables at the last look.
@@ -68,6 +74,7 @@ class Rows:
         self._keys.go_on(with_referred(self._models))
         if not self._known:
             prints = self._prints(self._models)
+            self._known.first = dict(prints)
             for model in self._models:
                 rows = self._read_anew(model, prints, are_first=True)
                 self._known[self._key(model, prints)] = AsAtFirst(rows)
@@ -134,17 +141,16 @@ class Rows:
         return [dict(row) for row in self._shared(model, prints)]
 
     def _key(self, model: type[Any], prints: Mapping[str, Hashable]) -> Hashable:
+        # Of a table to which the rows refer only its new keys matter: a job may count in a row that many refer to.
         depends = (model, *self._keys.named_by(model))
-        return (
-            model,
-            *(prints[named._meta.db_table] for named in depends),
-            *map(self._keys.last, depends),
-        )
+        new = (self._keys.new(named, prints) for named in depends)
+        return model, prints[model._meta.db_table], *new, *map(self._keys.last, depends)
 
     def _shared(self, model: type[Any], prints: Mapping[str, Hashable]) -> list[dict[str, Any]]:
         if not prints:
             return self._read_anew(model, prints)
-        key = self._key(model, prints)
+        with in_place(self._using, self.wrapper):
+            key = self._key(model, prints)
         if key not in self._known:
             if len(self._known) >= _KNOWN_AT_MOST:
                 self._known.clear()
@@ -162,7 +168,7 @@ class Rows:
             # A query set of its own, since the managers of a model may hide rows.
             rows = list(QuerySet(model, using=self._using).order_by("pk").values(*fields))
             if not are_first:
-                self._keys.renumber(model, rows)
+                self._keys.renumber(model, rows, prints)
             return rows
 
 
@@ -194,13 +200,16 @@ class Keys:
     and made anew. Later rows have other keys than in a clean run then, and that is not a difference.
     """
 
-    def __init__(self, wrapper: Any, using: str) -> None:
+    def __init__(self, wrapper: Any, using: str, known: Known) -> None:
         self._wrapper = wrapper
+        self._known = known
         self._using = using
         #: By model: the last key of the first rows.
         self._last: dict[type[Any], int] = {}
         #: By model: the others whose keys its rows have. A state is read at each point of a job.
         self._named: dict[type[Any], list[type[Any]]] = {}
+        #: By model: the fingerprint of its table, and the keys after those of the first rows.
+        self._new: dict[type[Any], tuple[Hashable, tuple[Any, ...]]] = {}
 
     def begin(self, models: Sequence[type[Any]]) -> None:
         """Let the sequences go on behind the keys of the first rows, which stay as they are."""
@@ -226,7 +235,7 @@ class Keys:
         ]
         for place, last in asked(self._wrapper, " UNION ALL ".join(questions)):
             self._last[numbered[place]] = last or 0
-        self._named = {}
+        self._named, self._new = {}, {}
 
     def last(self, model: type[Any]) -> int | None:
         """Return the last key of the first rows of a model; None if nobody numbers them."""
@@ -241,14 +250,31 @@ class Keys:
             ]
         return self._named[model]
 
-    def renumber(self, model: type[Any], rows: list[dict[str, Any]]) -> None:
+    def new(self, model: type[Any], prints: Mapping[str, Hashable]) -> tuple[Any, ...]:
+        """Return the keys of a model behind those of the first rows, in their order.
+
+        They are asked for again when the fingerprint of the table is another one, or if it has none.
+        """
+        # It is empty where a table has no rows.
+        mark: Any = prints.get(model._meta.db_table, self)
+        is_as_at_first = mark == self._known.first.get(model._meta.db_table, None)
+        if model not in self._last or not mark or is_as_at_first:
+            return ()
+        known, keys = self._new.get(model, (None, ()))
+        if mark is self or mark != known:
+            found = QuerySet(model, using=self._using).filter(pk__gt=self._last[model])
+            keys = tuple(found.order_by("pk").values_list("pk", flat=True))
+            self._new[model] = mark, keys
+        return keys
+
+    def renumber(
+        self, model: type[Any], rows: list[dict[str, Any]], prints: Mapping[str, Hashable]
+    ) -> None:
         """Replace new keys by their numbers in the rows of a model, and where these rows refer to others."""
         for field in model._meta.concrete_fields:
             named = _model_of_key(field)
             if named in self._last:
-                last = self._last[named]
-                keys = QuerySet(named, using=self._using).filter(pk__gt=last).order_by("pk")
-                new = keys.values_list("pk", flat=True)
+                last, new = self._last[named], self.new(named, prints)
                 numbers = {key: last + place for place, key in enumerate(new, start=1)}
                 for row in rows:
                     key = row[field.attname]

@@ -94,7 +94,7 @@ class Database(ABC):
         self.using = using
         self._models = models
         #: The rows that histories have read.
-        self.known: Known = {}
+        self.known = Known()
 
     @contextmanager
     def fresh(self) -> Generator[Rows, None, None]:
