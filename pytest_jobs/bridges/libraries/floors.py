@@ -8,7 +8,7 @@ from .known import Library
 
 
 def floors_of(library: str) -> dict[str, str]:
-    """Return the versions that the bridge to a library needs, by the distributions: `{"rq": ">=2.10"}`.
+    """Return the versions that the bridge to a library needs, by the distributions: `{"rq": ">=2.8"}`.
 
     Args:
         library: its name in `jobs_apps`.

@@ -68,14 +68,13 @@ _PROBE: Final = Probe(
     "rq:Queue.schedule_job(_, _, _, pipeline=)",
     "rq.job:Job._execute(_)",
     "rq.job:Job.restore(_, _)",
-    "rq.job:Job.send_webhooks",
     "rq.job:now",
     "rq.worker:SimpleWorker(_, connection=, job_class=, serializer=, prepare_for_work=)",
     "rq.worker:SimpleWorker._set_connection(_, _)",
     "rq.worker:SimpleWorker.execute_job(_, _, _)",
     "rq.worker:SimpleWorker.handle_exception(_, _, _)",
     "rq.worker:SimpleWorker.handle_execution_ended(_, _, _, _)",
-    tested=((2, 10), (3, 0)),
+    tested=((2, 8), (3, 0)),
 )
 
 #: Classes of RQ and of rq-scheduler whose objects keep a connection. A version may lack some of them.
@@ -233,7 +232,9 @@ class RqBridge(CountedAttempts[Any, SentJob, Servers], FunctionJobs[SentJob, Ser
         seam.wrap(Queue, "schedule_job", RqBridge._scheduled)
         seam.wrap(Job, "_execute", RqBridge._execute)
         seam.wrap(Job, "latest_result", RqBridge._latest_result)
-        seam.replace(Job, "send_webhooks", RqBridge._send_no_webhooks)
+        # Since RQ 2.10.
+        if hasattr(Job, "send_webhooks"):
+            seam.replace(Job, "send_webhooks", RqBridge._send_no_webhooks)
         seam.replace(_found("rq.worker.base:BaseWorker"), "work", RqBridge._refuse_to_work)
         for module in (rq.job, rq.repeat):
             if hasattr(module, "now"):

@@ -29,7 +29,7 @@ class UsedLibrary(NamedTuple):
     version: str
     is_bridged: bool
     places: list[Place]
-    #: What pytest-jobs needs, such as "rq>=2.10", if the version is older.
+    #: What pytest-jobs needs, such as "rq>=2.8", if the version is older.
     needed: str
 
 
