@@ -27,7 +27,7 @@ test-all: $(VENV)/.group-test  ## Run all tests; the slow ones need redis-server
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 # Each Python, the newest and the lowest of pytest, of each library and of Django. `.ci/run` has the most of it.
-MATRIX := py311,py312,py313,py314,lowest,newest,libraries,unbridged,companions,plugins,django42,django60,djangotasks010,djangotasks011,celery53,celery54,celery55,celery56,beat,rq210,taskiq012
+MATRIX := py311,py312,py313,py314,lowest,newest,libraries,unbridged,companions,plugins,django42,django60,djangotasks010,djangotasks011,celery53,celery54,celery55,celery56,beat,rq28,taskiq012
 
 matrix: $(VENV)/.group-matrix  ## Run the tests with every supported version of Python, pytest and the libraries
 	$(BIN)/tox run -e $(MATRIX) $(TOX_ARGS)

@@ -242,7 +242,7 @@ def test_a_version_that_has_moved_what_the_bridge_imports_is_refused_with_its_nu
 
     result.stdout.fnmatch_lines(
         [
-            "jobs: RQ is refused: pytest-jobs needs rq>=2.1* and does not know 9.0.0, which is installed *upgrade*"
+            "jobs: RQ is refused: pytest-jobs needs rq>=2.8* and does not know 9.0.0, which is installed *upgrade*"
         ]
     )
 

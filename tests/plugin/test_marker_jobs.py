@@ -103,7 +103,7 @@ WRONG = [
     (
         "idempotent=False",
         (
-            ": 'idempotent' is not a keyword of the marker: audit=False keeps --jobs-audit away from a test. "
+            ": 'idempotent' is not a keyword of the marker. "
             "It takes mode, strict, raise_at, jitter, queues, repeatable, audit."
         ),
     ),

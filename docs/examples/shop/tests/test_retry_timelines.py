@@ -43,12 +43,6 @@ def test_a_timeline_can_be_read(jobs: Jobs) -> None:
     assert str(timeline) == AS_TEXT
 
 
-def test_a_timeline_can_be_drawn(jobs: Jobs) -> None:
-    timeline = jobs.simulate_retries(ProcessPayment, raising=GatewayTimeout("no answer"))
-
-    assert timeline.svg().startswith("<svg")
-
-
 def test_a_timeline_can_end_well(jobs: Jobs) -> None:
     timeline = jobs.simulate_retries(ProcessPayment, raising=GatewayTimeout, succeed_on=3)
 
