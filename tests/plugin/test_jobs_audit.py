@@ -1296,6 +1296,10 @@ GIVEN = """
     import fakeredis
     from rq import Queue
 
+    waiting = None
+    if "PRODUCTION" in globals():
+        waiting = Queue("waiting")
+
     def queue():
         return Queue(connection=fakeredis.FakeStrictRedis())
 
@@ -1312,6 +1316,9 @@ GIVEN = """
         append(f"{number}\\n")
 
     def by_a_partial(number):
+        append(f"{number}\\n")
+
+    def by_a_queue_of_production(number):
         append(f"{number}\\n")
 
     def helper(number):
@@ -1341,6 +1348,8 @@ GIVEN = """
         enqueue_soon(passed_on_twice, number)
         Producer.enqueue(by_a_method, number)
         enqueue_later(by_a_partial, number)
+        if waiting is not None:
+            waiting.enqueue(by_a_queue_of_production, number)
         call(helper, number)
     """
 
@@ -1348,16 +1357,23 @@ GIVEN = """
 def test_functions_are_jobs_that_callers_give_to_what_passes_them_to_a_queue(audit_of):
     pytest.importorskip("rq")
     pytest.importorskip("fakeredis")
-    names = ["of_a_class", "passed_on", "passed_on_twice", "by_a_method", "by_a_partial"]
+    names = [
+        "of_a_class",
+        "passed_on",
+        "passed_on_twice",
+        "by_a_method",
+        "by_a_partial",
+        "by_a_queue_of_production",
+    ]
     tests = "".join(f"\ndef test_{name}():\n    app.{name}(1)\n" for name in [*names, "helper"])
     result = audit_of(GIVEN, f"import app\n{tests}")
 
-    result.assert_outcomes(passed=6)
+    result.assert_outcomes(passed=7)
     result.stdout.fnmatch_lines(
         [
-            "5 jobs reached, 5 checked, 5 findings.",
+            "6 jobs reached, 6 checked, 6 findings.",
             "- rq acknowledges this job *",
-            "  is killed, lost. (5 jobs)",
+            "  is killed, lost. (6 jobs)",
         ]
     )
     for name in names:

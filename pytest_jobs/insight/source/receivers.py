@@ -150,6 +150,8 @@ def _attribute(owner: Any, name: str) -> Any:
     kinds = type.mro(owner) if isinstance(owner, type) else [owner]
     every = (found[name] for one in kinds if name in (found := attributes_of(one)))
     value = next(every, _MISSING)
+    if value is None and isinstance(owner, ModuleType):
+        return _made_elsewhere(owner, name)
     is_method = is_one_of((classmethod,), value)
     return MethodType(cast(Any, value).__func__, owner) if is_method else value
 
@@ -161,9 +163,29 @@ def _below(kind: type) -> list[type]:
     return below if inspect.isabstract(kind) else [kind, *below]
 
 
-def _namespace(module: ModuleType) -> Callable[[str], Any]:
+def _namespace(module: ModuleType, *, is_whole: bool = True) -> Callable[[str], Any]:
     variables = attributes_of(module)
-    return lambda name: variables.get(name, vars(builtins).get(name, _MISSING))
+
+    def values(name: str) -> Any:
+        value = variables.get(name, vars(builtins).get(name, _MISSING))
+        return _made_elsewhere(module, name) if value is None and is_whole else value
+
+    return values
+
+
+def _made_elsewhere(module: ModuleType, name: str) -> Any:
+    """Return what of a job library a module makes for a variable that is None here; None if it makes nothing.
+
+    Many a project has a queue only where a setting says so, and not in its tests.
+    """
+    with suppress(OSError, TypeError, ValueError, SyntaxError, RecursionError):
+        for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text("utf-8-sig"))):
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if any(isinstance(one, ast.Name) and one.id == name for one in targets):
+                made = _value(cast(ast.Assign, node).value, _namespace(module, is_whole=False))
+                if _is_of_library(made):
+                    return made
+    return None
 
 
 def _said_by(annotation: ast.expr | None, values: Callable[[str], Any]) -> Any:
