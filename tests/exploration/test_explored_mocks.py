@@ -339,6 +339,47 @@ def test_an_object_of_a_library_is_shown_by_its_class():
     assert "2 x ('charge', 7, '<Pool>')" in str(found.value)
 
 
+class Application:
+    """As that of Flask: with a text of its own, data, and a way to everything that there is."""
+
+    def __init__(self):
+        self.name, self.config, self.views = "shop", {"debug": False}, [shop]
+
+    def __repr__(self):
+        return "<Application>"
+
+
+class Proxy:
+    """As `current_app` of Flask, which is whatever it leads to."""
+
+    def __init__(self, target):
+        object.__setattr__(self, "_target", target)
+
+    def __getattribute__(self, name):
+        return getattr(object.__getattribute__(self, "_target"), name)
+
+    def __eq__(self, other):
+        return object.__getattribute__(self, "_target") == other
+
+    __hash__ = None
+
+    def __repr__(self):
+        return repr(object.__getattribute__(self, "_target"))
+
+
+@pytest.mark.parametrize("lead", [lambda it: it, Proxy])
+def test_an_object_of_a_library_that_equals_no_other_is_compared_by_its_text_and_data(
+    monkeypatch, lead
+):
+    monkeypatch.setattr(Application, "__module__", "pytest")
+    application = lead(Application())
+    with put("gateway"), pytest.raises(DuplicateEffect) as found:
+        check(lambda order: shop.once(lambda: shop.gateway.charge(order, application)))
+
+    what = "('<Application>', {'config': {'debug': False}, 'name': 'shop'})"
+    assert f"2 x ('charge', 7, {what})" in str(found.value)
+
+
 def test_a_coroutine_mock_in_a_fake_has_its_effect_when_it_is_awaited():
     def faked():
         shop.db.clear()

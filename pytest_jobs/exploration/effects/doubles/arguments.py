@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from ....harness.records.home import is_in_packages
 from ....harness.records.texts import call_of
 from ...engine.acts import watcher
-from ...engine.sameness.fields import loaded_columns
+from ...engine.sameness.fields import loaded_columns, public_fields
 from ...engine.sameness.renaming import AsCalled
 
 T = TypeVar("T")
@@ -104,7 +104,27 @@ def comparable(value: Any, depth: int = _DEPTH) -> Any:
         fields = getattr(value, "__dict__", {})
         return (f"<{kind.__name__}>", comparable(fields, depth - 1))
     shown = _unheard(partial(_without_address, value))
-    return repr(shown) if isinstance(shown, _Shown) else value
+    if isinstance(shown, _Shown):
+        return repr(shown)
+    # A proxy, such as `current_app` of Flask, has the class of what it leads to.
+    kind = value.__class__
+    is_value = kind.__eq__ is not object.__eq__ or hasattr(kind, "__len__")
+    return value if is_value or not _is_installed(kind) else _data_of(value)
+
+
+def _data_of(value: object) -> Any:
+    """Return an object of a library by its text and its fields that are data, as those of a request are."""
+    data = {name: inner for name, inner in public_fields(value) if _is_data(inner)}
+    text = _unheard(partial(repr, value))
+    return (text, comparable(data)) if data else text
+
+
+def _is_data(value: object, depth: int = _DEPTH) -> bool:
+    if isinstance(value, Mapping):
+        value = (*value, *value.values())
+    if isinstance(value, list | tuple | AbstractSet):
+        return depth > 0 and all(_is_data(inner, depth - 1) for inner in value)
+    return isinstance(value, _SIMPLE)
 
 
 def _is_installed(kind: type) -> bool:
