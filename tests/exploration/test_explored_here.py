@@ -143,14 +143,47 @@ def test_so_are_those_in_a_folder_that_a_fixture_has_made(assets, job):
         with pytest.raises(NotIdempotent, match="temporary files"):
             check_idempotent(job, args=(assets,))
     else:
-        assert "here (a temporary folder: 1 file)" in str(check_idempotent(job, args=(assets,)))
+        assert "here (made by tempfile: 1 file)" in str(check_idempotent(job, args=(assets,)))
 
     assert [path.name for path in assets.iterdir()] == ["report.csv"]
     assert (assets / "report.csv").read_text() == "head\n"
 
 
-@pytest.mark.parametrize("made", ["TemporaryDirectory", "mkdtemp"])
-def test_of_folders_that_settings_have_made_those_are_known_that_somebody_keeps(pytester, made):
+@pytest.mark.parametrize("is_repeatable", [False, True])
+def test_so_is_a_file_that_the_test_has_made(is_repeatable):
+    def take_up(path):
+        if is_repeatable:
+            # Beside it, by its name, which nobody else has.
+            Path(f"{path}_done.csv").write_text("done")
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(path.read_text() + "line\n")
+
+    with tempfile.NamedTemporaryFile("w", suffix=".csv") as made:
+        made.write("head\n")
+        made.flush()
+        if is_repeatable:
+            assert "here (made by tempfile: 1 file)" in str(
+                check_idempotent(take_up, args=(Path(made.name),))
+            )
+        else:
+            with pytest.raises(NotIdempotent, match="DUPLICATE temporary files"):
+                check_idempotent(take_up, args=(Path(made.name),))
+        assert Path(made.name).read_text() == "head\n"
+        assert not Path(f"{made.name}_done.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("made", "flags", "said"),
+    [
+        ("TemporaryDirectory", [], "*DUPLICATE temporary files*"),
+        ("mkdtemp", [], "*which the world neither makes nor binds*"),
+        ("mkdtemp", ["--jobs-audit"], "*DUPLICATE temporary files*"),
+    ],
+)
+def test_a_folder_that_settings_have_made_is_known_if_they_keep_it_and_to_the_audit_anyway(
+    pytester, made, flags, said
+):
     pytester.makepyfile(
         settings=f"""
             import tempfile
@@ -172,13 +205,9 @@ def test_of_folders_that_settings_have_made_those_are_known_that_somebody_keeps(
             check_idempotent(append_line)
     """)
 
-    result = pytester.runpytest_subprocess("-p", "no:randomly")
+    result = pytester.runpytest_subprocess("-p", "no:randomly", *flags)
 
-    said = {
-        "TemporaryDirectory": "*DUPLICATE temporary files*",
-        "mkdtemp": "*which the world neither makes nor binds*",
-    }
-    result.stdout.fnmatch_lines([said[made]])
+    result.stdout.fnmatch_lines([said])
 
 
 def test_files_are_left_out_by_their_names(tmp_path):

@@ -1,8 +1,9 @@
-"""The files in the temporary folders of the test: `tmp_path`, and those that `tempfile` has made for it."""
+"""The files of the test: those in `tmp_path`, and what `tempfile` has made for it."""
 
 from __future__ import annotations
 
 import gc
+import glob
 import os
 import shutil
 import tempfile
@@ -20,10 +21,11 @@ from .base.store import Building, IsIgnored, UsedStores, unwatched
 
 #: How the names of files begin in a state.
 FILES: Final = ("files", "temporary files")
+_EVENTS: Final = ("tempfile.mkdtemp", "tempfile.mkstemp")
 
 
 class TemporaryFolders:
-    """The folders that `tempfile` has made outside of checks. The plugin of pytest lets it follow them."""
+    """What `tempfile` has made outside of checks: folders and files. The plugin of pytest lets it follow them."""
 
     def __init__(self) -> None:
         self._made: list[Path] = []
@@ -33,21 +35,26 @@ class TemporaryFolders:
         for one in gc.get_referrers(tempfile.TemporaryDirectory):
             if isinstance(one, tempfile.TemporaryDirectory):
                 self._note("tempfile.mkdtemp", (one.name,))
-        audit_hook.call(self._note, ("tempfile.mkdtemp",), instead_of="temporary folders")
+        audit_hook.call(self._note, _EVENTS, instead_of="temporary folders")
 
     def _note(self, event: str, args: tuple[Any, ...]) -> None:
         if watcher.get() is None and accounts.current is None:
             self._made.append(Path(os.fsdecode(args[0])).absolute())
 
     def of(self, path: Path) -> Path | None:
-        return next((made for made in self._made if made in path.parents and made.is_dir()), None)
+        """Return what has been made in which a path lies, or whose name, which nobody else has, it begins with."""
+        return next((made for made in self._made if _belongs(path, made)), None)
+
+
+def _belongs(path: Path, made: Path) -> bool:
+    return made in path.parents if made.is_dir() else str(path).startswith(str(made))
 
 
 temporary_folders: Final = TemporaryFolders()
 
 
 class WrittenFolders:
-    """The temporary folders to which a delivery has written, each copied just before."""
+    """The temporary folders and files to which a delivery has written, each copied just before."""
 
     def __init__(self) -> None:
         self._folders: UsedStores[Path, Folder] = UsedStores()
@@ -71,10 +78,12 @@ class WrittenFolders:
 
     def _copy(self, file: str) -> None:
         path, account = temporary_folders.of(Path(file)), accounts.current
-        if path is not None and path not in self._folders and account is not None:
+        if path is None or account is None:
+            return
+        if path not in self._folders:
             with unwatched():
-                self._folders[path] = Folder(path, "a temporary folder")
-            account.files.know(str(path))
+                self._folders[path] = Folder(path, "made by tempfile")
+        account.files.know(str(path) if path.is_dir() else file)
 
     def _state(self, is_ignored: IsIgnored) -> dict[str, Any]:
         state: dict[str, Any] = {}
@@ -86,10 +95,17 @@ class WrittenFolders:
 
 
 class Folder:
-    """The files below a folder. Each history finds those of the test there, and the test finds them again."""
+    """The files below a folder, or those whose names begin as that of a file that `tempfile` has made.
+
+    Each history finds those of the test there, and the test finds them again.
+    """
 
     def __init__(self, folder: Path, name: str = "tmp_path") -> None:
         self._folder = folder
+        #: How the paths of its files begin, which their names leave out.
+        self._begin = (
+            f"{folder.as_posix()}/" if folder.is_dir() else folder.with_suffix("").as_posix()
+        )
         self._name = name
         self._before = self._read()
         #: What the files show that are as they were. A folder may have thousands, and a job changes a few.
@@ -115,8 +131,8 @@ class Folder:
         files = Files() if account is None else account.files
         found = {}
         for name, content in self._read().items():
-            path = str(self._folder / name)
-            if content is None or is_ignored(name, Path(name).name):
+            path = str(self._path(name))
+            if content is None or is_ignored(name, Path(path).name):
                 continue
             if account is not None and account.leaves_out(path):
                 continue
@@ -134,23 +150,28 @@ class Folder:
     def _read(self) -> dict[str, bytes | None]:
         """Return the content of each file by its path in the folder, and None for each folder in it."""
         found = {}
-        for path in sorted(self._folder.rglob("*")):
+        beside = self._folder.parent.glob(f"{glob.escape(self._folder.stem)}*")
+        paths = self._folder.rglob("*") if self._begin.endswith("/") else beside
+        for path in sorted(paths):
             if not path.is_symlink() and (path.is_dir() or path.is_file()):
-                name = path.relative_to(self._folder).as_posix()
+                name = path.as_posix().removeprefix(self._begin)
                 found[name] = None if path.is_dir() else path.read_bytes()
         return found
+
+    def _path(self, name: str) -> Path:
+        return Path(f"{self._begin}{name}")
 
     def put_back(self) -> None:
         now = self._read()
         for name, content in now.items():
-            path = self._folder / name
+            path = self._path(name)
             is_kept = name in self._before and (self._before[name] is None) == (content is None)
             if not is_kept and path.is_dir():
                 shutil.rmtree(path)
             elif not is_kept:
                 path.unlink(missing_ok=True)
         for name, content in self._before.items():
-            path = self._folder / name
+            path = self._path(name)
             if content is None:
                 path.mkdir(exist_ok=True)
             elif now.get(name) != content or not path.exists():

@@ -80,9 +80,9 @@ def here(*, ignore: str | Collection[str] = ()) -> Here:
 
     Copied are the databases of Django that the test may use, with what it has not committed, Django's caches
     in memory and its outbox, the databases of the engines of SQLAlchemy (sqlite, PostgreSQL) and of redis that
-    the job uses, and the files in the `tmp_path` of the test, in folders that its fixtures have made by
-    `tempfile`, and in each `TemporaryDirectory` of its settings. What the test has stays as it is. Outside of
-    `check_idempotent` the copies are made when the block is entered.
+    the job uses, the files in the `tmp_path` of the test, and what it and its fixtures have made by `tempfile`,
+    or settings by `TemporaryDirectory`. What the test has stays as it is. Outside of `check_idempotent` the
+    copies are made when the block is entered.
 
     Args:
         ignore: names, or patterns such as `lock:*`, of models, tables, keys and files that are left out of the

@@ -40,12 +40,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             parser.addini(option.ini, option.text, type=option.ini_type, default=None)
 
 
-def pytest_load_initial_conftests(args: list[str]) -> None:
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
     """Say of an option that has no flag where to write it: pytest itself only says that the flag is unknown.
+
+    The audit hears of the temporary folders that conftests make from now on.
 
     Raises:
         pytest.UsageError: with both.
     """
+    if early_config.known_args_namespace.jobs_audit:
+        from ...exploration.worlds.files import temporary_folders
+
+        temporary_folders.follow()
     names = {f"--jobs-{one.name}": one.ini for one in OPTIONS if one.ini and not one.flag}
     for written in args:
         flag = written.partition("=")[0]
